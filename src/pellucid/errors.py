@@ -1,0 +1,44 @@
+"""What can go wrong, in the user's terms.
+
+Every error says what was given, what was expected and what to do. All of them are `ValueError`s, so
+that code which knows nothing of Pellucid can catch them; the commands turn them into one clear line.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class PellucidError(ValueError):
+    """Something that the user gave does not fit."""
+
+
+class ShapeError(PellucidError):
+    """Arrays or layers whose sizes do not fit together."""
+
+
+class DataError(PellucidError):
+    """A data set that is missing, damaged or not what it should be."""
+
+
+class FileError(PellucidError):
+    """A model, checkpoint or description that cannot be read or written."""
+
+
+class TrainingError(PellucidError):
+    """Training cannot go on, for example because the loss is no longer a number."""
+
+
+class MissingExtraError(PellucidError, ImportError):
+    """An optional package is needed and is not installed."""
+
+
+def unknown(what: str, given: object, known: Iterable[str]) -> str:
+    """Return the message for a name that does not exist, with the nearest one that does.
+
+    >>> unknown("model", "resnet", ["lenet5", "resnet20"])
+    "unknown model 'resnet'; did you mean 'resnet20'? Known: lenet5, resnet20"
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+    hint = f"; did you mean '{near[0]}'?" if near else "."
+    return f"unknown {what} '{given}'{hint} Known: {', '.join(names)}"

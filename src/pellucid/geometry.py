@@ -1,0 +1,194 @@
+"""Sizes from kernel, stride, padding and dilation: the only such arithmetic in the library."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid.errors import ShapeError
+from pellucid.types import Padding, Pair
+
+Sides = tuple[tuple[int, int], tuple[int, int]]
+
+
+def pair(value: Pair, name: str, minimum: int = 1) -> tuple[int, int]:
+    """Return `value` as (vertical, horizontal), checked.
+
+    >>> pair(3, "kernel_size")
+    (3, 3)
+    """
+    both = (value, value) if isinstance(value, int) else tuple(value)
+    if len(both) != 2 or not all(isinstance(v, int) and v >= minimum for v in both):
+        raise ShapeError(f"{name} is one int or two, each at least {minimum}, not {value!r}")
+    return both
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a kernel slides over an image: all that convolution and pooling know of sizes.
+
+    Along each direction, with input size I, kernel K, stride S, dilation D and padding P₀, P₁::
+
+        O = ⌊(I + P₀ + P₁ − D·(K − 1) − 1) / S⌋ + 1
+
+    and tap k of output o reads the padded input at ``o·S + k·D``.
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016.
+
+    Attributes
+    ----------
+    size, kernel, stride, dilation : (vertical, horizontal)
+    padding : ((top, bottom), (left, right))
+    extra : (bottom, right), padding that only `ceil_mode` adds; it is never averaged over
+
+    Examples
+    --------
+    >>> Window.of((28, 28), kernel_size=5, padding=2).output_size
+    (28, 28)
+    >>> Window.of((28, 28), kernel_size=3, stride=2, padding="same").padding
+    ((0, 1), (0, 1))
+    """
+
+    size: tuple[int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: Sides = ((0, 0), (0, 0))
+    dilation: tuple[int, int] = (1, 1)
+    extra: tuple[int, int] = (0, 0)
+
+    @classmethod
+    def of(
+        cls,
+        size: tuple[int, int],
+        kernel_size: Pair,
+        *,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+    ) -> "Window":
+        """Check what a user wrote and resolve it for an image of `size`."""
+        kernel = pair(kernel_size, "kernel_size")
+        steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
+        sides = resolve_padding(padding, size, kernel, steps, spread)
+        extra = (0, 0)
+        if ceil_mode:
+            extra = (
+                _ceil_extra(size[0], kernel[0], steps[0], sides[0], spread[0]),
+                _ceil_extra(size[1], kernel[1], steps[1], sides[1], spread[1]),
+            )
+        window = cls(size, kernel, steps, sides, spread, extra)
+        if min(window.output_size) < 1:
+            raise ShapeError(
+                f"an image of {size[0]}×{size[1]} is too small for a kernel of "
+                f"{kernel[0]}×{kernel[1]} with dilation {spread} and padding {sides}; "
+                "use more padding, a smaller kernel or a larger image"
+            )
+        return window
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """What the dilated kernel covers: D·(K − 1) + 1."""
+        (KH, KW), (DH, DW) = self.kernel, self.dilation
+        return DH * (KH - 1) + 1, DW * (KW - 1) + 1
+
+    @property
+    def padded_size(self) -> tuple[int, int]:
+        """The image with its padding."""
+        (H, W), (vertical, horizontal), (bottom, right) = self.size, self.padding, self.extra
+        return H + sum(vertical) + bottom, W + sum(horizontal) + right
+
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """How often the kernel fits."""
+        (PH, PW), (EH, EW), (SH, SW) = self.padded_size, self.extent, self.stride
+        return (PH - EH) // SH + 1, (PW - EW) // SW + 1
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Where the image lies in the padded image."""
+        (H, W), ((top, _), (left, _)) = self.size, self.padding
+        return slice(top, top + H), slice(left, left + W)
+
+    def tap(self, i: int, j: int) -> tuple[slice, slice]:
+        """Where kernel position (i, j) reads in the padded image, one value per output."""
+        (OH, OW), (SH, SW), (DH, DW) = self.output_size, self.stride, self.dilation
+        top, left = i * DH, j * DW
+        return (
+            slice(top, top + SH * (OH - 1) + 1, SH),
+            slice(left, left + SW * (OW - 1) + 1, SW),
+        )
+
+    def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
+        """Yield (i, j, where it reads) for every position of the kernel, row by row."""
+        for i in range(self.kernel[0]):
+            for j in range(self.kernel[1]):
+                yield i, j, self.tap(i, j)
+
+
+def resolve_padding(
+    padding: Padding,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    dilation: tuple[int, int],
+) -> Sides:
+    """Return ((top, bottom), (left, right)).
+
+    ``"same"`` gives an output of ⌈I / S⌉; where the padding is odd, the larger half lies at the
+    bottom and right, as in PyTorch and TensorFlow.
+    """
+    if padding == "valid":
+        return (0, 0), (0, 0)
+    if padding == "same":
+        return (
+            _same(size[0], kernel[0], stride[0], dilation[0]),
+            _same(size[1], kernel[1], stride[1], dilation[1]),
+        )
+    if isinstance(padding, int) and padding >= 0:
+        return (padding, padding), (padding, padding)
+    if not isinstance(padding, str | int) and len(padding) == 2:
+        vertical, horizontal = (_side(side) for side in padding)
+        if vertical is not None and horizontal is not None:
+            return vertical, horizontal
+    raise ShapeError(
+        "padding is an int, (vertical, horizontal), ((top, bottom), (left, right)), "
+        f"'same' or 'valid', none negative, not {padding!r}"
+    )
+
+
+def transposed_size(
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: Sides,
+    dilation: tuple[int, int],
+    output_padding: tuple[int, int],
+) -> tuple[int, int]:
+    """Return the size of the image whose convolution has `size`: (I − 1)·S − P + D·(K − 1) + 1."""
+    height, width = (
+        (i - 1) * s - sum(p) + d * (k - 1) + 1 + o
+        for i, k, s, p, d, o in zip(
+            size, kernel, stride, padding, dilation, output_padding, strict=True
+        )
+    )
+    return height, width
+
+
+def _side(side: Any) -> tuple[int, int] | None:
+    both = (side, side) if isinstance(side, int) else tuple(side)
+    good = len(both) == 2 and all(isinstance(p, int) and p >= 0 for p in both)
+    return (both[0], both[1]) if good else None
+
+
+def _same(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
+    output = -(-size // stride)
+    total = max((output - 1) * stride + dilation * (kernel - 1) + 1 - size, 0)
+    return total // 2, total - total // 2
+
+
+def _ceil_extra(size: int, kernel: int, stride: int, side: tuple[int, int], dilation: int) -> int:
+    """Return the padding that lets a last, partial window fit, if it starts inside the image."""
+    span = size + sum(side) - dilation * (kernel - 1) - 1
+    outputs = -(-span // stride) + 1
+    if (outputs - 1) * stride >= size + side[0]:
+        outputs -= 1
+    return max((outputs - 1) * stride - span, 0)

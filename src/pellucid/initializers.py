@@ -1,0 +1,106 @@
+"""How weights begin.
+
+An initialiser is plain data: a name, and where it takes a number, the name, a colon and the number
+(``"he_normal"``, ``"constant:0.25"``), so that a layer's description holds it.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from pellucid.errors import PellucidError, unknown
+from pellucid.types import Array, Generator, Shape
+
+Fans = tuple[int, int]
+
+
+def fans(shape: Shape) -> Fans:
+    """Return (fan in, fan out): how many values feed one output, and how many outputs one value feeds.
+
+    For a kernel (F, C/groups, KH, KW) that is (C/groups·KH·KW, F·KH·KW), for a matrix (out, in) it is
+    (in, out).
+
+    >>> fans((16, 8, 5, 5))
+    (200, 400)
+    """
+    if len(shape) < 2:
+        return max(math.prod(shape), 1), max(math.prod(shape), 1)
+    taps = math.prod(shape[2:])
+    return shape[1] * taps, shape[0] * taps
+
+
+def draw(initializer: str, shape: Shape, generator: Generator, fan: Fans | None = None) -> Array:
+    """Return float64 values of `shape`.
+
+    Parameters
+    ----------
+    initializer
+        ``he_normal``, ``he_uniform`` (He et al. 2015, eq. 10: variance 2 / fan in),
+        ``glorot_normal``, ``glorot_uniform`` (Glorot and Bengio 2010, eq. 16: 2 / (fan in + fan out)),
+        ``lecun_normal``, ``lecun_uniform`` (LeCun et al. 1998, sec. 4.6: 1 / fan in),
+        ``orthogonal`` (Saxe et al. 2014), ``zeros``, ``ones``, ``constant:c``, ``normal:std``,
+        ``uniform:bound``.
+    fan
+        (fan in, fan out) where `shape` does not tell them.
+
+    Examples
+    --------
+    >>> draw("constant:0.25", (2,), np.random.default_rng(0))
+    array([0.25, 0.25])
+    """
+    name, _, argument = initializer.partition(":")
+    if name not in _DRAW:
+        raise PellucidError(unknown("initializer", name, _DRAW))
+    try:
+        number = float(argument) if argument else math.nan
+    except ValueError:
+        raise PellucidError(f"initializer '{initializer}': '{argument}' is no number") from None
+    if (name in _NEEDS_NUMBER) == math.isnan(number):
+        form = f"{name}:NUMBER" if name in _NEEDS_NUMBER else name
+        raise PellucidError(f"initializer '{initializer}' is written '{form}'")
+    return _DRAW[name](shape, generator, fan or fans(shape), number)
+
+
+def check(initializer: str) -> None:
+    """Raise the error that drawing from `initializer` would raise."""
+    draw(initializer, (1, 1), np.random.default_rng(0))
+
+
+def _normal(variance: Callable[[Fans], float]) -> "_Draw":
+    return lambda shape, generator, fan, _: generator.normal(0.0, math.sqrt(variance(fan)), shape)
+
+
+def _uniform(variance: Callable[[Fans], float]) -> "_Draw":
+    def sample(shape: Shape, generator: Generator, fan: Fans, _: float) -> Array:
+        bound = math.sqrt(3.0 * variance(fan))  # a uniform variable on ±b has variance b²/3
+        return generator.uniform(-bound, bound, shape)
+
+    return sample
+
+
+def _orthogonal(shape: Shape, generator: Generator, _fan: Fans, _number: float) -> Array:
+    rows, columns = shape[0], math.prod(shape[1:])
+    square = generator.normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(square)
+    q *= np.sign(np.diagonal(r))  # makes the distribution uniform over orthogonal matrices
+    return np.asarray(q if rows >= columns else q.T).reshape(shape)
+
+
+_Draw = Callable[[Shape, Generator, Fans, float], Array]
+
+_DRAW: dict[str, _Draw] = {
+    "he_normal": _normal(lambda fan: 2.0 / fan[0]),
+    "he_uniform": _uniform(lambda fan: 2.0 / fan[0]),
+    "glorot_normal": _normal(lambda fan: 2.0 / sum(fan)),
+    "glorot_uniform": _uniform(lambda fan: 2.0 / sum(fan)),
+    "lecun_normal": _normal(lambda fan: 1.0 / fan[0]),
+    "lecun_uniform": _uniform(lambda fan: 1.0 / fan[0]),
+    "orthogonal": _orthogonal,
+    "zeros": lambda shape, *_: np.zeros(shape),
+    "ones": lambda shape, *_: np.ones(shape),
+    "constant": lambda shape, _generator, _fan, number: np.full(shape, number),
+    "normal": lambda shape, generator, _, number: generator.normal(0.0, number, shape),
+    "uniform": lambda shape, generator, _, number: generator.uniform(-number, number, shape),
+}
+_NEEDS_NUMBER = {"constant", "normal", "uniform"}

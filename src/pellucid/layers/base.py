@@ -1,0 +1,260 @@
+"""What every layer is."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, ClassVar, Self
+
+from pellucid.errors import FileError, PellucidError
+from pellucid.parameter import Buffer, Parameter
+from pellucid.preprocessing import Preprocessing
+from pellucid.randomness import generator
+from pellucid.types import Array, DType, Generator, Shape
+
+registry: dict[str, type["Layer"]] = {}
+"""Every layer by its name: files and descriptions are built from this and from nothing else."""
+
+
+class Training:
+    """What a forward pass needs in training and not in inference.
+
+    Parameters
+    ----------
+    seed, epoch, step
+        The position, from which all randomness of the step follows.
+
+    Examples
+    --------
+    >>> training = Training(seed=1, epoch=0, step=7)
+    >>> training.generator("dropout").random() != training.generator("dropout").random()
+    True
+    """
+
+    def __init__(self, seed: int = 0, epoch: int = 0, step: int = 0) -> None:
+        self.seed, self.epoch, self.step = seed, epoch, step
+        self._draws: dict[str, int] = {}
+        self._updates: list[tuple[Buffer, Array]] = []
+
+    def generator(self, purpose: str) -> Generator:
+        """Return the next generator for `purpose` in this step: the first layer that asks, the second, …"""
+        turn = self._draws[purpose] = self._draws.get(purpose, -1) + 1
+        return generator(self.seed, f"{purpose} {turn}", self.epoch, self.step)
+
+    def update(self, buffer: Buffer, value: Array) -> None:
+        """Note a buffer's next value. It is assigned by `commit`, once the loss is known to be finite."""
+        self._updates.append((buffer, value))
+
+    def pending(self, buffer: Buffer) -> Array:
+        """Return the buffer's value with this step's notes applied (a layer may be used twice)."""
+        noted = [value for other, value in self._updates if other is buffer]
+        return noted[-1] if noted else buffer.value
+
+    def commit(self) -> None:
+        """Assign the noted values."""
+        for buffer, value in self._updates:
+            buffer.value = value
+        self._updates.clear()
+
+
+class Layer(ABC):
+    """A function with parameters, and the gradient of that function.
+
+    A layer keeps parameters and no memory of its last call: `forward` returns the output and what
+    `backward` needs. It may be used twice in one network, and by several threads at once for inference.
+    A leaf is a dataclass whose fields are plain data and describe it wholly; a combinator has `children`.
+    """
+
+    preprocessing: Preprocessing | None = None
+    """What turns stored pixels into this model's inputs; set on a model by training."""
+    classes: tuple[str, ...] | None = None
+    """The names of this model's classes."""
+    input_shape: Shape | None = None
+    """(C, H, W) of the images that this model was trained on."""
+
+    inputs: ClassVar[int | None] = 1
+    """How many inputs it takes; with more than one, or None for any number, a tuple."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            registry[cls.__name__] = cls
+
+    @abstractmethod
+    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
+        """Return the output and the cache that `backward` needs.
+
+        Without `training` it is inference, which changes nothing in the layer.
+        """
+
+    @abstractmethod
+    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
+        """Add into each parameter's `grad` and return the gradient for the input.
+
+        `dy` is the loss's gradient for the output, `cache` comes from the `forward` with `training`
+        given, and is used once. Where `input_gradient` is false nobody needs the gradient for the
+        input (the first layer of a network), and whatever is returned is meaningless.
+        """
+
+    @abstractmethod
+    def output_shape(self, input_shape: Any) -> Any:
+        """Return the output's shape for an input's, batch included, or say why it does not fit."""
+
+    def __call__(self, x: Any) -> Any:
+        """Return the output: inference."""
+        return self.forward(x)[0]
+
+    def multiply_adds(self, input_shape: Any) -> int:
+        """Return the number of multiplications that `forward` needs by the definition."""
+        return 0
+
+    def children(self) -> Mapping[str, "Layer"]:
+        """Return the layers inside, by name. A child named "" lends its own children's names."""
+        return {}
+
+    # Parameters and buffers
+
+    def walk(self) -> Iterator[tuple[str, "Layer"]]:
+        """Yield (path, layer) for this layer and all inside, in order, each once."""
+        seen: set[int] = set()
+
+        def visit(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
+            if id(layer) in seen:
+                return
+            seen.add(id(layer))
+            yield path, layer
+            for name, child in layer.children().items():
+                yield from visit(join(path, name), child)
+
+        yield from visit("", self)
+
+    def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """Yield every parameter and buffer with its path, each once."""
+        for path, layer in self.walk():
+            for name, item in vars(layer).items():
+                if isinstance(item, Parameter | Buffer):
+                    yield join(path, name), item
+
+    def named_parameters(self) -> dict[str, Parameter]:
+        """Return the parameters by path; a shared one appears once, under its first path."""
+        return {name: item for name, item in self.named_state() if isinstance(item, Parameter)}
+
+    def parameters(self) -> list[Parameter]:
+        """Return the parameters in order."""
+        return list(self.named_parameters().values())
+
+    def buffers(self) -> dict[str, Buffer]:
+        """Return the buffers by path."""
+        return {name: item for name, item in self.named_state() if isinstance(item, Buffer)}
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of all values by path; the paths are PyTorch's for the same network."""
+        return {name: item.value.copy() for name, item in self.named_state()}
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take over values by path. Nothing is changed unless everything fits."""
+        own = dict(self.named_state())
+        missing, spare = own.keys() - state.keys(), state.keys() - own.keys()
+        problems = [f"missing: {', '.join(sorted(missing))}"] if missing else []
+        problems += [f"unknown: {', '.join(sorted(spare))}"] if spare else []
+        problems += [
+            f"{name}: shape {state[name].shape}, expected {item.shape}"
+            for name, item in own.items()
+            if name in state and state[name].shape != item.shape
+        ]
+        if problems:
+            raise FileError("these values do not fit the model: " + "; ".join(problems))
+        for name, item in own.items():
+            item.value[...] = state[name]
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero."""
+        for parameter in self.parameters():
+            parameter.zero_grad()
+
+    def astype(self, dtype: DType) -> Self:
+        """Change the type of all parameters and buffers, in place, and return the layer."""
+        for _, item in self.named_state():
+            item.astype(dtype)
+        return self
+
+    def name_parameters(self) -> None:
+        """Give each parameter and buffer its path from here as its name."""
+        for name, item in self.named_state():
+            item.name = name
+
+    # Description
+
+    def describe(self) -> dict[str, Any]:
+        """Return the layer as plain data, without its values; `layers.build` makes it anew."""
+        assert dataclasses.is_dataclass(self)
+        described: dict[str, Any] = {"type": type(self).__name__}
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.init and value != field.default:
+                described[field.name] = value
+        return described
+
+    def __repr__(self) -> str:
+        described = self.describe()
+        arguments = ", ".join(f"{k}={v!r}" for k, v in described.items() if k != "type")
+        return f"{described['type']}({arguments})"
+
+
+def initialize(model: Layer, seed: int = 0) -> Layer:
+    """Draw all weights of `model` anew from `seed`, set its buffers to their beginnings, and return it.
+
+    A model never initialised does so with seed 0 when it is first used.
+    """
+    for item in dict(model.named_state()).values():
+        if isinstance(item, Parameter):
+            item.initialize(seed)
+        else:
+            item.initialize()
+    return model
+
+
+def join(path: str, name: str) -> str:
+    """Return the path of `name` inside `path`, where either may be empty."""
+    return f"{path}.{name}" if path and name else path or name
+
+
+# Seeing inside: a combinator runs its children through these two, so that what passes can be observed.
+
+Observer = Callable[[Layer, Any, Any], None]
+
+_on_forward: ContextVar[Observer | None] = ContextVar("on_forward", default=None)
+_on_backward: ContextVar[Observer | None] = ContextVar("on_backward", default=None)
+
+
+def run_forward(layer: Layer, x: Any, training: Training | None) -> tuple[Any, Any]:
+    """Return ``layer.forward(x, training)`` and show the observer (layer, x, y)."""
+    y, cache = layer.forward(x, training)
+    if (observer := _on_forward.get()) is not None:
+        observer(layer, x, y)
+    return y, cache
+
+
+def run_backward(layer: Layer, dy: Any, cache: Any, input_gradient: bool = True) -> Any:
+    """Return ``layer.backward(dy, cache)`` and show the observer (layer, dy, dx)."""
+    dx = layer.backward(dy, cache, input_gradient=input_gradient)
+    if (observer := _on_backward.get()) is not None:
+        observer(layer, dy, dx)
+    return dx
+
+
+@contextmanager
+def observe(*, forward: Observer | None = None, backward: Observer | None = None) -> Iterator[None]:
+    """Call `forward(layer, x, y)` and `backward(layer, dy, dx)` for every layer that runs in the block."""
+    tokens = _on_forward.set(forward), _on_backward.set(backward)
+    try:
+        yield
+    finally:
+        _on_forward.reset(tokens[0])
+        _on_backward.reset(tokens[1])
+
+
+def failing_at(path: str, error: PellucidError) -> PellucidError:
+    """Return `error` with the path of the layer in front, once for each level."""
+    return type(error)(f"{path}: {error}")

@@ -1,0 +1,98 @@
+"""Layers made of layers."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, Self
+
+from pellucid.errors import PellucidError
+from pellucid.layers.base import Layer, failing_at, join
+
+Describe = Callable[[str, Layer], dict[str, Any]]
+"""Return the description of the child with this name."""
+
+
+class Build(Protocol):
+    """Return the child with this name from its description, for this input shape where it is known."""
+
+    def __call__(self, name: str, description: Any, input_shape: Any) -> Layer: ...
+
+
+class Combinator(Layer):
+    """A layer made of layers: it routes values forward and gradients backward."""
+
+    @abstractmethod
+    def parts(self, describe: Describe) -> dict[str, Any]:
+        """Return the description's entries, without the type."""
+
+    @classmethod
+    @abstractmethod
+    def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
+        """Return the layer that `parts` describes."""
+
+    def describe(self) -> dict[str, Any]:
+        return self._describe("", {})
+
+    def _describe(self, path: str, seen: dict[int, str]) -> dict[str, Any]:
+        def describe(name: str, child: Layer) -> dict[str, Any]:
+            where = join(path, name)
+            if id(child) in seen:
+                return {"type": "Shared", "path": seen[id(child)]}
+            seen[id(child)] = where
+            return (
+                child._describe(where, seen) if isinstance(child, Combinator) else child.describe()
+            )
+
+        return {"type": type(self).__name__, **self.parts(describe)}
+
+    def child_shape(self, name: str, child: Layer, input_shape: Any) -> Any:
+        """Return the child's output shape; an error says where it was."""
+        try:
+            return child.output_shape(input_shape)
+        except PellucidError as error:
+            if not name:
+                raise
+            raise failing_at(f"{name} ({type(child).__name__})", error) from None
+
+    def __repr__(self) -> str:
+        inside = "".join(
+            f"\n  {name or 'body'}: " + repr(child).replace("\n", "\n  ")
+            for name, child in self.children().items()
+        )
+        return f"{type(self).__name__}({inside}\n)"
+
+
+def named(
+    layers: tuple[Layer | Mapping[str, Layer], ...], by_name: Mapping[str, Layer]
+) -> dict[str, Layer]:
+    """Return layers by name: those in order are named by their position, a mapping brings its names.
+
+    The name "" is for a layer whose own children's names stand in its place.
+    """
+    result: dict[str, Layer] = {}
+    for position, item in enumerate(layers):
+        result.update(item if isinstance(item, Mapping) else {str(position): item})
+    result.update(by_name)
+    for name, layer in result.items():
+        if not isinstance(layer, Layer):
+            raise PellucidError(f"'{name}' must be a layer, not {layer!r}")
+        if "." in name:
+            raise PellucidError(f"the name '{name}' has a dot, which separates names in a path")
+    return result
+
+
+def describe_all(layers: Mapping[str, Layer], describe: Describe) -> list[dict[str, Any]]:
+    """Return a list of descriptions; a name is left out where it is the position."""
+    return [
+        ({} if name == str(i) else {"name": name}) | describe(name, layer)
+        for i, (name, layer) in enumerate(layers.items())
+    ]
+
+
+def names_and_descriptions(descriptions: Any) -> dict[str, Any]:
+    """Take apart what `describe_all` made."""
+    if not isinstance(descriptions, list) or not all(isinstance(d, dict) for d in descriptions):
+        raise PellucidError("layers are given as a list of tables, each with a type")
+    named = {str(d.get("name", i)): d for i, d in enumerate(descriptions)}
+    if len(named) < len(descriptions):
+        raise PellucidError("two layers of one list have the same name")
+    return {name: {k: v for k, v in d.items() if k != "name"} for name, d in named.items()}

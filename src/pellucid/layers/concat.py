@@ -1,0 +1,77 @@
+"""Layers side by side."""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from pellucid.errors import ShapeError
+from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.combinator import (
+    Build,
+    Combinator,
+    Describe,
+    describe_all,
+    named,
+    names_and_descriptions,
+)
+from pellucid.layers.merge import joined_shape
+from pellucid.types import Array, Shape
+
+
+class Concat(Combinator):
+    """Branches over one input, their outputs put one after the other along the channels.
+
+    ``y = [b₁(x), b₂(x), …]``; backward cuts dy where forward joined, and at the input the branches'
+    gradients add: ``dx = Σᵢ bᵢ′(dyᵢ)``. An inception module is a Concat; a dense block's layer is
+    a Concat with an Identity. Source: Szegedy et al., "Going deeper with convolutions", 2014, sec. 4.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> module = nn.Concat(nn.Conv2d(3, 4, 1), nn.Conv2d(3, 8, 3, padding=1))
+    >>> module.output_shape((1, 3, 8, 8))
+    (1, 12, 8, 8)
+    """
+
+    def __init__(self, *branches: Layer | Mapping[str, Layer], **by_name: Layer) -> None:
+        self.branches = named(branches, by_name)
+        if not self.branches:
+            raise ShapeError("Concat needs at least one branch")
+        self.name_parameters()
+
+    def children(self) -> dict[str, Layer]:
+        return self.branches
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+        outputs, caches = zip(
+            *(run_forward(branch, x, training) for branch in self.branches.values()), strict=True
+        )
+        joined_shape([y.shape for y in outputs], 1)
+        ends = np.cumsum([y.shape[1] for y in outputs])
+        return np.concatenate(outputs, axis=1), (caches, ends)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
+        caches, ends = cache
+        pieces = np.split(dy, ends[:-1], axis=1)
+        gradients = [
+            run_backward(branch, piece, cache, input_gradient)
+            for branch, piece, cache in zip(self.branches.values(), pieces, caches, strict=True)
+        ]
+        return sum(gradients[1:], start=gradients[0]) if input_gradient else None
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return joined_shape(
+            [self.child_shape(name, b, input_shape) for name, b in self.branches.items()], 1
+        )
+
+    def multiply_adds(self, input_shape: Any) -> int:
+        return sum(branch.multiply_adds(input_shape) for branch in self.branches.values())
+
+    def parts(self, describe: Describe) -> dict[str, Any]:
+        return {"branches": describe_all(self.branches, describe)}
+
+    @classmethod
+    def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
+        branches = names_and_descriptions(parts["branches"])
+        return cls({name: build(name, d, input_shape) for name, d in branches.items()})

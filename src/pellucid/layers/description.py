@@ -1,0 +1,101 @@
+"""From a description, plain data, to the layer that it describes."""
+
+import dataclasses
+from typing import Any
+
+from pellucid.errors import FileError, PellucidError, unknown
+from pellucid.layers.base import Layer, join, registry
+from pellucid.layers.combinator import Combinator
+
+_MAX_DEPTH = 64
+_FROM_CHANNELS = ("in_channels", "in_features", "num_features", "num_channels")
+
+
+def build(description: Any, input_shape: Any = None) -> Layer:
+    """Return the layer that `description` describes.
+
+    A description is a table with a `type` and the arguments of that layer; a list of descriptions is
+    a `Sequential`. Only layers in the registry are built; no name in a description is ever imported.
+
+    Parameters
+    ----------
+    description
+        What `Layer.describe` returns, or the like written by hand.
+    input_shape
+        (N, C, H, W), where known: then arguments that follow from it (`in_channels`, `in_features`,
+        `num_features`, `num_channels`) may be left out.
+
+    Examples
+    --------
+    >>> build([{"type": "Conv2d", "out_channels": 8, "kernel_size": 3}, {"type": "ReLU"}], (1, 3, 8, 8))
+    Sequential(
+      0: Conv2d(in_channels=3, out_channels=8, kernel_size=3)
+      1: ReLU()
+    )
+    """
+    return _Builder().build("", description, input_shape, 0)
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.built: dict[str, Layer] = {}
+
+    def build(self, path: str, description: Any, input_shape: Any, depth: int) -> Layer:
+        if isinstance(description, list):
+            description = {"type": "Sequential", "layers": description}
+        if not isinstance(description, dict) or not isinstance(description.get("type"), str):
+            raise FileError(
+                f"{path or 'model'}: a layer is a table with a type, not {description!r}"
+            )
+        if depth > _MAX_DEPTH:
+            raise FileError(f"{path[:60]}…: layers are nested more than {_MAX_DEPTH} deep")
+        arguments = {key: value for key, value in description.items() if key != "type"}
+        try:
+            layer = self._make(description["type"], path, arguments, input_shape, depth)
+        except FileError:
+            raise
+        except (PellucidError, TypeError, KeyError, ValueError, AttributeError) as error:
+            said = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
+            raise FileError(f"{path or 'model'} ({description['type']}): {said}") from error
+        self.built[path] = layer
+        return layer
+
+    def _make(self, kind: str, path: str, arguments: Any, input_shape: Any, depth: int) -> Layer:
+        if kind == "Shared":
+            return self.built[arguments["path"]]
+        if kind not in registry:
+            raise FileError(f"{path or 'model'}: {unknown('layer', kind, sorted(registry))}")
+        layer = registry[kind]
+        if issubclass(layer, Combinator):
+            return layer.from_parts(
+                arguments,
+                lambda name, child, shape: self.build(join(path, name), child, shape, depth + 1),
+                input_shape,
+            )
+        return layer(**_completed(layer, arguments, input_shape))
+
+
+def _completed(layer: type[Layer], arguments: dict[str, Any], input_shape: Any) -> dict[str, Any]:
+    """Return the arguments with lists made tuples, and those that follow from the input filled in."""
+    assert dataclasses.is_dataclass(layer)
+    fields = {field.name: field for field in dataclasses.fields(layer) if field.init}
+    for name in arguments:
+        if name not in fields:
+            raise FileError(unknown(f"argument of {layer.__name__}", name, fields))
+    given = {name: _tuples(value) for name, value in arguments.items()}
+    for name in _FROM_CHANNELS:
+        required = name in fields and fields[name].default is dataclasses.MISSING
+        if required and name not in given and input_shape is not None:
+            given[name] = input_shape[1]
+    missing = [
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and name not in given
+    ]
+    if missing:
+        raise FileError(f"{layer.__name__} needs {', '.join(missing)}")
+    return given
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value

@@ -1,0 +1,163 @@
+"""Any acyclic network."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from pellucid.errors import PellucidError
+from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.combinator import Build, Combinator, Describe
+
+Node = tuple[Layer, str | Sequence[str]]
+
+
+class Graph(Combinator):
+    """Layers by name, each with the names of what it reads; "x" is the graph's input.
+
+    Nodes run in the order in which they are given, so each reads only what stands before it. Where a
+    value is read twice, its gradients add. A layer with several inputs takes a tuple.
+
+    Parameters
+    ----------
+    nodes
+        ``{name: (layer, input or inputs)}``; the same layer may stand at several nodes.
+    output
+        The node or nodes whose values are returned; the last node if not given.
+    inputs
+        The names of the graph's inputs; with more than one, the graph takes a tuple.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> graph = nn.Graph({
+    ...     "left": (nn.Conv2d(3, 4, 1), "x"),
+    ...     "right": (nn.Conv2d(3, 4, 3, padding=1), "x"),
+    ...     "sum": (nn.Add(), ("left", "right")),
+    ... })
+    >>> graph.output_shape((1, 3, 8, 8))
+    (1, 4, 8, 8)
+    """
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Node],
+        output: str | Sequence[str] | None = None,
+        inputs: Sequence[str] = ("x",),
+    ) -> None:
+        self.graph_inputs = tuple(inputs)
+        self.nodes = {
+            name: (layer, (read,) if isinstance(read, str) else tuple(read))
+            for name, (layer, read) in nodes.items()
+        }
+        chosen = list(nodes)[-1:] if output is None else output
+        self.single_output = output is None or isinstance(output, str)
+        self.outputs = (chosen,) if isinstance(chosen, str) else tuple(chosen)
+        self._check()
+        self.name_parameters()
+
+    def _check(self) -> None:
+        known = set(self.graph_inputs)
+        for name, (layer, read) in self.nodes.items():
+            if name in known:
+                raise PellucidError(f"graph: the name '{name}' is given twice")
+            if "." in name:
+                raise PellucidError(f"graph: the name '{name}' has a dot")
+            for source in read:
+                if source not in known:
+                    where = "stands later" if source in self.nodes else "does not exist"
+                    raise PellucidError(f"graph: '{name}' reads '{source}', which {where}")
+            if layer.inputs is not None and layer.inputs != len(read):
+                raise PellucidError(
+                    f"graph: {type(layer).__name__} '{name}' takes {layer.inputs} inputs, "
+                    f"is given {len(read)}"
+                )
+            known.add(name)
+        if not self.outputs or not set(self.outputs) <= known:
+            raise PellucidError(f"graph: no node gives the output {self.outputs}")
+
+    def children(self) -> dict[str, Layer]:
+        return {name: layer for name, (layer, _) in self.nodes.items()}
+
+    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, dict[str, Any]]:
+        values = dict(zip(self.graph_inputs, self._as_tuple(x), strict=True))
+        caches = {}
+        for name, (layer, read) in self.nodes.items():
+            values[name], caches[name] = run_forward(layer, _gather(values, layer, read), training)
+        return self._result(values), caches
+
+    def backward(self, dy: Any, cache: dict[str, Any], *, input_gradient: bool = True) -> Any:
+        gradients: dict[str, Any] = {}
+        for name, gradient in zip(self.outputs, (dy,) if self.single_output else dy, strict=True):
+            _add(gradients, name, gradient)
+        for name, (layer, read) in reversed(self.nodes.items()):
+            if name not in gradients:
+                continue  # nothing of the output depends on this node
+            dx = run_backward(layer, gradients.pop(name), cache[name])
+            for source, part in zip(read, dx if layer.inputs != 1 else (dx,), strict=True):
+                _add(gradients, source, part)
+        found = tuple(gradients.get(name) for name in self.graph_inputs)
+        return found if len(self.graph_inputs) > 1 else found[0]
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return self._result(self._shapes(input_shape))
+
+    def multiply_adds(self, input_shape: Any) -> int:
+        shapes = self._shapes(input_shape)
+        return sum(
+            layer.multiply_adds(_gather(shapes, layer, read)) for layer, read in self.nodes.values()
+        )
+
+    def _shapes(self, input_shape: Any) -> dict[str, Any]:
+        shapes = {self.graph_inputs[0]: input_shape}
+        if len(self.graph_inputs) > 1:
+            shapes = dict(zip(self.graph_inputs, input_shape, strict=True))
+        for name, (layer, read) in self.nodes.items():
+            shapes[name] = self.child_shape(name, layer, _gather(shapes, layer, read))
+        return shapes
+
+    def _as_tuple(self, x: Any) -> tuple[Any, ...]:
+        parts = tuple(x) if len(self.graph_inputs) > 1 else (x,)
+        if len(parts) != len(self.graph_inputs):
+            raise PellucidError(
+                f"the graph takes {self.graph_inputs}, was given {len(parts)} values"
+            )
+        return parts
+
+    def _result(self, values: Mapping[str, Any]) -> Any:
+        found = tuple(values[name] for name in self.outputs)
+        return found[0] if self.single_output else found
+
+    def parts(self, describe: Describe) -> dict[str, Any]:
+        nodes = [
+            {"name": name, "read": list(read), "layer": describe(name, layer)}
+            for name, (layer, read) in self.nodes.items()
+        ]
+        output = self.outputs[0] if self.single_output else list(self.outputs)
+        return {"nodes": nodes, "output": output, "inputs": list(self.graph_inputs)}
+
+    @classmethod
+    def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
+        inputs = parts.get("inputs", ["x"])
+        shapes: dict[str, Any] = dict.fromkeys(inputs)
+        if input_shape:
+            shapes = dict(
+                zip(inputs, input_shape if len(inputs) > 1 else (input_shape,), strict=True)
+            )
+        nodes: dict[str, Node] = {}
+        for part in parts["nodes"]:
+            name, read = part["name"], part["read"]
+            sources = [read] if isinstance(read, str) else read
+            known = all(shapes.get(source) for source in sources)
+            shape = tuple(shapes[source] for source in sources) if known else None
+            layer = build(name, part["layer"], shape[0] if shape and len(shape) == 1 else shape)
+            nodes[name] = (layer, read)
+            shapes[name] = layer.output_shape(_gather(shapes, layer, sources)) if known else None
+        return cls(nodes, parts.get("output"), inputs)
+
+
+def _gather(values: Mapping[str, Any], layer: Layer, read: Sequence[str]) -> Any:
+    """Return what a layer takes: one value, or a tuple."""
+    return values[read[0]] if layer.inputs == 1 else tuple(values[name] for name in read)
+
+
+def _add(gradients: dict[str, Any], name: str, gradient: Any) -> None:
+    gradients[name] = gradients[name] + gradient if name in gradients else gradient

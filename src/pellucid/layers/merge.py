@@ -1,0 +1,102 @@
+"""Layers that make one value from several; they take a tuple, in a `Graph`."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pellucid.errors import ShapeError
+from pellucid.layers.base import Layer, Training
+from pellucid.types import Array, Shape
+
+
+@dataclass(eq=False, repr=False)
+class Add(Layer):
+    """``y = x₁ + x₂ + …``, all of one shape; each receives dy.
+
+    >>> Add()((np.ones(2), np.ones(2)))
+    array([2., 2.])
+    """
+
+    inputs: ClassVar[int | None] = None
+
+    def forward(self, x: tuple[Array, ...], training: Training | None = None) -> tuple[Array, int]:
+        self.output_shape(tuple(part.shape for part in x))
+        return sum(x[1:], start=x[0]), len(x)
+
+    def backward(self, dy: Array, cache: int, *, input_gradient: bool = True) -> tuple[Array, ...]:
+        return (dy,) * cache
+
+    def output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
+        if len(set(input_shape)) != 1:
+            raise ShapeError(f"{type(self).__name__} needs equal shapes, got {list(input_shape)}")
+        return input_shape[0]
+
+
+@dataclass(eq=False, repr=False)
+class Multiply(Layer):
+    """``y = x₁ · x₂``, each broadcast to the other; ``dx₁ = dy · x₂`` summed over what was broadcast.
+
+    >>> Multiply()((np.full(2, 3.0), np.full(2, 2.0)))
+    array([6., 6.])
+    """
+
+    inputs: ClassVar[int | None] = 2
+
+    def forward(
+        self, x: tuple[Array, Array], training: Training | None = None
+    ) -> tuple[Array, tuple[Array, Array]]:
+        self.output_shape((x[0].shape, x[1].shape))
+        return x[0] * x[1], x
+
+    def backward(
+        self, dy: Array, cache: tuple[Array, Array], *, input_gradient: bool = True
+    ) -> tuple[Array, Array]:
+        a, b = cache
+        return _sum_to(dy * b, a.shape), _sum_to(dy * a, b.shape)
+
+    def output_shape(self, input_shape: tuple[Shape, Shape]) -> Shape:
+        try:
+            if len(input_shape[0]) == len(input_shape[1]):
+                return np.broadcast_shapes(*input_shape)
+        except ValueError:
+            pass
+        raise ShapeError(f"Multiply cannot broadcast the shapes {list(input_shape)}")
+
+
+@dataclass(eq=False, repr=False)
+class Cat(Layer):
+    """The inputs one after the other along `axis`; backward cuts dy where forward joined.
+
+    >>> Cat(axis=0)((np.ones(1), np.zeros(2)))
+    array([1., 0., 0.])
+    """
+
+    axis: int = 1
+
+    inputs: ClassVar[int | None] = None
+
+    def forward(self, x: tuple[Array, ...], training: Training | None = None) -> tuple[Array, Any]:
+        self.output_shape(tuple(part.shape for part in x))
+        return np.concatenate(x, self.axis), np.cumsum([part.shape[self.axis] for part in x])
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> tuple[Array, ...]:
+        return tuple(np.split(dy, cache[:-1], self.axis))
+
+    def output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
+        return joined_shape(list(input_shape), self.axis)
+
+
+def joined_shape(shapes: list[Shape], axis: int) -> Shape:
+    """Return the shape of arrays joined along `axis`: the others must agree."""
+    rest = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
+    if len(rest) != 1 or not all(-len(s) <= axis < len(s) for s in shapes):
+        raise ShapeError(f"cannot join shapes {shapes} along axis {axis}: the others must be equal")
+    first = shapes[0]
+    return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
+
+
+def _sum_to(gradient: Array, shape: Shape) -> Array:
+    """Undo broadcasting: sum over the axes along which one value was used many times."""
+    axes = tuple(i for i, (g, s) in enumerate(zip(gradient.shape, shape, strict=True)) if g != s)
+    return gradient.sum(axis=axes, keepdims=True) if axes else gradient

@@ -1,0 +1,1 @@
+"""What layers call: checked arguments, sent to the engine in force."""

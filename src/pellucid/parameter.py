@@ -1,0 +1,145 @@
+"""What a layer remembers: parameters, which are learned, and buffers, which are gathered."""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from pellucid import initializers
+from pellucid.errors import ShapeError
+from pellucid.randomness import generator
+from pellucid.types import Array, DType, Shape
+
+Kind = Literal["weight", "bias", "norm"]
+
+
+class Parameter:
+    """A named value and its gradient.
+
+    The value is drawn when it is first needed, from the generator that belongs to (seed, name), so
+    that one parameter's beginning does not depend on how many others there are.
+
+    Parameters
+    ----------
+    name
+        Its attribute in the layer; a model that contains the layer replaces it by the whole path.
+    shape, initializer
+        What to draw; see `pellucid.initializers`.
+    kind
+        ``weight``, ``bias`` or ``norm`` (the scale and shift of a normalisation), by which an
+        optimiser can leave some out of weight decay.
+    fan
+        (fan in, fan out) where the shape does not tell them.
+
+    Examples
+    --------
+    >>> bias = Parameter("bias", (2,), "zeros", kind="bias")
+    >>> bias.value
+    array([0., 0.], dtype=float32)
+    >>> bias.add_gradient(np.ones(2, np.float32))
+    >>> bias.grad
+    array([1., 1.], dtype=float32)
+    """
+
+    __slots__ = ("_grad", "_value", "dtype", "fan", "initializer", "kind", "name", "shape")
+
+    def __init__(
+        self,
+        name: str,
+        shape: Shape,
+        initializer: str,
+        kind: Kind = "weight",
+        fan: initializers.Fans | None = None,
+    ) -> None:
+        initializers.check(initializer)
+        self.name = name
+        self.shape = shape
+        self.initializer = initializer
+        self.kind = kind
+        self.fan = fan
+        self.dtype: np.dtype[Any] = np.dtype(np.float32)
+        self._value: Array | None = None
+        self._grad: Array | None = None
+
+    @property
+    def value(self) -> Array:
+        """The array itself: assign into it (`parameter.value[...] = `) or assign an array."""
+        if self._value is None:
+            self.initialize(seed=0)
+            assert self._value is not None
+        return self._value
+
+    @value.setter
+    def value(self, value: Array) -> None:
+        self.value[...] = checked(self.name, value, self.shape)
+
+    @property
+    def grad(self) -> Array:
+        """The gradient, zero until something is added."""
+        if self._grad is None:
+            self._grad = np.zeros_like(self.value)
+        return self._grad
+
+    def add_gradient(self, gradient: Array) -> None:
+        """Add `gradient` to `grad`."""
+        if self._grad is None:
+            self._grad = np.zeros_like(self.value)
+        self._grad += gradient
+
+    def zero_grad(self) -> None:
+        """Set the gradient to zero."""
+        if self._grad is not None:
+            self._grad[...] = 0
+
+    def initialize(self, seed: int) -> None:
+        """Draw the value anew and forget the gradient."""
+        source = generator(seed, f"initialize {self.name}")
+        drawn = initializers.draw(self.initializer, self.shape, source, self.fan)
+        self._value = np.ascontiguousarray(drawn, dtype=self.dtype)
+        self._grad = None
+
+    def astype(self, dtype: DType) -> None:
+        """Change the type of value and gradient."""
+        self._value = self.value.astype(dtype)
+        self._grad = None if self._grad is None else self._grad.astype(dtype)
+        self.dtype = self._value.dtype
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, {self.shape}, {self.dtype}, {self.kind})"
+
+
+class Buffer:
+    """A named value that a layer gathers rather than learns, such as a running mean.
+
+    Only a training step changes it, and only after its loss was finite.
+    """
+
+    __slots__ = ("_initial", "name", "value")
+
+    def __init__(self, name: str, initial: Array) -> None:
+        self.name = name
+        self._initial = initial.copy()
+        self.value = initial.copy()
+
+    @property
+    def shape(self) -> Shape:
+        return self.value.shape
+
+    def initialize(self) -> None:
+        """Go back to the first value."""
+        self.value = self._initial.astype(self.value.dtype)
+
+    def astype(self, dtype: DType) -> None:
+        """Change the type of a floating value; counts stay counts."""
+        if np.issubdtype(self.value.dtype, np.floating):
+            self.value = self.value.astype(dtype)
+
+    def __repr__(self) -> str:
+        return f"Buffer({self.name!r}, {self.shape}, {self.value.dtype})"
+
+
+def checked(name: str, value: Array, shape: Shape) -> Array:
+    """Return `value` as an array if it has `shape`."""
+    array = np.asarray(value)
+    if array.shape != shape:
+        raise ShapeError(f"{name} has shape {shape}, was given {array.shape}")
+    return array

@@ -1,0 +1,72 @@
+"""From pixels as they are stored to the numbers that a network sees."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import FileError, ShapeError
+from pellucid.types import Array
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Per channel c: ``(x − mean[c]) / scale[c]``.
+
+    It is computed from the training images alone and travels inside the saved model.
+
+    >>> Preprocessing(mean=(127.5,), scale=(127.5,))(np.full((1, 1, 1, 1), 255)).item()
+    1.0
+    """
+
+    mean: tuple[float, ...]
+    scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.scale) or not all(s > 0 for s in self.scale):
+            raise ShapeError("preprocessing needs one mean and one positive scale per channel")
+
+    @classmethod
+    def fit(cls, images: Array) -> "Preprocessing":
+        """Return the channel means and standard deviations of `images` (N, C, H, W).
+
+        A channel that never changes gets scale 1. Sums run over blocks of images in float64, so that
+        no copy of the data set is made.
+        """
+        count = images.size // images.shape[1]
+        total = np.zeros(images.shape[1])
+        squares = np.zeros(images.shape[1])
+        for start in range(0, len(images), 1024):
+            block = images[start : start + 1024].astype(np.float64)
+            total += block.sum(axis=(0, 2, 3))
+            squares += np.einsum("nchw,nchw->c", block, block)
+        mean = total / count
+        std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+        std[std < 1e-6 * np.maximum(1.0, abs(mean))] = 1.0
+        return cls(tuple(map(float, mean)), tuple(map(float, std)))
+
+    def __call__(self, images: Array, dtype: Any = np.float32) -> Array:
+        """Return the preprocessed images, laid out in memory as `images` are."""
+        if images.ndim != 4 or images.shape[1] != len(self.mean):
+            raise ShapeError(
+                f"preprocessing was fitted to {len(self.mean)} channels, "
+                f"got images of shape {images.shape}"
+            )
+        factor = 1.0 / np.array(self.scale)
+        offset = -np.array(self.mean) * factor
+        y = np.multiply(images, factor.astype(dtype)[:, None, None], dtype=dtype)
+        y += offset.astype(dtype)[:, None, None]
+        return y
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"mean": list(self.mean), "scale": list(self.scale)}
+
+    @classmethod
+    def from_description(cls, description: Any) -> "Preprocessing":
+        """Return what `describe` described."""
+        try:
+            mean, scale = description["mean"], description["scale"]
+            return cls(tuple(map(float, mean)), tuple(map(float, scale)))
+        except (TypeError, KeyError, ValueError) as error:
+            raise FileError(f"not a preprocessing: {description!r}") from error

@@ -1,0 +1,1 @@
+"""The mathematics in NumPy: arrays in, arrays out. It knows no layers."""

@@ -1,0 +1,1 @@
+"""Checks for layers: gradients, adjoints, generated cases."""

@@ -1,0 +1,1 @@
+"""Training: a generator of records, and its consumers."""

@@ -1,0 +1,22 @@
+"""The types that signatures speak of."""
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+"""A NumPy array. Images are `(N, C, H, W)`, kernels `(F, C/groups, KH, KW)`."""
+
+Shape = tuple[int, ...]
+
+Pair = int | tuple[int, int]
+"""One number for both directions, or `(vertical, horizontal)`."""
+
+Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | Literal["same", "valid"]
+"""All sides, `(vertical, horizontal)`, `((top, bottom), (left, right))`, or by name."""
+
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+DType = npt.DTypeLike
+Generator = np.random.Generator
