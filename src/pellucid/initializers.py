@@ -16,10 +16,10 @@ Fans = tuple[int, int]
 
 
 def fans(shape: Shape) -> Fans:
-    """Return (fan in, fan out): how many values feed one output, and how many outputs one value feeds.
+    """Return (fan in, fan out): how many values feed one output, and how many one value feeds.
 
-    For a kernel (F, C/groups, KH, KW) that is (C/groups·KH·KW, F·KH·KW), for a matrix (out, in) it is
-    (in, out).
+    For a kernel (F, C/groups, KH, KW) that is (C/groups·KH·KW, F·KH·KW), for a matrix (out, in) it
+    is (in, out).
 
     >>> fans((16, 8, 5, 5))
     (200, 400)
@@ -37,7 +37,8 @@ def draw(initializer: str, shape: Shape, generator: Generator, fan: Fans | None 
     ----------
     initializer
         ``he_normal``, ``he_uniform`` (He et al. 2015, eq. 10: variance 2 / fan in),
-        ``glorot_normal``, ``glorot_uniform`` (Glorot and Bengio 2010, eq. 16: 2 / (fan in + fan out)),
+        ``glorot_normal``, ``glorot_uniform`` (Glorot and Bengio 2010, eq. 16:
+        2 / (fan in + fan out)),
         ``lecun_normal``, ``lecun_uniform`` (LeCun et al. 1998, sec. 4.6: 1 / fan in),
         ``orthogonal`` (Saxe et al. 2014), ``zeros``, ``ones``, ``constant:c``, ``normal:std``,
         ``uniform:bound``.

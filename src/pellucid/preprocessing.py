@@ -30,8 +30,8 @@ class Preprocessing:
     def fit(cls, images: Array) -> "Preprocessing":
         """Return the channel means and standard deviations of `images` (N, C, H, W).
 
-        A channel that never changes gets scale 1. Sums run over blocks of images in float64, so that
-        no copy of the data set is made.
+        A channel that never changes gets scale 1. Sums run over blocks of images in float64, so
+        that no copy of the data set is made.
         """
         count = images.size // images.shape[1]
         total = np.zeros(images.shape[1])

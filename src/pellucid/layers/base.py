@@ -38,12 +38,12 @@ class Training:
         self._updates: list[tuple[Buffer, Array]] = []
 
     def generator(self, purpose: str) -> Generator:
-        """Return the next generator for `purpose` in this step: the first layer that asks, the second, …"""
+        """Return this step's next generator for `purpose`: another for each layer that asks."""
         turn = self._draws[purpose] = self._draws.get(purpose, -1) + 1
         return generator(self.seed, f"{purpose} {turn}", self.epoch, self.step)
 
     def update(self, buffer: Buffer, value: Array) -> None:
-        """Note a buffer's next value. It is assigned by `commit`, once the loss is known to be finite."""
+        """Note a buffer's next value; `commit` assigns it, once the loss is known to be finite."""
         self._updates.append((buffer, value))
 
     def pending(self, buffer: Buffer) -> Array:
@@ -62,8 +62,9 @@ class Layer(ABC):
     """A function with parameters, and the gradient of that function.
 
     A layer keeps parameters and no memory of its last call: `forward` returns the output and what
-    `backward` needs. It may be used twice in one network, and by several threads at once for inference.
-    A leaf is a dataclass whose fields are plain data and describe it wholly; a combinator has `children`.
+    `backward` needs. It may be used twice in one network, and by several threads at once for
+    inference. A leaf is a dataclass whose fields are plain data and describe it wholly; a
+    combinator has `children`.
     """
 
     preprocessing: Preprocessing | None = None
@@ -203,7 +204,7 @@ class Layer(ABC):
 
 
 def initialize(model: Layer, seed: int = 0) -> Layer:
-    """Draw all weights of `model` anew from `seed`, set its buffers to their beginnings, and return it.
+    """Draw all weights of `model` anew from `seed`, set its buffers back, and return it.
 
     A model never initialised does so with seed 0 when it is first used.
     """
@@ -220,7 +221,7 @@ def join(path: str, name: str) -> str:
     return f"{path}.{name}" if path and name else path or name
 
 
-# Seeing inside: a combinator runs its children through these two, so that what passes can be observed.
+# Seeing inside: a combinator runs its children through these two, so what passes can be observed.
 
 Observer = Callable[[Layer, Any, Any], None]
 
@@ -246,7 +247,7 @@ def run_backward(layer: Layer, dy: Any, cache: Any, input_gradient: bool = True)
 
 @contextmanager
 def observe(*, forward: Observer | None = None, backward: Observer | None = None) -> Iterator[None]:
-    """Call `forward(layer, x, y)` and `backward(layer, dy, dx)` for every layer that runs in the block."""
+    """Call `forward(layer, x, y)` and `backward(layer, dy, dx)` for every layer run inside."""
     tokens = _on_forward.set(forward), _on_backward.set(backward)
     try:
         yield

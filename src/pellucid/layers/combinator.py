@@ -12,7 +12,7 @@ Describe = Callable[[str, Layer], dict[str, Any]]
 
 
 class Build(Protocol):
-    """Return the child with this name from its description, for this input shape where it is known."""
+    """Return the child with this name from its description, for this input shape if known."""
 
     def __call__(self, name: str, description: Any, input_shape: Any) -> Layer: ...
 
@@ -64,7 +64,7 @@ class Combinator(Layer):
 def named(
     layers: tuple[Layer | Mapping[str, Layer], ...], by_name: Mapping[str, Layer]
 ) -> dict[str, Layer]:
-    """Return layers by name: those in order are named by their position, a mapping brings its names.
+    """Return layers by name: a position is the name of those in order, a mapping brings names.
 
     The name "" is for a layer whose own children's names stand in its place.
     """

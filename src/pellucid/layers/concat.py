@@ -22,9 +22,10 @@ from pellucid.types import Array, Shape
 class Concat(Combinator):
     """Branches over one input, their outputs put one after the other along the channels.
 
-    ``y = [b₁(x), b₂(x), …]``; backward cuts dy where forward joined, and at the input the branches'
-    gradients add: ``dx = Σᵢ bᵢ′(dyᵢ)``. An inception module is a Concat; a dense block's layer is
-    a Concat with an Identity. Source: Szegedy et al., "Going deeper with convolutions", 2014, sec. 4.
+    ``y = [b₁(x), b₂(x), …]``; backward cuts dy where forward joined, and at the input
+    the branches' gradients add: ``dx = Σᵢ bᵢ′(dyᵢ)``. An inception module is a Concat; a dense
+    block's layer is a Concat with an Identity.
+    Source: Szegedy et al., "Going deeper with convolutions", 2014, sec. 4.
 
     Examples
     --------

@@ -14,8 +14,8 @@ _FROM_CHANNELS = ("in_channels", "in_features", "num_features", "num_channels")
 def build(description: Any, input_shape: Any = None) -> Layer:
     """Return the layer that `description` describes.
 
-    A description is a table with a `type` and the arguments of that layer; a list of descriptions is
-    a `Sequential`. Only layers in the registry are built; no name in a description is ever imported.
+    A description is a table with a `type` and the arguments of that layer; a list of descriptions
+    is a `Sequential`. Only layers in the registry are built; no name is ever imported.
 
     Parameters
     ----------
@@ -27,7 +27,8 @@ def build(description: Any, input_shape: Any = None) -> Layer:
 
     Examples
     --------
-    >>> build([{"type": "Conv2d", "out_channels": 8, "kernel_size": 3}, {"type": "ReLU"}], (1, 3, 8, 8))
+    >>> conv = {"type": "Conv2d", "out_channels": 8, "kernel_size": 3}
+    >>> build([conv, {"type": "ReLU"}], input_shape=(1, 3, 8, 8))
     Sequential(
       0: Conv2d(in_channels=3, out_channels=8, kernel_size=3)
       1: ReLU()
@@ -76,7 +77,7 @@ class _Builder:
 
 
 def _completed(layer: type[Layer], arguments: dict[str, Any], input_shape: Any) -> dict[str, Any]:
-    """Return the arguments with lists made tuples, and those that follow from the input filled in."""
+    """Return the arguments, lists made tuples, and those that follow from the input added."""
     assert dataclasses.is_dataclass(layer)
     fields = {field.name: field for field in dataclasses.fields(layer) if field.init}
     for name in arguments:

@@ -13,8 +13,8 @@ Node = tuple[Layer, str | Sequence[str]]
 class Graph(Combinator):
     """Layers by name, each with the names of what it reads; "x" is the graph's input.
 
-    Nodes run in the order in which they are given, so each reads only what stands before it. Where a
-    value is read twice, its gradients add. A layer with several inputs takes a tuple.
+    Nodes run in the order in which they are given, so each reads only what stands before it. Where
+    a value is read twice, its gradients add. A layer with several inputs takes a tuple.
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ class Add(Layer):
 
 @dataclass(eq=False, repr=False)
 class Multiply(Layer):
-    """``y = x₁ · x₂``, each broadcast to the other; ``dx₁ = dy · x₂`` summed over what was broadcast.
+    """``y = x₁ · x₂``, broadcast to each other; ``dx₁ = dy · x₂``, summed over what was broadcast.
 
     >>> Multiply()((np.full(2, 3.0), np.full(2, 2.0)))
     array([6., 6.])

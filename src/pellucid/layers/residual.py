@@ -13,13 +13,15 @@ class Residual(Combinator):
     The sum passes its gradient to both sides unchanged, and at the input the two gradients add:
     ``dx = body′(ds) + shortcut′(ds)`` with ``ds = activation′(dy)``.
 
-    The body's children lend their names, and the shortcut is named "downsample", so that the paths are
-    torchvision's. Source: He et al., "Deep residual learning for image recognition", 2015, eq. 1 and 2.
+    The body's children lend their names, and the shortcut is named "downsample", so that the paths
+    are torchvision's.
+    Source: He et al., "Deep residual learning for image recognition", 2015, eq. 1 and 2.
 
     Examples
     --------
     >>> from pellucid import layers as nn
-    >>> block = nn.Residual(nn.Sequential(conv1=nn.Conv2d(4, 4, 3, padding=1)), activation=nn.ReLU())
+    >>> body = nn.Sequential(conv1=nn.Conv2d(4, 4, 3, padding=1))
+    >>> block = nn.Residual(body, activation=nn.ReLU())
     >>> block.output_shape((1, 4, 8, 8))
     (1, 4, 8, 8)
     """

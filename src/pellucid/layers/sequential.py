@@ -15,7 +15,7 @@ from pellucid.layers.combinator import (
 
 
 class Sequential(Combinator):
-    """The layers in order: ``y = fₙ(… f₂(f₁(x)))``, and by the chain rule ``dx = f₁′(f₂′(… fₙ′(dy)))``.
+    """The layers in order: ``y = fₙ(… f₂(f₁(x)))``; by the chain rule ``dx = f₁′(f₂′(… fₙ′(dy)))``.
 
     Layers are given in order and named "0", "1", …, or given by name, or both.
 
