@@ -1,0 +1,56 @@
+# Everything here needs Python 3.11 or later and make. What is installed goes into .venv, once.
+
+VENV := .venv
+BIN := $(VENV)/bin
+comma := ,
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help train test check format test-peers clean
+
+help:  ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+train: $(VENV)/.installed-app  ## Train a CNN on handwritten digits; ARGS="mnist --model lenet5" trains another
+	@$(BIN)/pellucid train $(or $(ARGS),digits)
+
+test: $(VENV)/.installed-app-test  ## Run the tests, in random order, warnings as errors
+	$(BIN)/python -m pytest --ignore=tests/peers $(ARGS)
+
+test-peers: $(VENV)/.installed-app-test-peers  ## Compare with PyTorch (installs torch 2.13.0)
+	$(BIN)/python -m pytest tests/peers $(ARGS)
+
+check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/.installed-app-test-check  ## Put the code in its standard form
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## Remove .venv and everything that was made; runs/ stays
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp per set of extras: .venv/.installed-app-test stands for pip install -e '.[app,test]'.
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing into $(VENV), once: pellucid[$(subst -,$(comma),$*)]"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(subst -,$(comma),$*)]'
+	@touch $@
+
+# The first Python that is new enough, or the one given: make train PYTHON=/path/to/python3.12
+$(VENV)/bin/python:
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	        echo "Making $(VENV) with $$($$python --version)"; \
+	        $$python -m venv $(VENV) && exit 0; \
+	        rm -rf $(VENV); \
+	        echo "Python's venv module did not work; on Debian and Ubuntu: sudo apt install python3-venv" >&2; \
+	        exit 1; \
+	    fi; \
+	done; \
+	echo "Pellucid needs Python 3.11 or later; found: $$(python3 --version 2>&1)." >&2; \
+	echo "Install it from https://www.python.org/downloads/ or your system's packages," >&2; \
+	echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
+	exit 1
