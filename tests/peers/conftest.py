@@ -1,9 +1,11 @@
 """The comparison with other frameworks counts only if it took place: here a skipped test fails."""
 
 from collections.abc import Generator
-from typing import Any
+from typing import TypeVar
 
 import pytest
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -16,7 +18,7 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return _failed_if_skipped((yield))
 
 
-def _failed_if_skipped(report: Any) -> Any:
+def _failed_if_skipped(report: Report) -> Report:
     if report.outcome == "skipped":
         report.outcome = "failed"
         report.longrepr = f"skipped, which counts as a failure here: {report.longrepr}"
