@@ -1,7 +1,7 @@
 """Layers made of layers."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, Self
 
 from pellucid.errors import PellucidError
@@ -19,6 +19,10 @@ class Build(Protocol):
 
 class Combinator(Layer):
     """A layer made of layers: it routes values forward and gradients backward."""
+
+    @abstractmethod
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
+        """Yield (name, child, the shape of what it is given), in the order in which they run."""
 
     @abstractmethod
     def parts(self, describe: Describe) -> dict[str, Any]:
@@ -43,6 +47,9 @@ class Combinator(Layer):
             )
 
         return {"type": type(self).__name__, **self.parts(describe)}
+
+    def multiply_adds(self, input_shape: Any) -> int:
+        return sum(child.multiply_adds(shape) for _, child, shape in self.child_inputs(input_shape))
 
     def child_shape(self, name: str, child: Layer, input_shape: Any) -> Any:
         """Return the child's output shape; an error says where it was."""

@@ -1,6 +1,6 @@
 """Layers side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -66,8 +66,9 @@ class Concat(Combinator):
             [self.child_shape(name, b, input_shape) for name, b in self.branches.items()], 1
         )
 
-    def multiply_adds(self, input_shape: Any) -> int:
-        return sum(branch.multiply_adds(input_shape) for branch in self.branches.values())
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
+        for name, branch in self.branches.items():
+            yield name, branch, input_shape
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         return {"branches": describe_all(self.branches, describe)}

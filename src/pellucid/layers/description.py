@@ -8,7 +8,7 @@ from pellucid.layers.base import Layer, join, registry
 from pellucid.layers.combinator import Combinator
 
 _MAX_DEPTH = 64
-_FROM_CHANNELS = ("in_channels", "in_features", "num_features", "num_channels")
+FROM_CHANNELS = ("in_channels", "in_features", "num_features", "num_channels")
 
 
 def build(description: Any, input_shape: Any = None) -> Layer:
@@ -53,6 +53,8 @@ class _Builder:
         arguments = {key: value for key, value in description.items() if key != "type"}
         try:
             layer = self._make(description["type"], path, arguments, input_shape, depth)
+            if input_shape is not None and layer.inputs == 1:
+                layer.output_shape(input_shape)  # what does not fit is told here, with its path
         except FileError:
             raise
         except (PellucidError, TypeError, KeyError, ValueError, AttributeError) as error:
@@ -84,7 +86,7 @@ def _completed(layer: type[Layer], arguments: dict[str, Any], input_shape: Any) 
         if name not in fields:
             raise FileError(unknown(f"argument of {layer.__name__}", name, fields))
     given = {name: _tuples(value) for name, value in arguments.items()}
-    for name in _FROM_CHANNELS:
+    for name in FROM_CHANNELS:
         required = name in fields and fields[name].default is dataclasses.MISSING
         if required and name not in given and input_shape is not None:
             given[name] = input_shape[1]

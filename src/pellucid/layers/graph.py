@@ -1,6 +1,6 @@
 """Any acyclic network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from pellucid.errors import PellucidError
@@ -100,11 +100,10 @@ class Graph(Combinator):
     def output_shape(self, input_shape: Any) -> Any:
         return self._result(self._shapes(input_shape))
 
-    def multiply_adds(self, input_shape: Any) -> int:
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
         shapes = self._shapes(input_shape)
-        return sum(
-            layer.multiply_adds(_gather(shapes, layer, read)) for layer, read in self.nodes.values()
-        )
+        for name, (layer, read) in self.nodes.items():
+            yield name, layer, _gather(shapes, layer, read)
 
     def _shapes(self, input_shape: Any) -> dict[str, Any]:
         shapes = {self.graph_inputs[0]: input_shape}

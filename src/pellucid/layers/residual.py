@@ -1,5 +1,6 @@
 """A layer and a way around it."""
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 from pellucid.errors import ShapeError
@@ -66,9 +67,12 @@ class Residual(Combinator):
             raise ShapeError(_mismatch(shape, around))
         return shape if self.activation is None else self.activation.output_shape(shape)
 
-    def multiply_adds(self, input_shape: Any) -> int:
-        around = self.shortcut.multiply_adds(input_shape) if self.shortcut is not None else 0
-        return self.body.multiply_adds(input_shape) + around
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
+        yield "", self.body, input_shape
+        if self.shortcut is not None:
+            yield "downsample", self.shortcut, input_shape
+        if self.activation is not None:
+            yield "activation", self.activation, self.body.output_shape(input_shape)
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         parts = {"body": ("", self.body), "shortcut": ("downsample", self.shortcut)}

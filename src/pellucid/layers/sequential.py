@@ -1,6 +1,6 @@
 """One layer after the other."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from pellucid.layers.base import Layer, Training, run_backward, run_forward
@@ -57,12 +57,11 @@ class Sequential(Combinator):
             shape = self.child_shape(name, layer, shape)
         return shape
 
-    def multiply_adds(self, input_shape: Any) -> int:
-        total = 0
-        for layer in self.layers.values():
-            total += layer.multiply_adds(input_shape)
-            input_shape = layer.output_shape(input_shape)
-        return total
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
+        shape = input_shape
+        for name, layer in self.layers.items():
+            yield name, layer, shape
+            shape = self.child_shape(name, layer, shape)
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         return {"layers": describe_all(self.layers, describe)}
