@@ -50,7 +50,7 @@ $(VENV)/bin/python:
 	        exit 1; \
 	    fi; \
 	done; \
-	echo "Pellucid needs Python 3.11 or later; found: $$(python3 --version 2>&1)." >&2; \
+	echo "Pellucid needs Python 3.11 or later; found: $$(python3 --version 2>/dev/null || echo none)." >&2; \
 	echo "Install it from https://www.python.org/downloads/ or your system's packages," >&2; \
 	echo "or say where it is: make $(MAKECMDGOALS) PYTHON=/path/to/python3" >&2; \
 	exit 1

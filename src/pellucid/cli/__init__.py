@@ -1,1 +1,53 @@
-"""The command `pellucid`."""
+"""The command `pellucid`: it reads what the user wrote, calls the library, and shows what came out."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pellucid.errors import MissingExtraError, PellucidError
+
+if TYPE_CHECKING:
+    import typer
+
+USER_ERROR = 2
+"""The exit status for what the user can mend; Ctrl-C is 130 and SIGTERM 143, as in every shell."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command with `arguments` (those of the process if None) and exit.
+
+    An error that the user can mend becomes one line on stderr and exit status 2;
+    with ``PELLUCID_DEBUG=1`` its traceback is shown.
+    """
+    try:
+        _app()(arguments, prog_name="pellucid")
+    except (PellucidError, OSError, MemoryError) as error:
+        if os.environ.get("PELLUCID_DEBUG"):
+            raise
+        _complain(_as_line(error))
+        sys.exit(USER_ERROR)
+
+
+def _app() -> "typer.Typer":
+    try:
+        from pellucid.cli.app import app
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"the command needs {error.name}, which is not installed; "
+            'install it with: pip install "pellucid[app]"'
+        ) from error
+    return app
+
+
+def _as_line(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"not enough memory: {error}; a smaller --batch-size or --image-size needs less"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
+
+
+def _complain(line: str) -> None:
+    """Write `line` to stderr, in red where that is a terminal which wants colour."""
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    print(f"\033[31mError: {line}\033[0m" if colour else f"Error: {line}", file=sys.stderr)
