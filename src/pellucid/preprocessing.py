@@ -52,11 +52,15 @@ class Preprocessing:
                 f"preprocessing was fitted to {len(self.mean)} channels, "
                 f"got images of shape {images.shape}"
             )
-        factor = 1.0 / np.array(self.scale)
-        offset = -np.array(self.mean) * factor
-        y = np.multiply(images, factor.astype(dtype)[:, None, None], dtype=dtype)
-        y += offset.astype(dtype)[:, None, None]
+        factor, offset = self.affine(dtype)
+        y = np.multiply(images, factor[:, None, None], dtype=dtype)
+        y += offset[:, None, None]
         return y
+
+    def affine(self, dtype: Any = np.float32) -> tuple[Array, Array]:
+        """Return (factor, offset), one per channel: it is ``x · factor[c] + offset[c]``."""
+        factor = 1.0 / np.array(self.scale)
+        return factor.astype(dtype), (-np.array(self.mean) * factor).astype(dtype)
 
     def describe(self) -> dict[str, Any]:
         """Return it as plain data."""

@@ -1,0 +1,147 @@
+"""What training tells: a record for every step and one for every epoch."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
+
+from pellucid.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Step:
+    """One update of the weights.
+
+    Attributes
+    ----------
+    epoch, epochs, step, steps
+        This is step `step` of `steps` in epoch `epoch` of `epochs`, all counted from 1.
+    loss, accuracy
+        Of this batch, before the update. There is no accuracy where outputs are not classes.
+    rate
+        The learning rate of this update.
+    seconds
+        How long it took, the making of the batch included.
+    """
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy: float | None
+    rate: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training data.
+
+    Attributes
+    ----------
+    epoch, epochs, steps
+        This is epoch `epoch` of `epochs`, counted from 1, and had `steps` steps.
+    loss, accuracy
+        Means over the training images, each as the network was when it saw the image.
+    validation_loss, validation_accuracy
+        Of the network as it is at the end of the epoch; None without validation data.
+    rate
+        The learning rate of the last update.
+    seconds
+        Of training and validation together.
+    images_per_second
+        In training.
+    best
+        Whether it is the best so far, by validation alone; see `better`.
+    """
+
+    epoch: int
+    epochs: int
+    steps: int
+    loss: float
+    accuracy: float | None
+    validation_loss: float | None
+    validation_accuracy: float | None
+    rate: float
+    seconds: float
+    images_per_second: float
+    best: bool
+
+    def __str__(self) -> str:
+        width = len(str(self.epochs))
+        parts = [f"epoch {self.epoch:{width}}/{self.epochs}", _told("", self.loss, self.accuracy)]
+        if self.validation_loss is not None:
+            told = _told("validation ", self.validation_loss, self.validation_accuracy)
+            parts.append(told + (" (best)" if self.best else ""))
+        parts.append(f"{self.seconds:.1f} s, {self.images_per_second:,.0f} images/s")
+        return " · ".join(parts)
+
+
+Record = Step | Epoch
+
+
+def better(epoch: Epoch, than: Epoch | None) -> bool:
+    """Return whether `epoch` did better in validation: higher accuracy; among equals, lower loss.
+
+    Where there is no accuracy the loss alone decides. Without validation nothing is better.
+    """
+    loss = epoch.validation_loss
+    if loss is None or not math.isfinite(loss):
+        return False
+    return than is None or _merit(epoch) > _merit(than)
+
+
+def _merit(epoch: Epoch) -> tuple[float, float]:
+    return epoch.validation_accuracy or 0.0, -(epoch.validation_loss or 0.0)
+
+
+def _told(name: str, loss: float, accuracy: float | None) -> str:
+    said = f"{name}loss {loss:.4f}"
+    return said if accuracy is None else f"{said}, {name}accuracy {accuracy:.2%}"
+
+
+class History(Sequence[Epoch]):
+    """The epochs of a training run, in order.
+
+    >>> history = History([Epoch(1, 1, 10, 0.5, 0.9, None, None, 0.01, 2.0, 320.0, False)])
+    >>> print(history[-1])
+    epoch 1/1 · loss 0.5000, accuracy 90.00% · 2.0 s, 320 images/s
+    """
+
+    def __init__(self, epochs: Iterable[Epoch] = ()) -> None:
+        self._epochs = tuple(epochs)
+
+    @overload
+    def __getitem__(self, index: int) -> Epoch: ...
+    @overload
+    def __getitem__(self, index: slice) -> "History": ...
+    def __getitem__(self, index: int | slice) -> "Epoch | History":
+        if isinstance(index, slice):
+            return History(self._epochs[index])
+        return self._epochs[index]
+
+    def __len__(self) -> int:
+        return len(self._epochs)
+
+    def __repr__(self) -> str:
+        return "\n".join(map(str, self._epochs)) or "History()"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dict an epoch."""
+        return [dataclasses.asdict(epoch) for epoch in self._epochs]
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a pandas table, one row an epoch."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingExtraError(
+                'a table needs pandas: pip install "pellucid[app]" (or use History.rows)'
+            ) from error
+        columns = [field.name for field in dataclasses.fields(Epoch)]
+        return pd.DataFrame(self.rows(), columns=columns).set_index("epoch")
