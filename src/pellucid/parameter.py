@@ -70,7 +70,10 @@ class Parameter:
 
     @value.setter
     def value(self, value: Array) -> None:
-        self.value[...] = checked(self.name, value, self.shape)
+        array = checked(self.name, value, self.shape)
+        if self._value is None:
+            self._value = np.empty(self.shape, self.dtype)
+        self._value[...] = array
 
     @property
     def grad(self) -> Array:
@@ -99,9 +102,9 @@ class Parameter:
 
     def astype(self, dtype: DType) -> None:
         """Change the type of value and gradient."""
-        self._value = self.value.astype(dtype)
+        self.dtype = np.dtype(dtype)
+        self._value = None if self._value is None else self._value.astype(dtype)
         self._grad = None if self._grad is None else self._grad.astype(dtype)
-        self.dtype = self._value.dtype
 
     def __repr__(self) -> str:
         return f"Parameter({self.name!r}, {self.shape}, {self.dtype}, {self.kind})"
@@ -113,28 +116,41 @@ class Buffer:
     Only a training step changes it, and only after its loss was finite.
     """
 
-    __slots__ = ("_initial", "name", "value")
+    __slots__ = ("_initial", "_value", "dtype", "name")
 
     def __init__(self, name: str, initial: Array) -> None:
         self.name = name
-        self._initial = initial.copy()
-        self.value = initial.copy()
+        self.dtype: np.dtype[Any] = initial.dtype
+        self._initial = initial
+        self._value: Array | None = None
 
     @property
     def shape(self) -> Shape:
-        return self.value.shape
+        return self._initial.shape
+
+    @property
+    def value(self) -> Array:
+        """The array; an array that is assigned is copied."""
+        if self._value is None:
+            self._value = np.array(self._initial, self.dtype)
+        return self._value
+
+    @value.setter
+    def value(self, value: Array) -> None:
+        self._value = np.array(checked(self.name, value, self.shape), self.dtype)
 
     def initialize(self) -> None:
         """Go back to the first value."""
-        self.value = self._initial.astype(self.value.dtype)
+        self._value = None
 
     def astype(self, dtype: DType) -> None:
         """Change the type of a floating value; counts stay counts."""
-        if np.issubdtype(self.value.dtype, np.floating):
-            self.value = self.value.astype(dtype)
+        if np.issubdtype(self.dtype, np.floating):
+            self.dtype = np.dtype(dtype)
+            self._value = None if self._value is None else self._value.astype(dtype)
 
     def __repr__(self) -> str:
-        return f"Buffer({self.name!r}, {self.shape}, {self.value.dtype})"
+        return f"Buffer({self.name!r}, {self.shape}, {self.dtype})"
 
 
 def checked(name: str, value: Array, shape: Shape) -> Array:

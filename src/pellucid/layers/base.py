@@ -5,7 +5,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self
+from typing import Any, Self
+
+import numpy as np
 
 from pellucid.errors import FileError, PellucidError
 from pellucid.parameter import Buffer, Parameter
@@ -74,13 +76,17 @@ class Layer(ABC):
     input_shape: Shape | None = None
     """(C, H, W) of the images that this model was trained on."""
 
-    inputs: ClassVar[int | None] = 1
+    inputs: int | None = 1
     """How many inputs it takes; with more than one, or None for any number, a tuple."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not cls.__name__.startswith("_"):
-            registry[cls.__name__] = cls
+        name = cls.__name__
+        if abstract or name.startswith("_"):
+            return
+        if name in registry and registry[name].__module__ != cls.__module__:
+            raise PellucidError(f"there is a layer called {name} already; choose another name")
+        registry[name] = cls
 
     @abstractmethod
     def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
@@ -132,9 +138,11 @@ class Layer(ABC):
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
         """Yield every parameter and buffer with its path, each once."""
+        seen: set[int] = set()
         for path, layer in self.walk():
             for name, item in vars(layer).items():
-                if isinstance(item, Parameter | Buffer):
+                if isinstance(item, Parameter | Buffer) and id(item) not in seen:
+                    seen.add(id(item))
                     yield join(path, name), item
 
     def named_parameters(self) -> dict[str, Parameter]:
@@ -159,15 +167,17 @@ class Layer(ABC):
         missing, spare = own.keys() - state.keys(), state.keys() - own.keys()
         problems = [f"missing: {', '.join(sorted(missing))}"] if missing else []
         problems += [f"unknown: {', '.join(sorted(spare))}"] if spare else []
+        values = {name: np.asarray(state[name]) for name in own if name in state}
         problems += [
-            f"{name}: shape {state[name].shape}, expected {item.shape}"
-            for name, item in own.items()
-            if name in state and state[name].shape != item.shape
+            f"{name}: {value.dtype} {value.shape}, expected {own[name].dtype} {own[name].shape}"
+            for name, value in values.items()
+            if value.shape != own[name].shape
+            or not np.can_cast(value.dtype, own[name].dtype, "same_kind")
         ]
         if problems:
             raise FileError("these values do not fit the model: " + "; ".join(problems))
-        for name, item in own.items():
-            item.value[...] = state[name]
+        for name, value in values.items():
+            own[name].value = value
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
@@ -182,7 +192,12 @@ class Layer(ABC):
 
     def name_parameters(self) -> None:
         """Give each parameter and buffer its path from here as its name."""
-        for name, item in self.named_state():
+        items = list(self.named_state())
+        names = [name for name, _ in items]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise PellucidError(f"two values are called '{twice}'; name their layers differently")
+        for name, item in items:
             item.name = name
 
     # Description

@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from pellucid.errors import PellucidError
-from pellucid.layers.base import Layer, failing_at, join
+from pellucid.layers.base import Layer, failing_at
 
 Describe = Callable[[str, Layer], dict[str, Any]]
 """Return the description of the child with this name."""
@@ -17,8 +17,11 @@ class Build(Protocol):
     def __call__(self, name: str, description: Any, input_shape: Any) -> Layer: ...
 
 
-class Combinator(Layer):
+class Combinator(Layer, abstract=True):
     """A layer made of layers: it routes values forward and gradients backward."""
+
+    entries: ClassVar[tuple[str, ...]]
+    """What a description may hold besides the type."""
 
     @abstractmethod
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
@@ -34,14 +37,14 @@ class Combinator(Layer):
         """Return the layer that `parts` describes."""
 
     def describe(self) -> dict[str, Any]:
-        return self._describe("", {})
+        return self._describe((), {})
 
-    def _describe(self, path: str, seen: dict[int, str]) -> dict[str, Any]:
+    def _describe(self, path: tuple[str, ...], seen: dict[int, str]) -> dict[str, Any]:
         def describe(name: str, child: Layer) -> dict[str, Any]:
-            where = join(path, name)
             if id(child) in seen:
                 return {"type": "Shared", "path": seen[id(child)]}
-            seen[id(child)] = where
+            where = (*path, name)
+            seen[id(child)] = ".".join(where)
             return (
                 child._describe(where, seen) if isinstance(child, Combinator) else child.describe()
             )
@@ -76,14 +79,15 @@ def named(
     The name "" is for a layer whose own children's names stand in its place.
     """
     result: dict[str, Layer] = {}
-    for position, item in enumerate(layers):
-        result.update(item if isinstance(item, Mapping) else {str(position): item})
-    result.update(by_name)
-    for name, layer in result.items():
+    groups = [x if isinstance(x, Mapping) else {str(i): x} for i, x in enumerate(layers)]
+    for name, layer in (pair for group in (*groups, by_name) for pair in group.items()):
         if not isinstance(layer, Layer):
             raise PellucidError(f"'{name}' must be a layer, not {layer!r}")
         if "." in name:
             raise PellucidError(f"the name '{name}' has a dot, which separates names in a path")
+        if name in result:
+            raise PellucidError(f"two layers are called '{name}'")
+        result[name] = layer
     return result
 
 

@@ -35,6 +35,8 @@ class Concat(Combinator):
     (1, 12, 8, 8)
     """
 
+    entries = ("branches",)
+
     def __init__(self, *branches: Layer | Mapping[str, Layer], **by_name: Layer) -> None:
         self.branches = named(branches, by_name)
         if not self.branches:

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from pellucid.errors import FileError, PellucidError, unknown
-from pellucid.layers.base import Layer, join, registry
+from pellucid.layers.base import Layer, registry
 from pellucid.layers.combinator import Combinator
 
 _MAX_DEPTH = 64
@@ -34,45 +34,46 @@ def build(description: Any, input_shape: Any = None) -> Layer:
       1: ReLU()
     )
     """
-    return _Builder().build("", description, input_shape, 0)
+    return _Builder().build((), description, input_shape)
 
 
 class _Builder:
     def __init__(self) -> None:
         self.built: dict[str, Layer] = {}
 
-    def build(self, path: str, description: Any, input_shape: Any, depth: int) -> Layer:
+    def build(self, path: tuple[str, ...], description: Any, input_shape: Any) -> Layer:
+        where = ".".join(filter(None, path)) or "model"
         if isinstance(description, list):
             description = {"type": "Sequential", "layers": description}
         if not isinstance(description, dict) or not isinstance(description.get("type"), str):
-            raise FileError(
-                f"{path or 'model'}: a layer is a table with a type, not {description!r}"
-            )
-        if depth > _MAX_DEPTH:
-            raise FileError(f"{path[:60]}…: layers are nested more than {_MAX_DEPTH} deep")
+            raise FileError(f"{where}: a layer is a table with a type, not {description!r:.60}")
+        if len(path) > _MAX_DEPTH:
+            raise FileError(f"{where[:60]}…: layers are nested more than {_MAX_DEPTH} deep")
         arguments = {key: value for key, value in description.items() if key != "type"}
         try:
-            layer = self._make(description["type"], path, arguments, input_shape, depth)
+            layer = self._make(description["type"], path, arguments, input_shape)
             if input_shape is not None and layer.inputs == 1:
                 layer.output_shape(input_shape)  # what does not fit is told here, with its path
         except FileError:
             raise
-        except (PellucidError, TypeError, KeyError, ValueError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             said = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
-            raise FileError(f"{path or 'model'} ({description['type']}): {said}") from error
-        self.built[path] = layer
+            raise FileError(f"{where} ({description['type']}): {said}") from error
+        self.built[".".join(path)] = layer
         return layer
 
-    def _make(self, kind: str, path: str, arguments: Any, input_shape: Any, depth: int) -> Layer:
+    def _make(self, kind: str, path: tuple[str, ...], arguments: Any, input_shape: Any) -> Layer:
         if kind == "Shared":
             return self.built[arguments["path"]]
         if kind not in registry:
-            raise FileError(f"{path or 'model'}: {unknown('layer', kind, sorted(registry))}")
+            raise PellucidError(unknown("layer", kind, sorted(registry)))
         layer = registry[kind]
         if issubclass(layer, Combinator):
+            for name in arguments.keys() - set(layer.entries):
+                raise PellucidError(unknown(f"argument of {kind}", name, layer.entries))
             return layer.from_parts(
                 arguments,
-                lambda name, child, shape: self.build(join(path, name), child, shape, depth + 1),
+                lambda name, child, shape: self.build((*path, name), child, shape),
                 input_shape,
             )
         return layer(**_completed(layer, arguments, input_shape))
@@ -84,7 +85,7 @@ def _completed(layer: type[Layer], arguments: dict[str, Any], input_shape: Any) 
     fields = {field.name: field for field in dataclasses.fields(layer) if field.init}
     for name in arguments:
         if name not in fields:
-            raise FileError(unknown(f"argument of {layer.__name__}", name, fields))
+            raise PellucidError(unknown(f"argument of {layer.__name__}", name, fields))
     given = {name: _tuples(value) for name, value in arguments.items()}
     for name in FROM_CHANNELS:
         required = name in fields and fields[name].default is dataclasses.MISSING
@@ -96,7 +97,7 @@ def _completed(layer: type[Layer], arguments: dict[str, Any], input_shape: Any) 
         if field.default is dataclasses.MISSING and name not in given
     ]
     if missing:
-        raise FileError(f"{layer.__name__} needs {', '.join(missing)}")
+        raise PellucidError(f"{layer.__name__} needs {', '.join(missing)}")
     return given
 
 

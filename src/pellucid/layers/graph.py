@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 
+import numpy as np
+
 from pellucid.errors import PellucidError
 from pellucid.layers.base import Layer, Training, run_backward, run_forward
 from pellucid.layers.combinator import Build, Combinator, Describe
@@ -37,13 +39,16 @@ class Graph(Combinator):
     (1, 4, 8, 8)
     """
 
+    entries = ("nodes", "output", "inputs")
+
     def __init__(
         self,
         nodes: Mapping[str, Node],
         output: str | Sequence[str] | None = None,
-        inputs: Sequence[str] = ("x",),
+        inputs: str | Sequence[str] = ("x",),
     ) -> None:
-        self.graph_inputs = tuple(inputs)
+        self.graph_inputs = (inputs,) if isinstance(inputs, str) else tuple(inputs)
+        self.inputs = len(self.graph_inputs)
         self.nodes = {
             name: (layer, (read,) if isinstance(read, str) else tuple(read))
             for name, (layer, read) in nodes.items()
@@ -53,49 +58,71 @@ class Graph(Combinator):
         self.outputs = (chosen,) if isinstance(chosen, str) else tuple(chosen)
         self._check()
         self.name_parameters()
+        self._learned = self._depend_on_parameters()
 
     def _check(self) -> None:
         known = set(self.graph_inputs)
+        if not known or len(known) < len(self.graph_inputs):
+            raise PellucidError(f"graph: inputs are one name or several, not {self.graph_inputs}")
         for name, (layer, read) in self.nodes.items():
             if name in known:
                 raise PellucidError(f"graph: the name '{name}' is given twice")
             if "." in name:
                 raise PellucidError(f"graph: the name '{name}' has a dot")
+            if not isinstance(layer, Layer):
+                raise PellucidError(f"graph: '{name}' must be a layer, not {layer!r}")
+            if isinstance(layer, Graph) and not layer.single_output:
+                raise PellucidError(f"graph: '{name}' is a graph with several outputs")
             for source in read:
                 if source not in known:
                     where = "stands later" if source in self.nodes else "does not exist"
                     raise PellucidError(f"graph: '{name}' reads '{source}', which {where}")
-            if layer.inputs is not None and layer.inputs != len(read):
+            if not read or layer.inputs not in (None, len(read)):
                 raise PellucidError(
-                    f"graph: {type(layer).__name__} '{name}' takes {layer.inputs} inputs, "
-                    f"is given {len(read)}"
+                    f"graph: {type(layer).__name__} '{name}' takes {layer.inputs or 'some'} "
+                    f"inputs, is given {len(read)}"
                 )
             known.add(name)
         if not self.outputs or not set(self.outputs) <= known:
             raise PellucidError(f"graph: no node gives the output {self.outputs}")
 
+    def _depend_on_parameters(self) -> set[str]:
+        """Return the nodes whose values change with a parameter."""
+        learned: set[str] = set()
+        for name, (layer, read) in self.nodes.items():
+            if layer.parameters() or learned & set(read):
+                learned.add(name)
+        return learned
+
     def children(self) -> dict[str, Layer]:
         return {name: layer for name, (layer, _) in self.nodes.items()}
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, dict[str, Any]]:
-        values = dict(zip(self.graph_inputs, self._as_tuple(x), strict=True))
-        caches = {}
+    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, tuple[Any, Any]]:
+        given = dict(zip(self.graph_inputs, self._as_tuple(x), strict=True))
+        values, caches = dict(given), {}
         for name, (layer, read) in self.nodes.items():
             values[name], caches[name] = run_forward(layer, _gather(values, layer, read), training)
-        return self._result(values), caches
+        return self._result(values), (given, caches)
 
-    def backward(self, dy: Any, cache: dict[str, Any], *, input_gradient: bool = True) -> Any:
+    def backward(self, dy: Any, cache: tuple[Any, Any], *, input_gradient: bool = True) -> Any:
+        given, caches = cache
         gradients: dict[str, Any] = {}
         for name, gradient in zip(self.outputs, (dy,) if self.single_output else dy, strict=True):
             _add(gradients, name, gradient)
         for name, (layer, read) in reversed(self.nodes.items()):
-            if name not in gradients:
-                continue  # nothing of the output depends on this node
-            dx = run_backward(layer, gradients.pop(name), cache[name])
-            for source, part in zip(read, dx if layer.inputs != 1 else (dx,), strict=True):
-                _add(gradients, source, part)
-        found = tuple(gradients.get(name) for name in self.graph_inputs)
-        return found if len(self.graph_inputs) > 1 else found[0]
+            if name not in gradients or not (input_gradient or name in self._learned):
+                continue  # no output depends on this node, or nobody needs its gradient
+            needed = input_gradient or any(source in self._learned for source in read)
+            dx = run_backward(layer, gradients.pop(name), caches[name], needed)
+            if needed:
+                for source, part in zip(read, dx if layer.inputs != 1 else (dx,), strict=True):
+                    _add(gradients, source, part)
+        if not input_gradient:
+            return None
+        found = tuple(
+            gradients[name] if name in gradients else np.zeros_like(x) for name, x in given.items()
+        )
+        return found if len(found) > 1 else found[0]
 
     def output_shape(self, input_shape: Any) -> Any:
         return self._result(self._shapes(input_shape))
@@ -114,12 +141,11 @@ class Graph(Combinator):
         return shapes
 
     def _as_tuple(self, x: Any) -> tuple[Any, ...]:
-        parts = tuple(x) if len(self.graph_inputs) > 1 else (x,)
-        if len(parts) != len(self.graph_inputs):
-            raise PellucidError(
-                f"the graph takes {self.graph_inputs}, was given {len(parts)} values"
-            )
-        return parts
+        if len(self.graph_inputs) == 1:
+            return (x,)
+        if not isinstance(x, tuple | list) or len(x) != len(self.graph_inputs):
+            raise PellucidError(f"the graph takes a tuple of {', '.join(self.graph_inputs)}")
+        return tuple(x)
 
     def _result(self, values: Mapping[str, Any]) -> Any:
         found = tuple(values[name] for name in self.outputs)
@@ -136,6 +162,7 @@ class Graph(Combinator):
     @classmethod
     def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
         inputs = parts.get("inputs", ["x"])
+        inputs = [inputs] if isinstance(inputs, str) else inputs
         shapes: dict[str, Any] = dict.fromkeys(inputs)
         if input_shape:
             shapes = dict(
@@ -144,6 +171,8 @@ class Graph(Combinator):
         nodes: dict[str, Node] = {}
         for part in parts["nodes"]:
             name, read = part["name"], part["read"]
+            if name in nodes:
+                raise PellucidError(f"two nodes are called '{name}'")
             sources = [read] if isinstance(read, str) else read
             known = all(shapes.get(source) for source in sources)
             shape = tuple(shapes[source] for source in sources) if known else None

@@ -1,7 +1,7 @@
 """Layers that make one value from several; they take a tuple, in a `Graph`."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +18,7 @@ class Add(Layer):
     array([2., 2.])
     """
 
-    inputs: ClassVar[int | None] = None
+    inputs = None
 
     def forward(self, x: tuple[Array, ...], training: Training | None = None) -> tuple[Array, int]:
         self.output_shape(tuple(part.shape for part in x))
@@ -41,7 +41,7 @@ class Multiply(Layer):
     array([6., 6.])
     """
 
-    inputs: ClassVar[int | None] = 2
+    inputs = 2
 
     def forward(
         self, x: tuple[Array, Array], training: Training | None = None
@@ -74,7 +74,7 @@ class Cat(Layer):
 
     axis: int = 1
 
-    inputs: ClassVar[int | None] = None
+    inputs = None
 
     def forward(self, x: tuple[Array, ...], training: Training | None = None) -> tuple[Array, Any]:
         self.output_shape(tuple(part.shape for part in x))
@@ -89,11 +89,12 @@ class Cat(Layer):
 
 def joined_shape(shapes: list[Shape], axis: int) -> Shape:
     """Return the shape of arrays joined along `axis`: the others must agree."""
-    rest = {shape[:axis] + shape[axis + 1 :] for shape in shapes}
-    if len(rest) != 1 or not all(-len(s) <= axis < len(s) for s in shapes):
-        raise ShapeError(f"cannot join shapes {shapes} along axis {axis}: the others must be equal")
     first = shapes[0]
-    return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
+    if -len(first) <= axis < len(first):
+        axis %= len(first)
+        if len({(*shape[:axis], None, *shape[axis + 1 :]) for shape in shapes}) == 1:
+            return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
+    raise ShapeError(f"cannot join shapes {shapes} along axis {axis}: the others must be equal")
 
 
 def _sum_to(gradient: Array, shape: Shape) -> Array:

@@ -27,6 +27,8 @@ class Residual(Combinator):
     (1, 4, 8, 8)
     """
 
+    entries = ("body", "shortcut", "activation")
+
     def __init__(
         self, body: Layer, shortcut: Layer | None = None, activation: Layer | None = None
     ) -> None:
@@ -75,18 +77,17 @@ class Residual(Combinator):
             yield "activation", self.activation, self.body.output_shape(input_shape)
 
     def parts(self, describe: Describe) -> dict[str, Any]:
-        parts = {"body": ("", self.body), "shortcut": ("downsample", self.shortcut)}
-        parts |= {"activation": ("activation", self.activation)}
-        return {k: describe(name, layer) for k, (name, layer) in parts.items() if layer is not None}
+        parts = zip(self.entries, (self.body, self.shortcut, self.activation), strict=True)
+        return {name: describe(name, layer) for name, layer in parts if layer is not None}
 
     @classmethod
     def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
-        body = build("", parts["body"], input_shape)
+        body = build("body", parts["body"], input_shape)
         shape = input_shape and body.output_shape(input_shape)
         shortcut, activation = parts.get("shortcut"), parts.get("activation")
         return cls(
             body,
-            None if shortcut is None else build("downsample", shortcut, input_shape),
+            None if shortcut is None else build("shortcut", shortcut, input_shape),
             None if activation is None else build("activation", activation, shape),
         )
 

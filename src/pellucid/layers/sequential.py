@@ -27,8 +27,11 @@ class Sequential(Combinator):
     ['conv1.weight', 'conv1.bias']
     """
 
+    entries = ("layers",)
+
     def __init__(self, *layers: Layer | Mapping[str, Layer], **by_name: Layer) -> None:
         self.layers = named(layers, by_name)
+        self.inputs = next((layer.inputs for layer in self.layers.values()), 1)
         self.name_parameters()
         # nobody needs gradients before the first layer that learns
         learners = (i for i, layer in enumerate(self.layers.values()) if layer.parameters())
