@@ -208,6 +208,8 @@ class Layer(ABC):
         described: dict[str, Any] = {"type": type(self).__name__}
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            if isinstance(value, Parameter):
+                value = True  # where bias=True asked for a parameter, it has taken that place
             if field.init and value != field.default:
                 described[field.name] = value
         return described
