@@ -101,9 +101,14 @@ def describe_all(layers: Mapping[str, Layer], describe: Describe) -> list[dict[s
 
 def names_and_descriptions(descriptions: Any) -> dict[str, Any]:
     """Take apart what `describe_all` made."""
-    if not isinstance(descriptions, list) or not all(isinstance(d, dict) for d in descriptions):
+    if not isinstance(descriptions, list):
         raise PellucidError("layers are given as a list of tables, each with a type")
-    named = {str(d.get("name", i)): d for i, d in enumerate(descriptions)}
-    if len(named) < len(descriptions):
+    tables = [
+        {"type": "Sequential", "layers": d} if isinstance(d, list) else d for d in descriptions
+    ]
+    if not all(isinstance(table, dict) for table in tables):
+        raise PellucidError("each layer in a list is a table with a type, or a list of such tables")
+    named = {str(d.get("name", i)): d for i, d in enumerate(tables)}
+    if len(named) < len(tables):
         raise PellucidError("two layers of one list have the same name")
     return {name: {k: v for k, v in d.items() if k != "name"} for name, d in named.items()}
