@@ -1,13 +1,14 @@
 """Sizes from kernel, stride, padding and dilation: the only such arithmetic in the library."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pellucid.errors import ShapeError
 from pellucid.types import Padding, Pair
 
 Sides = tuple[tuple[int, int], tuple[int, int]]
+Area = tuple[slice, slice]
 
 
 def pair(value: Pair, name: str, minimum: int = 1) -> tuple[int, int]:
@@ -117,11 +118,58 @@ class Window:
             slice(left, left + SW * (OW - 1) + 1, SW),
         )
 
+    def meetings(self, axis: int) -> list[tuple[int, int, int]]:
+        """Return every (output, tap, input) along one direction where the tap meets the image."""
+        read = [
+            (o, k, o * self.stride[axis] + k * self.dilation[axis] - self.padding[axis][0])
+            for o in range(self.output_size[axis])
+            for k in range(self.kernel[axis])
+        ]
+        return [(o, k, i) for o, k, i in read if 0 <= i < self.size[axis]]
+
     def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
         """Yield (i, j, where it reads) for every position of the kernel, row by row."""
         for i in range(self.kernel[0]):
             for j in range(self.kernel[1]):
                 yield i, j, self.tap(i, j)
+
+    def inner_taps(self) -> Iterator[tuple[int, int, Area, Area]]:
+        """Yield (i, j, outputs, image): the outputs whose tap (i, j) lies inside, and where it reads.
+
+        The same as `taps`, for an image without its padding.
+        """
+        (H, W), (OH, OW), (SH, SW) = self.size, self.output_size, self.stride
+        (DH, DW), ((top, _), (left, _)) = self.dilation, self.padding
+        for i in range(self.kernel[0]):
+            rows, image_rows = _inside(H, OH, SH, i * DH - top)
+            for j in range(self.kernel[1]):
+                columns, image_columns = _inside(W, OW, SW, j * DW - left)
+                yield i, j, (rows, columns), (image_rows, image_columns)
+
+    def patch(self, oh: int, ow: int) -> Area:
+        """Where output (oh, ow) reads in the padded image, one value per kernel position."""
+        (SH, SW), (DH, DW), (EH, EW) = self.stride, self.dilation, self.extent
+        return slice(oh * SH, oh * SH + EH, DH), slice(ow * SW, ow * SW + EW, DW)
+
+    def strip(self, start: int, stop: int) -> tuple[slice, "Window"]:
+        """Return the image rows that the output rows from `start` to `stop` read, and their window.
+
+        A strip of the output is the whole output of that window over these rows.
+
+        >>> Window.of((28, 28), kernel_size=3, padding=1).strip(0, 4)[0]
+        slice(0, 5, None)
+        """
+        first = start * self.stride[0] - self.padding[0][0]
+        count = (stop - 1 - start) * self.stride[0] + self.extent[0]
+        rows = slice(*(min(max(edge, 0), self.size[0]) for edge in (first, first + count)))
+        inside = rows.stop - rows.start
+        top = min(max(-first, 0), count)
+        return rows, replace(
+            self,
+            size=(inside, self.size[1]),
+            padding=((top, count - inside - top), self.padding[1]),
+            extra=(0, self.extra[1]),
+        )
 
 
 def resolve_padding(
@@ -171,6 +219,14 @@ def transposed_size(
         )
     )
     return height, width
+
+
+def _inside(size: int, outputs: int, stride: int, offset: int) -> Area:
+    """Return the outputs o with ``0 ≤ o·stride + offset < size``, and where they read."""
+    first = max(0, -(offset // stride))
+    count = max(min(outputs, (size - 1 - offset) // stride + 1) - first, 0)
+    start = first * stride + offset
+    return slice(first, first + count), slice(start, start + count * stride, stride)
 
 
 def _side(side: Any) -> tuple[int, int] | None:
