@@ -1,3 +1,36 @@
 """What layers call: checked arguments, sent to the engine in force."""
 
+from pellucid.ops.activation import elu as elu
+from pellucid.ops.activation import elu_gradient as elu_gradient
+from pellucid.ops.activation import gelu as gelu
+from pellucid.ops.activation import gelu_gradient as gelu_gradient
+from pellucid.ops.activation import hardswish as hardswish
+from pellucid.ops.activation import hardswish_gradient as hardswish_gradient
+from pellucid.ops.activation import leaky_relu as leaky_relu
+from pellucid.ops.activation import leaky_relu_gradient as leaky_relu_gradient
+from pellucid.ops.activation import log_softmax as log_softmax
+from pellucid.ops.activation import log_softmax_gradient as log_softmax_gradient
+from pellucid.ops.activation import prelu as prelu
+from pellucid.ops.activation import prelu_input_gradient as prelu_input_gradient
+from pellucid.ops.activation import prelu_weight_gradient as prelu_weight_gradient
+from pellucid.ops.activation import relu as relu
+from pellucid.ops.activation import relu6 as relu6
+from pellucid.ops.activation import relu6_gradient as relu6_gradient
+from pellucid.ops.activation import relu_gradient as relu_gradient
+from pellucid.ops.activation import selu as selu
+from pellucid.ops.activation import selu_gradient as selu_gradient
+from pellucid.ops.activation import sigmoid as sigmoid
+from pellucid.ops.activation import sigmoid_gradient as sigmoid_gradient
+from pellucid.ops.activation import silu as silu
+from pellucid.ops.activation import silu_gradient as silu_gradient
+from pellucid.ops.activation import softmax as softmax
+from pellucid.ops.activation import softmax_gradient as softmax_gradient
+from pellucid.ops.activation import softplus as softplus
+from pellucid.ops.activation import softplus_gradient as softplus_gradient
+from pellucid.ops.activation import tanh as tanh
+from pellucid.ops.activation import tanh_gradient as tanh_gradient
 from pellucid.ops.batch import make_batch as make_batch
+from pellucid.ops.linear import linear as linear
+from pellucid.ops.linear import linear_bias_gradient as linear_bias_gradient
+from pellucid.ops.linear import linear_input_gradient as linear_input_gradient
+from pellucid.ops.linear import linear_weight_gradient as linear_weight_gradient

@@ -1,3 +1,36 @@
 """The mathematics in NumPy: arrays in, arrays out. It knows no layers."""
 
+from pellucid.reference.activation import elu as elu
+from pellucid.reference.activation import elu_gradient as elu_gradient
+from pellucid.reference.activation import gelu as gelu
+from pellucid.reference.activation import gelu_gradient as gelu_gradient
+from pellucid.reference.activation import hardswish as hardswish
+from pellucid.reference.activation import hardswish_gradient as hardswish_gradient
+from pellucid.reference.activation import leaky_relu as leaky_relu
+from pellucid.reference.activation import leaky_relu_gradient as leaky_relu_gradient
+from pellucid.reference.activation import prelu as prelu
+from pellucid.reference.activation import prelu_input_gradient as prelu_input_gradient
+from pellucid.reference.activation import prelu_weight_gradient as prelu_weight_gradient
+from pellucid.reference.activation import relu as relu
+from pellucid.reference.activation import relu6 as relu6
+from pellucid.reference.activation import relu6_gradient as relu6_gradient
+from pellucid.reference.activation import relu_gradient as relu_gradient
+from pellucid.reference.activation import selu as selu
+from pellucid.reference.activation import selu_gradient as selu_gradient
+from pellucid.reference.activation import sigmoid as sigmoid
+from pellucid.reference.activation import sigmoid_gradient as sigmoid_gradient
+from pellucid.reference.activation import silu as silu
+from pellucid.reference.activation import silu_gradient as silu_gradient
+from pellucid.reference.activation import softplus as softplus
+from pellucid.reference.activation import softplus_gradient as softplus_gradient
+from pellucid.reference.activation import tanh as tanh
+from pellucid.reference.activation import tanh_gradient as tanh_gradient
 from pellucid.reference.batch import make_batch as make_batch
+from pellucid.reference.linear import linear as linear
+from pellucid.reference.linear import linear_bias_gradient as linear_bias_gradient
+from pellucid.reference.linear import linear_input_gradient as linear_input_gradient
+from pellucid.reference.linear import linear_weight_gradient as linear_weight_gradient
+from pellucid.reference.softmax import log_softmax as log_softmax
+from pellucid.reference.softmax import log_softmax_gradient as log_softmax_gradient
+from pellucid.reference.softmax import softmax as softmax
+from pellucid.reference.softmax import softmax_gradient as softmax_gradient

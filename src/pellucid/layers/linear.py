@@ -1,0 +1,75 @@
+"""The linear, or fully connected, layer."""
+
+import math
+from dataclasses import dataclass, field
+
+from pellucid import ops
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.layers.base import Layer, Training
+from pellucid.parameter import Parameter
+from pellucid.types import Array, Shape
+
+
+@dataclass(eq=False, repr=False)
+class Linear(Layer):
+    """``y = x Wᵀ + b`` along the last axis: each output is a weighted sum of all inputs.
+
+    ``dx = dy W``, ``dW = Σ dyᵀ x``, ``db = Σ dy``, the sums over the batch.
+
+    Parameters
+    ----------
+    in_features, out_features
+        The input is (N, …, in_features), the output (N, …, out_features).
+    bias
+        Whether b is added.
+    initializer
+        How W begins, see `pellucid.initializers`; b begins at 0.
+
+    Examples
+    --------
+    >>> layer = Linear(400, 10)
+    >>> layer.output_shape((64, 400))
+    (64, 10)
+    >>> layer.weight
+    Parameter('weight', (10, 400), float32, weight)
+    """
+
+    in_features: int
+    out_features: int
+    bias: Parameter | bool = True
+    initializer: str = "he_normal"
+    weight: Parameter = field(init=False)
+
+    def __post_init__(self) -> None:
+        if min(self.in_features, self.out_features) < 1:
+            raise PellucidError(
+                "Linear needs in_features and out_features of at least 1, "
+                f"not {self.in_features} and {self.out_features}"
+            )
+        shape = self.out_features, self.in_features
+        self.weight = Parameter("weight", shape, self.initializer)
+        if self.bias:
+            self.bias = Parameter("bias", shape[:1], "zeros", kind="bias")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+        self.output_shape(x.shape)
+        bias = self.bias.value if isinstance(self.bias, Parameter) else None
+        return ops.linear(x, self.weight.value, bias), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        self.weight.add_gradient(ops.linear_weight_gradient(dy, cache))
+        if isinstance(self.bias, Parameter):
+            self.bias.add_gradient(ops.linear_bias_gradient(dy))
+        return ops.linear_input_gradient(dy, self.weight.value) if input_gradient else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) < 2 or input_shape[-1] != self.in_features:
+            hint = "; put a Flatten before it" if len(input_shape) > 2 else ""
+            raise ShapeError(
+                f"Linear expects an input of shape (N, …, {self.in_features}), "
+                f"got {input_shape}{hint}"
+            )
+        return *input_shape[:-1], self.out_features
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        return math.prod(input_shape) * self.out_features

@@ -1,0 +1,60 @@
+"""Layers that change the shape, or nothing."""
+
+import math
+from dataclasses import dataclass
+
+from pellucid.errors import ShapeError
+from pellucid.layers.base import Layer, Training
+from pellucid.types import Array, Shape
+
+
+@dataclass(eq=False, repr=False)
+class Flatten(Layer):
+    """The axes from `start_dim` to `end_dim` become one; both pass values and gradients unchanged.
+
+    It is a view: the images' order in memory, batch last, is kept, and nothing is copied.
+
+    >>> Flatten().output_shape((64, 16, 5, 5))
+    (64, 400)
+    """
+
+    start_dim: int = 1
+    end_dim: int = -1
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        return x.reshape(self.output_shape(x.shape)), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        return dy.reshape(cache)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        axes = range(len(input_shape))
+        try:
+            start, end = axes[self.start_dim], axes[self.end_dim]
+        except IndexError:
+            start, end = 1, 0
+        if start > end:
+            raise ShapeError(
+                f"Flatten cannot join the axes {self.start_dim} to {self.end_dim} "
+                f"of an input of shape {input_shape}"
+            )
+        joined = math.prod(input_shape[start : end + 1])
+        return *input_shape[:start], joined, *input_shape[end + 1 :]
+
+
+@dataclass(eq=False, repr=False)
+class Identity(Layer):
+    """``y = x``: a place that another layer can take, or a branch that changes nothing.
+
+    >>> Identity().output_shape((64, 3, 8, 8))
+    (64, 3, 8, 8)
+    """
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
+        return x, None
+
+    def backward(self, dy: Array, cache: None, *, input_gradient: bool = True) -> Array:
+        return dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return input_shape

@@ -1,0 +1,80 @@
+"""Activation functions and softmax: the engine's functions, with their arguments checked.
+
+For each there is a function for the value, and one for the gradient, which takes dy and whichever
+of x and y the derivative needs. Signatures and formulas are those of `pellucid.reference`.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+import numpy as np
+
+from pellucid import engine, reference
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.types import Array
+
+P = ParamSpec("P")
+Value = Callable[Concatenate[Array, P], Array]
+Gradient = Callable[Concatenate[Array, Array, P], Array]
+
+
+def _value(function: Value[P]) -> Value[P]:
+    """Return a function with this name and signature that checks x and asks the engine in force."""
+
+    @wraps(function)
+    def checked(x: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
+        _check_floating(function.__name__, x)
+        return _from_engine(function)(x, *args, **kwargs)
+
+    return checked
+
+
+def _gradient(function: Gradient[P]) -> Gradient[P]:
+    """Return the same for a gradient, whose two arrays must have one shape."""
+
+    @wraps(function)
+    def checked(dy: Array, kept: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
+        _check_floating(function.__name__, dy)
+        if dy.shape != kept.shape:
+            raise ShapeError(
+                f"{function.__name__}: dy has shape {dy.shape}, the forward pass had {kept.shape}"
+            )
+        return _from_engine(function)(dy, kept, *args, **kwargs)
+
+    return checked
+
+
+def _from_engine(function: Callable[..., Array]) -> Callable[..., Array]:
+    found: Callable[..., Array] = getattr(engine.current(), function.__name__)
+    return found
+
+
+def _check_floating(name: str, x: Array) -> None:
+    if not np.issubdtype(x.dtype, np.floating):
+        raise PellucidError(
+            f"{name} computes with floating-point numbers, got {x.dtype}; "
+            "convert with x.astype(np.float32)"
+        )
+
+
+relu, relu_gradient = _value(reference.relu), _gradient(reference.relu_gradient)
+relu6, relu6_gradient = _value(reference.relu6), _gradient(reference.relu6_gradient)
+leaky_relu = _value(reference.leaky_relu)
+leaky_relu_gradient = _gradient(reference.leaky_relu_gradient)
+prelu = _value(reference.prelu)
+prelu_input_gradient = _gradient(reference.prelu_input_gradient)
+prelu_weight_gradient = _gradient(reference.prelu_weight_gradient)
+elu, elu_gradient = _value(reference.elu), _gradient(reference.elu_gradient)
+selu, selu_gradient = _value(reference.selu), _gradient(reference.selu_gradient)
+gelu, gelu_gradient = _value(reference.gelu), _gradient(reference.gelu_gradient)
+sigmoid, sigmoid_gradient = _value(reference.sigmoid), _gradient(reference.sigmoid_gradient)
+tanh, tanh_gradient = _value(reference.tanh), _gradient(reference.tanh_gradient)
+silu, silu_gradient = _value(reference.silu), _gradient(reference.silu_gradient)
+hardswish = _value(reference.hardswish)
+hardswish_gradient = _gradient(reference.hardswish_gradient)
+softplus, softplus_gradient = _value(reference.softplus), _gradient(reference.softplus_gradient)
+
+softmax, softmax_gradient = _value(reference.softmax), _gradient(reference.softmax_gradient)
+log_softmax = _value(reference.log_softmax)
+log_softmax_gradient = _gradient(reference.log_softmax_gradient)

@@ -1,0 +1,68 @@
+"""The linear layer's product and its gradients."""
+
+from pellucid import engine
+from pellucid.errors import ShapeError
+from pellucid.types import Array, Shape
+
+
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """Return ``y = x Wᵀ + b``.
+
+    Parameters
+    ----------
+    x
+        (N, …, I)
+    weight
+        (O, I)
+    bias
+        (O,)
+
+    Returns
+    -------
+    (N, …, O), the batch last in memory.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> linear(np.ones((2, 3)), np.eye(3), np.full(3, 0.5))
+    array([[1.5, 1.5, 1.5],
+           [1.5, 1.5, 1.5]])
+    """
+    check_features("linear", x.shape, weight.shape[1])
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ShapeError(
+            f"linear: a weight of shape {weight.shape} needs a bias of shape "
+            f"{weight.shape[:1]}, got {bias.shape}"
+        )
+    y: Array = engine.current().linear(x, weight, bias)
+    return y
+
+
+def linear_input_gradient(dy: Array, weight: Array) -> Array:
+    """Return ``dx = dy W``, shape (N, …, I)."""
+    check_features("linear_input_gradient", dy.shape, weight.shape[0])
+    dx: Array = engine.current().linear_input_gradient(dy, weight)
+    return dx
+
+
+def linear_weight_gradient(dy: Array, x: Array) -> Array:
+    """Return ``dW = Σ dyᵀ x`` over all but the last axis, shape (O, I)."""
+    if dy.shape[:-1] != x.shape[:-1]:
+        raise ShapeError(
+            f"linear_weight_gradient: dy of shape {dy.shape} and x of shape {x.shape} "
+            "differ before the last axis"
+        )
+    dw: Array = engine.current().linear_weight_gradient(dy, x)
+    return dw
+
+
+def linear_bias_gradient(dy: Array) -> Array:
+    """Return ``db = Σ dy`` over all but the last axis, shape (O,)."""
+    db: Array = engine.current().linear_bias_gradient(dy)
+    return db
+
+
+def check_features(name: str, shape: Shape, features: int) -> None:
+    """Raise an error unless `shape` is (N, …, features)."""
+    if len(shape) < 2 or shape[-1] != features:
+        raise ShapeError(f"{name} expects an input of shape (N, …, {features}), got {shape}")
