@@ -137,11 +137,15 @@ class Layer(ABC):
         yield from visit("", self)
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
-        """Yield every parameter and buffer with its path, each once."""
+        """Yield every parameter and buffer with its path, each once.
+
+        In each layer the bias follows the other parameters, and buffers come last, as in PyTorch.
+        """
         seen: set[int] = set()
         for path, layer in self.walk():
-            for name, item in vars(layer).items():
-                if isinstance(item, Parameter | Buffer) and id(item) not in seen:
+            own = [(k, v) for k, v in vars(layer).items() if isinstance(v, Parameter | Buffer)]
+            for name, item in sorted(own, key=lambda i: (isinstance(i[1], Buffer), i[0] == "bias")):
+                if id(item) not in seen:
                     seen.add(id(item))
                     yield join(path, name), item
 
