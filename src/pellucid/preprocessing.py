@@ -1,5 +1,6 @@
 """From pixels as they are stored to the numbers that a network sees."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,8 @@ class Preprocessing:
     scale: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.mean) != len(self.scale) or not all(s > 0 for s in self.scale):
+        numbers = all(map(math.isfinite, self.mean + self.scale))
+        if len(self.mean) != len(self.scale) or not numbers or not all(s > 0 for s in self.scale):
             raise ShapeError("preprocessing needs one mean and one positive scale per channel")
 
     @classmethod

@@ -98,10 +98,7 @@ def load(path: PathName) -> Layer:
             if name in tensors:
                 _take_over_type(name, item, tensors[name].dtype)
         model.load_state_dict(tensors)
-        if about["preprocessing"] is not None:
-            model.preprocessing = Preprocessing.from_description(about["preprocessing"])
-        model.classes = about["classes"] and tuple(about["classes"])
-        model.input_shape = about["input_shape"] and tuple(about["input_shape"])
+        _describe_data(model, about)
     return model
 
 
@@ -211,7 +208,9 @@ def _checked(about: Any) -> dict[str, Any]:
     well_formed: dict[str, Callable[[Any], bool]] = {
         "architecture": lambda value: isinstance(value, dict),
         "preprocessing": lambda value: value is None or isinstance(value, dict),
-        "classes": lambda value: value is None or _is_list(value, str),
+        "classes": lambda value: (
+            value is None or (_is_list(value, str) and len(set(value)) == len(value))
+        ),
         "input_shape": lambda value: value is None or (_is_list(value, int) and min(value) > 0),
     }
     for key, accepts in well_formed.items():
@@ -222,6 +221,20 @@ def _checked(about: Any) -> dict[str, Any]:
 
 def _is_list(value: Any, kind: type) -> bool:
     return isinstance(value, list) and bool(value) and all(type(item) is kind for item in value)
+
+
+def _describe_data(model: Layer, about: Mapping[str, Any]) -> None:
+    """Tell the model what it knows of the data it was trained on."""
+    model.classes = about["classes"] and tuple(about["classes"])
+    model.input_shape = about["input_shape"] and tuple(about["input_shape"])
+    if about["preprocessing"] is None:
+        return
+    model.preprocessing = Preprocessing.from_description(about["preprocessing"])
+    channels = len(model.preprocessing.mean)
+    if model.input_shape is not None and model.input_shape[0] != channels:
+        raise FileError(
+            f"the preprocessing is for {channels} channels, the input shape is {model.input_shape}"
+        )
 
 
 def _take_over_type(name: str, item: Parameter | Buffer, dtype: np.dtype[Any]) -> None:
