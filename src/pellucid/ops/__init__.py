@@ -34,3 +34,25 @@ from pellucid.ops.linear import linear as linear
 from pellucid.ops.linear import linear_bias_gradient as linear_bias_gradient
 from pellucid.ops.linear import linear_input_gradient as linear_input_gradient
 from pellucid.ops.linear import linear_weight_gradient as linear_weight_gradient
+from pellucid.ops.normalization import batch_norm as batch_norm
+from pellucid.ops.normalization import batch_norm_gradient as batch_norm_gradient
+from pellucid.ops.normalization import (
+    batch_norm_inference_gradient as batch_norm_inference_gradient,
+)
+from pellucid.ops.normalization import batch_norm_training as batch_norm_training
+from pellucid.ops.normalization import group_norm as group_norm
+from pellucid.ops.normalization import group_norm_gradient as group_norm_gradient
+from pellucid.ops.normalization import layer_norm as layer_norm
+from pellucid.ops.normalization import layer_norm_gradient as layer_norm_gradient
+from pellucid.ops.normalization import local_response_norm as local_response_norm
+from pellucid.ops.normalization import local_response_norm_gradient as local_response_norm_gradient
+from pellucid.ops.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from pellucid.ops.pooling import adaptive_avg_pool2d_gradient as adaptive_avg_pool2d_gradient
+from pellucid.ops.pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from pellucid.ops.pooling import adaptive_max_pool2d_gradient as adaptive_max_pool2d_gradient
+from pellucid.ops.pooling import avg_pool2d as avg_pool2d
+from pellucid.ops.pooling import avg_pool2d_gradient as avg_pool2d_gradient
+from pellucid.ops.pooling import max_pool2d as max_pool2d
+from pellucid.ops.pooling import max_pool2d_gradient as max_pool2d_gradient
+from pellucid.ops.resize import upsample2d as upsample2d
+from pellucid.ops.resize import upsample2d_gradient as upsample2d_gradient

@@ -25,11 +25,39 @@ from pellucid.reference.activation import softplus as softplus
 from pellucid.reference.activation import softplus_gradient as softplus_gradient
 from pellucid.reference.activation import tanh as tanh
 from pellucid.reference.activation import tanh_gradient as tanh_gradient
+from pellucid.reference.adaptive_pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
+from pellucid.reference.adaptive_pooling import (
+    adaptive_avg_pool2d_gradient as adaptive_avg_pool2d_gradient,
+)
+from pellucid.reference.adaptive_pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from pellucid.reference.adaptive_pooling import (
+    adaptive_max_pool2d_gradient as adaptive_max_pool2d_gradient,
+)
 from pellucid.reference.batch import make_batch as make_batch
 from pellucid.reference.linear import linear as linear
 from pellucid.reference.linear import linear_bias_gradient as linear_bias_gradient
 from pellucid.reference.linear import linear_input_gradient as linear_input_gradient
 from pellucid.reference.linear import linear_weight_gradient as linear_weight_gradient
+from pellucid.reference.local_response import local_response_norm as local_response_norm
+from pellucid.reference.local_response import (
+    local_response_norm_gradient as local_response_norm_gradient,
+)
+from pellucid.reference.normalization import batch_norm as batch_norm
+from pellucid.reference.normalization import batch_norm_gradient as batch_norm_gradient
+from pellucid.reference.normalization import (
+    batch_norm_inference_gradient as batch_norm_inference_gradient,
+)
+from pellucid.reference.normalization import batch_norm_training as batch_norm_training
+from pellucid.reference.normalization import group_norm as group_norm
+from pellucid.reference.normalization import group_norm_gradient as group_norm_gradient
+from pellucid.reference.normalization import layer_norm as layer_norm
+from pellucid.reference.normalization import layer_norm_gradient as layer_norm_gradient
+from pellucid.reference.pooling import avg_pool2d as avg_pool2d
+from pellucid.reference.pooling import avg_pool2d_gradient as avg_pool2d_gradient
+from pellucid.reference.pooling import max_pool2d as max_pool2d
+from pellucid.reference.pooling import max_pool2d_gradient as max_pool2d_gradient
+from pellucid.reference.resize import upsample2d as upsample2d
+from pellucid.reference.resize import upsample2d_gradient as upsample2d_gradient
 from pellucid.reference.softmax import log_softmax as log_softmax
 from pellucid.reference.softmax import log_softmax_gradient as log_softmax_gradient
 from pellucid.reference.softmax import softmax as softmax

@@ -1,0 +1,265 @@
+"""Normalisation: batch, group, layer and local response."""
+
+from typing import Any
+
+from pellucid import engine
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.types import Array, Shape
+
+Gradients = tuple[Array, Array, Array]
+"""dx, dweight, dbias."""
+MaybeGradients = tuple[Array, Array | None, Array | None]
+"""dx, and dweight and dbias where there is a weight."""
+
+
+def batch_norm(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    mean: Array,
+    var: Array,
+    eps: float = 1e-5,
+) -> Array:
+    """Return ``y = (x − mean)/√(var + eps)·w + b`` per channel, with a given mean and variance.
+
+    This is batch normalisation in inference, with running statistics.
+
+    Parameters
+    ----------
+    x
+        (N, C) or (N, C, …).
+    weight, bias
+        (C,), or None for 1 and 0.
+    mean, var
+        (C,).
+    eps
+        Keeps the root away from 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> batch_norm(np.array([[5.0]]), None, None, np.array([1.0]), np.array([4.0]), eps=0.0)
+    array([[2.]])
+    """
+    _check_channels("batch_norm", x.shape, weight, bias, mean, var)
+    y: Array = engine.current().batch_norm(x, weight, bias, mean, var, eps)
+    return y
+
+
+def batch_norm_inference_gradient(
+    dy: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float = 1e-5
+) -> Gradients:
+    """Return dx, dweight and dbias of `batch_norm`, where mean and var are constants.
+
+    ``dx = dy·w/√(var + eps)``, ``dweight = Σ dy·(x − mean)/√(var + eps)``, ``dbias = Σ dy``.
+    """
+    _check_gradient("batch_norm_inference", dy, x.shape)
+    dx, dweight, dbias = engine.current().batch_norm_inference_gradient(
+        dy, x, weight, mean, var, eps
+    )
+    return dx, dweight, dbias
+
+
+def batch_norm_training(
+    x: Array, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
+) -> tuple[Array, Array, Array, Any]:
+    """Return ``y = (x − mean)/√(var + eps)·w + b`` with the batch's own statistics, per channel.
+
+    Parameters
+    ----------
+    x
+        (N, C) or (N, C, …), more than one value per channel.
+    weight, bias
+        (C,), or None for 1 and 0.
+    eps
+        Keeps the root away from 0.
+
+    Returns
+    -------
+    y
+        Shaped as x.
+    mean, var
+        (C,), over batch and space; the variance divides by the number of values.
+    cache
+        For `batch_norm_gradient`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, mean, var, _ = batch_norm_training(np.array([[1.0], [3.0]]), eps=0.0)
+    >>> y.ravel(), mean, var
+    (array([-1.,  1.]), array([2.]), array([1.]))
+    """
+    _check_channels("batch_norm", x.shape, weight, bias)
+    if x.size // x.shape[1] < 2:
+        raise ShapeError(
+            "batch normalisation in training needs more than one value per channel, got an input "
+            f"of shape {x.shape}; use a larger batch, or leave out a last batch of one"
+        )
+    y, mean, var, cache = engine.current().batch_norm_training(x, weight, bias, eps)
+    return y, mean, var, cache
+
+
+def batch_norm_gradient(dy: Array, cache: Any, weight: Array | None = None) -> Gradients:
+    """Return the gradients of `batch_norm_training`.
+
+    With x̂ the standardised values and s = 1/√(var + eps)::
+
+        dx = s·w·(dy − mean(dy) − x̂·mean(dy·x̂))        dweight = Σ dy·x̂        dbias = Σ dy
+    """
+    dx, dweight, dbias = engine.current().batch_norm_gradient(dy, cache, weight)
+    return dx, dweight, dbias
+
+
+def group_norm(
+    x: Array,
+    num_groups: int,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array, Any]:
+    """Return ``y = (x − mean)/√(var + eps)·w + b``, statistics per image and group of channels.
+
+    Parameters
+    ----------
+    x
+        (N, C, …).
+    num_groups
+        Divides C. With C groups it is instance normalisation.
+    weight, bias
+        (C,), or None for 1 and 0.
+    eps
+        Keeps the root away from 0.
+
+    Returns
+    -------
+    y
+        Shaped as x.
+    mean, var
+        (N, num_groups); the variance divides by the number of values.
+    cache
+        For `group_norm_gradient`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, mean, var, _ = group_norm(np.array([[1.0, 3.0, 5.0, 9.0]]), 2, eps=0.0)
+    >>> y, mean
+    (array([[-1.,  1., -1.,  1.]]), array([[2., 7.]]))
+    """
+    _check_channels("group_norm", x.shape, weight, bias)
+    if num_groups < 1 or x.shape[1] % num_groups:
+        raise ShapeError(
+            f"group_norm: {num_groups} groups do not divide the {x.shape[1]} channels "
+            f"of an input of shape {x.shape}"
+        )
+    y, mean, var, cache = engine.current().group_norm(x, num_groups, weight, bias, eps)
+    return y, mean, var, cache
+
+
+def group_norm_gradient(dy: Array, cache: Any, weight: Array | None = None) -> MaybeGradients:
+    """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `group_norm`."""
+    dx, dweight, dbias = engine.current().group_norm_gradient(dy, cache, weight)
+    return dx, dweight, dbias
+
+
+def layer_norm(
+    x: Array,
+    normalized_shape: Shape,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> tuple[Array, Any]:
+    """Return ``y = (x − mean)/√(var + eps)·w + b``, statistics over the last axes.
+
+    Parameters
+    ----------
+    x
+        (N, …) that ends in `normalized_shape`.
+    normalized_shape
+        The last axes, which share mean and variance.
+    weight, bias
+        Of that shape, or None for 1 and 0.
+    eps
+        Keeps the root away from 0.
+
+    Returns
+    -------
+    y
+        Shaped as x.
+    cache
+        For `layer_norm_gradient`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, _ = layer_norm(np.array([[1.0, 3.0]]), (2,), eps=0.0)
+    >>> y
+    array([[-1.,  1.]])
+    """
+    axes = len(normalized_shape)
+    if not 1 <= axes < x.ndim or x.shape[-axes:] != tuple(normalized_shape):
+        raise ShapeError(
+            f"layer_norm over {tuple(normalized_shape)} expects an input of shape "
+            f"(N, …) that ends so, got {x.shape}"
+        )
+    _check_each("layer_norm", tuple(normalized_shape), weight, bias)
+    y, cache = engine.current().layer_norm(x, axes, weight, bias, eps)
+    return y, cache
+
+
+def layer_norm_gradient(dy: Array, cache: Any, weight: Array | None = None) -> MaybeGradients:
+    """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `layer_norm`."""
+    dx, dweight, dbias = engine.current().layer_norm_gradient(dy, cache, weight)
+    return dx, dweight, dbias
+
+
+def local_response_norm(
+    x: Array, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
+) -> tuple[Array, Array]:
+    """Return ``y_c = x_c · s_c^−β`` and s, with ``s_c = k + α/size · Σ x_j²``.
+
+    The sum runs over the `size` channels j around c, ``c − ⌊size/2⌋ ≤ j ≤ c + ⌊(size − 1)/2⌋``, as
+    far as they exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, s = local_response_norm(np.array([[3.0]]), size=1, alpha=1.0, beta=0.5, k=0.0)
+    >>> y
+    array([[1.]])
+    """
+    _check_channels("local_response_norm", x.shape)
+    if size < 1:
+        raise PellucidError(f"local_response_norm needs a size of at least 1, not {size}")
+    y, s = engine.current().local_response_norm(x, size, alpha, beta, k)
+    return y, s
+
+
+def local_response_norm_gradient(
+    dy: Array, x: Array, s: Array, size: int, alpha: float = 1e-4, beta: float = 0.75
+) -> Array:
+    """Return ``dx_j = dy_j·s_j^−β − 2αβ/size · x_j · Σ dy_c·x_c·s_c^(−β−1)``."""
+    _check_gradient("local_response_norm", dy, x.shape)
+    dx: Array = engine.current().local_response_norm_gradient(dy, x, s, size, alpha, beta)
+    return dx
+
+
+def _check_channels(of: str, shape: Shape, *values: Array | None) -> None:
+    if len(shape) < 2:
+        raise ShapeError(f"{of} expects an input of shape (N, C, …), got {shape}")
+    _check_each(of, shape[1:2], *values)
+
+
+def _check_each(of: str, expected: Shape, *values: Array | None) -> None:
+    for value in values:
+        if value is not None and value.shape != expected:
+            raise ShapeError(
+                f"{of}: weight, bias, mean and variance have shape {expected} for this input, "
+                f"got {value.shape}"
+            )
+
+
+def _check_gradient(of: str, dy: Array, shape: Shape) -> None:
+    if dy.shape != shape:
+        raise ShapeError(f"{of}_gradient: dy has shape {dy.shape}, the output had shape {shape}")

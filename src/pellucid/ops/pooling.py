@@ -1,0 +1,220 @@
+"""Pooling: maximum and mean over windows or over a given number of cells."""
+
+from typing import Any
+
+from pellucid import engine
+from pellucid.errors import ShapeError
+from pellucid.geometry import Window, pair
+from pellucid.types import Array, Padding, Pair, Shape
+
+OutputSize = int | tuple[int | None, int | None]
+"""(vertical, horizontal) or one int for both; None keeps the input's size."""
+
+
+def max_pool2d(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> tuple[Array, Array]:
+    """Return the maximum of each window, and where it was.
+
+    ``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
+
+    Parameters
+    ----------
+    x
+        (N, C, H, W).
+    kernel_size, stride, padding, dilation
+        As in `Window`; the stride is the kernel's size if not given. Padding, at most half of the
+        kernel, never wins.
+    ceil_mode
+        Whether a last window that lies only partly on the image counts, if it begins on it.
+
+    Returns
+    -------
+    y
+        (N, C, OH, OW).
+    indices
+        Of the same shape, small integers: the kernel position that won, ``i·KW + j``. The first of
+        equal maxima wins; NaN counts as the largest.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, indices = max_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
+    >>> y
+    array([[[[ 5.,  7.],
+             [13., 15.]]]])
+    """
+    window = pooling_window(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
+    y, indices = engine.current().max_pool2d(x, window)
+    return y, indices
+
+
+def max_pool2d_gradient(
+    dy: Array,
+    indices: Array,
+    input_shape: Shape,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> Array:
+    """Return dx: each dy goes to where its maximum was; where windows overlap, they add."""
+    window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
+    _check_gradient("max_pool2d", dy, (*input_shape[:2], *window.output_size))
+    dx: Array = engine.current().max_pool2d_gradient(dy, indices, input_shape, window)
+    return dx
+
+
+def avg_pool2d(
+    x: Array,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Array:
+    """Return ``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i − P, p·S + j − P]``.
+
+    Parameters
+    ----------
+    x
+        (N, C, H, W).
+    kernel_size, stride, padding, ceil_mode
+        As in `max_pool2d`.
+    count_include_pad
+        Whether padding counts as zeros or not at all. What `ceil_mode` adds beyond it never counts.
+
+    Returns
+    -------
+    (N, C, OH, OW).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> avg_pool2d(np.arange(16.0).reshape(1, 1, 4, 4), 2)
+    array([[[[ 2.5,  4.5],
+             [10.5, 12.5]]]])
+    """
+    window = pooling_window(x.shape, kernel_size, stride, padding, 1, ceil_mode)
+    y: Array = engine.current().avg_pool2d(x, window, count_include_pad)
+    return y
+
+
+def avg_pool2d_gradient(
+    dy: Array,
+    input_shape: Shape,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Array:
+    """Return dx: every value that was averaged receives the same share of dy."""
+    window = pooling_window(input_shape, kernel_size, stride, padding, 1, ceil_mode)
+    _check_gradient("avg_pool2d", dy, (*input_shape[:2], *window.output_size))
+    dx: Array = engine.current().avg_pool2d_gradient(dy, input_shape, window, count_include_pad)
+    return dx
+
+
+def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
+    """Return the means of OH × OW nearly equal cells.
+
+    Cell o holds the rows ``⌊o·H/OH⌋ ≤ h < ⌈(o + 1)·H/OH⌉``, and likewise columns.
+
+    >>> import numpy as np
+    >>> adaptive_avg_pool2d(np.arange(6.0).reshape(1, 1, 2, 3), (1, 2))
+    array([[[[2., 3.]]]])
+    """
+    y: Array = engine.current().adaptive_avg_pool2d(x, adaptive_size(x.shape, output_size))
+    return y
+
+
+def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
+    """Return dx: every value of a cell receives the same share of its dy."""
+    _check_gradient("adaptive_avg_pool2d", dy, (*input_shape[:2], *dy.shape[2:]))
+    dx: Array = engine.current().adaptive_avg_pool2d_gradient(dy, input_shape)
+    return dx
+
+
+def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array]:
+    """Return the maxima of OH × OW nearly equal cells, and where they were: ``h·W + w``.
+
+    >>> import numpy as np
+    >>> y, indices = adaptive_max_pool2d(np.arange(6.0).reshape(1, 1, 2, 3), (1, 2))
+    >>> y
+    array([[[[4., 5.]]]])
+    """
+    size = adaptive_size(x.shape, output_size)
+    y, indices = engine.current().adaptive_max_pool2d(x, size)
+    return y, indices
+
+
+def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) -> Array:
+    """Return dx: each dy goes to where its maximum was; where cells overlap, they add."""
+    _check_gradient("adaptive_max_pool2d", dy, (*input_shape[:2], *indices.shape[2:]))
+    dx: Array = engine.current().adaptive_max_pool2d_gradient(dy, indices, input_shape)
+    return dx
+
+
+def pooling_window(
+    input_shape: Shape,
+    kernel_size: Pair,
+    stride: Pair | None = None,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    ceil_mode: bool = False,
+) -> Window:
+    """Return the window for images of `input_shape` (N, C, H, W).
+
+    >>> pooling_window((64, 16, 28, 28), 2).output_size
+    (14, 14)
+    """
+    window = Window.of(
+        image_size("pooling", input_shape),
+        kernel_size,
+        stride=kernel_size if stride is None else stride,
+        padding=padding,
+        dilation=dilation,
+        ceil_mode=ceil_mode,
+    )
+    for sides, kernel in zip(window.padding, window.kernel, strict=True):
+        if padding != "same" and 2 * max(sides) > kernel:
+            raise ShapeError(
+                f"pooling: padding {padding} is more than half of the kernel {window.kernel}, so "
+                "that a window could lie outside the image; use less padding or a larger kernel"
+            )
+    return window
+
+
+def adaptive_size(input_shape: Shape, output_size: OutputSize) -> tuple[int, int]:
+    """Return (OH, OW) for images of `input_shape` (N, C, H, W).
+
+    >>> adaptive_size((64, 16, 28, 20), (7, None))
+    (7, 20)
+    """
+    size = image_size("adaptive pooling", input_shape)
+    given: Any = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
+    if len(given) != 2:
+        raise ShapeError(f"output_size is one int or two, not {output_size!r}")
+    kept = tuple(s if g is None else g for g, s in zip(given, size, strict=True))
+    return pair((kept[0], kept[1]), "output_size")
+
+
+def image_size(what: str, input_shape: Shape) -> tuple[int, int]:
+    """Return (H, W) of images (N, C, H, W), none of whose sides is empty."""
+    if len(input_shape) != 4 or min(input_shape[1:]) < 1:
+        raise ShapeError(f"{what} expects images of shape (N, C, H, W), got {input_shape}")
+    return input_shape[2], input_shape[3]
+
+
+def _check_gradient(of: str, dy: Array, output_shape: Shape) -> None:
+    if dy.shape != output_shape:
+        raise ShapeError(
+            f"{of}_gradient: dy has shape {dy.shape}, the output had shape {output_shape}"
+        )

@@ -1,0 +1,110 @@
+"""Resizing images by the nearest pixel or by bilinear interpolation."""
+
+import math
+from typing import Any
+
+from pellucid import engine
+from pellucid.errors import PellucidError, ShapeError, unknown
+from pellucid.geometry import pair
+from pellucid.ops.pooling import image_size
+from pellucid.types import Array, Pair, Shape
+
+Factor = float | tuple[float, float]
+"""One factor for both directions, or (vertical, horizontal)."""
+
+MODES = ("nearest", "bilinear")
+
+
+def upsample2d(
+    x: Array,
+    size: Pair | None = None,
+    scale_factor: Factor | None = None,
+    mode: str = "nearest",
+    align_corners: bool = False,
+) -> Array:
+    """Return the images at another size; smaller ones too.
+
+    Along each direction, with input size I and output size O, output o reads at the input
+    position::
+
+        nearest                   ⌊o · I/O⌋
+        bilinear                  (o + ½) · I/O − ½,  between the two nearest pixels
+        bilinear, align_corners   o · (I − 1)/(O − 1)
+
+    Parameters
+    ----------
+    x
+        (N, C, H, W).
+    size
+        (OH, OW), or one int for both.
+    scale_factor
+        Instead of a size: ``OH = ⌊H · factor⌋``, and the factor stands for O/I above.
+    mode
+        ``nearest`` or ``bilinear``.
+    align_corners
+        For bilinear: whether the centres of the corner pixels lie upon each other, or the corners
+        of the image.
+
+    Returns
+    -------
+    (N, C, OH, OW).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> upsample2d(np.array([[[[0.0, 4.0]]]]), size=(1, 4), mode="bilinear")
+    array([[[[0., 1., 3., 4.]]]])
+    """
+    output_size, scales = resize_plan(x.shape, size, scale_factor, mode, align_corners)
+    y: Array = engine.current().upsample2d(x, output_size, scales, mode, align_corners)
+    return y
+
+
+def upsample2d_gradient(
+    dy: Array,
+    input_shape: Shape,
+    size: Pair | None = None,
+    scale_factor: Factor | None = None,
+    mode: str = "nearest",
+    align_corners: bool = False,
+) -> Array:
+    """Return dx: each input value gathers the dy that it gave to, with the same weights."""
+    output_size, scales = resize_plan(input_shape, size, scale_factor, mode, align_corners)
+    if dy.shape != (*input_shape[:2], *output_size):
+        raise ShapeError(
+            f"upsample2d_gradient: dy has shape {dy.shape}, the output had shape "
+            f"{(*input_shape[:2], *output_size)}"
+        )
+    dx: Array = engine.current().upsample2d_gradient(dy, input_shape, scales, mode, align_corners)
+    return dx
+
+
+def resize_plan(
+    input_shape: Shape,
+    size: Pair | None,
+    scale_factor: Factor | None,
+    mode: str,
+    align_corners: bool,
+) -> tuple[tuple[int, int], tuple[float | None, float | None]]:
+    """Return (OH, OW) for images of `input_shape`, and the two factors or (None, None).
+
+    >>> resize_plan((1, 3, 8, 5), None, 1.5, "nearest", False)
+    ((12, 7), (1.5, 1.5))
+    """
+    H, W = image_size("upsample2d", input_shape)
+    if mode not in MODES:
+        raise PellucidError(unknown("mode", mode, MODES))
+    if align_corners and mode == "nearest":
+        raise PellucidError("align_corners belongs to mode='bilinear', not to mode='nearest'")
+    if (size is None) == (scale_factor is None):
+        raise PellucidError("give either size or scale_factor, one of them and not both")
+    if size is not None:
+        return pair(size, "size"), (None, None)
+    factors: Any = scale_factor if isinstance(scale_factor, tuple) else (scale_factor,) * 2
+    good = len(factors) == 2 and all(math.isfinite(factor) and factor > 0 for factor in factors)
+    if not good:
+        raise ShapeError(f"scale_factor is one positive number or two, not {scale_factor!r}")
+    output_size = math.floor(H * factors[0]), math.floor(W * factors[1])
+    if min(output_size) < 1:
+        raise ShapeError(f"scale_factor {scale_factor} leaves nothing of an image of {H}×{W}")
+    return output_size, (factors[0], factors[1])

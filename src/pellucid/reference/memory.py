@@ -1,0 +1,39 @@
+"""The batch last in memory.
+
+An array of images has the shape (N, C, H, W) and lies in memory as (C, H, W, N): NumPy's inner
+loops then run over images, in contiguous memory. What has the one shape is a transposed view of
+what has the other.
+"""
+
+import numpy as np
+
+from pellucid.types import Array, DType, Shape
+
+
+def batch_last(x: Array) -> Array:
+    """Return `x` (N, …) as it lies in memory, (…, N), contiguous; copied only if it lies otherwise.
+
+    >>> batch_last(np.zeros((2, 3, 4, 5))).shape
+    (3, 4, 5, 2)
+    """
+    return np.ascontiguousarray(x.transpose(*range(1, x.ndim), 0))
+
+
+def batch_first(memory: Array) -> Array:
+    """Return `memory` (…, N) seen as (N, …)."""
+    return memory.transpose(-1, *range(memory.ndim - 1))
+
+
+def empty(shape: Shape, dtype: DType) -> Array:
+    """Return a new array of `shape` (N, …), the batch last in memory."""
+    return batch_first(np.empty((*shape[1:], shape[0]), dtype))
+
+
+def full(shape: Shape, value: float, dtype: DType) -> Array:
+    """Return a new array of `shape` (N, …) that holds `value`, the batch last in memory."""
+    return batch_first(np.full((*shape[1:], shape[0]), value, dtype))
+
+
+def zeros(shape: Shape, dtype: DType) -> Array:
+    """Return a new array of `shape` (N, …) that holds 0, the batch last in memory."""
+    return batch_first(np.zeros((*shape[1:], shape[0]), dtype))
