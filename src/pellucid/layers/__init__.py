@@ -17,33 +17,54 @@ from pellucid.layers.activation import (
     Tanh,
 )
 from pellucid.layers.base import Layer, Training, initialize, observe
+from pellucid.layers.batch_norm import BatchNorm1d, BatchNorm2d, InstanceNorm2d
 from pellucid.layers.concat import Concat
 from pellucid.layers.description import build
 from pellucid.layers.dropout import Dropout, Dropout2d
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.merge import Add, Cat, Multiply
+from pellucid.layers.normalization import GroupNorm, LayerNorm, LocalResponseNorm
+from pellucid.layers.pooling import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool2d,
+    MaxPool2d,
+)
 from pellucid.layers.residual import Residual
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.shape import Flatten, Identity
+from pellucid.layers.upsample import Upsample
 
 __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
     "Add",
+    "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
     "Cat",
     "Concat",
     "Dropout",
     "Dropout2d",
     "Flatten",
+    "GlobalAvgPool2d",
     "Graph",
+    "GroupNorm",
     "Hardswish",
     "Identity",
+    "InstanceNorm2d",
     "Layer",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
     "LogSoftmax",
+    "MaxPool2d",
     "Multiply",
     "PReLU",
     "ReLU",
@@ -56,6 +77,7 @@ __all__ = [
     "Softplus",
     "Tanh",
     "Training",
+    "Upsample",
     "build",
     "initialize",
     "observe",

@@ -1,0 +1,228 @@
+"""Pooling layers: one number for each window or cell of the image. They learn nothing."""
+
+from dataclasses import dataclass
+
+from pellucid import ops
+from pellucid.layers.base import Layer, Training
+from pellucid.ops.pooling import OutputSize, adaptive_size, pooling_window
+from pellucid.types import Array, Padding, Pair, Shape
+
+_ANY_IMAGE = (1, 1, 2**30, 2**30)
+"""Large enough for every kernel: what does not fit it is wrong for all images."""
+
+
+@dataclass(eq=False, repr=False)
+class MaxPool2d(Layer):
+    """``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
+
+    Each dy goes to where its maximum was, the first in scan order where several are equal; where
+    windows overlap, the gradients of one value add.
+
+    Parameters
+    ----------
+    kernel_size
+        One int or (vertical, horizontal), as are stride and dilation.
+    stride
+        From one window to the next; the kernel's size if not given.
+    padding
+        At most half of the kernel; it never wins.
+    dilation
+        From one value of a window to the next.
+    ceil_mode
+        Whether a last window that lies only partly on the image counts, if it begins on it.
+
+    Examples
+    --------
+    >>> MaxPool2d(2).output_shape((64, 16, 28, 28))
+    (64, 16, 14, 14)
+    """
+
+    kernel_size: Pair
+    stride: Pair | None = None
+    padding: Padding = 0
+    dilation: Pair = 1
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        self.output_shape(_ANY_IMAGE)
+
+    def forward(
+        self, x: Array, training: Training | None = None
+    ) -> tuple[Array, tuple[Array, Shape]]:
+        y, indices = ops.max_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
+        return y, (indices, x.shape)
+
+    def backward(
+        self, dy: Array, cache: tuple[Array, Shape], *, input_gradient: bool = True
+    ) -> Array:
+        if not input_gradient:
+            return dy
+        indices, input_shape = cache
+        return ops.max_pool2d_gradient(
+            dy,
+            indices,
+            input_shape,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        window = pooling_window(
+            input_shape,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+        )
+        return *input_shape[:2], *window.output_size
+
+
+@dataclass(eq=False, repr=False)
+class AvgPool2d(Layer):
+    """``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i − P, p·S + j − P]``.
+
+    Every value that was averaged receives the same share, dy/count.
+
+    Parameters
+    ----------
+    kernel_size, stride, padding, ceil_mode
+        As in `MaxPool2d`; padding is zeros.
+    count_include_pad
+        Whether padding counts as zeros or not at all. What `ceil_mode` adds beyond it never counts.
+
+    Examples
+    --------
+    >>> AvgPool2d(3, stride=2, ceil_mode=True).output_shape((64, 16, 28, 28))
+    (64, 16, 14, 14)
+    """
+
+    kernel_size: Pair
+    stride: Pair | None = None
+    padding: Padding = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+
+    def __post_init__(self) -> None:
+        self.output_shape(_ANY_IMAGE)
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        y = ops.avg_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+        )
+        return y, x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        if not input_gradient:
+            return dy
+        return ops.avg_pool2d_gradient(
+            dy,
+            cache,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        window = pooling_window(
+            input_shape, self.kernel_size, self.stride, self.padding, ceil_mode=self.ceil_mode
+        )
+        return *input_shape[:2], *window.output_size
+
+
+@dataclass(eq=False, repr=False)
+class AdaptiveAvgPool2d(Layer):
+    """The means of OH × OW nearly equal cells, whatever the size of the image.
+
+    Cell o holds the rows ``⌊o·H/OH⌋ ≤ h < ⌈(o + 1)·H/OH⌉``, and likewise columns. Each of its
+    values receives the same share of dy.
+
+    Parameters
+    ----------
+    output_size
+        One int or (vertical, horizontal), where None keeps the input's size.
+
+    Examples
+    --------
+    >>> AdaptiveAvgPool2d((7, None)).output_shape((64, 512, 10, 9))
+    (64, 512, 7, 9)
+    """
+
+    output_size: OutputSize
+
+    def __post_init__(self) -> None:
+        self.output_shape(_ANY_IMAGE)
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        return ops.adaptive_avg_pool2d(x, self.output_size), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        return ops.adaptive_avg_pool2d_gradient(dy, cache) if input_gradient else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return *input_shape[:2], *adaptive_size(input_shape, self.output_size)
+
+
+@dataclass(eq=False, repr=False)
+class AdaptiveMaxPool2d(Layer):
+    """The maxima of OH × OW nearly equal cells, cut as in `AdaptiveAvgPool2d`.
+
+    Each dy goes to where its maximum was, the first in scan order where several are equal.
+
+    Parameters
+    ----------
+    output_size
+        One int or (vertical, horizontal), where None keeps the input's size.
+
+    Examples
+    --------
+    >>> AdaptiveMaxPool2d(1).output_shape((64, 512, 10, 9))
+    (64, 512, 1, 1)
+    """
+
+    output_size: OutputSize
+
+    def __post_init__(self) -> None:
+        self.output_shape(_ANY_IMAGE)
+
+    def forward(
+        self, x: Array, training: Training | None = None
+    ) -> tuple[Array, tuple[Array, Shape]]:
+        y, indices = ops.adaptive_max_pool2d(x, self.output_size)
+        return y, (indices, x.shape)
+
+    def backward(
+        self, dy: Array, cache: tuple[Array, Shape], *, input_gradient: bool = True
+    ) -> Array:
+        return ops.adaptive_max_pool2d_gradient(dy, *cache) if input_gradient else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return *input_shape[:2], *adaptive_size(input_shape, self.output_size)
+
+
+@dataclass(eq=False, repr=False)
+class GlobalAvgPool2d(Layer):
+    """``y[n, c] = mean over (h, w) of x[n, c, h, w]``, of shape (N, C, 1, 1).
+
+    The same as ``AdaptiveAvgPool2d(1)``. Source: Lin, Chen and Yan, "Network in network", 2013,
+    sec. 3.2.
+
+    >>> GlobalAvgPool2d().output_shape((64, 512, 7, 7))
+    (64, 512, 1, 1)
+    """
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        return ops.adaptive_avg_pool2d(x, 1), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        return ops.adaptive_avg_pool2d_gradient(dy, cache) if input_gradient else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return *input_shape[:2], *adaptive_size(input_shape, 1)

@@ -1,0 +1,64 @@
+"""Upsampling: the image at another size."""
+
+from dataclasses import dataclass
+
+from pellucid import ops
+from pellucid.layers.base import Layer, Training
+from pellucid.ops.resize import Factor, resize_plan
+from pellucid.types import Array, Pair, Shape
+
+
+@dataclass(eq=False, repr=False)
+class Upsample(Layer):
+    """The image at another size, by the nearest pixel or by bilinear interpolation.
+
+    Along each direction, with input size I and output size O, output o reads at the position::
+
+        nearest                   ⌊o · I/O⌋
+        bilinear                  (o + ½) · I/O − ½,  between the two nearest pixels
+        bilinear, align_corners   o · (I − 1)/(O − 1)
+
+    It is linear; each input value receives the dy of what it gave to, with the same weights.
+
+    Parameters
+    ----------
+    size
+        (OH, OW), or one int for both.
+    scale_factor
+        Instead of a size: ``OH = ⌊H · factor⌋``, and the factor stands for O/I above.
+    mode
+        ``nearest`` or ``bilinear``.
+    align_corners
+        For bilinear: whether the centres of the corner pixels lie upon each other, or the corners
+        of the image.
+
+    Examples
+    --------
+    >>> Upsample(scale_factor=2).output_shape((64, 16, 7, 7))
+    (64, 16, 14, 14)
+    """
+
+    size: Pair | None = None
+    scale_factor: Factor | None = None
+    mode: str = "nearest"
+    align_corners: bool = False
+
+    def __post_init__(self) -> None:
+        self.output_shape((1, 1, 2**30, 2**30))  # what does not fit this is wrong for all images
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        y = ops.upsample2d(x, self.size, self.scale_factor, self.mode, self.align_corners)
+        return y, x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        if not input_gradient:
+            return dy
+        return ops.upsample2d_gradient(
+            dy, cache, self.size, self.scale_factor, self.mode, self.align_corners
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        size, _ = resize_plan(
+            input_shape, self.size, self.scale_factor, self.mode, self.align_corners
+        )
+        return *input_shape[:2], *size
