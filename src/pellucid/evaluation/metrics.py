@@ -1,0 +1,156 @@
+"""How good predictions are: few lines each, most of them from one confusion matrix."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from pellucid.types import Array
+
+
+def confusion_matrix(labels: Array, predictions: Array, classes: int) -> Array:
+    """Return how often class i, the row, was predicted as class j, the column.
+
+    >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    pairs = labels * classes + predictions
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+
+
+class Average(NamedTuple):
+    """The mean over classes."""
+
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, eq=False)
+class ClassScores:
+    """Precision, recall and F1 of each class, from a confusion matrix M.
+
+    - precision: of what was predicted as class c, the part that is c, ``M[c, c] / Σᵢ M[i, c]``
+    - recall: of what is c, the part that was found, ``M[c, c] / Σⱼ M[c, j]``
+    - f1: their harmonic mean, ``2·M[c, c] / (Σᵢ M[i, c] + Σⱼ M[c, j])``
+
+    Where there is nothing to divide by, they are 0: a class that was never predicted has precision
+    0, one that never occurs has recall 0.
+
+    Examples
+    --------
+    >>> scores = ClassScores(np.array([[3, 1], [0, 4]]))
+    >>> scores.precision, scores.recall
+    (array([1. , 0.8]), array([0.75, 1.  ]))
+    >>> scores.macro.recall
+    0.875
+    """
+
+    confusion: Array
+
+    @cached_property
+    def support(self) -> Array:
+        """How many images there are of each class."""
+        return np.asarray(self.confusion.sum(axis=1))
+
+    @cached_property
+    def predicted(self) -> Array:
+        """How many images were predicted to be of each class."""
+        return np.asarray(self.confusion.sum(axis=0))
+
+    @cached_property
+    def precision(self) -> Array:
+        return _quotient(self.confusion.diagonal(), self.predicted)
+
+    @cached_property
+    def recall(self) -> Array:
+        return _quotient(self.confusion.diagonal(), self.support)
+
+    @cached_property
+    def f1(self) -> Array:
+        return _quotient(2 * self.confusion.diagonal(), self.predicted + self.support)
+
+    @property
+    def accuracy(self) -> float:
+        """The part of all images that was predicted right."""
+        return float(self.confusion.trace() / self.confusion.sum())
+
+    @property
+    def macro(self) -> Average:
+        """Every class counts the same."""
+        return self._average(np.ones(len(self.confusion)))
+
+    @property
+    def weighted(self) -> Average:
+        """Every class counts as often as it occurs."""
+        return self._average(self.support)
+
+    def _average(self, weights: Array) -> Average:
+        scores = self.precision, self.recall, self.f1
+        return Average(*(float(np.average(score, weights=weights)) for score in scores))
+
+
+def top_k_accuracy(probabilities: Array, labels: Array, k: int) -> float:
+    """Return how often the truth is among the k most probable classes.
+
+    Of equally probable classes the first counts as the more probable, so that k = 1 is accuracy.
+
+    >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]), k=2)
+    0.5
+    """
+    truth = probabilities[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
+    ahead = (probabilities > truth) | ((probabilities == truth) & earlier)
+    return float((ahead.sum(axis=1) < k).mean())
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Does a model that is 80 % sure turn out right in 80 % of the cases?
+
+    Predictions are sorted into bins of equal width by confidence, the probability of the predicted
+    class. The expected calibration error is the mean gap, ``Σ n_b/N · |accuracy_b − confidence_b|``
+    over the bins b.
+    Source: Guo et al., "On calibration of modern neural networks", 2017, eq. 3.
+
+    Attributes
+    ----------
+    error
+        The expected calibration error, 0 to 1.
+    edges
+        (bins + 1,), the bins' borders; a bin holds its upper border.
+    count, confidence, accuracy
+        (bins,), how many predictions, and their mean confidence and accuracy; NaN in an empty bin.
+    """
+
+    error: float
+    edges: Array
+    count: Array
+    confidence: Array
+    accuracy: Array
+
+
+def calibration(probabilities: Array, labels: Array, bins: int = 15) -> Calibration:
+    """Sort predictions into `bins` by their confidence and compare it with what came true.
+
+    >>> sure = np.array([[0.75, 0.25]] * 4)
+    >>> calibration(sure, np.array([0, 0, 0, 1]), bins=2).error
+    0.0
+    """
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    right = probabilities.argmax(axis=1) == labels
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    # bin b is (edges[b], edges[b + 1]]; rounding may put a probability a little above 1
+    bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
+    count = np.bincount(bin_of, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean_confidence = np.bincount(bin_of, confidence, bins) / count
+        accuracy = np.bincount(bin_of, right, bins) / count
+    gap = np.nansum(count * abs(accuracy - mean_confidence)) / len(labels)
+    return Calibration(float(gap), edges, count, mean_confidence, accuracy)
+
+
+def _quotient(numerator: Array, denominator: Array) -> Array:
+    return np.asarray(numerator / np.maximum(denominator, 1))

@@ -1,0 +1,108 @@
+"""What a model says of images."""
+
+from typing import Any
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.errors import DataError, PellucidError, ShapeError
+from pellucid.layers import Layer, Sequential, Softmax
+from pellucid.training.batches import check_finite
+from pellucid.types import Array, Shape
+
+
+def predict(model: Layer, images: Any, batch_size: int = 256) -> Array:
+    """Return the probability of each class for each image, (N, classes).
+
+    They are the softmax of the model's outputs, or the outputs themselves where its last layer is a
+    `Softmax`. The prediction is the most probable class: ``predict(…).argmax(axis=1)``.
+
+    Parameters
+    ----------
+    model
+        A model with one output per class.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; or a data set, of which the labels are not looked at.
+    batch_size
+        How many images are computed at once.
+
+    Raises
+    ------
+    DataError
+        An image holds NaN or infinity; its number is told.
+    ShapeError
+        The images, or the number of classes, are not what the model is made for.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, initializer="zeros"))
+    >>> predict(model, np.ones((1, 1, 2, 2)))
+    array([[0.5, 0.5]], dtype=float32)
+    """
+    return probabilities(model, outputs(model, images, batch_size))
+
+
+def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
+    """Return the outputs for `images`, (N, classes), computed batch by batch; see `predict`."""
+    x = np.asarray(getattr(images, "images", images))
+    _check_images(model, x)
+    if batch_size < 1:
+        raise PellucidError(f"the batch size is at least 1, not {batch_size}")
+    dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
+    parts = []
+    for start in range(0, len(x), batch_size):
+        part = x[start : start + batch_size]
+        parts.append(model(ops.make_batch(part, None, model.preprocessing, dtype)))
+        _check_outputs(model, parts[-1], start)
+    return np.ascontiguousarray(np.concatenate(parts))
+
+
+def probabilities(model: Layer, y: Array) -> Array:
+    """Return the probabilities that outputs `y` of `model` stand for."""
+    return y if _ends_in_softmax(model) else ops.softmax(y, 1)
+
+
+def logits(model: Layer, y: Array) -> Array:
+    """Return numbers of which the probabilities are the softmax."""
+    return np.log(np.maximum(y, np.finfo(y.dtype).tiny)) if _ends_in_softmax(model) else y
+
+
+def _ends_in_softmax(model: Layer) -> bool:
+    while isinstance(model, Sequential) and len(model):
+        model = model[-1]
+    return isinstance(model, Softmax)
+
+
+def _check_images(model: Layer, x: Array) -> None:
+    if x.ndim < 2 or len(x) == 0:
+        raise DataError(f"there are no images in an array of shape {x.shape}; it is (N, C, H, W)")
+    if model.input_shape is not None and x.shape[1:] != model.input_shape:
+        raise ShapeError(
+            f"the model is made for images of {_size(model.input_shape)}, these are "
+            f"{_size(x.shape[1:])} (channels × height × width)"
+        )
+    check_finite(x, "images")
+
+
+def _check_outputs(model: Layer, y: Array, start: int) -> None:
+    if y.ndim != 2 or y.shape[1] < 2:
+        raise ShapeError(
+            f"a classifier gives one output for each of two or more classes, (N, classes); "
+            f"this model's outputs have shape (N, {', '.join(map(str, y.shape[1:]))})"
+        )
+    if model.classes is not None and len(model.classes) != y.shape[1]:
+        raise ShapeError(
+            f"the model gives {y.shape[1]} outputs, but knows {len(model.classes)} classes"
+        )
+    wrong = ~np.isfinite(y).all(axis=1)
+    if wrong.any():
+        raise PellucidError(
+            f"the model's outputs for image {start + wrong.argmax()} are not finite: "
+            "its weights are NaN or too large"
+        )
+
+
+def _size(shape: Shape) -> str:
+    return "×".join(map(str, shape))

@@ -1,0 +1,289 @@
+"""Everything that can be said of a model's predictions on labelled images."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.errors import DataError, MissingExtraError, ShapeError
+from pellucid.evaluation.metrics import (
+    Calibration,
+    ClassScores,
+    calibration,
+    confusion_matrix,
+    top_k_accuracy,
+)
+from pellucid.evaluation.predictions import logits, outputs, probabilities
+from pellucid.layers import Layer
+from pellucid.losses import Loss, cross_entropy
+from pellucid.training.batches import Data, arrays
+from pellucid.types import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_LONGEST_NAME = 24
+
+
+@dataclass(frozen=True, eq=False)
+class Mistakes:
+    """Wrong predictions, the most confident first; all are (k,).
+
+    Attributes
+    ----------
+    index
+        The image's number in the data.
+    truth, prediction
+        Class numbers.
+    probability
+        That of the predicted class.
+    """
+
+    index: Array
+    truth: Array
+    prediction: Array
+    probability: Array
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """What `evaluate` found. Printed, it is a report; every number in it is an attribute too.
+
+    Attributes
+    ----------
+    labels, probabilities
+        (N,) and (N, classes): the truth, and what the model said; neither can be written to.
+    classes
+        The names of the classes.
+    loss
+        The mean loss.
+
+    Examples
+    --------
+    >>> said = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
+    >>> evaluation = Evaluation(np.array([0, 1, 1]), said, ("cat", "dog"), loss=0.415)
+    >>> print(evaluation)
+    accuracy 66.67 %, loss 0.4150, calibration error 0.3000, 3 images
+    <BLANKLINE>
+    class             precision  recall      f1  support
+    cat                  0.5000  1.0000  0.6667        1
+    dog                  1.0000  0.5000  0.6667        2
+    macro average        0.7500  0.7500  0.6667        3
+    weighted average     0.8333  0.6667  0.6667        3
+    >>> evaluation.confusion
+    array([[1, 0],
+           [1, 1]])
+    """
+
+    labels: Array
+    probabilities: Array
+    classes: tuple[str, ...]
+    loss: float
+
+    def __post_init__(self) -> None:
+        for name in ("labels", "probabilities"):
+            array = getattr(self, name).copy()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @cached_property
+    def predictions(self) -> Array:
+        """The most probable class of each image, (N,)."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @cached_property
+    def confusion(self) -> Array:
+        """How often class i, the row, was predicted as class j, the column."""
+        return confusion_matrix(self.labels, self.predictions, len(self.classes))
+
+    @cached_property
+    def by_class(self) -> ClassScores:
+        """Precision, recall, F1 and support of each class, and their averages."""
+        return ClassScores(self.confusion)
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """How far the model's confidence can be trusted, in 15 bins."""
+        return calibration(self.probabilities, self.labels)
+
+    @property
+    def accuracy(self) -> float:
+        """The part of the images that was predicted right."""
+        return self.by_class.accuracy
+
+    def top_k_accuracy(self, k: int = 5) -> float:
+        """Return how often the truth is among the k most probable classes."""
+        return top_k_accuracy(self.probabilities, self.labels, k)
+
+    def mistakes(self, k: int = 10) -> Mistakes:
+        """Return the k wrong predictions of which the model was most confident, or all."""
+        wrong = np.flatnonzero(self.predictions != self.labels)
+        confidence = self.probabilities[wrong, self.predictions[wrong]]
+        index = wrong[np.argsort(-confidence, kind="stable")][:k]
+        prediction = self.predictions[index]
+        return Mistakes(
+            index, self.labels[index], prediction, self.probabilities[index, prediction]
+        )
+
+    # Tables
+
+    def table(self) -> "pd.DataFrame":
+        """Return precision, recall, F1 and support of each class as a pandas table."""
+        return _frame(list(self._rows()), columns=_COLUMNS).set_index("class")
+
+    def confusion_table(self) -> "pd.DataFrame":
+        """Return the confusion matrix as a pandas table with the classes' names."""
+        table = _frame(self.confusion, index=self.classes, columns=self.classes)
+        return table.rename_axis(index="truth", columns="prediction")
+
+    def mistakes_table(self, k: int = 10) -> "pd.DataFrame":
+        """Return the most confident mistakes as a pandas table with the classes' names."""
+        found = self.mistakes(k)
+        return _frame(
+            {
+                "index": found.index,
+                "truth": [self.classes[c] for c in found.truth],
+                "prediction": [self.classes[c] for c in found.prediction],
+                "probability": found.probability,
+            }
+        )
+
+    def __str__(self) -> str:
+        parts = [self._headline(), "", "\n".join(self._lines())]
+        if notes := list(self._notes()):
+            parts += ["", *notes]
+        return "\n".join(parts)
+
+    __repr__ = __str__
+
+    def _headline(self) -> str:
+        parts = [f"accuracy {100 * self.accuracy:.2f} %"]
+        if len(self.classes) > 5:
+            parts.append(f"top-5 {100 * self.top_k_accuracy(5):.2f} %")
+        parts += [f"loss {self.loss:.4f}", f"calibration error {self.calibration.error:.4f}"]
+        return ", ".join([*parts, f"{len(self.labels):,} images"])
+
+    def _rows(self) -> Iterator[tuple[str, float, float, float, int]]:
+        scores = self.by_class
+        for name, *numbers in zip(
+            self.classes, scores.precision, scores.recall, scores.f1, scores.support, strict=True
+        ):
+            precision, recall, f1, support = numbers
+            yield name, float(precision), float(recall), float(f1), int(support)
+        yield "macro average", *scores.macro, len(self.labels)
+        yield "weighted average", *scores.weighted, len(self.labels)
+
+    def _lines(self) -> Iterator[str]:
+        rows = list(self._rows())
+        width = max(len(_short(row[0])) for row in rows)
+        yield f"{'class':{width}}  precision  recall      f1  support"
+        for name, precision, recall, f1, support in rows:
+            scores = f"{precision:9.4f}  {recall:6.4f}  {f1:6.4f}"
+            yield f"{_short(name):{width}}  {scores}  {support:7,}"
+
+    def _notes(self) -> Iterator[str]:
+        scores = self.by_class
+        for count, note in (
+            (scores.predicted, "never predicted, so precision counts as 0"),
+            (scores.support, "never occurring, so recall counts as 0"),
+        ):
+            names = [name for name, n in zip(self.classes, count, strict=True) if n == 0]
+            if names:
+                rest = f" and {len(names) - 10} more" if len(names) > 10 else ""
+                yield f"{note}: {', '.join(map(_short, names[:10]))}{rest}"
+
+
+_COLUMNS = ["class", "precision", "recall", "f1", "support"]
+
+
+def evaluate(
+    model: Layer, data: Data, *, loss: Loss | None = None, batch_size: int = 256
+) -> Evaluation:
+    """Return how good `model`'s predictions are on labelled images.
+
+    Parameters
+    ----------
+    model
+        A classifier.
+    data
+        A data set (images, labels, classes), or a pair of arrays (images, class numbers).
+    loss
+        The loss to report, of the model's outputs; by default the cross entropy of its
+        probabilities.
+    batch_size
+        How many images are computed at once.
+
+    Raises
+    ------
+    DataError, ShapeError
+        Images or classes are not those the model is made for, a label is outside the classes, or an
+        image holds NaN.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Linear(2, 2)
+    >>> model.weight.value = np.eye(2)
+    >>> evaluate(model, (np.array([[9.0, 0.0], [0.0, 9.0]]), np.array([0, 1]))).accuracy
+    1.0
+    """
+    pair = arrays(data, "data")
+    if pair is None:
+        raise DataError("evaluate needs a data set or a pair of arrays, not batches")
+    x, labels = pair
+    y = outputs(model, x, batch_size)
+    classes = _classes(model, data, y.shape[1])
+    _check_labels(labels, classes)
+    value, _ = cross_entropy(logits(model, y), labels) if loss is None else loss(y, labels)
+    return Evaluation(labels, probabilities(model, y), classes, float(value))
+
+
+def _classes(model: Layer, data: Data, count: int) -> tuple[str, ...]:
+    """Return the names of the classes, where data and model agree on them."""
+    theirs, own = getattr(data, "classes", None), model.classes
+    if theirs is None:
+        return own or tuple(map(str, range(count)))
+    if len(theirs) != count:
+        raise ShapeError(
+            f"the model tells {count} classes apart, the data has {len(theirs)}; if they are some "
+            "of the model's, renumber them with data.with_classes(model.classes)"
+        )
+    if own is not None and own != tuple(theirs):
+        i = next(i for i in range(count) if own[i] != theirs[i])
+        raise DataError(
+            f"the model was trained on other classes: class {i} is '{own[i]}' to the model and "
+            f"'{theirs[i]}' in the data; if only their order differs, renumber them with "
+            "data.with_classes(model.classes)"
+        )
+    return tuple(theirs)
+
+
+def _check_labels(labels: Array, classes: tuple[str, ...]) -> None:
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
+        raise DataError(
+            "evaluation needs the class number of each image, integers of shape (N,), "
+            f"not {labels.dtype} of shape {labels.shape}"
+        )
+    outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if outside.size:
+        raise DataError(
+            f"image {outside[0]} has label {labels[outside[0]]}, "
+            f"but the model knows the classes 0 to {len(classes) - 1}"
+        )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+
+
+def _frame(*args: Any, **kwargs: Any) -> "pd.DataFrame":
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise MissingExtraError('a table needs pandas: pip install "pellucid[app]"') from error
+    return pd.DataFrame(*args, **kwargs)

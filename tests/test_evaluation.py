@@ -1,0 +1,374 @@
+"""Evaluation: the numbers are scikit-learn's, and what does not fit is told in the user's terms."""
+
+import sys
+import warnings
+from dataclasses import FrozenInstanceError, dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import sklearn.metrics as sk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from pellucid import layers as nn
+from pellucid.errors import DataError, MissingExtraError, PellucidError, ShapeError
+from pellucid.evaluation import (
+    ClassScores,
+    Evaluation,
+    calibration,
+    confusion_matrix,
+    evaluate,
+    predict,
+    top_k_accuracy,
+)
+from pellucid.preprocessing import Preprocessing
+
+
+@dataclass
+class Images:
+    """The least that counts as a data set."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+
+def probabilities(generator, n, classes):
+    return generator.dirichlet(np.full(classes, 0.5), n)
+
+
+@st.composite
+def answers(draw):
+    """Labels and predictions; often a class never occurs, or is never predicted."""
+    classes = draw(st.integers(2, 6))
+    numbers = st.integers(0, draw(st.integers(0, classes - 1)))
+    n = draw(st.integers(1, 40))
+    labels = draw(hnp.arrays(np.int64, n, elements=numbers))
+    return labels, draw(hnp.arrays(np.int64, n, elements=st.integers(0, classes - 1))), classes
+
+
+# Metrics against scikit-learn
+
+
+@settings(deadline=None)
+@given(answers())
+def test_precision_recall_and_f1_are_those_of_scikit_learn(given):
+    labels, predictions, classes = given
+    numbers = range(classes)
+    matrix = confusion_matrix(labels, predictions, classes)
+    assert np.array_equal(matrix, sk.confusion_matrix(labels, predictions, labels=numbers))
+    scores = ClassScores(matrix)
+    assert scores.accuracy == pytest.approx(sk.accuracy_score(labels, predictions))
+    for average, found in (
+        (None, (scores.precision, scores.recall, scores.f1)),
+        ("macro", scores.macro),
+        ("weighted", scores.weighted),
+    ):
+        *expected, support = sk.precision_recall_fscore_support(
+            labels, predictions, labels=numbers, average=average, zero_division=0
+        )
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+        if average is None:
+            assert np.array_equal(scores.support, support)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(3, 7), st.integers(1, 7))
+def test_top_k_accuracy_is_that_of_scikit_learn(seed, classes, k):
+    generator = np.random.default_rng(seed)
+    said = probabilities(generator, 20, classes)
+    labels = generator.integers(classes, size=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn finds k ≥ classes odd
+        expected = sk.top_k_accuracy_score(labels, said, k=k, labels=range(classes))
+    assert top_k_accuracy(said, labels, k) == pytest.approx(expected)
+
+
+def test_top_1_is_accuracy_also_among_equals():
+    said = np.full((3, 3), 1 / 3)
+    assert top_k_accuracy(said, np.array([0, 1, 2]), 1) == (said.argmax(1) == [0, 1, 2]).mean()
+    assert [top_k_accuracy(said[:1], np.array([2]), k) for k in (1, 2, 3)] == [0, 0, 1]
+
+
+def test_calibration_error_is_the_mean_gap_of_its_definition():
+    generator = np.random.default_rng(0)
+    said = probabilities(generator, 500, 4)
+    labels = generator.integers(4, size=500)
+    confidence, right = said.max(axis=1), said.argmax(axis=1) == labels
+    error = 0.0
+    for b in range(10):
+        inside = (confidence > b / 10) & (confidence <= (b + 1) / 10)
+        if inside.any():
+            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    found = calibration(said, labels, bins=10)
+    assert found.error == pytest.approx(error, rel=1e-12)
+    assert found.count.sum() == 500
+    assert np.isnan(found.accuracy[found.count == 0]).all()
+    assert (found.confidence[found.count > 0] <= found.edges[1:][found.count > 0]).all()
+
+
+def test_certainty_falls_into_the_last_bin_even_when_rounding_takes_it_above_one():
+    said = np.array([[1.0, 0.0], [np.nextafter(1.0, 2.0), 0.0]])
+    found = calibration(said, np.array([0, 1]), bins=4)
+    assert found.count.tolist() == [0, 0, 0, 2]
+    assert found.error == pytest.approx(0.5)
+
+
+# The evaluation as a whole
+
+
+@pytest.fixture
+def evaluation():
+    generator = np.random.default_rng(1)
+    labels = generator.integers(3, size=50)
+    said = probabilities(generator, 50, 4)
+    said[:, 3] = 0  # class 3 is never predicted, and never occurs
+    said /= said.sum(axis=1, keepdims=True)
+    return Evaluation(labels, said, ("ant", "bee", "cat", "dog"), loss=1.25)
+
+
+def test_the_most_confident_mistakes_come_first(evaluation):
+    found = evaluation.mistakes(5)
+    assert len(found) == 5
+    assert (np.diff(found.probability) <= 0).all()
+    assert (found.truth != found.prediction).all()
+    assert np.array_equal(evaluation.labels[found.index], found.truth)
+    assert np.array_equal(evaluation.probabilities[found.index].argmax(1), found.prediction)
+    wrong = evaluation.predictions != evaluation.labels
+    assert found.probability[0] == evaluation.probabilities[wrong].max()
+    assert len(evaluation.mistakes(10**6)) == wrong.sum()
+
+
+def test_a_flawless_model_has_no_mistakes():
+    perfect = Evaluation(np.array([0, 1]), np.eye(2), ("a", "b"), loss=0.0)
+    assert len(perfect.mistakes()) == 0
+    assert len(perfect.mistakes_table()) == 0
+    assert perfect.accuracy == 1.0
+
+
+def test_an_evaluation_cannot_be_changed(evaluation):
+    with pytest.raises(FrozenInstanceError):
+        evaluation.loss = 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        evaluation.probabilities[0] = 0
+
+
+def test_the_callers_arrays_stay_their_own():
+    labels, said = np.array([0, 1]), np.eye(2)
+    found = Evaluation(labels, said, ("a", "b"), loss=0.0)
+    labels[0] = 1
+    said[0] = 0
+    assert found.labels[0] == 0
+    assert found.probabilities[0, 0] == 1
+
+
+def test_the_report_gives_the_numbers_of_scikit_learn(evaluation):
+    expected = sk.classification_report(
+        evaluation.labels,
+        evaluation.predictions,
+        labels=range(4),
+        target_names=evaluation.classes,
+        digits=4,
+        zero_division=0,
+    )
+    lines = [line.replace(" avg", " average").split() for line in expected.splitlines()]
+    wanted = [line for line in lines if line and line[0] not in ("precision", "accuracy")]
+    report = str(evaluation)
+    found = [line.split() for line in report.splitlines()]
+    assert all(line in found for line in wanted)
+    assert report.startswith(f"accuracy {100 * evaluation.accuracy:.2f} %, loss 1.2500")
+
+
+def test_the_report_says_which_zeros_are_conventions(evaluation):
+    assert "never predicted, so precision counts as 0: dog" in str(evaluation)
+    assert "never occurring, so recall counts as 0: dog" in str(evaluation)
+    both = Evaluation(np.array([0, 1]), np.eye(2), ("a", "b"), loss=0.0)
+    assert "counts as" not in str(both)
+
+
+def test_the_report_stays_neat_with_long_names_and_many_classes():
+    classes = tuple(f"{'long ' * 20}{i}" for i in range(30))
+    report = str(Evaluation(np.array([0]), np.eye(30)[:1], classes, loss=0.0))
+    assert "top-5 100.00 %" in report
+    assert "and 19 more" in report
+    assert max(len(line) for line in report.split("\n\n")[1].splitlines()) < 80
+
+
+def test_tables_carry_the_names_of_the_classes(evaluation):
+    table = evaluation.table()
+    assert list(table.index) == [*evaluation.classes, "macro average", "weighted average"]
+    assert table.loc["bee", "recall"] == evaluation.by_class.recall[1]
+    assert table.loc["macro average", "f1"] == evaluation.by_class.macro.f1
+    confusion = evaluation.confusion_table()
+    assert confusion.loc["ant", "cat"] == evaluation.confusion[0, 2]
+    assert (confusion.index.name, confusion.columns.name) == ("truth", "prediction")
+    mistakes = evaluation.mistakes_table(3)
+    assert mistakes["truth"][0] == evaluation.classes[evaluation.mistakes(1).truth[0]]
+
+
+def test_without_pandas_tables_say_what_to_install(evaluation, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "pellucid\[app\]"'):
+        evaluation.table()
+    assert str(evaluation)
+
+
+# Predictions
+
+
+def classifier(features=4, classes=3):
+    return nn.initialize(nn.Sequential(nn.Flatten(), fc=nn.Linear(features, classes)), seed=1)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(256, size=(10, 1, 2, 2), dtype=np.uint8)
+
+
+def test_probabilities_are_the_softmax_of_the_outputs(images):
+    model = classifier()
+    y = model(images.astype(np.float32) / 255)
+    expected = np.exp(y) / np.exp(y).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(predict(model, images / 255.0), expected, rtol=1e-5)
+
+
+def test_huge_outputs_give_probabilities_all_the_same():
+    model = nn.Linear(2, 2).astype("float64")
+    model.weight.value = np.eye(2)
+    said = predict(model, np.array([[1e8, 0.0], [-1e8, 0.0], [1e8, 1e8]]))
+    assert np.array_equal(said, [[1, 0], [0, 1], [0.5, 0.5]])
+
+
+def test_a_model_that_ends_in_softmax_gives_probabilities_itself(images):
+    model = classifier()
+    with_softmax = nn.Sequential(model, nn.Sequential(nn.Softmax()))
+    x, labels = images / 255.0, np.arange(10) % 3
+    np.testing.assert_allclose(predict(with_softmax, x), predict(model, x), rtol=1e-6)
+    expected = evaluate(model, (x, labels)).loss
+    assert evaluate(with_softmax, (x, labels)).loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 10, 1000])
+def test_the_batch_size_changes_nothing(batch_size, images):
+    model = classifier().astype("float64")
+    whole = predict(model, images)
+    np.testing.assert_allclose(predict(model, images, batch_size), whole, rtol=1e-12)
+    assert whole.dtype == np.float64
+
+
+def test_stored_images_go_through_the_models_preprocessing(images):
+    model = classifier()
+    model.preprocessing = Preprocessing((100.0,), (50.0,))
+    plain = classifier()
+    by_hand = (images.astype(np.float32) - 100) / 50
+    np.testing.assert_allclose(predict(model, images), predict(plain, by_hand), rtol=1e-4)
+    data = Images(images, np.zeros(10, np.int64), ("a", "b", "c"))
+    assert np.array_equal(predict(model, data), predict(model, images))
+
+
+def test_predicting_changes_neither_model_nor_images(images):
+    model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 2))
+    state, before = model.state_dict(), images.copy()
+    images.flags.writeable = False
+    assert np.array_equal(predict(model, images), predict(model, images))
+    assert all(np.array_equal(state[k], v) for k, v in model.state_dict().items())
+    assert np.array_equal(images, before)
+
+
+# Evaluating a model
+
+
+def test_evaluate_finds_what_scikit_learn_finds(images):
+    model = classifier()
+    x, labels = images / 255.0, np.arange(10) % 3
+    found = evaluate(model, Images(x, labels, ("a", "b", "c")), batch_size=4)
+    said = predict(model, x)
+    assert found.classes == ("a", "b", "c")
+    assert found.accuracy == sk.accuracy_score(labels, said.argmax(axis=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # float32 probabilities do not sum to 1 exactly
+        expected = sk.log_loss(labels, said, labels=range(3))
+    assert found.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_another_loss_is_given_the_outputs(images):
+    model = classifier()
+
+    def largest(y, targets, weights=None):
+        assert np.array_equal(targets, np.zeros(10))
+        return float(y.max()), y
+
+    x = images / 255.0
+    found = evaluate(model, (x, np.zeros(10, np.int64)), loss=largest)
+    assert found.loss == model(x.astype(np.float32)).max()
+
+
+def test_the_models_class_names_are_used_where_the_data_has_none(images):
+    model = classifier()
+    x = images / 255.0
+    assert evaluate(model, (x, np.zeros(10, int))).classes == ("0", "1", "2")
+    model.classes = ("a", "b", "c")
+    assert evaluate(model, (x, np.zeros(10, int))).classes == ("a", "b", "c")
+
+
+def test_numbers_that_are_not_finite_are_told_with_the_image(images):
+    x = images / 255.0
+    x[7, 0, 1, 1] = np.nan
+    with pytest.raises(DataError, match="NaN or infinity, first in number 7"):
+        predict(classifier(), x)
+    model = classifier()
+    model["fc"].weight.value[...] = np.nan
+    with pytest.raises(PellucidError, match="outputs for image 0 are not finite"):
+        predict(model, images)
+
+
+def test_images_of_another_size_are_told_in_the_users_terms(images):
+    model = classifier()
+    model.input_shape = (1, 2, 2)
+    with pytest.raises(ShapeError, match="made for images of 1×2×2, these are 1×4×1"):
+        predict(model, images.reshape(10, 1, 4, 1))
+    with pytest.raises(ShapeError, match="made for images of 1×2×2"):
+        evaluate(model, (images[:, 0], np.zeros(10, int)))
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (lambda x: Images(x, np.zeros(10, int), ("a", "b")), "3 classes apart, the data has 2"),
+        (lambda x: Images(x, np.zeros(10, int), ("a", "c", "b")), "class 1 is 'b' to the model"),
+        (lambda x: (x, np.full(10, 3)), "image 0 has label 3"),
+        (lambda x: (x, np.array([0] * 9 + [-1])), "image 9 has label -1"),
+        (lambda x: (x, np.zeros((10, 3))), "class number of each image"),
+        (lambda x: (x, np.zeros(10)), "class number of each image"),
+        (lambda x: (x, np.zeros(9, int)), "one target for each input"),
+        (lambda x: (x[:0], np.zeros(0, int)), "empty"),
+        (lambda x: x, "pair of arrays"),
+        (lambda x: (x.astype(str), np.zeros(10, int)), "numbers"),
+        (lambda x: SimpleNamespace(batches=None, __len__=None), "data"),
+    ],
+)
+def test_data_that_does_not_fit_the_model_is_told(data, said, images):
+    model = classifier()
+    model.classes = ("a", "b", "c")
+    with pytest.raises(PellucidError, match=said):
+        evaluate(model, data(images))
+
+
+def test_a_model_with_one_output_is_no_classifier(images):
+    with pytest.raises(ShapeError, match=r"one output for each .* \(N, 1\)"):
+        predict(classifier(classes=1), images)
+    with pytest.raises(ShapeError, match=r"\(N, 1, 2, 2\)"):
+        predict(nn.Identity(), images)
+
+
+def test_no_images_and_no_batches_are_errors(images):
+    with pytest.raises(DataError, match="no images"):
+        predict(classifier(), images[:0])
+    with pytest.raises(PellucidError, match="batch size"):
+        predict(classifier(), images, batch_size=0)
+
+
+def test_an_evaluation_can_be_made_from_another(evaluation):
+    assert replace(evaluation, loss=2.0).accuracy == evaluation.accuracy
