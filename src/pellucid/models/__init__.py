@@ -1,1 +1,41 @@
-"""Well-known networks, by name."""
+"""Well-known networks, by name, and networks of one's own from a file.
+
+Each is a function ``f(input_shape, classes, **options)`` that returns a layer, checked to turn an
+image of that shape into one score per class.
+"""
+
+from pellucid.models import toml
+from pellucid.models.alexnet import alexnet
+from pellucid.models.densenet import densenet
+from pellucid.models.inception import inception
+from pellucid.models.lenet import lenet5
+from pellucid.models.mlp import mlp
+from pellucid.models.mobilenet import mobilenet, mobilenet_v2
+from pellucid.models.registry import build, names
+from pellucid.models.resnet import resnet18, resnet20, resnet32, resnet50, resnet56
+from pellucid.models.summary import Row, Summary, summary
+from pellucid.models.vgg import vgg, vgg11_bn, vgg16_bn
+
+__all__ = [
+    "Row",
+    "Summary",
+    "alexnet",
+    "build",
+    "densenet",
+    "inception",
+    "lenet5",
+    "mlp",
+    "mobilenet",
+    "mobilenet_v2",
+    "names",
+    "resnet18",
+    "resnet20",
+    "resnet32",
+    "resnet50",
+    "resnet56",
+    "summary",
+    "toml",
+    "vgg",
+    "vgg11_bn",
+    "vgg16_bn",
+]

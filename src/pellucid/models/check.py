@@ -1,0 +1,77 @@
+"""A network and the images that it is built for: do they fit?"""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from typing import TypeVar
+
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.layers import Layer
+from pellucid.types import Shape
+
+_LARGEST_SIDE = 1024
+
+L = TypeVar("L", bound=Layer)
+
+
+def fitted(name: str, make: Callable[[Shape], L], input_shape: Shape, classes: int) -> L:
+    """Return ``make(input_shape)``, known to turn one such input into one score per class.
+
+    Parameters
+    ----------
+    name
+        What messages call the network.
+    make
+        Makes the network for an input shape. Where `input_shape` is too small, it is tried on
+        larger ones, so that the message can say what would fit.
+    input_shape, classes
+        (C, H, W) or (features,), and how many scores are wanted.
+
+    Raises
+    ------
+    PellucidError
+        As `make` raises it, with the name in front and the smallest image size that fits behind.
+    """
+    shape = checked_shape(name, input_shape)
+    if not isinstance(classes, int) or classes < 1:
+        raise ShapeError(f"{name}: the number of classes is a positive int, not {classes!r}")
+    try:
+        model = make(shape)
+        output = model.output_shape((1, *shape))
+    except PellucidError as error:
+        raise type(error)(f"{name}: {error}{_hint(name, make, shape)}") from error
+    if output != (1, classes):
+        raise ShapeError(
+            f"{name} gives outputs of shape {output[1:]} for one image; for {classes} classes "
+            f"its last layer must give ({classes},)"
+        )
+    return model
+
+
+def checked_shape(name: str, input_shape: Shape) -> Shape:
+    """Return `input_shape` as a tuple if it is one of (C, H, W) or (features,)."""
+    shape = tuple(input_shape)
+    if len(shape) not in (1, 3) or not all(isinstance(size, int) and size > 0 for size in shape):
+        raise ShapeError(
+            f"{name}: input_shape is (channels, height, width) or (features,), not {input_shape!r}"
+        )
+    return shape
+
+
+def _hint(name: str, make: Callable[[Shape], Layer], shape: Shape) -> str:
+    """Return what image size is needed, where `shape` is an image and the size is what is wrong."""
+    if len(shape) != 3:
+        return ""
+    channels, height, width = shape
+
+    def fits(side: int) -> bool:
+        image = (channels, side, side)
+        try:
+            make(image).output_shape((1, *image))
+        except PellucidError:
+            return False
+        return True
+
+    side = 1 + bisect_left(range(1, _LARGEST_SIDE), True, key=fits)
+    if side > min(height, width) and fits(side):
+        return f". The images are {height}×{width}; {name} needs at least {side}×{side}"
+    return ""

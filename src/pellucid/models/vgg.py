@@ -1,0 +1,113 @@
+"""VGG: Simonyan, Zisserman, "Very deep convolutional networks", 2014.
+
+With batch normalisation (Ioffe, Szegedy 2015) after each convolution, without which the deep ones
+hardly start.
+"""
+
+from collections.abc import Sequence
+
+from pellucid import layers as nn
+from pellucid.models.registry import register, widened
+from pellucid.types import Shape
+
+Stages = Sequence[Sequence[int]]
+
+
+@register
+def vgg(
+    input_shape: Shape, classes: int, width: float = 1.0, dropout: float = 0.5
+) -> nn.Sequential:
+    """Return a small VGG for images of about 28×28 or 32×32.
+
+    Three stages of two 3×3 convolutions with 32, 64 and 128 channels, each stage followed by
+    maximum pooling that halves the image, then one linear layer.
+
+    Parameters
+    ----------
+    input_shape, classes
+        (C, H, W), at least 8×8, and how many classes.
+    width
+        Multiplies the number of channels.
+    dropout
+        The probability with which a feature is left out before the linear layer in training.
+
+    Examples
+    --------
+    >>> vgg((3, 32, 32), 10, dropout=0.2)["classifier"]
+    Sequential(
+      0: Dropout(p=0.2)
+      1: Linear(in_features=2048, out_features=10)
+    )
+    """
+    a, b, c = (widened(channels, width) for channels in (32, 64, 128))
+    features = _features(input_shape[0], [(a, a), (b, b), (c, c)])
+    found = nn.Sequential(features=features, flatten=nn.Flatten())
+    size = found.output_shape((1, *input_shape))[1]
+    head = nn.Sequential(nn.Dropout(dropout), nn.Linear(size, classes))
+    return nn.Sequential(found.layers, classifier=head)
+
+
+@register
+def vgg11_bn(
+    input_shape: Shape, classes: int, width: float = 1.0, dropout: float = 0.5
+) -> nn.Sequential:
+    """Return the paper's network A (table 1: 11 layers) as torchvision has it.
+
+    The parameter names are torchvision's. See `vgg16_bn` for the arguments.
+
+    >>> list(vgg11_bn((3, 224, 224), 1000).named_parameters())[-1]
+    'classifier.6.bias'
+    """
+    return _large(input_shape, classes, width, dropout, (1, 1, 2, 2, 2))
+
+
+@register
+def vgg16_bn(
+    input_shape: Shape, classes: int, width: float = 1.0, dropout: float = 0.5
+) -> nn.Sequential:
+    """Return the paper's network D (table 1: 16 layers) as torchvision has it.
+
+    Parameters
+    ----------
+    input_shape, classes
+        (C, H, W), at least 32×32 (the paper: 224×224), and how many classes.
+    width
+        Multiplies the paper's 64, 128, 256, 512, 512 channels and 4096 units.
+    dropout
+        The probability with which a unit of a linear layer is left out in training.
+
+    Examples
+    --------
+    >>> sum(layer.multiply_adds((1, 3, 224, 224)) for layer in [vgg16_bn((3, 224, 224), 1000)])
+    15470264320
+    """
+    return _large(input_shape, classes, width, dropout, (2, 2, 3, 3, 3))
+
+
+def _large(
+    input_shape: Shape, classes: int, width: float, dropout: float, depths: Sequence[int]
+) -> nn.Sequential:
+    widths = [widened(channels, width) for channels in (64, 128, 256, 512, 512)]
+    units = widened(4096, width)
+    stages = [(channels,) * depth for channels, depth in zip(widths, depths, strict=True)]
+    return nn.Sequential(
+        features=_features(input_shape[0], stages),
+        avgpool=nn.AdaptiveAvgPool2d(7),
+        flatten=nn.Flatten(),
+        classifier=nn.Sequential(
+            *(nn.Linear(widths[-1] * 7 * 7, units), nn.ReLU(), nn.Dropout(dropout)),
+            *(nn.Linear(units, units), nn.ReLU(), nn.Dropout(dropout)),
+            nn.Linear(units, classes),
+        ),
+    )
+
+
+def _features(channels: int, stages: Stages) -> nn.Sequential:
+    """Return 3×3 convolutions with these output channels, and a pooling after each stage."""
+    layers: list[nn.Layer] = []
+    for stage in stages:
+        for width in stage:
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU()]
+            channels = width
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
