@@ -1,0 +1,221 @@
+"""What a network consists of and what it costs, from shapes alone: nothing is computed."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid.layers import Layer
+from pellucid.layers.base import join
+from pellucid.layers.combinator import Combinator
+from pellucid.models.check import checked_shape
+from pellucid.parameter import Buffer, Parameter
+from pellucid.types import Shape
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer. What a layer made of layers costs stands in the rows of those layers.
+
+    Attributes
+    ----------
+    path, depth
+        Where it is, and how many layers it lies in.
+    type, arguments
+        Its name, and its arguments as they would be written in Python; None for a layer made of
+        layers.
+    output_shape
+        For one image, without the batch.
+    parameters, buffers
+        How many numbers it learns, and gathers (running statistics); 0 where a layer is used again.
+    multiply_adds
+        Multiplications for one image, by the definition.
+    output_bytes
+        The memory that its output takes for one image.
+    """
+
+    path: str
+    depth: int
+    type: str
+    arguments: str | None
+    output_shape: Any
+    parameters: int = 0
+    buffers: int = 0
+    multiply_adds: int = 0
+    output_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The rows of a network's layers, in the order in which they run, and their sums.
+
+    ``pandas.DataFrame(summary.rows)`` makes a table of them, ``str(summary)`` a plain text.
+    """
+
+    rows: list[Row]
+    input_shape: Shape
+    batch_size: int
+    item_bytes: int
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers are learned."""
+        return sum(row.parameters for row in self.rows)
+
+    @property
+    def buffers(self) -> int:
+        """How many numbers are gathered, such as running means."""
+        return sum(row.buffers for row in self.rows)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiplications for one image."""
+        return sum(row.multiply_adds for row in self.rows)
+
+    @property
+    def forward_bytes(self) -> int:
+        """Memory of the network's values, and of a batch and all that layers make of it."""
+        outputs = sum(row.output_bytes for row in self.rows)
+        image = math.prod(self.input_shape) * self.item_bytes
+        return self._values + self.batch_size * (image + outputs)
+
+    @property
+    def training_bytes(self) -> int:
+        """Besides `forward_bytes`, gradients: of the values, and at both sides of the widest layer.
+
+        It is an estimate: a convolution's scratch memory and an optimiser's state come on top.
+        """
+        widest = max((row.output_bytes for row in self.rows), default=0)
+        learned = self.parameters * self.item_bytes
+        return self.forward_bytes + learned + 2 * self.batch_size * widest
+
+    @property
+    def _values(self) -> int:
+        return (self.parameters + self.buffers) * self.item_bytes
+
+    def __str__(self) -> str:
+        heads = ("Layer", "Type", "Output", "Parameters", "Multiply-adds", "Memory")
+        lines = [heads, *(_cells(row) for row in self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+        rule = "─" * (sum(widths) + 2 * len(widths) - 2)
+        head, *body = (_aligned(line, widths) for line in lines)
+        return "\n".join([head, rule, *body, rule, *self._totals()])
+
+    def _totals(self) -> list[str]:
+        gathered = f", and {self.buffers:,} gathered" if self.buffers else ""
+        return [
+            f"Parameters     {self.parameters:,} learned{gathered}",
+            f"Multiply-adds  {self.multiply_adds:,} for an image of {_sizes(self.input_shape)}",
+            f"Memory         about {_memory(self.forward_bytes)} forward, "
+            f"{_memory(self.training_bytes)} in training, for a batch of {self.batch_size}",
+        ]
+
+
+def summary(model: Layer, input_shape: Shape, batch_size: int = 64) -> Summary:
+    """Return what `model` consists of and what it costs for images of `input_shape`.
+
+    Parameters
+    ----------
+    model, input_shape
+        Any layer, and (C, H, W) or (features,) without the batch.
+    batch_size
+        For the sums of memory; all else is for one image.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(conv=nn.Conv2d(1, 8, 3), relu=nn.ReLU())
+    >>> print(summary(model, (1, 28, 28)))
+    Layer  Type             Output   Parameters  Multiply-adds    Memory
+    ────────────────────────────────────────────────────────────────────
+    conv   Conv2d(1, 8, 3)  8×26×26          80         48,672  21.1 KiB
+    relu   ReLU()           8×26×26                             21.1 KiB
+    ────────────────────────────────────────────────────────────────────
+    Parameters     80 learned
+    Multiply-adds  48,672 for an image of 1×28×28
+    Memory         about 2.8 MiB forward, 5.5 MiB in training, for a batch of 64
+    """
+    shape = checked_shape("summary", input_shape)
+    model.output_shape((1, *shape))
+    values = model.parameters()
+    item_bytes = values[0].dtype.itemsize if values else 4
+    rows = list(_rows(model, "", "", (1, *shape), 0, item_bytes, set()))
+    return Summary(rows, shape, batch_size, item_bytes)
+
+
+def _rows(
+    layer: Layer, path: str, name: str, shape: Any, depth: int, item_bytes: int, seen: set[int]
+) -> Iterator[Row]:
+    if isinstance(layer, Combinator):
+        if name:
+            yield Row(path, depth, type(layer).__name__, None, _one(layer.output_shape(shape)))
+            depth += 1
+        for inner, child, given in layer.child_inputs(shape):
+            yield from _rows(child, join(path, inner), inner, given, depth, item_bytes, seen)
+        return
+    output = _one(layer.output_shape(shape))
+    yield Row(
+        path,
+        depth,
+        type(layer).__name__,
+        _arguments(layer),
+        output,
+        0 if id(layer) in seen else _count(layer, Parameter),
+        0 if id(layer) in seen else _count(layer, Buffer),
+        layer.multiply_adds(shape),
+        math.prod(output) * item_bytes,
+    )
+    seen.add(id(layer))
+
+
+def _one(shape: Any) -> Any:
+    """Return a shape, or several, without the batch."""
+    return tuple(map(_one, shape)) if shape and isinstance(shape[0], tuple) else shape[1:]
+
+
+def _count(layer: Layer, kind: type[Parameter] | type[Buffer]) -> int:
+    return sum(math.prod(v.shape) for v in vars(layer).values() if isinstance(v, kind))
+
+
+def _arguments(layer: Layer) -> str:
+    """Return the arguments as in a call: by position those that it must have, others by name."""
+    assert dataclasses.is_dataclass(layer)
+    described = layer.describe()
+    return ", ".join(
+        repr(described[field.name])
+        if field.default is dataclasses.MISSING
+        else f"{field.name}={described[field.name]!r}"
+        for field in dataclasses.fields(layer)
+        if field.name in described
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    name = "  " * row.depth + row.path.rpartition(".")[2]
+    call = row.type if row.arguments is None else f"{row.type}({row.arguments})"
+    counts = (f"{count:,}" if count else "" for count in (row.parameters, row.multiply_adds))
+    memory = _memory(row.output_bytes) if row.output_bytes else ""
+    return (name, call, _sizes(row.output_shape), *counts, memory)
+
+
+def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
+    """Return one line: words to the left, numbers to the right."""
+    return "  ".join(
+        cell.ljust(width) if i < 3 else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ).rstrip()
+
+
+def _sizes(shape: Any) -> str:
+    if shape and isinstance(shape[0], tuple):
+        return ", ".join(map(_sizes, shape))
+    return "×".join(map(str, shape))
+
+
+def _memory(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"
