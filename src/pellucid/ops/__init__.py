@@ -34,6 +34,9 @@ from pellucid.ops.linear import linear as linear
 from pellucid.ops.linear import linear_bias_gradient as linear_bias_gradient
 from pellucid.ops.linear import linear_input_gradient as linear_input_gradient
 from pellucid.ops.linear import linear_weight_gradient as linear_weight_gradient
+from pellucid.ops.loss import binary_cross_entropy as binary_cross_entropy
+from pellucid.ops.loss import cross_entropy as cross_entropy
+from pellucid.ops.loss import mean_squared_error as mean_squared_error
 from pellucid.ops.normalization import batch_norm as batch_norm
 from pellucid.ops.normalization import batch_norm_gradient as batch_norm_gradient
 from pellucid.ops.normalization import (

@@ -42,6 +42,9 @@ from pellucid.reference.local_response import local_response_norm as local_respo
 from pellucid.reference.local_response import (
     local_response_norm_gradient as local_response_norm_gradient,
 )
+from pellucid.reference.loss import binary_cross_entropy as binary_cross_entropy
+from pellucid.reference.loss import cross_entropy as cross_entropy
+from pellucid.reference.loss import mean_squared_error as mean_squared_error
 from pellucid.reference.normalization import batch_norm as batch_norm
 from pellucid.reference.normalization import batch_norm_gradient as batch_norm_gradient
 from pellucid.reference.normalization import (

@@ -1,0 +1,133 @@
+"""Losses: how far outputs are from targets, and the gradient that training starts from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid import ops, plain
+from pellucid.errors import PellucidError
+from pellucid.types import Array
+
+
+class Loss(ABC):
+    """``value, gradient = loss(outputs, targets, weights)``: a mean over the batch.
+
+    Where `weights` gives one weight sₙ per sample, the mean is ``Σ sₙ·lossₙ / Σ sₙ``: twice the
+    weight is the same as having the sample twice.
+    """
+
+    @abstractmethod
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[float, Array]:
+        """Return the loss and its gradient for the outputs, in their type and order in memory."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data, from which `losses.build` makes it anew."""
+        return plain.describe(self)
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """``L = −meanₙ Σₖ wₖ·qₙₖ·log pₙₖ`` with p = softmax(outputs).
+
+    q are the targets' probabilities: as they are given, or 1 for the class yₙ that is given. With
+    smoothing they become ``(1 − ε)·q + ε/K``. The mean is PyTorch's: ``Σ … / Σ w[yₙ]`` for class
+    numbers, and for probabilities ``Σ … / N``. Weights of samples multiply both sums.
+
+    Smoothing: Szegedy et al., "Rethinking the inception architecture for computer vision", 2015.
+
+    Parameters
+    ----------
+    class_weights
+        w, one number per class, 0 or more; all 1 when not given.
+    label_smoothing
+        ε, from 0 to 1.
+
+    Notes
+    -----
+    It is called with `outputs` (N, K, …) and `targets`, integers (N, …) or probabilities (N, K, …).
+    A class number outside the K classes is an error that says where it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, gradient = CrossEntropy()(np.zeros((1, 4)), np.array([2]))
+    >>> round(value, 4), gradient.tolist()
+    (1.3863, [[0.25, 0.25, -0.75, 0.25]])
+    """
+
+    class_weights: tuple[float, ...] | None = None
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.class_weights is not None:
+            weights = tuple(map(float, self.class_weights))
+            if not all(0 <= w < float("inf") for w in weights):
+                raise PellucidError(f"class weights are finite and not negative, not {weights}")
+            object.__setattr__(self, "class_weights", weights)
+        if not 0 <= self.label_smoothing <= 1:
+            raise PellucidError(f"label_smoothing is from 0 to 1, not {self.label_smoothing!r}")
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[float, Array]:
+        return ops.cross_entropy(
+            outputs,
+            targets,
+            weights,
+            class_weights=self.class_weights,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Loss):
+    """``L = mean (y − t)²`` over all elements; outputs y and targets t have one shape (N, …).
+
+    >>> import numpy as np
+    >>> MeanSquaredError()(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
+    (2.0, array([[0., 2.]]))
+    """
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[float, Array]:
+        return ops.mean_squared_error(outputs, targets, weights)
+
+
+@dataclass(frozen=True)
+class BinaryCrossEntropy(Loss):
+    """``L = −mean (t·log σ(z) + (1 − t)·log(1 − σ(z)))`` over all elements, z the outputs.
+
+    The outputs are the values before the sigmoid σ; targets t from 0 to 1 have the outputs' shape.
+
+    >>> import numpy as np
+    >>> value, gradient = BinaryCrossEntropy()(np.zeros((1, 1)), np.ones((1, 1)))
+    >>> round(value, 4), gradient.item()
+    (0.6931, -0.5)
+    """
+
+    def __call__(
+        self, outputs: Array, targets: Array, weights: Array | None = None
+    ) -> tuple[float, Array]:
+        return ops.binary_cross_entropy(outputs, targets, weights)
+
+
+cross_entropy = CrossEntropy()
+mean_squared_error = MeanSquaredError()
+binary_cross_entropy = BinaryCrossEntropy()
+
+LOSSES: Mapping[str, type[Loss]] = {
+    loss.__name__: loss for loss in (CrossEntropy, MeanSquaredError, BinaryCrossEntropy)
+}
+
+
+def build(description: Any) -> Loss:
+    """Return the loss that `description` describes.
+
+    >>> build({"type": "CrossEntropy", "label_smoothing": 0.1})
+    CrossEntropy(class_weights=None, label_smoothing=0.1)
+    """
+    return plain.build("loss", description, LOSSES)

@@ -1,0 +1,174 @@
+"""Losses, with their arguments checked and their weightings worked out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from pellucid import engine
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.types import Array, Shape
+
+ValueAndGradient = tuple[float, Array]
+
+
+def cross_entropy(
+    outputs: Array,
+    targets: Array,
+    weights: Array | None = None,
+    *,
+    class_weights: Sequence[float] | None = None,
+    label_smoothing: float = 0.0,
+) -> ValueAndGradient:
+    """Return the cross entropy of softmax(outputs) with the targets, and its gradient.
+
+    See `pellucid.losses.CrossEntropy`.
+
+    >>> value, gradient = cross_entropy(np.zeros((2, 2)), np.array([0, 1]))
+    >>> round(value, 4), gradient.tolist()
+    (0.6931, [[-0.25, 0.25], [0.25, -0.25]])
+    """
+    _check_outputs("cross_entropy", outputs, least=2)
+    targets = np.asarray(targets)
+    classes = outputs.shape[1]
+    per_class = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
+    if per_class.shape != (classes,):
+        raise ShapeError(f"{per_class.size} class weights were given for {classes} classes")
+    share = _sample_weights(weights, outputs.shape)
+    if np.issubdtype(targets.dtype, np.integer):
+        _check_labels(targets, outputs.shape)
+        a = np.zeros_like(outputs)
+        np.put_along_axis(a, np.expand_dims(targets, 1), 1, axis=1)
+        total = (share * per_class[np.expand_dims(targets, 1)]).sum()
+    else:
+        _check_probabilities(targets, outputs.shape)
+        a = _like(outputs, targets)
+        total = share.sum() * (outputs.size / classes / len(outputs))
+    if not total > 0:
+        raise PellucidError("the weights of this batch add up to 0, so that it has no mean")
+    if label_smoothing:
+        a *= 1 - label_smoothing
+        a += label_smoothing / classes
+    a *= per_class.reshape(_along(1, outputs.ndim)) * (share / total)
+    return _compute("cross_entropy", outputs, a)
+
+
+def mean_squared_error(
+    outputs: Array, targets: Array, weights: Array | None = None
+) -> ValueAndGradient:
+    """Return the mean of (outputs − targets)² over all elements, and its gradient.
+
+    >>> mean_squared_error(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
+    (2.0, array([[0., 2.]]))
+    """
+    t, a = _elementwise("mean_squared_error", outputs, targets, weights)
+    return _compute("mean_squared_error", outputs, t, a)
+
+
+def binary_cross_entropy(
+    outputs: Array, targets: Array, weights: Array | None = None
+) -> ValueAndGradient:
+    """Return the mean binary cross entropy of σ(outputs) with the targets, and its gradient.
+
+    >>> value, gradient = binary_cross_entropy(np.zeros((1, 1)), np.ones((1, 1)))
+    >>> round(value, 4), gradient.item()
+    (0.6931, -0.5)
+    """
+    t, a = _elementwise("binary_cross_entropy", outputs, targets, weights)
+    if t.size and not (t.min() >= 0 and t.max() <= 1):
+        raise PellucidError(
+            f"binary_cross_entropy: targets are probabilities from 0 to 1, "
+            f"these go from {t.min():.6g} to {t.max():.6g}"
+        )
+    return _compute("binary_cross_entropy", outputs, t, a)
+
+
+def _compute(name: str, *arguments: Array) -> ValueAndGradient:
+    found: ValueAndGradient = getattr(engine.current(), name)(*arguments)
+    return found
+
+
+def _elementwise(
+    name: str, outputs: Array, targets: Array, weights: Array | None
+) -> tuple[Array, Array]:
+    """Return the targets in the outputs' type and the coefficients of a mean over all elements."""
+    _check_outputs(name, outputs, least=1)
+    targets = np.asarray(targets)
+    if targets.shape != outputs.shape:
+        raise ShapeError(
+            f"{name} compares element by element: targets of shape {targets.shape} do not fit "
+            f"outputs of shape {outputs.shape}; class numbers belong to cross_entropy, or become "
+            "such targets by np.eye(classes)[numbers]"
+        )
+    _check_finite(targets)
+    share = _sample_weights(weights, outputs.shape)
+    total = share.sum() * (outputs.size / len(outputs))
+    if not total > 0:
+        raise PellucidError("the weights of this batch add up to 0, so that it has no mean")
+    return _like(outputs, targets), (share / total).astype(outputs.dtype)
+
+
+def _like(outputs: Array, targets: Array) -> Array:
+    """Return the targets in the outputs' type and order in memory."""
+    same = np.empty_like(outputs)
+    same[...] = targets
+    return same
+
+
+def _check_outputs(name: str, outputs: Array, least: int) -> None:
+    if not np.issubdtype(outputs.dtype, np.floating):
+        raise PellucidError(f"{name}: outputs are floating-point numbers, got {outputs.dtype}")
+    if outputs.ndim < least or outputs.size == 0:
+        expected = "(N, classes, …)" if least == 2 else "(N, …)"
+        raise ShapeError(f"{name}: outputs have a shape {expected}, none 0, got {outputs.shape}")
+
+
+def _sample_weights(weights: Array | None, shape: Shape) -> Array:
+    """Return one weight per sample, in float64, shaped to be broadcast to `shape`."""
+    given = np.ones(shape[0]) if weights is None else np.asarray(weights, np.float64)
+    if given.shape != shape[:1]:
+        raise ShapeError(f"weights are one per sample, {shape[:1]}, got shape {given.shape}")
+    if not (np.isfinite(given).all() and (given >= 0).all()):
+        raise PellucidError("weights of samples are finite and not negative")
+    return given.reshape(_along(0, len(shape)))
+
+
+def _check_labels(targets: Array, shape: Shape) -> None:
+    expected = (shape[0], *shape[2:])
+    if targets.shape != expected:
+        raise ShapeError(
+            f"outputs of shape {shape} need class numbers of shape {expected}, got {targets.shape}"
+        )
+    wrong = (targets < 0) | (targets >= shape[1])
+    if wrong.any():
+        at = _first(wrong)
+        raise PellucidError(
+            f"the target at position {at} is class {targets[at]}, but the outputs have "
+            f"{shape[1]} classes, 0 to {shape[1] - 1}"
+        )
+
+
+def _check_probabilities(targets: Array, shape: Shape) -> None:
+    if not np.issubdtype(targets.dtype, np.floating) or targets.shape != shape:
+        raise ShapeError(
+            f"targets are class numbers (integers, shape {(shape[0], *shape[2:])}) or "
+            f"probabilities (floating, shape {shape}), got {targets.dtype}, shape {targets.shape}"
+        )
+    _check_finite(targets)
+    if (targets < 0).any():
+        at = _first(targets < 0)
+        raise PellucidError(f"the target at {at} is {targets[at]}, and no probability is negative")
+
+
+def _check_finite(targets: Array) -> None:
+    wrong = ~np.isfinite(targets)
+    if wrong.any():
+        raise PellucidError(f"the target at {_first(wrong)} is {targets[_first(wrong)]}")
+
+
+def _first(wrong: Array) -> tuple[int, ...]:
+    return tuple(map(int, np.argwhere(wrong)[0]))
+
+
+def _along(axis: int, ndim: int) -> tuple[int, ...]:
+    """Return the shape that puts a vector along `axis`."""
+    return tuple(-1 if i == axis else 1 for i in range(ndim))

@@ -1,0 +1,61 @@
+"""Losses: one number for a batch, and its gradient for the outputs.
+
+All means and weightings are in the coefficients a, which the caller makes, so that each loss is a
+plain sum. It is taken in float64.
+"""
+
+import numpy as np
+
+from pellucid.reference.activation import sigmoid
+from pellucid.reference.softmax import log_softmax
+from pellucid.types import Array
+
+
+def cross_entropy(z: Array, a: Array) -> tuple[float, Array]:
+    """Return ``L = −Σ aₙₖ·log pₙₖ`` with p = softmax(z) along axis 1, and its gradient.
+
+    ``∂L/∂zₙⱼ = pₙⱼ·Σₖ aₙₖ − aₙⱼ``, for ``∂ log pₙₖ/∂zₙⱼ = [j = k] − pₙⱼ``.
+
+    Parameters
+    ----------
+    z, a
+        (N, K, …)
+
+    Examples
+    --------
+    >>> value, gradient = cross_entropy(np.zeros((1, 2)), np.array([[1.0, 0.0]]))
+    >>> round(value, 4), gradient.tolist()
+    (0.6931, [[-0.5, 0.5]])
+    """
+    log_p = log_softmax(z, 1)
+    gradient: Array = np.exp(log_p) * a.sum(axis=1, keepdims=True) - a
+    return -_total(a * log_p), gradient
+
+
+def mean_squared_error(y: Array, t: Array, a: Array) -> tuple[float, Array]:
+    """Return ``L = Σ a·(y − t)²`` and ``∂L/∂y = 2a·(y − t)``; a is broadcast to y's shape.
+
+    >>> mean_squared_error(np.array([3.0]), np.array([1.0]), np.array([0.5]))
+    (2.0, array([2.]))
+    """
+    difference = y - t
+    gradient: Array = 2 * a * difference
+    return _total(a * difference * difference), gradient
+
+
+def binary_cross_entropy(z: Array, t: Array, a: Array) -> tuple[float, Array]:
+    """Return ``L = −Σ a·(t·log σ(z) + (1 − t)·log(1 − σ(z)))`` and ``∂L/∂z = a·(σ(z) − t)``.
+
+    Computed as ``Σ a·(max(z, 0) − z·t + log(1 + exp(−|z|)))``, where nothing overflows.
+
+    >>> value, gradient = binary_cross_entropy(np.zeros(1), np.ones(1), np.ones(1))
+    >>> round(value, 4), gradient.tolist()
+    (0.6931, [-0.5])
+    """
+    each = np.clip(z, 0, np.inf) - z * t + np.log1p(np.exp(-np.abs(z)))
+    gradient: Array = a * (sigmoid(z) - t)
+    return _total(a * each), gradient
+
+
+def _total(terms: Array) -> float:
+    return float(terms.sum(dtype=np.float64))

@@ -1,0 +1,188 @@
+"""Losses against their definitions, and their gradients against differences."""
+
+import numpy as np
+import pytest
+from scipy import special
+
+from pellucid import losses
+from pellucid.errors import FileError, PellucidError
+from pellucid.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
+
+generator = np.random.default_rng(0)
+OUTPUTS = generator.normal(size=(6, 4))
+IMAGES = generator.normal(size=(3, 4, 2, 5))  # one class for each pixel
+LABELS = np.array([0, 3, 1, 3, 2, 0])
+PIXELS = generator.integers(0, 4, (3, 2, 5))
+PROBABILITIES = generator.dirichlet(np.ones(4), 6)
+WEIGHTS = np.array([1.0, 0.5, 2.0, 0.0, 3.0, 1.0])
+
+CASES = {
+    "class numbers": (CrossEntropy(), OUTPUTS, LABELS, None),
+    "weights of samples": (CrossEntropy(), OUTPUTS, LABELS, WEIGHTS),
+    "class weights": (CrossEntropy((1, 2, 0.5, 0)), OUTPUTS, LABELS, None),
+    "smoothing": (CrossEntropy(label_smoothing=0.2), OUTPUTS, LABELS, None),
+    "all of it": (CrossEntropy((1, 2, 0.5, 0.1), 0.2), OUTPUTS, LABELS, WEIGHTS),
+    "probabilities": (CrossEntropy((1, 2, 0.5, 0.1), 0.2), OUTPUTS, PROBABILITIES, WEIGHTS),
+    "pixels": (CrossEntropy((1, 2, 0.5, 0.1), 0.2), IMAGES, PIXELS, WEIGHTS[:3]),
+    "squares": (MeanSquaredError(), OUTPUTS, PROBABILITIES, None),
+    "squares, weighted": (MeanSquaredError(), IMAGES, IMAGES[::-1] ** 2, WEIGHTS[:3]),
+    "binary": (BinaryCrossEntropy(), OUTPUTS, PROBABILITIES, None),
+    "binary, weighted": (BinaryCrossEntropy(), OUTPUTS, PROBABILITIES > 0.3, WEIGHTS),
+}
+each = pytest.mark.parametrize(
+    ("loss", "outputs", "targets", "weights"), CASES.values(), ids=CASES.keys()
+)
+
+
+def differences(loss, outputs, *rest, h=1e-6):
+    """dL/d(outputs) by central differences, entry by entry."""
+    result = np.empty_like(outputs)
+    for at in np.ndindex(outputs.shape):
+        step = np.zeros_like(outputs)
+        step[at] = h
+        result[at] = (loss(outputs + step, *rest)[0] - loss(outputs - step, *rest)[0]) / (2 * h)
+    return result
+
+
+@each
+def test_the_gradient_is_the_derivative_and_a_thousandth_would_be_seen(
+    loss, outputs, targets, weights
+):
+    numeric = differences(loss, outputs, targets, weights)
+    _, gradient = loss(outputs, targets, weights)
+    within = 1e-7 * abs(numeric).max()
+    np.testing.assert_allclose(gradient, numeric, rtol=0, atol=within)
+    assert abs(1.001 * gradient - numeric).max() > 100 * within
+
+
+@each
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_gradient_has_the_type_and_order_in_memory_of_the_outputs(
+    loss, outputs, targets, weights, dtype
+):
+    batch_last = np.ascontiguousarray(np.moveaxis(outputs.astype(dtype), 0, -1))
+    outputs = np.moveaxis(batch_last, -1, 0)
+    before = outputs.copy()
+    value, gradient = loss(outputs, targets, weights)
+    assert type(value) is float
+    assert (gradient.dtype, gradient.strides) == (dtype, outputs.strides)
+    np.testing.assert_array_equal(outputs, before)
+
+
+@each
+def test_a_sample_of_weight_two_counts_as_two_samples(loss, outputs, targets, weights):
+    copies = np.arange(len(outputs)) % 3 + 1
+    repeated, rows = np.repeat(outputs, copies, axis=0), np.repeat(targets, copies, axis=0)
+    if isinstance(loss, CrossEntropy) and loss.class_weights and targets.ndim < outputs.ndim:
+        loss = CrossEntropy(loss.class_weights)
+    value, _ = loss(outputs, targets, copies)
+    assert value == pytest.approx(loss(repeated, rows)[0], rel=1e-12)
+
+
+def test_cross_entropy_is_minus_the_logarithm_of_the_probability_of_the_right_class():
+    p = special.softmax(OUTPUTS, axis=1)
+    value, gradient = losses.cross_entropy(OUTPUTS, LABELS)
+    assert value == pytest.approx(-np.log(p[np.arange(6), LABELS]).mean(), rel=1e-12)
+    np.testing.assert_allclose(gradient, (p - np.eye(4)[LABELS]) / 6, atol=1e-15)
+
+
+def test_class_numbers_are_the_probabilities_0_and_1():
+    loss = CrossEntropy(label_smoothing=0.1)
+    numbers, probabilities = loss(OUTPUTS, LABELS), loss(OUTPUTS, np.eye(4)[LABELS])
+    assert numbers[0] == pytest.approx(probabilities[0], rel=1e-14)
+    np.testing.assert_allclose(numbers[1], probabilities[1], atol=1e-16)
+
+
+def test_equal_class_weights_change_nothing():
+    same = CrossEntropy((7.0,) * 4, 0.1)(OUTPUTS, LABELS)[0]
+    assert same == pytest.approx(CrossEntropy(label_smoothing=0.1)(OUTPUTS, LABELS)[0], rel=1e-14)
+
+
+def test_mean_squared_error_is_a_mean_over_all_elements():
+    expected = np.mean((OUTPUTS - PROBABILITIES) ** 2)
+    assert losses.mean_squared_error(OUTPUTS, PROBABILITIES)[0] == pytest.approx(expected)
+
+
+def test_binary_cross_entropy_is_that_of_the_sigmoid():
+    p = special.expit(OUTPUTS)
+    expected = -np.mean(special.xlogy(PROBABILITIES, p) + special.xlog1py(1 - PROBABILITIES, -p))
+    assert losses.binary_cross_entropy(OUTPUTS, PROBABILITIES)[0] == pytest.approx(expected)
+
+
+def test_nothing_overflows_for_outputs_far_from_zero():
+    outputs = np.array([[1e4, -1e4], [-1e4, 1e4]], np.float32)
+    for targets, expected in (([0, 1], 0), ([1, 1], 1e4)):
+        value, gradient = losses.cross_entropy(outputs, np.array(targets))
+        assert value == pytest.approx(expected)
+        assert np.isfinite(gradient).all()
+    assert losses.binary_cross_entropy(outputs, outputs > 0)[0] == 0
+    assert losses.binary_cross_entropy(outputs, outputs < 0)[0] == pytest.approx(1e4)
+
+
+def test_the_value_is_summed_in_float64():
+    outputs = np.full((1 << 20, 1), 0.1, np.float32)
+    value, _ = losses.mean_squared_error(outputs, np.zeros_like(outputs))
+    assert value == pytest.approx(float(np.float32(0.1)) ** 2, rel=1e-7)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [CrossEntropy(), CrossEntropy((1, 2.5), 0.1), MeanSquaredError(), BinaryCrossEntropy()],
+    ids=repr,
+)
+def test_a_loss_is_built_from_its_description(loss):
+    assert losses.build(loss.describe()) == loss
+
+
+def test_class_weights_may_be_an_array_and_become_plain_data():
+    assert CrossEntropy(np.array([1, 2])).describe()["class_weights"] == (1.0, 2.0)
+    assert losses.build({"type": "CrossEntropy", "class_weights": [1, 2]}).class_weights == (1, 2)
+
+
+def bad(outputs=OUTPUTS, targets=LABELS, weights=None, loss=losses.cross_entropy):
+    return lambda: loss(outputs, targets, weights)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (bad(targets=LABELS + 1), r"position \(1,\) is class 4, but the outputs have 4 classes"),
+        (bad(targets=LABELS - 1), r"position \(0,\) is class -1"),
+        (bad(targets=LABELS[:5]), r"class numbers of shape \(6,\), got \(5,\)"),
+        (bad(IMAGES, PIXELS[0]), r"class numbers of shape \(3, 2, 5\), got \(2, 5\)"),
+        (bad(targets=LABELS.astype(float)), "integers.*got float64"),
+        (bad(targets=PROBABILITIES[:, :3]), r"floating, shape \(6, 4\)\), got .* \(6, 3\)"),
+        (bad(targets=PROBABILITIES * np.nan), r"target at \(0, 0\) is nan"),
+        (bad(targets=-PROBABILITIES), "no probability is negative"),
+        (bad(weights=np.ones(5)), r"one per sample, \(6,\), got shape \(5,\)"),
+        (bad(weights=-np.ones(6)), "not negative"),
+        (bad(weights=np.zeros(6)), "add up to 0"),
+        (bad(outputs=LABELS), "floating-point numbers, got int64"),
+        (bad(outputs=np.ones(6)), r"\(N, classes, …\), none 0, got \(6,\)"),
+        (bad(np.ones((0, 4)), np.ones(0, int)), r"none 0, got \(0, 4\)"),
+        (bad(loss=CrossEntropy((1, 2))), "2 class weights were given for 4 classes"),
+        (bad(loss=losses.mean_squared_error), r"of shape \(6,\) do not fit .*np\.eye"),
+        (bad(targets=OUTPUTS * np.inf, loss=losses.mean_squared_error), r"at \(0, 0\) is inf"),
+        (bad(targets=OUTPUTS, loss=losses.binary_cross_entropy), "from 0 to 1, these go from -"),
+        (lambda: CrossEntropy(label_smoothing=1.5), "label_smoothing is from 0 to 1, not 1.5"),
+        (lambda: CrossEntropy((1, -1)), "class weights are finite and not negative"),
+    ],
+)
+def test_what_does_not_fit_is_said(call, said):
+    with pytest.raises(PellucidError, match=said):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("description", "said"),
+    [
+        ({"type": "CrossEntropie"}, "unknown loss 'CrossEntropie'; did you mean 'CrossEntropy'"),
+        ({"type": "CrossEntropy", "smoothing": 0.1}, "unknown argument of CrossEntropy"),
+        ({"type": "CrossEntropy", "label_smoothing": 7}, "loss CrossEntropy: label_smoothing"),
+        ({"type": "CrossEntropy", "class_weights": "heavy"}, "loss CrossEntropy"),
+        (["CrossEntropy"], "expected a table with a type"),
+    ],
+)
+def test_a_description_that_does_not_fit_is_said(description, said):
+    with pytest.raises(FileError, match=said):
+        losses.build(description)
