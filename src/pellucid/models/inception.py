@@ -51,7 +51,7 @@ def inception(
     input_shape, classes
         (C, H, W) and how many classes.
     width
-        Multiplies the paper's channels (table 1). With 1 it has 6 million parameters and 1.5
+        Multiplies the paper's channels (table 1). With 1 it has 6 million parameters and 1.4
         billion multiplications for an image of 32×32; a quarter of the width needs about a
         sixteenth.
     dropout
