@@ -114,25 +114,36 @@ class Buffer:
     """A named value that a layer gathers rather than learns, such as a running mean.
 
     Only a training step changes it, and only after its loss was finite.
+
+    Parameters
+    ----------
+    name
+        As a parameter's.
+    shape, initial
+        Every value begins as `initial`.
+    dtype
+        The type that it begins with.
+
+    Examples
+    --------
+    >>> Buffer("running_var", (2,), 1.0).value
+    array([1., 1.], dtype=float32)
     """
 
-    __slots__ = ("_initial", "_value", "dtype", "name")
+    __slots__ = ("_value", "dtype", "initial", "name", "shape")
 
-    def __init__(self, name: str, initial: Array) -> None:
+    def __init__(self, name: str, shape: Shape, initial: float, dtype: DType = np.float32) -> None:
         self.name = name
-        self.dtype: np.dtype[Any] = initial.dtype
-        self._initial = initial
+        self.shape = shape
+        self.initial = initial
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
         self._value: Array | None = None
-
-    @property
-    def shape(self) -> Shape:
-        return self._initial.shape
 
     @property
     def value(self) -> Array:
         """The array; an array that is assigned is copied."""
         if self._value is None:
-            self._value = np.array(self._initial, self.dtype)
+            self._value = np.full(self.shape, self.initial, self.dtype)
         return self._value
 
     @value.setter

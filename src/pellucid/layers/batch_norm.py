@@ -45,9 +45,9 @@ class _ChannelNorm(Layer):
             self.weight = Parameter("weight", shape, "ones", kind="norm")
             self.bias = Parameter("bias", shape, "zeros", kind="norm")
         if self.track_running_stats:
-            self.running_mean = Buffer("running_mean", np.zeros(shape, np.float32))
-            self.running_var = Buffer("running_var", np.ones(shape, np.float32))
-            self.num_batches_tracked = Buffer("num_batches_tracked", np.zeros((), np.int64))
+            self.running_mean = Buffer("running_mean", shape, 0.0)
+            self.running_var = Buffer("running_var", shape, 1.0)
+            self.num_batches_tracked = Buffer("num_batches_tracked", (), 0, np.int64)
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, _Cache]:
         self.output_shape(x.shape)
@@ -215,14 +215,14 @@ class InstanceNorm2d(_ChannelNorm):
     track_running_stats: bool = False
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return _images(self, input_shape)
-
-    def _normalize(self, x: Array, weight: Array | None, bias: Array | None) -> Any:
-        if x.shape[2] * x.shape[3] < 2:
+        if _images(self, input_shape)[2:] == (1, 1):
             raise ShapeError(
                 "InstanceNorm2d needs more than one pixel per image and channel, "
-                f"got an input of shape {x.shape}"
+                f"got an input of shape {input_shape}"
             )
+        return input_shape
+
+    def _normalize(self, x: Array, weight: Array | None, bias: Array | None) -> Any:
         return ops.group_norm(x, self.num_features, weight, bias, self.eps)
 
     def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
