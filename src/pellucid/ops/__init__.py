@@ -30,6 +30,10 @@ from pellucid.ops.activation import softplus_gradient as softplus_gradient
 from pellucid.ops.activation import tanh as tanh
 from pellucid.ops.activation import tanh_gradient as tanh_gradient
 from pellucid.ops.batch import make_batch as make_batch
+from pellucid.ops.convolution import conv2d as conv2d
+from pellucid.ops.convolution import conv2d_bias_gradient as conv2d_bias_gradient
+from pellucid.ops.convolution import conv2d_input_gradient as conv2d_input_gradient
+from pellucid.ops.convolution import conv2d_weight_gradient as conv2d_weight_gradient
 from pellucid.ops.linear import linear as linear
 from pellucid.ops.linear import linear_bias_gradient as linear_bias_gradient
 from pellucid.ops.linear import linear_input_gradient as linear_input_gradient
@@ -49,6 +53,8 @@ from pellucid.ops.normalization import layer_norm as layer_norm
 from pellucid.ops.normalization import layer_norm_gradient as layer_norm_gradient
 from pellucid.ops.normalization import local_response_norm as local_response_norm
 from pellucid.ops.normalization import local_response_norm_gradient as local_response_norm_gradient
+from pellucid.ops.padding import pad2d as pad2d
+from pellucid.ops.padding import pad2d_gradient as pad2d_gradient
 from pellucid.ops.pooling import adaptive_avg_pool2d as adaptive_avg_pool2d
 from pellucid.ops.pooling import adaptive_avg_pool2d_gradient as adaptive_avg_pool2d_gradient
 from pellucid.ops.pooling import adaptive_max_pool2d as adaptive_max_pool2d
@@ -59,3 +65,13 @@ from pellucid.ops.pooling import max_pool2d as max_pool2d
 from pellucid.ops.pooling import max_pool2d_gradient as max_pool2d_gradient
 from pellucid.ops.resize import upsample2d as upsample2d
 from pellucid.ops.resize import upsample2d_gradient as upsample2d_gradient
+from pellucid.ops.transposed_convolution import conv_transpose2d as conv_transpose2d
+from pellucid.ops.transposed_convolution import (
+    conv_transpose2d_bias_gradient as conv_transpose2d_bias_gradient,
+)
+from pellucid.ops.transposed_convolution import (
+    conv_transpose2d_input_gradient as conv_transpose2d_input_gradient,
+)
+from pellucid.ops.transposed_convolution import (
+    conv_transpose2d_weight_gradient as conv_transpose2d_weight_gradient,
+)

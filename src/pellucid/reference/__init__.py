@@ -34,6 +34,11 @@ from pellucid.reference.adaptive_pooling import (
     adaptive_max_pool2d_gradient as adaptive_max_pool2d_gradient,
 )
 from pellucid.reference.batch import make_batch as make_batch
+from pellucid.reference.conv import conv2d as conv2d
+from pellucid.reference.conv import conv2d_algorithm as conv2d_algorithm
+from pellucid.reference.conv import conv2d_bias_gradient as conv2d_bias_gradient
+from pellucid.reference.conv import conv2d_input_gradient as conv2d_input_gradient
+from pellucid.reference.conv import conv2d_weight_gradient as conv2d_weight_gradient
 from pellucid.reference.linear import linear as linear
 from pellucid.reference.linear import linear_bias_gradient as linear_bias_gradient
 from pellucid.reference.linear import linear_input_gradient as linear_input_gradient
@@ -55,6 +60,8 @@ from pellucid.reference.normalization import group_norm as group_norm
 from pellucid.reference.normalization import group_norm_gradient as group_norm_gradient
 from pellucid.reference.normalization import layer_norm as layer_norm
 from pellucid.reference.normalization import layer_norm_gradient as layer_norm_gradient
+from pellucid.reference.padding import pad2d as pad2d
+from pellucid.reference.padding import pad2d_gradient as pad2d_gradient
 from pellucid.reference.pooling import avg_pool2d as avg_pool2d
 from pellucid.reference.pooling import avg_pool2d_gradient as avg_pool2d_gradient
 from pellucid.reference.pooling import max_pool2d as max_pool2d
@@ -65,3 +72,8 @@ from pellucid.reference.softmax import log_softmax as log_softmax
 from pellucid.reference.softmax import log_softmax_gradient as log_softmax_gradient
 from pellucid.reference.softmax import softmax as softmax
 from pellucid.reference.softmax import softmax_gradient as softmax_gradient
+from pellucid.reference.update import adagrad as adagrad
+from pellucid.reference.update import adam as adam
+from pellucid.reference.update import clip_norm as clip_norm
+from pellucid.reference.update import rmsprop as rmsprop
+from pellucid.reference.update import sgd as sgd

@@ -1,0 +1,280 @@
+"""Convolution and its gradients.
+
+Each idea has one place. Sizes are in `geometry`. Other padding than zeros pads first and then
+convolves without padding. A flipped kernel is a view of the weight and of its gradient. Transposed
+convolution is convolution's input gradient. What remains is the engine's: cross-correlation with
+padding of zeros.
+"""
+
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
+
+import numpy as np
+
+from pellucid import engine
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.geometry import Sides, Window, pair, resolve_padding
+from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
+from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
+
+
+class ConvolutionOptions(TypedDict, total=False):
+    """What the gradients of `conv2d` take by name; `conv2d` says what it means."""
+
+    stride: Pair
+    padding: Padding
+    dilation: Pair
+    groups: int
+    padding_mode: PaddingMode
+    flip_kernel: bool
+    algorithm: str
+
+
+def conv2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+    padding_mode: PaddingMode = "zeros",
+    flip_kernel: bool = False,
+    algorithm: str = "auto",
+) -> Array:
+    """Return the cross-correlation of images with kernels, which the field calls convolution. ::
+
+        y[n, f, oh, ow] = b[f] + Σ over c, i, j of
+                          x[n, c, oh·S + i·D − P, ow·S + j·D − P] · w[f, c, i, j]
+
+    Parameters
+    ----------
+    x
+        (N, C, H, W).
+    weight
+        (F, C/groups, KH, KW).
+    bias
+        (F,).
+    stride
+        S: how far the kernel moves from one output to the next.
+    padding
+        P: all sides, (vertical, horizontal), ((top, bottom), (left, right)), ``"valid"`` for none,
+        or ``"same"`` for an output of ⌈H / S⌉ × ⌈W / S⌉.
+    dilation
+        D: how far the kernel's values lie apart.
+    groups
+        C and F are cut in that many parts, and each part of F sees its own part of C only.
+    padding_mode
+        What lies around the image: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+    flip_kernel
+        Whether the kernel is turned by 180° first: then it is what mathematics calls convolution.
+    algorithm
+        ``auto``, ``loops``, ``im2col``, ``fft``, ``winograd2`` or ``winograd4``.
+
+    Returns
+    -------
+    (N, F, OH, OW), see `Window` for the size, the batch last in memory.
+
+    Raises
+    ------
+    ShapeError
+        Where the sizes do not fit together.
+    PellucidError
+        Where the algorithm cannot do this convolution.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(9.0).reshape(1, 1, 3, 3)
+    >>> conv2d(x, np.array([[[[-1.0, 1.0]]]]))
+    array([[[[1., 1.],
+             [1., 1.],
+             [1., 1.]]]])
+    """
+    convolution = Convolution.of(
+        x.shape,
+        weight.shape,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+        padding_mode=padding_mode,
+        flip_kernel=flip_kernel,
+        algorithm=algorithm,
+    )
+    return convolution.forward(x, weight, bias)
+
+
+def conv2d_input_gradient(
+    dy: Array, weight: Array, input_shape: Shape, **options: Unpack[ConvolutionOptions]
+) -> Array:
+    """Return dx of `input_shape`: each output's gradient spread over what it read.
+
+    The options are those of `conv2d`.
+    """
+    return Convolution.of(input_shape, weight.shape, **options).input_gradient(dy, weight)
+
+
+def conv2d_weight_gradient(
+    dy: Array, x: Array, weight_shape: Shape, **options: Unpack[ConvolutionOptions]
+) -> Array:
+    """Return dw of `weight_shape`: each output's gradient times what it read, over the batch.
+
+    The options are those of `conv2d`.
+    """
+    return Convolution.of(x.shape, weight_shape, **options).weight_gradient(dy, x)
+
+
+def conv2d_bias_gradient(dy: Array) -> Array:
+    """Return ``db = Σ dy`` over the batch and all positions, (F,)."""
+    db: Array = engine.current().conv2d_bias_gradient(dy)
+    return db
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution for given shapes of input and weight: everything checked and resolved.
+
+    Attributes
+    ----------
+    input_shape, weight_shape, output_shape
+        (N, C, H, W), (F, C/groups, KH, KW), (N, F, OH, OW).
+    window
+        How the kernel slides over what the engine sees.
+    sides
+        What is padded beforehand, for padding other than zeros.
+    """
+
+    input_shape: Shape
+    weight_shape: Shape
+    window: Window
+    groups: int
+    sides: Sides | None
+    padding_mode: PaddingMode
+    flip_kernel: bool
+    algorithm: str
+
+    @classmethod
+    def of(
+        cls,
+        input_shape: Shape,
+        weight_shape: Shape,
+        *,
+        stride: Pair = 1,
+        padding: Padding = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        padding_mode: PaddingMode = "zeros",
+        flip_kernel: bool = False,
+        algorithm: str = "auto",
+    ) -> "Convolution":
+        """Check what a user wrote and resolve it; `conv2d` says what it means."""
+        _check_channels(input_shape, weight_shape, groups)
+        check_pad_mode(padding_mode)
+        H, W = input_shape[2:]
+        kernel = weight_shape[2], weight_shape[3]
+        sides: Sides | None = None
+        if padding_mode != "zeros":
+            steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
+            sides = resolve_padding(padding, (H, W), kernel, steps, spread)
+            check_sides(sides, (H, W), padding_mode)
+            H, W = padded_shape(input_shape, sides)[2:]
+            padding = 0
+        return cls(
+            input_shape=input_shape,
+            weight_shape=weight_shape,
+            window=Window.of((H, W), kernel, stride=stride, padding=padding, dilation=dilation),
+            groups=groups,
+            sides=sides,
+            padding_mode=padding_mode,
+            flip_kernel=flip_kernel,
+            algorithm=algorithm,
+        )
+
+    @property
+    def output_shape(self) -> Shape:
+        return self.input_shape[0], self.weight_shape[0], *self.window.output_size
+
+    @property
+    def padded_shape(self) -> Shape:
+        """The shape of the images that the engine sees."""
+        return *self.input_shape[:2], *self.window.size
+
+    def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
+        """Return y."""
+        _check_floating(x, weight)
+        _check_shape("an input", x, self.input_shape)
+        check_bias("conv2d", bias, len(weight))
+        y: Array = engine.current().conv2d(
+            self._padded(x), self._kernel(weight), bias, self.window, self.groups, self.algorithm
+        )
+        return y
+
+    def input_gradient(self, dy: Array, weight: Array) -> Array:
+        """Return dx."""
+        _check_floating(dy, weight)
+        _check_shape("an output's gradient", dy, self.output_shape)
+        dx: Array = engine.current().conv2d_input_gradient(
+            dy, self._kernel(weight), self.padded_shape, self.window, self.groups, self.algorithm
+        )
+        if self.sides is not None:
+            dx = engine.current().pad2d_gradient(dx, self.sides, self.padding_mode)
+        return dx
+
+    def weight_gradient(self, dy: Array, x: Array) -> Array:
+        """Return dw."""
+        _check_floating(dy, x)
+        _check_shape("an output's gradient", dy, self.output_shape)
+        _check_shape("an input", x, self.input_shape)
+        dw: Array = engine.current().conv2d_weight_gradient(
+            dy, self._padded(x), self.weight_shape, self.window, self.groups, self.algorithm
+        )
+        return self._kernel(dw)
+
+    def check_algorithm(self) -> None:
+        """Raise an error unless the algorithm exists and can do this convolution."""
+        engine.current().conv2d_algorithm(
+            self.algorithm, self.padded_shape, self.weight_shape, self.window, self.groups
+        )
+
+    def _padded(self, x: Array) -> Array:
+        if self.sides is None:
+            return x
+        padded: Array = engine.current().pad2d(x, self.sides, self.padding_mode, 0.0)
+        return padded
+
+    def _kernel(self, weight: Array) -> Array:
+        """Return the weight, or its gradient, as it is multiplied: flipped or not."""
+        return weight[:, :, ::-1, ::-1] if self.flip_kernel else weight
+
+
+def _check_channels(input_shape: Shape, weight_shape: Shape, groups: int) -> None:
+    if len(weight_shape) != 4 or min(weight_shape) < 1:
+        raise ShapeError(f"a weight has the shape (F, C/groups, KH, KW), not {weight_shape}")
+    if groups < 1 or weight_shape[0] % groups:
+        raise ShapeError(f"{weight_shape[0]} filters cannot be cut in {groups} groups")
+    if len(input_shape) != 4 or input_shape[1] != weight_shape[1] * groups:
+        raise ShapeError(
+            f"conv2d with a weight of shape {weight_shape} and groups={groups} expects an input of "
+            f"shape (N, {weight_shape[1] * groups}, H, W), got {input_shape}"
+        )
+
+
+def _check_shape(what: str, array: Array, expected: Shape) -> None:
+    if array.shape != expected:
+        raise ShapeError(f"this convolution expects {what} of shape {expected}, got {array.shape}")
+
+
+def check_bias(name: str, bias: Array | None, filters: int) -> None:
+    if bias is not None and bias.shape != (filters,):
+        raise ShapeError(f"{name} expects a bias of shape ({filters},), got {bias.shape}")
+
+
+def _check_floating(*arrays: Array) -> None:
+    for array in arrays:
+        if not np.issubdtype(array.dtype, np.floating):
+            raise PellucidError(
+                f"convolution needs floating-point numbers, got {array.dtype}; "
+                'preprocess the images or use .astype("float32")'
+            )

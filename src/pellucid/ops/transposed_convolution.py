@@ -1,0 +1,154 @@
+"""Transposed convolution and its gradients: those of convolution, with input and output swapped."""
+
+from typing import TypedDict, Unpack
+
+from pellucid.errors import ShapeError
+from pellucid.geometry import pair, resolve_padding, transposed_size
+from pellucid.ops.convolution import Convolution, check_bias, conv2d_bias_gradient
+from pellucid.types import Array, Padding, Pair, Shape
+
+
+class TransposedOptions(TypedDict, total=False):
+    """What the gradients of `conv_transpose2d` take by name; it says what it means."""
+
+    stride: Pair
+    padding: Padding
+    output_padding: Pair
+    groups: int
+    dilation: Pair
+    flip_kernel: bool
+    algorithm: str
+
+
+def conv_transpose2d(
+    x: Array,
+    weight: Array,
+    bias: Array | None = None,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    output_padding: Pair = 0,
+    groups: int = 1,
+    dilation: Pair = 1,
+    flip_kernel: bool = False,
+    algorithm: str = "auto",
+) -> Array:
+    """Return what `conv2d`'s input gradient gives for x in the place of dy, plus bias.
+
+    Each input adds its multiple of the kernel to the output, at a distance of `stride` from its
+    neighbour's; `padding` cuts off the edges. ::
+
+        H_out = (H − 1)·S − P₀ − P₁ + D·(KH − 1) + 1 + output_padding
+
+    Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", 2016,
+    chapter 4.
+
+    Parameters
+    ----------
+    x
+        (N, C, H, W).
+    weight
+        (C, F/groups, KH, KW): the weight of the convolution from F channels to C.
+    bias
+        (F,).
+    stride, padding, dilation, groups, flip_kernel, algorithm
+        Those of the convolution whose input gradient this is; padding is given in numbers.
+    output_padding
+        Rows and columns added at the bottom and right, fewer than the stride: a convolution with
+        that stride gives the same size for several sizes of image, and this says which is meant.
+
+    Returns
+    -------
+    (N, F, H_out, W_out)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> conv_transpose2d(np.array([[[[1.0, 2.0]]]]), np.ones((1, 1, 1, 3)), stride=(1, 2))
+    array([[[[1., 1., 3., 2., 2.]]]])
+    """
+    convolution = transposed(
+        x.shape,
+        weight.shape,
+        stride=stride,
+        padding=padding,
+        output_padding=output_padding,
+        groups=groups,
+        dilation=dilation,
+        flip_kernel=flip_kernel,
+        algorithm=algorithm,
+    )
+    check_bias("conv_transpose2d", bias, convolution.input_shape[1])
+    y = convolution.input_gradient(x, weight)
+    if bias is not None:
+        y += bias[:, None, None]
+    return y
+
+
+def conv_transpose2d_input_gradient(
+    dy: Array, weight: Array, input_shape: Shape, **options: Unpack[TransposedOptions]
+) -> Array:
+    """Return dx of `input_shape`: the convolution of dy.
+
+    The options are those of `conv_transpose2d`.
+    """
+    return transposed(input_shape, weight.shape, **options).forward(dy, weight, None)
+
+
+def conv_transpose2d_weight_gradient(
+    dy: Array, x: Array, weight_shape: Shape, **options: Unpack[TransposedOptions]
+) -> Array:
+    """Return dw of `weight_shape`: convolution's, with x and dy in each other's place.
+
+    The options are those of `conv_transpose2d`.
+    """
+    return transposed(x.shape, weight_shape, **options).weight_gradient(x, dy)
+
+
+def conv_transpose2d_bias_gradient(dy: Array) -> Array:
+    """Return ``db = Σ dy`` over the batch and all positions, (F,)."""
+    return conv2d_bias_gradient(dy)
+
+
+def transposed(
+    input_shape: Shape,
+    weight_shape: Shape,
+    *,
+    stride: Pair = 1,
+    padding: Padding = 0,
+    output_padding: Pair = 0,
+    groups: int = 1,
+    dilation: Pair = 1,
+    flip_kernel: bool = False,
+    algorithm: str = "auto",
+) -> Convolution:
+    """Return the convolution, from F to C channels, whose input gradient `conv_transpose2d` is."""
+    if len(input_shape) != 4 or len(weight_shape) != 4 or input_shape[1] != weight_shape[0]:
+        raise ShapeError(
+            f"conv_transpose2d with a weight of shape {weight_shape} expects an input of shape "
+            f"(N, {weight_shape[0]}, H, W), got {input_shape}"
+        )
+    if isinstance(padding, str):
+        raise ShapeError(f"conv_transpose2d takes padding as numbers, not '{padding}'")
+    size, kernel = (input_shape[2], input_shape[3]), (weight_shape[2], weight_shape[3])
+    steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
+    spare = pair(output_padding, "output_padding", minimum=0)
+    if spare[0] >= steps[0] or spare[1] >= steps[1]:
+        raise ShapeError(f"output_padding {spare} must be smaller than the stride {steps}")
+    sides = resolve_padding(padding, size, kernel, steps, spread)
+    output_size = transposed_size(size, kernel, steps, sides, spread, spare)
+    if min(output_size) < 1:
+        raise ShapeError(
+            f"conv_transpose2d would make images of {output_size[0]}×{output_size[1]} from "
+            f"{size[0]}×{size[1]}; use less padding or larger images"
+        )
+    return Convolution.of(
+        (input_shape[0], weight_shape[1] * groups, *output_size),
+        weight_shape,
+        stride=stride,
+        padding=sides,
+        dilation=dilation,
+        groups=groups,
+        flip_kernel=flip_kernel,
+        algorithm=algorithm,
+    )

@@ -1,0 +1,114 @@
+"""Which algorithm: by name, or by shape."""
+
+from typing import NamedTuple, Protocol
+
+from pellucid.errors import PellucidError, unknown
+from pellucid.geometry import Window
+from pellucid.reference.conv import fft, im2col, loops, winograd
+from pellucid.types import Array, Shape
+
+
+class Algorithm(Protocol):
+    """What every algorithm offers; `loops` defines what the three passes return."""
+
+    def supports(self, window: Window, groups: int) -> str | None:
+        """Return why it cannot do this convolution, or None where it can."""
+
+    def forward(self, x: Array, weight: Array, window: Window, groups: int) -> Array:
+        """Return y (N, F, OH, OW)."""
+
+    def input_gradient(self, dy: Array, weight: Array, window: Window, groups: int) -> Array:
+        """Return dx (N, C, H, W)."""
+
+    def weight_gradient(self, dy: Array, x: Array, window: Window, groups: int) -> Array:
+        """Return dw (F, C/groups, KH, KW)."""
+
+    def multiplications(
+        self, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
+    ) -> int:
+        """Return how many numbers `forward` multiplies."""
+
+    def scratch_bytes(
+        self, input_shape: Shape, weight_shape: Shape, window: Window, groups: int, itemsize: int
+    ) -> int:
+        """Return about how many bytes `forward` needs besides its arguments and its result."""
+
+
+class Choice(NamedTuple):
+    """An algorithm's name, and why it is the one."""
+
+    name: str
+    reason: str
+
+
+_ALGORITHMS: dict[str, Algorithm] = {
+    "loops": loops,
+    "im2col": im2col,
+    "fft": fft,
+    "winograd2": winograd.F2,
+    "winograd4": winograd.F4,
+}
+
+# Measured in float32 with one thread (NumPy 2.4, OpenBLAS 0.3.31, AMD EPYC Zen 5):
+_WINOGRAD_CHANNELS = 32  # with 16 channels the transforms cost what the product saves
+_WINOGRAD_TILES = 64  # with fewer, transforming the weights costs more than the product saves
+_WINOGRAD_GAIN = 2.0  # at least: where an output fills its tiles badly, there is less to gain
+_FFT_GAIN = 6.0  # a multiplication in a transform takes as long as about six in a large product
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all algorithms.
+
+    >>> names()
+    ('loops', 'im2col', 'fft', 'winograd2', 'winograd4')
+    """
+    return tuple(_ALGORITHMS)
+
+
+def get(name: str) -> Algorithm:
+    """Return the algorithm with this name."""
+    if name not in _ALGORITHMS:
+        raise PellucidError(unknown("convolution algorithm", name, ("auto", *_ALGORITHMS)))
+    return _ALGORITHMS[name]
+
+
+def resolve(
+    name: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
+) -> Algorithm:
+    """Return the algorithm with this name, or for ``auto`` the chosen one, if it can do this."""
+    if name == "auto":
+        return get(choose(input_shape, weight_shape, window, groups).name)
+    algorithm = get(name)
+    if (reason := algorithm.supports(window, groups)) is not None:
+        (KH, KW), stride, dilation = window.kernel, window.stride, window.dilation
+        raise PellucidError(
+            f"{reason}, not a {KH}×{KW} kernel, stride {stride} and dilation {dilation}; "
+            "use 'im2col', or 'auto' for the fastest that fits"
+        )
+    return algorithm
+
+
+def choose(input_shape: Shape, weight_shape: Shape, window: Window, groups: int) -> Choice:
+    """Return the algorithm that is likely the fastest for these shapes, and why.
+
+    Examples
+    --------
+    >>> choose((64, 8, 14, 14), (16, 8, 5, 5), Window.of((14, 14), 5), 1).name
+    'im2col'
+    >>> choose((64, 64, 32, 32), (64, 64, 3, 3), Window.of((32, 32), 3, padding=1), 1)
+    Choice(name='winograd4', reason='4.0 times fewer multiplications than the definition')
+    """
+    shapes = input_shape, weight_shape, window, groups
+    definition = im2col.multiplications(*shapes)
+    if winograd.F4.supports(window, groups) is None:
+        gain = definition / winograd.F4.multiplications(*shapes)
+        channels = min(weight_shape[0] // groups, weight_shape[1])
+        tiles = input_shape[0] * winograd.F4.tiles(window)
+        if channels >= _WINOGRAD_CHANNELS and tiles >= _WINOGRAD_TILES and gain >= _WINOGRAD_GAIN:
+            return Choice(
+                "winograd4", f"{gain:.1f} times fewer multiplications than the definition"
+            )
+    gain = definition / fft.multiplications(*shapes)
+    if gain >= _FFT_GAIN:
+        return Choice("fft", f"a large kernel: {gain:.1f} times fewer multiplications")
+    return Choice("im2col", "one matrix product is the fastest for this shape")

@@ -1,0 +1,43 @@
+"""Patches: what each output of a window reads, gathered in one array, and the adjoint of that.
+
+::
+
+    patches[c, i, j, oh, ow, n] = x[n, c, oh·S + i·D − P, ow·S + j·D − P]        (0 outside the
+    image)
+
+Gathering is linear. Its adjoint, scattering, adds every value of a patch to where it was read. The
+batch is last, so that each copy moves whole runs of memory.
+"""
+
+import numpy as np
+
+from pellucid.geometry import Window
+from pellucid.reference import memory
+from pellucid.types import Array
+
+
+def gather(x: Array, window: Window, out: Array | None = None) -> Array:
+    """Return the patches (C, KH, KW, OH, OW, N) of images `x` (N, C, H, W), in `out` if given.
+
+    Where each patch is one pixel and every pixel a patch, that is `x` itself, not a copy.
+    """
+    images = x.transpose(1, 2, 3, 0)
+    if len(x) > 1 and x.strides[0] != x.itemsize:
+        images = memory.batch_last(x)
+    C, _, _, N = images.shape
+    if out is None:
+        if window == Window(window.size, kernel=(1, 1)):
+            return images[:, None, None]
+        out = np.empty((C, *window.kernel, *window.output_size, N), x.dtype)
+    if any(map(any, window.padding)):
+        out[...] = 0
+    for i, j, (rows, columns), (image_rows, image_columns) in window.inner_taps():
+        out[:, i, j, rows, columns] = images[:, image_rows, image_columns]
+    return out
+
+
+def scatter(patches: Array, window: Window, dx: Array) -> None:
+    """Add `patches` (C, KH, KW, OH, OW, N) into `dx` (N, C, H, W): the adjoint of `gather`."""
+    images = dx.transpose(1, 2, 3, 0)
+    for i, j, (rows, columns), (image_rows, image_columns) in window.inner_taps():
+        images[:, image_rows, image_columns] += patches[:, i, j, rows, columns]
