@@ -1,1 +1,37 @@
 """Data sets: found, read, split and augmented."""
+
+from pellucid.data import augment
+from pellucid.data.arrays import from_arrays
+from pellucid.data.cifar10 import read_cifar10
+from pellucid.data.csv import read_csv
+from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.describe import Description, describe
+from pellucid.data.drawn import drawn_digit
+from pellucid.data.folder import read_folder
+from pellucid.data.idx import read_idx, read_idx_folder
+from pellucid.data.images import read_image
+from pellucid.data.npz import read_npz
+from pellucid.data.registry import load, names
+from pellucid.data.skipped import SkippedWarning
+from pellucid.home import home
+
+__all__ = [
+    "DataSet",
+    "Description",
+    "SkippedWarning",
+    "Splits",
+    "augment",
+    "describe",
+    "drawn_digit",
+    "from_arrays",
+    "home",
+    "load",
+    "names",
+    "read_cifar10",
+    "read_csv",
+    "read_folder",
+    "read_idx",
+    "read_idx_folder",
+    "read_image",
+    "read_npz",
+]

@@ -1,0 +1,172 @@
+"""From arrays as people have them to a `DataSet`."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from pellucid.data.dataset import DataSet
+from pellucid.errors import DataError, ShapeError
+from pellucid.types import Array
+
+_MOST_NUMBERED = 1000  # whole numbers below this are class numbers, from this on they are names
+
+
+def from_arrays(
+    images: Any,
+    labels: Any,
+    classes: Iterable[str] | None = None,
+    *,
+    name: str = "arrays",
+    channels_last: bool | None = None,
+) -> DataSet:
+    """Return a `DataSet` from arrays in any of the usual forms.
+
+    Parameters
+    ----------
+    images
+        (N, H, W), (N, C, H, W) or (N, H, W, C). Whole numbers from 0 to 255 become uint8, float16
+        becomes float32, float32 and float64 stay.
+    labels
+        (N,) or (N, 1). Whole numbers from 0 on are class numbers; anything else, such as text,
+        names the class.
+    classes
+        The names in order; without it, the numbers that occur, or the names that occur, sorted.
+    channels_last
+        Whether images are (N, H, W, C). Without it the shape tells: 1, 3 or 4 channels are looked
+        for first behind N, then at the end.
+
+    Examples
+    --------
+    >>> data = from_arrays(np.zeros((3, 8, 8)), ["cat", "dog", "cat"])
+    >>> data.classes, data.labels
+    (('cat', 'dog'), array([0, 1, 0]))
+    >>> data
+    arrays: 3 images of 1×8×8, float64, in 2 classes
+    """
+    numbers, names = encode_labels(labels, classes, name)
+    return DataSet(
+        as_pixels(channels_first(np.asarray(images), channels_last, name), name),
+        numbers,
+        names,
+        name,
+    )
+
+
+def channels_first(images: Array, channels_last: bool | None = None, name: str = "data") -> Array:
+    """Return images as (N, C, H, W), contiguous.
+
+    >>> channels_first(np.zeros((10, 28, 28))).shape
+    (10, 1, 28, 28)
+    >>> channels_first(np.zeros((10, 32, 32, 3))).shape
+    (10, 3, 32, 32)
+    """
+    if images.ndim == 3:
+        return np.ascontiguousarray(images)[:, None]
+    if images.ndim != 4:
+        raise ShapeError(
+            f"{name}: images are (N, H, W), (N, C, H, W) or (N, H, W, C), not {images.shape}"
+        )
+    if channels_last is None:
+        usual = (1, 3, 4)
+        channels_last = images.shape[1] not in usual and images.shape[3] in usual
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2) if channels_last else images)
+
+
+def as_pixels(images: Array, name: str = "data") -> Array:
+    """Return images as uint8, float32 or float64, without changing a value."""
+    if images.dtype.kind == "b":
+        return images.astype(np.uint8)
+    if images.dtype.kind in "iu":
+        if images.dtype != np.uint8 and images.size and (images.min() < 0 or images.max() > 255):
+            worst = images.min() if images.min() < 0 else images.max()
+            raise DataError(
+                f"{name}: whole pixel values run from 0 to 255, got {worst}; "
+                "give other ranges as float32"
+            )
+        return images.astype(np.uint8, copy=False)
+    if images.dtype == np.float16:
+        return images.astype(np.float32)
+    if images.dtype.kind == "f" and images.dtype.itemsize in (4, 8):
+        return images.astype(images.dtype.newbyteorder("="), copy=False)
+    raise DataError(f"{name}: pixels are numbers, not {images.dtype}")
+
+
+def encode_labels(
+    values: Any, classes: Iterable[str] | None = None, name: str = "data"
+) -> tuple[Array, tuple[str, ...]]:
+    """Return (class numbers, class names).
+
+    >>> encode_labels(["dog", "cat"])
+    (array([1, 0]), ('cat', 'dog'))
+    >>> encode_labels([0, 2])
+    (array([0, 2]), ('0', '1', '2'))
+    >>> encode_labels([-1, 1])
+    (array([0, 1]), ('-1', '1'))
+    """
+    labels = one_column(np.asarray(values), name)
+    if not labels.size:
+        raise DataError(f"{name}: there are no labels")
+    if labels.dtype.kind == "f":
+        labels = _whole(labels, name)
+    if labels.dtype.kind not in "biu":
+        return _encode_names(_as_text(labels, name), classes, name)
+    if classes is not None:
+        return labels.astype(np.int64), tuple(classes)
+    if labels.min() >= 0 and labels.max() < _MOST_NUMBERED:
+        return labels.astype(np.int64), tuple(str(i) for i in range(int(labels.max()) + 1))
+    distinct, numbers = np.unique(labels, return_inverse=True)
+    return numbers, tuple(map(str, distinct))
+
+
+def one_column(labels: Array, name: str) -> Array:
+    """Return labels given as (N,) or (N, 1) as (N,)."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        return labels[:, 0]
+    if labels.ndim != 1:
+        raise ShapeError(
+            f"{name}: labels are (N,), one class per image, not {labels.shape}; "
+            "for one column per class, give labels.argmax(axis=1)"
+        )
+    return labels
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return different names sorted: by value if all are whole numbers, else by alphabet.
+
+    >>> in_order(["10", "9"]), in_order(["ten", "9"])
+    (('9', '10'), ('9', 'ten'))
+    """
+    distinct = set(names)
+    numbers = all(name.isdecimal() for name in distinct)
+    return tuple(sorted(distinct, key=lambda name: (int(name) if numbers else 0, name)))
+
+
+def _encode_names(
+    names: list[str], classes: Iterable[str] | None, name: str
+) -> tuple[Array, tuple[str, ...]]:
+    known = in_order(names) if classes is None else tuple(classes)
+    number = {known_name: i for i, known_name in enumerate(known)}
+    for i, label in enumerate(names):
+        if label not in number:
+            raise DataError(
+                f"{name}: image {i} has class '{label}', which is not one of: "
+                + ", ".join(known[:20])
+            )
+    return np.array([number[label] for label in names]), known
+
+
+def _whole(labels: Array, name: str) -> Array:
+    odd = np.flatnonzero(~(np.isfinite(labels) & (labels == np.rint(labels))))
+    if odd.size:
+        raise DataError(f"{name}: image {odd[0]} has label {labels[odd[0]]}, which is no class")
+    return labels.astype(np.int64)
+
+
+def _as_text(labels: Array, name: str) -> list[str]:
+    texts = []
+    for i, label in enumerate(labels.tolist()):
+        if label is None or label != label:  # NaN is the one value that differs from itself
+            raise DataError(f"{name}: image {i} has no label")
+        texts.append(label.decode() if isinstance(label, bytes) else str(label))
+    return texts

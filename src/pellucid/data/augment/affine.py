@@ -1,0 +1,118 @@
+"""Turning, scaling, shearing and shifting, by any amount, with bilinear interpolation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.data.augment.base import Augmentation, as_type_of, check_range
+from pellucid.types import Array, Generator
+
+
+@dataclass(frozen=True)
+class Affine(Augmentation):
+    """Turn, scale, shear and shift each image around its middle by random amounts.
+
+    Parameters
+    ----------
+    degrees
+        It is turned by up to this angle, to either side.
+    scale
+        It is scaled by a factor between 1 − scale and 1 + scale.
+    shear
+        It is sheared sideways by an angle of up to so many degrees.
+    translate
+        It is shifted, down and sideways, by up to this fraction of its height and width.
+
+    Examples
+    --------
+    >>> images, targets = np.zeros((2, 1, 8, 8), np.uint8), np.array([0, 1])
+    >>> Affine(degrees=10, scale=0.1)(images, targets, np.random.default_rng(0), 2)[0].shape
+    (2, 1, 8, 8)
+    """
+
+    degrees: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    translate: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_range("the degrees of Affine", self.degrees, 0, 180)
+        check_range("the scale of Affine", self.scale, 0, 0.99)
+        check_range("the shear of Affine", self.shear, 0, 80)
+        check_range("the shift of Affine (translate)", self.translate, 0, 1)
+
+    def apply(
+        self, images: Array, targets: Array, generator: Generator, classes: int
+    ) -> tuple[Array, Array]:
+        N, _, H, W = images.shape
+        drawn = generator.uniform(-1, 1, (5, N))
+        matrices = forward_matrices(
+            np.radians(self.degrees) * drawn[0],
+            1 + self.scale * drawn[1],
+            np.radians(self.shear) * drawn[2],
+        )
+        shifts = self.translate * np.stack([H * drawn[3], W * drawn[4]], axis=1)
+        return transform(images, matrices, shifts), targets
+
+
+def forward_matrices(angle: Array, scale: Array, shear: Array) -> Array:
+    """Return A = scale · R(angle) · S(shear), (N, 2, 2), for (row, column) seen from the middle.
+
+    A positive angle turns counter-clockwise as one looks at the image (rows run downward)::
+
+        R = | cos a  −sin a |     S = |   1      0 |
+            | sin a   cos a |         | tan s    1 |
+    """
+    cos, sin, one = np.cos(angle), np.sin(angle), np.ones_like(angle)
+    turn = np.array([[cos, -sin], [sin, cos]])
+    skew = np.array([[one, 0 * one], [np.tan(shear), one]])
+    # (2, 2, N) × (2, 2, N) -> (N, 2, 2)
+    return np.asarray(np.einsum("n,ijn,jkn->nik", scale, turn, skew))
+
+
+def transform(images: Array, matrices: Array, shifts: Array) -> Array:
+    """Return images moved by ``p -> A·p + t``, with p = (row, column) seen from the middle.
+
+    Each pixel of the result looks where it came from, ``A⁻¹·(p − t)``, and takes the bilinear mean
+    of the four pixels around that point; outside of the image there are zeros.
+
+    Parameters
+    ----------
+    images
+        (N, C, H, W)
+    matrices
+        (N, 2, 2), A of each image.
+    shifts
+        (N, 2), t of each image, in pixels.
+    """
+    N, C, H, W = images.shape
+    middle = np.array([(H - 1) / 2, (W - 1) / 2])
+    targets = np.indices((H, W)).reshape(2, H * W) - middle[:, None]
+    # (N, 2, 2) × (N, 2, H·W) -> (N, 2, H·W)
+    sources = np.linalg.inv(matrices) @ (targets - shifts[:, :, None]) + middle[:, None]
+    dtype = np.result_type(images.dtype, np.float32)
+    top, below = _neighbours(sources[:, 0], H, dtype)
+    left, beside = _neighbours(sources[:, 1], W, dtype)
+    padded = np.zeros((N, C, H + 2, W + 2), images.dtype)  # a ring of zeros around
+    padded[:, :, 1:-1, 1:-1] = images
+    flat = padded.reshape(N, C, -1)
+    corner = (top + 1) * (W + 2) + left + 1
+
+    def at(offset: int) -> Array:
+        return np.take_along_axis(flat, (corner + offset)[:, None], axis=2)
+
+    y = (1 - below) * ((1 - beside) * at(0) + beside * at(1))
+    y += below * ((1 - beside) * at(W + 2) + beside * at(W + 3))
+    return as_type_of(images, y.reshape(N, C, H, W))
+
+
+def _neighbours(position: Array, size: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
+    """Return the pixel before each position and the weight of the one after it.
+
+    What lies more than a pixel outside counts as one pixel outside, which is zero.
+    """
+    inside = np.clip(position, -1, size)
+    before = np.minimum(np.floor(inside), size - 1)
+    weight = (inside - before).astype(dtype)
+    return before.astype(np.intp), weight[:, None]

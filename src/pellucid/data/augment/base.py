@@ -1,0 +1,119 @@
+"""What every augmentation is, and several in a row."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid import plain
+from pellucid.errors import DataError, FileError, ShapeError
+from pellucid.types import Array, Generator
+
+registry: dict[str, type["Augmentation"]] = {}
+"""Every augmentation by its name; descriptions are built from this and from nothing else."""
+
+
+class Augmentation(ABC):
+    """A random change of a batch. A subclass is a frozen dataclass and has `apply`."""
+
+    def __init_subclass__(cls) -> None:
+        registry[cls.__name__] = cls
+
+    def __call__(
+        self, images: Array, targets: Array, generator: Generator, classes: int
+    ) -> tuple[Array, Array]:
+        """Return changed images and targets; what is given is never written to.
+
+        Parameters
+        ----------
+        images
+            (N, C, H, W), raw pixels in any range; the result has their type and stays in their
+            range.
+        targets
+            (N,) class numbers, or (N, classes) probabilities.
+        generator
+            Where all randomness comes from.
+        classes
+            The number of classes.
+        """
+        if images.ndim != 4 or len(targets) != len(images):
+            raise ShapeError(
+                f"{type(self).__name__} expects images (N, C, H, W) and N targets, "
+                f"got {images.shape} and {targets.shape}"
+            )
+        return self.apply(images, targets, generator, classes)
+
+    @abstractmethod
+    def apply(
+        self, images: Array, targets: Array, generator: Generator, classes: int
+    ) -> tuple[Array, Array]:
+        """Do what `__call__` promises, with arguments that are checked."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data; `build` makes it anew."""
+        return plain.describe(self)
+
+
+@dataclass(frozen=True)
+class Compose(Augmentation):
+    """Several augmentations, one after the other.
+
+    >>> from pellucid.data.augment import RandomCrop, RandomFlip
+    >>> Compose((RandomCrop(4), RandomFlip())).describe()["parts"][0]
+    {'type': 'RandomCrop'}
+    """
+
+    parts: Sequence[Augmentation]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parts", tuple(self.parts))
+        for part in self.parts:
+            if not isinstance(part, Augmentation):
+                raise DataError(f"Compose takes augmentations, not {part!r}")
+
+    def apply(
+        self, images: Array, targets: Array, generator: Generator, classes: int
+    ) -> tuple[Array, Array]:
+        for part in self.parts:
+            images, targets = part(images, targets, generator, classes)
+        return images, targets
+
+    def describe(self) -> dict[str, Any]:
+        return {"type": "Compose", "parts": [part.describe() for part in self.parts]}
+
+
+def build(description: Any) -> Augmentation:
+    """Return the augmentation that `describe` described.
+
+    >>> build({"type": "RandomFlip", "p": 0.25})
+    RandomFlip(p=0.25, horizontal=True)
+    """
+    if isinstance(description, dict) and description.get("type") == "Compose":
+        if description.keys() != {"type", "parts"} or not isinstance(description["parts"], list):
+            raise FileError("augmentation Compose: expected 'parts', a list, and nothing else")
+        return Compose([build(part) for part in description["parts"]])
+    return plain.build("augmentation", description, registry)
+
+
+def check_range(what: str, value: float, low: float, high: float = np.inf) -> None:
+    """Raise the error for an argument that is no number or does not lie in [`low`, `high`]."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        limits = f"from {low:g} on" if high == np.inf else f"from {low:g} to {high:g}"
+        raise DataError(f"{what} is a number {limits}, not {value!r}")
+
+
+def value_range(images: Array) -> tuple[float, float]:
+    """Return the range of pixels: what the type of whole numbers holds, else what the batch has."""
+    if images.dtype.kind in "iu":
+        limits = np.iinfo(images.dtype)
+        return float(limits.min), float(limits.max)
+    return float(images.min()), float(images.max())
+
+
+def as_type_of(images: Array, values: Array) -> Array:
+    """Return `values` with the type of `images`, whose range they keep; rounded if it is whole."""
+    if images.dtype.kind in "iu":
+        values = np.rint(values)
+    return values.astype(images.dtype, copy=False)

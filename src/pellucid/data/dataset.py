@@ -1,0 +1,224 @@
+"""Images, the class of each, and how they are divided."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import DataError, ShapeError
+from pellucid.randomness import generator
+from pellucid.types import Array, Shape
+
+_BLOCK = 1024  # images looked at together, so that checks need little memory
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DataSet:
+    """Images and their classes, checked when it is made.
+
+    Parameters
+    ----------
+    images
+        (N, C, H, W), uint8 (0 to 255), float32 or float64 (all finite).
+    labels
+        (N,), the number of each image's class, 0 to len(classes) − 1; kept as int64.
+    classes
+        The names of the classes.
+    name
+        What the set is called in messages and tables.
+
+    Raises
+    ------
+    ShapeError, DataError
+        The arrays do not fit together or hold what they should not; the first bad image is named.
+
+    Examples
+    --------
+    >>> images = np.zeros((4, 1, 2, 2), np.uint8)
+    >>> data = DataSet(images, np.array([0, 1, 1, 0]), ("cat", "dog"), "pets")
+    >>> data
+    pets: 4 images of 1×2×2, uint8, in 2 classes
+    >>> data.subset([1, 2]).labels
+    array([1, 1])
+    """
+
+    images: Array
+    labels: Array
+    classes: tuple[str, ...]
+    name: str = "data"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        _check_images(self.name, self.images)
+        _check_labels(self.name, self.labels, len(self.images), self.classes)
+        object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __repr__(self) -> str:
+        size = "×".join(map(str, self.image_shape))
+        count = f"{len(self):,} image{'s' if len(self) > 1 else ''}"
+        classes = f"{len(self.classes)} class{'es' if len(self.classes) > 1 else ''}"
+        return f"{self.name}: {count} of {size}, {self.images.dtype}, in {classes}"
+
+    @property
+    def image_shape(self) -> Shape:
+        """(C, H, W)."""
+        return self.images.shape[1:]
+
+    @property
+    def counts(self) -> Array:
+        """The number of images in each class, (classes,)."""
+        return np.bincount(self.labels, minlength=len(self.classes))
+
+    def subset(self, indices: Any) -> "DataSet":
+        """Return the images at `indices`, in that order; a mask of N truth values works as well."""
+        chosen = np.asarray(indices)
+        if chosen.dtype == bool:
+            if chosen.shape != (len(self),):
+                raise ShapeError(f"a mask needs one truth value per image, {len(self)} in all")
+            chosen = np.flatnonzero(chosen)
+        if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
+            raise ShapeError(f"indices are a list of whole numbers, not {indices!r:.60}")
+        outside = chosen[(chosen < -len(self)) | (chosen >= len(self))]
+        if outside.size:
+            raise DataError(
+                f"{self.name}: there is no image {outside[0]}; it has {len(self)}, numbered from 0"
+            )
+        chosen = chosen.astype(np.intp)
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+
+    def take(self, n: int) -> "DataSet":
+        """Return the first `n` images. For a share that has every class, see `split`."""
+        if not 1 <= n <= len(self):
+            raise DataError(f"{self.name}: cannot take {n} of {len(self)} images")
+        return replace(self, images=self.images[:n], labels=self.labels[:n])
+
+    def split(self, fraction: float, seed: int = 0) -> tuple["DataSet", "DataSet"]:
+        """Divide at random, class by class, into (the rest, a part with `fraction` of the images).
+
+        Each class gives its share; what rounding leaves over goes to the classes with the largest
+        remainders, so that the part has ``round(fraction · N)`` images. A class of two images or
+        more is always on both sides, even if the part becomes a little larger or smaller for that.
+
+        >>> images, labels = np.zeros((6, 1, 1, 1), np.uint8), np.array([0, 0, 0, 0, 1, 1])
+        >>> data = DataSet(images, labels, ("a", "b"))
+        >>> rest, part = data.split(0.5, seed=0)
+        >>> rest.counts, part.counts
+        (array([2, 1]), array([2, 1]))
+        """
+        if not 0.0 < fraction < 1.0:
+            raise DataError(f"a split needs a fraction between 0 and 1, not {fraction}")
+        counts = self.counts
+        if counts.max() < 2:
+            raise DataError(f"{self.name}: cannot be split, as no class has two images")
+        order = generator(seed, "split").permutation(len(self))
+        by_class = order[np.argsort(self.labels[order], kind="stable")]
+        starts = np.cumsum(counts) - counts
+        rank = np.arange(len(self)) - np.repeat(starts, counts)  # within its class
+        part = rank < np.repeat(_shares(counts, fraction), counts)
+        return self.subset(np.sort(by_class[~part])), self.subset(np.sort(by_class[part]))
+
+    def with_classes(self, classes: tuple[str, ...]) -> "DataSet":
+        """Return the same images, numbered by another list of class names.
+
+        Two files of one kind can list different classes, for example when one lacks a class. This
+        gives the second the numbers of the first, which is what a model trained on the first
+        expects.
+
+        >>> data = DataSet(np.zeros((2, 1, 1, 1), np.uint8), np.array([1, 0]), ("b", "c"))
+        >>> data.with_classes(("a", "b", "c")).labels
+        array([2, 1])
+        """
+        number = {name: i for i, name in enumerate(classes)}
+        missing = [
+            name
+            for name, count in zip(self.classes, self.counts, strict=True)
+            if count and name not in number
+        ]
+        if missing:
+            raise DataError(
+                f"{self.name}: class '{missing[0]}' is not one of: {', '.join(classes[:20])}"
+            )
+        table = np.array([number.get(name, 0) for name in self.classes])
+        return replace(self, labels=table[self.labels], classes=tuple(classes))
+
+
+@dataclass(frozen=True, repr=False)
+class Splits:
+    """A data set as its makers divided it; `test` is None where there is no test part."""
+
+    train: DataSet
+    test: DataSet | None = None
+
+    def __post_init__(self) -> None:
+        if self.test is None:
+            return
+        if self.test.classes != self.train.classes:
+            raise DataError(
+                f"{self.train.name}: the training and test parts have different classes"
+            )
+        if self.test.image_shape != self.train.image_shape:
+            raise ShapeError(
+                f"{self.train.name}: training images are {self.train.image_shape}, "
+                f"test images {self.test.image_shape}"
+            )
+
+    def __repr__(self) -> str:
+        test = f", {len(self.test):,} for testing" if self.test is not None else ", no test part"
+        return f"{self.train}{test}"
+
+
+def _check_images(name: str, images: Any) -> None:
+    if not isinstance(images, np.ndarray) or images.ndim != 4 or 0 in images.shape[1:]:
+        what = f"shape {images.shape}" if isinstance(images, np.ndarray) else f"{type(images)}"
+        raise ShapeError(
+            f"{name}: images are an array (N, C, H, W), not {what}; see pellucid.data.from_arrays"
+        )
+    if not len(images):
+        raise DataError(f"{name}: there are no images")
+    if images.dtype not in (np.uint8, np.float32, np.float64):
+        raise DataError(
+            f"{name}: images are uint8, float32 or float64, not {images.dtype}; "
+            "pellucid.data.from_arrays converts others"
+        )
+    if images.dtype != np.uint8:
+        _check_finite(name, images)
+
+
+def _check_finite(name: str, images: Array) -> None:
+    for start in range(0, len(images), _BLOCK):
+        finite = np.isfinite(images[start : start + _BLOCK])
+        if not finite.all():
+            n, c, h, w = (int(i) for i in np.argwhere(~finite)[0])
+            raise DataError(
+                f"{name}: image {start + n} has {images[start + n, c, h, w]} "
+                f"at channel {c}, row {h}, column {w}"
+            )
+
+
+def _check_labels(name: str, labels: Any, count: int, classes: tuple[str, ...]) -> None:
+    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or len(labels) != count:
+        what = f"shape {labels.shape}" if isinstance(labels, np.ndarray) else f"{type(labels)}"
+        raise ShapeError(f"{name}: labels are an array ({count},), one per image, not {what}")
+    if labels.dtype.kind not in "iu":
+        raise DataError(f"{name}: labels are class numbers, whole numbers, not {labels.dtype}")
+    if not classes or len(set(classes)) < len(classes):
+        raise DataError(f"{name}: class names must be there and differ, got {classes!r:.80}")
+    bad = np.flatnonzero((labels < 0) | (labels >= len(classes)))
+    if bad.size:
+        raise DataError(
+            f"{name}: image {bad[0]} has label {labels[bad[0]]}, "
+            f"but there are {len(classes)} classes, numbered 0 to {len(classes) - 1}"
+        )
+
+
+def _shares(counts: Array, fraction: float) -> Array:
+    """Return how many of each class go to the part: Hamilton's method of largest remainders."""
+    quotas = counts * fraction
+    shares = np.floor(quotas).astype(np.int64)
+    left = round(fraction * int(counts.sum())) - int(shares.sum())
+    largest = np.argsort(shares - quotas, kind="stable")
+    shares[largest[:left]] += 1
+    return np.clip(shares, np.minimum(counts // 2, 1), np.maximum(counts - 1, 0))

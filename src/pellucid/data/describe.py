@@ -1,0 +1,167 @@
+"""What is in a data set: counts, pixel values, and what looks odd."""
+
+import hashlib
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.extras import missing
+from pellucid.data.registry import load, takes
+from pellucid.data.skipped import SkippedWarning
+from pellucid.types import Array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Record = dict[str, Any]
+_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Description:
+    """What `describe` found, as plain records.
+
+    Attributes
+    ----------
+    title
+        The data set in one line.
+    counts
+        One record for each class: ``class`` and the number of images in each part.
+    pixels
+        One record for each part and channel: ``min``, ``max``, ``mean``, ``std``.
+    oddities
+        One record for each part: how many images are ``constant`` (all pixels equal), are
+        ``duplicates`` of an earlier one, are there with different classes (``contradictory``), are
+        ``in_train`` although they belong to the test part, and how many ``empty_classes`` there
+        are.
+    skipped
+        What was left out because it could not be used: one line for each file or folder.
+    """
+
+    title: str
+    counts: list[Record]
+    pixels: list[Record]
+    oddities: list[Record]
+    skipped: tuple[str, ...] = ()
+
+    def tables(self) -> dict[str, "pd.DataFrame"]:
+        """Return ``counts``, ``pixels`` and ``oddities`` as pandas tables."""
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise missing("pandas", "making tables") from error
+        return {
+            "counts": pd.DataFrame(self.counts).set_index("class"),
+            "pixels": pd.DataFrame(self.pixels).set_index(["part", "channel"]),
+            "oddities": pd.DataFrame(self.oddities).set_index("part"),
+        }
+
+
+def describe(source: str | Path | Splits | DataSet, **options: Any) -> Description:
+    """Say what is in a data set.
+
+    Parameters
+    ----------
+    source
+        A data set, or what `load` takes; then rows and images that cannot be used are left out and
+        named in the result instead of raising an error.
+    options
+        As for `load`.
+
+    Examples
+    --------
+    >>> found = describe("digits")
+    >>> found.counts[0]
+    {'class': '0', 'train': 142, 'test': 36}
+    >>> found.pixels[0]["min"], found.pixels[0]["max"]
+    (0.0, 255.0)
+    """
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", SkippedWarning)
+        splits = _loaded(source, options)
+    skipped = tuple(str(w.message) for w in heard if issubclass(w.category, SkippedWarning))
+    parts = {"train": splits.train} | ({"test": splits.test} if splits.test is not None else {})
+    return Description(
+        repr(splits),
+        _counts(parts),
+        [record for name, part in parts.items() for record in _pixels(name, part)],
+        _oddities(parts),
+        skipped,
+    )
+
+
+def _loaded(source: str | Path | Splits | DataSet, options: dict[str, Any]) -> Splits:
+    if isinstance(source, DataSet):
+        return Splits(source)
+    if isinstance(source, Splits):
+        return source
+    lenient = {"skip_bad": True} if takes(source, "skip_bad") else {}
+    return load(source, **lenient | options)
+
+
+def _counts(parts: dict[str, DataSet]) -> list[Record]:
+    counts = {name: part.counts.tolist() for name, part in parts.items()}
+    return [
+        {"class": class_name} | {name: counts[name][i] for name in parts}
+        for i, class_name in enumerate(parts["train"].classes)
+    ]
+
+
+def _pixels(name: str, part: DataSet) -> list[Record]:
+    """Return the statistics of each channel, summed in float64 over blocks of images."""
+    channels = part.image_shape[0]
+    total, squares = np.zeros(channels), np.zeros(channels)
+    low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
+    for start in range(0, len(part), _BLOCK):
+        block = part.images[start : start + _BLOCK].astype(np.float64)
+        total += block.sum(axis=(0, 2, 3))
+        squares += np.einsum("nchw,nchw->c", block, block)
+        low = np.minimum(low, block.min(axis=(0, 2, 3)))
+        high = np.maximum(high, block.max(axis=(0, 2, 3)))
+    count = part.images.size // channels
+    mean = total / count
+    std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+    columns = {"min": low, "max": high, "mean": mean, "std": std}
+    return [
+        {"part": name, "channel": c} | {key: float(value[c]) for key, value in columns.items()}
+        for c in range(channels)
+    ]
+
+
+def _oddities(parts: dict[str, DataSet]) -> list[Record]:
+    in_train: set[bytes] = set()
+    records = []
+    for name, part in parts.items():
+        digests = _digests(part.images)
+        times = Counter(digests)
+        classes = Counter(
+            image for image, _ in set(zip(digests, part.labels.tolist(), strict=True))
+        )
+        record: Record = {
+            "part": name,
+            "constant": _count_constant(part.images),
+            "duplicates": len(digests) - len(times),
+            "contradictory": sum(times[image] for image, n in classes.items() if n > 1),
+            "in_train": sum(image in in_train for image in digests),
+            "empty_classes": int((part.counts == 0).sum()),
+        }
+        in_train |= set(digests) if name == "train" else set()
+        records.append(record)
+    return records
+
+
+def _digests(images: Array) -> list[bytes]:
+    return [
+        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
+        for image in images
+    ]
+
+
+def _count_constant(images: Array) -> int:
+    flat = images.reshape(len(images), -1)
+    return int((flat == flat[:, :1]).all(axis=1).sum())

@@ -1,0 +1,179 @@
+"""Files from the internet: from the first of several places that gives the right one."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pellucid.data.extras import missing
+from pellucid.errors import DataError, MissingExtraError
+
+_TIMEOUT = (5, 30)
+"""Seconds to wait for a connection, and for each next piece of a file."""
+_ROUNDS = 2
+"""How often a place is tried when the connection breaks."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file that several places have.
+
+    Parameters
+    ----------
+    name
+        What it is called on the disk.
+    sha256
+        By which it is known to be the right one.
+    urls
+        Where it is, in the order in which they are tried.
+    """
+
+    name: str
+    sha256: str
+    urls: tuple[str, ...]
+
+
+def fetch(files: Iterable[Remote], folder: Path, data_set: str) -> None:
+    """Download those of `files` that are not in `folder`.
+
+    A file is written under a temporary name beside its final one, compared with its SHA-256, and
+    only then renamed: what has the final name is whole and right. Whatever else a place gives (an
+    error, a web page, half a file) counts as a failure, and the next place is tried.
+
+    Raises
+    ------
+    DataError
+        No place gave the right file; the message says which file to put where by hand.
+    """
+    absent = [file for file in files if not (folder / file.name).exists()]
+    for i, file in enumerate(absent):
+        try:
+            failures = _fetch_one(file, folder, data_set)
+        except MissingExtraError as error:
+            raise MissingExtraError(f"{error}; or {_by_hand(absent, folder)}") from error
+        if failures:
+            raise DataError(
+                f"cannot download {file.name} of {data_set} ({'; '.join(failures)}). "
+                f"Without a connection, {_by_hand(absent[i:], folder)}"
+            )
+
+
+def _by_hand(files: list[Remote], folder: Path) -> str:
+    names = ", ".join(file.name for file in files)
+    return f"put {names} into {folder} by hand, for example from {files[0].urls[0]}"
+
+
+def _fetch_one(file: Remote, folder: Path, data_set: str) -> list[str]:
+    """Download `file` and return an empty list, or return why each place failed."""
+    try:
+        import pooch
+        from requests import RequestException
+    except ImportError as error:
+        raise missing("pooch", f"downloading {data_set}") from error
+    pooch.get_logger().setLevel("WARNING")
+    failures: dict[str, str] = {}
+    places = file.urls
+    for _ in range(_ROUNDS):
+        broken = []
+        for url in places:
+            try:
+                with _Progress(file.name) as progress:
+                    pooch.retrieve(
+                        url,
+                        known_hash=f"sha256:{file.sha256}",
+                        fname=file.name,
+                        path=folder,
+                        downloader=_Downloader(progress),
+                    )
+                return []
+            except RequestException as error:
+                failures[url] = _reason(error)
+                if error.response is None:
+                    broken.append(url)
+            except DataError as error:
+                failures[url] = str(error)
+            except ValueError:  # pooch's word for a hash that differs
+                failures[url] = "it gave another file (its SHA-256 differs)"
+        places = tuple(broken)
+    return [f"{url}: {reason}" for url, reason in failures.items()]
+
+
+def _reason(error: Any) -> str:
+    if error.response is not None:
+        return f"the server answered {error.response.status_code} {error.response.reason}"
+    kind = type(error).__name__
+    return {
+        "ConnectionError": "no connection",
+        "ConnectTimeout": "no answer in time",
+        "ReadTimeout": "no answer in time",
+        "ChunkedEncodingError": "the connection broke off",
+    }.get(kind, kind)
+
+
+class _Downloader:
+    """What pooch calls to get a URL into a file."""
+
+    def __init__(self, progress: "_Progress") -> None:
+        self.progress = progress
+
+    def __call__(self, url: str, output_file: Any, _pooch: Any) -> None:
+        import pooch
+
+        # as it is stored: a server may otherwise send a .gz file unpacked
+        headers = {"Accept-Encoding": "identity"}
+        pooch.HTTPDownloader(
+            progressbar=self.progress, chunk_size=1 << 16, timeout=_TIMEOUT, headers=headers
+        )(url, output_file, _pooch)
+        with Path(output_file).open("rb") as file:
+            if file.read(64).lstrip().lower().startswith((b"<!doctype", b"<html")):
+                raise DataError("it gave a web page instead of the file")
+
+
+class _Progress:
+    """A bar on a terminal, a line elsewhere; it has what pooch asks of a progress bar."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.total = 0
+        self.bar: Any = None
+
+    def __enter__(self) -> Self:
+        try:
+            from rich.console import Console
+            from rich.progress import BarColumn, DownloadColumn, Progress, TransferSpeedColumn
+        except ImportError:
+            print(f"downloading {self.name}", file=sys.stderr)
+            return self
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            print(f"downloading {self.name}", file=sys.stderr)
+            return self
+        columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn())
+        self.bar = Progress(*columns, console=console)
+        self.task = self.bar.add_task(self.name, total=None)
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def update(self, count: int) -> None:
+        """Count `count` more bytes."""
+        if self.bar is not None:
+            self.bar.update(self.task, advance=count, total=self.total or None)
+
+    def reset(self) -> None:
+        """Begin anew; pooch does so before it fills the bar at the end."""
+        if self.bar is not None:
+            self.bar.reset(self.task)
+
+    def close(self) -> None:
+        """Nothing is left open: leaving the ``with`` block stops the bar."""

@@ -1,0 +1,144 @@
+"""A photo of a drawn digit, brought into the form that MNIST's digits have."""
+
+import numpy as np
+
+from pellucid.data.extras import missing
+from pellucid.errors import DataError, ShapeError
+from pellucid.types import Array
+
+_SIDE = 28
+_BOX = 20
+_FAINT = 10.0  # levels of 255 by which ink differs from the ground at least
+_LARGE = 64  # from this size on, single specks are smoothed away
+
+
+def drawn_digit(image: Array) -> Array:
+    """Return a drawn digit as MNIST shows it: white on black, 20×20 at most, centred in 28×28.
+
+    MNIST was made so that each digit, keeping its proportions, fills a box of 20×20 and its centre
+    of mass lies in the middle of 28×28. Here a photo is first made light on dark: the paper's
+    brightness is a plane fitted to the image's border and is subtracted, so that one side may lie
+    in the shade; what differs from the paper by less than Otsu's threshold counts as paper.
+
+    Parameters
+    ----------
+    image
+        (H, W) or (1, H, W), a dark digit on light ground or a light one on dark, with ground all
+        around it.
+
+    Returns
+    -------
+    uint8 (1, 28, 28), with 0 for ground and 255 for full ink.
+
+    Raises
+    ------
+    DataError
+        There is nothing drawn on it.
+
+    Sources: LeCun et al., "Gradient-based learning applied to document recognition", 1998, sec.
+    III.A; Otsu, "A threshold selection method from gray-level histograms", 1979.
+
+    Examples
+    --------
+    >>> paper = np.full((100, 80), 220, np.uint8)
+    >>> paper[20:80, 38:44] = 30
+    >>> one = drawn_digit(paper)
+    >>> one.shape, int(one.max()), int(one.any(axis=2).sum())
+    ((1, 28, 28), 255, 20)
+    """
+    grey = image[0] if image.ndim == 3 and len(image) == 1 else image
+    if grey.ndim != 2 or min(grey.shape) < 3:
+        raise ShapeError(f"a drawn digit is a grey image (H, W), not {image.shape}")
+    ink = _ink(_without_specks(grey))
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return _centred(_fitted(cropped))[None]
+
+
+def _without_specks(grey: Array) -> Array:
+    if min(grey.shape) < _LARGE:
+        return grey
+    try:
+        from PIL import Image, ImageFilter
+    except ImportError as error:
+        raise missing("pillow", "preparing a drawn digit") from error
+    smooth = Image.fromarray(np.ascontiguousarray(grey, np.uint8))
+    return np.asarray(smooth.filter(ImageFilter.MedianFilter(3)))
+
+
+def _ink(grey: Array) -> Array:
+    """Return how much ink each pixel has, from 0 to 1; the ground is exactly 0."""
+    difference = grey - _ground(grey)
+    if -difference.min() > difference.max():
+        difference = -difference  # dark on light
+    difference = np.maximum(difference, 0.0)
+    strong = difference > _otsu(difference)
+    full = np.median(difference[strong]) if strong.any() else 0.0
+    if full < _FAINT:
+        raise DataError("nothing is drawn on this image, or it is too faint to be seen")
+    # the soft edge of a stroke is below the threshold, and lies beside what is above
+    return np.where(_grown(strong), np.minimum(difference / full, 1.0), 0.0)
+
+
+def _ground(grey: Array) -> Array:
+    """Return the plane a + b·row + c·column closest to the image's border (least squares)."""
+    rows, columns = np.indices(grey.shape)
+    margin = max(1, min(grey.shape) // 20)
+    border = np.ones(grey.shape, bool)
+    border[margin:-margin, margin:-margin] = False
+    terms = np.stack([np.ones(grey.shape), rows, columns], axis=-1)
+    plane, *_ = np.linalg.lstsq(terms[border], grey[border].astype(np.float64), rcond=None)
+    return np.asarray(terms @ plane)
+
+
+def _otsu(values: Array) -> float:
+    """Return the threshold that divides `values` into the two groups that lie furthest apart.
+
+    For each threshold the groups have the shares w₀, w₁ and the means m₀, m₁; the best maximises
+    the variance between them, w₀·w₁·(m₀ − m₁)².
+    """
+    counts, edges = np.histogram(values, bins=256)
+    middles = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = values.size - below
+    total = np.cumsum(counts * middles)
+    mean_below = total[:-1] / np.maximum(below, 1)
+    mean_above = (total[-1] - total[:-1]) / np.maximum(above, 1)
+    return float(edges[1:][np.argmax(below * above * (mean_below - mean_above) ** 2)])
+
+
+def _grown(mask: Array) -> Array:
+    """Return where `mask` is true or one of the eight neighbours is."""
+    padded = np.pad(mask, 1)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+    return np.asarray(windows.any(axis=(2, 3)))
+
+
+def _fitted(ink: Array) -> Array:
+    """Resize so that the longer side fills the box, and make the strongest ink full."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise missing("pillow", "preparing a drawn digit") from error
+    factor = _BOX / max(ink.shape)
+    height, width = (max(1, round(side * factor)) for side in ink.shape)
+    picture = Image.fromarray(ink.astype(np.float32))
+    resized = np.asarray(picture.resize((width, height), Image.Resampling.BICUBIC))
+    return np.asarray(np.clip(resized / resized.max(), 0.0, 1.0))
+
+
+def _centred(ink: Array) -> Array:
+    """Put the centre of mass on pixel (14, 14), where MNIST's is on average."""
+    field = np.zeros((_SIDE, _SIDE), np.uint8)
+    top, left = (
+        int(np.clip(round(_SIDE / 2 - centre), 0, _SIDE - side))
+        for centre, side in zip(_centre_of_mass(ink), ink.shape, strict=True)
+    )
+    field[top : top + ink.shape[0], left : left + ink.shape[1]] = np.rint(ink * 255)
+    return field
+
+
+def _centre_of_mass(ink: Array) -> tuple[float, float]:
+    rows, columns = np.indices(ink.shape)
+    total = ink.sum()
+    return float((rows * ink).sum() / total), float((columns * ink).sum() / total)

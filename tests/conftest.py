@@ -1,0 +1,90 @@
+"""Real data sets for the tests that look at them.
+
+They come from PELLUCID_HOME if all of them are there, else from a folder beside the checkout (or at
+PELLUCID_TEST_DATA) that has a program `prepare.py` which lays them out. Without either, the tests
+that ask for `data_home` are deselected, and the end of the report says so.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pellucid.data import DataSet, Splits, load
+
+_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
+_SETS = ("mnist", "fashion-mnist", "cifar-10")
+_left_out = pytest.StashKey[int]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "real_data: looks at MNIST, Fashion-MNIST or CIFAR-10")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    asking = [item for item in items if "data_home" in getattr(item, "fixturenames", ())]
+    for item in asking:
+        item.add_marker("real_data")
+    if _home() is None and _program() is None:
+        items[:] = [item for item in items if item not in set(asking)]
+        config.hook.pytest_deselected(items=asking)
+        config.stash[_left_out] = len(asking)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if count := config.stash.get(_left_out, 0):
+        terminalreporter.write_line(
+            f"{count} tests need real data sets, which are neither in PELLUCID_HOME nor at "
+            f"PELLUCID_TEST_DATA nor in {_BESIDE}; they were left out",
+            yellow=True,
+        )
+
+
+@pytest.fixture(scope="session")
+def data_home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with MNIST, Fashion-MNIST and CIFAR-10 in their official forms."""
+    if (home := _home()) is not None:
+        return home
+    program = _program()
+    assert program is not None
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    home = cache.mkdir("data-home") if cache else tmp_path_factory.mktemp("data-home")
+    subprocess.run([sys.executable, program, home], check=True, stdout=subprocess.DEVNULL)
+    return home
+
+
+@pytest.fixture
+def real_data(data_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, in which `load` finds its data sets."""
+    monkeypatch.setenv("PELLUCID_HOME", str(data_home))
+    return data_home
+
+
+@pytest.fixture(scope="session")
+def mnist(data_home: Path) -> Splits:
+    """MNIST."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PELLUCID_HOME", str(data_home))
+        return load("mnist")
+
+
+@pytest.fixture(scope="session")
+def mnist_test(mnist: Splits) -> DataSet:
+    """The 10,000 test images of MNIST."""
+    assert mnist.test is not None
+    return mnist.test
+
+
+def _home() -> Path | None:
+    home = Path(os.environ.get("PELLUCID_HOME") or os.devnull)
+    return home if all((home / name).is_dir() for name in _SETS) else None
+
+
+def _program() -> Path | None:
+    program = Path(os.environ.get("PELLUCID_TEST_DATA") or _BESIDE) / "prepare.py"
+    return program if program.is_file() else None
