@@ -71,9 +71,9 @@ class LayerNorm(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = len(self._shape)
         if len(input_shape) <= axes or input_shape[-axes:] != self._shape:
+            last = ", ".join(map(str, self._shape))
             raise ShapeError(
-                f"LayerNorm expects an input of shape (N, …, {str(self._shape)[1:]}, "
-                f"got {input_shape}"
+                f"LayerNorm expects an input of shape (N, …, {last}), got {input_shape}"
             )
         return input_shape
 

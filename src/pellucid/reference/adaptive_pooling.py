@@ -50,10 +50,11 @@ def adaptive_max_pool2d(x: Array, output_size: tuple[int, int]) -> tuple[Array, 
     positions = np.arange(H * W).reshape(H, W)
     for o, rows in enumerate(cells(H, output_size[0])):
         for p, columns in enumerate(cells(W, output_size[1])):
-            cell = x[:, :, rows, columns].reshape(N, C, -1)
+            here = positions[rows, columns].ravel()
+            cell = x[:, :, rows, columns].reshape(N, C, here.size)
             winner = cell.argmax(axis=2)
             y[:, :, o, p] = np.take_along_axis(cell, winner[:, :, None], axis=2)[:, :, 0]
-            indices[:, :, o, p] = positions[rows, columns].ravel()[winner]
+            indices[:, :, o, p] = here[winner]
     return y, indices
 
 

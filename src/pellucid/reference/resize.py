@@ -85,8 +85,8 @@ def resize2d(x: Array, vertical: Array, horizontal: Array) -> Array:
 def nearest_matrix(size: int, output_size: int, scale: float | None = None) -> Array:
     """Return the (O, I) matrix by which output o is input ``⌊o · I/O⌋``.
 
-    Where a scale factor was given, it stands for O/I, unless the size stays or doubles. The step is
-    a float32, as in PyTorch: for some sizes its rounding decides which neighbour is the nearest.
+    A scale factor, where one was given, stands for O/I, unless the size stays or doubles. The step
+    is a float32, as in PyTorch: for some sizes rounding decides which neighbour is the nearest.
 
     >>> nearest_matrix(2, 4)
     array([[1., 0.],
@@ -108,9 +108,10 @@ def bilinear_matrix(
 ) -> Array:
     """Return the (O, I) matrix of linear interpolation between the two inputs around a position.
 
-    Output o lies at input position ``(o + ½) · I/O − ½``, as pixels are squares and these are their
-    centres; with `align_corners` at ``o · (I − 1)/(O − 1)``, so that the outermost centres
-    coincide. Beyond the outermost centres the value stays.
+    Output o lies at input position ``(o + ½) · I/O − ½``, as pixels are squares and these are
+    their centres; with `align_corners` at ``o · (I − 1)/(O − 1)``, so that the outermost centres
+    coincide. Beyond the outermost centres the value stays. A scale factor, where one was given,
+    stands for O/I, unless the size stays.
 
     >>> bilinear_matrix(2, 4)
     array([[1.  , 0.  ],
@@ -122,7 +123,7 @@ def bilinear_matrix(
     if align_corners:
         position = outputs * ((size - 1) / max(output_size - 1, 1))
     else:
-        step = size / output_size if scale is None else 1 / scale
+        step = size / output_size if scale is None or output_size == size else 1 / scale
         position = (outputs + 0.5) * step - 0.5
     distance = np.abs(position.clip(0, size - 1)[:, None] - np.arange(size))
     matrix: Array = np.maximum(1 - distance, 0)

@@ -1,0 +1,41 @@
+"""A layer of ours and PyTorch's layer of the same name, side by side."""
+
+import numpy as np
+import torch
+
+from pellucid import layers as nn
+
+
+def assert_twins_agree(ours, theirs, x, *, training=True, rtol=1e-12, atol=1e-12, seed=0):
+    """From the same state, one pass forward and back: outputs, gradients and buffers agree."""
+    ours.zero_grad()
+    theirs.zero_grad()
+    theirs.train(training)
+    tensor = torch.tensor(x, requires_grad=True)
+    output = theirs(tensor)
+    dy = np.random.default_rng(seed).normal(size=output.shape).astype(x.dtype)
+    output.backward(torch.tensor(dy))
+
+    step = nn.Training() if training else None
+    y, cache = ours.forward(x, step)
+    dx = ours.backward(dy, cache)
+    if step is not None:
+        step.commit()
+
+    def same(name, own, other):
+        own, other = np.asarray(own), other.detach().numpy()
+        assert own.shape == other.shape, name
+        assert own.dtype == other.dtype, name
+        np.testing.assert_allclose(own, other, rtol=rtol, atol=atol, err_msg=name)
+
+    same("output", y, output)
+    assert ours.output_shape(x.shape) == y.shape
+    same("input gradient", dx, tensor.grad)
+    parameters = ours.named_parameters()
+    assert list(parameters) == [name for name, _ in theirs.named_parameters()]
+    for name, parameter in theirs.named_parameters():
+        same(f"gradient of {name}", parameters[name].grad, parameter.grad)
+    state = ours.state_dict()
+    assert list(state) == list(theirs.state_dict())
+    for name, value in theirs.state_dict().items():
+        same(name, state[name], value)
