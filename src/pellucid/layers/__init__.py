@@ -19,12 +19,14 @@ from pellucid.layers.activation import (
 from pellucid.layers.base import Layer, Training, initialize, observe
 from pellucid.layers.batch_norm import BatchNorm1d, BatchNorm2d, InstanceNorm2d
 from pellucid.layers.concat import Concat
+from pellucid.layers.convolution import Conv2d, ConvTranspose2d
 from pellucid.layers.description import build
 from pellucid.layers.dropout import Dropout, Dropout2d
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.merge import Add, Cat, Multiply
 from pellucid.layers.normalization import GroupNorm, LayerNorm, LocalResponseNorm
+from pellucid.layers.padding import Pad2d
 from pellucid.layers.pooling import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
@@ -49,6 +51,8 @@ __all__ = [
     "BatchNorm2d",
     "Cat",
     "Concat",
+    "Conv2d",
+    "ConvTranspose2d",
     "Dropout",
     "Dropout2d",
     "Flatten",
@@ -67,6 +71,7 @@ __all__ = [
     "MaxPool2d",
     "Multiply",
     "PReLU",
+    "Pad2d",
     "ReLU",
     "ReLU6",
     "Residual",

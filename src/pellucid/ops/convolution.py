@@ -249,6 +249,16 @@ class Convolution:
         return weight[:, :, ::-1, ::-1] if self.flip_kernel else weight
 
 
+def check_options(weight_shape: Shape, **options: Unpack[ConvolutionOptions]) -> None:
+    """Raise an error unless a convolution with these options exists for some size of image."""
+    kernel = weight_shape[2], weight_shape[3]
+    extent = Window(kernel, kernel, dilation=pair(options.get("dilation", 1), "dilation")).extent
+    check_pad_mode(options.get("padding_mode", "zeros"))
+    options["padding_mode"] = "zeros"  # what the others need of the image is not asked here
+    input_shape = (1, weight_shape[1] * options.get("groups", 1), *extent)
+    Convolution.of(input_shape, weight_shape, **options).check_algorithm()
+
+
 def _check_channels(input_shape: Shape, weight_shape: Shape, groups: int) -> None:
     if len(weight_shape) != 4 or min(weight_shape) < 1:
         raise ShapeError(f"a weight has the shape (F, C/groups, KH, KW), not {weight_shape}")

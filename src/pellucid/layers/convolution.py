@@ -1,0 +1,217 @@
+"""The convolution layers."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from pellucid import ops
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.geometry import pair
+from pellucid.layers.base import Layer, Training
+from pellucid.ops.convolution import Convolution, ConvolutionOptions, check_options
+from pellucid.ops.transposed_convolution import TransposedOptions, transposed
+from pellucid.parameter import Parameter
+from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
+
+
+@dataclass(eq=False, repr=False)
+class Conv2d(Layer):
+    """``y[f] = Σ over c of x[c] ⋆ w[f, c] + b[f]``: each filter looks for its pattern everywhere.
+
+    ``dx[c] = Σ over f of dy[f] ∗ w[f, c]``, ``dw[f, c] = Σ over n of x[n, c] ⋆ dy[n, f]``,
+    ``db[f] = Σ dy[f]``, with ⋆ for cross-correlation and ∗ for convolution; see `ops.conv2d` for
+    the sums and `pellucid.reference.conv` for the algorithms.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        C and F: the input is (N, C, H, W), the output (N, F, OH, OW).
+    kernel_size, stride, padding, dilation, groups, padding_mode, flip_kernel, algorithm
+        See `ops.conv2d`.
+    bias
+        Whether b is added.
+    initializer
+        How w begins, see `pellucid.initializers`; b begins at 0.
+
+    Examples
+    --------
+    >>> layer = Conv2d(3, 16, kernel_size=5, stride=2, padding="same")
+    >>> layer.output_shape((64, 3, 32, 32))
+    (64, 16, 16, 16)
+    >>> layer.weight
+    Parameter('weight', (16, 3, 5, 5), float32, weight)
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Pair
+    stride: Pair = 1
+    padding: Padding = 0
+    dilation: Pair = 1
+    groups: int = 1
+    bias: Parameter | bool = True
+    padding_mode: PaddingMode = "zeros"
+    flip_kernel: bool = False
+    algorithm: str = "auto"
+    initializer: str = "he_normal"
+    weight: Parameter = field(init=False)
+
+    def __post_init__(self) -> None:
+        _check_channels(self)
+        kernel = pair(self.kernel_size, "kernel_size")
+        shape = (self.out_channels, self.in_channels // self.groups, *kernel)
+        check_options(shape, **self._options)
+        self.weight = Parameter("weight", shape, self.initializer)
+        if self.bias:
+            self.bias = Parameter("bias", shape[:1], "zeros", kind="bias")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+        _check_input(self, x.shape)
+        return ops.conv2d(x, self.weight.value, _bias(self), **self._options), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        x, w = cache, self.weight
+        w.add_gradient(ops.conv2d_weight_gradient(dy, x, w.shape, **self._options))
+        if isinstance(self.bias, Parameter):
+            self.bias.add_gradient(ops.conv2d_bias_gradient(dy))
+        if not input_gradient:
+            return dy
+        return ops.conv2d_input_gradient(dy, w.value, x.shape, **self._options)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        _check_input(self, input_shape)
+        convolution = Convolution.of(input_shape, self.weight.shape, **self._options)
+        convolution.check_algorithm()
+        return convolution.output_shape
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        N, _, OH, OW = self.output_shape(input_shape)
+        return N * OH * OW * math.prod(self.weight.shape)
+
+    @property
+    def _options(self) -> ConvolutionOptions:
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "dilation": self.dilation,
+            "groups": self.groups,
+            "padding_mode": self.padding_mode,
+            "flip_kernel": self.flip_kernel,
+            "algorithm": self.algorithm,
+        }
+
+
+@dataclass(eq=False, repr=False)
+class ConvTranspose2d(Layer):
+    """``y[f] = Σ over c of x[c] ∗ w[c, f] + b[f]``, x's values S apart: images grow.
+
+    It is `Conv2d`'s input gradient with x in the place of dy; so its own input gradient is a
+    convolution, and its weight gradient that of a convolution with x and dy in each other's place.
+
+    Parameters
+    ----------
+    in_channels, out_channels
+        C and F: the input is (N, C, H, W), the output (N, F, H_out, W_out).
+    kernel_size, stride, padding, output_padding, groups, dilation, flip_kernel, algorithm
+        See `ops.conv_transpose2d`.
+    bias
+        Whether b is added.
+    initializer
+        How w, of shape (C, F/groups, KH, KW), begins, see `pellucid.initializers`; b begins at 0.
+        The fan in is the mean number of products in one output, C/groups·KH·KW / (SH·SW).
+
+    Examples
+    --------
+    >>> ConvTranspose2d(16, 8, kernel_size=4, stride=2, padding=1).output_shape((64, 16, 7, 7))
+    (64, 8, 14, 14)
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Pair
+    stride: Pair = 1
+    padding: Padding = 0
+    output_padding: Pair = 0
+    groups: int = 1
+    bias: Parameter | bool = True
+    dilation: Pair = 1
+    flip_kernel: bool = False
+    algorithm: str = "auto"
+    initializer: str = "he_normal"
+    weight: Parameter = field(init=False)
+
+    def __post_init__(self) -> None:
+        _check_channels(self)
+        kernel, steps = pair(self.kernel_size, "kernel_size"), pair(self.stride, "stride")
+        shape = (self.in_channels, self.out_channels // self.groups, *kernel)
+        check_options(
+            shape,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+            algorithm=self.algorithm,
+        )
+        taps = math.prod(kernel)
+        products = self.in_channels // self.groups * taps // math.prod(steps)
+        fan = max(products, 1), shape[1] * taps
+        self.weight = Parameter("weight", shape, self.initializer, fan=fan)
+        if self.bias:
+            self.bias = Parameter("bias", (self.out_channels,), "zeros", kind="bias")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+        _check_input(self, x.shape)
+        return ops.conv_transpose2d(x, self.weight.value, _bias(self), **self._options), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        x, w = cache, self.weight
+        w.add_gradient(ops.conv_transpose2d_weight_gradient(dy, x, w.shape, **self._options))
+        if isinstance(self.bias, Parameter):
+            self.bias.add_gradient(ops.conv_transpose2d_bias_gradient(dy))
+        if not input_gradient:
+            return dy
+        return ops.conv_transpose2d_input_gradient(dy, w.value, x.shape, **self._options)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        _check_input(self, input_shape)
+        convolution = transposed(input_shape, self.weight.shape, **self._options)
+        convolution.check_algorithm()
+        return convolution.input_shape
+
+    def multiply_adds(self, input_shape: Shape) -> int:
+        self.output_shape(input_shape)
+        N, _, H, W = input_shape
+        return N * H * W * math.prod(self.weight.shape)
+
+    @property
+    def _options(self) -> TransposedOptions:
+        return {
+            "stride": self.stride,
+            "padding": self.padding,
+            "output_padding": self.output_padding,
+            "groups": self.groups,
+            "dilation": self.dilation,
+            "flip_kernel": self.flip_kernel,
+            "algorithm": self.algorithm,
+        }
+
+
+def _check_channels(layer: Conv2d | ConvTranspose2d) -> None:
+    C, F, groups = layer.in_channels, layer.out_channels, layer.groups
+    if min(C, F, groups) < 1 or C % groups or F % groups:
+        raise PellucidError(
+            f"{type(layer).__name__} needs in_channels and out_channels of at least 1 that groups "
+            f"divides, not {C} and {F} with groups={groups}"
+        )
+
+
+def _check_input(layer: Conv2d | ConvTranspose2d, shape: Any) -> None:
+    name, channels = type(layer).__name__, layer.in_channels
+    if len(shape) != 4:
+        raise ShapeError(f"{name} expects images of shape (N, {channels}, H, W), got {shape}")
+    if shape[1] != channels:
+        raise ShapeError(f"{name} expects {channels} input channels, got an input of shape {shape}")
+
+
+def _bias(layer: Conv2d | ConvTranspose2d) -> Array | None:
+    return layer.bias.value if isinstance(layer.bias, Parameter) else None

@@ -1,0 +1,46 @@
+"""Padding as a layer."""
+
+from dataclasses import dataclass
+
+from pellucid import ops
+from pellucid.layers.base import Layer, Training
+from pellucid.ops.padding import check_pad_mode, padded_shape, padding_sides
+from pellucid.types import Array, Padding, Shape
+
+
+@dataclass(eq=False, repr=False)
+class Pad2d(Layer):
+    """Values around each image; in backward, each pixel gets the sum over all places that hold it.
+
+    Parameters
+    ----------
+    padding
+        All sides, (vertical, horizontal), or ((top, bottom), (left, right)).
+    mode
+        ``constant``, ``zeros``, ``reflect``, ``replicate`` or ``circular``, see `ops.pad2d`.
+    value
+        For ``constant``.
+
+    Examples
+    --------
+    >>> Pad2d(((1, 2), (3, 4)), "reflect").output_shape((64, 3, 28, 28))
+    (64, 3, 31, 35)
+    """
+
+    padding: Padding
+    mode: str = "constant"
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_pad_mode(self.mode, self.value)
+        padding_sides((1, 1, 1, 1), self.padding, "constant")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        return ops.pad2d(x, self.padding, self.mode, self.value), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        return ops.pad2d_gradient(dy, cache, self.padding, self.mode) if input_gradient else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        sides = padding_sides(input_shape, self.padding, self.mode, self.value)
+        return padded_shape(input_shape, sides)
