@@ -1,1 +1,40 @@
-"""Optimisers and schedules."""
+"""Optimisers, schedules of the learning rate, and averages of weights."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pellucid import plain
+from pellucid.optim import schedules
+from pellucid.optim.adagrad import Adagrad
+from pellucid.optim.adam import Adam, AdamW
+from pellucid.optim.averaging import ExponentialMovingAverage
+from pellucid.optim.base import Optimizer
+from pellucid.optim.rmsprop import RMSprop
+from pellucid.optim.sgd import SGD
+from pellucid.parameter import Parameter
+
+__all__ = [
+    "OPTIMIZERS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ExponentialMovingAverage",
+    "Optimizer",
+    "RMSprop",
+    "build",
+    "schedules",
+]
+
+OPTIMIZERS: Mapping[str, type[Optimizer]] = {
+    optimizer.__name__: optimizer for optimizer in (SGD, Adam, AdamW, RMSprop, Adagrad)
+}
+
+
+def build(description: Any, parameters: Sequence[Parameter]) -> Optimizer:
+    """Return the optimiser that `description` describes, for `parameters`.
+
+    >>> build({"type": "SGD", "momentum": 0.9}, [Parameter("w", (1,), "ones")])
+    SGD(1 parameters, momentum=0.9)
+    """
+    return plain.build("optimizer", description, OPTIMIZERS, parameters=parameters)

@@ -1,0 +1,50 @@
+"""Adagrad."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pellucid.optim.base import Optimizer
+
+
+@dataclass(eq=False, repr=False)
+class Adagrad(Optimizer):
+    """``s ← s + g²``, ``w ← w − lr·g / (√s + ε)``: rarely changed values keep a large rate.
+
+    Source: Duchi et al., "Adaptive subgradient methods", 2011, fig. 1.
+
+    Parameters
+    ----------
+    parameters, lr, weight_decay, decay_kinds, clip_norm
+        See `Optimizer`; weight decay is added to the gradient.
+    lr_decay
+        d: in step t the rate is ``lr / (1 + (t − 1)·d)``.
+    eps
+        ε, which keeps the quotient finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pellucid.parameter import Parameter
+    >>> w = Parameter("w", (2,), "ones")
+    >>> w.add_gradient(np.array([1e-3, -1e3], np.float32))
+    >>> Adagrad([w], lr=0.25).step()
+    >>> w.value.round(4)
+    array([0.75, 1.25], dtype=float32)
+    """
+
+    rule: ClassVar[str] = "adagrad"
+
+    lr: float = 0.01
+    lr_decay: float = 0.0
+    eps: float = 1e-10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("lr_decay", self.lr_decay >= 0, "not negative")
+        self._check("eps", self.eps >= 0, "not negative")
+
+    def slots(self) -> tuple[str, ...]:
+        return ("sum",)
+
+    def options(self) -> dict[str, Any]:
+        return {"step": self.steps, "lr_decay": self.lr_decay, "eps": self.eps}

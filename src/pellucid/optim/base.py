@@ -1,0 +1,169 @@
+"""What every optimiser is."""
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar, get_args
+
+import numpy as np
+
+from pellucid import engine, plain
+from pellucid.errors import FileError, PellucidError, unknown
+from pellucid.parameter import Kind, Parameter
+from pellucid.types import Array
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(eq=False, repr=False)
+class Optimizer(ABC):
+    """Changes parameters after their gradients.
+
+    It knows parameters and nothing else: no model and no layer. What it remembers of each is kept
+    under the parameter's name.
+
+    Parameters
+    ----------
+    parameters
+        What to change, ``model.parameters()``; one that occurs twice counts once.
+    lr
+        The learning rate.
+    weight_decay
+        λ, by which a parameter is drawn towards 0.
+    decay_kinds
+        The kinds of parameters that weight decay holds for, of "weight", "bias" and "norm"; all in
+        PyTorch, often only ``("weight",)``.
+    clip_norm
+        Where given, gradients whose common norm is larger are first scaled to this norm.
+
+    Attributes
+    ----------
+    lr
+        The rate of the next step; a schedule sets it.
+    base_lr
+        The rate that was given.
+    steps
+        How many steps were taken.
+    """
+
+    rule: ClassVar[str]
+    """The engine's function that makes a step."""
+
+    parameters: Sequence[Parameter]
+    lr: float
+    _: KW_ONLY
+    weight_decay: float = 0.0
+    decay_kinds: tuple[Kind, ...] = KINDS
+    clip_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        self.parameters = list({id(p): p for p in self.parameters}.values())
+        if not self.parameters:
+            raise PellucidError(
+                f"{type(self).__name__} was given no parameters; give it model.parameters()"
+            )
+        for parameter in self.parameters:
+            if not isinstance(parameter, Parameter):
+                raise PellucidError(
+                    f"{type(self).__name__} takes a list of parameters, "
+                    f"model.parameters(), not one of {type(parameter).__name__}"
+                )
+        self._check("lr", self.lr > 0, "positive")
+        self._check("weight_decay", self.weight_decay >= 0, "not negative")
+        self._check("clip_norm", self.clip_norm is None or self.clip_norm > 0, "positive")
+        for kind in self.decay_kinds:
+            if kind not in KINDS:
+                raise PellucidError(unknown("kind of parameter", kind, KINDS))
+        self.base_lr = self.lr
+        self.steps = 0
+        self._state: dict[str, list[Array]] = {}
+
+    @abstractmethod
+    def slots(self) -> tuple[str, ...]:
+        """Return the names of the arrays that are kept for each parameter."""
+
+    @abstractmethod
+    def options(self) -> dict[str, Any]:
+        """Return what the rule needs to know besides the arrays and their decays."""
+
+    def step(self) -> None:
+        """Change every parameter by one step along its gradient."""
+        values, gradients = [p.value for p in self.parameters], [p.grad for p in self.parameters]
+        decays = [self.weight_decay * (p.kind in self.decay_kinds) for p in self.parameters]
+        if self.clip_norm is not None:
+            engine.current().clip_norm(gradients, self.clip_norm)
+        self.steps += 1
+        rule = getattr(engine.current(), self.rule)
+        rule(values, gradients, self._slots(), decays, lr=self.lr, **self.options())
+
+    def zero_grad(self) -> None:
+        """Set every gradient to zero."""
+        for parameter in self.parameters:
+            parameter.zero_grad()
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of what it remembers: ``"step"`` and ``"name/slot"`` for each parameter."""
+        state = {
+            f"{name}/{slot}": array.copy()
+            for slot, arrays in self._slots().items()
+            for name, array in zip(self._names(), arrays, strict=True)
+        }
+        return {"step": np.array(self.steps)} | state
+
+    def load_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Take over what `state_dict` returned. Nothing is changed unless everything fits."""
+        own = self.state_dict()
+        missing, spare = own.keys() - state.keys(), state.keys() - own.keys()
+        problems = [f"missing: {', '.join(sorted(missing))}"] if missing else []
+        problems += [f"unknown: {', '.join(sorted(spare))}"] if spare else []
+        problems += [
+            f"{name}: shape {state[name].shape}, expected {array.shape}"
+            for name, array in own.items()
+            if name in state and state[name].shape != array.shape
+        ]
+        if problems:
+            raise FileError(
+                f"this state does not fit {type(self).__name__} and its parameters: "
+                + "; ".join(problems)
+            )
+        self.steps = int(state["step"])
+        for slot, arrays in self._slots().items():
+            for name, array in zip(self._names(), arrays, strict=True):
+                array[...] = state[f"{name}/{slot}"]
+
+    def describe(self) -> dict[str, Any]:
+        """Return its arguments as plain data, without the parameters and with the base rate."""
+        as_given = dataclasses.replace(self, lr=self.base_lr)
+        described = plain.describe(as_given)
+        del described["parameters"]
+        return described
+
+    def __repr__(self) -> str:
+        described = self.describe()
+        options = "".join(f", {k}={v!r}" for k, v in described.items() if k != "type")
+        return f"{described['type']}({len(self.parameters)} parameters{options})"
+
+    def _slots(self) -> dict[str, list[Array]]:
+        """Return what is kept for each parameter, zero at first, by slot."""
+        if not self._state:
+            self._state = {
+                slot: [np.zeros_like(p.value) for p in self.parameters] for slot in self.slots()
+            }
+        return self._state
+
+    def _names(self) -> list[str]:
+        names = [p.name for p in self.parameters]
+        if len(set(names)) < len(names):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise PellucidError(
+                f"several parameters are named {', '.join(twice)}, so that nothing tells their "
+                "states apart; put their layers into one model, which names them"
+            )
+        return names
+
+    def _check(self, name: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise PellucidError(
+                f"{type(self).__name__} needs {name} to be {expected}, not {getattr(self, name)!r}"
+            )

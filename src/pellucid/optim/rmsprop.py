@@ -1,0 +1,58 @@
+"""RMSprop."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pellucid.optim.base import Optimizer
+
+
+@dataclass(eq=False, repr=False)
+class RMSprop(Optimizer):
+    """``s ← α·s + (1 − α)·g²``, ``w ← w − lr·g / (√s + ε)``.
+
+    Source: Tieleman and Hinton, "Lecture 6.5: rmsprop", 2012.
+
+    Parameters
+    ----------
+    parameters, lr, weight_decay, decay_kinds, clip_norm
+        See `Optimizer`; weight decay is added to the gradient.
+    alpha
+        α, from 0 to below 1.
+    eps
+        ε, which keeps the quotient finite.
+    momentum
+        μ: the quotients are gathered as ``v ← μ·v + g / (√s + ε)``, and v makes the step.
+    centered
+        Whether the gradient's running variance takes the place of s (Graves 2013, eq. 39).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pellucid.parameter import Parameter
+    >>> w = Parameter("w", (2,), "ones")
+    >>> w.add_gradient(np.array([1e-3, -1e3], np.float32))
+    >>> RMSprop([w], alpha=0.75, lr=0.25).step()
+    >>> w.value.round(4)
+    array([0.5, 1.5], dtype=float32)
+    """
+
+    rule: ClassVar[str] = "rmsprop"
+
+    lr: float = 0.01
+    alpha: float = 0.99
+    eps: float = 1e-8
+    momentum: float = 0.0
+    centered: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check("alpha", 0 <= self.alpha < 1, "from 0 to below 1")
+        self._check("eps", self.eps >= 0, "not negative")
+        self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
+
+    def slots(self) -> tuple[str, ...]:
+        wanted = {"square_avg": True, "grad_avg": self.centered, "momentum": self.momentum > 0}
+        return tuple(slot for slot, used in wanted.items() if used)
+
+    def options(self) -> dict[str, Any]:
+        return {"alpha": self.alpha, "eps": self.eps, "momentum": self.momentum}

@@ -1,0 +1,252 @@
+"""Schedules: the learning rate as a function of the step.
+
+A schedule is called with the number of a step, counted from 0, and the number of all steps, and
+returns the factor on the optimiser's base rate. Where it takes a number of steps, an int counts
+them, and a float is a share of all. It remembers nothing, so that a run resumes anywhere.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pellucid import plain
+from pellucid.errors import PellucidError, unknown
+
+Steps = int | float
+
+
+class Schedule(ABC):
+    """``factor = schedule(step, total_steps)``."""
+
+    @abstractmethod
+    def __call__(self, step: int, total_steps: int) -> float:
+        """Return the factor on the base rate in step `step` of 0, …, total_steps − 1."""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data, from which `schedules.build` makes it anew."""
+        return plain.describe(self)
+
+
+@dataclass(frozen=True)
+class Constant(Schedule):
+    """Always 1.
+
+    >>> Constant()(7, 100)
+    1.0
+    """
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Step(Schedule):
+    """``gamma^⌊step / every⌋``: the rate is multiplied by `gamma` again and again.
+
+    >>> [round(Step(0.3)(step, 10), 6) for step in (0, 2, 3, 6, 9)]
+    [1.0, 1.0, 0.1, 0.01, 0.001]
+    """
+
+    every: Steps = 1 / 3
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_steps("Step", "every", self.every)
+        if not 0 < self.gamma <= 1:
+            raise PellucidError(f"Step needs gamma above 0, up to 1, not {self.gamma!r}")
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        return float(self.gamma ** (step // _count(self.every, total_steps)))
+
+
+@dataclass(frozen=True)
+class Exponential(Schedule):
+    """``final^(step / total)``: in every step the same factor, from 1 down to `final`.
+
+    >>> Exponential(final=0.01)(50, 100)
+    0.1
+    """
+
+    final: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 < self.final <= 1:
+            raise PellucidError(f"Exponential needs final above 0, up to 1, not {self.final!r}")
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        return float(self.final ** (step / total_steps))
+
+
+@dataclass(frozen=True)
+class Cosine(Schedule):
+    """``final + (1 − final)·(1 + cos(π·step/total))/2``: half a wave from 1 down to `final`.
+
+    Source: Loshchilov and Hutter, "SGDR", 2016, eq. 5, without restarts.
+
+    >>> round(Cosine()(25, 100), 4)
+    0.8536
+    """
+
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.final <= 1:
+            raise PellucidError(f"Cosine needs final from 0 to 1, not {self.final!r}")
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        return _half_wave(1.0, self.final, step / total_steps)
+
+
+@dataclass(frozen=True)
+class OneCycle(Schedule):
+    """Half a cosine wave up from ``1/start_division`` to 1, and one down to almost 0.
+
+    Source: Smith, "A disciplined approach to neural network hyper-parameters", 2018. The form and
+    the defaults are PyTorch's, where the base rate is called `max_lr`.
+
+    Parameters
+    ----------
+    peak
+        When the rate is highest: after this share of all steps.
+    start_division
+        How many times smaller than the peak the first rate is.
+    final_division
+        How many times smaller than the first rate the last is.
+
+    Examples
+    --------
+    >>> cycle = OneCycle(peak=0.3)
+    >>> [round(cycle(step, 100), 6) for step in (0, 29, 99)]
+    [0.04, 1.0, 4e-06]
+    """
+
+    peak: float = 0.3
+    start_division: float = 25.0
+    final_division: float = 1e4
+
+    def __post_init__(self) -> None:
+        if not 0 < self.peak < 1:
+            raise PellucidError(f"OneCycle needs a peak between 0 and 1, not {self.peak!r}")
+        if not (self.start_division >= 1 and self.final_division >= 1):
+            raise PellucidError(
+                "OneCycle needs start_division and final_division of at least 1, "
+                f"not {self.start_division!r} and {self.final_division!r}"
+            )
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        start, last = 1 / self.start_division, total_steps - 1
+        top = self.peak * total_steps - 1
+        if step < top:
+            return _half_wave(start, 1.0, step / top)
+        return _half_wave(1.0, start / self.final_division, (step - top) / (last - top))
+
+
+@dataclass(frozen=True)
+class Warmup(Schedule):
+    """``(step + 1) / steps`` for the first `steps`, and for those that are left, `then`.
+
+    Source: Goyal et al., "Accurate, large minibatch SGD", 2017, sec. 2.2.
+
+    >>> schedule = Warmup(4, then=Cosine())
+    >>> [schedule(step, 14) for step in (0, 3, 4, 9)]
+    [0.25, 1.0, 1.0, 0.5]
+    """
+
+    steps: Steps = 0.05
+    then: Schedule = field(default=Constant())
+
+    def __post_init__(self) -> None:
+        _check_steps("Warmup", "steps", self.steps)
+        if not isinstance(self.then, Schedule):
+            raise PellucidError(f"Warmup needs a schedule for then, not {self.then!r}")
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        warm = _count(self.steps, total_steps)
+        if step < warm:
+            return (step + 1) / warm
+        return self.then(step - warm, total_steps - warm)
+
+
+SCHEDULES: Mapping[str, type[Schedule]] = {
+    schedule.__name__: schedule
+    for schedule in (Constant, Step, Exponential, Cosine, OneCycle, Warmup)
+}
+
+
+def build(description: Any) -> Schedule:
+    """Return the schedule that `description` describes.
+
+    >>> build({"type": "Warmup", "steps": 100, "then": {"type": "Cosine"}})
+    Warmup(steps=100, then=Cosine(final=0.0))
+    """
+    return plain.build("schedule", description, SCHEDULES)
+
+
+# On the command line: each name with the arguments that may follow it after colons.
+_FORMS: Mapping[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "constant": (Constant, ()),
+    "step": (Step, ("EVERY", "GAMMA")),
+    "exponential": (Exponential, ("FINAL",)),
+    "cosine": (Cosine, ("FINAL",)),
+    "onecycle": (OneCycle, ("PEAK", "START_DIVISION", "FINAL_DIVISION")),
+    "warmup": (Warmup, ("STEPS",)),
+}
+
+
+def parse(text: str) -> Schedule:
+    """Return the schedule that a command line's `text` names.
+
+    One of ``constant``, ``step:EVERY:GAMMA``, ``exponential:FINAL``, ``cosine:FINAL``,
+    ``onecycle:PEAK:START_DIVISION:FINAL_DIVISION``, and before it, if wanted, ``warmup:STEPS,``.
+    Numbers may be left out from the right. EVERY and STEPS are a number of steps, or written with
+    a point a share of all.
+
+    >>> parse("warmup:0.1,cosine")
+    Warmup(steps=0.1, then=Cosine(final=0.0))
+    >>> parse("step:1000:0.5")
+    Step(every=1000, gamma=0.5)
+    """
+    first, _, rest = text.partition(",")
+    name, *numbers = first.strip().lower().split(":")
+    if name not in _FORMS:
+        raise PellucidError(f"{unknown('schedule', name, _FORMS)}. {_forms()}")
+    make, names = _FORMS[name]
+    if len(numbers) > len(names) or (rest and name != "warmup"):
+        raise PellucidError(f"the schedule '{text}' says too much. {_forms()}")
+    arguments: list[Any] = [_number(number, text) for number in numbers]
+    schedule: Any = make(*arguments)
+    parsed: Schedule = replace(schedule, then=parse(rest)) if rest else schedule
+    return parsed
+
+
+def _forms() -> str:
+    forms = (":".join((name, *(f"[{n}]" for n in names))) for name, (_, names) in _FORMS.items())
+    return f"Schedules are written {', '.join(forms)},SCHEDULE"
+
+
+def _number(text: str, whole: str) -> Steps:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    raise PellucidError(f"'{text}' in the schedule '{whole}' is no number. {_forms()}")
+
+
+def _check_steps(schedule: str, name: str, steps: Steps) -> None:
+    if not (steps >= 1 if isinstance(steps, int) else 0 < steps <= 1):
+        raise PellucidError(
+            f"{schedule} needs {name} as a whole number of steps or a share of all "
+            f"between 0 and 1, not {steps!r}"
+        )
+
+
+def _count(steps: Steps, total_steps: int) -> int:
+    return steps if isinstance(steps, int) else max(round(steps * total_steps), 1)
+
+
+def _half_wave(start: float, end: float, x: float) -> float:
+    """Go from `start` at x = 0 to `end` at x = 1 along half a cosine wave."""
+    return end + (start - end) * (1 + math.cos(math.pi * x)) / 2

@@ -1,0 +1,184 @@
+"""Update rules: how parameters follow their gradients.
+
+Each rule works in place on lists of contiguous arrays, one for each parameter. It runs over them in
+pieces that stay in the processor's cache, so that the formulas can be written as they are and their
+temporaries cost little. `state` holds by name the lists of arrays that the optimiser keeps;
+`decays` are the factors λ of weight decay; the `step` t counts from 1. The formulas are PyTorch's.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pellucid.types import Array
+
+Arrays = Sequence[Array]
+State = Mapping[str, Arrays]
+
+_PIECE = 16384  # values
+
+
+def sgd(
+    values: Arrays,
+    gradients: Arrays,
+    state: State,
+    decays: Sequence[float],
+    *,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+) -> None:
+    """Stochastic gradient descent; v is `momentum`, kept where μ is not 0::
+
+        g ← g + λ·w
+        v ← μ·v + g
+        w ← w − lr·v            Nesterov: w ← w − lr·(g + μ·v)
+
+    Source: Sutskever et al., "On the importance of initialization and momentum", 2013, sec. 2.
+    """
+    for decay, (w, g, v) in _pieces(decays, values, gradients, state.get("momentum")):
+        change = _decayed(g, w, decay)
+        if v is not None:
+            g = change
+            v *= momentum
+            v += g
+            change = g + momentum * v if nesterov else v
+        w -= lr * change
+
+
+def adam(
+    values: Arrays,
+    gradients: Arrays,
+    state: State,
+    decays: Sequence[float],
+    *,
+    step: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    decoupled: bool,
+) -> None:
+    """Adam; AdamW with `decoupled` weight decay; AMSGrad where `max_exp_avg_sq` is kept::
+
+        g ← g + λ·w                         AdamW: w ← w − lr·λ·w
+        m ← m + (1 − β₁)·(g − m)            `exp_avg`
+        s ← β₂·s + (1 − β₂)·g²              `exp_avg_sq`; AMSGrad: below stands its largest so far
+        w ← w − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε)
+
+    m and s begin at 0; the divisions undo that they are too small at first.
+    Source: Kingma and Ba, "Adam", 2014, algorithm 1; Loshchilov and Hutter, "Decoupled weight decay
+    regularization", 2017, algorithm 2; Reddi et al., "On the convergence of Adam and beyond", 2018.
+    """
+    beta1, beta2 = betas
+    rate = lr / (1 - beta1**step)
+    correction = (1 - beta2**step) ** 0.5
+    kept = (state.get(name) for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq"))
+    for decay, (w, g, m, s, top) in _pieces(decays, values, gradients, *kept):
+        if decoupled:
+            w *= 1 - lr * decay
+        else:
+            g = _decayed(g, w, decay)
+        m += (1 - beta1) * (g - m)
+        s *= beta2
+        s += (1 - beta2) * g * g
+        if top is not None:
+            s = np.maximum(top, s, out=top)
+        w -= rate * m / (np.sqrt(s) / correction + eps)
+
+
+def rmsprop(
+    values: Arrays,
+    gradients: Arrays,
+    state: State,
+    decays: Sequence[float],
+    *,
+    lr: float,
+    alpha: float,
+    eps: float,
+    momentum: float,
+) -> None:
+    """RMSprop; centred where `grad_avg` is kept, with momentum μ where `momentum` is::
+
+        g ← g + λ·w
+        s ← α·s + (1 − α)·g²                `square_avg`
+        m ← m + (1 − α)·(g − m)             `grad_avg`; centred: below stands s − m² for s
+        v ← μ·v + g / (√s + ε)              `momentum`
+        w ← w − lr·v
+
+    Source: Tieleman and Hinton, "Lecture 6.5: rmsprop", 2012; Graves 2013, eq. 38 to 45.
+    """
+    kept = (state.get(name) for name in ("square_avg", "grad_avg", "momentum"))
+    for decay, (w, g, s, m, v) in _pieces(decays, values, gradients, *kept):
+        g = _decayed(g, w, decay)
+        s *= alpha
+        s += (1 - alpha) * g * g
+        if m is not None:
+            m += (1 - alpha) * (g - m)
+            s = np.maximum(s - m * m, 0)  # rounding alone can make it negative
+        change = g / (np.sqrt(s) + eps)
+        if v is not None:
+            v *= momentum
+            v += change
+            change = v
+        w -= lr * change
+
+
+def adagrad(
+    values: Arrays,
+    gradients: Arrays,
+    state: State,
+    decays: Sequence[float],
+    *,
+    step: int,
+    lr: float,
+    lr_decay: float,
+    eps: float,
+) -> None:
+    """Adagrad, with a rate that falls by itself::
+
+        g ← g + λ·w
+        s ← s + g²                          `sum`
+        w ← w − lr / (1 + (t − 1)·lr_decay) · g / (√s + ε)
+
+    Source: Duchi et al., "Adaptive subgradient methods", 2011, fig. 1.
+    """
+    rate = lr / (1 + (step - 1) * lr_decay)
+    for decay, (w, g, s) in _pieces(decays, values, gradients, state["sum"]):
+        g = _decayed(g, w, decay)
+        s += g * g
+        w -= rate * g / (np.sqrt(s) + eps)
+
+
+def clip_norm(gradients: Arrays, largest: float) -> float:
+    """Scale all gradients by ``min(1, largest / (‖g‖ + 10⁻⁶))`` and return their common norm ‖g‖.
+
+    Source: Pascanu et al., "On the difficulty of training recurrent neural networks", 2013,
+    algorithm 1; the constant is PyTorch's.
+    """
+    squares = (
+        np.square(g, dtype=np.float64).sum() for _, (g,) in _pieces([0] * len(gradients), gradients)
+    )
+    norm = float(np.sqrt(sum(squares)))
+    scale = largest / (norm + 1e-6)
+    if scale < 1:
+        for g in gradients:
+            g *= scale
+    return norm
+
+
+def _decayed(g: Array, w: Array, decay: float) -> Array:
+    return g + decay * w if decay else g
+
+
+def _pieces(decays: Sequence[float], *lists: Arrays | None) -> Iterator[tuple[float, list[Any]]]:
+    """Yield for each parameter, piece by piece, its decay and the views that belong together.
+
+    For a list that is not kept, every view is None.
+    """
+    kept = [[None] * len(decays) if arrays is None else arrays for arrays in lists]
+    for decay, first, *others in zip(decays, *kept, strict=True):
+        flat = [None if array is None else array.reshape(-1) for array in (first, *others)]
+        for start in range(0, first.size, _PIECE):
+            piece = slice(start, start + _PIECE)
+            yield decay, [None if array is None else array[piece] for array in flat]
