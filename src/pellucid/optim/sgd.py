@@ -16,7 +16,7 @@ class SGD(Optimizer):
     Parameters
     ----------
     parameters, lr, weight_decay, decay_kinds, clip_norm
-        See `Optimizer`.
+        See `Optimizer`; the rate is 0.01 when not given.
     momentum
         μ, from 0 to below 1.
     nesterov
