@@ -1,1 +1,30 @@
 """Training: a generator of records, and its consumers."""
+
+from pellucid.training.checkpoint import restore, resume, save_checkpoint, save_checkpoints
+from pellucid.training.consumers import log_csv, stop_early, stop_on_signal
+from pellucid.training.loop import fit, records, train
+from pellucid.training.progress import show_progress
+from pellucid.training.rate_finder import RateSearch, find_rate
+from pellucid.training.records import Epoch, History, Record, Step
+from pellucid.training.state import TrainingState
+
+__all__ = [
+    "Epoch",
+    "History",
+    "RateSearch",
+    "Record",
+    "Step",
+    "TrainingState",
+    "find_rate",
+    "fit",
+    "log_csv",
+    "records",
+    "restore",
+    "resume",
+    "save_checkpoint",
+    "save_checkpoints",
+    "show_progress",
+    "stop_early",
+    "stop_on_signal",
+    "train",
+]

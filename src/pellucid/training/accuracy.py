@@ -1,0 +1,24 @@
+"""How many outputs of a batch name the right class."""
+
+import numpy as np
+
+from pellucid.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from pellucid.types import Array
+
+
+def count_correct(loss: Loss, outputs: Array, targets: Array) -> int | None:
+    """Return how many of the batch are right, or None where outputs are not classes.
+
+    For cross entropy the largest output (N, K) decides, and where targets are probabilities, as
+    they are after mixing images, the largest of them. For binary cross entropy with one output for
+    each sample its sign decides.
+
+    >>> count_correct(CrossEntropy(), np.array([[0.1, 2.0], [3.0, 1.0]]), np.array([1, 1]))
+    1
+    """
+    if isinstance(loss, CrossEntropy) and outputs.ndim == 2:
+        labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
+        return int(np.count_nonzero(outputs.argmax(axis=1) == labels))
+    if isinstance(loss, BinaryCrossEntropy) and outputs.size == len(outputs):
+        return int(np.count_nonzero((outputs > 0) == (targets > 0.5)))
+    return None

@@ -1,0 +1,179 @@
+"""From data to the batches of an epoch."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.errors import DataError, ShapeError
+from pellucid.preprocessing import Preprocessing
+from pellucid.randomness import generator
+from pellucid.types import Array, DType, Generator
+
+Batch = tuple[Array, Array]
+"""Inputs and targets: class numbers (N,), or values for every output."""
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A data set: images (N, C, H, W) as they are stored, labels (N,), the names of the classes."""
+
+    @property
+    def images(self) -> Array: ...
+    @property
+    def labels(self) -> Array: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """Anything that gives batches; they are used as they come.
+
+    `batches` gives as many as `len` says, and the same for the same (epoch, seed): then an
+    interrupted run continues exactly.
+    """
+
+    def __len__(self) -> int: ...
+    def batches(self, epoch: int, seed: int) -> Iterator[Batch]: ...
+
+
+Data = Labelled | Batches | tuple[Array, Array]
+"""A data set, a pair of arrays (inputs, targets), or anything that gives batches."""
+
+
+class Augmentation(Protocol):
+    """Changes a batch of stored images, and may change its targets, at random."""
+
+    def __call__(
+        self, images: Array, targets: Array, generator: Generator, classes: int
+    ) -> Batch: ...
+    def describe(self) -> Any: ...
+
+
+class Source(Protocol):
+    """What the training loop draws from."""
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+
+    def shuffled(self, epoch: int, seed: int, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch, from number `start` on."""
+
+    def in_order(self) -> Iterator[Batch]:
+        """Yield the samples as they are, for validation."""
+
+
+@dataclass(frozen=True)
+class ArraySource:
+    """Batches from arrays: shuffled anew for each epoch, augmented, preprocessed, batch last.
+
+    A last batch that is not full is used too; if it would be a single sample, it joins the batch
+    before it, because batch normalisation needs more than one.
+
+    >>> x, y = np.zeros((9, 2)), np.arange(9)
+    >>> [len(targets) for _, targets in ArraySource(x, y, batch_size=4).shuffled(epoch=0, seed=0)]
+    [4, 5]
+    """
+
+    x: Array
+    targets: Array
+    batch_size: int
+    preprocessing: Preprocessing | None = None
+    augment: Augmentation | None = None
+    classes: int = 0
+    dtype: DType = np.float32
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.x), self.batch_size)
+        return max(full + (rest > 1), 1)
+
+    def shuffled(self, epoch: int, seed: int, start: int = 0) -> Iterator[Batch]:
+        order = generator(seed, "shuffle", epoch).permutation(len(self.x))
+        for step in range(start, len(self)):
+            chosen = order[self._samples(step)]
+            targets = self.targets[chosen]
+            if self.augment is None:
+                yield ops.make_batch(self.x, chosen, self.preprocessing, self.dtype), targets
+            else:
+                source = generator(seed, "augment", epoch, step)
+                images, targets = self.augment(self.x[chosen], targets, source, self.classes)
+                yield ops.make_batch(images, None, self.preprocessing, self.dtype), targets
+
+    def in_order(self) -> Iterator[Batch]:
+        for step in range(len(self)):
+            part = self._samples(step)
+            x = ops.make_batch(self.x[part], None, self.preprocessing, self.dtype)
+            yield x, self.targets[part]
+
+    def _samples(self, step: int) -> slice:
+        start = step * self.batch_size
+        return slice(start, None if step == len(self) - 1 else start + self.batch_size)
+
+
+@dataclass(frozen=True)
+class GivenSource:
+    """Batches from somebody else, counted."""
+
+    given: Batches
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+    def shuffled(self, epoch: int, seed: int, start: int = 0) -> Iterator[Batch]:
+        batches = islice(self.given.batches(epoch, seed), start, None)
+        for step in range(start, len(self)):
+            try:
+                yield next(batches)
+            except StopIteration:
+                raise DataError(
+                    f"the data promised {len(self)} batches an epoch and gave {step}"
+                ) from None
+
+    def in_order(self) -> Iterator[Batch]:
+        return self.shuffled(epoch=0, seed=0)
+
+
+def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
+    """Return the inputs and targets of `data`, checked; None where it gives batches itself."""
+    if isinstance(data, Labelled):
+        x, targets = np.asarray(data.images), np.asarray(data.labels)
+    elif isinstance(data, tuple) and len(data) == 2:
+        x, targets = np.asarray(data[0]), np.asarray(data[1])
+    elif isinstance(data, Batches):
+        return None
+    else:
+        raise DataError(
+            f"the {what} must be a data set (images, labels, classes), a pair of arrays "
+            f"(inputs, targets) or give batches(epoch, seed), not {type(data).__name__}"
+        )
+    if x.ndim == 0 or targets.ndim == 0 or len(x) != len(targets):
+        raise ShapeError(
+            f"the {what} needs one target for each input, "
+            f"got inputs of shape {x.shape} and targets of shape {targets.shape}"
+        )
+    if len(x) == 0:
+        raise DataError(f"the {what} is empty")
+    check_finite(x, f"inputs of the {what}")
+    check_finite(targets, f"targets of the {what}")
+    return x, targets if _is_real(targets) else targets.astype(np.int64, casting="safe")
+
+
+def check_finite(values: Array, what: str) -> None:
+    """Raise an error if one of `values` (N, …) is NaN or infinite."""
+    if not (_is_real(values) or np.issubdtype(values.dtype, np.integer) or values.dtype == bool):
+        raise DataError(f"the {what} must be numbers, not of type {values.dtype}")
+    if not _is_real(values):
+        return
+    for start in range(0, len(values), 1024):
+        good = np.isfinite(values[start : start + 1024])
+        if not good.all():
+            n, *_ = np.argwhere(~good)[0]
+            raise DataError(f"the {what} hold NaN or infinity, first in number {start + n}")
+
+
+def _is_real(values: Array) -> bool:
+    return np.issubdtype(values.dtype, np.floating)

@@ -1,0 +1,282 @@
+"""Checkpoints: a training run as one file, from which it continues exactly.
+
+The file is ``checkpoint/state.safetensors`` in the run's folder. It holds all values (of the model,
+the optimiser, the averages, the best epoch) and in its metadata, as JSON, everything else: how the
+network is built and trained, the position, the sums of the unfinished epoch, the history, and a
+fingerprint of the data. Python writes a float in JSON so that it reads back to the last bit.
+"""
+
+import dataclasses
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any, TypeVar
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save as serialized
+
+from pellucid import engine, layers, losses, optim
+from pellucid.errors import FileError
+from pellucid.files import atomic_write
+from pellucid.optim import ExponentialMovingAverage, schedules
+from pellucid.preprocessing import Preprocessing
+from pellucid.training.batches import Augmentation, Data
+from pellucid.training.fingerprint import check_same_data
+from pellucid.training.records import Epoch, Record
+from pellucid.training.state import Best, Sums, TrainingState
+from pellucid.types import Array
+
+R = TypeVar("R", bound=Record)
+
+_FORMAT = 1
+
+
+def save_checkpoints(
+    records: Iterable[R], state: TrainingState, folder: str | Path, every: float = 30.0
+) -> Iterator[R]:
+    """Save a checkpoint every `every` seconds, at each epoch's end, and when the run ends.
+
+    Put it around whatever may end the run, such as `stop_early` and `stop_on_signal`, so that it
+    sees the end. After an error nothing is saved: the last checkpoint stands.
+    """
+    saved = monotonic()
+    for record in records:
+        if isinstance(record, Epoch) or monotonic() - saved >= every:
+            save_checkpoint(state, folder)
+            saved = monotonic()
+        yield record
+    save_checkpoint(state, folder)
+
+
+def save_checkpoint(state: TrainingState, folder: str | Path) -> Path:
+    """Write the run into `folder`, whole or not at all, and return the file's path."""
+    path = checkpoint_path(folder)
+    tensors = {
+        f"{part}/{name}": value
+        for part, values in _values(state).items()
+        for name, value in values.items()
+    }
+    facts = json.dumps(_setup(state) | _progress(state), default=_item)
+    metadata = {"pellucid": facts, "digest": _digest(facts, tensors)}
+    atomic_write(path, serialized(tensors, metadata))
+    return path
+
+
+def resume(
+    folder: str | Path,
+    data: Data,
+    validation: Data | None = None,
+    *,
+    augment: Augmentation | None = None,
+) -> TrainingState:
+    """Return the run that was saved in `folder`, with model and optimiser built anew.
+
+    ``records(state, data, validation)`` then continues it, bit for bit as if it had never stopped,
+    on the same machine and with the same engine.
+
+    Parameters
+    ----------
+    folder
+        The run's folder, which holds ``checkpoint/state.safetensors``.
+    data, validation, augment
+        What the run began with.
+
+    Raises
+    ------
+    FileError
+        There is no checkpoint, it is damaged or of a newer format, or it is a run on other data or
+        with another augmentation.
+    """
+    path = checkpoint_path(folder)
+    facts, tensors = _read(path)
+    with _naming(path):
+        model = layers.build(facts["model"]).astype(facts["dtype"])
+        parameters = model.named_parameters()
+        averages = facts["averages"]
+        state = TrainingState(
+            model=model,
+            optimizer=optim.build(facts["optimizer"], [parameters[n] for n in facts["learns"]]),
+            loss=losses.build(facts["loss"]),
+            batch_size=facts["batch_size"],
+            epochs=facts["epochs"],
+            schedule=schedules.build(facts["schedule"]),
+            augment=augment,
+            seed=facts["seed"],
+            averages=averages and ExponentialMovingAverage(dict(model.named_state()), **averages),
+        )
+        _take_over(state, facts, tensors)
+        check_same_data(state, data, validation)
+    return state
+
+
+def restore(state: TrainingState, folder: str | Path) -> None:
+    """Bring a run that was set up in the same way to where the one saved in `folder` was.
+
+    `resume` sets the run up as well; this is for a program that has model and optimiser already.
+
+    Raises
+    ------
+    FileError
+        As `resume`; or the checkpoint belongs to another model, optimiser, … Nothing is changed.
+    """
+    path = checkpoint_path(folder)
+    facts, tensors = _read(path)
+    with _naming(path):
+        _take_over(state, facts, tensors)
+
+
+def checkpoint_path(folder: str | Path) -> Path:
+    """Return where the checkpoint of the run in `folder` is."""
+    return Path(folder) / "checkpoint" / "state.safetensors"
+
+
+# What a checkpoint says
+
+
+def _setup(state: TrainingState) -> dict[str, Any]:
+    """Return how the run is set up: what has to be equal for it to continue."""
+    paths = {id(item): path for path, item in state.model.named_state()}
+    averages = state.averages
+    return {
+        "model": state.model.describe(),
+        "dtype": state.dtype.name,
+        "optimizer": state.optimizer.describe(),
+        "learns": [paths[id(parameter)] for parameter in state.optimizer.parameters],
+        "loss": state.loss.describe(),
+        "schedule": state.schedule.describe(),
+        "augment": state.augment and state.augment.describe(),
+        "averages": averages and {"decay": averages.decay, "warm_up": averages.warm_up},
+        "batch_size": state.batch_size,
+        "seed": state.seed,
+    }
+
+
+def _progress(state: TrainingState) -> dict[str, Any]:
+    model = state.model
+    return {
+        "format": _FORMAT,
+        "engine": engine.name(),
+        "epochs": state.epochs,
+        "epoch": state.epoch,
+        "step": state.step,
+        "sums": dataclasses.asdict(state.sums),
+        "history": [dataclasses.asdict(epoch) for epoch in state.history],
+        "best": state.best and dataclasses.asdict(state.best.epoch),
+        "data": state.data,
+        "preprocessing": model.preprocessing and model.preprocessing.describe(),
+        "classes": model.classes,
+        "input_shape": model.input_shape,
+    }
+
+
+def _values(state: TrainingState) -> dict[str, Mapping[str, Array]]:
+    values: dict[str, Mapping[str, Array]] = {
+        "model": state.model.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+    }
+    if state.averages is not None:
+        values["averages"] = state.averages.state_dict()
+    if state.best is not None:
+        values["best"] = state.best.values
+    return values
+
+
+def _item(value: Any) -> Any:
+    """Return a NumPy number as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} is no plain data")
+
+
+# Taking it over
+
+
+def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str, Array]) -> None:
+    """Check that the checkpoint is of such a run, and only then change `state`."""
+    for name, given in json.loads(json.dumps(_setup(state), default=_item)).items():
+        if facts[name] != given:
+            said = f": {facts[name]}, not {given}" if name not in ("model", "learns") else ""
+            raise FileError(f"the run was saved with another {_SAID.get(name, name)}{said}")
+    if facts["engine"] != engine.name():
+        warnings.warn(
+            f"the run was computed by the engine '{facts['engine']}' and continues with "
+            f"'{engine.name()}': not bit for bit as it would have",
+            stacklevel=4,
+        )
+    sums, history = Sums(**facts["sums"]), tuple(Epoch(**epoch) for epoch in facts["history"])
+    best = facts["best"] and Best(Epoch(**facts["best"]), _part("best", tensors))
+    preprocessing = facts["preprocessing"] and Preprocessing.from_description(
+        facts["preprocessing"]
+    )
+    state.optimizer.load_state_dict(_part("optimizer", tensors))
+    if state.averages is not None:
+        state.averages.load_state_dict(_part("averages", tensors))
+    state.model.load_state_dict(_part("model", tensors))
+    state.model.preprocessing = preprocessing
+    state.model.classes = facts["classes"] and tuple(facts["classes"])
+    state.model.input_shape = facts["input_shape"] and tuple(facts["input_shape"])
+    state.epochs, state.epoch, state.step = facts["epochs"], facts["epoch"], facts["step"]
+    state.sums, state.history, state.best, state.data = sums, history, best, facts["data"]
+
+
+_SAID = {
+    "dtype": "type of numbers",
+    "learns": "list of parameters that learn",
+    "augment": "augmentation",
+    "averages": "average of the weights",
+    "batch_size": "batch size",
+}
+
+
+def _part(part: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
+    start = f"{part}/"
+    return {name.removeprefix(start): t for name, t in tensors.items() if name.startswith(start)}
+
+
+# The file
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the facts and the values in the file, once they are known to be undamaged."""
+    if not path.exists():
+        raise FileError(f"there is no checkpoint {path}, so nothing to continue")
+    with _naming(path), safe_open(path, framework="numpy") as file:
+        metadata = file.metadata() or {}
+        if "pellucid" not in metadata or "digest" not in metadata:
+            raise FileError("it is no checkpoint of a training run")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
+        if _digest(metadata["pellucid"], tensors) != metadata["digest"]:
+            raise FileError("the file is damaged: its contents do not match their checksum")
+        facts = json.loads(metadata["pellucid"])
+        if facts["format"] != _FORMAT:
+            raise FileError(
+                f"it has format {facts['format']}, and this version of Pellucid reads format "
+                f"{_FORMAT}: upgrade Pellucid to continue this run"
+            )
+    return facts, tensors
+
+
+def _digest(facts: str, tensors: Mapping[str, Array]) -> str:
+    digest = hashlib.blake2b(facts.encode(), digest_size=16)
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {value.shape}".encode())
+        digest.update(np.ascontiguousarray(value).data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Make whatever goes wrong inside an error that names the file."""
+    try:
+        yield
+    except SafetensorError as error:
+        raise FileError(f"{path}: the file is damaged: {error}") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise FileError(f"{path}: the file is not a checkpoint as Pellucid writes it") from error
+    except (ValueError, OSError) as error:
+        raise FileError(f"{path}: {error}") from error

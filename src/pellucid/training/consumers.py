@@ -1,0 +1,141 @@
+"""What can be done with the records of a training run on their way to the user.
+
+Each of these takes records and yields the same records, so that they can be put around one another:
+
+    for record in save_checkpoints(stop_early(records(state, data, validation), patience=5), …):
+"""
+
+import csv
+import dataclasses
+import io
+import math
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pellucid.errors import TrainingError, unknown
+from pellucid.files import atomic_write
+from pellucid.training.records import Epoch, History, Record
+from pellucid.training.state import TrainingState
+
+R = TypeVar("R", bound=Record)
+
+Monitor = Literal["validation_loss", "validation_accuracy", "loss", "accuracy"]
+_SIGNS = {"validation_loss": -1, "validation_accuracy": 1, "loss": -1, "accuracy": 1}
+
+
+def stop_early(
+    records: Iterable[R],
+    patience: int,
+    monitor: Monitor = "validation_loss",
+    history: Iterable[Epoch] = (),
+) -> Iterator[R]:
+    """End the run once `monitor` has not improved for `patience` epochs.
+
+    Parameters
+    ----------
+    patience
+        At least 1: how many epochs in a row may pass without an improvement on the best so far.
+    monitor
+        ``validation_loss``, ``validation_accuracy``, ``loss`` or ``accuracy``.
+    history
+        The epochs before an interruption (``state.history``), so that the run that continues stops
+        where the whole run would have stopped.
+
+    Examples
+    --------
+    >>> epochs = [Epoch(n, 9, 1, loss, None, None, None, 0.1, 1.0, 1.0, False)
+    ...           for n, loss in enumerate([3.0, 2.0, 2.5, 2.25, 1.0], start=1)]
+    >>> [epoch.loss for epoch in stop_early(epochs, patience=2, monitor="loss")]
+    [3.0, 2.0, 2.5, 2.25]
+    """
+    if monitor not in _SIGNS:
+        raise TrainingError(unknown("quantity to monitor", monitor, _SIGNS))
+    if patience < 1:
+        raise TrainingError(f"patience is a number of epochs, at least 1, not {patience}")
+    return _stop_early(records, patience, monitor, list(history))
+
+
+def _stop_early(
+    records: Iterable[R], patience: int, monitor: Monitor, history: list[Epoch]
+) -> Iterator[R]:
+    best, waited = -math.inf, 0
+
+    def note(epoch: Epoch) -> bool:
+        """Return whether to stop after this epoch."""
+        nonlocal best, waited
+        value = getattr(epoch, monitor)
+        if value is None:
+            raise TrainingError(f"early stopping: this run has no {monitor.replace('_', ' ')}")
+        better = _SIGNS[monitor] * value > best
+        best, waited = (_SIGNS[monitor] * value, 0) if better else (best, waited + 1)
+        return waited >= patience
+
+    stop = False
+    for epoch in history:
+        stop = note(epoch)
+    if stop:
+        return
+    for record in records:
+        yield record
+        if isinstance(record, Epoch) and note(record):
+            return
+
+
+def log_csv(records: Iterable[R], state: TrainingState, path: str | Path) -> Iterator[R]:
+    """Keep the history in a CSV file, one row an epoch.
+
+    The file is written anew from ``state.history`` each time, whole or not at all, so that a run
+    that was interrupted leaves no row out and repeats none.
+    """
+    _write_csv(History(state.history), path)
+    for record in records:
+        if isinstance(record, Epoch):
+            _write_csv(History(state.history), path)
+        yield record
+
+
+def _write_csv(history: History, path: str | Path) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Epoch)])
+    writer.writeheader()
+    writer.writerows(history.rows())
+    atomic_write(path, text.getvalue().encode())
+
+
+def stop_on_signal(
+    records: Iterable[R], stopped: Callable[[signal.Signals], None] | None = None
+) -> Iterator[R]:
+    """End the run after the present batch when Ctrl-C is pressed or SIGTERM comes.
+
+    A second signal interrupts at once (KeyboardInterrupt). The handlers are in place only while the
+    records are drawn. Outside the main thread, where Python handles no signals, nothing is changed.
+
+    Parameters
+    ----------
+    stopped
+        Called with the signal when the run has ended for it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield from records
+        return
+    received: list[signal.Signals] = []
+
+    def handle(number: int, _frame: Any) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(signal.Signals(number))
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for record in records:
+            yield record
+            if received:
+                break
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+    if received and stopped is not None:
+        stopped(received[0])

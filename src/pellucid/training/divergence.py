@@ -1,0 +1,69 @@
+"""Where numbers stop being numbers."""
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import TrainingError
+from pellucid.layers import Layer, Training, observe
+from pellucid.layers.base import run_forward
+from pellucid.parameter import Parameter
+from pellucid.types import Array
+
+
+def non_finite_loss(model: Layer, x: Array, training: Training, loss: float) -> TrainingError:
+    """Return the error that names the step and the first layer whose output is not finite.
+
+    The forward pass runs once more for that, with the same randomness; nothing is changed by it.
+    """
+    again = Training(training.seed, training.epoch, training.step)
+    paths = {id(layer): path for path, layer in model.walk()}
+    found: list[str] = []
+
+    def look(layer: Layer, _x: Any, y: Any) -> None:
+        if not found and not is_finite(y):
+            path = paths.get(id(layer), "")
+            kind = type(layer).__name__
+            found.append(f"'{path}' ({kind})" if path else f"the model itself ({kind})")
+
+    if not is_finite(x):
+        return _error(training, f"the loss is {loss}", "the inputs already are NaN or infinite")
+    with observe(forward=look):
+        run_forward(model, x, again)
+    where = (
+        f"the first layer with NaN or infinity in its output is {found[0]}"
+        if found
+        else "all layers' outputs are finite, so it comes from the loss itself"
+    )
+    return _error(training, f"the loss is {loss}", where)
+
+
+def non_finite_gradient(parameters: list[Parameter], training: Training) -> TrainingError | None:
+    """Return the error that names the last parameter whose gradient is not finite, if there is one.
+
+    Gradients flow backwards: the last parameter is the first that the trouble reached.
+    """
+    for parameter in reversed(parameters):
+        if not is_finite(parameter.grad):
+            where = f"the first to get one, going backwards, is {parameter.name}"
+            return _error(training, "a gradient is NaN or infinite", where)
+    return None
+
+
+def is_finite(values: Any) -> bool:
+    """Return whether every number in an array, or in a tuple of arrays, is finite.
+
+    A sum is finite only if all its terms are, and it is one quick pass that needs no memory; only
+    where it is not are the terms looked at, since finite terms may still add up to infinity.
+    """
+    if isinstance(values, tuple):
+        return all(map(is_finite, values))
+    return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+
+
+def _error(training: Training, what: str, where: str) -> TrainingError:
+    return TrainingError(
+        f"epoch {training.epoch + 1}, step {training.step + 1}: {what}; {where}. "
+        "The model and the optimiser are as they were before this step. "
+        "A lower learning rate, clip_norm in the optimiser, or a warm-up usually helps"
+    )

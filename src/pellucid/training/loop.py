@@ -1,0 +1,202 @@
+"""Training, defined: for each epoch, for each batch, forward, loss, backward, update."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from time import perf_counter
+
+import numpy as np
+
+from pellucid.layers import Layer, Training
+from pellucid.losses import Loss, cross_entropy
+from pellucid.optim import ExponentialMovingAverage, Optimizer
+from pellucid.optim.schedules import Constant, Schedule
+from pellucid.training.accuracy import count_correct
+from pellucid.training.batches import Augmentation, Data, Source
+from pellucid.training.divergence import non_finite_gradient, non_finite_loss
+from pellucid.training.prepare import prepare
+from pellucid.training.progress import show_progress
+from pellucid.training.records import Epoch, History, Record, Step, better
+from pellucid.training.state import Best, Sums, TrainingState
+from pellucid.types import Array
+
+
+def train(
+    model: Layer,
+    data: Data,
+    *,
+    optimizer: Optimizer,
+    loss: Loss = cross_entropy,
+    batch_size: int = 64,
+    epochs: int = 1,
+    validation: Data | None = None,
+    schedule: Schedule | None = None,
+    augment: Augmentation | None = None,
+    averages: ExponentialMovingAverage | None = None,
+    seed: int = 0,
+) -> Iterator[Epoch]:
+    """Train `model` and yield a record at the end of each epoch.
+
+    One step, for a batch (x, t), model f with weights w, loss L and optimiser::
+
+        w ← update(w, ∂L(f(x; w), t) / ∂w)
+
+    Stopping early is ``break``, and a history is ``list(train(…))``. The model always is as the
+    last step left it: to keep the best weights, save the model where ``epoch.best``, or use `fit`.
+
+    Parameters
+    ----------
+    model, data
+        What learns, and from what: a data set, a pair of arrays (inputs, targets), or an object
+        with ``batches(epoch, seed)`` and a length. The images of a data set are preprocessed, and
+        the model remembers how; a pair of arrays is taken as it is.
+    optimizer, loss, batch_size, epochs
+        How it learns. A last batch that is not full is used; if it would be a single sample, it
+        joins the batch before it.
+    validation
+        Data of the same kind, on which it is measured and the best epoch chosen.
+    schedule, augment, averages, seed
+        See `TrainingState`.
+
+    Raises
+    ------
+    ShapeError, DataError
+        Before the first step, if model, loss and data do not fit together.
+    TrainingError
+        The loss or a gradient is no longer finite. The model is left as it was before that step.
+
+    Examples
+    --------
+    >>> from pellucid import models, optim
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    >>> model = models.mlp((2,), 2, hidden=(8,))
+    >>> adam = optim.Adam(model.parameters(), lr=0.1)
+    >>> *_, last = train(model, (x, np.array([0, 1, 1, 0])), optimizer=adam, epochs=100)
+    >>> last.accuracy
+    1.0
+    """
+    state = TrainingState(
+        model, optimizer, loss, batch_size, epochs, schedule or Constant(), augment, seed, averages
+    )
+    for record in records(state, data, validation):
+        if isinstance(record, Epoch):
+            yield record
+
+
+def fit(
+    model: Layer,
+    data: Data,
+    *,
+    optimizer: Optimizer,
+    loss: Loss = cross_entropy,
+    batch_size: int = 64,
+    epochs: int = 1,
+    validation: Data | None = None,
+    schedule: Schedule | None = None,
+    augment: Augmentation | None = None,
+    averages: ExponentialMovingAverage | None = None,
+    seed: int = 0,
+) -> History:
+    """Train `model` with a progress bar and return the history; the arguments are those of `train`.
+
+    With validation data the model ends with the weights of its best epoch; else with `averages`, it
+    ends with those.
+    """
+    state = TrainingState(
+        model, optimizer, loss, batch_size, epochs, schedule or Constant(), augment, seed, averages
+    )
+    for _ in show_progress(records(state, data, validation)):
+        pass
+    state.use_best()
+    return History(state.history)
+
+
+def records(state: TrainingState, data: Data, validation: Data | None = None) -> Iterator[Record]:
+    """Carry a training run on to its end: yield a `Step` for every update, an `Epoch` at its end.
+
+    Whenever it yields, `state` is whole: what is saved then continues exactly from there.
+    """
+    source, validating = prepare(state, data, validation)
+    while not state.finished:
+        started = perf_counter()
+        for x, targets in source.shuffled(state.epoch, state.seed, start=state.step):
+            yield take_step(state, x, targets, len(source), started)
+            started = perf_counter()
+        yield finish_epoch(state, len(source), validating)
+
+
+def take_step(state: TrainingState, x: Array, targets: Array, steps: int, started: float) -> Step:
+    """Update the weights once.
+
+    Nothing is changed if the loss or a gradient is not finite; then it is an error.
+    """
+    model, optimizer = state.model, state.optimizer
+    training = Training(state.seed, state.epoch, state.step)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
+        outputs, cache = model.forward(x, training)
+        loss, gradient = state.loss(outputs, targets)
+        if not math.isfinite(loss):
+            raise non_finite_loss(model, x, training, loss)
+        optimizer.zero_grad()
+        model.backward(gradient, cache, input_gradient=False)
+        if (error := non_finite_gradient(model.parameters(), training)) is not None:
+            raise error
+    done, planned = state.epoch * steps + state.step, state.epochs * steps
+    optimizer.lr = optimizer.base_lr * state.schedule(done, planned)
+    optimizer.step()
+    training.commit()
+    if state.averages is not None:
+        state.averages.update()
+    correct = count_correct(state.loss, outputs, targets)
+    seconds = perf_counter() - started
+    state.sums.add(loss, correct, len(targets), seconds)
+    state.step += 1
+    return Step(
+        epoch=state.epoch + 1,
+        epochs=state.epochs,
+        step=state.step,
+        steps=steps,
+        loss=loss,
+        accuracy=None if correct is None else correct / len(targets),
+        rate=optimizer.lr,
+        seconds=seconds,
+    )
+
+
+def finish_epoch(state: TrainingState, steps: int, validating: Source | None) -> Epoch:
+    """Validate, note the epoch in the history, keep its weights if it is the best, and move on."""
+    started = perf_counter()
+    trained, validated = state.sums, None
+    if validating is not None:
+        with state.averaged():
+            validated = measure(state.model, state.loss, validating)
+    epoch = Epoch(
+        epoch=state.epoch + 1,
+        epochs=state.epochs,
+        steps=steps,
+        loss=trained.mean_loss,
+        accuracy=trained.accuracy,
+        validation_loss=None if validated is None else validated.mean_loss,
+        validation_accuracy=None if validated is None else validated.accuracy,
+        rate=state.optimizer.lr,
+        seconds=trained.seconds + perf_counter() - started,
+        images_per_second=trained.seen / trained.seconds,
+        best=False,
+    )
+    if better(epoch, None if state.best is None else state.best.epoch):
+        epoch = replace(epoch, best=True)
+        with state.averaged():
+            state.best = Best(epoch, state.model.state_dict())
+    state.history += (epoch,)
+    state.sums, state.step, state.epoch = Sums(), 0, state.epoch + 1
+    return epoch
+
+
+def measure(model: Layer, loss: Loss, source: Source) -> Sums:
+    """Return the sums of loss and correct answers in inference."""
+    sums = Sums()
+    for x, targets in source.in_order():
+        outputs = model(x)
+        value, _ = loss(outputs, targets)
+        sums.add(value, count_correct(loss, outputs, targets), len(targets))
+    return sums

@@ -1,0 +1,99 @@
+"""What is looked at before the first step, so that a misfit is told at once."""
+
+import numpy as np
+
+from pellucid.errors import DataError, ShapeError
+from pellucid.preprocessing import Preprocessing
+from pellucid.training.batches import ArraySource, Data, GivenSource, Labelled, Source, arrays
+from pellucid.training.fingerprint import check_same_data
+from pellucid.training.state import TrainingState
+from pellucid.types import Array
+
+
+def prepare(
+    state: TrainingState, data: Data, validation: Data | None = None
+) -> tuple[Source, Source | None]:
+    """Check that model, loss and data fit together; return what the loop draws its batches from.
+
+    A model that learns from a data set is told what it has to know of its inputs: preprocessing
+    (fitted to the training part alone, unless the model brings its own), the names of the classes,
+    the shape of an image.
+    """
+    _check_alike(data, validation)
+    training_arrays = arrays(data, "training data")
+    preprocessing = None
+    if isinstance(data, Labelled):
+        preprocessing = state.model.preprocessing or Preprocessing.fit(data.images)
+    source = _source(state, data, training_arrays, preprocessing, "training data")
+    validating = None
+    if validation is not None:
+        what = "validation data"
+        validating = _source(state, validation, arrays(validation, what), preprocessing, what)
+    check_same_data(state, data, validation)
+    if isinstance(data, Labelled):
+        state.model.preprocessing = preprocessing
+        state.model.classes = tuple(data.classes)
+        state.model.input_shape = data.images.shape[1:]
+    return source, validating
+
+
+def _source(
+    state: TrainingState,
+    data: Data,
+    pair: tuple[Array, Array] | None,
+    preprocessing: Preprocessing | None,
+    what: str,
+) -> Source:
+    if pair is None:
+        assert not isinstance(data, tuple | Labelled)
+        return GivenSource(data)
+    x, targets = pair
+    if targets.ndim > 1:  # values for every output rather than class numbers
+        targets = targets.astype(state.dtype)
+    shape = _check_fit(state, x, targets, what)
+    if state.augment is not None and x.ndim != 4:
+        raise ShapeError(f"augmentation needs images (N, C, H, W), the {what} has shape {x.shape}")
+    return ArraySource(
+        x,
+        targets,
+        state.batch_size,
+        preprocessing,
+        state.augment,
+        classes=shape[1],
+        dtype=state.dtype,
+    )
+
+
+def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tuple[int, ...]:
+    """Return the outputs' shape for a batch if inputs, model, loss and targets fit together."""
+    shape = state.model.output_shape((min(len(x), state.batch_size), *x.shape[1:]))
+    labels = targets.ndim == 1 and targets.dtype == np.int64
+    if labels and len(shape) == 2 and shape[1] > 1:
+        low, high = int(targets.min()), int(targets.max())
+        if low < 0 or high >= shape[1]:
+            raise DataError(
+                f"the labels of the {what} run from {low} to {high}, but the model has "
+                f"{shape[1]} outputs, for classes 0 to {shape[1] - 1}"
+            )
+    try:
+        state.loss(np.zeros((1, *shape[1:]), state.dtype), targets[:1])
+    except ShapeError as error:
+        raise ShapeError(f"the targets of the {what} do not fit the model: {error}") from None
+    return tuple(shape)
+
+
+def _check_alike(data: Data, validation: Data | None) -> None:
+    """Validate on the kind of data that was trained on: only a data set is preprocessed."""
+    if validation is None:
+        return
+    if isinstance(data, Labelled) != isinstance(validation, Labelled):
+        raise DataError(
+            "training and validation data must both be data sets, which are preprocessed, or both "
+            "not; a data set's arrays are its images and labels"
+        )
+    if (
+        isinstance(data, Labelled)
+        and isinstance(validation, Labelled)
+        and tuple(data.classes) != tuple(validation.classes)
+    ):
+        raise DataError("training and validation data have different classes")
