@@ -77,10 +77,24 @@ def takes(source: str | Path, option: str) -> bool:
     return option in _options(_reader(source))
 
 
-def _reader(source: str | Path) -> Callable[..., Splits]:
+def lasting(source: str | Path) -> str:
+    """Return the name, or the absolute path, by which `load` finds the same from anywhere.
+
+    >>> lasting("CIFAR10")
+    'cifar-10'
+    """
+    return _name(source) or str(Path(source).expanduser().resolve())
+
+
+def _name(source: str | Path) -> str | None:
+    """Return which of `names` this is, if it is one."""
     name = str(source).lower().replace("_", "-")
     name = _ALIASES.get(name, name)
-    if name in _NAMED and not isinstance(source, Path):
+    return name if name in _NAMED and not isinstance(source, Path) else None
+
+
+def _reader(source: str | Path) -> Callable[..., Splits]:
+    if (name := _name(source)) is not None:
         return _NAMED[name]
     path = Path(source).expanduser()
     if not path.exists():
