@@ -98,8 +98,9 @@ def networks(draw, depth=3):
     try:
         return nn.Sequential(layer(depth), nn.Tanh())
     except PellucidError as error:
-        assert "two values are called" in str(error)  # residuals in residuals: names meet
-        reject()
+        if "two values are called" not in str(error):
+            raise
+        reject()  # a residual that is the body of another can lend it a name that it has itself
 
 
 @settings(max_examples=150, deadline=None)
