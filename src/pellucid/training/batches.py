@@ -141,6 +141,8 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
     """Return the inputs and targets of `data`, checked; None where it gives batches itself."""
     if isinstance(data, Labelled):
         x, targets = np.asarray(data.images), np.asarray(data.labels)
+        if x.ndim != 4:
+            raise ShapeError(f"the images of the {what} must be (N, C, H, W), not {x.shape}")
     elif isinstance(data, tuple) and len(data) == 2:
         x, targets = np.asarray(data[0]), np.asarray(data[1])
     elif isinstance(data, Batches):

@@ -1,5 +1,6 @@
 """Where numbers stop being numbers."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,9 @@ def non_finite_loss(model: Layer, x: Array, training: Training, loss: float) -> 
     return _error(training, f"the loss is {loss}", where)
 
 
-def non_finite_gradient(parameters: list[Parameter], training: Training) -> TrainingError | None:
+def non_finite_gradient(
+    parameters: Sequence[Parameter], training: Training
+) -> TrainingError | None:
     """Return the error that names the last parameter whose gradient is not finite, if there is one.
 
     Gradients flow backwards: the last parameter is the first that the trouble reached.

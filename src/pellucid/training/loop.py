@@ -78,9 +78,7 @@ def train(
     state = TrainingState(
         model, optimizer, loss, batch_size, epochs, schedule or Constant(), augment, seed, averages
     )
-    for record in records(state, data, validation):
-        if isinstance(record, Epoch):
-            yield record
+    return (record for record in records(state, data, validation) if isinstance(record, Epoch))
 
 
 def fit(
@@ -114,9 +112,13 @@ def fit(
 def records(state: TrainingState, data: Data, validation: Data | None = None) -> Iterator[Record]:
     """Carry a training run on to its end: yield a `Step` for every update, an `Epoch` at its end.
 
-    Whenever it yields, `state` is whole: what is saved then continues exactly from there.
+    Whenever it yields, `state` is whole: what is saved then continues exactly from there. Errors in
+    what was given are raised before the first record is asked for.
     """
-    source, validating = prepare(state, data, validation)
+    return _records(state, *prepare(state, data, validation))
+
+
+def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
     while not state.finished:
         started = perf_counter()
         for x, targets in source.shuffled(state.epoch, state.seed, start=state.step):
@@ -139,10 +141,9 @@ def take_step(state: TrainingState, x: Array, targets: Array, steps: int, starte
             raise non_finite_loss(model, x, training, loss)
         optimizer.zero_grad()
         model.backward(gradient, cache, input_gradient=False)
-        if (error := non_finite_gradient(model.parameters(), training)) is not None:
+        if (error := non_finite_gradient(optimizer.parameters, training)) is not None:
             raise error
-    done, planned = state.epoch * steps + state.step, state.epochs * steps
-    optimizer.lr = optimizer.base_lr * state.schedule(done, planned)
+    optimizer.lr = state.rate(state.step, steps)
     optimizer.step()
     training.commit()
     if state.averages is not None:
@@ -178,7 +179,7 @@ def finish_epoch(state: TrainingState, steps: int, validating: Source | None) ->
         accuracy=trained.accuracy,
         validation_loss=None if validated is None else validated.mean_loss,
         validation_accuracy=None if validated is None else validated.accuracy,
-        rate=state.optimizer.lr,
+        rate=state.rate(steps - 1, steps),
         seconds=trained.seconds + perf_counter() - started,
         images_per_second=trained.seen / trained.seconds,
         best=False,
@@ -193,10 +194,11 @@ def finish_epoch(state: TrainingState, steps: int, validating: Source | None) ->
 
 
 def measure(model: Layer, loss: Loss, source: Source) -> Sums:
-    """Return the sums of loss and correct answers in inference."""
+    """Return the sums of loss and correct answers in inference; a loss may be NaN or infinite."""
     sums = Sums()
-    for x, targets in source.in_order():
-        outputs = model(x)
-        value, _ = loss(outputs, targets)
-        sums.add(value, count_correct(loss, outputs, targets), len(targets))
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        for x, targets in source.in_order():
+            outputs = model(x)
+            value, _ = loss(outputs, targets)
+            sums.add(value, count_correct(loss, outputs, targets), len(targets))
     return sums

@@ -19,7 +19,7 @@ def prepare(
     (fitted to the training part alone, unless the model brings its own), the names of the classes,
     the shape of an image.
     """
-    _check_alike(data, validation)
+    _check_kinds(data, validation)
     training_arrays = arrays(data, "training data")
     preprocessing = None
     if isinstance(data, Labelled):
@@ -51,6 +51,10 @@ def _source(
     if targets.ndim > 1:  # values for every output rather than class numbers
         targets = targets.astype(state.dtype)
     shape = _check_fit(state, x, targets, what)
+    if isinstance(data, Labelled) and len(shape) == 2 and 1 < shape[1] != len(data.classes):
+        raise ShapeError(
+            f"the model has {shape[1]} outputs, but the {what} has {len(data.classes)} classes"
+        )
     if state.augment is not None and x.ndim != 4:
         raise ShapeError(f"augmentation needs images (N, C, H, W), the {what} has shape {x.shape}")
     return ArraySource(
@@ -59,7 +63,7 @@ def _source(
         state.batch_size,
         preprocessing,
         state.augment,
-        classes=shape[1],
+        classes=shape[1] if len(shape) == 2 else 0,
         dtype=state.dtype,
     )
 
@@ -82,7 +86,7 @@ def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tup
     return tuple(shape)
 
 
-def _check_alike(data: Data, validation: Data | None) -> None:
+def _check_kinds(data: Data, validation: Data | None) -> None:
     """Validate on the kind of data that was trained on: only a data set is preprocessed."""
     if validation is None:
         return

@@ -118,6 +118,11 @@ class TrainingState:
         """The type that the model computes with."""
         return next((p.dtype for p in self.model.parameters()), np.dtype(np.float32))
 
+    def rate(self, step: int, steps: int) -> float:
+        """Return the learning rate in `step` of this epoch's `steps`."""
+        factor = self.schedule(self.epoch * steps + step, self.epochs * steps)
+        return self.optimizer.base_lr * factor
+
     def averaged(self) -> AbstractContextManager[None]:
         """Give the model the averages inside a ``with`` block; without averages change nothing."""
         return nullcontext() if self.averages is None else self.averages.swapped()
