@@ -9,6 +9,7 @@ from pellucid.types import Array
 _SIDE = 28
 _BOX = 20
 _FAINT = 10.0  # levels of 255 by which ink differs from the ground at least
+_TRACE = 0.02  # of full ink; less is the ground's unevenness
 _LARGE = 64  # from this size on, single specks are smoothed away
 
 
@@ -77,7 +78,8 @@ def _ink(grey: Array) -> Array:
     if full < _FAINT:
         raise DataError("nothing is drawn on this image, or it is too faint to be seen")
     # the soft edge of a stroke is below the threshold, and lies beside what is above
-    return np.where(_grown(strong), np.minimum(difference / full, 1.0), 0.0)
+    ink = np.minimum(difference / full, 1.0)
+    return np.where(_grown(strong) & (ink > _TRACE), ink, 0.0)
 
 
 def _ground(grey: Array) -> Array:

@@ -41,11 +41,11 @@ def read_image(path: str | Path, shape: Shape | None = None) -> Array:
     DataError
         It cannot be read as an image, or is larger than Pillow's limit against decompression bombs.
     """
+    if shape is not None and (len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1):
+        raise ShapeError(f"an image is read as (1, H, W) or (3, H, W), not {shape}")
     with opened(path) as image:
         channels, size = shape_of(image)
         if shape is not None:
-            if len(shape) != 3 or shape[0] not in (1, 3):
-                raise ShapeError(f"an image is read as (1, H, W) or (3, H, W), not {shape}")
             channels, size = shape[0], (shape[1], shape[2])
         return pixels(image, channels, size)
 
@@ -62,11 +62,9 @@ def opened(path: str | Path) -> Iterator["Image.Image"]:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path) as image:
                 yield image
-    except DataError:
-        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: the image is too large to be taken for a photo") from error
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
         if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
             raise DataError(f"{path}: {error.strerror}") from error
         said = "not an image file" if "cannot identify" in str(error) else str(error)
@@ -98,7 +96,7 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
     from PIL import Image
 
     if image.mode == "F":
-        raise DataError("images of floating-point numbers are not read; save it with 8 bits")
+        raise ValueError("its pixels are floating-point numbers; save it with 8 bits")
     if not image.mode.startswith("I"):
         return image
     levels = np.asarray(image).astype(np.int64)

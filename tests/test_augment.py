@@ -1,0 +1,473 @@
+"""Augmentations do what their formula says, follow from their generator, and harm nothing."""
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from pellucid.data import augment
+from pellucid.data.augment import (
+    Affine,
+    Augmentation,
+    Brightness,
+    Compose,
+    Contrast,
+    CutMix,
+    Cutout,
+    Mixup,
+    RandomCrop,
+    RandomFlip,
+)
+from pellucid.data.augment.affine import forward_matrices, transform
+from pellucid.data.augment.base import registry
+from pellucid.data.augment.place import crop
+from pellucid.errors import DataError, FileError, ShapeError
+from pellucid.types import Array, Generator
+
+EXAMPLES: dict[str, Augmentation] = {
+    "crop": RandomCrop(3),
+    "flip": RandomFlip(),
+    "flip vertically": RandomFlip(horizontal=False),
+    "affine": Affine(degrees=20, scale=0.2, shear=10, translate=0.1),
+    "cutout": Cutout(4),
+    "mixup": Mixup(0.5),
+    "cutmix": CutMix(),
+    "brightness": Brightness(0.5),
+    "contrast": Contrast(0.5),
+    "several": Compose((RandomCrop(2), RandomFlip(), CutMix(), Mixup())),
+}
+every = pytest.mark.parametrize("augmentation", EXAMPLES.values(), ids=EXAMPLES)
+CLASSES = 5
+
+
+def source(seed: int = 0) -> Generator:
+    return np.random.Generator(np.random.Philox(seed))
+
+
+def batch(dtype: Any = np.uint8, shape: tuple[int, ...] = (40, 3, 9, 7)) -> tuple[Array, Array]:
+    generator = source(99)
+    images = generator.integers(0, 256, shape, np.uint8)
+    images = images if dtype == np.uint8 else (images / 255 - 0.5).astype(dtype)
+    return images, generator.integers(0, CLASSES, len(images))
+
+
+def test_every_augmentation_is_tested_here() -> None:
+    assert {type(example) for example in EXAMPLES.values()} == set(registry.values())
+
+
+# What holds for all
+
+
+@every
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_shape_type_and_range_are_kept(augmentation: Augmentation, dtype: Any) -> None:
+    images, targets = batch(dtype)
+    y, _ = augmentation(images, targets, source(), CLASSES)
+    mixes = "Mixup" in str(augmentation)
+    assert y.shape == images.shape
+    assert y.dtype == (np.float32 if mixes and dtype == np.uint8 else dtype)
+    low, high = min(images.min(), 0), max(images.max(), 0)
+    assert y.min() >= low - 1e-6
+    assert y.max() <= high + 1e-6
+    assert (y != images).any()
+
+
+@every
+def test_what_is_given_is_not_written_to(augmentation: Augmentation) -> None:
+    images, targets = batch()
+    probabilities = np.eye(CLASSES, dtype=np.float32)[targets]
+    for array in (images, targets, probabilities):
+        array.flags.writeable = False
+    augmentation(images, targets, source(), CLASSES)
+    augmentation(images, probabilities, source(), CLASSES)
+
+
+@every
+def test_the_same_generator_gives_the_same(augmentation: Augmentation) -> None:
+    images, targets = batch()
+    first, again, other = (augmentation(images, targets, source(s), CLASSES) for s in (1, 1, 2))
+    assert (first[0] == again[0]).all()
+    assert (first[1] == again[1]).all()
+    assert (first[0] != other[0]).any()
+
+
+@every
+def test_the_order_in_memory_makes_no_difference(augmentation: Augmentation) -> None:
+    images, targets = batch(np.float32)
+    batch_last = np.ascontiguousarray(images.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+    strided = np.repeat(images, 2, axis=3)[..., ::2]
+    expected, _ = augmentation(images, targets, source(), CLASSES)
+    for same in (batch_last, strided):
+        y, _ = augmentation(same, targets, source(), CLASSES)
+        np.testing.assert_allclose(y, expected, atol=1e-6)
+
+
+@every
+def test_images_differ_in_what_happens_to_them(augmentation: Augmentation) -> None:
+    one = np.random.default_rng(0).integers(0, 256, (1, 1, 9, 9), np.uint8)
+    images = np.repeat(one, 64, axis=0)
+    targets = np.arange(64) % CLASSES
+    if isinstance(augmentation, CutMix | Mixup):
+        images = (images * np.linspace(0, 1, 64)[:, None, None, None]).astype(np.uint8)
+    y, changed = augmentation(images, targets, source(), CLASSES)
+    assert len(np.unique(y.reshape(64, -1), axis=0)) > 1
+    if changed.ndim == 2:
+        assert len(np.unique(changed, axis=0)) > CLASSES
+
+
+@every
+def test_targets_stay_or_become_probabilities(augmentation: Augmentation) -> None:
+    images, targets = batch()
+    _, changed = augmentation(images, targets, source(), CLASSES)
+    if "Mix" in str(augmentation):
+        assert changed.shape == (len(images), CLASSES)
+        assert changed.dtype == np.float32
+        np.testing.assert_allclose(changed.sum(axis=1), 1, atol=1e-6)
+        assert changed.min() >= 0
+    else:
+        assert (changed == targets).all()
+
+
+@every
+def test_a_description_is_plain_data_that_builds_it_again(augmentation: Augmentation) -> None:
+    description = json.loads(json.dumps(augmentation.describe()))
+    assert augment.build(description) == augmentation
+
+
+@every
+def test_what_is_no_batch_of_images_is_refused(augmentation: Augmentation) -> None:
+    images, targets = batch()
+    with pytest.raises(ShapeError, match="expects images"):
+        augmentation(images[0], targets, source(), CLASSES)
+    with pytest.raises(ShapeError, match="expects images"):
+        augmentation(images, targets[:-1], source(), CLASSES)
+
+
+# Crop, flip, cutout
+
+
+def test_a_crop_without_padding_changes_nothing() -> None:
+    images, targets = batch()
+    assert (RandomCrop(0)(images, targets, source(), CLASSES)[0] == images).all()
+
+
+@given(
+    top=st.integers(0, 6), left=st.integers(0, 6), row=st.integers(0, 4), column=st.integers(0, 3)
+)
+def test_a_pixel_lands_where_the_offset_says(top: int, left: int, row: int, column: int) -> None:
+    padding = 3
+    image = np.zeros((1, 1, 5, 4), np.uint8)
+    image[0, 0, row, column] = 9
+    y = crop(image, padding, np.array([top]), np.array([left]))[0, 0]
+    to_row, to_column = row + padding - top, column + padding - left
+    inside = 0 <= to_row < 5 and 0 <= to_column < 4
+    assert y.sum() == (9 if inside else 0)
+    if inside:
+        assert y[to_row, to_column] == 9
+
+
+def test_every_offset_of_a_crop_occurs_and_none_beyond() -> None:
+    images = np.zeros((600, 1, 7, 7), np.uint8)
+    images[:, :, 3, 3] = 1
+    y, _ = RandomCrop(2)(images, np.zeros(600, int), source(), 1)
+    places = {tuple(place[2:]) for place in np.argwhere(y)}
+    assert places == {(row, column) for row in range(1, 6) for column in range(1, 6)}
+
+
+@pytest.mark.parametrize(("horizontal", "axis"), [(True, 3), (False, 2)])
+def test_a_sure_flip_mirrors_and_a_second_undoes_it(horizontal: bool, axis: int) -> None:
+    images, targets = batch()
+    flip = RandomFlip(1.0, horizontal)
+    once, _ = flip(images, targets, source(), CLASSES)
+    assert (once == np.flip(images, axis)).all()
+    assert (flip(once, targets, source(), CLASSES)[0] == images).all()
+
+
+def test_a_flip_happens_as_often_as_its_probability_says() -> None:
+    images = np.zeros((2000, 1, 1, 2), np.uint8)
+    images[..., 0] = 1
+    y, _ = RandomFlip(0.3)(images, np.zeros(2000, int), source(), 1)
+    assert y[..., 1].mean() == pytest.approx(0.3, abs=0.03)  # three standard deviations
+    assert (y.sum(axis=3) == 1).all()
+
+
+def test_cutout_covers_one_square_whose_centre_is_inside() -> None:
+    images = np.ones((500, 2, 8, 9), np.uint8)
+    y, _ = Cutout(4)(images, np.zeros(500, int), source(), 1)
+    areas = set()
+    for image in y:
+        assert (image[0] == image[1]).all()
+        rows, columns = np.nonzero(image[0] == 0)
+        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+        assert height * width == len(rows)
+        assert 2 <= height <= 4
+        assert 2 <= width <= 4
+        areas.add((height, width))
+    assert len(areas) == 9
+
+
+# Affine
+
+
+def turned(image: Array, degrees: float) -> Array:
+    matrix = forward_matrices(np.radians([degrees]), np.ones(1), np.zeros(1))
+    return transform(image[None, None], matrix, np.zeros((1, 2)))[0, 0]
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+@pytest.mark.parametrize("side", [5, 6])
+def test_quarter_turns_are_exact(quarters: int, side: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
+    assert (turned(image, 90 * quarters) == np.rot90(image, quarters)).all()
+    exact = image.astype(np.float64)
+    np.testing.assert_allclose(turned(exact, 90 * quarters), np.rot90(exact, quarters), atol=1e-10)
+
+
+angles = st.floats(-3.2, 3.2)
+
+
+@given(
+    angle=angles,
+    scale=st.floats(0.3, 2),
+    shear=st.floats(-1, 1),
+    shift=st.tuples(st.floats(-5, 5), st.floats(-5, 5)),
+)
+def test_any_affine_map_is_what_scipy_makes_of_it(
+    angle: float, scale: float, shear: float, shift: tuple[float, float]
+) -> None:
+    image = np.random.default_rng(1).random((6, 9))
+    matrices = forward_matrices(np.array([angle]), np.array([scale]), np.array([shear]))
+    inverse = np.linalg.inv(matrices[0])
+    middle = np.array([2.5, 4.0])
+    expected = ndimage.affine_transform(
+        image,
+        inverse,
+        offset=middle - inverse @ (middle + shift),
+        order=1,
+        mode="grid-constant",
+    )
+    y = transform(image[None, None], matrices, np.array([shift]))[0, 0]
+    np.testing.assert_allclose(y, expected, atol=1e-9)
+
+
+def test_each_image_of_a_batch_has_its_own_map() -> None:
+    images, _ = batch(np.float64)
+    generator = source()
+    matrices = forward_matrices(*(generator.uniform(0.5, 1, len(images)) for _ in range(3)))
+    shifts = generator.uniform(-2, 2, (len(images), 2))
+    together = transform(images, matrices, shifts)
+    for i in range(len(images)):
+        alone = transform(images[i : i + 1], matrices[i : i + 1], shifts[i : i + 1])
+        np.testing.assert_allclose(together[i], alone[0], atol=1e-12)
+
+
+def test_whole_shifts_move_pixels_down_and_to_the_right() -> None:
+    image = np.arange(1, 13, dtype=np.uint8).reshape(1, 1, 3, 4)
+    y = transform(image, np.eye(2)[None], np.array([[1.0, 2.0]]))[0, 0]
+    assert y.tolist() == [[0, 0, 0, 0], [0, 0, 1, 2], [0, 0, 5, 6]]
+
+
+def test_a_shear_moves_rows_sideways() -> None:
+    image = np.zeros((1, 1, 5, 5), np.uint8)
+    image[0, 0, :, 2] = 1
+    matrices = forward_matrices(np.zeros(1), np.ones(1), np.array([np.pi / 4]))
+    assert (transform(image, matrices, np.zeros((1, 2)))[0, 0] == np.eye(5)).all()
+
+
+def test_an_affine_without_amounts_changes_nothing() -> None:
+    images, targets = batch()
+    assert (Affine()(images, targets, source(), CLASSES)[0] == images).all()
+
+
+def test_affine_amounts_are_the_largest_that_occur(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: dict[str, Array] = {}
+
+    def watch(images: Array, matrices: Array, shifts: Array) -> Array:
+        seen.update(matrices=matrices, shifts=shifts)
+        return images
+
+    monkeypatch.setattr("pellucid.data.augment.affine.transform", watch)
+    images = np.zeros((2000, 1, 10, 20), np.uint8)
+    Affine(degrees=30, scale=0.2, translate=0.1)(images, np.zeros(2000, int), source(), 1)
+    matrices = seen["matrices"]
+    scale = np.sqrt(np.linalg.det(matrices))
+    degrees = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
+    for values, low, high in (
+        (scale, 0.8, 1.2),
+        (degrees, -30, 30),
+        (seen["shifts"][:, 0], -1, 1),
+        (seen["shifts"][:, 1], -2, 2),
+    ):
+        width = high - low
+        assert low <= values.min() < low + 0.01 * width
+        assert high - 0.01 * width < values.max() <= high
+
+
+# Brightness and contrast
+
+
+def test_brightness_multiplies_what_lies_above_black() -> None:
+    images = np.full((200, 1, 1, 2), 100, np.uint8)
+    images[..., 1] = 0
+    y, _ = Brightness(0.5)(images, np.zeros(200, int), source(), 1)
+    assert (y[..., 1] == 0).all()
+    assert 50 <= y[..., 0].min() < 53
+    assert 147 < y[..., 0].max() <= 150
+    floats = np.tile(np.array([-1, 0, 1, 3], np.float32), (50, 1, 1, 1))
+    y, _ = Brightness(1.0)(floats, np.zeros(50, int), source(), 1)
+    factor = y[..., 1:2] + 1
+    expected = np.minimum(-1 + factor * (floats + 1), 3)  # what is brighter than white is white
+    np.testing.assert_allclose(y, expected, atol=1e-5)
+    assert factor.min() < 0.2
+    assert factor.max() > 1.8
+
+
+def test_contrast_keeps_each_image_at_its_mean() -> None:
+    images, targets = batch(np.float64)
+    images = images * 0.2  # so that nothing is cut off
+    images[0, 0, 0, :2] = [-0.5, 0.5]
+    y, _ = Contrast(0.5)(images, targets, source(), CLASSES)
+    mean = images.mean(axis=(1, 2, 3), keepdims=True)
+    ratio = (y[1:] - mean[1:]) / (images[1:] - mean[1:])
+    assert ratio.min() >= 0.5
+    assert ratio.max() <= 1.5
+    np.testing.assert_allclose(np.ptp(ratio, axis=(1, 2, 3)), 0, atol=1e-9)
+
+
+def test_bytes_are_cut_off_at_their_ends_rather_than_wrapped() -> None:
+    images = np.tile(np.array([0, 250], np.uint8), (100, 1, 1, 1))
+    for change in (Brightness(1.0), Contrast(1.0)):
+        y, _ = change(images, np.zeros(100, int), source(), 1)
+        assert (y[..., 0].astype(int) <= y[..., 1]).all()
+        assert (y[..., 1] == 255).any()
+
+
+# Mixing
+
+
+def test_mixup_mixes_images_and_targets_alike() -> None:
+    # a pixel per class, so that an image is its own target
+    targets = np.arange(60) % CLASSES
+    images = np.eye(CLASSES)[targets].reshape(60, 1, 1, CLASSES)
+    y, mixed = Mixup(1.0)(images, targets, source(), CLASSES)
+    np.testing.assert_allclose(y.reshape(60, CLASSES), mixed, atol=1e-6)
+    own = mixed[np.arange(60), targets]
+    assert (own < 0.9).any()
+
+
+def test_the_share_in_mixup_is_beta_distributed() -> None:
+    alpha, count = 0.4, 1500
+    images, targets = np.zeros((count, 1, 1, 1), np.uint8), np.arange(count)
+    _, mixed = Mixup(alpha)(images, targets, source(), count)
+    share = mixed[np.arange(count), targets]
+    # Beta(α, α) has the mean 1/2 and the variance 1 / (4·(2α + 1))
+    assert share.mean() == pytest.approx(0.5, abs=0.04)
+    assert share.var() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.1)
+
+
+def test_cutmix_pastes_one_box_and_mixes_targets_by_its_area() -> None:
+    count = 300
+    images = np.arange(count, dtype=np.float64)[:, None, None, None] * np.ones((1, 2, 6, 8))
+    y, mixed = CutMix()(images, np.arange(count), source(), count)
+    boxes = set()
+    for i, image in enumerate(y):
+        assert (image[0] == image[1]).all()
+        pasted = image[0] != i
+        np.testing.assert_allclose(mixed[i, i], 1 - pasted.mean(), atol=1e-6)
+        if pasted.any():
+            assert len(np.unique(image[0][pasted])) == 1
+            rows, columns = np.nonzero(pasted)
+            assert (np.ptp(rows) + 1) * (np.ptp(columns) + 1) == pasted.sum()
+            boxes.add((np.ptp(rows), np.ptp(columns)))
+    assert len(boxes) > 20
+
+
+def test_what_is_mixed_can_be_mixed_again() -> None:
+    images, targets = batch(np.float32)
+    y, once = CutMix()(images, targets, source(1), CLASSES)
+    _, twice = Mixup(1.0)(y, once, source(2), CLASSES)
+    np.testing.assert_allclose(twice.sum(axis=1), 1, atol=1e-6)
+    with pytest.raises(DataError, match="probabilities"):
+        Mixup()(images, once[:, :-1], source(), CLASSES)
+
+
+# Text and descriptions
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("crop", RandomCrop(4)),
+        ("crop,flip", Compose((RandomCrop(4), RandomFlip(0.5)))),
+        (" Crop:2 , flip:0.25 ", Compose((RandomCrop(2), RandomFlip(0.25)))),
+        ("flip-vertical", RandomFlip(0.5, horizontal=False)),
+        ("rotate:15", Affine(degrees=15)),
+        ("scale:0.2", Affine(scale=0.2)),
+        ("shear", Affine(shear=10)),
+        ("translate:0.2", Affine(translate=0.2)),
+        ("affine:5:0.2", Affine(5, 0.2, 5, 0.1)),
+        ("cutout:16", Cutout(16)),
+        ("mixup:0.4,cutmix", Compose((Mixup(0.4), CutMix(1.0)))),
+        ("brightness:0.1,contrast", Compose((Brightness(0.1), Contrast(0.2)))),
+    ],
+)
+def test_text_is_read(text: str, expected: Augmentation) -> None:
+    assert augment.parse(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("flop", "unknown augmentation 'flop'; did you mean 'flip'"),
+        ("", "unknown augmentation ''"),
+        ("crop,", "unknown augmentation ''"),
+        ("crop:x", "'x' in an augmentation is no number"),
+        ("crop:4:5", "'crop:4:5' has more numbers"),
+        ("crop:-1", "padding of RandomCrop is a number from 0 on, not -1"),
+        ("crop:1.5", "whole number"),
+        ("flip:2", "from 0 to 1, not 2"),
+        ("flip:nan", "from 0 to 1, not nan"),
+        ("rotate:-1", "degrees"),
+        ("scale:1", "scale"),
+        ("shear:90", "shear"),
+        ("translate:2", "translate"),
+        ("cutout:0", "size of Cutout"),
+        ("mixup:0", "alpha of Mixup"),
+        ("cutmix:-1", "alpha of CutMix"),
+        ("brightness:1.5", "amount of Brightness"),
+        ("contrast:-0.1", "amount of Contrast"),
+    ],
+)
+def test_text_that_means_nothing_is_refused(text: str, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        augment.parse(text)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        None,
+        {"padding": 4},
+        {"type": "Layer"},
+        {"type": "RandomCrop", "pad": 4},
+        {"type": "RandomCrop", "padding": -4},
+        {"type": "Compose"},
+        {"type": "Compose", "parts": [{"type": "Unknown"}]},
+        {"type": "Compose", "parts": "crop"},
+    ],
+)
+def test_a_description_that_means_nothing_is_refused(description: Any) -> None:
+    with pytest.raises(FileError):
+        augment.build(description)
+
+
+def test_augmentations_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RandomCrop(4).padding = 5  # type: ignore[misc]  # what the test is about
+    with pytest.raises(DataError, match="takes augmentations"):
+        Compose(("crop",))  # type: ignore[arg-type]  # what the test is about
