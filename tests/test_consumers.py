@@ -1,0 +1,219 @@
+"""What can be done with records on their way: stop, log, show."""
+
+import csv
+import io
+import math
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+import small_run
+from pellucid.errors import TrainingError
+from pellucid.training import (
+    Epoch,
+    Record,
+    log_csv,
+    records,
+    show_progress,
+    stop_early,
+    stop_on_signal,
+)
+from pellucid.training.checkpoint import resume, save_checkpoint
+
+DATA, VALIDATION = small_run.DATA, small_run.VALIDATION
+EPOCH = Epoch(1, 9, 3, 1.0, 0.5, 1.0, 0.5, 0.1, 1.0, 60.0, False)
+
+
+def with_losses(losses: list[float]) -> list[Epoch]:
+    return [replace(EPOCH, epoch=n, validation_loss=v) for n, v in enumerate(losses, start=1)]
+
+
+# Stopping early
+
+
+@pytest.mark.parametrize(
+    ("losses", "patience", "drawn"),
+    [
+        ([3, 2, 1], 1, 3),
+        ([3, 2, 2, 1], 1, 3),
+        ([3, 2, 4, 1, 5, 5, 0], 2, 6),
+        ([3, math.nan, 2], 1, 2),
+        ([3, math.nan, 2], 2, 3),
+        ([math.nan, 3, 4], 1, 1),
+    ],
+)
+def test_a_run_stops_after_epochs_without_improvement(
+    losses: list[float], patience: int, drawn: int
+) -> None:
+    assert len(list(stop_early(with_losses(losses), patience))) == drawn
+
+
+def test_a_run_that_continues_stops_where_the_whole_would_have() -> None:
+    losses = [3.0, 2.0, 2.5, 2.25, 2.0, 1.0]
+    whole = list(stop_early(with_losses(losses), 3))
+    for cut in range(len(losses)):
+        before, after = with_losses(losses)[:cut], with_losses(losses)[cut:]
+        rest = list(stop_early(after, 3, history=before))
+        assert (before + rest)[: len(whole)] == whole
+        assert len(before + rest) == max(len(whole), cut)
+
+
+def test_what_grows_is_monitored_upwards() -> None:
+    epochs = [replace(EPOCH, accuracy=value) for value in (0.5, 0.6, 0.6, 0.9)]
+    assert len(list(stop_early(epochs, 1, "accuracy"))) == 3
+
+
+def test_what_cannot_be_monitored_is_told() -> None:
+    with pytest.raises(TrainingError, match="did you mean 'validation_loss'"):
+        stop_early([], 3, "validation_los")  # type: ignore[arg-type]  # which is what is tested
+    with pytest.raises(TrainingError, match="at least 1, not 0"):
+        stop_early([], 0)
+    unvalidated = [replace(EPOCH, validation_loss=None)]
+    with pytest.raises(TrainingError, match="this run has no validation loss"):
+        list(stop_early(unvalidated, 3))
+
+
+def test_steps_pass_through() -> None:
+    state = small_run.new_state(epochs=1)
+    assert len(list(stop_early(records(state, DATA, VALIDATION), 1))) == 9
+
+
+# The log
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_log_has_a_row_an_epoch_and_the_exact_values(tmp_path: Path) -> None:
+    state, path = small_run.new_state(), tmp_path / "history.csv"
+    assert [len(rows(path)) for _ in log_csv(records(state, DATA), state, path)] == (
+        [0] * 8 + [1] * 9 + [2] * 9 + [3]
+    )
+    for row, epoch in zip(rows(path), state.history, strict=True):
+        assert int(row["epoch"]) == epoch.epoch
+        assert float(row["loss"]) == epoch.loss
+        assert row["validation_loss"] == ""
+        assert row["best"] == "False"
+
+
+def test_the_log_of_a_resumed_run_repeats_and_misses_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    state = small_run.new_state()
+    for _ in islice(log_csv(records(state, DATA), state, path), 20):
+        pass
+    save_checkpoint(state, tmp_path)
+    path.unlink()
+    again = resume(tmp_path, DATA, augment=small_run.AUGMENT)
+    list(log_csv(records(again, DATA), again, path))
+    assert [row["epoch"] for row in rows(path)] == ["1", "2", "3"]
+
+
+# Signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_the_batch(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    state, said = small_run.new_state(), list[signal.Signals]()
+    seen = 0
+    for _ in stop_on_signal(records(state, DATA), said.append):
+        seen += 1
+        assert not said
+        if seen == 3:
+            os.kill(os.getpid(), number)
+    assert seen == 3
+    assert (state.epoch, state.step) == (0, 3)
+    assert said == [number]
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_in_the_middle_of_a_step_lets_it_finish() -> None:
+    state = small_run.new_state()
+
+    def interrupted() -> Iterator[Record]:
+        for record in records(state, DATA):
+            os.kill(os.getpid(), signal.SIGINT)
+            yield record
+
+    assert len(list(stop_on_signal(interrupted()))) == 1
+    assert state.step == 1
+
+
+def test_the_second_signal_interrupts() -> None:
+    before = signal.getsignal(signal.SIGINT)
+
+    def stubborn() -> Iterator[Record]:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        yield EPOCH
+
+    with pytest.raises(KeyboardInterrupt):
+        list(stop_on_signal(stubborn()))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_the_handlers_are_put_back_when_the_run_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    running = stop_on_signal(iter([EPOCH, EPOCH]))
+    next(running)
+    assert signal.getsignal(signal.SIGTERM) is not before
+    running.close()  # type: ignore[attr-defined]  # it is a generator
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_outside_the_main_thread_signals_are_left_alone() -> None:
+    drawn: list[Record] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def draw() -> None:
+        for record in stop_on_signal(iter([EPOCH, EPOCH])):
+            assert signal.getsignal(signal.SIGINT) is before
+            drawn.append(record)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    thread.join()
+    assert len(drawn) == 2
+
+
+# Progress
+
+
+def test_elsewhere_than_on_a_terminal_there_is_a_line_an_epoch(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    state = small_run.new_state()
+    told = list(show_progress(records(state, DATA, VALIDATION)))
+    assert len(told) == 27
+    assert capsys.readouterr().out.splitlines() == [str(epoch) for epoch in state.history]
+
+
+def test_on_a_terminal_there_is_a_bar_and_a_line_an_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "300")
+    state = small_run.new_state()
+    told = list(show_progress(records(state, DATA, VALIDATION)))
+    assert len(told) == 27
+    shown = terminal.getvalue()
+    assert all(str(epoch) in shown for epoch in state.history)
+    assert "━" in shown
+    assert "epoch 3/3" in shown
