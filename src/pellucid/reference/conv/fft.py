@@ -159,14 +159,15 @@ def _lengths(window: Window) -> tuple[int, int]:
 
 def _good_length(n: int) -> int:
     """Return the smallest length from `n` on whose prime factors are 2, 3 and 5 alone."""
-    while True:
-        rest = n
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return n
-        n += 1
+    best = 1 << (n - 1).bit_length()
+    fives = 1
+    while fives < best:
+        odd = fives
+        while odd < best:
+            best = min(best, odd << (-(-n // odd) - 1).bit_length())
+            odd *= 3
+        fives *= 5
+    return best
 
 
 def _block(rows: int, terms: int, columns: int, window: Window, itemsize: int) -> int:
