@@ -56,6 +56,7 @@ THIRD_PARTY = {
     "estimator": {"sklearn"},
     "evaluation": {"pandas"},
     "interchange": {"safetensors", "onnx", "torch", "tensorflow", "keras"},
+    "testing": {"hypothesis"},
     "training": {"pandas", "rich", "safetensors"},
     "view": {"matplotlib", "pandas", "PIL"},
 }
@@ -66,6 +67,7 @@ ON_IMPORT = {
     "compiled": {"numba", "llvmlite"},
     "estimator": {"sklearn"},
     "interchange": {"safetensors"},
+    "testing": {"hypothesis"},
     "training": {"safetensors"},
     "view": {"matplotlib"},
 }
@@ -219,12 +221,13 @@ def test_pictures_know_no_concrete_layer():
     assert not wrong, listed(wrong)
 
 
-def test_the_reference_knows_no_layers_and_engines_are_reached_through_ops():
+def test_engines_are_reached_through_ops_alone():
     wrong = [
         found
         for found in OWN
         if found.target in ("reference", "compiled")
         and found.part not in ("reference", "compiled", "engine", "ops")
+        and "choose" not in (found.name, found.module.split(".")[-1])  # the list of algorithms
     ]
     assert not wrong, listed(wrong)
 
