@@ -1,4 +1,4 @@
-"""The command `pellucid`: it reads what the user wrote, calls the library, and shows what came out."""
+"""The command `pellucid`: it reads what the user wrote, calls the library, shows what came out."""
 
 import os
 import sys

@@ -95,14 +95,14 @@ class Summary:
         return (self.parameters + self.buffers) * self.item_bytes
 
     def __str__(self) -> str:
-        heads = ("Layer", "Type", "Output", "Parameters", "Multiply-adds", "Memory")
-        lines = [heads, *(_cells(row) for row in self.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+        lines = [HEADS, *map(cells, self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(HEADS))]
         rule = "─" * (sum(widths) + 2 * len(widths) - 2)
         head, *body = (_aligned(line, widths) for line in lines)
-        return "\n".join([head, rule, *body, rule, *self._totals()])
+        return "\n".join([head, rule, *body, rule, *self.totals()])
 
-    def _totals(self) -> list[str]:
+    def totals(self) -> list[str]:
+        """Return the sums, a line for each."""
         gathered = f", and {self.buffers:,} gathered" if self.buffers else ""
         return [
             f"Parameters     {self.parameters:,} learned{gathered}",
@@ -191,7 +191,11 @@ def _arguments(layer: Layer) -> str:
     )
 
 
-def _cells(row: Row) -> tuple[str, ...]:
+HEADS = ("Layer", "Type", "Output", "Parameters", "Multiply-adds", "Memory")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Return what stands under `HEADS` for one layer."""
     name = "  " * row.depth + row.path.rpartition(".")[2]
     call = row.type if row.arguments is None else f"{row.type}({row.arguments})"
     counts = (f"{count:,}" if count else "" for count in (row.parameters, row.multiply_adds))

@@ -1,0 +1,42 @@
+"""The list of commands."""
+
+from typing import Annotated
+
+import typer
+
+import pellucid
+from pellucid.cli.algorithms import algorithms
+from pellucid.cli.data import data
+from pellucid.cli.evaluate import evaluate
+from pellucid.cli.predict import predict
+from pellucid.cli.resume import resume
+from pellucid.cli.summary import summary
+from pellucid.cli.train import train
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, resume, evaluate, predict, summary, data, algorithms):
+    app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pellucid {pellucid.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def pellucid_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+    ] = False,
+) -> None:
+    """Convolutional neural networks that can be seen through.
+
+    Try: [bold]pellucid train digits[/bold]
+    """

@@ -1,0 +1,248 @@
+"""What several commands share: options, data, trained models, tables."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pellucid import engine
+from pellucid.cli import folders
+from pellucid.errors import DataError, FileError, PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.data import Splits
+    from pellucid.layers import Layer
+    from pellucid.types import Shape
+
+_COMPUTING = "How it is computed"
+_READING = "How files and folders are read"
+
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="A data set's name, or a folder, CSV or NPZ file.")
+]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder of a run, or a model.safetensors file.")
+]
+Engine = Annotated[
+    str | None,
+    typer.Option(
+        help=f"What computes: {', '.join(engine.NAMES)}.",
+        rich_help_panel=_COMPUTING,
+        show_default=engine.NAMES[0],
+    ),
+]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        min=1, help="Threads to compute with.", show_default="all", rich_help_panel=_COMPUTING
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HxW",
+        help="Folders: the size to which images are brought. CSV: the size of an image.",
+        rich_help_panel=_READING,
+    ),
+]
+Channels = Annotated[
+    int | None,
+    typer.Option(min=1, help="1 for grey, 3 for colour.", rich_help_panel=_READING),
+]
+Label = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="CSV: the column of the class, by name or by number from 0.",
+        rich_help_panel=_READING,
+    ),
+]
+Header = Annotated[
+    bool | None,
+    typer.Option(
+        "--header/--no-header",
+        help="CSV: whether the first line holds names.",
+        show_default="as it looks",
+        rich_help_panel=_READING,
+    ),
+]
+ChannelsLast = Annotated[
+    bool | None,
+    typer.Option(
+        "--channels-last/--channels-first",
+        help="CSV, NPZ: whether a pixel's channels stand together.",
+        show_default=False,
+        rich_help_panel=_READING,
+    ),
+]
+SkipBad = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bad",
+        help="Leave out rows and images that cannot be read, and name them.",
+        rich_help_panel=_READING,
+    ),
+]
+
+
+@contextmanager
+def computing(engine_name: str | None, threads: int | None) -> Iterator[None]:
+    """Compute inside the ``with`` block as the user chose."""
+    with ExitStack() as chosen:
+        if engine_name is not None:
+            chosen.enter_context(engine.using(engine_name))
+        if threads is not None:
+            chosen.enter_context(_limited(threads))
+        yield
+
+
+def _limited(threads: int) -> Any:
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(limits=threads)
+
+
+def reading(
+    source: str,
+    size: str | None,
+    channels: int | None,
+    label: str | None,
+    header: bool | None,
+    channels_last: bool | None,
+    skip_bad: bool,
+) -> dict[str, Any]:
+    """Return what was said of how to read `source`, as `data.load` takes it."""
+    from pellucid.data.registry import takes
+
+    sides = None if size is None else sizes(size, "--size")
+    given: dict[str, Any] = {"label": _column(label), "header": header}
+    given |= {"channels_last": channels_last, "skip_bad": skip_bad or None}
+    if takes(source, "shape"):
+        given["shape"] = sides if sides is None or channels is None else (channels, *sides)
+    else:
+        given |= {"size": sides, "channels": channels}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def with_modest_size(source: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return `options` with a size for a folder of large photos, if none was given."""
+    from pellucid.data import images
+    from pellucid.data.registry import takes
+
+    if not takes(source, "size") or "size" in options:
+        return options
+    first = next(iter(images.listed(Path(source).expanduser())), None)
+    if first is None:
+        return options
+    with images.opened(first) as image:
+        _, size = images.shape_of(image)
+    if min(size) <= _LARGE:
+        return options
+    note(f"{source}: large images are brought to {_MODEST}×{_MODEST}; --size chooses another size")
+    return options | {"size": (_MODEST, _MODEST)}
+
+
+_LARGE = 128
+_MODEST = 64
+
+
+def sizes(text: str, option: str, count: int = 2) -> tuple[int, ...]:
+    """Return the numbers of ``"28x28"``; one number alone stands for a square.
+
+    >>> sizes("32", "--size")
+    (32, 32)
+    """
+    parts = text.lower().replace("×", "x").split("x")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        parts = []
+    if len(parts) == 1 and count == 2:
+        parts *= 2
+    if len(parts) != count:
+        raise PellucidError(
+            f"{option} is {count} numbers joined by x, such as {_EXAMPLES[count]}, not '{text}'"
+        )
+    return tuple(map(int, parts))
+
+
+_EXAMPLES = {2: "28x28", 3: "1x28x28", 4: "64x3x32x32"}
+
+
+def _column(label: str | None) -> str | int | None:
+    return int(label) if label is not None and label.lstrip("-").isdecimal() else label
+
+
+def load_data(source: str, options: dict[str, Any]) -> "Splits":
+    """Load `source`; say what was left out; let errors speak of the command's options."""
+    from pellucid import data
+
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always", data.SkippedWarning)
+        try:
+            splits = data.load(source, **options)
+        except DataError as error:
+            raise DataError(in_options(str(error))) from error
+    for warning in heard:
+        note(str(warning.message))
+    return splits
+
+
+def in_options(message: str) -> str:
+    """Return `message` with the command's options in place of Python's arguments."""
+    message = message.replace("skip_bad=True", "--skip-bad")
+    return message.replace("give a size, for example size=", "give a size, for example --size ")
+
+
+def load_model(run: Path) -> "Layer":
+    """Return the trained model in the folder of a run, or in a file."""
+    from pellucid.interchange.safetensors import load
+
+    if not run.exists():
+        raise FileError(f"there is no run '{run}'; `pellucid train` makes one")
+    path = run / folders.MODEL if run.is_dir() else run
+    if not path.exists():
+        unfinished = (run / folders.CHECKPOINT).exists()
+        hint = f"; it is not finished: pellucid resume {run}" if unfinished else ""
+        raise FileError(f"{run} has no {folders.MODEL}{hint}")
+    return load(path)
+
+
+def input_shape_of(model: "Layer", run: Path) -> "Shape":
+    """Return the shape of the images that `model` was trained on."""
+    if model.input_shape is None:
+        raise FileError(f"{run} does not say what images its model was trained on")
+    return model.input_shape
+
+
+def note(text: str) -> None:
+    """Write a line to stderr that is no error."""
+    print(text, file=sys.stderr)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; a column whose name begins with ">" is of numbers and set to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        right = column.startswith(">")
+        table.add_column(column.lstrip(">"), justify="right" if right else "left")
+    for row in rows:
+        table.add_row(*row)
+    # in a file there is room, where nobody has said how much
+    wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    Console(width=200 if wide else None, highlight=False, markup=False).print(table)
+
+
+def thousands(number: float) -> str:
+    """Return a count as people write it.
+
+    >>> thousands(1234567)
+    '1,234,567'
+    """
+    return f"{number:,.0f}"

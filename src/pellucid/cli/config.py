@@ -1,0 +1,90 @@
+"""What a run was asked for, kept in its folder so that it can be resumed and evaluated."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pellucid
+from pellucid.cli import common, folders
+from pellucid.errors import FileError
+from pellucid.files import atomic_write
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet, Splits
+
+
+@dataclass(frozen=True)
+class Config:
+    """The choices of ``pellucid train``, each resolved; the names are those of its options."""
+
+    data: str
+    model: str
+    epochs: int
+    batch_size: int
+    optimizer: str
+    lr: float
+    schedule: str
+    weight_decay: float
+    engine: str
+    momentum: float | None = None
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    augment: str | None = None
+    ema: float | None = None
+    validation: float = 0.1
+    patience: int | None = None
+    seed: int = 0
+    threads: int | None = None
+    reading: dict[str, Any] = field(default_factory=dict)
+    version: str = pellucid.__version__
+
+    def save(self, folder: Path) -> None:
+        """Write it into the run's folder."""
+        text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
+        atomic_write(folder / folders.CONFIG, f"{text}\n".encode())
+
+    @classmethod
+    def load(cls, folder: Path) -> "Config":
+        """Return the one in the run's folder."""
+        path = folder / folders.CONFIG
+        if not path.exists():
+            raise FileError(
+                f"{folder} is no run: it has no {folders.CONFIG}; `pellucid train` makes one"
+            )
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise FileError(f"{path} is damaged or of another version: {error}") from error
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a run learns from, is measured on while it learns, and is judged by at the end."""
+
+    train: "DataSet"
+    validation: "DataSet | None"
+    test: "DataSet | None"
+
+    @classmethod
+    def of(cls, splits: "Splits", config: Config) -> "Parts":
+        """Divide a data set as the run does."""
+        if not config.validation:
+            return cls(splits.train, None, splits.test)
+        train, validation = splits.train.split(config.validation, config.seed)
+        return cls(train, validation, splits.test)
+
+    @classmethod
+    def load(cls, config: Config) -> "Parts":
+        """Load the run's data and divide it."""
+        return cls.of(common.load_data(config.data, config.reading), config)
+
+    @property
+    def judge(self) -> "tuple[DataSet, str] | None":
+        """What the run is judged by, and what that is called: the test part, if there is one."""
+        if self.test is not None:
+            return self.test, "Test"
+        if self.validation is not None:
+            return self.validation, "Validation (there is no test part)"
+        return None

@@ -1,0 +1,67 @@
+"""``pellucid predict``: what a trained model sees in image files."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from pellucid.cli import common
+from pellucid.errors import PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.types import Array, Shape
+
+
+def predict(
+    run: common.Run,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.")],
+    drawn_digit: Annotated[
+        bool,
+        typer.Option(
+            "--drawn-digit",
+            help="The images are photos of drawn digits: make them white on black and centre them, "
+            "as MNIST's are.",
+        ),
+    ] = False,
+    top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 3,
+    engine: common.Engine = None,
+    threads: common.Threads = None,
+) -> None:
+    """Show the most probable classes of images."""
+    from pellucid.evaluation import predict as probabilities_of
+
+    model = common.load_model(run)
+    shape = common.input_shape_of(model, run)
+    pixels = np.stack([_read(path, shape, drawn_digit) for path in images])
+    with common.computing(engine, threads):
+        probabilities = probabilities_of(model, pixels)
+    classes = model.classes or tuple(map(str, range(probabilities.shape[1])))
+    common.print_table(
+        ["image", *(part for _ in range(min(top, len(classes))) for part in ("class", ">"))],
+        (
+            (str(path), *_most_probable(row, classes, top))
+            for path, row in zip(images, probabilities, strict=True)
+        ),
+    )
+
+
+def _read(path: Path, shape: "Shape", drawn_digit: bool) -> "Array":
+    from pellucid.data import drawn_digit as as_in_mnist
+    from pellucid.data import images, read_image
+
+    if not drawn_digit:
+        return read_image(path, shape)
+    with images.opened(path) as image:
+        digit = as_in_mnist(images.pixels(image, 1, images.shape_of(image)[1]))
+    if digit.shape != shape:
+        raise PellucidError(
+            "--drawn-digit makes images of 1×28×28, and this model was trained on "
+            f"{'×'.join(map(str, shape))}; use one that was trained on mnist"
+        )
+    return digit
+
+
+def _most_probable(probabilities: "Array", classes: tuple[str, ...], top: int) -> list[str]:
+    order = np.argsort(-probabilities, kind="stable")[:top]
+    return [text for i in order for text in (classes[i], f"{probabilities[i]:.1%}")]

@@ -1,0 +1,27 @@
+"""``pellucid resume``: continue an interrupted run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pellucid.cli import common, running
+from pellucid.cli.config import Config, Parts
+
+
+def resume(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
+) -> None:
+    """Continue an interrupted run exactly: it ends as if it had never been interrupted."""
+    from pellucid import training
+
+    config = Config.load(run)
+    parts = Parts.load(config)
+    with common.computing(config.engine, config.threads):
+        state = training.resume(
+            run, parts.train, parts.validation, augment=running.augmentation(config.augment)
+        )
+        print(
+            f"Run       {run}: {state.epoch} of {state.epochs} epochs and {state.step} steps done\n"
+        )
+        running.carry_on(run, parts, state, config.patience)

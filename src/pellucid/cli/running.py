@@ -1,0 +1,132 @@
+"""A training run, from its choices to its report; ``train`` begins it, ``resume`` continues it."""
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from pellucid.cli import common, folders
+from pellucid.cli.config import Config, Parts
+from pellucid.cli.recipes import RATES
+from pellucid.errors import PellucidError, unknown
+
+if TYPE_CHECKING:
+    from pellucid.data.augment import Augmentation
+    from pellucid.training import TrainingState
+
+
+def check_names(model: str | None, optimizer: str, schedule: str, augment: str | None) -> None:
+    """Complain of a name that does not exist before any data is loaded."""
+    from pellucid import models
+    from pellucid.optim import schedules
+
+    if model is not None and not model.endswith(".toml") and model not in models.names():
+        raise PellucidError(
+            unknown("model", model, models.names()) + ", or the path of a .toml file"
+        )
+    if optimizer not in RATES:
+        raise PellucidError(unknown("optimizer", optimizer, RATES))
+    schedules.parse(schedule)
+    augmentation(augment)
+
+
+def augmentation(text: str | None) -> "Augmentation | None":
+    """Return what the option --augment names."""
+    from pellucid.data import augment
+
+    return None if text in (None, "none") else augment.parse(text)
+
+
+def new_state(config: Config, parts: Parts) -> "TrainingState":
+    """Return the run that `config` describes, before its first step; only weights decay."""
+    from pellucid import layers, losses, models, optim
+    from pellucid.training import TrainingState
+
+    model = models.build(config.model, parts.train.image_shape, len(parts.train.classes))
+    layers.initialize(model, config.seed)
+    kinds = {name.lower(): name for name in optim.OPTIMIZERS}
+    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+    options |= {"clip_norm": config.clip_norm, "decay_kinds": ("weight",)}
+    if config.momentum is not None:
+        options["momentum"] = config.momentum
+    averages = None
+    if config.ema is not None:
+        averages = optim.ExponentialMovingAverage(dict(model.named_state()), config.ema)
+    return TrainingState(
+        model,
+        optim.build({"type": kinds[config.optimizer], **options}, model.parameters()),
+        losses.CrossEntropy(label_smoothing=config.label_smoothing),
+        config.batch_size,
+        config.epochs,
+        optim.schedules.parse(config.schedule),
+        augmentation(config.augment),
+        config.seed,
+        averages,
+    )
+
+
+def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState") -> None:
+    """Say what is going to be done."""
+    from pellucid.models import summary
+
+    cost = summary(state.model, parts.train.image_shape)
+    others = {"validation": parts.validation, "test": parts.test}
+    held = "".join(
+        f", {len(part):,} for {name}" for name, part in others.items() if part is not None
+    )
+    print(f"Data      {parts.train}{held}")
+    print(
+        f"Model     {config.model}: {cost.parameters:,} parameters, {cost.multiply_adds:,} "
+        "multiplications for an image"
+    )
+    chosen = [f"{config.optimizer}, rate {config.lr:g}", config.schedule, config.augment]
+    print(
+        f"Training  {', '.join(text for text in chosen if text)}, {config.epochs} epochs, "
+        f"batches of {config.batch_size}, seed {config.seed}"
+    )
+    print(f"Run       {folder}\n")
+
+
+def carry_on(folder: Path, parts: Parts, state: "TrainingState", patience: int | None) -> None:
+    """Train to the end and report; after Ctrl-C or SIGTERM, say how to go on and exit."""
+    from pellucid import training
+
+    stopped: list[signal.Signals] = []
+    records = training.records(state, parts.train, parts.validation)
+    if patience is not None:
+        records = training.stop_early(records, patience, history=state.history)
+    records = training.stop_on_signal(records, stopped.append)
+    records = training.save_checkpoints(records, state, folder)
+    records = training.log_csv(records, state, folder / folders.HISTORY)
+    for _ in training.show_progress(records):
+        pass
+    if stopped:
+        common.note(f"Stopped and saved. Resume with: pellucid resume {folder}")
+        raise typer.Exit(128 + stopped[0])
+    report(folder, parts, state)
+
+
+def report(folder: Path, parts: Parts, state: "TrainingState") -> None:
+    """Save the model, judge it, and say what is where."""
+    from pellucid.evaluation import evaluate
+    from pellucid.interchange.safetensors import save
+
+    state.use_best()
+    save(state.model, folder / folders.MODEL)
+    if state.best is not None:
+        print(f"\nThe weights of epoch {state.best.epoch.epoch} are kept, the best in validation.")
+    if parts.judge is not None:
+        part, name = parts.judge
+        print(f"\n{name} {evaluate(state.model, part)}")
+    print(f"\nIn {folder}:")
+    common.print_table(["", ""], _CONTENTS.items())
+    print(f"\nNext: pellucid predict {folder} IMAGE, pellucid evaluate {folder} --confusion")
+
+
+_CONTENTS = {
+    folders.MODEL: "the trained network",
+    folders.HISTORY: "loss and accuracy of each epoch",
+    folders.CONFIG: "the choices of this run",
+    folders.CHECKPOINT: "from which it is resumed if it is interrupted",
+}

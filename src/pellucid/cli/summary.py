@@ -1,0 +1,75 @@
+"""``pellucid summary``: what a network consists of and what it costs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pellucid.cli import common
+from pellucid.cli.recipes import CIFAR, USUAL
+
+if TYPE_CHECKING:
+    from pellucid.layers import Layer
+    from pellucid.types import Shape
+
+
+def summary(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL", help="A known network, a .toml file or a run; without it, all names."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Build the network for this data set.")
+    ] = None,
+    images: Annotated[
+        str | None,
+        typer.Option(
+            "--input", metavar="CxHxW", help="Build it for such images.", show_default="usual ones"
+        ),
+    ] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option(min=1, help="Build it for so many classes.", show_default="as usual"),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="For the sums of memory.")] = 64,
+    toml: Annotated[
+        bool,
+        typer.Option("--toml", help="Show the network as a file, to be changed and trained."),
+    ] = False,
+) -> None:
+    """Show what a network consists of: its layers, their outputs, parameters, cost and memory."""
+    from pellucid import models
+    from pellucid.models.summary import HEADS, cells
+
+    if model is None:
+        print("\n".join(models.names()))
+        return
+    network, shape = _network(model, data, images, classes)
+    if toml:
+        print(models.toml.dumps(network, short=True), end="")
+        return
+    found = models.summary(network, shape, batch_size)
+    columns = [head if i < 3 else f">{head}" for i, head in enumerate(HEADS)]
+    common.print_table(columns, map(cells, found.rows))
+    print("", *found.totals(), sep="\n")
+
+
+def _network(
+    model: str, data: str | None, images: str | None, classes: int | None
+) -> "tuple[Layer, Shape]":
+    from pellucid import models
+
+    if model not in models.names() and not model.endswith(".toml") and Path(model).exists():
+        network = common.load_model(Path(model))
+        return network, common.input_shape_of(network, Path(model))
+    shape, usual_classes = USUAL.get(model, CIFAR) if data is None else _of_data(data)
+    if images is not None:
+        shape = common.sizes(images, "--input", 3)
+    return models.build(model, shape, classes or usual_classes), shape
+
+
+def _of_data(source: str) -> "tuple[Shape, int]":
+    images = common.load_data(source, common.with_modest_size(source, {})).train
+    return images.image_shape, len(images.classes)

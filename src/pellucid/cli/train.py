@@ -1,0 +1,153 @@
+"""``pellucid train``: train a network on a data set."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pellucid import engine as engines
+from pellucid.cli import common, folders, running
+from pellucid.cli.config import Config, Parts
+from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
+from pellucid.errors import PellucidError
+
+_LEARNING = "How it learns"
+_RUN = "The run"
+
+
+def train(
+    data: common.Data,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE.toml",
+            help="A known network (`pellucid summary` lists them) or one described in a file.",
+            show_default="by data set",
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often all images are seen.", show_default="by data set"),
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images in a step.", show_default="by data set")
+    ] = None,
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help=f"One of {', '.join(RATES)}.")
+    ] = OPTIMIZER,
+    lr: Annotated[
+        float | None,
+        typer.Option("--lr", help="The highest learning rate.", show_default="by optimiser"),
+    ] = None,
+    momentum: Annotated[
+        float | None, typer.Option(help="For sgd and rmsprop.", show_default="0.9 for sgd")
+    ] = None,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="The learning rate over time: constant, step, exponential, cosine, onecycle; "
+            "with 'warmup,' before it, if wanted. Numbers follow a colon, as in step:0.3:0.1.",
+        ),
+    ] = SCHEDULE,
+    weight_decay: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Of weights; biases and norms never decay.", show_default="by optimiser"
+        ),
+    ] = None,
+    label_smoothing: Annotated[
+        float, typer.Option(min=0, max=1, help="How much of the truth is spread over all classes.")
+    ] = 0.0,
+    clip_norm: Annotated[
+        float | None, typer.Option(help="Gradients larger than this are made this large.")
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LIST",
+            help="Random changes of the images: crop, flip, rotate, affine, cutout, mixup, cutmix, "
+            "brightness, contrast, joined by commas; 'none' for none.",
+            show_default="by data set",
+        ),
+    ] = None,
+    ema: Annotated[
+        float | None,
+        typer.Option(help="Keep a moving average of the weights that decays so, as 0.999."),
+    ] = None,
+    validation: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.9, help="The share of the training images to choose the best by."
+        ),
+    ] = 0.1,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop when validation has not improved for so many epochs."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="From which all randomness follows.")] = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The run's folder.", show_default="runs/DATA-MODEL-N", rich_help_panel=_RUN
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a run that is there.", rich_help_panel=_RUN)
+    ] = False,
+    engine: common.Engine = None,
+    threads: common.Threads = None,
+    size: common.Size = None,
+    channels: common.Channels = None,
+    label: common.Label = None,
+    header: common.Header = None,
+    channels_last: common.ChannelsLast = None,
+    skip_bad: common.SkipBad = False,
+) -> None:
+    """Train a network on images, and show how good it became.
+
+    DATA is digits, mnist, fashion-mnist, cifar-10, a folder with one folder of images for each
+    class, or a CSV or NPZ file. Options that are not given are chosen for the data set.
+    """
+    from pellucid.data.registry import lasting
+
+    running.check_names(model, optimizer, schedule, augment)
+    if patience is not None and not validation:
+        raise PellucidError("--patience needs a validation part; give --validation, such as 0.1")
+    options = common.reading(data, size, channels, label, header, channels_last, skip_bad)
+    options = common.with_modest_size(data, options)
+    with common.computing(engine, threads):
+        splits = common.load_data(data, options)
+        recipe = RECIPES.get(splits.train.name, OTHER)
+        rate = RATES[optimizer]
+        config = Config(
+            data=lasting(data),
+            model=_or(model, recipe.model),
+            epochs=_or(epochs, recipe.epochs),
+            batch_size=_or(batch_size, recipe.batch_size),
+            optimizer=optimizer,
+            lr=_or(lr, rate.lr),
+            momentum=_or(momentum, rate.momentum),
+            schedule=schedule,
+            weight_decay=_or(weight_decay, rate.weight_decay),
+            label_smoothing=label_smoothing,
+            clip_norm=clip_norm,
+            augment=_or(augment, recipe.augment),
+            ema=ema,
+            validation=validation,
+            patience=patience,
+            seed=seed,
+            engine=engines.name(),
+            threads=threads,
+            reading=options,
+        )
+        parts = Parts.of(splits, config)
+        state = running.new_state(config, parts)
+        folder = folders.make(config.model, splits.train.name, out, force)
+        config.save(folder)
+        running.announce(folder, config, parts, state)
+        running.carry_on(folder, parts, state, patience)
+
+
+def _or(given: Any, otherwise: Any) -> Any:
+    return otherwise if given is None else given
