@@ -272,6 +272,12 @@ def test_whole_shifts_move_pixels_down_and_to_the_right() -> None:
     assert y.tolist() == [[0, 0, 0, 0], [0, 0, 1, 2], [0, 0, 5, 6]]
 
 
+def test_bytes_between_pixels_are_rounded_to_the_nearest() -> None:
+    image = np.array([0, 7], np.uint8).reshape(1, 1, 1, 2)
+    y = transform(image, np.eye(2)[None], np.array([[0.0, -0.25]]))
+    assert y.ravel().tolist() == [2, 5]  # 1.75 and 5.25
+
+
 def test_a_shear_moves_rows_sideways() -> None:
     image = np.zeros((1, 1, 5, 5), np.uint8)
     image[0, 0, :, 2] = 1

@@ -102,6 +102,8 @@ def test_a_noisy_empty_sheet_is_told() -> None:
 def test_what_is_no_grey_image_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="grey image"):
         drawn_digit(np.zeros(shape, np.uint8))
+    with pytest.raises(ShapeError, match="not float64"):
+        drawn_digit(np.zeros((28, 28)))
 
 
 def test_a_digit_at_the_edge_stays_inside() -> None:

@@ -81,6 +81,10 @@ def read_batch(content: bytes, name: str) -> tuple[Array, Array]:
     """Return images (N, 3, 32, 32) and labels (N,) from the bytes of one batch.
 
     A name that ends in ``.bin`` is the binary version: records of one label and 3,072 pixels.
+
+    >>> images, labels = read_batch(bytes([6, *[255] * 3072]), "data_batch_1.bin")
+    >>> images.shape, labels
+    ((1, 3, 32, 32), array([6]))
     """
     if not name.endswith(".bin"):
         return _from_pickle(read_pickle(content, name), name)

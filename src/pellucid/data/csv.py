@@ -3,6 +3,7 @@
 import math
 import re
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,8 @@ def read_csv(
 
     Parameters
     ----------
+    path
+        The file.
     label
         The column of the class, by name or by number from 0 (−1 is the last). Without it, the
         column called ``label``, ``class`` or ``target``, else the first.
@@ -61,6 +64,15 @@ def read_csv(
     ------
     DataError
         Something is missing, not a number, out of range or of the wrong length; the rows are named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "pets.csv"
+    ...     _ = path.write_text("label,a,b,c,d\\ncat,0,10,20,30\\ndog,40,50,60,70\\n")
+    ...     read_csv(path)
+    pets: 2 images of 1×2×2, uint8, in 2 classes, no test part
     """
     path = Path(path)
     problems = Problems("row")
@@ -263,7 +275,7 @@ def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
             raise DataError(f"{path} is empty") from None
         except pd.errors.ParserError as error:
             raise DataError(f"{path}: {_too_long(str(error))}") from error
-        except (UnicodeDecodeError, EOFError, OSError) as error:
+        except (UnicodeDecodeError, EOFError, zlib.error, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's fault rather than the content's
             raise DataError(f"{path} is damaged or no text ({error})") from error

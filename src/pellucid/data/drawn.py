@@ -24,8 +24,8 @@ def drawn_digit(image: Array) -> Array:
     Parameters
     ----------
     image
-        (H, W) or (1, H, W), a dark digit on light ground or a light one on dark, with ground all
-        around it.
+        uint8 (H, W) or (1, H, W), a dark digit on light ground or a light one on dark, with ground
+        all around it.
 
     Returns
     -------
@@ -48,8 +48,10 @@ def drawn_digit(image: Array) -> Array:
     ((1, 28, 28), 255, 20)
     """
     grey = image[0] if image.ndim == 3 and len(image) == 1 else image
-    if grey.ndim != 2 or min(grey.shape) < 3:
-        raise ShapeError(f"a drawn digit is a grey image (H, W), not {image.shape}")
+    if grey.ndim != 2 or min(grey.shape) < 3 or grey.dtype != np.uint8:
+        raise ShapeError(
+            f"a drawn digit is a grey image, uint8 (H, W), not {image.dtype} {image.shape}"
+        )
     ink = _ink(_without_specks(grey))
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -63,7 +65,7 @@ def _without_specks(grey: Array) -> Array:
         from PIL import Image, ImageFilter
     except ImportError as error:
         raise missing("pillow", "preparing a drawn digit") from error
-    smooth = Image.fromarray(np.ascontiguousarray(grey, np.uint8))
+    smooth = Image.fromarray(np.ascontiguousarray(grey))
     return np.asarray(smooth.filter(ImageFilter.MedianFilter(3)))
 
 

@@ -49,6 +49,18 @@ def read_folder(
     ------
     DataError
         There are no class folders, one of them is empty, or images cannot be read; they are named.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     photos = Path(folder) / "photos"
+    ...     for name in ("cat", "dog"):
+    ...         (photos / name).mkdir(parents=True)
+    ...         Image.new("RGB", (32, 24)).save(photos / name / "1.png")
+    ...     read_folder(photos, size=16)
+    photos: 2 images of 3×16×16, uint8, in 2 classes, no test part
     """
     folder = Path(path)
     parts = _parts(folder)

@@ -41,6 +41,15 @@ def read_idx(path: str | Path) -> Array:
     ------
     DataError
         It is no such file, or has fewer or more bytes than its header says.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "labels"
+    ...     _ = path.write_bytes(bytes([0, 0, 8, 1]) + bytes([0, 0, 0, 3]) + bytes([7, 2, 1]))
+    ...     read_idx(path)
+    array([7, 2, 1], dtype=uint8)
     """
     path = Path(path)
     with path.open("rb") as file:

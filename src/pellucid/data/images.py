@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -40,6 +40,15 @@ def read_image(path: str | Path, shape: Shape | None = None) -> Array:
     ------
     DataError
         It cannot be read as an image, or is larger than Pillow's limit against decompression bombs.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from PIL import Image
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     Image.new("RGB", (320, 240), "white").save(Path(folder) / "photo.png")
+    ...     read_image(Path(folder) / "photo.png", (1, 28, 28)).shape
+    (1, 28, 28)
     """
     if shape is not None and (len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1):
         raise ShapeError(f"an image is read as (1, H, W) or (3, H, W), not {shape}")
@@ -116,11 +125,10 @@ def _without_transparency(image: "Image.Image") -> "Image.Image":
 
 def listed(folder: Path) -> list[Path]:
     """Return the image files in `folder` and its subfolders, sorted, hidden ones left out."""
-    found: list[Any] = [
+    return sorted(
         path
         for path in folder.rglob("*")
         if path.suffix.lower() in SUFFIXES
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    ]
-    return sorted(found)
+    )

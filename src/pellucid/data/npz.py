@@ -44,6 +44,15 @@ def read_npz(path: str | Path, *, channels_last: bool | None = None) -> Splits:
         It is no such file, has other arrays, is damaged, or promises more than it holds: that is
         looked at before memory is taken. Arrays of Python objects, which could run code, are
         refused.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "small.npz"
+    ...     np.savez(path, images=np.zeros((2, 8, 8, 3), np.uint8), labels=[0, 1])
+    ...     read_npz(path)
+    small: 2 images of 3×8×8, uint8, in 2 classes, no test part
     """
     path = Path(path)
     try:

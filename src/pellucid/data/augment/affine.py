@@ -89,18 +89,21 @@ def transform(images: Array, matrices: Array, shifts: Array) -> Array:
     N, C, H, W = images.shape
     middle = np.array([(H - 1) / 2, (W - 1) / 2])
     targets = np.indices((H, W)).reshape(2, H * W) - middle[:, None]
-    # (N, 2, 2) × (N, 2, H·W) -> (N, 2, H·W)
-    sources = np.linalg.inv(matrices) @ (targets - shifts[:, :, None]) + middle[:, None]
+    inverses = np.linalg.inv(matrices)
+    # (2·N, 2) × (2, H·W) -> (2·N, H·W), and (N, 2, 2) × (N, 2, 1) -> (N, 2, 1)
+    sources = (inverses.reshape(2 * N, 2) @ targets).reshape(N, 2, H * W)
+    sources += middle[:, None] - inverses @ shifts[:, :, None]
     dtype = np.result_type(images.dtype, np.float32)
     top, below = _neighbours(sources[:, 0], H, dtype)
     left, beside = _neighbours(sources[:, 1], W, dtype)
     padded = np.zeros((N, C, H + 2, W + 2), images.dtype)  # a ring of zeros around
     padded[:, :, 1:-1, 1:-1] = images
-    flat = padded.reshape(N, C, -1)
-    corner = (top + 1) * (W + 2) + left + 1
+    plane = (H + 2) * (W + 2)
+    starts = np.arange(N * C).reshape(N, C, 1) * plane  # of each channel of each image
+    corner = starts + ((top + 1) * (W + 2) + left + 1)[:, None]  # (N, C, H·W)
 
     def at(offset: int) -> Array:
-        return np.take_along_axis(flat, (corner + offset)[:, None], axis=2)
+        return np.asarray(padded.ravel()[offset:].take(corner))
 
     y = (1 - below) * ((1 - beside) * at(0) + beside * at(1))
     y += below * ((1 - beside) * at(W + 2) + beside * at(W + 3))
