@@ -17,8 +17,8 @@ def pair(value: Pair, name: str, minimum: int = 1) -> tuple[int, int]:
     >>> pair(3, "kernel_size")
     (3, 3)
     """
-    both = (value, value) if isinstance(value, int) else tuple(value)
-    if len(both) != 2 or not all(isinstance(v, int) and v >= minimum for v in both):
+    both = _two_ints(value, minimum)
+    if both is None:
         raise ShapeError(f"{name} is one int or two, each at least {minimum}, not {value!r}")
     return both
 
@@ -134,7 +134,7 @@ class Window:
                 yield i, j, self.tap(i, j)
 
     def inner_taps(self) -> Iterator[tuple[int, int, Area, Area]]:
-        """Yield (i, j, outputs, image): the outputs whose tap (i, j) lies inside, and where it reads.
+        """Yield (i, j, outputs, image): the outputs whose tap lies inside, and where it reads.
 
         The same as `taps`, for an image without its padding.
         """
@@ -191,10 +191,9 @@ def resolve_padding(
             _same(size[0], kernel[0], stride[0], dilation[0]),
             _same(size[1], kernel[1], stride[1], dilation[1]),
         )
-    if isinstance(padding, int) and padding >= 0:
-        return (padding, padding), (padding, padding)
-    if not isinstance(padding, str | int) and len(padding) == 2:
-        vertical, horizontal = (_side(side) for side in padding)
+    sides = (padding, padding) if isinstance(padding, int) else padding
+    if isinstance(sides, tuple | list) and len(sides) == 2:
+        vertical, horizontal = (_two_ints(side, minimum=0) for side in sides)
         if vertical is not None and horizontal is not None:
             return vertical, horizontal
     raise ShapeError(
@@ -229,10 +228,12 @@ def _inside(size: int, outputs: int, stride: int, offset: int) -> Area:
     return slice(first, first + count), slice(start, start + count * stride, stride)
 
 
-def _side(side: Any) -> tuple[int, int] | None:
-    both = (side, side) if isinstance(side, int) else tuple(side)
-    good = len(both) == 2 and all(isinstance(p, int) and p >= 0 for p in both)
-    return (both[0], both[1]) if good else None
+def _two_ints(value: Any, minimum: int) -> tuple[int, int] | None:
+    """Return one int twice, or two as they are, or None for anything else."""
+    both = (value, value) if isinstance(value, int) else value
+    if not isinstance(both, tuple | list) or len(both) != 2:
+        return None
+    return (both[0], both[1]) if all(isinstance(v, int) and v >= minimum for v in both) else None
 
 
 def _same(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
