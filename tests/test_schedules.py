@@ -101,8 +101,10 @@ def test_the_command_line_names_schedules(text, expected):
         ("cosin", "unknown schedule 'cosin'; did you mean 'cosine'"),
         ("", r"Schedules are written constant, step:\[EVERY\]"),
         ("cosine:fast", "'fast' in the schedule 'cosine:fast' is no number"),
-        ("cosine:0.1:0.2", "'cosine:0.1:0.2' says too much"),
-        ("cosine,step", "says too much"),
+        ("cosine:0.1:0.2", "'cosine:0.1:0.2' has too many numbers"),
+        ("cosine,step", "in 'cosine,step' only one warm-up can come first"),
+        ("warmup,warmup,step", "only one warm-up can come first"),
+        ("warmup,warmup", "only one warm-up can come first"),
         ("warmup:0.1,cosin", "did you mean 'cosine'"),
         ("step:0", "Step needs every as a whole number of steps or a share"),
         ("step:1.5", "Step needs every .* not 1.5"),
@@ -130,6 +132,14 @@ def test_what_the_command_line_does_not_know_is_said_with_what_it_knows(text, sa
 def test_arguments_that_make_no_schedule_are_refused(make):
     with pytest.raises(PellucidError, match="needs"):
         make()
+
+
+def test_a_description_nested_without_end_is_refused():
+    description = {"type": "Cosine"}
+    for _ in range(10_000):
+        description = {"type": "Warmup", "then": description}
+    with pytest.raises(FileError, match="schedule Warmup: maximum recursion depth"):
+        schedules.build(description)
 
 
 @pytest.mark.parametrize(

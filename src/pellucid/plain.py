@@ -41,16 +41,18 @@ def build(what: str, description: Any, known: Mapping[str, type[T]], **given: An
     name = description["type"]
     if name not in known:
         raise FileError(unknown(what, name, known))
-    arguments = {key: _plain(value, what, known) for key, value in description.items()}
-    del arguments["type"]
     thing: Any = known[name]
     fields = [f.name for f in dataclasses.fields(thing) if f.init and f.name not in given]
-    for argument in arguments:
+    described = {key: value for key, value in description.items() if key != "type"}
+    for argument in described:
         if argument not in fields:
             raise FileError(unknown(f"argument of {name}", argument, fields))
     try:
+        arguments = {key: _plain(value, what, known) for key, value in described.items()}
         return known[name](**given, **arguments)
-    except (PellucidError, TypeError, ValueError) as error:
+    except FileError:
+        raise
+    except (PellucidError, TypeError, ValueError, RecursionError) as error:
         raise FileError(f"{what} {name}: {error}") from error
 
 

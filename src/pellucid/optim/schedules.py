@@ -185,7 +185,7 @@ def build(description: Any) -> Schedule:
 
 
 # On the command line: each name with the arguments that may follow it after colons.
-_FORMS: Mapping[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+_FORMS: Mapping[str, tuple[Callable[..., Schedule], tuple[str, ...]]] = {
     "constant": (Constant, ()),
     "step": (Step, ("EVERY", "GAMMA")),
     "exponential": (Exponential, ("FINAL",)),
@@ -208,17 +208,22 @@ def parse(text: str) -> Schedule:
     >>> parse("step:1000:0.5")
     Step(every=1000, gamma=0.5)
     """
-    first, _, rest = text.partition(",")
-    name, *numbers = first.strip().lower().split(":")
+    *before, last = (_one(part, text) for part in text.split(","))
+    if not before:
+        return last
+    if len(before) > 1 or not isinstance(before[0], Warmup) or isinstance(last, Warmup):
+        raise PellucidError(f"in '{text}' only one warm-up can come first. {_forms()}")
+    return replace(before[0], then=last)
+
+
+def _one(part: str, text: str) -> Schedule:
+    name, *numbers = part.strip().lower().split(":")
     if name not in _FORMS:
         raise PellucidError(f"{unknown('schedule', name, _FORMS)}. {_forms()}")
-    make, names = _FORMS[name]
-    if len(numbers) > len(names) or (rest and name != "warmup"):
-        raise PellucidError(f"the schedule '{text}' says too much. {_forms()}")
-    arguments: list[Any] = [_number(number, text) for number in numbers]
-    schedule: Any = make(*arguments)
-    parsed: Schedule = replace(schedule, then=parse(rest)) if rest else schedule
-    return parsed
+    schedule, arguments = _FORMS[name]
+    if len(numbers) > len(arguments):
+        raise PellucidError(f"'{part.strip()}' has too many numbers. {_forms()}")
+    return schedule(*(_number(number, text) for number in numbers))
 
 
 def _forms() -> str:
