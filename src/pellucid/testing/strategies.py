@@ -80,7 +80,7 @@ def windows(
     largest
         The largest side of the image.
     """
-    kernel = kernels or st.integers(1, 4)
+    kernel = st.integers(1, 4) if kernels is None else kernels
     sizes = [_direction(draw, kernel, plain, largest) for _ in range(2)]
     (H, KH, SH, DH, vertical), (W, KW, SW, DW, horizontal) = sizes
     sides: Sides = vertical, horizontal
@@ -92,7 +92,7 @@ def convolutions(
     draw: st.DrawFn, window: st.SearchStrategy[Window] | None = None
 ) -> ConvolutionCase:
     """Draw a convolution with that window: groups, depthwise, one image, any order of memory."""
-    shape = draw(window or windows())
+    shape = draw(windows() if window is None else window)
     N, groups, channels, filters = draw(st.tuples(*[st.integers(1, 3)] * 4))
     layouts = draw(st.tuples(*[st.sampled_from(LAYOUTS)] * 3))
     seed = draw(st.integers(0, 2**32 - 1))
