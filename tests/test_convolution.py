@@ -53,7 +53,7 @@ def pairs(case):
             yield f, f // (F // case.groups) * channels + c, c
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(convolutions())
 def test_the_definition_is_scipys_correlation(case):
     window, (down, right) = case.window, case.window.stride
@@ -68,7 +68,7 @@ def test_the_definition_is_scipys_correlation(case):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(convolutions())
 def test_the_definitions_gradients_are_scipys_convolution_and_correlation(case):
     window = case.window
@@ -90,7 +90,7 @@ def test_the_definitions_gradients_are_scipys_convolution_and_correlation(case):
 
 @pytest.mark.parametrize("name", FAST)
 def test_every_algorithm_computes_the_definition(name):
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(cases(name))
     def agrees(case):
         ours, definition = passes(name, case), passes("loops", case)

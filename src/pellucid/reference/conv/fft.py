@@ -81,7 +81,7 @@ def weight_gradient(dy: Array, x: Array, window: Window, groups: int) -> Array:
 def multiplications(input_shape: Shape, weight_shape: Shape, window: Window, groups: int) -> int:
     """Return four for each complex product, and 2·L·log₂ L for each real transform of L values."""
     N, C, F = input_shape[0], input_shape[1], weight_shape[0]
-    h, w = _lengths(window)
+    h, w = field_size(window)
     products = 4 * h * (w // 2 + 1) * N * F * weight_shape[1]
     transforms = N * C + F * weight_shape[1] + N * F
     return products + transforms * math.ceil(2 * h * w * math.log2(h * w))
@@ -110,16 +110,16 @@ class _Stack:
         size = len(self.values) // groups
         return _Stack(self.values[g * size : (g + 1) * size], self.area)
 
-    def spectra(self, rows: slice, columns: slice, lengths: tuple[int, int]) -> Array:
+    def spectra(self, rows: slice, columns: slice, size: tuple[int, int]) -> Array:
         """Return the spectra of a block, (h, w/2+1, rows, columns): a matrix at each frequency."""
         block = self.values[rows, :, :, columns]
-        field = np.zeros((len(block), *lengths, block.shape[3]), block.dtype)
+        field = np.zeros((len(block), *size, block.shape[3]), block.dtype)
         field[:, *self.area] = block
         return np.fft.rfft2(field, axes=(1, 2)).transpose(1, 2, 0, 3)
 
-    def assign(self, rows: slice, columns: slice, spectra: Array, lengths: tuple[int, int]) -> None:
+    def assign(self, rows: slice, columns: slice, spectra: Array, size: tuple[int, int]) -> None:
         """Set a block to what has these spectra: the inverse of `spectra`."""
-        field = np.fft.irfft2(spectra.transpose(2, 0, 1, 3), s=lengths, axes=(1, 2))
+        field = np.fft.irfft2(spectra.transpose(2, 0, 1, 3), s=size, axes=(1, 2))
         self.values[rows, :, :, columns] = field[:, *self.area]
 
 
@@ -137,21 +137,21 @@ def _outputs(y: Array, window: Window) -> _Stack:
 
 def _multiply(left: _Stack, right: _Stack, result: _Stack, window: Window, conjugate: bool) -> None:
     """Set `result` to ``left · right``, with `left` conjugated or not, in blocks."""
-    lengths = _lengths(window)
+    size = field_size(window)
     rows, terms, columns = len(left.values), len(right.values), right.values.shape[3]
     side = _block(rows, terms, columns, window, result.values.itemsize)
     for a, b in product(_cut(rows, side), _cut(columns, side)):
-        shape = (lengths[0], lengths[1] // 2 + 1, a.stop - a.start, b.stop - b.start)
+        shape = (size[0], size[1] // 2 + 1, a.stop - a.start, b.stop - b.start)
         total = np.zeros(shape, np.result_type(result.values, np.complex64))
         for s in _cut(terms, side):
-            slid = left.spectra(a, s, lengths)
+            slid = left.spectra(a, s, size)
             if conjugate:
                 np.conj(slid, out=slid)
-            total += slid @ right.spectra(s, b, lengths)
-        result.assign(a, b, total, lengths)
+            total += slid @ right.spectra(s, b, size)
+        result.assign(a, b, total, size)
 
 
-def _lengths(window: Window) -> tuple[int, int]:
+def field_size(window: Window) -> tuple[int, int]:
     """Return the field's sides: the padded image's or a little more."""
     height, width = (_good_length(size) for size in window.padded_size)
     return height, width
@@ -185,7 +185,7 @@ def _block_bytes(
     side: int, rows: int, terms: int, columns: int, window: Window, itemsize: int
 ) -> int:
     """Return the bytes for a block: both factors and their product, each thrice to transform it."""
-    h, w = _lengths(window)
+    h, w = field_size(window)
     a, s, b = (min(size, side) for size in (rows, terms, columns))
     return 3 * (a * s + s * b + a * b) * 2 * h * (w // 2 + 1) * itemsize
 
