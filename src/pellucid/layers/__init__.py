@@ -22,6 +22,7 @@ from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
 from pellucid.layers.description import build
 from pellucid.layers.dropout import Dropout, Dropout2d
+from pellucid.layers.fused import fuse
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.merge import Add, Cat, Multiply
@@ -84,6 +85,7 @@ __all__ = [
     "Training",
     "Upsample",
     "build",
+    "fuse",
     "initialize",
     "observe",
 ]

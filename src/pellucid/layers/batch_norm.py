@@ -51,18 +51,18 @@ class _ChannelNorm(Layer):
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, _Cache]:
         self.output_shape(x.shape)
-        weight, bias = self._affine_values()
+        weight, bias = self.affine_values()
         if training is None and self.running_mean is not None and self.running_var is not None:
             mean, var = self.running_mean.value, self.running_var.value
             return ops.batch_norm(x, weight, bias, mean, var, self.eps), (x, None)
         y, mean, var, cache = self._normalize(x, weight, bias)
         if training is not None:
-            self._gather(training, mean, var, x)
+            self.gather(training, mean, var, x)
         return y, (None, cache)
 
     def backward(self, dy: Array, cache: _Cache, *, input_gradient: bool = True) -> Array:
         x, kept = cache
-        weight, _ = self._affine_values()
+        weight, _ = self.affine_values()
         if x is not None:
             assert self.running_mean is not None
             assert self.running_var is not None
@@ -72,10 +72,14 @@ class _ChannelNorm(Layer):
             )
         else:
             dx, dweight, dbias = self._normalize_gradient(dy, kept, weight)
+        self.add_gradients(dweight, dbias)
+        return dx
+
+    def add_gradients(self, dweight: Array, dbias: Array) -> None:
+        """Add the gradients for scale and shift, where they are learned."""
         if self.weight is not None and self.bias is not None:
             self.weight.add_gradient(dweight)
             self.bias.add_gradient(dbias)
-        return dx
 
     @abstractmethod
     def _normalize(self, x: Array, weight: Array | None, bias: Array | None) -> Any:
@@ -86,10 +90,21 @@ class _ChannelNorm(Layer):
         """Return dx, dweight and dbias of `_normalize`."""
 
     @abstractmethod
-    def _gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
+    def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
         """Note the next running statistics."""
 
-    def _affine_values(self) -> tuple[Array | None, Array | None]:
+    def inference_affine(self) -> tuple[Array, Array]:
+        """Return (scale, shift) per channel, in float64: inference is ``y = x·scale + shift``."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        scale = 1 / np.sqrt(self.running_var.value + np.float64(self.eps))
+        weight, bias = self.affine_values()
+        if weight is not None:
+            scale = scale * weight
+        shift = -self.running_mean.value * scale
+        return scale, shift if bias is None else shift + bias
+
+    def affine_values(self) -> tuple[Array | None, Array | None]:
         if self.weight is None or self.bias is None:
             return None, None
         return self.weight.value, self.bias.value
@@ -118,7 +133,7 @@ class _BatchNorm(_ChannelNorm):
     def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
         return ops.batch_norm_gradient(dy, kept, weight)
 
-    def _gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
+    def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
         if self.num_batches_tracked is None:
             return
         batches = training.pending(self.num_batches_tracked) + 1
@@ -228,7 +243,7 @@ class InstanceNorm2d(_ChannelNorm):
     def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
         return ops.group_norm_gradient(dy, kept, weight)
 
-    def _gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
+    def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
         pixels = x.shape[2] * x.shape[3]
         self._move(training, self.momentum or 0.0, mean.mean(axis=0), var.mean(axis=0), pixels)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pellucid import ops
+from pellucid.geometry import Window
 from pellucid.layers.base import Layer, Training
 from pellucid.ops.pooling import OutputSize, adaptive_size, pooling_window
 from pellucid.types import Array, Padding, Pair, Shape
@@ -71,8 +72,9 @@ class MaxPool2d(Layer):
             self.ceil_mode,
         )
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        window = pooling_window(
+    def window(self, input_shape: Shape) -> Window:
+        """Return how the kernel slides over an input of this shape."""
+        return pooling_window(
             input_shape,
             self.kernel_size,
             self.stride,
@@ -80,7 +82,9 @@ class MaxPool2d(Layer):
             self.dilation,
             self.ceil_mode,
         )
-        return *input_shape[:2], *window.output_size
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return *input_shape[:2], *self.window(input_shape).output_size
 
 
 @dataclass(eq=False, repr=False)

@@ -34,6 +34,10 @@ from pellucid.ops.convolution import conv2d as conv2d
 from pellucid.ops.convolution import conv2d_bias_gradient as conv2d_bias_gradient
 from pellucid.ops.convolution import conv2d_input_gradient as conv2d_input_gradient
 from pellucid.ops.convolution import conv2d_weight_gradient as conv2d_weight_gradient
+from pellucid.ops.finish import finish as finish
+from pellucid.ops.finish import finish_gradient as finish_gradient
+from pellucid.ops.finish import normalize_finish as normalize_finish
+from pellucid.ops.finish import normalize_finish_gradient as normalize_finish_gradient
 from pellucid.ops.linear import linear as linear
 from pellucid.ops.linear import linear_bias_gradient as linear_bias_gradient
 from pellucid.ops.linear import linear_input_gradient as linear_input_gradient

@@ -77,3 +77,7 @@ from pellucid.reference.update import adam as adam
 from pellucid.reference.update import clip_norm as clip_norm
 from pellucid.reference.update import rmsprop as rmsprop
 from pellucid.reference.update import sgd as sgd
+from pellucid.reference.finish import finish as finish
+from pellucid.reference.finish import finish_gradient as finish_gradient
+from pellucid.reference.finish import normalize_finish as normalize_finish
+from pellucid.reference.finish import normalize_finish_gradient as normalize_finish_gradient

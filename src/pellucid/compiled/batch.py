@@ -1,0 +1,42 @@
+"""The batch maker, compiled."""
+
+import numba
+import numpy as np
+
+from pellucid import reference
+from pellucid.compiled.jit import jit
+from pellucid.compiled.layout import memory, new_images
+from pellucid.types import Array, DType
+
+
+def make_batch(
+    images: Array, indices: Array | None, factor: Array | None, offset: Array | None, dtype: DType
+) -> Array:
+    """Return ``y[n, c] = images[indices[n], c] · factor[c] + offset[c]``."""
+    if (
+        images.ndim != 4
+        or np.dtype(dtype) != np.float32
+        or images.dtype not in (np.uint8, np.float32)
+    ):
+        return reference.make_batch(images, indices, factor, offset, dtype)
+    N, C = len(images) if indices is None else len(indices), images.shape[1]
+    chosen = np.arange(N) if indices is None else np.asarray(indices)
+    if N and not (-len(images) <= chosen.min() and chosen.max() < len(images)):
+        raise IndexError(
+            f"the images are numbered 0 to {len(images) - 1}, asked for {chosen.max()}"
+        )
+    y = new_images((N, C, *images.shape[2:]))
+    a = np.ones(C, np.float32) if factor is None else factor
+    b = np.zeros(C, np.float32) if offset is None else offset
+    _make_batch(images, chosen % max(len(images), 1), a, b, memory(y))
+    return y
+
+
+@jit
+def _make_batch(images, indices, factor, offset, y):
+    H, W, C, N = y.shape
+    for h in numba.prange(H):
+        for c in range(C):
+            for w in range(W):
+                for n in range(N):
+                    y[h, w, c, n] = np.float32(images[indices[n], c, h, w]) * factor[c] + offset[c]

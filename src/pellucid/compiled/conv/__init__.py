@@ -1,0 +1,92 @@
+"""Convolution, compiled.
+
+=============  =====================================================================================
+``direct``     the definition, a tile of outputs at a time: for everything
+``depthwise``  one filter a channel
+``winograd``   F(4×4, 3×3): 3×3 kernels with stride 1 and enough channels
+=============  =====================================================================================
+
+The reference engine's algorithms can be asked for by name and are that engine's.
+"""
+
+import numpy as np
+
+from pellucid import reference
+from pellucid.compiled.conv import depthwise, direct, winograd
+from pellucid.compiled.conv.weight_gradient import weight_gradient
+from pellucid.errors import PellucidError
+from pellucid.geometry import Window
+from pellucid.types import Array, Shape
+
+_WINOGRAD_CHANNELS = 16  # with fewer, the transforms cost what the products save
+
+
+def conv2d(
+    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, algorithm: str
+) -> Array:
+    """Return the convolution of x with weight, plus bias."""
+    match conv2d_algorithm(algorithm, x.shape, weight.shape, window, groups):
+        case "direct":
+            return direct.forward(x, weight, bias, window, groups)
+        case "depthwise":
+            return depthwise.forward(x, weight, bias, window)
+        case "winograd":
+            return winograd.forward(x, weight, bias, window)
+        case name:
+            return reference.conv2d(x, weight, bias, window, groups, name)
+
+
+def conv2d_input_gradient(
+    dy: Array, weight: Array, input_shape: Shape, window: Window, groups: int, algorithm: str
+) -> Array:
+    """Return dx of `input_shape`."""
+    match conv2d_algorithm(algorithm, input_shape, weight.shape, window, groups):
+        case "direct":
+            return direct.input_gradient(dy, weight, input_shape, window, groups)
+        case "depthwise":
+            return depthwise.input_gradient(dy, weight, input_shape, window)
+        case "winograd":
+            return winograd.input_gradient(dy, weight, input_shape, window)
+        case name:
+            return reference.conv2d_input_gradient(dy, weight, input_shape, window, groups, name)
+
+
+def conv2d_weight_gradient(
+    dy: Array, x: Array, weight_shape: Shape, window: Window, groups: int, algorithm: str
+) -> Array:
+    """Return dw of `weight_shape`, summed over the batch: one function for all three."""
+    name = conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups)
+    if name in ("direct", "depthwise", "winograd"):
+        return weight_gradient(dy, x, weight_shape, window, groups)
+    return reference.conv2d_weight_gradient(dy, x, weight_shape, window, groups, name)
+
+
+def conv2d_bias_gradient(dy: Array) -> Array:
+    """Return ``db = Σ dy`` over batch and positions."""
+    return np.asarray(dy.sum(axis=(0, 2, 3)))
+
+
+def conv2d_algorithm(
+    algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
+) -> str:
+    """Return the name of the algorithm that is used, or say why the one asked for cannot be."""
+    can_depthwise = depthwise.supports(weight_shape, groups)
+    can_winograd = winograd.supports(window, groups)
+    match algorithm:
+        case "auto":
+            if can_depthwise:
+                return "depthwise"
+            wide = min(weight_shape[:2]) >= _WINOGRAD_CHANNELS
+            return "winograd" if can_winograd and wide else "direct"
+        case "direct":
+            return algorithm
+        case "depthwise" if not can_depthwise:
+            raise PellucidError("depthwise needs one filter for each channel; use 'direct'")
+        case "winograd" if not can_winograd:
+            raise PellucidError(
+                "Winograd needs a 3×3 kernel, stride 1, dilation 1 and one group; use 'direct'"
+            )
+        case "depthwise" | "winograd":
+            return algorithm
+        case name:
+            return reference.conv2d_algorithm(name, input_shape, weight_shape, window, groups)

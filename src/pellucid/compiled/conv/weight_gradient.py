@@ -1,0 +1,159 @@
+"""The gradient of a convolution for its weights. ::
+
+    dw[f, c, kh, kw] = Σ_{oh, ow, n} dy[oh, ow, f, n] · x[oh·S + kh·D − P, ow·S + kw·D − P, c, n]
+
+A tile in registers holds partial sums, one for each lane, of some filters × some weights, and runs
+over positions and images; at the very end its lanes are added up. What a short run of positions
+needs of dy stays in the first cache while all channels pass by.
+"""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+
+from pellucid.compiled import layout
+from pellucid.compiled.jit import jit
+from pellucid.compiled.tile import (
+    LANES,
+    REGISTERS,
+    add_sums,
+    live_lanes,
+    outer_add,
+    outer_add_some,
+    read_tile,
+    write_tile,
+)
+from pellucid.geometry import Window
+from pellucid.types import Array, Shape
+
+
+def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window, groups: int) -> Array:
+    """Return dw of `weight_shape` (F, C/groups, KH, KW), summed over the batch.
+
+    The columns of a tile are neighbouring taps of one channel, or for 1×1 kernels some channels.
+    """
+    F, C, _, KW = weight_shape
+    dw = np.empty(weight_shape, np.float32)
+    room = 24 if REGISTERS == 32 else 10
+    columns = min(KW, room) if KW > 1 else min(C, 4 if REGISTERS == 32 else 2)
+    rows = max(r for r in _GRADIENT_ROWS if r == 1 or r <= min(F // groups, room // columns))
+    (top, _), (left, _) = window.padding
+    make = _tap_kernel if KW > 1 else _channel_kernel
+    make(rows, columns)(
+        layout.memory(dy), layout.memory(x), dw, groups,
+        *window.stride, *window.dilation, top, left,
+    )  # fmt: skip
+    return dw
+
+
+_GRADIENT_ROWS = (1, 2, 3, 4, 6, 8, 12)
+
+
+@cache
+def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
+    SIZE = ROWS * COLUMNS * LANES
+    CHUNK = 8  # pixels: what they need of dy stays in the first cache for all channels
+
+    @jit
+    def kernel(dy, x, dw, groups, SH, SW, DH, DW, top, left):
+        H, W, C_all, N = x.shape
+        OH, OW, F_all, _ = dy.shape
+        _, C, KH, KW = dw.shape
+        F = F_all // groups
+        f_blocks, tap_blocks = -(-F // ROWS), -(-KW // COLUMNS)
+        dys, xs = dy.reshape(-1), x.reshape(-1)
+        step = DW * C_all * N
+        for block in numba.prange(groups * f_blocks * tap_blocks * KH):
+            kh, rest = block % KH, block // KH
+            kw, rest = min(rest % tap_blocks * COLUMNS, KW - COLUMNS), rest // tap_blocks
+            group, f = rest // f_blocks, min(rest % f_blocks * ROWS, F - ROWS)
+            sums = np.zeros(C * SIZE, np.float32)
+            for oh in range(OH):
+                ih = oh * SH + kh * DH - top
+                if ih < 0 or ih >= H:
+                    continue
+                for start in range(0, OW, CHUNK):
+                    end = min(start + CHUNK, OW)
+                    for c in range(C):
+                        tile = read_tile(ROWS, COLUMNS, sums, c * SIZE)
+                        for ow in range(start, end):
+                            iw = ow * SW + kw * DW - left
+                            di = ((oh * OW + ow) * F_all + group * F + f) * N
+                            xi = ((ih * W + iw) * C_all + group * C + c) * N
+                            first, last = 0, COLUMNS
+                            if iw < 0 or iw + (COLUMNS - 1) * DW >= W:
+                                first = max(0, -(iw // DW))
+                                last = min(COLUMNS, (W - 1 - iw) // DW + 1)
+                            whole = N - N % LANES if last - first == COLUMNS else 0
+                            for n in range(0, whole, LANES):
+                                tile = outer_add(tile, dys, di + n, N, xs, xi + n, step)
+                            for n in range(whole, N, LANES):
+                                lanes = live_lanes(N - n, 1)
+                                tile = outer_add_some(
+                                    tile, dys, di + n, N, xs, xi + n, step, lanes, first, last
+                                )
+                        write_tile(tile, sums, c * SIZE)
+            found = np.zeros(ROWS * COLUMNS, np.float32)
+            for c in range(C):
+                found[:] = 0
+                add_sums(read_tile(ROWS, COLUMNS, sums, c * SIZE), found, 0, COLUMNS)
+                for r in range(ROWS):
+                    for k in range(COLUMNS):
+                        dw[group * F + f + r, c, kh, kw + k] = found[r * COLUMNS + k]
+
+    return kernel
+
+
+@cache
+def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
+    SIZE = ROWS * COLUMNS * LANES
+    CHUNK = 8  # columns of the picture: what they need stays in the first cache for all taps
+
+    @jit
+    def kernel(dy, x, dw, groups, SH, SW, DH, DW, top, left):
+        H, W, C_all, N = x.shape
+        OH, OW, F_all, _ = dy.shape
+        _, C, KH, KW = dw.shape
+        F = F_all // groups
+        f_blocks, c_blocks = -(-F // ROWS), -(-C // COLUMNS)
+        dys, xs = dy.reshape(-1), x.reshape(-1)
+        for block in numba.prange(groups * f_blocks * c_blocks * KH):
+            kh, rest = block % KH, block // KH
+            group, rest = rest // (f_blocks * c_blocks), rest % (f_blocks * c_blocks)
+            # the last block of filters or channels moves back until it is full
+            f = min(rest // c_blocks * ROWS, F - ROWS)
+            c = min(rest % c_blocks * COLUMNS, C - COLUMNS)
+            sums = np.zeros(KW * SIZE, np.float32)
+            for oh in range(OH):
+                ih = oh * SH + kh * DH - top
+                if ih < 0 or ih >= H:
+                    continue
+                for start in range(0, OW, CHUNK):
+                    for kw in range(KW):
+                        tile = read_tile(ROWS, COLUMNS, sums, kw * SIZE)
+                        for ow in range(start, min(start + CHUNK, OW)):
+                            iw = ow * SW + kw * DW - left
+                            if iw < 0 or iw >= W:
+                                continue
+                            di = ((oh * OW + ow) * F_all + group * F + f) * N
+                            xi = ((ih * W + iw) * C_all + group * C + c) * N
+                            for n in range(0, N - N % LANES, LANES):
+                                tile = outer_add(tile, dys, di + n, N, xs, xi + n, N)
+                            if N % LANES:
+                                n = N - N % LANES
+                                lanes = live_lanes(N % LANES, 1)
+                                tile = outer_add_some(
+                                    tile, dys, di + n, N, xs, xi + n, N, lanes, 0, COLUMNS
+                                )
+                        write_tile(tile, sums, kw * SIZE)
+            found = np.zeros(ROWS * COLUMNS, np.float32)
+            for kw in range(KW):
+                found[:] = 0
+                add_sums(read_tile(ROWS, COLUMNS, sums, kw * SIZE), found, 0, COLUMNS)
+                for r in range(ROWS):
+                    for k in range(COLUMNS):
+                        dw[group * F + f + r, c + k, kh, kw] = found[r * COLUMNS + k]
+
+    return kernel

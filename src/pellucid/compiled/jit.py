@@ -1,0 +1,119 @@
+"""Compile once, keep it on disk, and never let the disk be a reason to fail.
+
+Numba keeps compiled functions on disk, but notices a change only in the file that holds the
+function, and raises where the disk is full, unwritable or damaged. Here the folder is named after
+everything that the machine code depends on in this package, and every trouble with it is a miss.
+"""
+
+import hashlib
+import os
+import stat
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import caching
+
+from pellucid.home import home
+
+Kernel = Callable[..., Any]
+
+
+def jit(function: Kernel) -> Any:
+    """Compile `function` when it is first called; ``numba.prange`` loops run on all threads."""
+    return _with_cache(numba.njit(function, parallel=True, error_model="numpy"))
+
+
+def jit_inline(function: Kernel) -> Any:
+    """Compile `function` as a part of the kernels that call it."""
+    return numba.njit(function, error_model="numpy", inline="never")
+
+
+def jit_serial(function: Kernel) -> Any:
+    """Compile `function` for one thread; sums may be taken in another order, to use vectors."""
+    return _with_cache(numba.njit(function, error_model="numpy", fastmath={"reassoc", "contract"}))
+
+
+@cache
+def kernel_folder() -> Path | None:
+    """Return the folder for this version of the kernels, or None if it would not be safe to use.
+
+    It holds pickles, so it must be the user's own and nobody else may write to it.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    folder = home() / "kernels" / digest.hexdigest()[:16]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError:
+        return None
+    if hasattr(os, "getuid"):
+        shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if found.st_uid != os.getuid() or shared:
+            return None
+    return folder
+
+
+def _with_cache(dispatcher: Any) -> Any:
+    if kernel_folder() is not None:
+        dispatcher._cache = _KernelCache(dispatcher.py_func)
+    return dispatcher
+
+
+class _Locator(caching._CacheLocator):
+    def __init__(self, function: Kernel) -> None:
+        self._function = function
+
+    def get_cache_path(self) -> str:
+        return str(kernel_folder())
+
+    def get_source_stamp(self) -> str:
+        return ""  # the folder's name says it
+
+    def get_disambiguator(self) -> str:
+        return str(self._function.__code__.co_firstlineno)
+
+    @classmethod
+    def from_function(cls, function: Kernel, _file: str) -> "_Locator":
+        return cls(function)
+
+
+class _Files(caching.CompileResultCacheImpl):
+    def __init__(self, function: Kernel) -> None:
+        self._locator = _Locator(function)
+        module = function.__module__.rpartition(".")[2]
+        self._filename_base = self.get_filename_base(
+            f"{module}.{function.__qualname__}", getattr(sys, "abiflags", "")
+        )
+
+
+class _KernelCache(caching.FunctionCache):
+    _impl_class = _Files
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        try:
+            found = super().load_overload(signature, target)
+        except Exception:  # damaged, of another machine, unreadable: compile it anew
+            found = None
+        if found is None:
+            _say_once()
+        return found
+
+    def save_overload(self, signature: Any, data: Any) -> None:
+        try:
+            super().save_overload(signature, data)
+        except Exception:  # a full or read-only disk: it stays in memory
+            self.disable()
+
+
+@cache
+def _say_once() -> None:
+    print(
+        "pellucid: compiling for this machine; this happens once and takes up to a minute",
+        file=sys.stderr,
+    )

@@ -1,0 +1,84 @@
+"""How this engine keeps images in memory: position by position, (H, W, C, N).
+
+At each pixel lies a matrix of channels × images. A convolution's tap then reads one block of memory
+from end to end, and neighbouring taps lie side by side. The shape that everybody sees stays (N, C,
+H, W): a view with its axes turned.
+"""
+
+import numba
+import numpy as np
+
+from pellucid.compiled.jit import jit
+from pellucid.types import Array, Shape
+from pellucid.workspace import empty
+
+
+def images(memory: Array) -> Array:
+    """Return memory (H, W, C, N) as images (N, C, H, W): a view."""
+    return memory.transpose(3, 2, 0, 1)
+
+
+def new_images(shape: Shape) -> Array:
+    """Return float32 images of `shape` (N, C, H, W), not yet written, in this engine's order."""
+    N, C, H, W = shape
+    return images(empty((H, W, C, N), np.float32))
+
+
+def memory(x: Array) -> Array:
+    """Return images (N, C, H, W) as contiguous memory (H, W, C, N): a view if they lie so."""
+    turned = x.transpose(2, 3, 1, 0)
+    if turned.flags.c_contiguous:
+        return turned
+    ordered = empty(turned.shape, np.float32)
+    if x.flags.c_contiguous:
+        _turn(x, ordered)
+    else:
+        ordered[...] = turned
+    return ordered
+
+
+@jit
+def _turn(x, y):
+    N, C, H, W = x.shape
+    for h in numba.prange(H):
+        for n0 in range(0, N, 16):  # blocks keep both sides of the transposition in the cache
+            for w in range(W):
+                for c in range(C):
+                    for n in range(n0, min(n0 + 16, N)):
+                        y[h, w, c, n] = x[n, c, h, w]
+
+
+def flatten(x: Array) -> Array:
+    """Return images (N, C, H, W) as (N, C·H·W), in memory (C·H·W, N): runs move whole."""
+    N, C, H, W = x.shape
+    y = empty((C, H, W, N), np.float32)
+    _pixels_last(memory(x), y)
+    return y.reshape(-1, N).T
+
+
+def unflatten(y: Array, shape: Shape) -> Array:
+    """Return (N, C·H·W) as images of `shape` (N, C, H, W)."""
+    N, C, H, W = shape
+    x = new_images(shape)
+    _pixels_first(np.ascontiguousarray(y.T).reshape(C, H, W, N), memory(x))
+    return x
+
+
+@jit
+def _pixels_last(x, y):
+    H, W, C, N = x.shape
+    for h in numba.prange(H):
+        for w in range(W):
+            for c in range(C):
+                for n in range(N):
+                    y[c, h, w, n] = x[h, w, c, n]
+
+
+@jit
+def _pixels_first(x, y):
+    C, H, W, N = x.shape
+    for h in numba.prange(H):
+        for w in range(W):
+            for c in range(C):
+                for n in range(N):
+                    y[h, w, c, n] = x[c, h, w, n]

@@ -1,0 +1,44 @@
+"""Batch normalisation, compiled: per channel one factor and one offset, found in one pass."""
+
+import numpy as np
+
+from pellucid import reference
+from pellucid.compiled.finish import (
+    Finished,
+    affine,
+    finish,
+    normalize_finish,
+    normalize_finish_gradient,
+)
+from pellucid.types import Array
+
+
+def batch_norm(
+    x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float
+) -> Array:
+    """Return ``y = (x − mean)/√(var + eps)·w + b`` with a given mean and variance."""
+    scale, shift = affine(weight, bias, mean, 1 / np.sqrt(var + np.float64(eps)))
+    return finish(_as_images(x), scale, shift, relu=False)[0].reshape(x.shape)
+
+
+def batch_norm_training(
+    x: Array, weight: Array | None, bias: Array | None, eps: float
+) -> tuple[Array, Array, Array, Finished]:
+    """Return y with the batch's own statistics, the mean, the variance, and the cache."""
+    y, mean, var, cache = normalize_finish(_as_images(x), weight, bias, eps, None, False, None)
+    return y.reshape(x.shape), mean, var, cache
+
+
+def batch_norm_gradient(
+    dy: Array, cache: Finished, weight: Array | None
+) -> tuple[Array, Array, Array]:
+    """Return dx, dweight and dbias."""
+    if not isinstance(cache, Finished):
+        return reference.batch_norm_gradient(dy, cache, weight)
+    dx, _, dweight, dbias = normalize_finish_gradient(_as_images(dy), cache, weight)
+    return dx.reshape(dy.shape), dweight, dbias
+
+
+def _as_images(x: Array) -> Array:
+    """Return x (N, C), (N, C, L) or (N, C, H, W) with four axes."""
+    return x.reshape(*x.shape, *(1,) * (4 - x.ndim)) if x.ndim < 4 else x

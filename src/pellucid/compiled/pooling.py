@@ -1,0 +1,48 @@
+"""Pooling, compiled."""
+
+import numpy as np
+
+from pellucid import reference
+from pellucid.compiled.finish import Finished, finish, finish_gradient
+from pellucid.compiled.layout import images, memory, new_images
+from pellucid.geometry import Window
+from pellucid.types import Array, Shape
+from pellucid.workspace import empty
+
+_MOST_TAPS = 256  # the winner is kept as one byte
+
+
+def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
+    """Return the maximum of each window, and which tap won."""
+    if window.kernel[0] * window.kernel[1] > _MOST_TAPS:
+        return reference.max_pool2d(x, window)
+    y, cache = finish(x, relu=False, window=window)
+    assert cache.winner is not None
+    return y, images(cache.winner)
+
+
+def max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape, window: Window) -> Array:
+    """Return dx: each dy goes to where its maximum was."""
+    if window.kernel[0] * window.kernel[1] > _MOST_TAPS:
+        return reference.max_pool2d_gradient(dy, indices, input_shape, window)
+    winner = np.ascontiguousarray(indices.transpose(2, 3, 1, 0))
+    nothing = empty((*window.size, *input_shape[1::-1]), np.float32)
+    cache = Finished(nothing, memory(dy), relu=False, window=window, winner=winner)
+    return finish_gradient(dy, cache)[0]
+
+
+def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
+    """Return the mean of each cell; over the whole image it is compiled."""
+    if output_size != (1, 1) or x.size == 0:
+        return reference.adaptive_avg_pool2d(x, output_size)
+    y = memory(x).mean(axis=(0, 1), keepdims=True)  # (H, W, C, N) -> (1, 1, C, N)
+    return images(y)
+
+
+def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
+    """Return dx: each value of a cell receives the same share."""
+    if dy.shape[2:] != (1, 1):
+        return reference.adaptive_avg_pool2d_gradient(dy, input_shape)
+    dx = new_images(input_shape)
+    memory(dx)[...] = memory(dy) / np.float32(input_shape[2] * input_shape[3])
+    return dx

@@ -1,0 +1,471 @@
+"""A tile of numbers in vector registers, as a value that compiled Python can hold.
+
+A processor computes fastest when it works on numbers that stay in its vector registers. NumPy and
+Numba have no word for "these 24 registers", so this file adds one: a `Tile` of `rows` × `vectors`
+registers, each of `LANES` float32. A kernel makes a tile of zeros, adds products to it in ordinary
+Python loops, and stores it once. Each function here becomes a few machine instructions.
+
+The batch lies innermost in memory, so a register holds the same pixel of `LANES` images. Where a
+batch ends inside a register, `lanes` says which of its places are alive; the others read as zero
+and are never written.
+"""
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+
+def _registers() -> tuple[int, int]:
+    """Return (float32 lanes of one vector register, number of vector registers) of this machine."""
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16, 32
+    if features.get("avx"):
+        return 8, 16
+    return 4, 32 if features.get("neon") else 16
+
+
+LANES, REGISTERS = _registers()
+
+_F32, _I1, _I32, _I64 = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
+_VECTOR = ir.VectorType(_F32, LANES)
+_MASK = ir.VectorType(_I1, LANES)
+_BYTES = ir.VectorType(ir.IntType(8), LANES)
+
+
+class TileType(types.Type):
+    """The type of a tile, for the compiler."""
+
+    def __init__(self, rows: int, vectors: int) -> None:
+        self.rows, self.vectors = rows, vectors
+        super().__init__(name=f"Tile({rows}×{vectors})")
+
+
+class LanesType(types.Type):
+    """The type of a mask over `vectors` registers, for the compiler."""
+
+    def __init__(self, vectors: int) -> None:
+        self.vectors = vectors
+        super().__init__(name=f"Lanes({vectors})")
+
+
+@register_model(TileType)
+class _TileModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: TileType) -> None:
+        super().__init__(manager, kind, ir.ArrayType(_VECTOR, kind.rows * kind.vectors))
+
+
+@register_model(LanesType)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: LanesType) -> None:
+        super().__init__(manager, kind, ir.ArrayType(_MASK, kind.vectors))
+
+
+# What follows is written for the compiler: each function returns a signature and the code that
+# makes the instructions. Its docstring says what it does.
+
+
+@intrinsic(prefer_literal=True)
+def zero_tile(typing: Any, rows: Any, vectors: Any) -> Any:
+    """``zero_tile(rows, vectors)``: a tile of zeros; both numbers are constants."""
+    tile = TileType(rows.literal_value, vectors.literal_value)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return ir.Constant(ir.ArrayType(_VECTOR, tile.rows * tile.vectors), None)
+
+    return tile(rows, vectors), code
+
+
+@intrinsic(prefer_literal=True)
+def live_lanes(typing: Any, count: Any, vectors: Any) -> Any:
+    """``live_lanes(count, vectors)``: the first `count` of ``vectors * LANES`` places are alive."""
+    lanes = LanesType(vectors.literal_value)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        count = builder.trunc(args[0], _I32) if args[0].type.width > 32 else args[0]
+        mask = ir.Constant(ir.ArrayType(_MASK, lanes.vectors), ir.Undefined)
+        for v in range(lanes.vectors):
+            places = ir.Constant(ir.VectorType(_I32, LANES), [v * LANES + i for i in range(LANES)])
+            alive = builder.icmp_signed("<", places, _splat(builder, count))
+            mask = builder.insert_value(mask, alive, v)
+        return mask
+
+    return lanes(count, vectors), code
+
+
+@intrinsic(prefer_literal=True)
+def read_tile(typing: Any, rows: Any, vectors: Any, y: Any, yi: Any) -> Any:
+    """``read_tile(rows, vectors, y, yi)``: the tile that `write_tile` wrote there."""
+    tile = TileType(rows.literal_value, vectors.literal_value)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = _pointer(context, builder, y, args[2], args[3])
+        acc = ir.Constant(ir.ArrayType(_VECTOR, tile.rows * tile.vectors), ir.Undefined)
+        for k in range(tile.rows * tile.vectors):
+            place = builder.bitcast(_at(builder, start, k * LANES), _VECTOR.as_pointer())
+            acc = builder.insert_value(acc, builder.load(place, align=4), k)
+        return acc
+
+    return tile(rows, vectors, y, yi), code
+
+
+@intrinsic
+def write_tile(typing: Any, tile: Any, y: Any, yi: Any) -> Any:
+    """``y[yi …] = tile``, register after register, to be read again by `read_tile`."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = _pointer(context, builder, y, args[1], args[2])
+        for k in range(tile.rows * tile.vectors):
+            place = builder.bitcast(_at(builder, start, k * LANES), _VECTOR.as_pointer())
+            builder.store(builder.extract_value(args[0], k), place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(tile, y, yi), code
+
+
+@intrinsic
+def multiply_add(typing: Any, tile: Any, w: Any, wi: Any, x: Any, xi: Any, lanes: Any) -> Any:
+    """``tile[r, v] += w[wi + r] · x[xi + v·LANES …]``: one weight a row, one run of images."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, w_, wi_, x_, xi_, mask = args
+        weights = _pointer(context, builder, w, w_, wi_)
+        images = _pointer(context, builder, x, x_, xi_)
+        runs = [
+            _load(builder, images, v, builder.extract_value(mask, v)) for v in range(tile.vectors)
+        ]
+        for r in range(tile.rows):
+            weight = _splat(builder, builder.load(_at(builder, weights, r)))
+            for v, run in enumerate(runs):
+                acc = _fma_into(builder, acc, r * tile.vectors + v, weight, run)
+        return acc
+
+    return tile(tile, w, wi, x, xi, lanes), code
+
+
+@intrinsic
+def outer_add(
+    typing: Any, tile: Any, a: Any, ai: Any, a_step: Any, b: Any, bi: Any, b_step: Any
+) -> Any:
+    """``tile[r, c] += a[ai + r·a_step …] · b[bi + c·b_step …]``, lane by lane, a register each.
+
+    All lanes are alive here: only then can an instruction multiply straight from memory, and the
+    tile may fill the registers.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _outer_add(context, builder, signature, args, lambda number: None)
+
+    return tile(tile, a, ai, a_step, b, bi, b_step), code
+
+
+@intrinsic
+def outer_add_some(
+    typing: Any, tile: Any, a: Any, ai: Any, a_step: Any, b: Any, bi: Any, b_step: Any, lanes: Any,
+    first: Any, end: Any,
+) -> Any:  # fmt: skip
+    """The same for some lanes, and for columns from `first` to before `end`: no other b is read."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        mask = builder.extract_value(args[7], 0)
+        first, end = args[8:]
+
+        def alive(number: int | None) -> Any:
+            if number is None:
+                return mask
+            n = ir.Constant(_I64, number)
+            after, before = (
+                builder.icmp_signed("<=", first, n), builder.icmp_signed("<", n, end)
+            )  # fmt: skip
+            return builder.and_(mask, _splat(builder, builder.and_(after, before)))
+
+        return _outer_add(context, builder, signature, args[:7], alive)
+
+    return tile(tile, a, ai, a_step, b, bi, b_step, lanes, first, end), code
+
+
+def _outer_add(context: Any, builder: Any, signature: Any, args: Any, alive: Any) -> Any:
+    tile, a, b = signature.return_type, signature.args[1], signature.args[4]
+    acc, a_, ai, a_step, b_, bi, b_step = args
+    left, right = _pointer(context, builder, a, a_, ai), _pointer(context, builder, b, b_, bi)
+    columns = [
+        _load(builder, _row(builder, right, b_step, c), 0, alive(c)) for c in range(tile.vectors)
+    ]
+    for r in range(tile.rows):
+        run = _load(builder, _row(builder, left, a_step, r), 0, alive(None))
+        for c, column in enumerate(columns):
+            acc = _fma_into(builder, acc, r * tile.vectors + c, run, column)
+    return acc
+
+
+@intrinsic
+def add_rows(typing: Any, tile: Any, bias: Any, bi: Any) -> Any:
+    """``tile[r, v] += bias[bi + r]``."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, bias_, bi_ = args
+        values = _pointer(context, builder, bias, bias_, bi_)
+        for r in range(tile.rows):
+            value = _splat(builder, builder.load(_at(builder, values, r)))
+            for k in range(r * tile.vectors, (r + 1) * tile.vectors):
+                total = builder.fadd(builder.extract_value(acc, k), value)
+                acc = builder.insert_value(acc, total, k)
+        return acc
+
+    return tile(tile, bias, bi), code
+
+
+@intrinsic(prefer_literal=True)
+def load_run(typing: Any, x: Any, xi: Any, vectors: Any, lanes: Any) -> Any:
+    """``load_run(x, xi, vectors, lanes)``: a tile of one row, ``x[xi …]``."""
+    tile = TileType(1, vectors.literal_value)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = _pointer(context, builder, x, args[0], args[1])
+        acc = ir.Constant(ir.ArrayType(_VECTOR, tile.vectors), ir.Undefined)
+        for v in range(tile.vectors):
+            acc = builder.insert_value(
+                acc, _load(builder, start, v, builder.extract_value(args[3], v)), v
+            )
+        return acc
+
+    return tile(x, xi, vectors, lanes), code
+
+
+@intrinsic
+def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a · b + c``, each a tile or a float32, at least one a tile."""
+    tile = next(kind for kind in (a, b, c) if isinstance(kind, TileType))
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _by_register(
+            builder, tile, args, lambda x, y, z: _call(builder, "llvm.fmuladd", x, y, z)
+        )
+
+    return tile(a, b, c), code
+
+
+@intrinsic
+def add(typing: Any, a: Any, b: Any) -> Any:
+    """``a + b``, each a tile or a float32."""
+    tile = a if isinstance(a, TileType) else b
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _by_register(builder, tile, args, builder.fadd)
+
+    return tile(a, b), code
+
+
+@intrinsic
+def relu_tile(typing: Any, tile: Any) -> Any:
+    """``max(tile, 0)``; what is not a number stays so."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zero = ir.Constant(_VECTOR, None)
+
+        def relu(x: Any) -> Any:
+            return builder.select(builder.fcmp_ordered("<", x, zero), zero, x)
+
+        return _by_register(builder, tile, args, relu)
+
+    return tile(tile), code
+
+
+def _comparison(sign: str, unordered: bool) -> Any:
+    def compare(typing: Any, a: Any, b: Any) -> Any:
+        tile = a if isinstance(a, TileType) else b
+        lanes = LanesType(tile.rows * tile.vectors)
+
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            test = builder.fcmp_unordered if unordered else builder.fcmp_ordered
+            return _by_register(builder, lanes, args, lambda x, y: test(sign, x, y))
+
+        return lanes(a, b), code
+
+    return compare
+
+
+# ``a > b``, ``a = b`` and ``a is not b's equal``, each a mask; false, false and true for NaN.
+above = intrinsic(_comparison(">", unordered=False))
+equal = intrinsic(_comparison("==", unordered=False))
+unequal = intrinsic(_comparison("!=", unordered=True))
+
+
+@intrinsic
+def choose(typing: Any, mask: Any, a: Any, b: Any) -> Any:
+    """`a` where the mask is true, otherwise `b`; each a tile or a float32."""
+    tile = a if isinstance(a, TileType) else b
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _by_register(builder, tile, args, builder.select)
+
+    return tile(mask, a, b), code
+
+
+@intrinsic
+def either(typing: Any, a: Any, b: Any) -> Any:
+    """Where the mask `a` or the mask `b` is true."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _by_register(builder, a, args, builder.or_)
+
+    return a(a, b), code
+
+
+@intrinsic
+def store_bytes(typing: Any, tile: Any, y: Any, yi: Any, lanes: Any) -> Any:
+    """``y[yi …] = tile``, each number as one byte."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = _pointer(context, builder, y, args[1], args[2])
+        for v in range(tile.vectors):
+            value = builder.fptoui(builder.extract_value(args[0], v), _BYTES)
+            _store(builder, value, start, v, args[3])
+        return context.get_dummy_value()
+
+    return types.void(tile, y, yi, lanes), code
+
+
+@intrinsic(prefer_literal=True)
+def load_bytes(typing: Any, x: Any, xi: Any, vectors: Any, lanes: Any) -> Any:
+    """``load_bytes(x, xi, vectors, lanes)``: a tile of one row from one byte a number."""
+    tile = TileType(1, vectors.literal_value)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = _pointer(context, builder, x, args[0], args[1])
+        acc = ir.Constant(ir.ArrayType(_VECTOR, tile.vectors), ir.Undefined)
+        for v in range(tile.vectors):
+            value = builder.uitofp(
+                _load(builder, start, v, builder.extract_value(args[3], v), _BYTES), _VECTOR
+            )
+            acc = builder.insert_value(acc, value, v)
+        return acc
+
+    return tile(x, xi, vectors, lanes), code
+
+
+@intrinsic
+def store_tile(typing: Any, tile: Any, y: Any, yi: Any, stride: Any, rows: Any, lanes: Any) -> Any:
+    """``y[yi + r·stride + v·LANES …] = tile[r, v]`` for the first `rows` rows."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, y_, yi_, stride_, rows_, mask = args
+        start = _pointer(context, builder, y, y_, yi_)
+        for r in range(tile.rows):
+            with builder.if_then(builder.icmp_signed(">", rows_, ir.Constant(rows_.type, r))):
+                row = _row(builder, start, stride_, r)
+                for v in range(tile.vectors):
+                    value = builder.extract_value(acc, r * tile.vectors + v)
+                    _store(builder, value, row, v, mask)
+        return context.get_dummy_value()
+
+    return types.void(tile, y, yi, stride, rows, lanes), code
+
+
+@intrinsic
+def add_sums(typing: Any, tile: Any, y: Any, yi: Any, stride: Any) -> Any:
+    """``y[yi + r·stride + v] += Σ tile[r, v]`` over its lanes, in an order that never changes."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, y_, yi_, stride_ = args
+        start = _pointer(context, builder, y, y_, yi_)
+        for r in range(tile.rows):
+            row = _row(builder, start, stride_, r)
+            for v in range(tile.vectors):
+                total = _lane_sum(builder, builder.extract_value(acc, r * tile.vectors + v))
+                place = _at(builder, row, v)
+                builder.store(builder.fadd(builder.load(place), total), place)
+        return context.get_dummy_value()
+
+    return types.void(tile, y, yi, stride), code
+
+
+# The instructions themselves
+
+
+def _by_register(builder: Any, kind: Any, args: Any, instruction: Any) -> Any:
+    """Return what `instruction` makes of each register; a number goes to all lanes."""
+    masks = isinstance(kind, LanesType)
+    count = kind.vectors if masks else kind.rows * kind.vectors
+    result = ir.Constant(ir.ArrayType(_MASK if masks else _VECTOR, count), ir.Undefined)
+    for k in range(count):
+        operands = [
+            builder.extract_value(arg, k) if isinstance(arg.type, ir.ArrayType)
+            else _splat(builder, arg)
+            for arg in args
+        ]  # fmt: skip
+        result = builder.insert_value(result, instruction(*operands), k)
+    return result
+
+
+def _call(builder: Any, name: str, *operands: Any) -> Any:
+    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(operands))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"{name}.{_name(_VECTOR)}")
+    return builder.call(function, operands)
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+
+def _at(builder: Any, pointer: Any, offset: int) -> Any:
+    return builder.gep(pointer, [ir.Constant(_I64, offset)])
+
+
+def _row(builder: Any, pointer: Any, stride: Any, row: int) -> Any:
+    return builder.gep(pointer, [builder.mul(stride, ir.Constant(stride.type, row))])
+
+
+def _splat(builder: Any, scalar: Any) -> Any:
+    kind = ir.VectorType(scalar.type, LANES)
+    undefined = ir.Constant(kind, ir.Undefined)
+    one = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
+    places = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
+    return builder.shuffle_vector(one, undefined, places)
+
+
+def _fma_into(builder: Any, acc: Any, k: int, a: Any, b: Any) -> Any:
+    total = _call(builder, "llvm.fmuladd", a, b, builder.extract_value(acc, k))
+    return builder.insert_value(acc, total, k)
+
+
+def _load(builder: Any, pointer: Any, v: int, alive: Any, kind: Any = _VECTOR) -> Any:
+    place = builder.bitcast(_at(builder, pointer, v * LANES), kind.as_pointer())
+    if alive is None:
+        return builder.load(place, align=1)
+    load = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind.as_pointer(), _I32, _MASK, kind]),
+        f"llvm.masked.load.{_name(kind)}.p0",
+    )
+    return builder.call(load, [place, ir.Constant(_I32, 1), alive, ir.Constant(kind, None)])
+
+
+def _store(builder: Any, value: Any, pointer: Any, v: int, mask: Any) -> None:
+    kind = value.type
+    place = builder.bitcast(_at(builder, pointer, v * LANES), kind.as_pointer())
+    store = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), _I32, _MASK]),
+        f"llvm.masked.store.{_name(kind)}.p0",
+    )
+    builder.call(store, [value, place, ir.Constant(_I32, 1), builder.extract_value(mask, v)])
+
+
+def _name(kind: Any) -> str:
+    return f"v{LANES}{'f32' if kind is _VECTOR else 'i8'}"
+
+
+def _lane_sum(builder: Any, vector: Any) -> Any:
+    """Return the sum by halves: lanes i and i + half, then again, until one is left."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        places = [min(i + width, LANES - 1) for i in range(LANES)]
+        kind = ir.VectorType(_I32, LANES)
+        moved = builder.shuffle_vector(vector, vector, ir.Constant(kind, places))
+        vector = builder.fadd(vector, moved)
+    return builder.extract_element(vector, ir.Constant(_I32, 0))

@@ -1,0 +1,206 @@
+"""The same network with fewer passes over memory.
+
+Normalisation, shortcut, ReLU and max-pooling each read and write a whole array and compute next to
+nothing. `fuse` puts them into one layer with the convolution before them. The fused model shares
+its parameters with the model that it was made from, computes the same, and prints what was put
+together.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+from pellucid.geometry import Window
+from pellucid.layers.activation import ReLU
+from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.batch_norm import BatchNorm2d
+from pellucid.layers.combinator import Build, Combinator, Describe
+from pellucid.layers.concat import Concat
+from pellucid.layers.convolution import Conv2d
+from pellucid.layers.pooling import MaxPool2d
+from pellucid.layers.residual import Residual
+from pellucid.layers.sequential import Sequential
+from pellucid.types import Array, Shape
+
+_FOLLOW = (BatchNorm2d, ReLU, MaxPool2d)
+"""What may follow a convolution in one block, in this order, each at most once."""
+
+
+class _Fused(Combinator, abstract=True):
+    """A layer that stands for others while a model runs; only those are described and saved."""
+
+    def parts(self, describe: Describe) -> dict[str, Any]:
+        raise PellucidError("a fused model has no description; describe what it was made from")
+
+    @classmethod
+    def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
+        raise PellucidError("a fused model is made by fuse(model), not from a description")
+
+
+class Block(_Fused, abstract=True):
+    """``y = pool(relu(norm(conv(x)) + shortcut))``: a convolution, and the rest in one pass.
+
+    Made by `fuse` from the layers of a model.
+    """
+
+    def __init__(self, layers: Mapping[str, Layer]) -> None:
+        self.layers = dict(layers)
+        conv, *rest = layers.values()
+        assert isinstance(conv, Conv2d)
+        self.conv = conv
+        self.norm = next((layer for layer in rest if isinstance(layer, BatchNorm2d)), None)
+        self.relu = any(isinstance(layer, ReLU) for layer in rest)
+        self.pool = next((layer for layer in rest if isinstance(layer, MaxPool2d)), None)
+
+    def children(self) -> dict[str, Layer]:
+        return self.layers
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+        return self.forward_with(x, None, training)
+
+    def forward_with(
+        self, x: Array, shortcut: Array | None, training: Training | None
+    ) -> tuple[Array, Any]:
+        """Return y and the cache, with a shortcut added before the ReLU."""
+        z, conv_cache = self.conv.forward(x, training)
+        window, norm = self._window(z.shape), self.norm
+        if norm is None:
+            y, cache = ops.finish(z, None, None, shortcut, self.relu, window)
+        elif training is None and norm.track_running_stats:
+            y, cache = ops.finish(z, *norm.inference_affine(), shortcut, self.relu, window)
+        else:
+            weight, bias = norm.affine_values()
+            y, mean, var, cache = ops.normalize_finish(
+                z, weight, bias, norm.eps, shortcut, self.relu, window
+            )
+            if training is not None:
+                norm.gather(training, mean, var, z)
+        return y, (conv_cache, cache)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
+        return self.backward_with(dy, cache, input_gradient)[0]
+
+    def backward_with(
+        self, dy: Array, cache: Any, input_gradient: bool
+    ) -> tuple[Any, Array | None]:
+        """Return the gradients for x and for the shortcut."""
+        conv_cache, finished = cache
+        if self.norm is None:
+            dz, dshortcut = ops.finish_gradient(dy, finished)
+        else:
+            weight, _ = self.norm.affine_values()
+            dz, dshortcut, *gradients = ops.normalize_finish_gradient(dy, finished, weight)
+            self.norm.add_gradients(*gradients)
+        return self.conv.backward(dz, conv_cache, input_gradient=input_gradient), dshortcut
+
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
+        for name, layer in self.layers.items():
+            yield name, layer, input_shape
+            input_shape = layer.output_shape(input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        shape = input_shape
+        for name, layer in self.layers.items():
+            shape = self.child_shape(name, layer, shape)
+        return shape
+
+    def _window(self, shape: Shape) -> Window | None:
+        return None if self.pool is None else self.pool.window(shape)
+
+
+class FusedResidual(_Fused, abstract=True):
+    """A `Residual` whose sum and ReLU are done in the last block's pass."""
+
+    def __init__(self, before: Sequential, last: Block, shortcut: Layer | None) -> None:
+        self.before, self.last, self.shortcut = before, last, shortcut
+
+    def children(self) -> dict[str, Layer]:
+        parts = {"before": self.before, "last": self.last, "shortcut": self.shortcut}
+        return {name: layer for name, layer in parts.items() if layer is not None}
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+        around, shortcut_cache = x, None
+        if self.shortcut is not None:
+            around, shortcut_cache = run_forward(self.shortcut, x, training)
+        h, before_cache = run_forward(self.before, x, training)
+        y, last_cache = self.last.forward_with(h, around, training)
+        return y, (before_cache, last_cache, shortcut_cache)
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
+        before_cache, last_cache, shortcut_cache = cache
+        dh, around = self.last.backward_with(dy, last_cache, input_gradient=True)
+        dx = run_backward(self.before, dh, before_cache, input_gradient)
+        if self.shortcut is not None:
+            around = run_backward(self.shortcut, around, shortcut_cache, input_gradient)
+        return dx + around if input_gradient else None
+
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
+        yield "before", self.before, input_shape
+        yield "last", self.last, self.before.output_shape(input_shape)
+        if self.shortcut is not None:
+            yield "shortcut", self.shortcut, input_shape
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return self.last.output_shape(self.before.output_shape(input_shape))
+
+
+def fuse(model: Layer) -> Layer:
+    """Return an equivalent model in which each convolution and what follows it are one layer.
+
+    The two share their parameters and buffers; `model` itself is as it was.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> fuse(nn.Sequential(conv1=nn.Conv2d(1, 8, 3), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2)))
+    Sequential(
+      conv1+relu1+pool1: Block(
+        conv1: Conv2d(in_channels=1, out_channels=8, kernel_size=3)
+        relu1: ReLU()
+        pool1: MaxPool2d(kernel_size=2)
+      )
+    )
+    """
+    fused = _fuse(model)
+    model.name_parameters()  # the new combinators named them after their own paths
+    return fused
+
+
+def _fuse(model: Layer) -> Layer:
+    if type(model) is Sequential:
+        return Sequential(dict(_blocks(model)))
+    if type(model) is Concat:
+        return Concat({name: _fuse(branch) for name, branch in model.branches.items()})
+    if type(model) is Residual:
+        return _fuse_residual(model)
+    return model
+
+
+def _blocks(model: Sequential) -> Iterator[tuple[str, Layer]]:
+    """Yield the layers, with each convolution and what may follow it as one."""
+    waiting = list(model.layers.items())
+    while waiting:
+        name, layer = waiting.pop(0)
+        if type(layer) is not Conv2d:
+            yield name, _fuse(layer)
+            continue
+        block: dict[str, Layer] = {name: layer}
+        for kind in _FOLLOW:
+            if waiting and type(waiting[0][1]) is kind:
+                block.update([waiting.pop(0)])
+        yield ("+".join(block), Block(block)) if len(block) > 1 else (name, layer)
+
+
+def _fuse_residual(model: Residual) -> Layer:
+    shortcut = None if model.shortcut is None else _fuse(model.shortcut)
+    body = _fuse(model.body)
+    simple = model.activation is None or type(model.activation) is ReLU
+    if simple and isinstance(body, Sequential) and body.layers:
+        *names, last = body.layers
+        block = body.layers[last]
+        if isinstance(block, Block) and not block.relu and block.pool is None:
+            around = {} if model.activation is None else {"activation": model.activation}
+            before = Sequential({name: body.layers[name] for name in names})
+            return FusedResidual(before, Block({**block.layers, **around}), shortcut)
+    return Residual(body, shortcut, model.activation)

@@ -1,0 +1,69 @@
+"""What follows a convolution, as one operation: for layers that have checked their shapes."""
+
+from typing import Any
+
+from pellucid import engine
+from pellucid.geometry import Window
+from pellucid.types import Array
+
+
+def finish(
+    z: Array,
+    scale: Array | None = None,
+    shift: Array | None = None,
+    shortcut: Array | None = None,
+    relu: bool = True,
+    window: Window | None = None,
+) -> tuple[Array, Any]:
+    """Return ``y = pool(relu(z · scale[c] + shift[c] + shortcut))`` and what its gradient needs.
+
+    Parameters
+    ----------
+    z
+        (N, C, H, W).
+    scale, shift
+        (C,), both or neither: a normalisation in inference. The gradient is for neither.
+    shortcut
+        Shaped as z; None adds nothing.
+    relu, window
+        Whether there is a ReLU, and how the max-pooling slides; None does not pool.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, _ = finish(np.array([-1.0, 2.0]).reshape(1, 1, 1, 2), window=Window((1, 2), (1, 2)))
+    >>> y.item()
+    2.0
+    """
+    y, cache = engine.current().finish(z, scale, shift, shortcut, relu, window)
+    return y, cache
+
+
+def finish_gradient(dy: Array, cache: Any) -> tuple[Array, Array | None]:
+    """Return the gradients for z and for the shortcut (None if there was none)."""
+    dz, dshortcut = engine.current().finish_gradient(dy, cache)
+    return dz, dshortcut
+
+
+def normalize_finish(
+    z: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float = 1e-5,
+    shortcut: Array | None = None,
+    relu: bool = True,
+    window: Window | None = None,
+) -> tuple[Array, Array, Array, Any]:
+    """Return y with batch normalisation in training first, its mean and variance, and the cache."""
+    y, mean, var, cache = engine.current().normalize_finish(
+        z, weight, bias, eps, shortcut, relu, window
+    )
+    return y, mean, var, cache
+
+
+def normalize_finish_gradient(
+    dy: Array, cache: Any, weight: Array | None
+) -> tuple[Array, Array | None, Array, Array]:
+    """Return the gradients for z, the shortcut, weight and bias."""
+    dz, dshortcut, dweight, dbias = engine.current().normalize_finish_gradient(dy, cache, weight)
+    return dz, dshortcut, dweight, dbias

@@ -1,0 +1,106 @@
+"""What follows a convolution: normalisation, shortcut, ReLU and max-pooling, as one function.
+
+::
+
+    y = pool(relu(norm(z) + shortcut))
+
+Here it is the composition of the functions that do each. Another engine does it in one pass,
+because reading and writing the array for each step is what these steps cost.
+"""
+
+from typing import Any, NamedTuple
+
+from pellucid.geometry import Window
+from pellucid.reference.activation import relu as relu_
+from pellucid.reference.activation import relu_gradient
+from pellucid.reference.normalization import batch_norm_gradient, batch_norm_training
+from pellucid.reference.pooling import max_pool2d, max_pool2d_gradient
+from pellucid.types import Array
+
+
+class Finished(NamedTuple):
+    """What `finish_gradient` needs: of each step, what its gradient needs."""
+
+    norm: Any
+    active: Array | None
+    window: Window | None
+    indices: Array | None
+    shortcut: bool
+
+
+def finish(
+    z: Array,
+    scale: Array | None,
+    shift: Array | None,
+    shortcut: Array | None,
+    relu: bool,
+    window: Window | None,
+) -> tuple[Array, Finished]:
+    """Return ``y = pool(relu(z · scale[c] + shift[c] + shortcut))`` and what its gradient needs.
+
+    With scale and shift it is for inference: the gradient is that for no scale and no shift.
+
+    Parameters
+    ----------
+    z
+        (N, C, H, W).
+    scale, shift
+        (C,), both or neither.
+    shortcut
+        Shaped as z; None adds nothing.
+    relu, window
+        Whether there is a ReLU, and how the pooling slides; None does not pool.
+    """
+    if scale is not None and shift is not None:
+        kind = z.dtype
+        z = z * scale.astype(kind)[:, None, None] + shift.astype(kind)[:, None, None]
+    return _after_norm(z, None, shortcut, relu, window)
+
+
+def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None]:
+    """Return the gradients for z and for the shortcut (None if there was none)."""
+    dn = _before_norm(dy, cache)
+    return dn, dn if cache.shortcut else None
+
+
+def normalize_finish(
+    z: Array,
+    weight: Array | None,
+    bias: Array | None,
+    eps: float,
+    shortcut: Array | None,
+    relu: bool,
+    window: Window | None,
+) -> tuple[Array, Array, Array, Finished]:
+    """Return y with batch normalisation in training first, its mean and variance, and the cache."""
+    n, mean, var, kept = batch_norm_training(z, weight, bias, eps)
+    y, cache = _after_norm(n, kept, shortcut, relu, window)
+    return y, mean, var, cache
+
+
+def normalize_finish_gradient(
+    dy: Array, cache: Finished, weight: Array | None
+) -> tuple[Array, Array | None, Array, Array]:
+    """Return the gradients for z, the shortcut, weight and bias."""
+    dn = _before_norm(dy, cache)
+    dz, dweight, dbias = batch_norm_gradient(dn, cache.norm, weight)
+    return dz, dn if cache.shortcut else None, dweight, dbias
+
+
+def _after_norm(
+    n: Array, kept: Any, shortcut: Array | None, relu: bool, window: Window | None
+) -> tuple[Array, Finished]:
+    y = n if shortcut is None else n + shortcut
+    if relu:
+        y = relu_(y)
+    active, indices = y if relu else None, None
+    if window is not None:
+        y, indices = max_pool2d(y, window)
+    return y, Finished(kept, active, window, indices, shortcut is not None)
+
+
+def _before_norm(dy: Array, cache: Finished) -> Array:
+    if cache.window is not None and cache.indices is not None:
+        shape = (*dy.shape[:2], *cache.window.size)
+        dy = max_pool2d_gradient(dy, cache.indices, shape, cache.window)
+    return dy if cache.active is None else relu_gradient(dy, cache.active)
