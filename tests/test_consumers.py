@@ -26,6 +26,7 @@ from pellucid.training import (
     stop_on_signal,
 )
 from pellucid.training.checkpoint import resume, save_checkpoint
+from pellucid.training.progress import table_row
 
 DATA, VALIDATION = small_run.DATA, small_run.VALIDATION
 EPOCH = Epoch(1, 9, 3, 1.0, 0.5, 1.0, 0.5, 0.1, 1.0, 60.0, False)
@@ -72,7 +73,7 @@ def test_what_grows_is_monitored_upwards() -> None:
 
 def test_what_cannot_be_monitored_is_told() -> None:
     with pytest.raises(TrainingError, match="did you mean 'validation_loss'"):
-        stop_early([], 3, "validation_los")  # type: ignore[arg-type]  # which is what is tested
+        stop_early([], 3, "validation_los")
     with pytest.raises(TrainingError, match="at least 1, not 0"):
         stop_early([], 0)
     unvalidated = [replace(EPOCH, validation_loss=None)]
@@ -168,7 +169,7 @@ def test_the_handlers_are_put_back_when_the_run_is_left(
     running = stop_on_signal(iter([EPOCH, EPOCH]))
     next(running)
     assert signal.getsignal(signal.SIGTERM) is not before
-    running.close()  # type: ignore[attr-defined]  # it is a generator
+    running.close()
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -190,16 +191,25 @@ def test_outside_the_main_thread_signals_are_left_alone() -> None:
 # Progress
 
 
-def test_elsewhere_than_on_a_terminal_there_is_a_line_an_epoch(
+def test_elsewhere_than_on_a_terminal_there_is_a_row_an_epoch(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     state = small_run.new_state()
     told = list(show_progress(records(state, DATA, VALIDATION)))
     assert len(told) == 27
-    assert capsys.readouterr().out.splitlines() == [str(epoch) for epoch in state.history]
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.startswith("  epoch     loss  accuracy")
+    assert rows == [table_row(epoch) for epoch in state.history]
+    assert all(len(row) < 80 for row in rows)
 
 
-def test_on_a_terminal_there_is_a_bar_and_a_line_an_epoch(
+def test_a_row_says_what_there_is_to_say() -> None:
+    row = table_row(replace(EPOCH, epoch=12, epochs=300, validation_loss=None))
+    assert row.split()[0] == "12/300"
+    assert row.split()[3:5] == ["-", "50.00%"]
+
+
+def test_on_a_terminal_there_is_a_bar_and_a_row_an_epoch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     class Terminal(io.StringIO):
@@ -214,6 +224,6 @@ def test_on_a_terminal_there_is_a_bar_and_a_line_an_epoch(
     told = list(show_progress(records(state, DATA, VALIDATION)))
     assert len(told) == 27
     shown = terminal.getvalue()
-    assert all(str(epoch) in shown for epoch in state.history)
+    assert all(table_row(epoch) in shown for epoch in state.history)
     assert "━" in shown
-    assert "epoch 3/3" in shown
+    assert "step 8/8" in shown

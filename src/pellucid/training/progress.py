@@ -1,54 +1,100 @@
-"""A progress bar on a terminal, a line an epoch elsewhere."""
+"""What a person sees of a training run: a table that grows by a row an epoch, a bar below it."""
 
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from time import monotonic
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pellucid.training.records import Epoch, Record
+from pellucid.training.records import Epoch, Record, Step
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 R = TypeVar("R", bound=Record)
 _BETWEEN_UPDATES = 0.1  # seconds
+_WIDTHS = (7, 9, 10, 17, 10, 9, 10)
+_HEADS = ("epoch", "loss", "accuracy", "validation loss", "accuracy", "seconds", "images/s")
 
 
 def show_progress(records: Iterable[R]) -> Iterator[R]:
-    """Show `records` as they pass: a live bar on a terminal (if rich is installed), or lines."""
+    """Show `records` as they pass: a row an epoch and, on a terminal, a bar (if rich is there)."""
     if sys.stdout.isatty() and find_spec("rich") is not None:
         return _with_bar(records)
-    return _with_lines(records)
+    return _with_rows(records)
 
 
-def _with_lines(records: Iterable[R]) -> Iterator[R]:
+def table_row(epoch: Epoch) -> str:
+    """Return the row of one epoch, which fits a terminal of 80 columns.
+
+    >>> table_row(Epoch(3, 20, 9, 0.5, 0.9, 0.25, 0.95, 0.01, 2.0, 320.0, True))
+    '   3/20   0.5000    90.00%           0.2500    95.00%      2.0       320  best'
+    """
+    cells = (
+        f"{epoch.epoch}/{epoch.epochs}",
+        *(_shown(epoch.loss, ".4f"), _shown(epoch.accuracy, ".2%")),
+        *(_shown(epoch.validation_loss, ".4f"), _shown(epoch.validation_accuracy, ".2%")),
+        *(f"{epoch.seconds:.1f}", f"{epoch.images_per_second:,.0f}"),
+    )
+    return _aligned(cells) + ("  best" if epoch.best else "")
+
+
+def _shown(number: float | None, form: str) -> str:
+    return "-" if number is None else format(number, form)
+
+
+def _aligned(cells: tuple[str, ...]) -> str:
+    return "".join(f"{cell:>{width}}" for cell, width in zip(cells, _WIDTHS, strict=True))
+
+
+def _with_rows(records: Iterable[R]) -> Iterator[R]:
+    begun = False
     for record in records:
         if isinstance(record, Epoch):
-            print(record, flush=True)
+            if not begun:
+                print(_aligned(_HEADS))
+                begun = True
+            print(table_row(record), flush=True)
         yield record
 
 
 def _with_bar(records: Iterable[R]) -> Iterator[R]:
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, transient=True, refresh_per_second=4) as progress:
-        task = progress.add_task("", total=1, epoch="", loss=float("nan"))
-        shown = 0.0
+    progress = _bar()
+    shown = 0.0
+    with progress:
         for record in records:
             if isinstance(record, Epoch):
-                progress.console.print(str(record), highlight=False)
-            elif monotonic() - shown > _BETWEEN_UPDATES or record.step == record.steps:
-                shown = monotonic()
-                progress.update(
-                    task,
-                    completed=record.step,
-                    total=record.steps,
-                    epoch=f"{record.epoch}/{record.epochs}",
-                    loss=record.loss,
-                )
+                progress.console.print(table_row(record), highlight=False)
+            else:
+                done = (record.epoch - 1) * record.steps + record.step
+                if not progress.tasks:
+                    progress.console.print(_aligned(_HEADS), style="bold")
+                    planned = record.epochs * record.steps
+                    progress.add_task("", total=planned, completed=done, **_fields(record))
+                if monotonic() - shown > _BETWEEN_UPDATES or record.step == record.steps:
+                    shown = monotonic()
+                    progress.update(progress.task_ids[0], completed=done, **_fields(record))
             yield record
+
+
+def _bar() -> "Progress":
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.fields[epoch]:>7}"),
+        TextColumn("{task.fields[loss]:8.4f}"),
+        BarColumn(),
+        TextColumn("step {task.fields[step]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        transient=True,
+        refresh_per_second=4,
+    )
+
+
+def _fields(step: Step) -> dict[str, Any]:
+    return {
+        "epoch": f"{step.epoch}/{step.epochs}",
+        "loss": step.loss,
+        "step": f"{step.step}/{step.steps}",
+    }
