@@ -133,9 +133,10 @@ def test_the_body_of_a_residual_is_told_from_the_residual():
 
 def test_an_unnamed_layer_is_told_from_what_holds_it():
     inner = nn.Sequential(nn.Linear(4, 4))
-    model = nn.Sequential({"": inner, "again": inner})
-    again = there_and_back(model)
+    model = nn.Sequential(outer=nn.Sequential({"": inner, "again": inner}))
+    again = there_and_back(model)["outer"]
     assert again["again"] is again[""]
+    assert again[""] is not again
 
 
 def test_what_is_told_of_shapes_can_be_left_out():

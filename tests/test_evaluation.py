@@ -109,6 +109,11 @@ def test_calibration_error_is_the_mean_gap_of_its_definition():
     assert (found.confidence[found.count > 0] <= found.edges[1:][found.count > 0]).all()
 
 
+def test_a_bin_holds_its_upper_border():
+    said = np.array([[0.75, 0.25], [0.5, 0.5]])
+    assert calibration(said, np.array([0, 0]), bins=4).count.tolist() == [0, 1, 1, 0]
+
+
 def test_certainty_falls_into_the_last_bin_even_when_rounding_takes_it_above_one():
     said = np.array([[1.0, 0.0], [np.nextafter(1.0, 2.0), 0.0]])
     found = calibration(said, np.array([0, 1]), bins=4)
