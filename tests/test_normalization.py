@@ -144,6 +144,8 @@ class TestBatchNorm:
         )
         weight, bias = (p.value[:, None, None] for p in (layer.weight, layer.bias))
         np.testing.assert_allclose(layer(x), standardised * weight + bias, rtol=1e-12)
+        layer.weight = layer.bias = None
+        np.testing.assert_allclose(layer(x), standardised, rtol=1e-12)
 
     def test_in_inference_an_image_does_not_depend_on_the_others(self):
         layer = nn.BatchNorm2d(3)
@@ -364,6 +366,11 @@ def test_the_order_in_memory_and_what_becomes_of_y_have_no_meaning(layer):
         (lambda: ops.batch_norm_training(np.ones(4)), r"\(N, C, …\), got \(4,\)"),
         (lambda: ops.batch_norm_training(np.ones((2, 4)), np.ones(3)), r"shape \(4,\).*got \(3,\)"),
         (lambda: ops.layer_norm(np.ones((2, 4)), (3,)), "ends so, got"),
+        (lambda: nn.LayerNorm(4)(np.ones((2, 4), int)), "layer_norm computes with floating-point"),
+        (
+            lambda: nn.BatchNorm1d(4)(np.ones((2, 4), int)),
+            "batch_norm computes with floating-point",
+        ),
         (lambda: ops.local_response_norm(np.ones((2, 4)), 0), "size of at least 1"),
     ],
 )

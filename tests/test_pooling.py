@@ -269,6 +269,12 @@ def test_the_order_in_memory_has_no_meaning(layer):
 
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_whole_numbers_are_refused(layer):
+    with pytest.raises(PellucidError, match="computes with floating-point numbers, got uint8"):
+        layer(np.zeros((2, 3, 6, 8), np.uint8))
+
+
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_a_batch_may_be_empty(layer):
     y, dx = run(layer, np.zeros((0, 3, 6, 8), np.float32))
     assert y.shape == layer.output_shape((0, 3, 6, 8))
@@ -282,6 +288,7 @@ def test_a_batch_may_be_empty(layer):
         (lambda: nn.MaxPool2d((2, 2, 2)), "kernel_size is one int or two"),
         (lambda: nn.AvgPool2d(2, stride=0), "stride is one int or two"),
         (lambda: nn.MaxPool2d(2, padding=2), r"padding 2 is more than half of the kernel \(2, 2\)"),
+        (lambda: nn.MaxPool2d(5, padding=3), "padding 3 is more than half"),
         (lambda: nn.AvgPool2d(2, padding=-1), "none negative"),
         (lambda: nn.MaxPool2d(2, dilation=0), "dilation is one int or two"),
         (lambda: nn.AdaptiveAvgPool2d(0), "output_size is one int or two, each at least 1"),

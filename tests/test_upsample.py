@@ -55,6 +55,8 @@ def test_a_plain_image_stays_plain_and_the_same_size_the_same_image(mode, align_
     np.testing.assert_allclose(layer(np.full((2, 3, 4, 5), 2.5)), np.full((2, 3, 7, 9), 2.5))
     x = np.random.default_rng(0).normal(size=(2, 3, 7, 9))
     np.testing.assert_array_equal(layer(x), x)
+    layer = nn.Upsample(scale_factor=1.1, mode=mode, align_corners=align_corners)
+    np.testing.assert_array_equal(layer(x), x)  # ⌊7 · 1.1⌋ = 7, ⌊9 · 1.1⌋ = 9
 
 
 @pytest.mark.parametrize(("mode", "align_corners"), MODES)
@@ -106,6 +108,7 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(mode):
         (lambda: nn.Upsample(2, mode="linear"), "unknown mode 'linear'; did you mean 'bilinear'"),
         (lambda: nn.Upsample(2, align_corners=True), "align_corners belongs to mode='bilinear'"),
         (lambda: nn.Upsample(scale_factor=0.1).output_shape((1, 1, 9, 99)), "leaves nothing of an"),
+        (lambda: nn.Upsample(2)(np.zeros((1, 1, 4, 4), int)), "floating-point numbers, got int64"),
         (lambda: nn.Upsample(2)(np.zeros((3, 4))), r"\(N, C, H, W\), got \(3, 4\)"),
         (
             lambda: ops.upsample2d_gradient(np.ones((1, 1, 3, 3)), (1, 1, 2, 2), 4),

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec
 
-import numpy as np
-
 from pellucid import engine, reference
-from pellucid.errors import PellucidError, ShapeError
+from pellucid.errors import ShapeError
+from pellucid.ops.checks import check_floating
 from pellucid.types import Array
 
 P = ParamSpec("P")
@@ -24,7 +23,7 @@ def _value(function: Value[P]) -> Value[P]:
 
     @wraps(function)
     def checked(x: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-        _check_floating(function.__name__, x)
+        check_floating(function.__name__, x)
         return _from_engine(function)(x, *args, **kwargs)
 
     return checked
@@ -35,7 +34,7 @@ def _gradient(function: Gradient[P]) -> Gradient[P]:
 
     @wraps(function)
     def checked(dy: Array, kept: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-        _check_floating(function.__name__, dy)
+        check_floating(function.__name__, dy)
         if dy.shape != kept.shape:
             raise ShapeError(
                 f"{function.__name__}: dy has shape {dy.shape}, the forward pass had {kept.shape}"
@@ -48,14 +47,6 @@ def _gradient(function: Gradient[P]) -> Gradient[P]:
 def _from_engine(function: Callable[..., Array]) -> Callable[..., Array]:
     found: Callable[..., Array] = getattr(engine.current(), function.__name__)
     return found
-
-
-def _check_floating(name: str, x: Array) -> None:
-    if not np.issubdtype(x.dtype, np.floating):
-        raise PellucidError(
-            f"{name} computes with floating-point numbers, got {x.dtype}; "
-            "convert with x.astype(np.float32)"
-        )
 
 
 relu, relu_gradient = _value(reference.relu), _gradient(reference.relu_gradient)

@@ -9,11 +9,10 @@ padding of zeros.
 from dataclasses import dataclass
 from typing import TypedDict, Unpack
 
-import numpy as np
-
 from pellucid import engine
-from pellucid.errors import PellucidError, ShapeError
+from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, Window, pair, resolve_padding
+from pellucid.ops.checks import check_floating
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
 from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
 
@@ -203,7 +202,7 @@ class Convolution:
 
     def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
         """Return y."""
-        _check_floating(x, weight)
+        check_floating("convolution", x, weight)
         _check_shape("an input", x, self.input_shape)
         check_bias("conv2d", bias, len(weight))
         y: Array = engine.current().conv2d(
@@ -213,7 +212,7 @@ class Convolution:
 
     def input_gradient(self, dy: Array, weight: Array) -> Array:
         """Return dx."""
-        _check_floating(dy, weight)
+        check_floating("convolution", dy, weight)
         _check_shape("an output's gradient", dy, self.output_shape)
         dx: Array = engine.current().conv2d_input_gradient(
             dy, self._kernel(weight), self.padded_shape, self.window, self.groups, self.algorithm
@@ -224,7 +223,7 @@ class Convolution:
 
     def weight_gradient(self, dy: Array, x: Array) -> Array:
         """Return dw."""
-        _check_floating(dy, x)
+        check_floating("convolution", dy, x)
         _check_shape("an output's gradient", dy, self.output_shape)
         _check_shape("an input", x, self.input_shape)
         dw: Array = engine.current().conv2d_weight_gradient(
@@ -279,12 +278,3 @@ def _check_shape(what: str, array: Array, expected: Shape) -> None:
 def check_bias(name: str, bias: Array | None, filters: int) -> None:
     if bias is not None and bias.shape != (filters,):
         raise ShapeError(f"{name} expects a bias of shape ({filters},), got {bias.shape}")
-
-
-def _check_floating(*arrays: Array) -> None:
-    for array in arrays:
-        if not np.issubdtype(array.dtype, np.floating):
-            raise PellucidError(
-                f"convolution needs floating-point numbers, got {array.dtype}; "
-                'preprocess the images or use .astype("float32")'
-            )

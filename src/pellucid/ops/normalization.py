@@ -4,6 +4,7 @@ from typing import Any
 
 from pellucid import engine
 from pellucid.errors import PellucidError, ShapeError
+from pellucid.ops.checks import check_floating
 from pellucid.types import Array, Shape
 
 Gradients = tuple[Array, Array, Array]
@@ -41,7 +42,7 @@ def batch_norm(
     >>> batch_norm(np.array([[5.0]]), None, None, np.array([1.0]), np.array([4.0]), eps=0.0)
     array([[2.]])
     """
-    _check_channels("batch_norm", x.shape, weight, bias, mean, var)
+    _check_channels("batch_norm", x, weight, bias, mean, var)
     y: Array = engine.current().batch_norm(x, weight, bias, mean, var, eps)
     return y
 
@@ -90,7 +91,7 @@ def batch_norm_training(
     >>> y.ravel(), mean, var
     (array([-1.,  1.]), array([2.]), array([1.]))
     """
-    _check_channels("batch_norm", x.shape, weight, bias)
+    _check_channels("batch_norm", x, weight, bias)
     if x.size // x.shape[1] < 2:
         raise ShapeError(
             "batch normalisation in training needs more than one value per channel, got an input "
@@ -147,7 +148,7 @@ def group_norm(
     >>> y, mean
     (array([[-1.,  1., -1.,  1.]]), array([[2., 7.]]))
     """
-    _check_channels("group_norm", x.shape, weight, bias)
+    _check_channels("group_norm", x, weight, bias)
     if num_groups < 1 or x.shape[1] % num_groups:
         raise ShapeError(
             f"group_norm: {num_groups} groups do not divide the {x.shape[1]} channels "
@@ -197,6 +198,7 @@ def layer_norm(
     >>> y
     array([[-1.,  1.]])
     """
+    check_floating("layer_norm", x)
     axes = len(normalized_shape)
     if not 1 <= axes < x.ndim or x.shape[-axes:] != tuple(normalized_shape):
         raise ShapeError(
@@ -229,7 +231,7 @@ def local_response_norm(
     >>> y
     array([[1.]])
     """
-    _check_channels("local_response_norm", x.shape)
+    _check_channels("local_response_norm", x)
     if size < 1:
         raise PellucidError(f"local_response_norm needs a size of at least 1, not {size}")
     y, s = engine.current().local_response_norm(x, size, alpha, beta, k)
@@ -245,10 +247,11 @@ def local_response_norm_gradient(
     return dx
 
 
-def _check_channels(of: str, shape: Shape, *values: Array | None) -> None:
-    if len(shape) < 2:
-        raise ShapeError(f"{of} expects an input of shape (N, C, …), got {shape}")
-    _check_each(of, shape[1:2], *values)
+def _check_channels(of: str, x: Array, *values: Array | None) -> None:
+    check_floating(of, x)
+    if x.ndim < 2:
+        raise ShapeError(f"{of} expects an input of shape (N, C, …), got {x.shape}")
+    _check_each(of, x.shape[1:2], *values)
 
 
 def _check_each(of: str, expected: Shape, *values: Array | None) -> None:

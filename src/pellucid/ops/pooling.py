@@ -5,6 +5,7 @@ from typing import Any
 from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window, pair
+from pellucid.ops.checks import check_floating
 from pellucid.types import Array, Padding, Pair, Shape
 
 OutputSize = int | tuple[int | None, int | None]
@@ -39,7 +40,7 @@ def max_pool2d(
         (N, C, OH, OW).
     indices
         Of the same shape, small integers: the kernel position that won, ``i·KW + j``. The first of
-        equal maxima wins; NaN counts as the largest.
+        equal maxima wins. A window that holds NaN gives NaN.
 
     Examples
     --------
@@ -49,6 +50,7 @@ def max_pool2d(
     array([[[[ 5.,  7.],
              [13., 15.]]]])
     """
+    check_floating("max_pool2d", x)
     window = pooling_window(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
     y, indices = engine.current().max_pool2d(x, window)
     return y, indices
@@ -101,6 +103,7 @@ def avg_pool2d(
     array([[[[ 2.5,  4.5],
              [10.5, 12.5]]]])
     """
+    check_floating("avg_pool2d", x)
     window = pooling_window(x.shape, kernel_size, stride, padding, 1, ceil_mode)
     y: Array = engine.current().avg_pool2d(x, window, count_include_pad)
     return y
@@ -131,6 +134,7 @@ def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
     >>> adaptive_avg_pool2d(np.arange(6.0).reshape(1, 1, 2, 3), (1, 2))
     array([[[[2., 3.]]]])
     """
+    check_floating("adaptive_avg_pool2d", x)
     y: Array = engine.current().adaptive_avg_pool2d(x, adaptive_size(x.shape, output_size))
     return y
 
@@ -150,6 +154,7 @@ def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array
     >>> y
     array([[[[4., 5.]]]])
     """
+    check_floating("adaptive_max_pool2d", x)
     size = adaptive_size(x.shape, output_size)
     y, indices = engine.current().adaptive_max_pool2d(x, size)
     return y, indices

@@ -6,6 +6,7 @@ from typing import Any
 from pellucid import engine
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.geometry import pair
+from pellucid.ops.checks import check_floating
 from pellucid.ops.pooling import image_size
 from pellucid.types import Array, Pair, Shape
 
@@ -55,6 +56,7 @@ def upsample2d(
     >>> upsample2d(np.array([[[[0.0, 4.0]]]]), size=(1, 4), mode="bilinear")
     array([[[[0., 1., 3., 4.]]]])
     """
+    check_floating("upsample2d", x)
     output_size, scales = resize_plan(x.shape, size, scale_factor, mode, align_corners)
     y: Array = engine.current().upsample2d(x, output_size, scales, mode, align_corners)
     return y

@@ -29,7 +29,7 @@ def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
 def adaptive_max_pool2d(x: Array, output_size: tuple[int, int]) -> tuple[Array, Array]:
     """Return the maximum of each cell, and where it was.
 
-    Of equal maxima the first in scan order wins. NaN counts as the largest.
+    Of equal maxima the first in scan order wins. A cell that holds NaN gives NaN.
 
     Returns
     -------

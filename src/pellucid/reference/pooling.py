@@ -16,8 +16,8 @@ from pellucid.types import Array, Shape
 def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     """Return the maximum of each window, and where it was.
 
-    ``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
-    Padding never wins. Of equal maxima the first in scan order wins. NaN counts as the largest.
+    ``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``. Padding never
+    wins. Of equal maxima the first in scan order wins. A window that holds NaN gives NaN.
 
     Parameters
     ----------
