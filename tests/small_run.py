@@ -68,6 +68,29 @@ def new_state(epochs: int = 3, seed: int = 5) -> TrainingState:
     )
 
 
+def simple_state(**changes: object) -> TrainingState:
+    model = network(dropout=0.0)
+    settings = {"batch_size": 16, "epochs": 2} | changes
+    return TrainingState(model, optim.SGD(model.parameters(), lr=0.05, momentum=0.9), **settings)
+
+
+class Given:
+    """Data that gives batches by itself."""
+
+    def __init__(self, gives: int = 3) -> None:
+        self.gives = gives
+        self.asked: list[tuple[int, int]] = []
+
+    def __len__(self) -> int:
+        return 3
+
+    def batches(self, epoch: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        self.asked.append((epoch, seed))
+        generator = np.random.default_rng([seed, epoch])
+        for _ in range(self.gives):
+            yield generator.normal(size=(4, 1, 6, 6)).astype("f4"), generator.integers(0, 3, 4)
+
+
 DATA, VALIDATION = data_set(), data_set(20, seed=1)
 
 

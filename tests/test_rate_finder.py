@@ -107,4 +107,4 @@ def test_where_nothing_falls_it_says_what_to_do() -> None:
 def test_a_range_that_is_none_is_refused(wrong: dict[str, float]) -> None:
     model = small_run.network()
     with pytest.raises(TrainingError, match="a search goes up, in at least 10 steps"):
-        find_rate(model, DATA, optimizer=optim.SGD(model.parameters()), **wrong)  # type: ignore[arg-type]  # by name
+        find_rate(model, DATA, optimizer=optim.SGD(model.parameters()), **wrong)

@@ -74,10 +74,10 @@ class Epoch:
 
     def __str__(self) -> str:
         width = len(str(self.epochs))
-        parts = [f"epoch {self.epoch:{width}}/{self.epochs}", _told("", self.loss, self.accuracy)]
+        parts = [f"epoch {self.epoch:{width}}/{self.epochs}", _told(self.loss, self.accuracy)]
         if self.validation_loss is not None:
-            told = _told("validation ", self.validation_loss, self.validation_accuracy)
-            parts.append(told + (" (best)" if self.best else ""))
+            told = _told(self.validation_loss, self.validation_accuracy)
+            parts.append(f"validation {told}" + (" (best)" if self.best else ""))
         parts.append(f"{self.seconds:.1f} s, {self.images_per_second:,.0f} images/s")
         return " · ".join(parts)
 
@@ -100,9 +100,9 @@ def _merit(epoch: Epoch) -> tuple[float, float]:
     return epoch.validation_accuracy or 0.0, -(epoch.validation_loss or 0.0)
 
 
-def _told(name: str, loss: float, accuracy: float | None) -> str:
-    said = f"{name}loss {loss:.4f}"
-    return said if accuracy is None else f"{said}, {name}accuracy {accuracy:.2%}"
+def _told(loss: float, accuracy: float | None) -> str:
+    said = f"loss {loss:.4f}"
+    return said if accuracy is None else f"{said}, accuracy {100 * accuracy:.2f} %"
 
 
 class History(Sequence[Epoch]):
@@ -110,7 +110,7 @@ class History(Sequence[Epoch]):
 
     >>> history = History([Epoch(1, 1, 10, 0.5, 0.9, None, None, 0.01, 2.0, 320.0, False)])
     >>> print(history[-1])
-    epoch 1/1 · loss 0.5000, accuracy 90.00% · 2.0 s, 320 images/s
+    epoch 1/1 · loss 0.5000, accuracy 90.00 % · 2.0 s, 320 images/s
     """
 
     def __init__(self, epochs: Iterable[Epoch] = ()) -> None:
