@@ -14,12 +14,14 @@ from pellucid.errors import PellucidError, unknown
 
 NAMES = ("reference",)
 
-_chosen: ContextVar[str | None] = ContextVar("engine", default=None)
+_everywhere: str | None = None
+_here: ContextVar[str | None] = ContextVar("engine", default=None)
 
 
 def name() -> str:
     """Return the name of the engine in force: chosen, or from PELLUCID_ENGINE, or the default."""
-    return _chosen.get() or _known(os.environ.get("PELLUCID_ENGINE", NAMES[0]))
+    chosen = _here.get() or _everywhere
+    return chosen or _known(os.environ.get("PELLUCID_ENGINE", NAMES[0]))
 
 
 def current() -> Any:
@@ -28,21 +30,24 @@ def current() -> Any:
 
 
 def use(engine: str) -> None:
-    """Use `engine` from now on, in this thread and in those that it starts.
-
-    >>> use("reference")
-    """
-    _chosen.set(_known(engine))
+    """Use `engine` from now on, in all threads."""
+    global _everywhere
+    _everywhere = _known(engine)
 
 
 @contextmanager
 def using(engine: str) -> Iterator[None]:
-    """Use `engine` inside a ``with`` block."""
-    token = _chosen.set(_known(engine))
+    """Use `engine` inside a ``with`` block, in this thread.
+
+    >>> with using("reference"):
+    ...     name()
+    'reference'
+    """
+    token = _here.set(_known(engine))
     try:
         yield
     finally:
-        _chosen.reset(token)
+        _here.reset(token)
 
 
 def _known(engine: str) -> str:
