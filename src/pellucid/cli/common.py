@@ -101,6 +101,12 @@ def computing(engine_name: str | None, threads: int | None) -> Iterator[None]:
         yield
 
 
+def engine_or_default(name: str | None) -> str:
+    """Return the engine that `name` stands for, if it is one."""
+    with computing(name, None):
+        return engine.name()
+
+
 def _limited(threads: int) -> Any:
     from threadpoolctl import threadpool_limits
 

@@ -11,10 +11,11 @@ class Recipe:
     epochs: int
     batch_size: int = 64
     augment: str | None = None
+    threads: int | None = None
 
 
 RECIPES = {
-    "digits": Recipe("vgg", epochs=20, batch_size=32),
+    "digits": Recipe("vgg", epochs=20, batch_size=32, threads=1),  # too small to share out
     "mnist": Recipe("lenet5", epochs=3),
     "fashion-mnist": Recipe("vgg", epochs=5, augment="flip"),
     "cifar-10": Recipe("resnet20", epochs=30, augment="crop,flip"),

@@ -70,21 +70,16 @@ def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState")
     """Say what is going to be done."""
     from pellucid.models import summary
 
-    cost = summary(state.model, parts.train.image_shape)
-    others = {"validation": parts.validation, "test": parts.test}
-    held = "".join(
-        f", {len(part):,} for {name}" for name, part in others.items() if part is not None
+    cost, images = summary(state.model, parts.train.image_shape), parts.train
+    shape = "×".join(map(str, images.image_shape))
+    sizes = {"training": images, "validation": parts.validation, "test": parts.test}
+    counts = ", ".join(f"{len(part):,} {name}" for name, part in sizes.items() if part is not None)
+    recipe = ", ".join(
+        text for text in (config.optimizer, config.schedule, config.augment) if text is not None
     )
-    print(f"Data      {parts.train}{held}")
-    print(
-        f"Model     {config.model}: {cost.parameters:,} parameters, {cost.multiply_adds:,} "
-        "multiplications for an image"
-    )
-    chosen = [f"{config.optimizer}, rate {config.lr:g}", config.schedule, config.augment]
-    print(
-        f"Training  {', '.join(text for text in chosen if text)}, {config.epochs} epochs, "
-        f"batches of {config.batch_size}, seed {config.seed}"
-    )
+    print(f"Data      {images.name}, {len(images.classes)} classes of {shape}: {counts}")
+    print(f"Model     {config.model}, {cost.parameters:,} parameters")
+    print(f"Training  {recipe}; rate {config.lr:g}, batch {config.batch_size}, seed {config.seed}")
     print(f"Run       {folder}\n")
 
 
@@ -120,8 +115,8 @@ def report(folder: Path, parts: Parts, state: "TrainingState") -> None:
         part, name = parts.judge
         print(f"\n{name} {evaluate(state.model, part)}")
     print(f"\nIn {folder}:")
-    common.print_table(["", ""], _CONTENTS.items())
-    print(f"\nNext: pellucid predict {folder} IMAGE, pellucid evaluate {folder} --confusion")
+    print("\n".join(f"  {file:20}{what}" for file, what in _CONTENTS.items()))
+    print(f"\nNext:\n  pellucid evaluate {folder} --confusion\n  pellucid predict {folder} IMAGE")
 
 
 _CONTENTS = {

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid import engine as engines
 from pellucid.cli import common, folders, running
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
@@ -114,34 +113,34 @@ def train(
     running.check_names(model, optimizer, schedule, augment)
     if patience is not None and not validation:
         raise PellucidError("--patience needs a validation part; give --validation, such as 0.1")
+    chosen_engine = common.engine_or_default(engine)
     options = common.reading(data, size, channels, label, header, channels_last, skip_bad)
     options = common.with_modest_size(data, options)
-    with common.computing(engine, threads):
-        splits = common.load_data(data, options)
-        recipe = RECIPES.get(splits.train.name, OTHER)
-        rate = RATES[optimizer]
-        config = Config(
-            data=lasting(data),
-            model=_or(model, recipe.model),
-            epochs=_or(epochs, recipe.epochs),
-            batch_size=_or(batch_size, recipe.batch_size),
-            optimizer=optimizer,
-            lr=_or(lr, rate.lr),
-            momentum=_or(momentum, rate.momentum),
-            schedule=schedule,
-            weight_decay=_or(weight_decay, rate.weight_decay),
-            label_smoothing=label_smoothing,
-            clip_norm=clip_norm,
-            augment=_or(augment, recipe.augment),
-            ema=ema,
-            validation=validation,
-            patience=patience,
-            seed=seed,
-            engine=engines.name(),
-            threads=threads,
-            reading=options,
-        )
-        parts = Parts.of(splits, config)
+    splits = common.load_data(data, options)
+    recipe, rate = RECIPES.get(splits.train.name, OTHER), RATES[optimizer]
+    config = Config(
+        data=lasting(data),
+        model=_or(model, recipe.model),
+        epochs=_or(epochs, recipe.epochs),
+        batch_size=_or(batch_size, recipe.batch_size),
+        optimizer=optimizer,
+        lr=_or(lr, rate.lr),
+        momentum=_or(momentum, rate.momentum),
+        schedule=schedule,
+        weight_decay=_or(weight_decay, rate.weight_decay),
+        label_smoothing=label_smoothing,
+        clip_norm=clip_norm,
+        augment=_or(augment, recipe.augment),
+        ema=ema,
+        validation=validation,
+        patience=patience,
+        seed=seed,
+        engine=chosen_engine,
+        threads=_or(threads, recipe.threads),
+        reading=options,
+    )
+    parts = Parts.of(splits, config)
+    with common.computing(config.engine, config.threads):
         state = running.new_state(config, parts)
         folder = folders.make(config.model, splits.train.name, out, force)
         config.save(folder)

@@ -166,7 +166,7 @@ class Evaluation:
         if len(self.classes) > 5:
             parts.append(f"top-5 {100 * self.top_k_accuracy(5):.2f} %")
         parts += [f"loss {self.loss:.4f}", f"calibration error {self.calibration.error:.4f}"]
-        return ", ".join([*parts, f"{len(self.labels):,} images"])
+        return ", ".join(parts)
 
     def _rows(self) -> Iterator[tuple[str, float, float, float, int]]:
         scores = self.by_class
