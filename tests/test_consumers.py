@@ -173,6 +173,15 @@ def test_the_handlers_are_put_back_when_the_run_is_left(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_an_ignored_signal_stays_ignored() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        for _ in stop_on_signal(iter([EPOCH])):
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_outside_the_main_thread_signals_are_left_alone() -> None:
     drawn: list[Record] = []
     before = signal.getsignal(signal.SIGINT)

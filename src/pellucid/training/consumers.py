@@ -111,7 +111,8 @@ def stop_on_signal(
     """End the run after the present batch when Ctrl-C is pressed or SIGTERM comes.
 
     A second signal interrupts at once (KeyboardInterrupt). The handlers are in place only while the
-    records are drawn. Outside the main thread, where Python handles no signals, nothing is changed.
+    records are drawn. A signal that the program ignores, as it does Ctrl-C in the background, stays
+    ignored. Outside the main thread, where Python handles no signals, nothing is changed.
 
     Parameters
     ----------
@@ -128,7 +129,8 @@ def stop_on_signal(
             raise KeyboardInterrupt
         received.append(signal.Signals(number))
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    heeded = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         for record in records:
             yield record
