@@ -9,7 +9,11 @@ from pellucid.errors import PellucidError, ShapeError
 from pellucid.geometry import pair
 from pellucid.layers.base import Layer, Training
 from pellucid.ops.convolution import Convolution, ConvolutionOptions, check_options
-from pellucid.ops.transposed_convolution import TransposedOptions, transposed
+from pellucid.ops.transposed_convolution import (
+    TransposedOptions,
+    check_transposed_options,
+    transposed,
+)
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
 
@@ -144,14 +148,7 @@ class ConvTranspose2d(Layer):
         _check_channels(self)
         kernel, steps = pair(self.kernel_size, "kernel_size"), pair(self.stride, "stride")
         shape = (self.in_channels, self.out_channels // self.groups, *kernel)
-        check_options(
-            shape,
-            stride=self.stride,
-            padding=self.padding,
-            dilation=self.dilation,
-            groups=self.groups,
-            algorithm=self.algorithm,
-        )
+        check_transposed_options(shape, **self._options)
         taps = math.prod(kernel)
         products = self.in_channels // self.groups * taps // math.prod(steps)
         fan = max(products, 1), shape[1] * taps

@@ -4,7 +4,12 @@ from typing import TypedDict, Unpack
 
 from pellucid.errors import ShapeError
 from pellucid.geometry import pair, resolve_padding, transposed_size
-from pellucid.ops.convolution import Convolution, check_bias, conv2d_bias_gradient
+from pellucid.ops.convolution import (
+    Convolution,
+    check_bias,
+    check_options,
+    conv2d_bias_gradient,
+)
 from pellucid.types import Array, Padding, Pair, Shape
 
 
@@ -128,13 +133,9 @@ def transposed(
             f"conv_transpose2d with a weight of shape {weight_shape} expects an input of shape "
             f"(N, {weight_shape[0]}, H, W), got {input_shape}"
         )
-    if isinstance(padding, str):
-        raise ShapeError(f"conv_transpose2d takes padding as numbers, not '{padding}'")
     size, kernel = (input_shape[2], input_shape[3]), (weight_shape[2], weight_shape[3])
     steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
-    spare = pair(output_padding, "output_padding", minimum=0)
-    if spare[0] >= steps[0] or spare[1] >= steps[1]:
-        raise ShapeError(f"output_padding {spare} must be smaller than the stride {steps}")
+    spare = _output_padding(output_padding, stride, padding)
     sides = resolve_padding(padding, size, kernel, steps, spread)
     output_size = transposed_size(size, kernel, steps, sides, spread, spare)
     if min(output_size) < 1:
@@ -152,3 +153,27 @@ def transposed(
         flip_kernel=flip_kernel,
         algorithm=algorithm,
     )
+
+
+def check_transposed_options(weight_shape: Shape, **options: Unpack[TransposedOptions]) -> None:
+    """Raise an error unless a transposed convolution with these options exists for some size."""
+    stride, padding = options.get("stride", 1), options.get("padding", 0)
+    _output_padding(options.get("output_padding", 0), stride, padding)
+    check_options(
+        weight_shape,
+        stride=stride,
+        padding=padding,
+        dilation=options.get("dilation", 1),
+        groups=options.get("groups", 1),
+        algorithm=options.get("algorithm", "auto"),
+    )
+
+
+def _output_padding(output_padding: Pair, stride: Pair, padding: Padding) -> tuple[int, int]:
+    """Return the output padding, checked beside the other two."""
+    steps, spare = pair(stride, "stride"), pair(output_padding, "output_padding", minimum=0)
+    if isinstance(padding, str):
+        raise ShapeError(f"transposed convolution takes padding as numbers, not '{padding}'")
+    if spare[0] >= steps[0] or spare[1] >= steps[1]:
+        raise ShapeError(f"output_padding {spare} must be smaller than the stride {steps}")
+    return spare
