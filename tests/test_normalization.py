@@ -343,6 +343,11 @@ def test_the_order_in_memory_and_what_becomes_of_y_have_no_meaning(layer):
         np.testing.assert_allclose(dx, expected[1], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("layer", LAYERS, ids=repr)
+def test_in_inference_a_batch_may_be_empty(layer):
+    assert layer(np.zeros((0, 8, 24, 24), np.float32)).shape == (0, 8, 24, 24)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -121,8 +121,7 @@ class _ChannelNorm(Layer):
         for buffer, new in ((self.running_mean, mean), (self.running_var, unbiased)):
             if buffer is not None:
                 old = training.pending(buffer)
-                moved = (1 - momentum) * old + momentum * new
-                training.update(buffer, moved.astype(old.dtype, copy=False))
+                training.update(buffer, (1 - momentum) * old + momentum * new)
 
 
 @dataclass(eq=False, repr=False)
@@ -137,7 +136,7 @@ class _BatchNorm(_ChannelNorm):
         if self.num_batches_tracked is None:
             return
         batches = training.pending(self.num_batches_tracked) + 1
-        training.update(self.num_batches_tracked, np.asarray(batches))
+        training.update(self.num_batches_tracked, batches)
         momentum = 1 / float(batches) if self.momentum is None else self.momentum
         self._move(training, momentum, mean, var, x.size // x.shape[1])
 

@@ -11,6 +11,7 @@ variance. In memory (C, H, W, N) each of these sets is the middle axis of (A, R,
 so all of them are `standardize` over that axis.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -63,15 +64,16 @@ def standardize_gradient(dy: Array, x_hat: Array, scale: Array) -> tuple[Array, 
 
         dx = s·w·(dy − mean(dy) − x̂·mean(dy·x̂))
 
-    In words: a gradient that would only shift or scale all the values has no effect, so that part
-    is taken out. Source: Ioffe and Szegedy, "Batch normalization", 2015, sec. 3, simplified.
+    In words: shifting or scaling all the values changes nothing, so the part of dy that would do
+    only that is taken out. Source: Ioffe and Szegedy, "Batch normalization", 2015, sec. 3,
+    simplified.
 
     Parameters
     ----------
     dy, x_hat
-        (A, R, B).
+        (A, R, B). Where w differs among the R values, w·dy is given for dy.
     scale
-        ``s·w``, (A, 1, B).
+        ``s·w``, (A, 1, B); s where w stands in dy.
     """
     mean_dy, mean_dy_x_hat = _mean(dy), _mean_product(dy, x_hat)
     dx = x_hat * -mean_dy_x_hat
@@ -183,9 +185,10 @@ def group_norm(
     cache
         For `group_norm_gradient`.
     """
-    N, C = x.shape[:2]
-    cache, mean, var = standardize(memory.batch_last(x).reshape(groups, -1, N), eps)
-    y = _affine(cache.x_hat.reshape(C, -1, N), weight, bias, (-1, 1, 1))
+    N, C, pixels = *x.shape[:2], math.prod(x.shape[2:])
+    values = memory.batch_last(x).reshape(groups, C // groups * pixels, N)
+    cache, mean, var = standardize(values, eps)
+    y = _affine(cache.x_hat.reshape(C, pixels, N), weight, bias, (-1, 1, 1))
     return _as_images(y, x.shape), mean[:, 0].T, var[:, 0].T, cache
 
 
@@ -217,8 +220,8 @@ def layer_norm(
     >>> y
     array([[-1.,  2.]])
     """
-    outer = int(np.prod(x.shape[1 : x.ndim - axes]))
-    cache, _, _ = standardize(memory.batch_last(x).reshape(outer, -1, len(x)), eps)
+    outer, inner = math.prod(x.shape[1:-axes]), math.prod(x.shape[-axes:])
+    cache, _, _ = standardize(memory.batch_last(x).reshape(outer, inner, len(x)), eps)
     return _as_images(_affine(cache.x_hat, weight, bias, (-1, 1)), x.shape), cache
 
 
@@ -254,7 +257,7 @@ def _mean(x: Array) -> Array:
 
 def _mean_product(a: Array, b: Array) -> Array:
     """Return the mean of a·b over the middle axis."""
-    if a.shape[2] > 1:
+    if a.shape[2] != 1:
         return _mean(a * b)
     total: Array = a.transpose(0, 2, 1) @ b  # (A, 1, R) × (A, R, 1) -> (A, 1, 1)
     total /= a.shape[1]

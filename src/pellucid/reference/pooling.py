@@ -56,10 +56,10 @@ def max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape, window: W
 
     With the indices fixed, max pooling is linear, and this is its adjoint.
     """
-    dx = memory.zeros(input_shape, dy.dtype)
+    dx, overlap = memory.zeros(input_shape, dy.dtype), _overlap(window)
     for k, (_, _, outputs, image) in enumerate(window.inner_taps()):
         part, won = dx[:, :, *image], indices[:, :, *outputs] == k
-        if _overlap(window):
+        if overlap:
             part += dy[:, :, *outputs] * won
         else:
             np.multiply(dy[:, :, *outputs], won, out=part)

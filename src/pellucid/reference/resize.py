@@ -58,6 +58,8 @@ def _matrices(
 def resize2d(x: Array, vertical: Array, horizontal: Array) -> Array:
     """Return ``Y = V X Uᵀ`` for every image and channel.
 
+    As 0·∞ is not a number, a pixel that is not finite spoils the rows and columns that it crosses.
+
     Parameters
     ----------
     x
