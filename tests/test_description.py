@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pellucid import layers as nn
 from pellucid.errors import FileError, PellucidError
 from pellucid.layers.base import registry
+from saved_model import small_model
 
 
 def there_and_back(model):
@@ -238,3 +239,39 @@ def test_nothing_is_imported_or_run_for_a_description(monkeypatch):
 
 def test_every_registered_layer_can_be_made():
     assert not [name for name, layer in registry.items() if layer.__abstractmethods__]
+
+
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**10), 10**10)
+    | st.floats()
+    | st.sampled_from(["same", "zeros", "constant:1", "x", "", "Sequential", "Linear"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["type", "layers", "name", "read", "path"]), inner)
+    ),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_description_with_anything_anywhere_is_refused_or_builds(data):
+    described = json.loads(json.dumps(small_model().describe()))
+    places = []
+
+    def visit(value):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            places.append((value, key))
+            if isinstance(value[key], dict | list):
+                visit(value[key])
+
+    visit(described)
+    container, key = data.draw(st.sampled_from(places))
+    container[key] = data.draw(plain)
+    try:
+        built = nn.build(described)
+    except FileError:
+        return
+    assert isinstance(built, nn.Layer)

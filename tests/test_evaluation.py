@@ -1,4 +1,4 @@
-"""Evaluation: the numbers are scikit-learn's, and what does not fit is told in the user's terms."""
+"""Evaluating a model: the report, and what does not fit is told in the user's terms."""
 
 import sys
 import warnings
@@ -8,20 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import sklearn.metrics as sk
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from pellucid import layers as nn
 from pellucid.errors import DataError, MissingExtraError, PellucidError, ShapeError
 from pellucid.evaluation import (
-    ClassScores,
     Evaluation,
-    calibration,
-    confusion_matrix,
     evaluate,
     predict,
-    top_k_accuracy,
 )
 from pellucid.preprocessing import Preprocessing
 
@@ -37,88 +30,6 @@ class Images:
 
 def probabilities(generator, n, classes):
     return generator.dirichlet(np.full(classes, 0.5), n)
-
-
-@st.composite
-def answers(draw):
-    """Labels and predictions; often a class never occurs, or is never predicted."""
-    classes = draw(st.integers(2, 6))
-    numbers = st.integers(0, draw(st.integers(0, classes - 1)))
-    n = draw(st.integers(1, 40))
-    labels = draw(hnp.arrays(np.int64, n, elements=numbers))
-    return labels, draw(hnp.arrays(np.int64, n, elements=st.integers(0, classes - 1))), classes
-
-
-# Metrics against scikit-learn
-
-
-@settings(deadline=None)
-@given(answers())
-def test_precision_recall_and_f1_are_those_of_scikit_learn(given):
-    labels, predictions, classes = given
-    numbers = range(classes)
-    matrix = confusion_matrix(labels, predictions, classes)
-    assert np.array_equal(matrix, sk.confusion_matrix(labels, predictions, labels=numbers))
-    scores = ClassScores(matrix)
-    assert scores.accuracy == pytest.approx(sk.accuracy_score(labels, predictions))
-    for average, found in (
-        (None, (scores.precision, scores.recall, scores.f1)),
-        ("macro", scores.macro),
-        ("weighted", scores.weighted),
-    ):
-        *expected, support = sk.precision_recall_fscore_support(
-            labels, predictions, labels=numbers, average=average, zero_division=0
-        )
-        np.testing.assert_allclose(found, expected, rtol=1e-12)
-        if average is None:
-            assert np.array_equal(scores.support, support)
-
-
-@settings(deadline=None)
-@given(st.integers(0, 2**32), st.integers(3, 7), st.integers(1, 7))
-def test_top_k_accuracy_is_that_of_scikit_learn(seed, classes, k):
-    generator = np.random.default_rng(seed)
-    said = probabilities(generator, 20, classes)
-    labels = generator.integers(classes, size=20)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # scikit-learn finds k ≥ classes odd
-        expected = sk.top_k_accuracy_score(labels, said, k=k, labels=range(classes))
-    assert top_k_accuracy(said, labels, k) == pytest.approx(expected)
-
-
-def test_top_1_is_accuracy_also_among_equals():
-    said = np.full((3, 3), 1 / 3)
-    assert top_k_accuracy(said, np.array([0, 1, 2]), 1) == (said.argmax(1) == [0, 1, 2]).mean()
-    assert [top_k_accuracy(said[:1], np.array([2]), k) for k in (1, 2, 3)] == [0, 0, 1]
-
-
-def test_calibration_error_is_the_mean_gap_of_its_definition():
-    generator = np.random.default_rng(0)
-    said = probabilities(generator, 500, 4)
-    labels = generator.integers(4, size=500)
-    confidence, right = said.max(axis=1), said.argmax(axis=1) == labels
-    error = 0.0
-    for b in range(10):
-        inside = (confidence > b / 10) & (confidence <= (b + 1) / 10)
-        if inside.any():
-            error += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
-    found = calibration(said, labels, bins=10)
-    assert found.error == pytest.approx(error, rel=1e-12)
-    assert found.count.sum() == 500
-    assert np.isnan(found.accuracy[found.count == 0]).all()
-    assert (found.confidence[found.count > 0] <= found.edges[1:][found.count > 0]).all()
-
-
-def test_a_bin_holds_its_upper_border():
-    said = np.array([[0.75, 0.25], [0.5, 0.5]])
-    assert calibration(said, np.array([0, 0]), bins=4).count.tolist() == [0, 1, 1, 0]
-
-
-def test_certainty_falls_into_the_last_bin_even_when_rounding_takes_it_above_one():
-    said = np.array([[1.0, 0.0], [np.nextafter(1.0, 2.0), 0.0]])
-    found = calibration(said, np.array([0, 1]), bins=4)
-    assert found.count.tolist() == [0, 0, 0, 2]
-    assert found.error == pytest.approx(0.5)
 
 
 # The evaluation as a whole

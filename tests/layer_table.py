@@ -1,0 +1,158 @@
+"""Every layer, in every way it can be set that takes another path through its code.
+
+A new layer gets its rows here, with shapes that tell the axes apart (H ≠ W, and neither a multiple
+of the stride). What holds for all of them is in test_conformance.py.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid import layers as nn
+
+
+@dataclass(frozen=True)
+class Row:
+    """How to make the layer, and an input that it takes: a shape, or one for each input."""
+
+    make: Callable[[], nn.Layer]
+    shape: Any
+    reach: int = 3
+    """Inputs lie between −reach and reach, away from the kinks, which are at whole numbers."""
+    tolerance: float = 1e-7
+    """For gradients, relative to the largest entry."""
+    smallest_batch: int = 1
+    """In training."""
+    alone: bool = True
+    """Whether in inference an image's result does not depend on the other images."""
+
+
+ROWS = {
+    # convolution
+    "Conv2d": Row(lambda: nn.Conv2d(2, 3, 3), (2, 2, 6, 5)),
+    "Conv2d, every option": Row(
+        lambda: nn.Conv2d(
+            4, 6, (3, 2), stride=(2, 1), padding=((1, 0), (2, 1)), dilation=(1, 2), groups=2
+        ),
+        (2, 4, 7, 6),
+    ),
+    "Conv2d, depthwise, same, no bias": Row(
+        lambda: nn.Conv2d(3, 3, 3, padding="same", groups=3, bias=False), (2, 3, 4, 5)
+    ),
+    "Conv2d, 1×1, stride 2": Row(lambda: nn.Conv2d(3, 2, 1, stride=2), (2, 3, 5, 4)),
+    "Conv2d, padding reflect": Row(
+        lambda: nn.Conv2d(2, 2, 3, padding=1, padding_mode="reflect"), (2, 2, 4, 5)
+    ),
+    "ConvTranspose2d": Row(lambda: nn.ConvTranspose2d(3, 2, 3), (2, 3, 4, 5)),
+    "ConvTranspose2d, every option": Row(
+        lambda: nn.ConvTranspose2d(
+            4, 6, (3, 2), stride=(2, 3), padding=1, output_padding=1, groups=2, dilation=(2, 1)
+        ),
+        (2, 4, 3, 4),
+    ),
+    "Pad2d": Row(lambda: nn.Pad2d(((1, 0), (2, 1))), (2, 2, 3, 4)),
+    "Pad2d, reflect": Row(lambda: nn.Pad2d((1, 2), mode="reflect"), (2, 2, 3, 4)),
+    "Pad2d, replicate": Row(lambda: nn.Pad2d((1, 2), mode="replicate"), (2, 2, 3, 4)),
+    "Pad2d, circular": Row(lambda: nn.Pad2d((1, 2), mode="circular"), (2, 2, 3, 4)),
+    # linear
+    "Linear": Row(lambda: nn.Linear(5, 3), (4, 5)),
+    "Linear, no bias, more axes": Row(lambda: nn.Linear(5, 3, bias=False), (2, 4, 5)),
+    # pooling
+    "MaxPool2d": Row(lambda: nn.MaxPool2d(2), (2, 3, 5, 6)),
+    "MaxPool2d, overlapping, every option": Row(
+        lambda: nn.MaxPool2d((3, 2), stride=(2, 1), padding=1, dilation=(2, 1), ceil_mode=True),
+        (2, 2, 6, 5),
+    ),
+    "AvgPool2d": Row(lambda: nn.AvgPool2d(2), (2, 3, 5, 6)),
+    "AvgPool2d, overlapping, every option": Row(
+        lambda: nn.AvgPool2d(
+            (3, 2), stride=(2, 1), padding=1, ceil_mode=True, count_include_pad=False
+        ),
+        (2, 2, 6, 5),
+    ),
+    "AdaptiveAvgPool2d": Row(lambda: nn.AdaptiveAvgPool2d((3, 2)), (2, 2, 5, 7)),
+    "AdaptiveMaxPool2d": Row(lambda: nn.AdaptiveMaxPool2d((None, 2)), (2, 2, 5, 7)),
+    "GlobalAvgPool2d": Row(lambda: nn.GlobalAvgPool2d(), (2, 3, 4, 5)),
+    # normalisation
+    "BatchNorm1d": Row(lambda: nn.BatchNorm1d(3), (5, 3), smallest_batch=2),
+    "BatchNorm1d, with a length": Row(lambda: nn.BatchNorm1d(3), (4, 3, 5)),
+    "BatchNorm2d": Row(lambda: nn.BatchNorm2d(3), (3, 3, 4, 2)),
+    "BatchNorm2d, nothing learned or gathered": Row(
+        lambda: nn.BatchNorm2d(3, affine=False, track_running_stats=False),
+        (3, 3, 4, 2),
+        alone=False,
+    ),
+    "BatchNorm2d, cumulative average": Row(lambda: nn.BatchNorm2d(2, momentum=None), (3, 2, 2, 3)),
+    "LayerNorm": Row(lambda: nn.LayerNorm(6), (3, 6)),
+    "LayerNorm, several axes": Row(lambda: nn.LayerNorm((3, 4, 2)), (2, 3, 4, 2)),
+    "GroupNorm": Row(lambda: nn.GroupNorm(2, 4), (2, 4, 3, 2)),
+    "InstanceNorm2d": Row(lambda: nn.InstanceNorm2d(3), (2, 3, 4, 2)),
+    "InstanceNorm2d, learned and gathered": Row(
+        lambda: nn.InstanceNorm2d(3, affine=True, track_running_stats=True), (2, 3, 4, 2)
+    ),
+    "LocalResponseNorm": Row(lambda: nn.LocalResponseNorm(3, alpha=0.5), (2, 5, 3, 2)),
+    # activation
+    "ReLU": Row(lambda: nn.ReLU(), (3, 4, 2, 3)),
+    "ReLU6": Row(lambda: nn.ReLU6(), (3, 4, 2, 3), reach=8),
+    "LeakyReLU": Row(lambda: nn.LeakyReLU(0.2), (3, 4, 2, 3)),
+    "PReLU": Row(lambda: nn.PReLU(), (3, 4, 2, 3)),
+    "PReLU, one for each channel": Row(lambda: nn.PReLU(4, init=0.1), (3, 4, 2, 3)),
+    "ELU": Row(lambda: nn.ELU(0.7), (3, 4, 2, 3)),
+    "SELU": Row(lambda: nn.SELU(), (3, 4, 2, 3)),
+    "GELU": Row(lambda: nn.GELU(), (3, 4, 2, 3)),
+    "GELU, tanh": Row(lambda: nn.GELU(approximate="tanh"), (3, 4, 2, 3)),
+    "SiLU": Row(lambda: nn.SiLU(), (3, 4, 2, 3)),
+    "Hardswish": Row(lambda: nn.Hardswish(), (3, 4, 2, 3), reach=8),
+    "Softplus": Row(lambda: nn.Softplus(beta=2.0, threshold=4.0), (3, 4, 2, 3)),
+    "Sigmoid": Row(lambda: nn.Sigmoid(), (3, 4, 2, 3)),
+    "Tanh": Row(lambda: nn.Tanh(), (3, 4, 2, 3)),
+    "Softmax": Row(lambda: nn.Softmax(), (3, 5)),
+    "Softmax, last axis": Row(lambda: nn.Softmax(dim=-1), (3, 2, 4)),
+    "LogSoftmax": Row(lambda: nn.LogSoftmax(), (3, 5)),
+    # what else there is
+    "Dropout": Row(lambda: nn.Dropout(0.3), (3, 4, 2, 3)),
+    "Dropout2d": Row(lambda: nn.Dropout2d(0.3), (3, 4, 2, 3)),
+    "Flatten": Row(lambda: nn.Flatten(), (3, 2, 4, 5)),
+    "Flatten, some axes": Row(lambda: nn.Flatten(start_dim=2), (3, 2, 4, 5)),
+    "Identity": Row(lambda: nn.Identity(), (3, 2, 4, 5)),
+    "Upsample": Row(lambda: nn.Upsample(scale_factor=2), (2, 2, 3, 4)),
+    "Upsample, bilinear": Row(
+        lambda: nn.Upsample(size=(5, 7), mode="bilinear", align_corners=True), (2, 2, 3, 4)
+    ),
+    "Add": Row(lambda: nn.Add(), ((3, 4), (3, 4), (3, 4))),
+    "Multiply": Row(lambda: nn.Multiply(), ((3, 4, 2, 3), (3, 4, 1, 1))),
+    "Cat": Row(lambda: nn.Cat(axis=1), ((3, 4, 2, 3), (3, 1, 2, 3), (3, 2, 2, 3))),
+    # combinators
+    "Sequential": Row(
+        lambda: nn.Sequential(nn.Linear(4, 3), act=nn.Tanh(), fc=nn.Linear(3, 2)), (3, 4)
+    ),
+    "Residual": Row(
+        lambda: nn.Residual(
+            nn.Sequential(nn.Linear(4, 3), nn.Tanh()),
+            shortcut=nn.Linear(4, 3, bias=False),
+            activation=nn.SiLU(),
+        ),
+        (3, 4),
+    ),
+    "Residual, the identity": Row(lambda: nn.Residual(nn.Linear(4, 4)), (3, 4)),
+    "Concat": Row(lambda: nn.Concat(nn.Linear(4, 2), nn.Identity(), named=nn.Linear(4, 1)), (3, 4)),
+    "Graph": Row(
+        lambda: nn.Graph(
+            {
+                "a": (nn.Linear(4, 4), "x"),
+                "b": (nn.Tanh(), "a"),
+                "sum": (nn.Add(), ("a", "b", "x")),
+                "end": (nn.Linear(4, 2), "sum"),
+            }
+        ),
+        (3, 4),
+    ),
+    "Graph, several inputs and outputs": Row(
+        lambda: nn.Graph(
+            {"a": (nn.Linear(4, 3), "u"), "product": (nn.Multiply(), ("a", "v"))},
+            output=("product", "a"),
+            inputs=("u", "v"),
+        ),
+        ((2, 4), (2, 3)),
+    ),
+}
