@@ -119,6 +119,12 @@ def test_restoring_brings_a_run_that_was_set_up_alike_to_where_the_other_was(sav
     assert small_run.equal(small_run.outcome(run(state)), whole)
 
 
+def test_a_restored_run_may_have_more_epochs_before_it(saved: Path) -> None:
+    state = small_run.new_state(epochs=4)
+    restore(state, saved)
+    assert [epoch.epoch for epoch in run(state).history] == [1, 2, 3, 4]
+
+
 # What does not fit
 
 

@@ -168,6 +168,13 @@ def test_a_misfit_is_told_when_train_is_called() -> None:
         train(model, DATA, optimizer=sgd, batch_size=0)
 
 
+def test_an_optimiser_of_another_model_is_told() -> None:
+    state = simple_state()
+    state.model = small_run.network()
+    with pytest.raises(TrainingError, match=r"conv1.*is no parameter of this model"):
+        records(state, DATA)
+
+
 def test_augmentation_needs_images() -> None:
     model = models.mlp((3,), 2)
     state = TrainingState(model, optim.SGD(model.parameters()), augment=Mixup())

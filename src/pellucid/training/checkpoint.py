@@ -117,7 +117,8 @@ def resume(
 def restore(state: TrainingState, folder: str | Path) -> None:
     """Bring a run that was set up in the same way to where the one saved in `folder` was.
 
-    `resume` sets the run up as well; this is for a program that has model and optimiser already.
+    `resume` sets the run up as well; this is for a program that has model and optimiser already. It
+    may have more epochs before it than the saved run had.
 
     Raises
     ------
@@ -220,7 +221,7 @@ def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str
     state.model.preprocessing = preprocessing
     state.model.classes = facts["classes"] and tuple(facts["classes"])
     state.model.input_shape = facts["input_shape"] and tuple(facts["input_shape"])
-    state.epochs, state.epoch, state.step = facts["epochs"], facts["epoch"], facts["step"]
+    state.epoch, state.step = facts["epoch"], facts["step"]
     state.sums, state.history, state.best, state.data = sums, history, best, facts["data"]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pellucid.errors import DataError, ShapeError
+from pellucid.errors import DataError, ShapeError, TrainingError
 from pellucid.preprocessing import Preprocessing
 from pellucid.training.batches import ArraySource, Data, GivenSource, Labelled, Source, arrays
 from pellucid.training.fingerprint import check_same_data
@@ -19,6 +19,7 @@ def prepare(
     (fitted to the training part alone, unless the model brings its own), the names of the classes,
     the shape of an image.
     """
+    _check_optimizer(state)
     _check_kinds(data, validation)
     training_arrays = arrays(data, "training data")
     preprocessing = None
@@ -84,6 +85,16 @@ def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tup
     except ShapeError as error:
         raise ShapeError(f"the targets of the {what} do not fit the model: {error}") from None
     return tuple(shape)
+
+
+def _check_optimizer(state: TrainingState) -> None:
+    known = {id(parameter) for parameter in state.model.parameters()}
+    strange = [p.name for p in state.optimizer.parameters if id(p) not in known]
+    if strange:
+        raise TrainingError(
+            f"the optimiser changes '{strange[0]}', which is no parameter of this model; "
+            "make it from model.parameters()"
+        )
 
 
 def _check_kinds(data: Data, validation: Data | None) -> None:

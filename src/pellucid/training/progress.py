@@ -83,7 +83,7 @@ def _bar() -> "Progress":
     return Progress(
         TextColumn("{task.fields[epoch]:>7}"),
         TextColumn("{task.fields[loss]:8.4f}"),
-        BarColumn(),
+        BarColumn(bar_width=30),
         TextColumn("step {task.fields[step]}"),
         TimeRemainingColumn(),
         TextColumn("left"),
