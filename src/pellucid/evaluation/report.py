@@ -68,7 +68,7 @@ class Evaluation:
     >>> said = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]])
     >>> evaluation = Evaluation(np.array([0, 1, 1]), said, ("cat", "dog"), loss=0.415)
     >>> print(evaluation)
-    accuracy 66.67 %, loss 0.4150, calibration error 0.3000, 3 images
+    accuracy 66.67 %, loss 0.4150, calibration error 0.3000
     <BLANKLINE>
     class             precision  recall      f1  support
     cat                  0.5000  1.0000  0.6667        1
