@@ -44,7 +44,18 @@ def _as_line(error: Exception) -> str:
         return f"not enough memory: {error}; a smaller --batch-size or --image-size needs less"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+    message = str(error)
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    return message
+
+
+_OPTIONS = {
+    "skip_bad=True": "--skip-bad",
+    "size=": "--size ",
+    "clip_norm in the optimiser": "--clip-norm",
+}
+"""Arguments in Python that messages speak of, and the command's options for them."""
 
 
 def _complain(line: str) -> None:

@@ -12,7 +12,7 @@ import typer
 
 from pellucid import engine
 from pellucid.cli import folders
-from pellucid.errors import DataError, FileError, PellucidError
+from pellucid.errors import FileError, PellucidError
 
 if TYPE_CHECKING:
     from pellucid.data import Splits
@@ -183,24 +183,15 @@ def _column(label: str | None) -> str | int | None:
 
 
 def load_data(source: str, options: dict[str, Any]) -> "Splits":
-    """Load `source`; say what was left out; let errors speak of the command's options."""
+    """Load `source`, and say what was left out."""
     from pellucid import data
 
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", data.SkippedWarning)
-        try:
-            splits = data.load(source, **options)
-        except DataError as error:
-            raise DataError(in_options(str(error))) from error
+        splits = data.load(source, **options)
     for warning in heard:
         note(str(warning.message))
     return splits
-
-
-def in_options(message: str) -> str:
-    """Return `message` with the command's options in place of Python's arguments."""
-    message = message.replace("skip_bad=True", "--skip-bad")
-    return message.replace("give a size, for example size=", "give a size, for example --size ")
 
 
 def load_model(run: Path) -> "Layer":

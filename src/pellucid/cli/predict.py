@@ -38,7 +38,7 @@ def predict(
         probabilities = probabilities_of(model, pixels)
     classes = model.classes or tuple(map(str, range(probabilities.shape[1])))
     common.print_table(
-        ["image", *(part for _ in range(min(top, len(classes))) for part in ("class", ">"))],
+        ["image", *("class", ">"), *("or", ">") * (min(top, len(classes)) - 1)],
         (
             (str(path), *_most_probable(row, classes, top))
             for path, row in zip(images, probabilities, strict=True)

@@ -25,7 +25,7 @@ OTHER = Recipe("vgg", epochs=20)
 
 @dataclass(frozen=True)
 class Rate:
-    """The choices for one optimiser."""
+    """The choices for one optimiser; without a momentum it takes none."""
 
     lr: float
     weight_decay: float = 0.0
@@ -36,7 +36,7 @@ RATES = {
     "sgd": Rate(lr=0.05, weight_decay=5e-4, momentum=0.9),
     "adam": Rate(lr=0.002),
     "adamw": Rate(lr=0.002, weight_decay=0.05),
-    "rmsprop": Rate(lr=0.001),
+    "rmsprop": Rate(lr=0.001, momentum=0.0),
     "adagrad": Rate(lr=0.01),
 }
 OPTIMIZER = "adamw"

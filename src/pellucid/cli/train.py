@@ -110,7 +110,11 @@ def train(
     """
     from pellucid.data.registry import lasting
 
+    optimizer = optimizer.lower()
     running.check_names(model, optimizer, schedule, augment)
+    if momentum is not None and RATES[optimizer].momentum is None:
+        takers = " and ".join(name for name, rate in RATES.items() if rate.momentum is not None)
+        raise PellucidError(f"{optimizer} takes no momentum; {takers} do")
     if patience is not None and not validation:
         raise PellucidError("--patience needs a validation part; give --validation, such as 0.1")
     chosen_engine = common.engine_or_default(engine)
