@@ -3,8 +3,8 @@
     python benchmarks/resnet20_parity.py                    # 50 steps on CIFAR-10
     python benchmarks/resnet20_parity.py --data random
 
-Prints after each step by how much any weight or running statistic differs. Beside it, as a yardstick,
-stands how far PyTorch differs from itself when each weight of the first layer begins at the next
+Prints after each step by how much any weight or running statistic differs. Beside it, a yardstick:
+how far PyTorch differs from itself when each weight of the first layer begins at the next
 floating-point number. Training makes any rounding grow, the more the higher the rate is.
 """
 
