@@ -6,10 +6,11 @@ from pathlib import Path
 
 
 def home() -> Path:
-    """Return the folder for what is kept between runs: PELLUCID_HOME, or the platform's folder for caches.
+    """Return the folder for what is kept between runs: PELLUCID_HOME, or the platform's folder for
+    caches.
 
-    That is ``~/.cache/pellucid`` on Linux (or under XDG_CACHE_HOME), ``~/Library/Caches/pellucid`` on
-    macOS and ``%LOCALAPPDATA%\\pellucid`` on Windows. It may not be there yet.
+    That is ``~/.cache/pellucid`` on Linux (or under XDG_CACHE_HOME), ``~/Library/Caches/pellucid``
+    on macOS and ``%LOCALAPPDATA%\\pellucid`` on Windows. It may not be there yet.
     """
     if chosen := os.environ.get("PELLUCID_HOME"):
         return Path(chosen).expanduser()

@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled import activation, batch, conv, finish, linear, normalization, pooling
+from pellucid.compiled import (
+    activation,
+    batch,
+    conv,
+    finish,
+    layout,
+    linear,
+    normalization,
+    pooling,
+)
 
 
 def _for_float32(function: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
@@ -31,6 +40,7 @@ _COMPILED = {
         "conv2d_weight_gradient",
         "conv2d_bias_gradient",
     ),
+    layout: ("flatten", "unflatten"),
     linear: ("linear", "linear_input_gradient", "linear_weight_gradient"),
     normalization: ("batch_norm", "batch_norm_training", "batch_norm_gradient"),
     finish: (

@@ -29,10 +29,12 @@ from pellucid.compiled.tile import (
     live_lanes,
     load_bytes,
     load_run,
+    read_tile,
     relu_tile,
     store_bytes,
     store_tile,
     unequal,
+    write_tile,
     zero_tile,
 )
 from pellucid.geometry import Window
@@ -49,29 +51,33 @@ def _statistics(z, means, squares):
     H, W, C, N = z.shape
     zs, count = z.reshape(-1), np.float32(W * N)
     for h in numba.prange(H):
-        sums = np.zeros(VECTORS, np.float32)
-        for c in range(C):
-            total = zero_tile(1, VECTORS)
-            for w in range(W):
+        totals, sums = np.zeros(C * WIDTH, np.float32), np.zeros(VECTORS, np.float32)
+        for w in range(W):
+            for c in range(C):
+                total = read_tile(1, VECTORS, totals, c * WIDTH)
                 for n in range(0, N, WIDTH):
                     lanes = live_lanes(N - n, VECTORS)
                     total = add(total, load_run(zs, ((h * W + w) * C + c) * N + n, VECTORS, lanes))
+                write_tile(total, totals, c * WIDTH)
+        for c in range(C):
             sums[:] = 0
-            add_sums(total, sums, 0, VECTORS)
-            mean = (sums[0] + sums[1] + sums[2] + sums[3]) / count
-            total = zero_tile(1, VECTORS)
-            for w in range(W):
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0, VECTORS)
+            means[h, c] = sums.sum() / count
+        totals[:] = 0
+        for w in range(W):
+            for c in range(C):
+                total = read_tile(1, VECTORS, totals, c * WIDTH)
                 for n in range(0, N, WIDTH):
                     lanes = live_lanes(N - n, VECTORS)
                     run = load_run(zs, ((h * W + w) * C + c) * N + n, VECTORS, lanes)
                     # places that are not alive hold 0 and must not count
-                    alive = live_lanes(N - n, VECTORS)
-                    off = choose(alive, add(run, -mean), np.float32(0))
+                    off = choose(lanes, add(run, -means[h, c]), np.float32(0))
                     total = fma(off, off, total)
+                write_tile(total, totals, c * WIDTH)
+        for c in range(C):
             sums[:] = 0
-            add_sums(total, sums, 0, VECTORS)
-            means[h, c] = mean
-            squares[h, c] = sums[0] + sums[1] + sums[2] + sums[3]
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0, VECTORS)
+            squares[h, c] = sums.sum()
 
 
 def statistics(z: Array) -> tuple[Array, Array]:
@@ -153,10 +159,11 @@ def _gradient_sums(dy, y, z, relu, sums):
     H, W, C, N = dy.shape
     ds, ys, zs = dy.reshape(-1), y.reshape(-1), z.reshape(-1)
     for h in numba.prange(H):
-        found = np.zeros(2 * VECTORS, np.float32)
-        for c in range(C):
-            total, product = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
-            for w in range(W):
+        totals, products = np.zeros(C * WIDTH, np.float32), np.zeros(C * WIDTH, np.float32)
+        for w in range(W):
+            for c in range(C):
+                total = read_tile(1, VECTORS, totals, c * WIDTH)
+                product = read_tile(1, VECTORS, products, c * WIDTH)
                 for n in range(0, N, WIDTH):
                     lanes = live_lanes(N - n, VECTORS)
                     i = ((h * W + w) * C + c) * N + n
@@ -166,11 +173,15 @@ def _gradient_sums(dy, y, z, relu, sums):
                         dn = choose(alive, dn, np.float32(0))
                     total = add(total, dn)
                     product = fma(dn, load_run(zs, i, VECTORS, lanes), product)
+                write_tile(total, totals, c * WIDTH)
+                write_tile(product, products, c * WIDTH)
+        found = np.zeros(2 * VECTORS, np.float32)
+        for c in range(C):
             found[:] = 0
-            add_sums(total, found, 0, VECTORS)
-            add_sums(product, found, VECTORS, VECTORS)
-            sums[0, h, c] = found[0] + found[1] + found[2] + found[3]
-            sums[1, h, c] = found[4] + found[5] + found[6] + found[7]
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), found, 0, VECTORS)
+            add_sums(read_tile(1, VECTORS, products, c * WIDTH), found, VECTORS, VECTORS)
+            sums[0, h, c] = found[:VECTORS].sum()
+            sums[1, h, c] = found[VECTORS:].sum()
 
 
 def gradient_sums(dy: Array, y: Array, z: Array, relu: bool) -> tuple[Array, Array]:
@@ -206,12 +217,39 @@ def _gradient(dy, y, z, relu, scaled, a, b, c0, dz, dn_out, keep_dn):
 
 
 @jit
+def _gradient_apart(dy, y, winner, z, relu, scaled, a, b, c0, dz, KH, KW):
+    """The same where y was pooled over windows that cover the image and do not overlap."""
+    OH, OW, C, N = dy.shape
+    W = dz.shape[1]
+    ds, ys, taps = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
+    zs, dzs = z.reshape(-1), dz.reshape(-1)
+    for position in numba.prange(OH * OW):
+        oh, ow = position // OW, position % OW
+        for c in range(C):
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                o = (position * C + c) * N + n
+                dn, won = load_run(ds, o, VECTORS, lanes), load_bytes(taps, o, VECTORS, lanes)
+                if relu:
+                    alive = above(load_run(ys, o, VECTORS, lanes), np.float32(0))
+                    dn = choose(alive, dn, np.float32(0))
+                for k in range(KH * KW):
+                    pixel = (oh * KH + k // KW) * W + ow * KW + k % KW
+                    p = (pixel * C + c) * N + n
+                    part = choose(equal(won, np.float32(k)), dn, np.float32(0))
+                    if scaled:
+                        rest = fma(load_run(zs, p, VECTORS, lanes), b[c], c0[c])
+                        part = fma(part, a[c], rest)
+                    store_tile(part, dzs, p, N, 1, lanes)
+
+
+@jit
 def _gradient_pooled(
     dy, y, winner, z, relu, scaled, a, b, c0, dz,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length, KH, KW,
 ):  # fmt: skip
-    """The same where y was pooled: a pixel has the dy of each window that it won."""
+    """The same for any windows: a pixel has the dy of each that it won."""
     H, W, C, N = dz.shape
     OW = dy.shape[1]
     ds, ys, taps = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
@@ -285,10 +323,14 @@ def finish(
     return images(y), Finished(inner, y, relu, shortcut is not None, window, winner, winning)
 
 
-def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None]:
-    """Return the gradients for z and for the shortcut (None if there was none)."""
-    dn, _ = _before(dy, cache, None)
-    return dn, dn if cache.shortcut else None
+def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None, Array]:
+    """Return the gradients for z, the shortcut (None if there was none) and a bias in z.
+
+    Each dy that the ReLU lets through goes to one pixel, so the bias has their sum.
+    """
+    dn, _ = before(dy, cache)
+    total, _ = gradient_sums(memory(dy), cache.y, cache.y, cache.relu)
+    return dn, dn if cache.shortcut else None, total.astype(np.float32)
 
 
 def normalize_finish(
@@ -323,7 +365,7 @@ def normalize_finish_gradient(
     over all positions, then one pass.
     """
     if cache.window is not None and cache.shortcut:  # rare: pool first, then as without
-        dy, _ = _before(dy, cache, None)
+        dy, _ = before(dy, cache)
         cache = cache._replace(y=memory(dy), relu=False, window=None, winning=None)
     s, mean = cache.inv_std, cache.mean
     assert s is not None
@@ -334,7 +376,7 @@ def normalize_finish_gradient(
     a = s if weight is None else s * weight
     b = -a * s * dweight / count
     c = -a * total / count - b * mean
-    dz, dn = _before(dy, cache, (a, b, c))
+    dz, dn = before(dy, cache, (a, b, c))
     return dz, dn, dweight.astype(np.float32), total.astype(np.float32)
 
 
@@ -347,8 +389,8 @@ def affine(
     return scale, shift if bias is None else shift + bias
 
 
-def _before(
-    dy: Array, cache: Finished, coefficients: tuple[Array, Array, Array] | None
+def before(
+    dy: Array, cache: Finished, coefficients: tuple[Array, Array, Array] | None = None
 ) -> tuple[Array, Array | None]:
     """Return ``dz = a·dn + b·z + c``, or dn without coefficients, and dn for a shortcut."""
     inner, C = memory(dy), dy.shape[1]
@@ -360,9 +402,21 @@ def _before(
         dn = empty(cache.z.shape, np.float32) if keep else dz
         _gradient(inner, cache.y, cache.z, cache.relu, scaled, a, b, c, dz, dn, keep)
         return images(dz), images(dn) if keep else None
+    if _cover(cache.window):
+        _gradient_apart(
+            inner, cache.y, cache.winner, cache.z, cache.relu, scaled, a, b, c, dz,
+            *cache.window.kernel,
+        )  # fmt: skip
+        return images(dz), None
     rows, columns = gradient_taps(cache.window)
     _gradient_pooled(
         inner, cache.y, cache.winner, cache.z, cache.relu, scaled, a, b, c, dz,
         *rows, *columns, *cache.window.kernel,
     )  # fmt: skip
     return images(dz), None
+
+
+def _cover(window: Window) -> bool:
+    """Return whether the windows lie side by side and leave nothing out."""
+    size = tuple(o * k for o, k in zip(window.output_size, window.kernel, strict=True))
+    return window.kernel == window.stride and window.dilation == (1, 1) and size == window.size

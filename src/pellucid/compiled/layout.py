@@ -8,6 +8,7 @@ H, W): a view with its axes turned.
 import numba
 import numpy as np
 
+from pellucid import reference
 from pellucid.compiled.jit import jit
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty
@@ -50,6 +51,8 @@ def _turn(x, y):
 
 def flatten(x: Array) -> Array:
     """Return images (N, C, H, W) as (N, C·H·W), in memory (C·H·W, N): runs move whole."""
+    if x.ndim != 4:
+        return reference.flatten(x)
     N, C, H, W = x.shape
     y = empty((C, H, W, N), np.float32)
     _pixels_last(memory(x), y)
@@ -58,6 +61,8 @@ def flatten(x: Array) -> Array:
 
 def unflatten(y: Array, shape: Shape) -> Array:
     """Return (N, C·H·W) as images of `shape` (N, C, H, W)."""
+    if len(shape) != 4:
+        return reference.unflatten(y, shape)
     N, C, H, W = shape
     x = new_images(shape)
     _pixels_first(np.ascontiguousarray(y.T).reshape(C, H, W, N), memory(x))

@@ -74,10 +74,14 @@ class Conv2d(Layer):
         return ops.conv2d(x, self.weight.value, _bias(self), **self._options), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
-        x, w = cache, self.weight
-        w.add_gradient(ops.conv2d_weight_gradient(dy, x, w.shape, **self._options))
         if isinstance(self.bias, Parameter):
             self.bias.add_gradient(ops.conv2d_bias_gradient(dy))
+        return self.backward_without_bias(dy, cache, input_gradient)
+
+    def backward_without_bias(self, dy: Array, x: Array, input_gradient: bool) -> Array:
+        """Do what `backward` does, except for the bias."""
+        w = self.weight
+        w.add_gradient(ops.conv2d_weight_gradient(dy, x, w.shape, **self._options))
         if not input_gradient:
             return dy
         return ops.conv2d_input_gradient(dy, w.value, x.shape, **self._options)

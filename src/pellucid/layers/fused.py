@@ -21,6 +21,7 @@ from pellucid.layers.convolution import Conv2d
 from pellucid.layers.pooling import MaxPool2d
 from pellucid.layers.residual import Residual
 from pellucid.layers.sequential import Sequential
+from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
 
 _FOLLOW = (BatchNorm2d, ReLU, MaxPool2d)
@@ -87,12 +88,15 @@ class Block(_Fused, abstract=True):
         """Return the gradients for x and for the shortcut."""
         conv_cache, finished = cache
         if self.norm is None:
-            dz, dshortcut = ops.finish_gradient(dy, finished)
+            dz, dshortcut, dbias = ops.finish_gradient(dy, finished)
+            if isinstance(self.conv.bias, Parameter):
+                self.conv.bias.add_gradient(dbias)
         else:
             weight, _ = self.norm.affine_values()
             dz, dshortcut, *gradients = ops.normalize_finish_gradient(dy, finished, weight)
             self.norm.add_gradients(*gradients)
-        return self.conv.backward(dz, conv_cache, input_gradient=input_gradient), dshortcut
+            # a bias of the convolution has no gradient: the norm takes away what it adds
+        return self.conv.backward_without_bias(dz, conv_cache, input_gradient), dshortcut
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
         for name, layer in self.layers.items():
@@ -133,7 +137,9 @@ class FusedResidual(_Fused, abstract=True):
         dx = run_backward(self.before, dh, before_cache, input_gradient)
         if self.shortcut is not None:
             around = run_backward(self.shortcut, around, shortcut_cache, input_gradient)
-        return dx + around if input_gradient else None
+        if input_gradient:
+            dx += around  # dx is the convolution's own, so nobody else sees it change
+        return dx
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
         yield "before", self.before, input_shape

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from pellucid import ops
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.types import Array, Shape
@@ -22,10 +23,11 @@ class Flatten(Layer):
     end_dim: int = -1
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
-        return x.reshape(self.output_shape(x.shape)), x.shape
+        shape = self.output_shape(x.shape)
+        return (ops.flatten(x) if self._whole(x.ndim) else x.reshape(shape)), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
-        return dy.reshape(cache)
+        return ops.unflatten(dy, cache) if self._whole(len(cache)) else dy.reshape(cache)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = range(len(input_shape))
@@ -40,6 +42,10 @@ class Flatten(Layer):
             )
         joined = math.prod(input_shape[start : end + 1])
         return *input_shape[:start], joined, *input_shape[end + 1 :]
+
+    def _whole(self, ndim: int) -> bool:
+        """Return whether each image becomes one vector."""
+        return range(ndim)[self.start_dim] == 1 and range(ndim)[self.end_dim] == ndim - 1
 
 
 @dataclass(eq=False, repr=False)

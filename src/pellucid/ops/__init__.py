@@ -69,6 +69,8 @@ from pellucid.ops.pooling import max_pool2d as max_pool2d
 from pellucid.ops.pooling import max_pool2d_gradient as max_pool2d_gradient
 from pellucid.ops.resize import upsample2d as upsample2d
 from pellucid.ops.resize import upsample2d_gradient as upsample2d_gradient
+from pellucid.ops.shape import flatten as flatten
+from pellucid.ops.shape import unflatten as unflatten
 from pellucid.ops.transposed_convolution import conv_transpose2d as conv_transpose2d
 from pellucid.ops.transposed_convolution import (
     conv_transpose2d_bias_gradient as conv_transpose2d_bias_gradient,

@@ -39,10 +39,10 @@ def finish(
     return y, cache
 
 
-def finish_gradient(dy: Array, cache: Any) -> tuple[Array, Array | None]:
-    """Return the gradients for z and for the shortcut (None if there was none)."""
-    dz, dshortcut = engine.current().finish_gradient(dy, cache)
-    return dz, dshortcut
+def finish_gradient(dy: Array, cache: Any) -> tuple[Array, Array | None, Array]:
+    """Return the gradients for z, the shortcut (None if there was none) and a bias in z."""
+    dz, dshortcut, dbias = engine.current().finish_gradient(dy, cache)
+    return dz, dshortcut, dbias
 
 
 def normalize_finish(

@@ -39,6 +39,10 @@ from pellucid.reference.conv import conv2d_algorithm as conv2d_algorithm
 from pellucid.reference.conv import conv2d_bias_gradient as conv2d_bias_gradient
 from pellucid.reference.conv import conv2d_input_gradient as conv2d_input_gradient
 from pellucid.reference.conv import conv2d_weight_gradient as conv2d_weight_gradient
+from pellucid.reference.finish import finish as finish
+from pellucid.reference.finish import finish_gradient as finish_gradient
+from pellucid.reference.finish import normalize_finish as normalize_finish
+from pellucid.reference.finish import normalize_finish_gradient as normalize_finish_gradient
 from pellucid.reference.linear import linear as linear
 from pellucid.reference.linear import linear_bias_gradient as linear_bias_gradient
 from pellucid.reference.linear import linear_input_gradient as linear_input_gradient
@@ -68,6 +72,8 @@ from pellucid.reference.pooling import max_pool2d as max_pool2d
 from pellucid.reference.pooling import max_pool2d_gradient as max_pool2d_gradient
 from pellucid.reference.resize import upsample2d as upsample2d
 from pellucid.reference.resize import upsample2d_gradient as upsample2d_gradient
+from pellucid.reference.shape import flatten as flatten
+from pellucid.reference.shape import unflatten as unflatten
 from pellucid.reference.softmax import log_softmax as log_softmax
 from pellucid.reference.softmax import log_softmax_gradient as log_softmax_gradient
 from pellucid.reference.softmax import softmax as softmax
@@ -77,7 +83,3 @@ from pellucid.reference.update import adam as adam
 from pellucid.reference.update import clip_norm as clip_norm
 from pellucid.reference.update import rmsprop as rmsprop
 from pellucid.reference.update import sgd as sgd
-from pellucid.reference.finish import finish as finish
-from pellucid.reference.finish import finish_gradient as finish_gradient
-from pellucid.reference.finish import normalize_finish as normalize_finish
-from pellucid.reference.finish import normalize_finish_gradient as normalize_finish_gradient

@@ -10,6 +10,8 @@ because reading and writing the array for each step is what these steps cost.
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pellucid.geometry import Window
 from pellucid.reference.activation import relu as relu_
 from pellucid.reference.activation import relu_gradient
@@ -57,10 +59,10 @@ def finish(
     return _after_norm(z, None, shortcut, relu, window)
 
 
-def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None]:
-    """Return the gradients for z and for the shortcut (None if there was none)."""
+def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None, Array]:
+    """Return the gradients for z, the shortcut (None if there was none) and a bias in z."""
     dn = _before_norm(dy, cache)
-    return dn, dn if cache.shortcut else None
+    return dn, dn if cache.shortcut else None, np.asarray(dn.sum(axis=(0, 2, 3)))
 
 
 def normalize_finish(

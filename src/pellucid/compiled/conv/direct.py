@@ -106,15 +106,17 @@ def _pack(weight, groups, rows, packed):
     blocks = -(-F // rows)
     for block in numba.prange(groups * blocks):
         group, f0 = block // blocks, block % blocks * rows
-        for kh in range(KH):
-            for kw in range(KW):
-                for c in range(C):
-                    to = (((block * KH + kh) * KW + kw) * C + c) * rows
-                    for r in range(rows):
-                        if f0 + r < F:
-                            packed[to + r] = weight[group * F + f0 + r, c, kh, kw]
-                        else:
-                            packed[to + r] = 0
+        start = block * KH * KW * C * rows
+        for r in range(rows):
+            f = group * F + f0 + r
+            for tap in range(KH * KW):
+                to = start + tap * C * rows + r
+                if f0 + r < F:
+                    for c in range(C):
+                        packed[to + c * rows] = weight[f, c, tap // KW, tap % KW]
+                else:
+                    for c in range(C):
+                        packed[to + c * rows] = 0
 
 
 @cache

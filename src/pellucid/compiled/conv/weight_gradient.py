@@ -70,26 +70,33 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
             kw, rest = min(rest % tap_blocks * COLUMNS, KW - COLUMNS), rest // tap_blocks
             group, f = rest // f_blocks, min(rest % f_blocks * ROWS, F - ROWS)
             sums = np.zeros(C * SIZE, np.float32)
+            # from `low` to before `high`, all taps of the tile meet the image
+            offset, whole = kw * DW - left, N - N % LANES
+            low = max(0, -(offset // SW))
+            high = max(low, min(OW, (W - 1 - offset - (COLUMNS - 1) * DW) // SW + 1))
             for oh in range(OH):
                 ih = oh * SH + kh * DH - top
                 if ih < 0 or ih >= H:
                     continue
+                d_row, x_row = oh * OW * F_all + group * F + f, ih * W * C_all + group * C
                 for start in range(0, OW, CHUNK):
                     end = min(start + CHUNK, OW)
                     for c in range(C):
                         tile = read_tile(ROWS, COLUMNS, sums, c * SIZE)
-                        for ow in range(start, end):
-                            iw = ow * SW + kw * DW - left
-                            di = ((oh * OW + ow) * F_all + group * F + f) * N
-                            xi = ((ih * W + iw) * C_all + group * C + c) * N
-                            first, last = 0, COLUMNS
-                            if iw < 0 or iw + (COLUMNS - 1) * DW >= W:
-                                first = max(0, -(iw // DW))
-                                last = min(COLUMNS, (W - 1 - iw) // DW + 1)
-                            whole = N - N % LANES if last - first == COLUMNS else 0
+                        for ow in range(max(start, low), min(end, high)):
+                            di = (d_row + ow * F_all) * N
+                            xi = (x_row + (ow * SW + offset) * C_all + c) * N
                             for n in range(0, whole, LANES):
                                 tile = outer_add(tile, dys, di + n, N, xs, xi + n, step)
-                            for n in range(whole, N, LANES):
+                        for ow in range(start, end):
+                            inside = low <= ow and ow < high
+                            if inside and whole == N:
+                                continue
+                            iw = ow * SW + offset
+                            first = max(0, -(iw // DW))
+                            last = min(COLUMNS, (W - 1 - iw) // DW + 1)
+                            di, xi = (d_row + ow * F_all) * N, (x_row + iw * C_all + c) * N
+                            for n in range(whole if inside else 0, N, LANES):
                                 lanes = live_lanes(N - n, 1)
                                 tile = outer_add_some(
                                     tile, dys, di + n, N, xs, xi + n, step, lanes, first, last
@@ -118,40 +125,40 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
         _, C, KH, KW = dw.shape
         F = F_all // groups
         f_blocks, c_blocks = -(-F // ROWS), -(-C // COLUMNS)
-        dys, xs = dy.reshape(-1), x.reshape(-1)
-        for block in numba.prange(groups * f_blocks * c_blocks * KH):
+        dys, xs, whole = dy.reshape(-1), x.reshape(-1), N - N % LANES
+        for block in numba.prange(groups * f_blocks * KH):
             kh, rest = block % KH, block // KH
-            group, rest = rest // (f_blocks * c_blocks), rest % (f_blocks * c_blocks)
-            # the last block of filters or channels moves back until it is full
-            f = min(rest // c_blocks * ROWS, F - ROWS)
-            c = min(rest % c_blocks * COLUMNS, C - COLUMNS)
-            sums = np.zeros(KW * SIZE, np.float32)
+            # the last block of filters, or of channels, moves back until it is full
+            group, f = rest // f_blocks, min(rest % f_blocks * ROWS, F - ROWS)
+            sums = np.zeros(KW * c_blocks * SIZE, np.float32)
             for oh in range(OH):
                 ih = oh * SH + kh * DH - top
                 if ih < 0 or ih >= H:
                     continue
                 for start in range(0, OW, CHUNK):
-                    for kw in range(KW):
-                        tile = read_tile(ROWS, COLUMNS, sums, kw * SIZE)
-                        for ow in range(start, min(start + CHUNK, OW)):
-                            iw = ow * SW + kw * DW - left
-                            if iw < 0 or iw >= W:
-                                continue
+                    end = min(start + CHUNK, OW)
+                    for part in range(KW * c_blocks):
+                        kw, c = part // c_blocks, min(part % c_blocks * COLUMNS, C - COLUMNS)
+                        offset = kw * DW - left
+                        low = max(start, -(offset // SW))
+                        high = min(end, (W - 1 - offset) // SW + 1)
+                        tile = read_tile(ROWS, COLUMNS, sums, part * SIZE)
+                        for ow in range(low, high):
                             di = ((oh * OW + ow) * F_all + group * F + f) * N
-                            xi = ((ih * W + iw) * C_all + group * C + c) * N
-                            for n in range(0, N - N % LANES, LANES):
+                            xi = ((ih * W + ow * SW + offset) * C_all + group * C + c) * N
+                            for n in range(0, whole, LANES):
                                 tile = outer_add(tile, dys, di + n, N, xs, xi + n, N)
-                            if N % LANES:
-                                n = N - N % LANES
-                                lanes = live_lanes(N % LANES, 1)
+                            if whole < N:
+                                lanes = live_lanes(N - whole, 1)
                                 tile = outer_add_some(
-                                    tile, dys, di + n, N, xs, xi + n, N, lanes, 0, COLUMNS
+                                    tile, dys, di + whole, N, xs, xi + whole, N, lanes, 0, COLUMNS
                                 )
-                        write_tile(tile, sums, kw * SIZE)
+                        write_tile(tile, sums, part * SIZE)
             found = np.zeros(ROWS * COLUMNS, np.float32)
-            for kw in range(KW):
+            for part in range(KW * c_blocks):
+                kw, c = part // c_blocks, min(part % c_blocks * COLUMNS, C - COLUMNS)
                 found[:] = 0
-                add_sums(read_tile(ROWS, COLUMNS, sums, kw * SIZE), found, 0, COLUMNS)
+                add_sums(read_tile(ROWS, COLUMNS, sums, part * SIZE), found, 0, COLUMNS)
                 for r in range(ROWS):
                     for k in range(COLUMNS):
                         dw[group * F + f + r, c + k, kh, kw] = found[r * COLUMNS + k]
