@@ -214,10 +214,23 @@ def test_the_number_of_classes_is_positive(classes) -> None:
         models.lenet5((1, 28, 28), classes)
 
 
-@pytest.mark.parametrize("width", [0, -1.0, float("nan")])
-def test_a_width_is_positive(width) -> None:
-    with pytest.raises(ShapeError, match="width"):
-        models.resnet20((3, 32, 32), 10, width=width)
+@pytest.mark.parametrize("width", [0, -1.0, float("nan"), float("inf"), "wide"])
+@pytest.mark.parametrize("name", ["resnet20", "mobilenet_v2"])
+def test_a_width_is_positive(name, width) -> None:
+    with pytest.raises(ShapeError, match=f"^{name}: width"):
+        models.build(name, (3, 32, 32), 10, width=width)
+
+
+@pytest.mark.parametrize(("width", "channels"), [(1, 32), (0.75, 24), (0.35, 16), (1.4, 48)])
+def test_mobilenet_v2_rounds_its_channels_as_torchvision_does(width, channels) -> None:
+    model = models.mobilenet_v2((3, 32, 32), 10, width=width)
+    assert dict(model.named_parameters())["features.0.0.weight"].shape == (channels, 3, 3, 3)
+
+
+@pytest.mark.parametrize("compression", [0, -0.5, 1.5])
+def test_a_transition_keeps_a_share_of_the_channels(compression) -> None:
+    with pytest.raises(ShapeError, match="compression"):
+        models.densenet((3, 32, 32), 10, compression=compression)
 
 
 def test_an_mlp_names_the_activations_that_it_knows() -> None:

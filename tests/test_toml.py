@@ -85,6 +85,11 @@ def test_numbers_keep_every_digit() -> None:
     assert toml.loads(toml.dumps(model), (1, 1, 2), 2).describe() == model.describe()
 
 
+def test_numpys_numbers_are_numbers() -> None:
+    model = nn.Sequential(nn.BatchNorm2d(1, eps=np.float64(0.25)), nn.Flatten())
+    assert "eps = 0.25 }" in toml.dumps(model)
+
+
 def test_a_layer_is_one_line() -> None:
     model = models.resnet20((3, 32, 32), 10)
     leaves = [layer for _, layer in model.walk() if not layer.children()]
@@ -134,6 +139,12 @@ def test_a_mistake_is_told_with_the_file_and_the_line_or_the_layer(text, message
 def test_a_text_that_is_nested_without_end_is_an_error(opening) -> None:
     with pytest.raises(FileError, match=r"net\.toml"):
         toml.loads("layers = " + opening * 100_000, (1, 8, 8), 10, name="net.toml")
+
+
+def test_a_mark_at_the_beginning_of_a_file_does_no_harm(tmp_path: Path) -> None:
+    path = tmp_path / "net.toml"
+    path.write_text(f"layers = [{FLAT}]", encoding="utf-8-sig")
+    assert toml.load(path, (1, 2, 2), 3).output_shape((1, 1, 2, 2)) == (1, 3)
 
 
 def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:

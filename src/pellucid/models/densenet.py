@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pellucid import layers as nn
+from pellucid.errors import ShapeError
 from pellucid.models.registry import register
 from pellucid.types import Shape
 
@@ -29,8 +30,8 @@ def densenet(
     growth
         k, the channels that each layer adds; the beginning has 2k.
     blocks
-        How many layers each block has. Three blocks of 6 are the paper's depth L = 40, of 16 are L
-        = 100.
+        How many layers each block has. Three blocks of 6 layers make the paper's depth
+        L = 40, three of 16 make L = 100.
     compression
         θ, the share of the channels that a transition keeps.
 
@@ -39,6 +40,8 @@ def densenet(
     >>> sum(p.value.size for p in densenet((3, 32, 32), 10, blocks=(16, 16, 16)).parameters())
     769162
     """
+    if not 0 < compression <= 1:
+        raise ShapeError(f"compression is a share above 0 and up to 1, not {compression!r}")
     channels = 2 * growth
     layers: dict[str, nn.Layer] = {
         "conv0": nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False)

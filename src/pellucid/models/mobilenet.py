@@ -85,11 +85,11 @@ def mobilenet_v2(
     >>> sum(p.value.size for p in mobilenet_v2((3, 224, 224), 1000).parameters())
     3504872
     """
-    channels, last = _eighths(32, width), _eighths(1280, max(1.0, width))
+    channels, last = widened(32, width, 8), widened(1280, max(1.0, width), 8)
     stem = _normed(input_shape[0], channels, 3, nn.ReLU6(), 1 if small_images else 2)
     layers: list[nn.Layer] = [stem]
     for stage, (expansion, outputs, repetitions, stride) in enumerate(_INVERTED):
-        outputs = _eighths(outputs, width)
+        outputs = widened(outputs, width, 8)
         for i in range(repetitions):
             step = stride if i == 0 and not (small_images and stage == 1) else 1
             layers.append(inverted_residual(channels, outputs, step, expansion))
@@ -134,10 +134,3 @@ def _normed(
         bias=False,
     )
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), activation)
-
-
-def _eighths(channels: int, width: float) -> int:
-    """Return ``channels · width`` rounded to a multiple of 8, by no more than a tenth downwards."""
-    wanted = channels * width
-    rounded = max(8, int(wanted + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * wanted else rounded + 8

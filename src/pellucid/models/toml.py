@@ -34,7 +34,7 @@ def load(path: str | PathLike[str], input_shape: Shape, classes: int) -> Layer:
         Where the file cannot be read.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: this is no text in UTF-8 ({error})") from error
     return loads(text, input_shape, classes, name=str(path))
@@ -53,16 +53,17 @@ def loads(text: str, input_shape: Shape, classes: int, *, name: str = "network")
     )
     """
     try:
-        network = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        network = _with_classes(tomllib.loads(text), classes)
+    except tomllib.TOMLDecodeError as error:
         raise FileError(f"{name}: {error}") from error
+    except RecursionError as error:
+        raise FileError(f"{name}: this is nested too deep") from error
     for key in network:
         if key not in _KEYS:
             raise FileError(f"{name}: {unknown('key', key, _KEYS)}")
     if "layers" not in network:
         raise FileError(f"{name}: 'layers' is missing, the list of the network's layers")
-    layers = _with_classes(network["layers"], classes)
-    return fitted(name, lambda shape: build(layers, (1, *shape)), input_shape, classes)
+    return fitted(name, lambda shape: build(network["layers"], (1, *shape)), input_shape, classes)
 
 
 def dumps(model: Layer, *, name: str | None = None, short: bool = False) -> str:
@@ -120,7 +121,7 @@ class _Writer:
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, int | float):
-            return repr(value)
+            return repr(float(value) if isinstance(value, float) else value)  # NumPy's floats too
         raise PellucidError(f"{value!r} cannot be written in TOML")
 
     def table(self, table: dict[str, Any], indent: str) -> str:

@@ -1,7 +1,7 @@
-"""VGG: Simonyan, Zisserman, "Very deep convolutional networks", 2014.
+"""VGG, with batch normalisation, without which the deep ones hardly start.
 
-With batch normalisation (Ioffe, Szegedy 2015) after each convolution, without which the deep ones
-hardly start.
+Sources: Simonyan, Zisserman, "Very deep convolutional networks for large-scale image recognition",
+2014; Ioffe, Szegedy, "Batch normalization", 2015.
 """
 
 from collections.abc import Sequence
@@ -78,7 +78,7 @@ def vgg16_bn(
 
     Examples
     --------
-    >>> sum(layer.multiply_adds((1, 3, 224, 224)) for layer in [vgg16_bn((3, 224, 224), 1000)])
+    >>> vgg16_bn((3, 224, 224), 1000).multiply_adds((1, 3, 224, 224))
     15470264320
     """
     return _large(input_shape, classes, width, dropout, (2, 2, 3, 3, 3))
