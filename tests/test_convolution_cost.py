@@ -221,6 +221,7 @@ def test_typical_layers_get_the_algorithm_that_is_fastest_for_them():
     assert chosen(64, 512, 512, 2, 3) == "im2col"  # an output of 2×2 fills a quarter of a tile
     assert chosen(64, 64, 128, 14, 1) == "im2col"
     assert chosen(64, 16, 16, 32, 11) == "fft"
+    assert chosen(0, 64, 64, 32, 3) == "im2col"
 
 
 def test_auto_computes_the_same_whatever_it_chooses():

@@ -101,14 +101,14 @@ def choose(input_shape: Shape, weight_shape: Shape, window: Window, groups: int)
     shapes = input_shape, weight_shape, window, groups
     definition = im2col.multiplications(*shapes)
     if winograd.F4.supports(window, groups) is None:
-        gain = definition / winograd.F4.multiplications(*shapes)
+        gain = definition / max(winograd.F4.multiplications(*shapes), 1)
         channels = min(weight_shape[0] // groups, weight_shape[1])
         tiles = input_shape[0] * winograd.F4.tiles(window)
         if channels >= _WINOGRAD_CHANNELS and tiles >= _WINOGRAD_TILES and gain >= _WINOGRAD_GAIN:
             return Choice(
                 "winograd4", f"{gain:.1f} times fewer multiplications than the definition"
             )
-    gain = definition / fft.multiplications(*shapes)
+    gain = definition / max(fft.multiplications(*shapes), 1)
     if gain >= _FFT_GAIN:
         return Choice("fft", f"a large kernel: {gain:.1f} times fewer multiplications")
     return Choice("im2col", "one matrix product is the fastest for this shape")

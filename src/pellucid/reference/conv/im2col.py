@@ -26,12 +26,14 @@ import numpy as np
 from pellucid.geometry import Window
 from pellucid.reference import memory
 from pellucid.reference.conv import pieces
-from pellucid.reference.conv.patches import gather, scatter
+from pellucid.reference.conv.patches import batch_innermost, gather, scatter
 from pellucid.types import Array, Shape
 
 
 def im2col(x: Array, window: Window) -> Array:
     """Return the columns (C·KH·KW, OH·OW·N) of images `x` (N, C, H, W): one for each output.
+
+    Where each output reads one pixel, and every pixel is read, the columns are a view of `x`.
 
     Examples
     --------
@@ -74,9 +76,8 @@ def forward(x: Array, weight: Array, window: Window, groups: int) -> Array:
     W = _grouped(weight, groups)
     shape = (len(x), len(weight), *window.output_size)
     y = memory.empty(shape, np.result_type(x, weight))
-    for piece in pieces.pieces(
-        window, len(x), _row_bytes(weight.shape, window, groups, y.itemsize)
-    ):
+    row_bytes = _row_bytes(weight.shape, window, groups, y.itemsize)
+    for piece in pieces.pieces(window, len(x), row_bytes):
         columns = _columns(x[piece.images, :, piece.image_rows], piece.window, groups)
         # for each group: (F/G, K) × (K, M) -> (F/G, M)
         part = y[piece.images, :, piece.rows].transpose(1, 2, 3, 0)
@@ -103,7 +104,8 @@ def weight_gradient(dy: Array, x: Array, window: Window, groups: int) -> Array:
     """Return dw (F, C/groups, KH, KW): each output's gradient times the column that it read."""
     shape = (dy.shape[1], x.shape[1] // groups, *window.kernel)
     dw = np.zeros((groups, math.prod(shape[1:]), shape[0] // groups), np.result_type(dy, x))
-    for piece in pieces.pieces(window, len(x), _row_bytes(shape, window, groups, dw.itemsize)):
+    row_bytes = _row_bytes(shape, window, groups, dw.itemsize)
+    for piece in pieces.pieces(window, len(x), row_bytes):
         columns = _columns(x[piece.images, :, piece.image_rows], piece.window, groups)
         rows = _grouped_rows(dy[piece.images, :, piece.rows], groups)
         # for each group: (K, M) × (M, F/G) -> (K, F/G), the faster of the two ways round
@@ -146,7 +148,7 @@ def _columns(x: Array, window: Window, groups: int) -> Array:
 def _grouped_rows(dy: Array, groups: int) -> Array:
     """Return `dy` (N, F, OH, OW) as one matrix for each group, (G, F/G, M)."""
     F = dy.shape[1]
-    return memory.batch_last(dy).reshape(groups, F // groups, -1)
+    return batch_innermost(dy).reshape(groups, F // groups, -1)
 
 
 def _product(a: Array, b: Array) -> Array:

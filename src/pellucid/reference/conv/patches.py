@@ -21,9 +21,7 @@ def gather(x: Array, window: Window, out: Array | None = None) -> Array:
 
     Where each patch is one pixel and every pixel a patch, that is `x` itself, not a copy.
     """
-    images = x.transpose(1, 2, 3, 0)
-    if len(x) > 1 and x.strides[0] != x.itemsize:
-        images = memory.batch_last(x)
+    images = batch_innermost(x)
     C, _, _, N = images.shape
     if out is None:
         if window == Window(window.size, kernel=(1, 1)):
@@ -41,3 +39,13 @@ def scatter(patches: Array, window: Window, dx: Array) -> None:
     images = dx.transpose(1, 2, 3, 0)
     for i, j, (rows, columns), (image_rows, image_columns) in window.inner_taps():
         images[:, image_rows, image_columns] += patches[:, i, j, rows, columns]
+
+
+def batch_innermost(x: Array) -> Array:
+    """Return `x` (N, C, H, W) as (C, H, W, N), copied only if its images do not lie side by side.
+
+    Unlike `memory.batch_last`, it leaves a strip of rows where it is.
+    """
+    if len(x) == 1 or x.strides[0] == x.itemsize:
+        return x.transpose(1, 2, 3, 0)
+    return memory.batch_last(x)
