@@ -78,10 +78,10 @@ def forward(x: Array, weight: Array, window: Window, groups: int) -> Array:
     y = memory.empty(shape, np.result_type(x, weight))
     row_bytes = _row_bytes(weight.shape, window, groups, y.itemsize)
     for piece in pieces.pieces(window, len(x), row_bytes):
-        columns = _columns(x[piece.images, :, piece.image_rows], piece.window, groups)
-        # for each group: (F/G, K) × (K, M) -> (F/G, M)
         part = y[piece.images, :, piece.rows].transpose(1, 2, 3, 0)
-        part[...] = _product(W, columns).reshape(part.shape)
+        read = x[piece.images, :, piece.image_rows]
+        # for each group: (F/G, K) × (K, M) -> (F/G, M)
+        part[...] = _product(W, _columns(read, piece.window, groups)).reshape(part.shape)
     return y
 
 
@@ -92,11 +92,11 @@ def input_gradient(dy: Array, weight: Array, window: Window, groups: int) -> Arr
     dx = memory.zeros((len(dy), C, *window.size), np.result_type(dy, weight))
     row_bytes = _row_bytes(weight.shape, window, groups, dx.itemsize)
     for piece in pieces.pieces(window, len(dy), row_bytes):
-        rows = _grouped_rows(dy[piece.images, :, piece.rows], groups)
+        part = dy[piece.images, :, piece.rows]
+        shape = (C, *window.kernel, *piece.window.output_size, len(part))
+        read = dx[piece.images, :, piece.image_rows]
         # for each group: (K, F/G) × (F/G, M) -> (K, M)
-        columns = _product(W, rows)
-        patches = columns.reshape(C, *window.kernel, *piece.window.output_size, -1)
-        scatter(patches, piece.window, dx[piece.images, :, piece.image_rows])
+        scatter(_product(W, _outputs(part, groups)).reshape(shape), piece.window, read)
     return dx
 
 
@@ -106,10 +106,10 @@ def weight_gradient(dy: Array, x: Array, window: Window, groups: int) -> Array:
     dw = np.zeros((groups, math.prod(shape[1:]), shape[0] // groups), np.result_type(dy, x))
     row_bytes = _row_bytes(shape, window, groups, dw.itemsize)
     for piece in pieces.pieces(window, len(x), row_bytes):
-        columns = _columns(x[piece.images, :, piece.image_rows], piece.window, groups)
-        rows = _grouped_rows(dy[piece.images, :, piece.rows], groups)
+        part = dy[piece.images, :, piece.rows]
+        read = x[piece.images, :, piece.image_rows]
         # for each group: (K, M) × (M, F/G) -> (K, F/G), the faster of the two ways round
-        dw += columns @ rows.transpose(0, 2, 1)
+        dw += _columns(read, piece.window, groups) @ _outputs(part, groups).transpose(0, 2, 1)
     return dw.transpose(0, 2, 1).reshape(shape)
 
 
@@ -145,7 +145,7 @@ def _columns(x: Array, window: Window, groups: int) -> Array:
     return columns.reshape(groups, len(columns) // groups, -1)
 
 
-def _grouped_rows(dy: Array, groups: int) -> Array:
+def _outputs(dy: Array, groups: int) -> Array:
     """Return `dy` (N, F, OH, OW) as one matrix for each group, (G, F/G, M)."""
     F = dy.shape[1]
     return batch_innermost(dy).reshape(groups, F // groups, -1)

@@ -76,9 +76,8 @@ class Winograd:
         U = _transform(self.G, _kernels(weight, groups))
         y = memory.zeros((len(x), len(weight), *window.output_size), np.result_type(x, weight))
         for part in self._parts(len(x), weight.shape, window, groups, y.itemsize):
-            V = _transform(self.B_T, _tiles(x[part.inputs], part.reads, groups))
             # at (m+2)² points, for each group: (F/G, C/G) × (C/G, T) -> (F/G, T)
-            M = U @ V
+            M = U @ self._evaluated(x, part, groups)
             _add_tiles(_transform(self.A_T, M), part.writes, y[part.outputs])
         return y
 
@@ -88,9 +87,8 @@ class Winograd:
         C = weight.shape[1] * groups
         dx = memory.zeros((len(dy), C, *window.size), np.result_type(dy, weight))
         for part in self._parts(len(dy), weight.shape, window, groups, dx.itemsize):
-            M = _transform(self.A_T.T, _tiles(dy[part.outputs], part.writes, groups))
             # at (m+2)² points, for each group: (C/G, F/G) × (F/G, T) -> (C/G, T)
-            V = U.swapaxes(-1, -2) @ M
+            V = U.swapaxes(-1, -2) @ self._spread(dy, part, groups)
             _add_tiles(_transform(self.B_T.T, V), part.reads, dx[part.inputs])
         return dx
 
@@ -101,10 +99,10 @@ class Winograd:
         shape = (points, points, groups, F // groups, C // groups)
         U = np.zeros(shape, np.result_type(dy, x))
         for part in self._parts(len(x), (F, C // groups), window, groups, U.itemsize):
-            V = _transform(self.B_T, _tiles(x[part.inputs], part.reads, groups))
-            M = _transform(self.A_T.T, _tiles(dy[part.outputs], part.writes, groups))
+            V = self._evaluated(x, part, groups)
             # at (m+2)² points, for each group: (F/G, T) × (T, C/G) -> (F/G, C/G)
-            U += M @ V.swapaxes(-1, -2)
+            U += self._spread(dy, part, groups) @ V.swapaxes(-1, -2)
+            del V  # else it takes memory while the next is made
         dw = _transform(self.G.T, U).reshape(3, 3, F, C // groups)
         return np.ascontiguousarray(dw.transpose(2, 3, 0, 1))
 
@@ -126,6 +124,14 @@ class Winograd:
         kernels = (self.m + 2) ** 2 * math.prod(weight_shape[:2]) * itemsize
         row_bytes = self._row_bytes(weight_shape, window, groups, itemsize)
         return kernels + pieces.scratch_bytes(self._reads(window), input_shape[0], row_bytes)
+
+    def _evaluated(self, x: Array, part: "_Part", groups: int) -> Array:
+        """Return V = Bᵀ·d·B for the part's tiles."""
+        return _transform(self.B_T, _tiles(x[part.inputs], part.reads, groups))
+
+    def _spread(self, dy: Array, part: "_Part", groups: int) -> Array:
+        """Return M = A·Y·Aᵀ for the part's tiles."""
+        return _transform(self.A_T.T, _tiles(dy[part.outputs], part.writes, groups))
 
     def _reads(self, window: Window) -> Window:
         """Return how tiles read the input: m + 2 wide, m apart, padded to whole tiles."""
@@ -156,11 +162,11 @@ class Winograd:
     def _row_bytes(self, weight_shape: Shape, window: Window, groups: int, itemsize: int) -> int:
         """Return the bytes for one row of tiles of one image.
 
-        That is the inputs' tiles half and wholly transformed, and M with what is made of it.
+        That is as tiles are gathered, half and wholly transformed, of the input and the output.
         """
         F, C = weight_shape[0], weight_shape[1] * groups
         tiles = self._reads(window).output_size[1]
-        return (3 * C + 2 * F) * (self.m + 2) ** 2 * tiles * itemsize
+        return 3 * (C + F) * (self.m + 2) ** 2 * tiles * itemsize
 
 
 @dataclass(frozen=True)
