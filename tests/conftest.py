@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+# The engine that is read is the one that most tests are about; `make test` runs those that go through
+# the whole library once more with the compiled one. What it costs to start threads is left out.
+os.environ.setdefault("PELLUCID_ENGINE", "reference")
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 from pellucid.data import DataSet, Splits, load
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"

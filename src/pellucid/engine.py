@@ -4,29 +4,55 @@ Both are modules that export the same functions. Nothing else in the library kno
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from pellucid.errors import PellucidError, unknown
 
-NAMES = ("reference",)
+NAMES = ("reference", "compiled")
 
 _everywhere: str | None = None
 _here: ContextVar[str | None] = ContextVar("engine", default=None)
 
 
 def name() -> str:
-    """Return the name of the engine in force: chosen, or from PELLUCID_ENGINE, or the default."""
-    chosen = _here.get() or _everywhere
-    return chosen or _known(os.environ.get("PELLUCID_ENGINE", NAMES[0]))
+    """Return the name of the engine in force: chosen, or from PELLUCID_ENGINE, or the default.
+
+    The default is `compiled` where Numba is installed.
+    """
+    if chosen := _here.get() or _everywhere:
+        return chosen
+    if named := os.environ.get("PELLUCID_ENGINE"):
+        return _known(named)
+    return _default()
 
 
 def current() -> Any:
     """Return the engine in force, a module."""
-    return import_module(f"pellucid.{name()}")
+    return _module(name())
+
+
+@cache
+def _default() -> str:
+    if find_spec("numba") is not None:
+        return "compiled"
+    print(
+        "pellucid: Numba is not installed, so this runs on NumPy, several times slower; "
+        'pip install "pellucid[app]" brings it',
+        file=sys.stderr,
+    )
+    return "reference"
+
+
+@cache
+def _module(engine: str) -> Any:
+    return import_module(f"pellucid.{engine}")
 
 
 def use(engine: str) -> None:

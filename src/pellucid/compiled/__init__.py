@@ -68,3 +68,6 @@ globals().update(
 )
 conv2d_algorithm = conv.conv2d_algorithm
 make_batch = batch.make_batch
+
+FUSES = True
+"""Whether a model runs faster here once it is fused."""

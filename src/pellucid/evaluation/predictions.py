@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.layers import Layer, Sequential, Softmax
+from pellucid.layers import Layer, Sequential, Softmax, for_engine
 from pellucid.training.batches import check_finite
 from pellucid.types import Array, Shape
 
@@ -51,10 +51,10 @@ def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
     if batch_size < 1:
         raise PellucidError(f"the batch size is at least 1, not {batch_size}")
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-    parts = []
+    parts, run = [], for_engine(model)
     for start in range(0, len(x), batch_size):
         part = x[start : start + batch_size]
-        parts.append(model(ops.make_batch(part, None, model.preprocessing, dtype)))
+        parts.append(run(ops.make_batch(part, None, model.preprocessing, dtype)))
         _check_outputs(model, parts[-1], start)
     return np.ascontiguousarray(np.concatenate(parts))
 

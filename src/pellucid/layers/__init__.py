@@ -22,7 +22,7 @@ from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
 from pellucid.layers.description import build
 from pellucid.layers.dropout import Dropout, Dropout2d
-from pellucid.layers.fused import fuse
+from pellucid.layers.fused import for_engine, fuse
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.merge import Add, Cat, Multiply
@@ -85,6 +85,7 @@ __all__ = [
     "Training",
     "Upsample",
     "build",
+    "for_engine",
     "fuse",
     "initialize",
     "observe",

@@ -9,7 +9,7 @@ together.
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from pellucid import ops
+from pellucid import engine, ops
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.layers.activation import ReLU
@@ -168,9 +168,16 @@ def fuse(model: Layer) -> Layer:
       )
     )
     """
+    names = [(item, item.name) for _, item in model.named_state()]
     fused = _fuse(model)
-    model.name_parameters()  # the new combinators named them after their own paths
+    for item, name in names:  # the new combinators named them after their own paths
+        item.name = name
     return fused
+
+
+def for_engine(model: Layer) -> Layer:
+    """Return what the engine in force runs fastest: the model itself, or a fused one."""
+    return fuse(model) if engine.current().FUSES else model
 
 
 def _fuse(model: Layer) -> Layer:

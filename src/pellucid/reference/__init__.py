@@ -83,3 +83,6 @@ from pellucid.reference.update import adam as adam
 from pellucid.reference.update import clip_norm as clip_norm
 from pellucid.reference.update import rmsprop as rmsprop
 from pellucid.reference.update import sgd as sgd
+
+FUSES = False
+"""Whether a model runs faster here once it is fused."""

@@ -48,6 +48,9 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
         # k only grows, so the larger number is the later winner; a choice by mask is much slower
         np.maximum(winner, (values > best) * indices.dtype.type(k), out=winner)
         np.maximum(best, values, out=best)
+    if np.isnan(y).any():  # NaN has passed through the maximum, but no comparison found it
+        for k, (_, _, outputs, image) in enumerate(window.inner_taps()):
+            indices[:, :, *outputs][np.isnan(x[:, :, *image])] = k
     return y, indices
 
 

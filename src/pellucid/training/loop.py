@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from pellucid.layers import Layer, Training
+from pellucid.layers import Layer, Training, for_engine
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
@@ -19,6 +19,7 @@ from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History, Record, Step, better
 from pellucid.training.state import Best, Sums, TrainingState
 from pellucid.types import Array
+from pellucid.workspace import Workspace
 
 
 def train(
@@ -119,26 +120,35 @@ def records(state: TrainingState, data: Data, validation: Data | None = None) ->
 
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
+    model, workspace = for_engine(state.model), Workspace()
     while not state.finished:
-        started = perf_counter()
-        for x, targets in source.shuffled(state.epoch, state.seed, start=state.step):
-            yield take_step(state, x, targets, len(source), started)
+        batches = source.shuffled(state.epoch, state.seed, start=state.step)
+        while True:
             started = perf_counter()
-        yield finish_epoch(state, len(source), validating)
+            with workspace.used():
+                if (batch := next(batches, None)) is None:
+                    break
+                step = take_step(state, model, *batch, len(source), started)
+            yield step
+        with workspace.used():
+            epoch = finish_epoch(state, model, len(source), validating)
+        yield epoch
 
 
-def take_step(state: TrainingState, x: Array, targets: Array, steps: int, started: float) -> Step:
-    """Update the weights once.
+def take_step(
+    state: TrainingState, model: Layer, x: Array, targets: Array, steps: int, started: float
+) -> Step:
+    """Update the weights once; `model` is the state's, as the engine in force runs it.
 
     Nothing is changed if the loss or a gradient is not finite; then it is an error.
     """
-    model, optimizer = state.model, state.optimizer
+    optimizer = state.optimizer
     training = Training(state.seed, state.epoch, state.step)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
         outputs, cache = model.forward(x, training)
         loss, gradient = state.loss(outputs, targets)
         if not math.isfinite(loss):
-            raise non_finite_loss(model, x, training, loss)
+            raise non_finite_loss(state.model, x, training, loss)
         optimizer.zero_grad()
         model.backward(gradient, cache, input_gradient=False)
         if (error := non_finite_gradient(optimizer.parameters, training)) is not None:
@@ -164,13 +174,15 @@ def take_step(state: TrainingState, x: Array, targets: Array, steps: int, starte
     )
 
 
-def finish_epoch(state: TrainingState, steps: int, validating: Source | None) -> Epoch:
+def finish_epoch(
+    state: TrainingState, model: Layer, steps: int, validating: Source | None
+) -> Epoch:
     """Validate, note the epoch in the history, keep its weights if it is the best, and move on."""
     started = perf_counter()
     trained, validated = state.sums, None
     if validating is not None:
         with state.averaged():
-            validated = measure(state.model, state.loss, validating)
+            validated = measure(model, state.loss, validating)
     epoch = Epoch(
         epoch=state.epoch + 1,
         epochs=state.epochs,
