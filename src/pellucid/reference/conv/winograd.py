@@ -6,10 +6,11 @@ for each tile of m×m outputs, where d are the (m+2)×(m+2) inputs that the tile
 multiplies entry by entry. A tile takes (m+2)² multiplications per channel and filter where the
 definition takes 9·m²: 2.25 times fewer for m = 2 and 4 times fewer for m = 4.
 
-The idea, for one row: y is the product of two polynomials, read in the transposed direction. A
-product of degree m + 1 is known from its values at m + 2 points; evaluating (Bᵀ, G) and
-interpolating (Aᵀ) cost additions and multiplications by constants, the product itself m + 2
-multiplications. The points are 0, 1, −1, ∞ for m = 2 and 0, 1, −1, 2, −2, ∞ for m = 4.
+The idea, for one row: the product of two polynomials with m and 3 coefficients has degree m + 1, so
+its values at m + 2 points determine it. That is m + 2 multiplications instead of 3·m; evaluating
+both factors and interpolating their product are fixed linear maps with small constants.
+Correlation is that product transposed, and so are its maps: Bᵀ is the transpose of interpolating,
+Aᵀ that of evaluating. The points are 0, 1, −1, ∞ for m = 2 and 0, 1, −1, 2, −2, ∞ for m = 4.
 
 All three transforms are linear and the product is bilinear, so the gradients are the same steps
 transposed and in reverse: with Y the tile of dy and M = A·Y·Aᵀ ::
@@ -53,11 +54,11 @@ class Winograd:
     m
         The side of a tile.
     A_T
-        (m, m+2), interpolates.
+        (m, m+2), gathers outputs from the points.
     G
-        (m+2, 3), evaluates the kernel.
+        (m+2, 3), evaluates the kernel at the points.
     B_T
-        (m+2, m+2), evaluates the inputs.
+        (m+2, m+2), brings inputs to the points.
     """
 
     m: int
