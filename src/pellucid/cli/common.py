@@ -13,6 +13,7 @@ import typer
 from pellucid import engine
 from pellucid.cli import folders
 from pellucid.errors import FileError, PellucidError
+from pellucid.threads import limited
 
 if TYPE_CHECKING:
     from pellucid.data import Splits
@@ -33,7 +34,7 @@ Engine = Annotated[
     typer.Option(
         help=f"What computes: {', '.join(engine.NAMES)}.",
         rich_help_panel=_COMPUTING,
-        show_default=engine.NAMES[0],
+        show_default="compiled, where Numba is installed",
     ),
 ]
 Threads = Annotated[
@@ -96,21 +97,17 @@ def computing(engine_name: str | None, threads: int | None) -> Iterator[None]:
     with ExitStack() as chosen:
         if engine_name is not None:
             chosen.enter_context(engine.using(engine_name))
-        if threads is not None:
-            chosen.enter_context(_limited(threads))
+        engine.current()
+        chosen.enter_context(limited(threads))
         yield
 
 
 def engine_or_default(name: str | None) -> str:
     """Return the engine that `name` stands for, if it is one."""
-    with computing(name, None):
+    if name is None:
         return engine.name()
-
-
-def _limited(threads: int) -> Any:
-    from threadpoolctl import threadpool_limits
-
-    return threadpool_limits(limits=threads)
+    with engine.using(name):
+        return name
 
 
 def reading(

@@ -38,9 +38,15 @@ def summary(
         bool,
         typer.Option("--toml", help="Show the network as a file, to be changed and trained."),
     ] = False,
+    fused: Annotated[
+        bool,
+        typer.Option(
+            "--fused", help="Show it as the compiled engine runs it: what is done in one pass."
+        ),
+    ] = False,
 ) -> None:
     """Show what a network consists of: its layers, their outputs, parameters, cost and memory."""
-    from pellucid import models
+    from pellucid import layers, models
     from pellucid.models.summary import HEADS, cells
 
     if model is None:
@@ -50,6 +56,8 @@ def summary(
     if toml:
         print(models.toml.dumps(network, short=True), end="")
         return
+    if fused:
+        network = layers.fuse(network)
     found = models.summary(network, shape, batch_size)
     columns = [head if i < 3 else f">{head}" for i, head in enumerate(HEADS)]
     common.print_table(columns, map(cells, found.rows))

@@ -14,10 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pellucid import threads
+from pellucid.home import home
+
+if "numba" not in sys.modules:  # it reads this when it is imported, and not again
+    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads.granted()))
+
 import numba
 from numba.core import caching
-
-from pellucid.home import home
 
 Kernel = Callable[..., Any]
 
