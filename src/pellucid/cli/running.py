@@ -77,7 +77,7 @@ def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState")
     recipe = ", ".join(
         text for text in (config.optimizer, config.schedule, config.augment) if text is not None
     )
-    print(f"Data      {images.name}, {len(images.classes)} classes of {shape}: {counts}")
+    print(f"Data      {images.name}, {shape}: {counts}")
     print(f"Model     {config.model}, {cost.parameters:,} parameters")
     print(f"Training  {recipe}; rate {config.lr:g}, batch {config.batch_size}, seed {config.seed}")
     print(f"Run       {folder}\n")
