@@ -20,8 +20,16 @@ def in_a_thread():
         return pool.submit(engine.name).result()
 
 
-def test_the_first_engine_is_the_default_and_the_environment_may_name_another(monkeypatch):
-    assert engine.name() == "first"
+@pytest.mark.parametrize(("numba", "default"), [(True, "compiled"), (False, "reference")])
+def test_the_compiled_engine_is_the_default_where_numba_is(monkeypatch, capsys, numba, default):
+    monkeypatch.setattr(engine, "find_spec", lambda name: numba or None)
+    engine._default.cache_clear()
+    assert engine.name() == engine.name() == default
+    assert capsys.readouterr().err.count("Numba is not installed") == (not numba)
+    engine._default.cache_clear()
+
+
+def test_the_environment_may_name_an_engine(monkeypatch):
     monkeypatch.setenv("PELLUCID_ENGINE", "second")
     assert engine.name() == "second"
 
