@@ -129,7 +129,11 @@ def reading(
         given["shape"] = sides if sides is None or channels is None else (channels, *sides)
     else:
         given |= {"size": sides, "channels": channels}
-    return {name: value for name, value in given.items() if value is not None}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    for name in wanted:
+        if not takes(source, name):
+            raise PellucidError(f"'{source}' takes no --{name.replace('_', '-')}")
+    return wanted
 
 
 def with_modest_size(source: str, options: dict[str, Any]) -> dict[str, Any]:
