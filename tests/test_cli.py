@@ -531,6 +531,20 @@ def test_algorithms_compares_costs(pellucid: Command) -> None:
 # The process
 
 
+@pytest.mark.parametrize("on_path", [True, False])
+def test_what_to_do_next_is_told_so_that_it_can_be_typed(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch, on_path: bool
+) -> None:
+    script = Path("bin/pellucid")
+    script.parent.mkdir()
+    script.write_text("")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script)])
+    monkeypatch.setenv("PATH", str(script.parent.resolve()) if on_path else "")
+    name = "pellucid" if on_path else str(script)
+    assert f"\n  {name} evaluate run" in pellucid(*short("--out", "run"))[1]
+
+
 def test_the_version(pellucid: Command) -> None:
     assert pellucid("--version")[1] == "pellucid 0.1.0\n"
 

@@ -1,6 +1,7 @@
 """What several commands share: options, data, trained models, tables."""
 
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -204,7 +205,7 @@ def load_model(run: Path) -> "Layer":
     path = run / folders.MODEL if run.is_dir() else run
     if not path.exists():
         unfinished = (run / folders.CHECKPOINT).exists()
-        hint = f"; it is not finished: pellucid resume {run}" if unfinished else ""
+        hint = f"; it is not finished: {program()} resume {run}" if unfinished else ""
         raise FileError(f"{run} has no {folders.MODEL}{hint}")
     return load(path)
 
@@ -214,6 +215,14 @@ def input_shape_of(model: "Layer", run: Path) -> "Shape":
     if model.input_shape is None:
         raise FileError(f"{run} does not say what images its model was trained on")
     return model.input_shape
+
+
+def program() -> str:
+    """Return how the command is called here: by its name where that finds it, or by its path."""
+    called = Path(sys.argv[0])
+    found = shutil.which("pellucid")
+    by_path = called.stem == "pellucid" and not (found and called.samefile(found))
+    return str(called) if by_path else "pellucid"
 
 
 def note(text: str) -> None:

@@ -97,7 +97,7 @@ def carry_on(folder: Path, parts: Parts, state: "TrainingState", patience: int |
     for _ in training.show_progress(records):
         pass
     if stopped:
-        common.note(f"Stopped and saved. Resume with: pellucid resume {folder}")
+        common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
         raise typer.Exit(128 + stopped[0])
     report(folder, parts, state)
 
@@ -116,7 +116,9 @@ def report(folder: Path, parts: Parts, state: "TrainingState") -> None:
         print(f"\n{name} {evaluate(state.model, part)}")
     print(f"\nIn {folder}:")
     print("\n".join(f"  {file:20}{what}" for file, what in _CONTENTS.items()))
-    print(f"\nNext:\n  pellucid evaluate {folder} --confusion\n  pellucid predict {folder} IMAGE")
+    print("\nNext:")
+    print(f"  {common.program()} evaluate {folder} --confusion")
+    print(f"  {common.program()} predict {folder} IMAGE")
 
 
 _CONTENTS = {
