@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-# The engine that is read is the one that most tests are about; `make test` runs those that go through
-# the whole library once more with the compiled one. What it costs to start threads is left out.
+# Most tests are about the engine that is read; `make test` runs those that go through the whole
+# library once more with the compiled one. Threads that wait leave the processors to others.
 os.environ.setdefault("PELLUCID_ENGINE", "reference")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 

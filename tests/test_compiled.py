@@ -130,7 +130,7 @@ def test_one_pass_is_the_same_as_one_pass_for_each_step(relu, pooled, shortcut, 
             for e, r in zip((compiled, reference), results, strict=True)
         ]
     else:
-        results = [e.finish(z, None, None, around, relu, window) for e in (compiled, reference)]
+        results = [e.finish(z, None, around, relu, window) for e in (compiled, reference)]
         np.testing.assert_array_equal(results[0][0], results[1][0])
         dy = numbers(results[0][0].shape, 4)
         gradients = [

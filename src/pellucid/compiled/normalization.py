@@ -17,8 +17,8 @@ def batch_norm(
     x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float
 ) -> Array:
     """Return ``y = (x − mean)/√(var + eps)·w + b`` with a given mean and variance."""
-    scale, shift = affine(weight, bias, mean, 1 / np.sqrt(var + np.float64(eps)))
-    return finish(_as_images(x), scale, shift, relu=False)[0].reshape(x.shape)
+    norm = affine(weight, bias, mean, 1 / np.sqrt(var + np.float64(eps)))
+    return finish(_as_images(x), norm, relu=False)[0].reshape(x.shape)
 
 
 def batch_norm_training(

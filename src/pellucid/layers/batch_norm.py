@@ -93,16 +93,16 @@ class _ChannelNorm(Layer):
     def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
         """Note the next running statistics."""
 
-    def inference_affine(self) -> tuple[Array, Array]:
-        """Return (scale, shift) per channel, in float64: inference is ``y = x·scale + shift``."""
+    def inference_affine(self) -> tuple[Array, Array, Array]:
+        """Return (mean, scale, shift): inference is ``y = (x − mean)·scale + shift``."""
         assert self.running_mean is not None
         assert self.running_var is not None
         scale = 1 / np.sqrt(self.running_var.value + np.float64(self.eps))
         weight, bias = self.affine_values()
         if weight is not None:
             scale = scale * weight
-        shift = -self.running_mean.value * scale
-        return scale, shift if bias is None else shift + bias
+        mean = self.running_mean.value
+        return mean, scale, np.zeros_like(mean) if bias is None else bias
 
     def affine_values(self) -> tuple[Array | None, Array | None]:
         if self.weight is None or self.bias is None:

@@ -67,9 +67,9 @@ class Block(_Fused, abstract=True):
         z, conv_cache = self.conv.forward(x, training)
         window, norm = self._window(z.shape), self.norm
         if norm is None:
-            y, cache = ops.finish(z, None, None, shortcut, self.relu, window)
+            y, cache = ops.finish(z, None, shortcut, self.relu, window)
         elif training is None and norm.track_running_stats:
-            y, cache = ops.finish(z, *norm.inference_affine(), shortcut, self.relu, window)
+            y, cache = ops.finish(z, norm.inference_affine(), shortcut, self.relu, window)
         else:
             weight, bias = norm.affine_values()
             y, mean, var, cache = ops.normalize_finish(

@@ -9,20 +9,20 @@ from pellucid.types import Array
 
 def finish(
     z: Array,
-    scale: Array | None = None,
-    shift: Array | None = None,
+    norm: tuple[Array, Array, Array] | None = None,
     shortcut: Array | None = None,
     relu: bool = True,
     window: Window | None = None,
 ) -> tuple[Array, Any]:
-    """Return ``y = pool(relu(z · scale[c] + shift[c] + shortcut))`` and what its gradient needs.
+    """Return ``y = pool(relu((z − mean[c])·scale[c] + shift[c] + shortcut))`` and the cache.
 
     Parameters
     ----------
     z
         (N, C, H, W).
-    scale, shift
-        (C,), both or neither: a normalisation in inference. The gradient is for neither.
+    norm
+        mean, scale and shift, each (C,): a normalisation in inference, for which there is no
+        gradient; None for none.
     shortcut
         Shaped as z; None adds nothing.
     relu, window
@@ -35,7 +35,7 @@ def finish(
     >>> y.item()
     2.0
     """
-    y, cache = engine.current().finish(z, scale, shift, shortcut, relu, window)
+    y, cache = engine.current().finish(z, norm, shortcut, relu, window)
     return y, cache
 
 

@@ -32,30 +32,29 @@ class Finished(NamedTuple):
 
 def finish(
     z: Array,
-    scale: Array | None,
-    shift: Array | None,
+    norm: tuple[Array, Array, Array] | None,
     shortcut: Array | None,
     relu: bool,
     window: Window | None,
 ) -> tuple[Array, Finished]:
-    """Return ``y = pool(relu(z · scale[c] + shift[c] + shortcut))`` and what its gradient needs.
+    """Return ``y = pool(relu((z − mean[c])·scale[c] + shift[c] + shortcut))`` and the cache.
 
-    With scale and shift it is for inference: the gradient is that for no scale and no shift.
+    With a norm it is for inference: the gradient is that without it.
 
     Parameters
     ----------
     z
         (N, C, H, W).
-    scale, shift
-        (C,), both or neither.
+    norm
+        mean, scale and shift, each (C,); None for no normalisation.
     shortcut
         Shaped as z; None adds nothing.
     relu, window
         Whether there is a ReLU, and how the pooling slides; None does not pool.
     """
-    if scale is not None and shift is not None:
-        kind = z.dtype
-        z = z * scale.astype(kind)[:, None, None] + shift.astype(kind)[:, None, None]
+    if norm is not None:
+        mean, scale, shift = (v.astype(z.dtype)[:, None, None] for v in norm)
+        z = (z - mean) * scale + shift
     return _after_norm(z, None, shortcut, relu, window)
 
 

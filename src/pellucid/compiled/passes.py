@@ -1,0 +1,278 @@
+"""The passes over memory that `finish` is made of, as kernels over arrays (H, W, C, N)."""
+
+import numba
+import numpy as np
+
+from pellucid.compiled.jit import jit
+from pellucid.compiled.tile import (
+    LANES,
+    above,
+    add,
+    add_sums,
+    choose,
+    either,
+    equal,
+    fma,
+    live_lanes,
+    load_bytes,
+    load_run,
+    read_tile,
+    relu_tile,
+    store_bytes,
+    store_tile,
+    unequal,
+    write_tile,
+    zero_tile,
+)
+from pellucid.types import Array
+
+VECTORS = 4
+WIDTH = VECTORS * LANES
+
+
+@jit
+def _statistics(z, means, rests, squares):
+    """Per row of pixels and channel: a mean, what rounding left in it, Σ(z − mean)²."""
+    H, W, C, N = z.shape
+    zs, count = z.reshape(-1), np.float32(W * N)
+    for h in numba.prange(H):
+        totals, sums = np.zeros(C * WIDTH, np.float32), np.zeros(VECTORS, np.float32)
+        for w in range(W):
+            for c in range(C):
+                total = read_tile(1, VECTORS, totals, c * WIDTH)
+                for n in range(0, N, WIDTH):
+                    lanes = live_lanes(N - n, VECTORS)
+                    total = add(total, load_run(zs, ((h * W + w) * C + c) * N + n, VECTORS, lanes))
+                write_tile(total, totals, c * WIDTH)
+        for c in range(C):
+            sums[:] = 0
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0, VECTORS)
+            means[h, c] = sums.sum() / count
+        totals[:] = 0
+        left = np.zeros(C * WIDTH, np.float32)
+        for w in range(W):
+            for c in range(C):
+                total = read_tile(1, VECTORS, totals, c * WIDTH)
+                rest = read_tile(1, VECTORS, left, c * WIDTH)
+                for n in range(0, N, WIDTH):
+                    lanes = live_lanes(N - n, VECTORS)
+                    run = load_run(zs, ((h * W + w) * C + c) * N + n, VECTORS, lanes)
+                    # places that are not alive hold 0 and must not count
+                    off = choose(lanes, add(run, -means[h, c]), np.float32(0))
+                    total, rest = fma(off, off, total), add(rest, off)
+                write_tile(total, totals, c * WIDTH)
+                write_tile(rest, left, c * WIDTH)
+        for c in range(C):
+            sums[:] = 0
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0, VECTORS)
+            squares[h, c] = sums.sum()
+            sums[:] = 0
+            add_sums(read_tile(1, VECTORS, left, c * WIDTH), sums, 0, VECTORS)
+            rests[h, c] = sums.sum() / count
+
+
+def statistics(z: Array) -> tuple[Array, Array]:
+    """Return mean and variance of each channel of z (H, W, C, N), in float64.
+
+    Each row of pixels is summed by itself about its own mean, then the rows are put together: the
+    mean of means, and ``Σ(z − mean)² = Σ_rows (Σ(z − mean_row)² + count·(mean_row − mean)²)``.
+    Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
+    """
+    H, W, C, N = z.shape
+    means, rests, squares = np.empty((3, H, C), np.float32)
+    _statistics(z, means, rests, squares)
+    exact = means + rests.astype(np.float64)
+    mean = exact.mean(axis=0)
+    spread = ((exact - mean) ** 2 - rests.astype(np.float64) ** 2).mean(axis=0)
+    var = squares.sum(axis=0, dtype=np.float64) / (H * W * N) + spread
+    return mean, np.maximum(var, 0.0)
+
+
+@jit
+def finish_pass(z, mean, scale, shift, shortcut, add_shortcut, relu, y):
+    H, W, C, N = z.shape
+    zs, ss, ys = z.reshape(-1), shortcut.reshape(-1), y.reshape(-1)
+    for position in numba.prange(H * W):
+        for c in range(C):
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                i = (position * C + c) * N + n
+                value = add(load_run(zs, i, VECTORS, lanes), -mean[c])
+                value = fma(value, scale[c], shift[c])
+                if add_shortcut:
+                    value = add(value, load_run(ss, i, VECTORS, lanes))
+                if relu:
+                    value = relu_tile(value)
+                store_tile(value, ys, i, N, 1, lanes)
+
+
+@jit
+def finish_pooled_pass(
+    z, mean, scale, shift, relu, y, winner, winning,
+    row_first, row_tap, row_source, row_length,
+    column_first, column_tap, column_source, column_length, KW,
+):  # fmt: skip
+    _, W, C, N = z.shape
+    OH, OW = y.shape[:2]
+    zs, ys, taps, values = z.reshape(-1), y.reshape(-1), winner.reshape(-1), winning.reshape(-1)
+    for position in numba.prange(OH * OW):
+        oh, ow = position // OW, position % OW
+        for c in range(C):
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                best = add(zero_tile(1, VECTORS), np.float32(-np.inf))
+                tap, won = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
+                first = True
+                for i in range(row_first[oh], row_first[oh + 1]):
+                    for r in range(row_length[i]):
+                        for j in range(column_first[ow], column_first[ow + 1]):
+                            for s in range(column_length[j]):
+                                pixel = (row_source[i] + r) * W + column_source[j] + s
+                                k = np.float32((row_tap[i] + r) * KW + column_tap[j] + s)
+                                value = load_run(zs, (pixel * C + c) * N + n, VECTORS, lanes)
+                                scaled = fma(add(value, -mean[c]), scale[c], shift[c])
+                                # the first of equal maxima wins, and what is not a number wins
+                                better = either(above(scaled, best), unequal(scaled, scaled))
+                                if first:  # it wins whatever it is, even −∞
+                                    better = either(better, equal(scaled, scaled))
+                                    first = False
+                                best = choose(better, scaled, best)
+                                tap = choose(better, k, tap)
+                                won = choose(better, value, won)
+                o = (position * C + c) * N + n
+                if relu:
+                    best = relu_tile(best)
+                store_tile(best, ys, o, N, 1, lanes)
+                store_tile(won, values, o, N, 1, lanes)
+                store_bytes(tap, taps, o, lanes)
+
+
+@jit
+def _gradient_sums(dy, y, z, mean, relu, sums):
+    """Per row of pixels and channel: Σ dn and Σ dn·(z − mean), where dn = dy if y > 0."""
+    H, W, C, N = dy.shape
+    ds, ys, zs = dy.reshape(-1), y.reshape(-1), z.reshape(-1)
+    for h in numba.prange(H):
+        totals, products = np.zeros(C * WIDTH, np.float32), np.zeros(C * WIDTH, np.float32)
+        for w in range(W):
+            for c in range(C):
+                total = read_tile(1, VECTORS, totals, c * WIDTH)
+                product = read_tile(1, VECTORS, products, c * WIDTH)
+                for n in range(0, N, WIDTH):
+                    lanes = live_lanes(N - n, VECTORS)
+                    i = ((h * W + w) * C + c) * N + n
+                    dn = load_run(ds, i, VECTORS, lanes)
+                    if relu:
+                        alive = above(load_run(ys, i, VECTORS, lanes), np.float32(0))
+                        dn = choose(alive, dn, np.float32(0))
+                    total = add(total, dn)
+                    off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
+                    product = fma(dn, off, product)
+                write_tile(total, totals, c * WIDTH)
+                write_tile(product, products, c * WIDTH)
+        found = np.zeros(2 * VECTORS, np.float32)
+        for c in range(C):
+            found[:] = 0
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), found, 0, VECTORS)
+            add_sums(read_tile(1, VECTORS, products, c * WIDTH), found, VECTORS, VECTORS)
+            sums[0, h, c] = found[:VECTORS].sum()
+            sums[1, h, c] = found[VECTORS:].sum()
+
+
+def gradient_sums(dy: Array, y: Array, z: Array, mean: Array, relu: bool) -> tuple[Array, Array]:
+    """Return per channel Σ dn and Σ dn·(z − mean) in float64, with dn = dy where y > 0."""
+    H, _, C, _ = dy.shape
+    sums = np.empty((2, H, C), np.float32)
+    _gradient_sums(dy, y, z, mean, relu, sums)
+    first, second = sums.sum(axis=1, dtype=np.float64)
+    return first, second
+
+
+@jit
+def gradient_pass(dy, y, z, mean, relu, scaled, a, b, c0, dz, dn_out, keep_dn):
+    """``dz = a·dn + b·(z − mean) + c0`` per channel if scaled, else dn, where dn = dy if y > 0."""
+    H, W, C, N = dy.shape
+    ds, ys, zs, dzs, dns = (
+        dy.reshape(-1), y.reshape(-1), z.reshape(-1), dz.reshape(-1), dn_out.reshape(-1)
+    )  # fmt: skip
+    for position in numba.prange(H * W):
+        for c in range(C):
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                i = (position * C + c) * N + n
+                dn = load_run(ds, i, VECTORS, lanes)
+                if relu:
+                    alive = above(load_run(ys, i, VECTORS, lanes), np.float32(0))
+                    dn = choose(alive, dn, np.float32(0))
+                if keep_dn:
+                    store_tile(dn, dns, i, N, 1, lanes)
+                if scaled:
+                    off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
+                    dn = fma(dn, a[c], fma(off, b[c], c0[c]))
+                store_tile(dn, dzs, i, N, 1, lanes)
+
+
+@jit
+def gradient_apart_pass(dy, y, winner, z, mean, relu, scaled, a, b, c0, dz, KH, KW):
+    """The same where y was pooled over windows that cover the image and do not overlap."""
+    OH, OW, C, N = dy.shape
+    W = dz.shape[1]
+    ds, ys, taps = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
+    zs, dzs = z.reshape(-1), dz.reshape(-1)
+    for position in numba.prange(OH * OW):
+        oh, ow = position // OW, position % OW
+        for c in range(C):
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                o = (position * C + c) * N + n
+                dn, won = load_run(ds, o, VECTORS, lanes), load_bytes(taps, o, VECTORS, lanes)
+                if relu:
+                    alive = above(load_run(ys, o, VECTORS, lanes), np.float32(0))
+                    dn = choose(alive, dn, np.float32(0))
+                for k in range(KH * KW):
+                    pixel = (oh * KH + k // KW) * W + ow * KW + k % KW
+                    p = (pixel * C + c) * N + n
+                    part = choose(equal(won, np.float32(k)), dn, np.float32(0))
+                    if scaled:
+                        off = add(load_run(zs, p, VECTORS, lanes), -mean[c])
+                        part = fma(part, a[c], fma(off, b[c], c0[c]))
+                    store_tile(part, dzs, p, N, 1, lanes)
+
+
+@jit
+def gradient_pooled_pass(
+    dy, y, winner, z, mean, relu, scaled, a, b, c0, dz,
+    row_first, row_tap, row_source, row_length,
+    column_first, column_tap, column_source, column_length, KH, KW,
+):  # fmt: skip
+    """The same for any windows: a pixel has the dy of each that it won."""
+    H, W, C, N = dz.shape
+    OW = dy.shape[1]
+    ds, ys, taps = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
+    zs, dzs = z.reshape(-1), dz.reshape(-1)
+    for position in numba.prange(H * W):
+        h, w = position // W, position % W
+        for c in range(C):
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                dn = zero_tile(1, VECTORS)
+                for i in range(row_first[h], row_first[h + 1]):
+                    for r in range(row_length[i]):
+                        for j in range(column_first[w], column_first[w + 1]):
+                            for s in range(column_length[j]):
+                                output = (row_source[i] + r) * OW + column_source[j] + s
+                                turned = (row_tap[i] + r) * KW + column_tap[j] + s
+                                k = np.float32(KH * KW - 1 - turned)
+                                o = (output * C + c) * N + n
+                                part = load_run(ds, o, VECTORS, lanes)
+                                won = equal(load_bytes(taps, o, VECTORS, lanes), k)
+                                part = choose(won, part, np.float32(0))
+                                if relu:
+                                    alive = above(load_run(ys, o, VECTORS, lanes), np.float32(0))
+                                    part = choose(alive, part, np.float32(0))
+                                dn = add(dn, part)
+                p = (position * C + c) * N + n
+                if scaled:
+                    off = add(load_run(zs, p, VECTORS, lanes), -mean[c])
+                    dn = fma(dn, a[c], fma(off, b[c], c0[c]))
+                store_tile(dn, dzs, p, N, 1, lanes)
