@@ -16,6 +16,10 @@ train: $(VENV)/.installed-app  ## Train a CNN on handwritten digits; ARGS="mnist
 
 test: $(VENV)/.installed-app-test  ## Run the tests, in random order, warnings as errors
 	$(BIN)/python -m pytest --ignore=tests/peers $(ARGS)
+	PELLUCID_ENGINE=compiled $(BIN)/python -m pytest $(THROUGH) $(ARGS)
+
+# Tests that go through the whole library, for which the engine makes no difference.
+THROUGH := $(addprefix tests/test_,training.py checkpoint.py resume_kill.py evaluation.py cli.py)
 
 test-peers: $(VENV)/.installed-app-test-peers  ## Compare with PyTorch (installs torch 2.13.0)
 	$(BIN)/python -m pytest tests/peers $(ARGS)
