@@ -29,7 +29,7 @@ LEVELS = (
     ("compiled",),
     ("reference",),
     ("initializers", "geometry", "parameter", "preprocessing", "randomness", "workspace"),
-    ("errors", "types", "files", "home", "plain", "threads"),
+    ("errors", "types", "files", "home", "plain", "remember", "threads"),
 )
 """From the top down. A part may import what stands below it."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from pellucid.errors import ShapeError
@@ -91,13 +92,13 @@ class Window:
         (KH, KW), (DH, DW) = self.kernel, self.dilation
         return DH * (KH - 1) + 1, DW * (KW - 1) + 1
 
-    @property
+    @cached_property
     def padded_size(self) -> tuple[int, int]:
         """The image with its padding."""
         (H, W), (vertical, horizontal), (bottom, right) = self.size, self.padding, self.extra
         return H + sum(vertical) + bottom, W + sum(horizontal) + right
 
-    @property
+    @cached_property
     def output_size(self) -> tuple[int, int]:
         """How often the kernel fits."""
         (PH, PW), (EH, EW), (SH, SW) = self.padded_size, self.extent, self.stride

@@ -35,19 +35,17 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self._blocks: dict[int, list[Array]] = {}
+        self._blocks: dict[int, list[tuple[Array, int]]] = {}
 
     def empty(self, shape: Shape, dtype: DType) -> Array:
         """Return an array of `shape` with whatever was in it."""
         size = math.prod(shape) * np.dtype(dtype).itemsize
         blocks = self._blocks.setdefault(size, [])
-        for block in blocks:
-            if sys.getrefcount(block) == _FREE:
-                break
-        else:
-            block = np.empty(size + _LINE, np.uint8)
-            blocks.append(block)
-        return _aligned(block, size).view(dtype).reshape(shape)
+        place = _first_free(blocks)
+        if place is None:
+            place = _block(size)
+            blocks.append(place)
+        return np.ndarray(shape, dtype, *place)
 
     @property
     def nbytes(self) -> int:
@@ -71,25 +69,29 @@ def empty(shape: Shape, dtype: DType) -> Array:
     if size < _SMALL:
         return np.empty(shape, dtype)
     if workspace is None:
-        return _aligned(np.empty(size + _LINE, np.uint8), size).view(dtype).reshape(shape)
+        return np.ndarray(shape, dtype, *_block(size))
     return workspace.empty(shape, dtype)
 
 
-def _aligned(block: Array, size: int) -> Array:
-    """Return `size` bytes of `block` from where a cache line begins: a vector is read in one go."""
-    start = -block.ctypes.data % _LINE
-    return block[start : start + size]
+def _block(size: int) -> tuple[Array, int]:
+    """Return memory with room for `size` bytes, and where in it a cache line begins.
+
+    What begins there, a vector register reads in one go.
+    """
+    block = np.empty(size + _LINE, np.uint8)
+    return block, -block.ctypes.data % _LINE
 
 
 _current: ContextVar[Workspace | None] = ContextVar("workspace", default=None)
 
 
-def _references_of_a_free_block() -> int:
-    """Return what `getrefcount` says in `Workspace.empty` of a block that only the list holds."""
-    blocks = [np.empty(1, np.uint8)]
-    for block in blocks:
-        return sys.getrefcount(block)
-    raise AssertionError
+def _first_free(blocks: list[tuple[Array, int]]) -> tuple[Array, int] | None:
+    """Return the first block that only the list refers to."""
+    for block, start in blocks:
+        if sys.getrefcount(block) <= _FREE:
+            return block, start
+    return None
 
 
-_FREE = _references_of_a_free_block()
+# What `getrefcount` says of such a block: the list's tuple, the loop's name, and its own argument.
+_FREE = 3

@@ -14,6 +14,7 @@ from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, Window, pair, resolve_padding
 from pellucid.ops.checks import check_floating
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
+from pellucid.remember import remembered
 from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
 
 
@@ -155,6 +156,7 @@ class Convolution:
     algorithm: str
 
     @classmethod
+    @remembered
     def of(
         cls,
         input_shape: Shape,

@@ -6,6 +6,7 @@ from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window, pair
 from pellucid.ops.checks import check_floating
+from pellucid.remember import remembered
 from pellucid.types import Array, Padding, Pair, Shape
 
 OutputSize = int | tuple[int | None, int | None]
@@ -167,6 +168,7 @@ def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) 
     return dx
 
 
+@remembered
 def pooling_window(
     input_shape: Shape,
     kernel_size: Pair,

@@ -1,0 +1,30 @@
+"""Results that are worked out once."""
+
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def remembered(function: Callable[P, R]) -> Callable[P, R]:
+    """Return `function`, which remembers its latest results; for functions of plain values alone.
+
+    Arguments that cannot be looked up, such as lists, are worked out anew each time.
+
+    >>> double = remembered(lambda values: [2 * v for v in values])
+    >>> double((1, 2)) is double((1, 2)), double([1, 2]) is double([1, 2])
+    (True, False)
+    """
+    known = lru_cache(maxsize=4096, typed=True)(function)
+
+    @wraps(function)
+    def look_up(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            hash((args, *kwargs.values()))
+        except TypeError:
+            return function(*args, **kwargs)
+        return known(*args, **kwargs)  # type: ignore[arg-type]  # just found to be hashable
+
+    return look_up
