@@ -17,7 +17,7 @@ class Recipe:
 RECIPES = {
     "digits": Recipe("vgg", epochs=20, batch_size=32, threads=1),  # too small to share out
     "mnist": Recipe("lenet5", epochs=3),
-    "fashion-mnist": Recipe("vgg", epochs=5, augment="flip"),
+    "fashion-mnist": Recipe("lenet5", epochs=10, augment="flip"),
     "cifar-10": Recipe("resnet20", epochs=30, augment="crop,flip"),
 }
 OTHER = Recipe("vgg", epochs=20)

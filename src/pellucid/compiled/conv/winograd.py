@@ -85,11 +85,8 @@ def _correlate(x: Array, weight: Array, bias: Array | None, y: Array, top: int, 
         padded[:F] = bias
     threads = numba.get_num_threads()
     patches = empty((threads, 36 * C * width), np.float32)
-    products = empty((threads, 36 * rows * width), np.float32)
-    columns = empty((threads, 36 * width), np.float32)
-    _kernel(rows, vectors)(
-        x, transformed.reshape(-1), padded, y, top, left, patches, products, columns
-    )
+    products = empty((threads, 36 * blocks * rows * width), np.float32)
+    _kernel(rows, vectors)(x, transformed.reshape(-1), padded, y, top, left, patches, products)
 
 
 @jit
@@ -171,7 +168,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
     WIDTH = VECTORS * LANES
 
     @jit
-    def kernel(x, u, bias, y, top, left, patches, products, columns):
+    def kernel(x, u, bias, y, top, left, patches, products):
         H, W, C, N = x.shape
         OH, OW, F, _ = y.shape
         across, widths = -(-OW // 4), -(-N // WIDTH)
@@ -180,13 +177,15 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         all_lanes = live_lanes(WIDTH, VECTORS)
         for item in numba.prange(-(-OH // 4) * across * widths):
             thread = numba.get_thread_id()
-            v, m, half = patches[thread], products[thread], columns[thread]
+            v, m = patches[thread], products[thread]
             n, place = item % widths * WIDTH, item // widths
             oh, ow = place // across * 4, place % across * 4
             lanes = live_lanes(N - n, VECTORS)
-            for c in range(C):
-                for j in range(6):
-                    iw = ow + j - left
+            # Bᵀ d B, columns first: both passes run through six streams of memory
+            for j in range(6):
+                iw = ow + j - left
+                ih, row = oh - top, W * C * N
+                for c in range(C):
                     d0, d1, d2 = (
                         zero_tile(1, VECTORS), zero_tile(1, VECTORS), zero_tile(1, VECTORS)
                     )  # fmt: skip
@@ -194,86 +193,89 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                         zero_tile(1, VECTORS), zero_tile(1, VECTORS), zero_tile(1, VECTORS)
                     )  # fmt: skip
                     if iw >= 0 and iw < W:
-                        ih = oh - top
-                        i, step = ((ih * W + iw) * C + c) * N + n, W * C * N
+                        i = ((ih * W + iw) * C + c) * N + n
                         if ih >= 0 and ih < H:
                             d0 = load_run(xs, i, VECTORS, lanes)
                         if ih >= -1 and ih + 1 < H:
-                            d1 = load_run(xs, i + step, VECTORS, lanes)
+                            d1 = load_run(xs, i + row, VECTORS, lanes)
                         if ih >= -2 and ih + 2 < H:
-                            d2 = load_run(xs, i + 2 * step, VECTORS, lanes)
+                            d2 = load_run(xs, i + 2 * row, VECTORS, lanes)
                         if ih + 3 < H:
-                            d3 = load_run(xs, i + 3 * step, VECTORS, lanes)
+                            d3 = load_run(xs, i + 3 * row, VECTORS, lanes)
                         if ih + 4 < H:
-                            d4 = load_run(xs, i + 4 * step, VECTORS, lanes)
+                            d4 = load_run(xs, i + 4 * row, VECTORS, lanes)
                         if ih + 5 < H:
-                            d5 = load_run(xs, i + 5 * step, VECTORS, lanes)
+                            d5 = load_run(xs, i + 5 * row, VECTORS, lanes)
                     t0, t1, t2, t3, t4, t5 = _patch_transform(d0, d1, d2, d3, d4, d5)
-                    write_tile(t0, half, j * WIDTH)
-                    write_tile(t1, half, (6 + j) * WIDTH)
-                    write_tile(t2, half, (12 + j) * WIDTH)
-                    write_tile(t3, half, (18 + j) * WIDTH)
-                    write_tile(t4, half, (24 + j) * WIDTH)
-                    write_tile(t5, half, (30 + j) * WIDTH)
-                for i in range(6):
-                    k = i * 6 * WIDTH
+                    k, step = (j * C + c) * WIDTH, 6 * C * WIDTH
+                    write_tile(t0, v, k)
+                    write_tile(t1, v, k + step)
+                    write_tile(t2, v, k + 2 * step)
+                    write_tile(t3, v, k + 3 * step)
+                    write_tile(t4, v, k + 4 * step)
+                    write_tile(t5, v, k + 5 * step)
+            for i in range(6):
+                for c in range(C):
+                    k, step = (i * 6 * C + c) * WIDTH, C * WIDTH
                     t0, t1, t2, t3, t4, t5 = _patch_transform(
-                        load_run(half, k, VECTORS, all_lanes),
-                        load_run(half, k + WIDTH, VECTORS, all_lanes),
-                        load_run(half, k + 2 * WIDTH, VECTORS, all_lanes),
-                        load_run(half, k + 3 * WIDTH, VECTORS, all_lanes),
-                        load_run(half, k + 4 * WIDTH, VECTORS, all_lanes),
-                        load_run(half, k + 5 * WIDTH, VECTORS, all_lanes),
+                        load_run(v, k, VECTORS, all_lanes),
+                        load_run(v, k + step, VECTORS, all_lanes),
+                        load_run(v, k + 2 * step, VECTORS, all_lanes),
+                        load_run(v, k + 3 * step, VECTORS, all_lanes),
+                        load_run(v, k + 4 * step, VECTORS, all_lanes),
+                        load_run(v, k + 5 * step, VECTORS, all_lanes),
                     )
-                    to, step = (i * 6 * C + c) * WIDTH, C * WIDTH
-                    write_tile(t0, v, to)
-                    write_tile(t1, v, to + step)
-                    write_tile(t2, v, to + 2 * step)
-                    write_tile(t3, v, to + 3 * step)
-                    write_tile(t4, v, to + 4 * step)
-                    write_tile(t5, v, to + 5 * step)
-            for block in range(blocks):
-                for k in range(36):
+                    write_tile(t0, v, k)
+                    write_tile(t1, v, k + step)
+                    write_tile(t2, v, k + 2 * step)
+                    write_tile(t3, v, k + 3 * step)
+                    write_tile(t4, v, k + 4 * step)
+                    write_tile(t5, v, k + 5 * step)
+            # (F, C) × (C, N) -> (F, N), for each of the 36 places
+            for k in range(36):
+                for block in range(blocks):
                     tile = zero_tile(ROWS, VECTORS)
                     wi, vi = (block * 36 + k) * C * ROWS, k * C * WIDTH
                     for _ in range(C):
                         tile = multiply_add(tile, u, wi, v, vi, all_lanes)
                         wi += ROWS
                         vi += WIDTH
-                    write_tile(tile, m, k * ROWS * WIDTH)
-                for r in range(min(ROWS, F - block * ROWS)):
-                    f = block * ROWS + r
-                    for j in range(6):
-                        k, step = (j * ROWS + r) * WIDTH, 6 * ROWS * WIDTH
-                        s0, s1, s2, s3 = _output_transform(
-                            load_run(m, k, VECTORS, all_lanes),
-                            load_run(m, k + step, VECTORS, all_lanes),
-                            load_run(m, k + 2 * step, VECTORS, all_lanes),
-                            load_run(m, k + 3 * step, VECTORS, all_lanes),
-                            load_run(m, k + 4 * step, VECTORS, all_lanes),
-                            load_run(m, k + 5 * step, VECTORS, all_lanes),
-                        )
-                        write_tile(s0, half, j * WIDTH)
-                        write_tile(s1, half, (6 + j) * WIDTH)
-                        write_tile(s2, half, (12 + j) * WIDTH)
-                        write_tile(s3, half, (18 + j) * WIDTH)
-                    for i in range(min(4, OH - oh)):
-                        k = i * 6 * WIDTH
-                        s0, s1, s2, s3 = _output_transform(
-                            load_run(half, k, VECTORS, all_lanes),
-                            load_run(half, k + WIDTH, VECTORS, all_lanes),
-                            load_run(half, k + 2 * WIDTH, VECTORS, all_lanes),
-                            load_run(half, k + 3 * WIDTH, VECTORS, all_lanes),
-                            load_run(half, k + 4 * WIDTH, VECTORS, all_lanes),
-                            load_run(half, k + 5 * WIDTH, VECTORS, all_lanes),
-                        )
-                        yi, step = (((oh + i) * OW + ow) * F + f) * N + n, F * N
-                        store_tile(add_rows(s0, bias, f), ys, yi, N, 1, lanes)
-                        if ow + 1 < OW:
-                            store_tile(add_rows(s1, bias, f), ys, yi + step, N, 1, lanes)
-                        if ow + 2 < OW:
-                            store_tile(add_rows(s2, bias, f), ys, yi + 2 * step, N, 1, lanes)
-                        if ow + 3 < OW:
-                            store_tile(add_rows(s3, bias, f), ys, yi + 3 * step, N, 1, lanes)
+                    write_tile(tile, m, (k * blocks + block) * ROWS * WIDTH)
+            # Aᵀ m A
+            place_step = blocks * ROWS * WIDTH
+            for j in range(6):
+                for f in range(F):
+                    k, step = (j * blocks * ROWS + f) * WIDTH, 6 * place_step
+                    s0, s1, s2, s3 = _output_transform(
+                        load_run(m, k, VECTORS, all_lanes),
+                        load_run(m, k + step, VECTORS, all_lanes),
+                        load_run(m, k + 2 * step, VECTORS, all_lanes),
+                        load_run(m, k + 3 * step, VECTORS, all_lanes),
+                        load_run(m, k + 4 * step, VECTORS, all_lanes),
+                        load_run(m, k + 5 * step, VECTORS, all_lanes),
+                    )
+                    write_tile(s0, m, k)
+                    write_tile(s1, m, k + step)
+                    write_tile(s2, m, k + 2 * step)
+                    write_tile(s3, m, k + 3 * step)
+            for i in range(min(4, OH - oh)):
+                for f in range(F):
+                    k = (i * 6 * blocks * ROWS + f) * WIDTH
+                    s0, s1, s2, s3 = _output_transform(
+                        load_run(m, k, VECTORS, all_lanes),
+                        load_run(m, k + place_step, VECTORS, all_lanes),
+                        load_run(m, k + 2 * place_step, VECTORS, all_lanes),
+                        load_run(m, k + 3 * place_step, VECTORS, all_lanes),
+                        load_run(m, k + 4 * place_step, VECTORS, all_lanes),
+                        load_run(m, k + 5 * place_step, VECTORS, all_lanes),
+                    )
+                    yi, pixel = (((oh + i) * OW + ow) * F + f) * N + n, F * N
+                    store_tile(add_rows(s0, bias, f), ys, yi, N, 1, lanes)
+                    if ow + 1 < OW:
+                        store_tile(add_rows(s1, bias, f), ys, yi + pixel, N, 1, lanes)
+                    if ow + 2 < OW:
+                        store_tile(add_rows(s2, bias, f), ys, yi + 2 * pixel, N, 1, lanes)
+                    if ow + 3 < OW:
+                        store_tile(add_rows(s3, bias, f), ys, yi + 3 * pixel, N, 1, lanes)
 
     return kernel
