@@ -88,6 +88,11 @@ def test_winograd_fits_any_size_and_padding(size, padding, images):
         expected, weight.astype(float), x.shape, window, 1, "im2col"
     )
     np.testing.assert_allclose(dx, expected, rtol=0, atol=2e-4)
+    dw = winograd.weight_gradient(y, x, weight.shape, window)
+    expected = reference.conv2d_weight_gradient(
+        y.astype(float), x.astype(float), weight.shape, window, 1, "im2col"
+    )
+    np.testing.assert_allclose(dw, expected, rtol=0, atol=1e-4 * abs(expected).max())
 
 
 def test_an_algorithm_that_cannot_do_it_says_so():

@@ -23,24 +23,24 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     """Return ``y = x Wᵀ + b`` for x (N, I)."""
     if x.ndim != 2:
         return reference.linear(x, weight, bias)
-    return _product(weight, _columns(x), bias).T  # (O, I) × (I, N) -> (O, N)
+    return product(weight, _columns(x), bias).T  # (O, I) × (I, N) -> (O, N)
 
 
 def linear_input_gradient(dy: Array, weight: Array) -> Array:
     """Return ``dx = dy W``."""
     if dy.ndim != 2:
         return reference.linear_input_gradient(dy, weight)
-    return _product(weight.T, _columns(dy)).T  # (I, O) × (O, N) -> (I, N)
+    return product(weight.T, _columns(dy)).T  # (I, O) × (O, N) -> (I, N)
 
 
 def linear_weight_gradient(dy: Array, x: Array) -> Array:
     """Return ``dW = dyᵀ x``."""
     if dy.ndim != 2:
         return reference.linear_weight_gradient(dy, x)
-    return _product(_columns(dy), _rows(x))  # (O, N) × (N, I) -> (O, I)
+    return product(_columns(dy), _rows(x))  # (O, N) × (N, I) -> (O, I)
 
 
-def _product(a: Array, b: Array, bias: Array | None = None) -> Array:
+def product(a: Array, b: Array, bias: Array | None = None) -> Array:
     """Return a (M, K) times b (K, L), plus one number for each row."""
     (M, _), L = a.shape, b.shape[1]
     y = empty((M, L), np.float32)

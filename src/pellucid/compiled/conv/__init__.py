@@ -54,9 +54,11 @@ def conv2d_input_gradient(
 def conv2d_weight_gradient(
     dy: Array, x: Array, weight_shape: Shape, window: Window, groups: int, algorithm: str
 ) -> Array:
-    """Return dw of `weight_shape`, summed over the batch: one function for all three."""
+    """Return dw of `weight_shape`, summed over the batch; that of depthwise is direct's."""
     name = conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups)
-    if name in ("direct", "depthwise", "winograd"):
+    if name == "winograd":
+        return winograd.weight_gradient(dy, x, weight_shape, window)
+    if name in ("direct", "depthwise"):
         return weight_gradient(dy, x, weight_shape, window, groups)
     return reference.conv2d_weight_gradient(dy, x, weight_shape, window, groups, name)
 
