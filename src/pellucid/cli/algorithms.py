@@ -22,12 +22,18 @@ def algorithms(
     kernel: Annotated[
         str, typer.Option(metavar="FxKHxKW", help="Kernels: how many, height, width.")
     ] = "64x3x3",
-    stride: Annotated[int, typer.Option(min=1, help="From one output to the next.")] = 1,
+    stride: Annotated[
+        int, typer.Option(metavar="N", min=1, help="From one output to the next.")
+    ] = 1,
     padding: Annotated[
         str, typer.Option(metavar="NUMBER|same|valid", help="Zeros on each side.")
     ] = "same",
-    dilation: Annotated[int, typer.Option(min=1, help="From one tap to the next.")] = 1,
-    groups: Annotated[int, typer.Option(min=1, help="Parts that do not see each other.")] = 1,
+    dilation: Annotated[
+        int, typer.Option(metavar="N", min=1, help="From one tap to the next.")
+    ] = 1,
+    groups: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Parts that do not see each other.")
+    ] = 1,
 ) -> None:
     """Show the convolution algorithms: what each does, and what it costs for a given shape.
 

@@ -33,6 +33,7 @@ Run = Annotated[
 Engine = Annotated[
     str | None,
     typer.Option(
+        metavar="NAME",
         help=f"What computes: {', '.join(engine.NAMES)}.",
         rich_help_panel=_COMPUTING,
         show_default="compiled, where Numba is installed",
@@ -41,7 +42,11 @@ Engine = Annotated[
 Threads = Annotated[
     int | None,
     typer.Option(
-        min=1, help="Threads to compute with.", show_default="all", rich_help_panel=_COMPUTING
+        metavar="N",
+        min=1,
+        help="Threads to compute with.",
+        show_default="all",
+        rich_help_panel=_COMPUTING,
     ),
 ]
 Size = Annotated[
@@ -54,7 +59,7 @@ Size = Annotated[
 ]
 Channels = Annotated[
     int | None,
-    typer.Option(min=1, help="1 for grey, 3 for colour.", rich_help_panel=_READING),
+    typer.Option(metavar="N", min=1, help="1 for grey, 3 for colour.", rich_help_panel=_READING),
 ]
 Label = Annotated[
     str | None,

@@ -13,8 +13,9 @@ def data(
 ) -> None:
     """Show what is in a data set: images in each class, pixel values, and what looks odd.
 
-    DATA is digits, mnist, fashion-mnist, cifar-10, a folder with one folder of images for each
-    class, or a CSV or NPZ file. Rows and images that cannot be read are named.
+    DATA is digits, mnist, fashion-mnist, cifar-10, or a path: a folder with
+    one folder of images for each class, a CSV file or an NPZ file.
+    Rows and images that cannot be read are named.
     """
     from pellucid.data import describe
 

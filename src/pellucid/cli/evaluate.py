@@ -19,14 +19,17 @@ def evaluate(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]", help="Other data than the run's own; its test part, or all."
+            metavar="DATA", help="Other data than the run's own; its test part, or all."
         ),
     ] = None,
     confusion: Annotated[
         bool, typer.Option("--confusion", help="Show which classes are taken for which.")
     ] = False,
     mistakes: Annotated[
-        int, typer.Option(min=0, help="Show so many of the mistakes made most confidently.")
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Show so many of the mistakes made most confidently."
+        ),
     ] = 0,
     engine: common.Engine = None,
     threads: common.Threads = None,

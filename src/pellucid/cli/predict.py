@@ -24,7 +24,7 @@ def predict(
             "as MNIST's are.",
         ),
     ] = False,
-    top: Annotated[int, typer.Option(min=1, help="How many classes to show.")] = 3,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to show.")] = 3,
     engine: common.Engine = None,
     threads: common.Threads = None,
 ) -> None:

@@ -31,9 +31,13 @@ def summary(
     ] = None,
     classes: Annotated[
         int | None,
-        typer.Option(min=1, help="Build it for so many classes.", show_default="as usual"),
+        typer.Option(
+            metavar="N", min=1, help="Build it for so many classes.", show_default="as usual"
+        ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="For the sums of memory.")] = 64,
+    batch_size: Annotated[
+        int, typer.Option(metavar="N", min=1, help="For the sums of memory.")
+    ] = 64,
     toml: Annotated[
         bool,
         typer.Option("--toml", help="Show the network as a file, to be changed and trained."),

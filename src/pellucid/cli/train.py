@@ -10,7 +10,6 @@ from pellucid.cli.config import Config, Parts
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
 from pellucid.errors import PellucidError
 
-_LEARNING = "How it learns"
 _RUN = "The run"
 
 
@@ -26,20 +25,26 @@ def train(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="How often all images are seen.", show_default="by data set"),
+        typer.Option(
+            metavar="N", min=1, help="How often all images are seen.", show_default="by data set"
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images in a step.", show_default="by data set")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Images in a step.", show_default="by data set"),
     ] = None,
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(RATES)}.")
     ] = OPTIMIZER,
     lr: Annotated[
         float | None,
-        typer.Option("--lr", help="The highest learning rate.", show_default="by optimiser"),
+        typer.Option(
+            "--lr", metavar="X", help="The highest learning rate.", show_default="by optimiser"
+        ),
     ] = None,
     momentum: Annotated[
-        float | None, typer.Option(help="For sgd and rmsprop.", show_default="0.9 for sgd")
+        float | None,
+        typer.Option(metavar="X", help="For sgd and rmsprop.", show_default="0.9 for sgd"),
     ] = None,
     schedule: Annotated[
         str,
@@ -52,14 +57,21 @@ def train(
     weight_decay: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Of weights; biases and norms never decay.", show_default="by optimiser"
+            metavar="X",
+            min=0,
+            help="Of weights; biases and norms never decay.",
+            show_default="by optimiser",
         ),
     ] = None,
     label_smoothing: Annotated[
-        float, typer.Option(min=0, max=1, help="How much of the truth is spread over all classes.")
+        float,
+        typer.Option(
+            metavar="X", min=0, max=1, help="How much of the truth is spread over all classes."
+        ),
     ] = 0.0,
     clip_norm: Annotated[
-        float | None, typer.Option(help="Gradients larger than this are made this large.")
+        float | None,
+        typer.Option(metavar="X", help="Gradients larger than this are made this large."),
     ] = None,
     augment: Annotated[
         str | None,
@@ -72,19 +84,28 @@ def train(
     ] = None,
     ema: Annotated[
         float | None,
-        typer.Option(help="Keep a moving average of the weights that decays so, as 0.999."),
+        typer.Option(
+            metavar="X", help="Keep a moving average of the weights that decays so, as 0.999."
+        ),
     ] = None,
     validation: Annotated[
         float,
         typer.Option(
-            min=0, max=0.9, help="The share of the training images to choose the best by."
+            metavar="X",
+            min=0,
+            max=0.9,
+            help="The share of the training images to choose the best by.",
         ),
     ] = 0.1,
     patience: Annotated[
         int | None,
-        typer.Option(min=1, help="Stop when validation has not improved for so many epochs."),
+        typer.Option(
+            metavar="N", min=1, help="Stop when validation has not improved for so many epochs."
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="From which all randomness follows.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="From which all randomness follows.")
+    ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -105,8 +126,9 @@ def train(
 ) -> None:
     """Train a network on images, and show how good it became.
 
-    DATA is digits, mnist, fashion-mnist, cifar-10, a folder with one folder of images for each
-    class, or a CSV or NPZ file. Options that are not given are chosen for the data set.
+    DATA is digits, mnist, fashion-mnist, cifar-10, or a path: a folder with
+    one folder of images for each class, a CSV file or an NPZ file.
+    What is not said is chosen for the data set.
     """
     from pellucid.data.registry import lasting
 
