@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import small_run
-from pellucid import cli, load, training
+from pellucid import cli, evaluate, load, training
 from pellucid.cli import running
 from pellucid.cli.config import Config, Parts
 
@@ -143,6 +143,18 @@ def test_every_choice_reaches_the_run(pellucid: Command, monkeypatch: pytest.Mon
     assert len(state.augment.describe()["parts"]) == 2
     assert state.averages is not None
     assert (state.averages.decay, state.seed, state.batch_size, state.epochs) == (0.9, 7, 8, 3)
+
+
+def test_the_weights_that_did_best_in_validation_are_kept(pellucid: Command) -> None:
+    pellucid(*short("--out", "run", "--epochs", "8", "--lr", "0.3", "--optimizer", "sgd"))
+    with Path("run/history.csv").open() as file:
+        epochs = list(csv.DictReader(file))
+    *_, best = (row for row in epochs if row["best"] == "True")
+    assert best != epochs[-1]
+    parts = Parts.load(Config.load(Path("run")))
+    assert parts.validation is not None
+    again = evaluate(load("run/model.safetensors"), parts.validation)
+    assert again.loss == pytest.approx(float(best["validation_loss"]), rel=1e-5)
 
 
 def test_patience_ends_a_run_early(pellucid: Command) -> None:

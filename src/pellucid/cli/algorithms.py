@@ -37,7 +37,8 @@ def algorithms(
 ) -> None:
     """Show the convolution algorithms: what each does, and what it costs for a given shape.
 
-    Costs are of the forward pass in float32: multiplications, and memory besides input and output.
+    Costs are of the forward pass in float32: multiplications, and memory
+    besides input and output.
     """
     from pellucid.reference.conv import choose
 
