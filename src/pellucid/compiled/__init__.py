@@ -19,6 +19,7 @@ from pellucid.compiled import (
     linear,
     normalization,
     pooling,
+    update,
 )
 
 
@@ -40,7 +41,7 @@ _COMPILED = {
         "conv2d_weight_gradient",
         "conv2d_bias_gradient",
     ),
-    layout: ("flatten", "unflatten"),
+    layout: ("add_to", "flatten", "unflatten"),
     linear: ("linear", "linear_input_gradient", "linear_weight_gradient"),
     normalization: ("batch_norm", "batch_norm_training", "batch_norm_gradient"),
     finish: (
@@ -68,6 +69,8 @@ globals().update(
 )
 conv2d_algorithm = conv.conv2d_algorithm
 make_batch = batch.make_batch
+sgd = update.sgd
+adam = update.adam
 
 FUSES = True
 """Whether a model runs faster here once it is fused."""

@@ -42,8 +42,14 @@ class Finished(NamedTuple):
     window: Window | None = None
     winner: Array | None = None
     winning: Array | None = None
+    norm: Norm | None = None
     mean: Array | None = None
     inv_std: Array | None = None
+
+    @property
+    def own(self) -> bool:
+        """Whether y follows from z alone, channel by channel."""
+        return self.norm is not None and self.window is None and not self.shortcut
 
 
 def finish(
@@ -60,7 +66,7 @@ def finish(
         y = empty(inner.shape, np.float32)
         around = inner if shortcut is None else memory(shortcut)
         finish_pass(inner, *numbers, around, shortcut is not None, relu, y)
-        return images(y), Finished(inner, y, relu, shortcut is not None)
+        return images(y), Finished(inner, y, relu, shortcut is not None, norm=numbers)
     if shortcut is not None:
         inner = memory(finish(z, norm, shortcut, relu=False)[0])
         numbers = _float32(None, C)
@@ -77,8 +83,9 @@ def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None, Ar
     Each dy that the ReLU lets through goes to one pixel, so the bias has their sum.
     """
     dn, _ = before(dy, cache)
-    nothing = np.zeros(dy.shape[1], np.float32)
-    total, _ = gradient_sums(memory(dy), cache.y, cache.y, nothing, cache.relu)
+    total, _ = gradient_sums(
+        memory(dy), cache.y, cache.y, _float32(None, dy.shape[1]), cache.relu, own=False
+    )
     return dn, dn if cache.shortcut else None, total.astype(np.float32)
 
 
@@ -115,13 +122,15 @@ def normalize_finish_gradient(
     if cache.window is not None and cache.shortcut:  # rare: pool first, then as without
         dy, _ = before(dy, cache)
         cache = cache._replace(y=memory(dy), relu=False, window=None, winning=None)
+    norm = cache.norm or _float32(None, dy.shape[1])
     s, mean = cache.inv_std, cache.mean
     assert s is not None
     assert mean is not None
     z = cache.z if cache.winning is None else cache.winning
     rounded = mean.astype(np.float32)
     rest = mean - rounded  # what rounding took from the mean comes back in these sums
-    total, product = gradient_sums(memory(dy), cache.y, z, rounded, cache.relu)
+    norm = (rounded, *norm[1:])
+    total, product = gradient_sums(memory(dy), cache.y, z, norm, cache.relu, cache.own)
     dweight = (product - rest * total) * s  # Σ dn·x̂
     count = cache.z.size // cache.z.shape[2]
     a = s if weight is None else s * weight
@@ -150,7 +159,11 @@ def before(
     if cache.window is None:
         keep = scaled and cache.shortcut
         dn = empty(cache.z.shape, np.float32) if keep else dz
-        gradient_pass(inner, cache.y, cache.z, mean, cache.relu, scaled, a, b, c, dz, dn, keep)
+        _, scale, shift = cache.norm or _float32(None, C)
+        gradient_pass(
+            inner, cache.y, cache.z, mean, scale, shift, cache.relu, cache.own and scaled,
+            scaled, a, b, c, dz, dn, keep,
+        )  # fmt: skip
         return images(dz), images(dn) if keep else None
     given = inner, cache.y, cache.winner, cache.z, mean, cache.relu, scaled, a, b, c, dz
     if _cover(cache.window):

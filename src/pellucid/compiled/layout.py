@@ -49,6 +49,24 @@ def _turn(x, y):
                         y[h, w, c, n] = x[n, c, h, w]
 
 
+def add_to(x: Array, y: Array) -> Array:
+    """Add y into x and return x."""
+    if x.ndim != 4 or not x.transpose(2, 3, 1, 0).flags.c_contiguous:
+        return reference.add_to(x, y)
+    _add(memory(x), memory(y))
+    return x
+
+
+@jit
+def _add(x, y):
+    H, W, C, N = x.shape
+    for h in numba.prange(H):
+        for w in range(W):
+            for c in range(C):
+                for n in range(N):
+                    x[h, w, c, n] += y[h, w, c, n]
+
+
 def flatten(x: Array) -> Array:
     """Return images (N, C, H, W) as (N, C·H·W), in memory (C·H·W, N): runs move whole."""
     if x.ndim != 4:

@@ -148,8 +148,11 @@ def finish_pooled_pass(
 
 
 @jit
-def _gradient_sums(dy, y, z, mean, relu, sums):
-    """Per row of pixels and channel: Σ dn and Σ dn·(z − mean), where dn = dy if y > 0."""
+def _gradient_sums(dy, y, z, mean, scale, shift, relu, own, sums):
+    """Per row of pixels and channel: Σ dn and Σ dn·(z − mean), where dn = dy if y > 0.
+
+    If y is z's `own`, without a shortcut, it is worked out again: that is faster than to read it.
+    """
     H, W, C, N = dy.shape
     ds, ys, zs = dy.reshape(-1), y.reshape(-1), z.reshape(-1)
     for h in numba.prange(H):
@@ -162,11 +165,13 @@ def _gradient_sums(dy, y, z, mean, relu, sums):
                     lanes = live_lanes(N - n, VECTORS)
                     i = ((h * W + w) * C + c) * N + n
                     dn = load_run(ds, i, VECTORS, lanes)
-                    if relu:
-                        alive = above(load_run(ys, i, VECTORS, lanes), np.float32(0))
-                        dn = choose(alive, dn, np.float32(0))
-                    total = add(total, dn)
                     off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
+                    if relu:
+                        value = fma(off, scale[c], shift[c])
+                        if not own:
+                            value = load_run(ys, i, VECTORS, lanes)
+                        dn = choose(above(value, np.float32(0)), dn, np.float32(0))
+                    total = add(total, dn)
                     product = fma(dn, off, product)
                 write_tile(total, totals, c * WIDTH)
                 write_tile(product, products, c * WIDTH)
@@ -179,17 +184,19 @@ def _gradient_sums(dy, y, z, mean, relu, sums):
             sums[1, h, c] = found[VECTORS:].sum()
 
 
-def gradient_sums(dy: Array, y: Array, z: Array, mean: Array, relu: bool) -> tuple[Array, Array]:
+def gradient_sums(
+    dy: Array, y: Array, z: Array, norm: tuple[Array, Array, Array], relu: bool, own: bool
+) -> tuple[Array, Array]:
     """Return per channel Σ dn and Σ dn·(z − mean) in float64, with dn = dy where y > 0."""
     H, _, C, _ = dy.shape
     sums = np.empty((2, H, C), np.float32)
-    _gradient_sums(dy, y, z, mean, relu, sums)
+    _gradient_sums(dy, y, z, *norm, relu, own, sums)
     first, second = sums.sum(axis=1, dtype=np.float64)
     return first, second
 
 
 @jit
-def gradient_pass(dy, y, z, mean, relu, scaled, a, b, c0, dz, dn_out, keep_dn):
+def gradient_pass(dy, y, z, mean, scale, shift, relu, own, scaled, a, b, c0, dz, dn_out, keep_dn):
     """``dz = a·dn + b·(z − mean) + c0`` per channel if scaled, else dn, where dn = dy if y > 0."""
     H, W, C, N = dy.shape
     ds, ys, zs, dzs, dns = (
@@ -201,13 +208,17 @@ def gradient_pass(dy, y, z, mean, relu, scaled, a, b, c0, dz, dn_out, keep_dn):
                 lanes = live_lanes(N - n, VECTORS)
                 i = (position * C + c) * N + n
                 dn = load_run(ds, i, VECTORS, lanes)
+                off = zero_tile(1, VECTORS)
+                if scaled or own:
+                    off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
                 if relu:
-                    alive = above(load_run(ys, i, VECTORS, lanes), np.float32(0))
-                    dn = choose(alive, dn, np.float32(0))
+                    value = fma(off, scale[c], shift[c])
+                    if not own:
+                        value = load_run(ys, i, VECTORS, lanes)
+                    dn = choose(above(value, np.float32(0)), dn, np.float32(0))
                 if keep_dn:
                     store_tile(dn, dns, i, N, 1, lanes)
                 if scaled:
-                    off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
                     dn = fma(dn, a[c], fma(off, b[c], c0[c]))
                 store_tile(dn, dzs, i, N, 1, lanes)
 

@@ -138,7 +138,8 @@ class FusedResidual(_Fused, abstract=True):
         if self.shortcut is not None:
             around = run_backward(self.shortcut, around, shortcut_cache, input_gradient)
         if input_gradient:
-            dx += around  # dx is the convolution's own, so nobody else sees it change
+            assert around is not None
+            return ops.add_to(dx, around)  # dx is the convolution's own: nobody sees it change
         return dx
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:

@@ -1,10 +1,18 @@
-"""From images to vectors and back."""
+"""From images to vectors and back, and sums."""
 
 import math
 
 from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.types import Array, Shape
+
+
+def add_to(x: Array, y: Array) -> Array:
+    """Add y into x, an array of the caller's own, and return x."""
+    if x.shape != y.shape:
+        raise ShapeError(f"add_to needs equal shapes, got {x.shape} and {y.shape}")
+    total: Array = engine.current().add_to(x, y)
+    return total
 
 
 def flatten(x: Array) -> Array:

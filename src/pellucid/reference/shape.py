@@ -1,6 +1,17 @@
-"""From images to vectors and back."""
+"""From images to vectors and back, and sums."""
 
 from pellucid.types import Array, Shape
+
+
+def add_to(x: Array, y: Array) -> Array:
+    """Add y into x and return x.
+
+    >>> import numpy as np
+    >>> add_to(np.ones(2), np.ones(2))
+    array([2., 2.])
+    """
+    x += y
+    return x
 
 
 def flatten(x: Array) -> Array:

@@ -1,0 +1,83 @@
+"""Update rules, compiled: one pass over each parameter. The reference engine has the formulas."""
+
+from typing import Any
+
+import numba
+import numpy as np
+
+from pellucid import reference
+from pellucid.compiled.jit import jit, jit_serial
+
+_PIECE = 16384  # values; the smaller parameters are not worth waking threads
+
+
+def sgd(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
+    """Stochastic gradient descent with momentum."""
+    lists = (values, gradients, state.get("momentum"))
+    if lists[2] is None or not _all_float32(lists):
+        reference.sgd(values, gradients, state, decays, **options)
+        return
+    lr, momentum = np.float32(options["lr"]), np.float32(options["momentum"])
+    for decay, w, g, v in zip(decays, *lists, strict=True):
+        rule = _sgd_alone if w.size <= _PIECE else _sgd
+        rule(*_flat(w, g, v), np.float32(decay), lr, momentum, options["nesterov"])
+
+
+def adam(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
+    """Adam and AdamW; AMSGrad is the reference's."""
+    lists = (values, gradients, state.get("exp_avg"), state.get("exp_avg_sq"))
+    if "max_exp_avg_sq" in state or not _all_float32(lists):
+        reference.adam(values, gradients, state, decays, **options)
+        return
+    beta1, beta2 = options["betas"]
+    step, lr = options["step"], options["lr"]
+    numbers = (
+        lr,
+        lr / (1 - beta1**step),
+        1 / (1 - beta2**step) ** 0.5,
+        1 - beta1,
+        beta2,
+        1 - beta2,
+        options["eps"],
+    )
+    given = [np.float32(number) for number in numbers]
+    for decay, w, g, m, s in zip(decays, *lists, strict=True):
+        rule = _adam_alone if w.size <= _PIECE else _adam
+        rule(*_flat(w, g, m, s), np.float32(decay), *given, options["decoupled"])
+
+
+def _sgd_rule(w, g, v, decay, lr, momentum, nesterov):
+    for piece in numba.prange(-(-w.size // _PIECE)):
+        for i in range(piece * _PIECE, min((piece + 1) * _PIECE, w.size)):
+            change = g[i] + decay * w[i]
+            v[i] = momentum * v[i] + change
+            w[i] -= lr * (change + momentum * v[i] if nesterov else v[i])
+
+
+def _adam_rule(w, g, m, s, decay, lr, rate, correction, rest1, beta2, rest2, eps, decoupled):
+    for piece in numba.prange(-(-w.size // _PIECE)):
+        for i in range(piece * _PIECE, min((piece + 1) * _PIECE, w.size)):
+            change = g[i]
+            if decoupled:
+                w[i] *= np.float32(1) - lr * decay
+            else:
+                change += decay * w[i]
+            m[i] += rest1 * (change - m[i])
+            s[i] = beta2 * s[i] + rest2 * change * change
+            w[i] -= rate * m[i] / (np.sqrt(s[i]) * correction + eps)
+
+
+_sgd, _sgd_alone = jit(_sgd_rule), jit_serial(_sgd_rule)
+_adam, _adam_alone = jit(_adam_rule), jit_serial(_adam_rule)
+
+
+def _all_float32(lists: Any) -> bool:
+    return all(
+        array.dtype == np.float32 and array.flags.c_contiguous
+        for arrays in lists
+        for array in arrays
+    )
+
+
+def _flat(*arrays: Any) -> Any:
+    return (array.reshape(-1) for array in arrays)
