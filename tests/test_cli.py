@@ -287,7 +287,9 @@ def test_a_signal_saves_and_ends_the_process(
     process = subprocess.Popen(
         [sys.executable, "-m", "pellucid", *arguments], stderr=subprocess.PIPE, text=True
     )
-    while not Path("run/checkpoint/state.safetensors").exists():
+    for _ in range(1200):
+        if Path("run/checkpoint/state.safetensors").exists():
+            break
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(number)
