@@ -202,7 +202,7 @@ def test_the_augmentation_has_to_be_given_again(saved: Path) -> None:
 
 def test_another_engine_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(checkpoint, "engine", SimpleNamespace(name=lambda: "another"))
+        elsewhere.setattr(checkpoint, "engine", SimpleNamespace(setting=lambda: "another"))
         save_checkpoint(run(small_run.new_state(), 1), tmp_path)
     with pytest.warns(UserWarning, match=f"'another' and continues with '{engine.name()}'"):
         resumed(tmp_path)

@@ -98,7 +98,7 @@ def test_winograd_fits_any_size_and_padding(size, padding, images):
 def test_an_algorithm_that_cannot_do_it_says_so():
     window = Window.of((8, 8), 5)
     with pytest.raises(PellucidError, match="3×3 kernel"):
-        compiled.conv2d(numbers((1, 2, 8, 8)), numbers((2, 2, 5, 5)), None, window, 1, "winograd")
+        compiled.conv2d(numbers((1, 2, 8, 8)), numbers((2, 2, 5, 5)), None, window, 1, "winograd4")
     with pytest.raises(PellucidError, match="one filter for each channel"):
         compiled.conv2d(numbers((1, 2, 8, 8)), numbers((2, 2, 5, 5)), None, window, 1, "depthwise")
 
@@ -325,3 +325,21 @@ def test_a_network_learns_as_it_does_on_the_reference_engine():
             epochs = list(training.train(model, (x, targets), optimizer=adam, epochs=3))
         curves.append([epoch.loss for epoch in epochs])
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("e", [compiled, reference])
+def test_precise_leaves_out_the_algorithm_that_rounds_more(e):
+    window, shapes = Window.of((16, 16), 3, padding=1), ((64, 64, 16, 16), (64, 64, 3, 3))
+    assert e.conv2d_algorithm("auto", *shapes, window, 1) == "winograd4"
+    assert e.conv2d_algorithm("precise", *shapes, window, 1) != "winograd4"
+
+
+def test_precisely_holds_for_every_convolution_that_chooses():
+    x, layer = numbers((64, 32, 9, 9)), nn.Conv2d(32, 32, 3)
+    exact = layer.astype("float64")(x.astype(float))
+    layer = layer.astype("float32")
+    with engine.using("compiled"):
+        fast = abs(layer(x) - exact).max()
+        with engine.precisely():
+            precise = abs(layer(x) - exact).max()
+    assert precise < fast / 2

@@ -19,6 +19,7 @@ NAMES = ("reference", "compiled")
 
 _everywhere: str | None = None
 _here: ContextVar[str | None] = ContextVar("engine", default=None)
+_precise: ContextVar[bool] = ContextVar("precise", default=False)
 
 
 def name() -> str:
@@ -74,6 +75,26 @@ def using(engine: str) -> Iterator[None]:
         yield
     finally:
         _here.reset(token)
+
+
+def is_precise() -> bool:
+    """Return whether convolution leaves out the algorithms that gain speed by rounding more."""
+    return _precise.get() or os.environ.get("PELLUCID_PRECISE", "0") not in ("", "0")
+
+
+def setting() -> str:
+    """Return the engine in force and whether it is precise: all that results depend on."""
+    return f"{name()}, precise" if is_precise() else name()
+
+
+@contextmanager
+def precisely(precise: bool = True) -> Iterator[None]:
+    """Leave out F(4×4, 3×3) wherever an algorithm is chosen inside the ``with`` block."""
+    token = _precise.set(precise)
+    try:
+        yield
+    finally:
+        _precise.reset(token)
 
 
 def _known(engine: str) -> str:

@@ -39,6 +39,14 @@ Engine = Annotated[
         show_default="compiled, where Numba is installed",
     ),
 ]
+Precise = Annotated[
+    bool,
+    typer.Option(
+        "--precise",
+        help="Leave out the convolution algorithm that gains speed by rounding more.",
+        rich_help_panel=_COMPUTING,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -98,9 +106,13 @@ SkipBad = Annotated[
 
 
 @contextmanager
-def computing(engine_name: str | None, threads: int | None) -> Iterator[None]:
+def computing(
+    engine_name: str | None, threads: int | None, precise: bool = False
+) -> Iterator[None]:
     """Compute inside the ``with`` block as the user chose."""
     with ExitStack() as chosen:
+        if precise:
+            chosen.enter_context(engine.precisely())
         if engine_name is not None:
             chosen.enter_context(engine.using(engine_name))
         engine.current()

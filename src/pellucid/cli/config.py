@@ -37,6 +37,7 @@ class Config:
     patience: int | None = None
     seed: int = 0
     threads: int | None = None
+    precise: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
 

@@ -17,7 +17,7 @@ def resume(
 
     config = Config.load(run)
     parts = Parts.load(config)
-    with common.computing(config.engine, config.threads):
+    with common.computing(config.engine, config.threads, config.precise):
         state = training.resume(
             run, parts.train, parts.validation, augment=running.augmentation(config.augment)
         )

@@ -117,6 +117,7 @@ def train(
     ] = False,
     engine: common.Engine = None,
     threads: common.Threads = None,
+    precise: common.Precise = False,
     size: common.Size = None,
     channels: common.Channels = None,
     label: common.Label = None,
@@ -163,10 +164,11 @@ def train(
         seed=seed,
         engine=chosen_engine,
         threads=_or(threads, recipe.threads),
+        precise=precise,
         reading=options,
     )
     parts = Parts.of(splits, config)
-    with common.computing(config.engine, config.threads):
+    with common.computing(config.engine, config.threads, config.precise):
         state = running.new_state(config, parts)
         folder = folders.make(config.model, splits.train.name, out, force)
         config.save(folder)

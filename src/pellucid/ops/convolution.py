@@ -70,7 +70,9 @@ def conv2d(
     flip_kernel
         Whether the kernel is turned by 180° first: then it is what mathematics calls convolution.
     algorithm
-        ``auto``, ``loops``, ``im2col``, ``fft``, ``winograd2`` or ``winograd4``.
+        ``auto``, ``precise`` (as auto, without F(4×4, 3×3), whose rounding errors are the largest),
+        ``loops``, ``im2col``, ``fft``, ``winograd2``, ``winograd4``; the compiled engine has
+        ``direct`` and ``depthwise`` too.
 
     Returns
     -------
@@ -208,7 +210,7 @@ class Convolution:
         _check_shape("an input", x, self.input_shape)
         check_bias("conv2d", bias, len(weight))
         y: Array = engine.current().conv2d(
-            self._padded(x), self._kernel(weight), bias, self.window, self.groups, self.algorithm
+            self._padded(x), self._kernel(weight), bias, self.window, self.groups, self._asked
         )
         return y
 
@@ -217,7 +219,7 @@ class Convolution:
         check_floating("convolution", dy, weight)
         _check_shape("an output's gradient", dy, self.output_shape)
         dx: Array = engine.current().conv2d_input_gradient(
-            dy, self._kernel(weight), self.padded_shape, self.window, self.groups, self.algorithm
+            dy, self._kernel(weight), self.padded_shape, self.window, self.groups, self._asked
         )
         if self.sides is not None:
             dx = engine.current().pad2d_gradient(dx, self.sides, self.padding_mode)
@@ -229,7 +231,7 @@ class Convolution:
         _check_shape("an output's gradient", dy, self.output_shape)
         _check_shape("an input", x, self.input_shape)
         dw: Array = engine.current().conv2d_weight_gradient(
-            dy, self._padded(x), self.weight_shape, self.window, self.groups, self.algorithm
+            dy, self._padded(x), self.weight_shape, self.window, self.groups, self._asked
         )
         return self._kernel(dw)
 
@@ -238,6 +240,11 @@ class Convolution:
         engine.current().conv2d_algorithm(
             self.algorithm, self.padded_shape, self.weight_shape, self.window, self.groups
         )
+
+    @property
+    def _asked(self) -> str:
+        precise = self.algorithm == "auto" and engine.is_precise()
+        return "precise" if precise else self.algorithm
 
     def _padded(self, x: Array) -> Array:
         if self.sides is None:

@@ -161,7 +161,7 @@ def _progress(state: TrainingState) -> dict[str, Any]:
     model = state.model
     return {
         "format": _FORMAT,
-        "engine": engine.name(),
+        "engine": engine.setting(),
         "epochs": state.epochs,
         "epoch": state.epoch,
         "step": state.step,
@@ -203,10 +203,10 @@ def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str
         if facts[name] != given:
             said = f": {facts[name]}, not {given}" if name not in ("model", "learns") else ""
             raise FileError(f"the run was saved with another {_SAID.get(name, name)}{said}")
-    if facts["engine"] != engine.name():
+    if facts["engine"] != engine.setting():
         warnings.warn(
             f"the run was computed by the engine '{facts['engine']}' and continues with "
-            f"'{engine.name()}': not bit for bit as it would have",
+            f"'{engine.setting()}': not bit for bit as it would have",
             stacklevel=4,
         )
     sums, history = Sums(**facts["sums"]), tuple(Epoch(**epoch) for epoch in facts["history"])

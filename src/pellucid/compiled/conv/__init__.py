@@ -3,7 +3,7 @@
 =============  =====================================================================================
 ``direct``     the definition, a tile of outputs at a time: for everything
 ``depthwise``  one filter a channel
-``winograd``   F(4×4, 3×3): 3×3 kernels with stride 1 and enough channels
+``winograd4``  F(4×4, 3×3): 3×3 kernels with stride 1 and enough channels
 =============  =====================================================================================
 
 The reference engine's algorithms can be asked for by name and are that engine's.
@@ -30,7 +30,7 @@ def conv2d(
             return direct.forward(x, weight, bias, window, groups)
         case "depthwise":
             return depthwise.forward(x, weight, bias, window)
-        case "winograd":
+        case "winograd4":
             return winograd.forward(x, weight, bias, window)
         case name:
             return reference.conv2d(x, weight, bias, window, groups, name)
@@ -45,7 +45,7 @@ def conv2d_input_gradient(
             return direct.input_gradient(dy, weight, input_shape, window, groups)
         case "depthwise":
             return depthwise.input_gradient(dy, weight, input_shape, window)
-        case "winograd":
+        case "winograd4":
             return winograd.input_gradient(dy, weight, input_shape, window)
         case name:
             return reference.conv2d_input_gradient(dy, weight, input_shape, window, groups, name)
@@ -56,7 +56,7 @@ def conv2d_weight_gradient(
 ) -> Array:
     """Return dw of `weight_shape`, summed over the batch; that of depthwise is direct's."""
     name = conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups)
-    if name == "winograd":
+    if name == "winograd4":
         return winograd.weight_gradient(dy, x, weight_shape, window)
     if name in ("direct", "depthwise"):
         return weight_gradient(dy, x, weight_shape, window, groups)
@@ -75,20 +75,20 @@ def conv2d_algorithm(
     can_depthwise = depthwise.supports(weight_shape, groups)
     can_winograd = winograd.supports(window, groups)
     match algorithm:
-        case "auto":
+        case "auto" | "precise":
             if can_depthwise:
                 return "depthwise"
-            wide = min(weight_shape[:2]) >= _WINOGRAD_CHANNELS
-            return "winograd" if can_winograd and wide else "direct"
+            wide = min(weight_shape[:2]) >= _WINOGRAD_CHANNELS and algorithm == "auto"
+            return "winograd4" if can_winograd and wide else "direct"
         case "direct":
             return algorithm
         case "depthwise" if not can_depthwise:
             raise PellucidError("depthwise needs one filter for each channel; use 'direct'")
-        case "winograd" if not can_winograd:
+        case "winograd4" if not can_winograd:
             raise PellucidError(
                 "Winograd needs a 3×3 kernel, stride 1, dilation 1 and one group; use 'direct'"
             )
-        case "depthwise" | "winograd":
+        case "depthwise" | "winograd4":
             return algorithm
         case name:
             return reference.conv2d_algorithm(name, input_shape, weight_shape, window, groups)

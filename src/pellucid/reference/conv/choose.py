@@ -48,6 +48,8 @@ _ALGORITHMS: dict[str, Algorithm] = {
     "winograd2": winograd.F2,
     "winograd4": winograd.F4,
 }
+_ELSEWHERE = {"direct": "im2col", "depthwise": "im2col"}
+"""The compiled engine's names, so that a model which asks for them runs here as well."""
 
 # Measured in float32 with one thread (NumPy 2.4, OpenBLAS 0.3.31, AMD EPYC Zen 5):
 _WINOGRAD_CHANNELS = 32  # with 16 channels the transforms cost what the product saves
@@ -67,8 +69,10 @@ def names() -> tuple[str, ...]:
 
 def get(name: str) -> Algorithm:
     """Return the algorithm with this name."""
+    name = _ELSEWHERE.get(name, name)
     if name not in _ALGORITHMS:
-        raise PellucidError(unknown("convolution algorithm", name, ("auto", *_ALGORITHMS)))
+        known = ("auto", "precise", *_ALGORITHMS)
+        raise PellucidError(unknown("convolution algorithm", name, known))
     return _ALGORITHMS[name]
 
 
@@ -76,8 +80,8 @@ def resolve(
     name: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
 ) -> Algorithm:
     """Return the algorithm with this name, or for ``auto`` the chosen one, if it can do this."""
-    if name == "auto":
-        return get(choose(input_shape, weight_shape, window, groups).name)
+    if name in ("auto", "precise"):
+        return get(choose(input_shape, weight_shape, window, groups, name == "precise").name)
     algorithm = get(name)
     if (reason := algorithm.supports(window, groups)) is not None:
         (KH, KW), stride, dilation = window.kernel, window.stride, window.dilation
@@ -88,8 +92,12 @@ def resolve(
     return algorithm
 
 
-def choose(input_shape: Shape, weight_shape: Shape, window: Window, groups: int) -> Choice:
+def choose(
+    input_shape: Shape, weight_shape: Shape, window: Window, groups: int, precise: bool = False
+) -> Choice:
     """Return the algorithm that is likely the fastest for these shapes, and why.
+
+    If it is to be `precise`, F(4×4, 3×3) is left out, whose rounding errors are the largest.
 
     Examples
     --------
@@ -100,7 +108,7 @@ def choose(input_shape: Shape, weight_shape: Shape, window: Window, groups: int)
     """
     shapes = input_shape, weight_shape, window, groups
     definition = im2col.multiplications(*shapes)
-    if winograd.F4.supports(window, groups) is None:
+    if winograd.F4.supports(window, groups) is None and not precise:
         gain = definition / max(winograd.F4.multiplications(*shapes), 1)
         channels = min(weight_shape[0] // groups, weight_shape[1])
         tiles = input_shape[0] * winograd.F4.tiles(window)
