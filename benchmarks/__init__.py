@@ -1,0 +1,1 @@
+"""How fast Pellucid is beside other libraries. Not installed; see `benchmarks.run`."""

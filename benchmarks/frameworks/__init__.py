@@ -1,0 +1,1 @@
+"""The contestants: each file builds a network in its own library from the same description."""

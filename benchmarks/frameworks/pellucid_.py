@@ -1,0 +1,37 @@
+"""Pellucid: its training loop's step, and a model as its engine runs it."""
+
+import time
+
+import numpy as np
+
+from benchmarks.job import LEARNING_RATE, MOMENTUM, Array, Job
+from pellucid import engine, layers, ops
+from pellucid.optim import SGD
+from pellucid.training import TrainingState
+from pellucid.training.loop import take_step
+from pellucid.workspace import Workspace
+
+
+class Contestant:
+    """Option `engine`: compiled or reference."""
+
+    def __init__(self, job: Job, state: dict[str, Array]) -> None:
+        engine.use(job.options["engine"])
+        model = layers.build(job.description)
+        model.load_state_dict(state)
+        sgd = SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
+        self.state = TrainingState(model, sgd, batch_size=job.batch)
+        self.model = layers.for_engine(model)
+        self.workspace = Workspace()
+
+    def batch(self, x: Array, targets: Array) -> tuple[Array, Array]:
+        return ops.make_batch(x), targets
+
+    def train(self, batch: tuple[Array, Array]) -> float:
+        with self.workspace.used():
+            step = take_step(self.state, self.model, *batch, steps=1, started=time.perf_counter())
+        return step.loss
+
+    def infer(self, x: Array) -> Array:
+        with self.workspace.used():
+            return np.ascontiguousarray(self.model(x))
