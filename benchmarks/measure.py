@@ -1,0 +1,123 @@
+"""One row of the benchmark: everybody is started, then they work turn and turn about."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from benchmarks.contestants import Contestant
+from benchmarks.job import Array, Job
+from benchmarks.machine import busy_seconds
+from benchmarks.networks import NETWORKS, flattened_shapes, initial_state
+from benchmarks.process import Worker, WorkerError, granted_processors
+from benchmarks.results import Entry, Row, Start, Turn
+
+REST = 0.3
+"""Seconds between two turns: threads that spin for a while before they sleep are asleep then."""
+STARTS = 3
+"""How often a process is started to see how long that takes."""
+
+
+class Settings(NamedTuple):
+    """How it is measured: the processors of each contestant, its turns and their length."""
+
+    threads: int
+    turns: int
+    seconds: float
+
+
+def measure(
+    task: str, network: str, batch: int, contestants: list[Contestant], settings: Settings
+) -> Row:
+    """Return the row of these contestants; who fails is in it with the reason."""
+    row = Row(task, network, batch, {contestant.name: Entry() for contestant in contestants})
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        workers: dict[str, Worker] = {}
+        outputs: dict[str, Array] = {}
+        for name, job in _jobs(task, network, batch, contestants, settings, Path(folder)):
+            worker = stack.enter_context(Worker(job, Path(folder) / f"{name}.log"))
+            try:
+                ready = worker.ready()
+            except WorkerError as error:
+                row.entries[name].problem = str(error)
+                continue
+            workers[name], outputs[name] = worker, np.array(ready["outputs"])
+            row.entries[name].start = Start(ready["first"])
+            row.entries[name].losses = ready["losses"]
+        row.compare(outputs)
+        for _ in range(settings.turns):
+            for name, worker in workers.items():
+                _take_turn(worker, row.entries[name], settings.seconds)
+    return row
+
+
+def measure_starts(
+    network: str, batch: int, contestants: list[Contestant], settings: Settings
+) -> dict[str, list[Start]]:
+    """Start each contestant several times, turn and turn about, and let it train for a turn."""
+    starts: dict[str, list[Start]] = {contestant.name: [] for contestant in contestants}
+    for turn in range(STARTS + 1):
+        for contestant in contestants:
+            once = Settings(settings.threads, turns=1, seconds=settings.seconds)
+            row = measure("training", network, batch, [contestant], once)
+            start = row.entries[contestant.name].start
+            if turn and start is not None:  # the first fills the caches on disk
+                starts[contestant.name].append(start)
+    return starts
+
+
+def _jobs(
+    task: str,
+    network: str,
+    batch: int,
+    contestants: list[Contestant],
+    settings: Settings,
+    folder: Path,
+) -> Iterator[tuple[str, Job]]:
+    input_shape, build = NETWORKS[network]
+    model = build()
+    state = folder / "state.safetensors"
+    save_file(initial_state(model), state)
+    for contestant in contestants:
+        yield (
+            contestant.name,
+            Job(
+                framework=contestant.framework,
+                options=contestant.options,
+                training=task == "training",
+                network=network,
+                description=model.describe(),
+                input_shape=input_shape,
+                flattened=flattened_shapes(model, input_shape),
+                state=str(state),
+                batch=batch,
+                threads=settings.threads,
+            ),
+        )
+
+
+def _take_turn(worker: Worker, entry: Entry, seconds: float) -> None:
+    if entry.problem is not None:
+        return
+    time.sleep(REST)
+    began, busy = time.perf_counter(), busy_seconds()
+    try:
+        done = worker.work(seconds)
+    except WorkerError as error:
+        entry.problem = str(error)
+        return
+    elapsed = time.perf_counter() - began
+    others = None
+    if busy is not None:
+        spent = (busy_seconds() or 0.0) - busy - done["processor_seconds"]
+        others = max(0.0, round(spent / elapsed / granted_processors(), 3))
+    times = done["seconds"]
+    entry.turns.append(Turn(len(times), median(times), min(times), others))
+    assert entry.start is not None
+    entry.start.imported, entry.start.peak = done["memory"]["imported"], done["memory"]["peak"]
