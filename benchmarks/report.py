@@ -1,0 +1,184 @@
+"""Write the figures into the README, and one picture of them.
+
+    python -m benchmarks.report [RESULTS]
+
+The table stands between the markers ``<!-- bench:begin -->`` and ``<!-- bench:end -->``.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.contestants import CONTESTANTS, ON_NUMPY, PELLUCID, PYTORCH
+from benchmarks.process import ROOT
+from benchmarks.results import Results, Row, geometric_mean
+from benchmarks.run import RESULTS, STARTED
+
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+IMAGE = "docs/images/benchmark"
+QUIET = 0.05
+"""The share of the processors that other programs may take without it being said."""
+COLUMNS = {
+    "training": (PELLUCID, PYTORCH, "JAX", "TensorFlow", ON_NUMPY),
+    "inference": (PELLUCID, PYTORCH, "ONNX Runtime"),
+}
+CAPTIONS = {
+    "training": (
+        "**Training**: milliseconds for one step (forward, cross entropy, backward, SGD with "
+        "momentum) on one batch, and how many times as fast as PyTorch's best."
+    ),
+    "inference": "**Inference**: milliseconds for one batch, from array to array.",
+    "footprint": (
+        f"**Around it**: `import` in a new process; from the start of a process to the first step "
+        f"of training {STARTED[0]} with batches of {STARTED[1]} done, what was compiled before "
+        "kept on disk; the most memory held while training it, and how much of that came after "
+        "the import; what `pip` installs."
+    ),
+}
+AGAINST = {"training": (PYTORCH,), "inference": (PYTORCH, "ONNX Runtime")}
+
+
+def main(path: Path = RESULTS) -> None:
+    from benchmarks.picture import draw
+
+    results = Results.load(path)
+    draw(results, ROOT / IMAGE)
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    readme.write_text(between_markers(text, markdown(results)), encoding="utf-8")
+    print(f"Written: {readme}, {ROOT / IMAGE}.svg and .png")
+
+
+def between_markers(text: str, new: str) -> str:
+    """Return `text` with what stands between the markers replaced."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"the text has no markers {BEGIN} and {END}, in this order")
+    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+
+
+def markdown(results: Results) -> str:
+    """Return everything that the README says of the results."""
+    parts = [
+        _conditions(results),
+        f"![Speed relative to PyTorch, starting time, memory and size]({IMAGE}.svg)",
+    ]
+    for task in COLUMNS:
+        if results.batches(task):
+            parts += [CAPTIONS[task], table(results, task)]
+    if results.starts:
+        parts += [CAPTIONS["footprint"], footprint_table(results)]
+    parts += list(_remarks(results))
+    return "\n\n".join(parts)
+
+
+def table(results: Results, task: str) -> str:
+    """Return the table of a task: a row for each network and batch size, and geometric means."""
+    rows = [row for row in results.rows if row.task == task]
+    families = [f for f in COLUMNS[task] if any(row.best(f) is not None for row in rows)]
+    against = [f for f in AGAINST[task] if f in families and PELLUCID in families]
+    heads = [f"{f}, its best" if f == PYTORCH else f for f in families]
+    heads += [f"against {f}" for f in against]
+    lines = []
+    for batch in results.batches(task):
+        rows = results.of(task, batch)
+        for row in rows:
+            times = [_time(row, family) for family in families]
+            ratios = [_ratio(row.ratios(PELLUCID, family)) for family in against]
+            lines.append([row.network, str(batch), *times, *ratios])
+        means = [_mean(rows, family) for family in against]
+        lines.append(["*geometric mean*", str(batch), *[""] * len(families), *means])
+    return _table(["network", "batch", *heads], lines)
+
+
+def footprint_table(results: Results) -> str:
+    """Return the table of starting time, memory and size, a row for each contestant."""
+    lines = []
+    for contestant in CONTESTANTS.values():
+        imports = results.imports.get(contestant.family)
+        start = results.start(contestant.name)
+        installed = results.installed.get(contestant.family)
+        if imports or start or installed:
+            lines.append(
+                [
+                    contestant.label,
+                    _number(median(imports), " s", 2) if imports else "",
+                    _number(start.seconds, " s", 1) if start else "",
+                    _megabytes(start.peak) if start else "",
+                    _megabytes(start.growth) if start else "",
+                    _megabytes(installed),
+                ]
+            )
+    return _table(["", "import", "first step", "memory", "after import", "installed"], lines)
+
+
+def _conditions(results: Results) -> str:
+    machine, settings = results.machine, results.settings
+    names = {"tensorflow-cpu": "tensorflow"}
+    versions = {names.get(name, name): number for name, number in results.versions.items()}
+    return (
+        f"{machine['processor']}, {settings['threads']} of {machine['processors']} processors; "
+        f"{', '.join(f'{name} {number}' for name, number in versions.items())}; {results.date}. "
+        f"float32, noise as images, the same values and batches for everybody, the same number of "
+        f"threads, a process each, {settings['turns']} turns turn and turn about. A time is the "
+        "median of the turns, a ratio the median of the turns' ratios with their range. PyTorch is "
+        "the best of eager and `torch.compile`, NCHW and channels last, in each row."
+    )
+
+
+def _remarks(results: Results) -> Iterator[str]:
+    """Yield what has to be known to judge the figures."""
+    for name, reason in results.left_out.items():
+        yield f"{CONTESTANTS[name].label} was left out: {reason}."
+    for row in results.rows:
+        for name, entry in row.entries.items():
+            if entry.problem is not None:
+                where = f"{row.network}, batch {row.batch}, {row.task}"
+                yield f"**{CONTESTANTS[name].label} does not count at {where}**: {entry.problem}."
+    shares = [turn.others for turn in results.turns() if turn.others is not None]
+    if disturbed := [share for share in shares if share > QUIET]:
+        yield (
+            f"**The machine was not quiet**: in {len(disturbed)} of {len(shares)} turns other "
+            f"programs took more than {QUIET:.0%} of its processors, {max(shares):.0%} at most."
+        )
+    yield "All figures: [benchmarks/results](benchmarks/results). Measured by `make bench`."
+
+
+def _time(row: Row, family: str) -> str:
+    best = row.best(family)
+    if best is None:
+        return "–"
+    return _number(1e3 * row.entries[best].seconds)
+
+
+def _ratio(ratios: Sequence[float]) -> str:
+    if not ratios:
+        return "–"
+    return f"**{median(ratios):.2f}×** ({min(ratios):.2f}–{max(ratios):.2f})"
+
+
+def _mean(rows: Iterable[Row], against: str) -> str:
+    ratios = [row.ratios(PELLUCID, against) for row in rows]
+    return f"**{geometric_mean(map(median, ratios)):.2f}×**" if all(ratios) else "–"
+
+
+def _number(value: float, unit: str = "", digits: int | None = None) -> str:
+    """Return the value with so many digits after the point, or with three digits in all."""
+    if digits is None:
+        digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
+    return f"{value:.{digits}f}{unit}"
+
+
+def _megabytes(size: float | None) -> str:
+    return "" if size is None else f"{size / 1e6:.0f} MB"
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    ruler = ["---", *["---:"] * (len(heads) - 1)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ruler, *lines))
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
