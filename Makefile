@@ -6,7 +6,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers clean
+.PHONY: help train test check format test-peers bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -33,8 +33,16 @@ format: $(VENV)/.installed-app-test-check  ## Put the code in its standard form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+# TensorFlow and the others stay out of the library's own environment.
+BENCH := .venv-bench
+
+bench:  ## Compare with PyTorch, JAX, TensorFlow, ONNX Runtime: an hour on a quiet machine; ARGS="--help"
+	@$(MAKE) --no-print-directory VENV=$(BENCH) $(BENCH)/.installed-app-bench
+	$(BENCH)/bin/python -m benchmarks.run $(ARGS)
+	$(if $(ARGS),,$(BENCH)/bin/python -m benchmarks.report)
+
 clean:  ## Remove .venv and everything that was made; runs/ stays
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of extras: .venv/.installed-app-test stands for pip install -e '.[app,test]'.
