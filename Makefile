@@ -36,7 +36,7 @@ format: $(VENV)/.installed-app-test-check  ## Put the code in its standard form
 # TensorFlow and the others stay out of the library's own environment.
 BENCH := .venv-bench
 
-bench:  ## Compare with PyTorch, JAX, TensorFlow, ONNX Runtime: an hour on a quiet machine; ARGS="--help"
+bench:  ## Compare speed with other libraries: about an hour, on a quiet machine
 	@$(MAKE) --no-print-directory VENV=$(BENCH) $(BENCH)/.installed-app-bench
 	$(BENCH)/bin/python -m benchmarks.run $(ARGS)
 	$(if $(ARGS),,$(BENCH)/bin/python -m benchmarks.report)
