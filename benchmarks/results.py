@@ -110,7 +110,7 @@ class Row:
         values = np.array(list(found.values()), np.float64)
         if not values.size:
             return
-        middle = np.median(values, axis=0)
+        middle = np.nanmedian(values, axis=0)  # what is no number has no vote
         scale = max(1.0, float(np.abs(middle).max()))
         for name, own in zip(found, values, strict=True):
             entry, difference = self.entries[name], float(np.abs(own - middle).max()) / scale

@@ -104,9 +104,10 @@ def test_contestants_are_timed_and_who_fails_is_told():
     assert not found.entries["torch"].turns
 
 
-def test_who_computes_something_else_does_not_count():
+@pytest.mark.parametrize("wrong", [2.001, 1.999])
+def test_who_computes_something_else_does_not_count(wrong):
     found = row(pellucid=(1.0,), torch=(2.0,), jax=(3.0,))
-    for name, loss in {"pellucid": 2.001, "torch": 2.0, "jax": 2.0}.items():
+    for name, loss in {"pellucid": wrong, "torch": 2.0, "jax": 2.0}.items():
         found.entries[name].losses = [2.5, loss]
     found.compare({name: np.ones((2, 2)) for name in found.entries})
     assert found.best("Pellucid") is None
@@ -123,6 +124,7 @@ def test_a_loss_that_is_no_number_does_not_count():
     found.entries["jax"].losses = [float("nan")]
     found.compare(outputs)
     assert found.best("JAX") is None
+    assert found.best("TensorFlow") == "tensorflow"
 
 
 def test_the_best_of_a_family_is_that_of_the_smallest_median_and_ratios_are_per_turn():
