@@ -19,6 +19,10 @@ from pellucid.home import home
 
 if "numba" not in sys.modules:  # it reads this when it is imported, and not again
     os.environ.setdefault("NUMBA_NUM_THREADS", str(threads.granted()))
+    # A thread that waits for another sleeps at once. By default it would turn round for
+    # milliseconds first, on a processor that the other may need: on a busy machine that is many
+    # times slower.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 import numba
 from numba.core import caching
