@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,10 @@ from pellucid.home import home
 
 if "numba" not in sys.modules:  # it reads this when it is imported, and not again
     os.environ.setdefault("NUMBA_NUM_THREADS", str(threads.granted()))
-    # A thread that waits for another sleeps at once. By default it would turn round for
+    # A thread that waits for another soon goes to sleep. By default it would turn round for
     # milliseconds first, on a processor that the other may need: on a busy machine that is many
     # times slower.
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 import numba
 from numba.core import caching
@@ -43,6 +43,23 @@ def jit_inline(function: Kernel) -> Any:
 def jit_serial(function: Kernel) -> Any:
     """Compile `function` for one thread; sums may be taken in another order, to use vectors."""
     return _with_cache(numba.njit(function, error_model="numpy", fastmath={"reassoc", "contract"}))
+
+
+def jit_sized(function: Kernel) -> Kernel:
+    """Compile `function` for one thread and for all; its first argument is the amount of work.
+
+    To wake another thread and to wait for it takes as long as some ten thousand steps of a loop.
+    """
+    alone, shared = jit_serial(function), jit(function)
+
+    @wraps(function)
+    def sized(work: int, *args: Any) -> None:
+        (alone if work <= _WORK_OF_ONE else shared)(work, *args)
+
+    return sized
+
+
+_WORK_OF_ONE = 1 << 15
 
 
 @cache

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.jit import jit
+from pellucid.compiled.jit import jit, jit_sized
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty
 
@@ -53,12 +53,12 @@ def add_to(x: Array, y: Array) -> Array:
     """Add y into x and return x."""
     if x.ndim != 4 or not x.transpose(2, 3, 1, 0).flags.c_contiguous:
         return reference.add_to(x, y)
-    _add(memory(x), memory(y))
+    _add(x.size, memory(x), memory(y))
     return x
 
 
-@jit
-def _add(x, y):
+@jit_sized
+def _add(work, x, y):
     H, W, C, N = x.shape
     for h in numba.prange(H):
         for w in range(W):
@@ -73,7 +73,7 @@ def flatten(x: Array) -> Array:
         return reference.flatten(x)
     N, C, H, W = x.shape
     y = empty((C, H, W, N), np.float32)
-    _pixels_last(memory(x), y)
+    _pixels_last(x.size, memory(x), y)
     return y.reshape(-1, N).T
 
 
@@ -83,12 +83,12 @@ def unflatten(y: Array, shape: Shape) -> Array:
         return reference.unflatten(y, shape)
     N, C, H, W = shape
     x = new_images(shape)
-    _pixels_first(np.ascontiguousarray(y.T).reshape(C, H, W, N), memory(x))
+    _pixels_first(y.size, np.ascontiguousarray(y.T).reshape(C, H, W, N), memory(x))
     return x
 
 
-@jit
-def _pixels_last(x, y):
+@jit_sized
+def _pixels_last(work, x, y):
     H, W, C, N = x.shape
     for h in numba.prange(H):
         for w in range(W):
@@ -97,8 +97,8 @@ def _pixels_last(x, y):
                     y[c, h, w, n] = x[h, w, c, n]
 
 
-@jit
-def _pixels_first(x, y):
+@jit_sized
+def _pixels_first(work, x, y):
     C, H, W, N = x.shape
     for h in numba.prange(H):
         for w in range(W):

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid import reference
 from pellucid.compiled.conv.direct import correlate
 from pellucid.compiled.conv.taps import forward_taps
-from pellucid.compiled.jit import jit
+from pellucid.compiled.jit import jit_sized
 from pellucid.geometry import Window
 from pellucid.types import Array
 from pellucid.workspace import empty
@@ -64,14 +64,14 @@ def _turned(x: Array) -> Array:
     """Return x (A, B) written as (B, A)."""
     y = empty(x.T.shape, np.float32)
     if x.flags.c_contiguous:
-        _turn(x, y)
+        _turn(x.size, x, y)
     else:
         y[...] = x.T
     return y
 
 
-@jit
-def _turn(x, y):
+@jit_sized
+def _turn(work, x, y):
     A, B = x.shape
     for block in numba.prange(-(-B // 16)):
         for a in range(A):

@@ -6,9 +6,9 @@ import numba
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.jit import jit, jit_serial
+from pellucid.compiled.jit import jit_sized
 
-_PIECE = 16384  # values; the smaller parameters are not worth waking threads
+_PIECE = 16384  # values
 
 
 def sgd(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
@@ -19,8 +19,7 @@ def sgd(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) ->
         return
     lr, momentum = np.float32(options["lr"]), np.float32(options["momentum"])
     for decay, w, g, v in zip(decays, *lists, strict=True):
-        rule = _sgd_alone if w.size <= _PIECE else _sgd
-        rule(*_flat(w, g, v), np.float32(decay), lr, momentum, options["nesterov"])
+        _sgd(w.size, *_flat(w, g, v), np.float32(decay), lr, momentum, options["nesterov"])
 
 
 def adam(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
@@ -42,11 +41,11 @@ def adam(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -
     )
     given = [np.float32(number) for number in numbers]
     for decay, w, g, m, s in zip(decays, *lists, strict=True):
-        rule = _adam_alone if w.size <= _PIECE else _adam
-        rule(*_flat(w, g, m, s), np.float32(decay), *given, options["decoupled"])
+        _adam(w.size, *_flat(w, g, m, s), np.float32(decay), *given, options["decoupled"])
 
 
-def _sgd_rule(w, g, v, decay, lr, momentum, nesterov):
+@jit_sized
+def _sgd(work, w, g, v, decay, lr, momentum, nesterov):
     for piece in numba.prange(-(-w.size // _PIECE)):
         for i in range(piece * _PIECE, min((piece + 1) * _PIECE, w.size)):
             change = g[i] + decay * w[i]
@@ -54,7 +53,8 @@ def _sgd_rule(w, g, v, decay, lr, momentum, nesterov):
             w[i] -= lr * (change + momentum * v[i] if nesterov else v[i])
 
 
-def _adam_rule(w, g, m, s, decay, lr, rate, correction, rest1, beta2, rest2, eps, decoupled):
+@jit_sized
+def _adam(work, w, g, m, s, decay, lr, rate, correction, rest1, beta2, rest2, eps, decoupled):
     for piece in numba.prange(-(-w.size // _PIECE)):
         for i in range(piece * _PIECE, min((piece + 1) * _PIECE, w.size)):
             change = g[i]
@@ -65,10 +65,6 @@ def _adam_rule(w, g, m, s, decay, lr, rate, correction, rest1, beta2, rest2, eps
             m[i] += rest1 * (change - m[i])
             s[i] = beta2 * s[i] + rest2 * change * change
             w[i] -= rate * m[i] / (np.sqrt(s[i]) * correction + eps)
-
-
-_sgd, _sgd_alone = jit(_sgd_rule), jit_serial(_sgd_rule)
-_adam, _adam_alone = jit(_adam_rule), jit_serial(_adam_rule)
 
 
 def _all_float32(lists: Any) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.jit import jit
+from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -69,14 +69,26 @@ def correlate(
     KH, KW = weight.shape[2:]
     blocks = groups * -(-F // rows)
     packed = empty((blocks * KH * KW * weight.shape[1] * rows,), np.float32)
-    _pack(weight, groups, rows, packed)
+    _pack(packed.size, weight, groups, rows, packed)
     # few positions leave cores without work, then blocks of filters are shared out too
     widths = -(-N // (vectors * LANES))
     shares = min(blocks, -(-32 // (y.shape[0] * y.shape[1] * widths)))
     padded = np.zeros((groups, blocks // groups * rows), np.float32)
     padded[:, :F] = bias.reshape(groups, F)
+    products = weight.size * y.shape[0] * y.shape[1] * N
     _kernel(rows, vectors)(
-        x, packed, padded.reshape(-1), y, *taps[0], *taps[1], KH, KW, groups, shares, relu
+        products // 64,
+        x,
+        packed,
+        padded.reshape(-1),
+        y,
+        *taps[0],
+        *taps[1],
+        KH,
+        KW,
+        groups,
+        shares,
+        relu,
     )
 
 
@@ -99,8 +111,8 @@ def tile_shape(filters: int, images: int) -> tuple[int, int]:
     return (large if blocks * large < 1.08 * (-(-filters // small) * small) else small), vectors
 
 
-@jit
-def _pack(weight, groups, rows, packed):
+@jit_sized
+def _pack(work, weight, groups, rows, packed):
     """(G·F, C, KH, KW) -> (G, blocks, KH, KW, C, rows): a block's filters lie side by side."""
     F, (C, KH, KW) = weight.shape[0] // groups, weight.shape[1:]
     blocks = -(-F // rows)
@@ -123,9 +135,9 @@ def _pack(weight, groups, rows, packed):
 def _kernel(ROWS: int, VECTORS: int) -> Any:
     WIDTH = VECTORS * LANES
 
-    @jit
+    @jit_sized
     def kernel(
-        x, w, bias, y,
+        work, x, w, bias, y,
         row_first, row_tap, row_source, row_length,
         column_first, column_tap, column_source, column_length,
         KH, KW, groups, shares, relu,

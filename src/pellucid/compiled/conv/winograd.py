@@ -31,7 +31,7 @@ from pellucid.compiled.conv.transforms import (
     transform_weights,
     transform_weights_back,
 )
-from pellucid.compiled.jit import jit
+from pellucid.compiled.jit import jit, jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -78,7 +78,7 @@ def _correlate(x: Array, weight: Array, bias: Array | None, y: Array, top: int, 
     rows = 6 if REGISTERS == 32 and (F > 24 or F % 6 in (0, 4, 5)) else 4
     blocks = -(-F // rows)
     packed = empty((blocks * 36 * C * rows,), np.float32)
-    _pack(transform_weights(weight), rows, packed)
+    _pack(packed.size, transform_weights(weight), rows, packed)
     offsets = np.zeros(F, np.float32) if bias is None else bias
     threads = numba.get_num_threads()
     patches = empty((threads, 36 * C * WIDTH), np.float32)
@@ -86,8 +86,8 @@ def _correlate(x: Array, weight: Array, bias: Array | None, y: Array, top: int, 
     _kernel(rows)(x, packed, offsets, y, top, left, patches, products)
 
 
-@jit
-def _pack(u, rows, packed):
+@jit_sized
+def _pack(work, u, rows, packed):
     """(36, F, C) -> (blocks, 36, C, rows): a block's filters lie side by side."""
     _, F, C = u.shape
     for block in numba.prange(-(-F // rows)):
