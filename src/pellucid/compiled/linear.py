@@ -46,7 +46,7 @@ def product(a: Array, b: Array, bias: Array | None = None) -> Array:
     y = empty((M, L), np.float32)
     offsets = np.zeros(M, np.float32) if bias is None else bias
     taps = forward_taps(_PIXEL)
-    correlate(b[None, None], a[:, :, None, None], offsets, y[None, None], taps, 1, False)
+    correlate(b[None, None], a[:, :, None, None], offsets, y[None, None], taps, 1)
     return y
 
 

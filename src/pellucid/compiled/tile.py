@@ -12,28 +12,31 @@ and are never written.
 
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from pellucid.compiled.instructions import (
+    BYTES,
+    I32,
+    I64,
+    LANES,
+    MASK,
+    REGISTERS,
+    VECTOR,
+    at,
+    by_register,
+    call,
+    fma_into,
+    lane_sum,
+    load,
+    pointer,
+    row_at,
+    splat,
+    store,
+)
 
-def _registers() -> tuple[int, int]:
-    """Return (float32 lanes of one vector register, number of vector registers) of this machine."""
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
-        return 16, 32
-    if features.get("avx"):
-        return 8, 16
-    return 4, 32 if features.get("neon") else 16
-
-
-LANES, REGISTERS = _registers()
-
-_F32, _I1, _I32, _I64 = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
-_VECTOR = ir.VectorType(_F32, LANES)
-_MASK = ir.VectorType(_I1, LANES)
-_BYTES = ir.VectorType(ir.IntType(8), LANES)
+__all__ = ["LANES", "REGISTERS"]  # and every function below
 
 
 class TileType(types.Type):
@@ -55,13 +58,13 @@ class LanesType(types.Type):
 @register_model(TileType)
 class _TileModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: TileType) -> None:
-        super().__init__(manager, kind, ir.ArrayType(_VECTOR, kind.rows * kind.vectors))
+        super().__init__(manager, kind, ir.ArrayType(VECTOR, kind.rows * kind.vectors))
 
 
 @register_model(LanesType)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: LanesType) -> None:
-        super().__init__(manager, kind, ir.ArrayType(_MASK, kind.vectors))
+        super().__init__(manager, kind, ir.ArrayType(MASK, kind.vectors))
 
 
 # What follows is written for the compiler: each function returns a signature and the code that
@@ -74,7 +77,7 @@ def zero_tile(typing: Any, rows: Any, vectors: Any) -> Any:
     tile = TileType(rows.literal_value, vectors.literal_value)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return ir.Constant(ir.ArrayType(_VECTOR, tile.rows * tile.vectors), None)
+        return ir.Constant(ir.ArrayType(VECTOR, tile.rows * tile.vectors), None)
 
     return tile(rows, vectors), code
 
@@ -85,11 +88,11 @@ def live_lanes(typing: Any, count: Any, vectors: Any) -> Any:
     lanes = LanesType(vectors.literal_value)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        count = builder.trunc(args[0], _I32) if args[0].type.width > 32 else args[0]
-        mask = ir.Constant(ir.ArrayType(_MASK, lanes.vectors), ir.Undefined)
+        count = builder.trunc(args[0], I32) if args[0].type.width > 32 else args[0]
+        mask = ir.Constant(ir.ArrayType(MASK, lanes.vectors), ir.Undefined)
         for v in range(lanes.vectors):
-            places = ir.Constant(ir.VectorType(_I32, LANES), [v * LANES + i for i in range(LANES)])
-            alive = builder.icmp_signed("<", places, _splat(builder, count))
+            places = ir.Constant(ir.VectorType(I32, LANES), [v * LANES + i for i in range(LANES)])
+            alive = builder.icmp_signed("<", places, splat(builder, count))
             mask = builder.insert_value(mask, alive, v)
         return mask
 
@@ -102,10 +105,10 @@ def read_tile(typing: Any, rows: Any, vectors: Any, y: Any, yi: Any) -> Any:
     tile = TileType(rows.literal_value, vectors.literal_value)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = _pointer(context, builder, y, args[2], args[3])
-        acc = ir.Constant(ir.ArrayType(_VECTOR, tile.rows * tile.vectors), ir.Undefined)
+        start = pointer(context, builder, y, args[2], args[3])
+        acc = ir.Constant(ir.ArrayType(VECTOR, tile.rows * tile.vectors), ir.Undefined)
         for k in range(tile.rows * tile.vectors):
-            place = builder.bitcast(_at(builder, start, k * LANES), _VECTOR.as_pointer())
+            place = builder.bitcast(at(builder, start, k * LANES), VECTOR.as_pointer())
             acc = builder.insert_value(acc, builder.load(place, align=4), k)
         return acc
 
@@ -117,9 +120,9 @@ def write_tile(typing: Any, tile: Any, y: Any, yi: Any) -> Any:
     """``y[yi …] = tile``, register after register, to be read again by `read_tile`."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = _pointer(context, builder, y, args[1], args[2])
+        start = pointer(context, builder, y, args[1], args[2])
         for k in range(tile.rows * tile.vectors):
-            place = builder.bitcast(_at(builder, start, k * LANES), _VECTOR.as_pointer())
+            place = builder.bitcast(at(builder, start, k * LANES), VECTOR.as_pointer())
             builder.store(builder.extract_value(args[0], k), place, align=4)
         return context.get_dummy_value()
 
@@ -132,15 +135,15 @@ def multiply_add(typing: Any, tile: Any, w: Any, wi: Any, x: Any, xi: Any, lanes
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         acc, w_, wi_, x_, xi_, mask = args
-        weights = _pointer(context, builder, w, w_, wi_)
-        images = _pointer(context, builder, x, x_, xi_)
+        weights = pointer(context, builder, w, w_, wi_)
+        images = pointer(context, builder, x, x_, xi_)
         runs = [
-            _load(builder, images, v, builder.extract_value(mask, v)) for v in range(tile.vectors)
+            load(builder, images, v, builder.extract_value(mask, v)) for v in range(tile.vectors)
         ]
         for r in range(tile.rows):
-            weight = _splat(builder, builder.load(_at(builder, weights, r)))
+            weight = splat(builder, builder.load(at(builder, weights, r)))
             for v, run in enumerate(runs):
-                acc = _fma_into(builder, acc, r * tile.vectors + v, weight, run)
+                acc = fma_into(builder, acc, r * tile.vectors + v, weight, run)
         return acc
 
     return tile(tile, w, wi, x, xi, lanes), code
@@ -176,11 +179,11 @@ def outer_add_some(
         def alive(number: int | None) -> Any:
             if number is None:
                 return mask
-            n = ir.Constant(_I64, number)
+            n = ir.Constant(I64, number)
             after, before = (
                 builder.icmp_signed("<=", first, n), builder.icmp_signed("<", n, end)
             )  # fmt: skip
-            return builder.and_(mask, _splat(builder, builder.and_(after, before)))
+            return builder.and_(mask, splat(builder, builder.and_(after, before)))
 
         return _outer_add(context, builder, signature, args[:7], alive)
 
@@ -190,14 +193,14 @@ def outer_add_some(
 def _outer_add(context: Any, builder: Any, signature: Any, args: Any, alive: Any) -> Any:
     tile, a, b = signature.return_type, signature.args[1], signature.args[4]
     acc, a_, ai, a_step, b_, bi, b_step = args
-    left, right = _pointer(context, builder, a, a_, ai), _pointer(context, builder, b, b_, bi)
+    left, right = pointer(context, builder, a, a_, ai), pointer(context, builder, b, b_, bi)
     columns = [
-        _load(builder, _row(builder, right, b_step, c), 0, alive(c)) for c in range(tile.vectors)
+        load(builder, row_at(builder, right, b_step, c), 0, alive(c)) for c in range(tile.vectors)
     ]
     for r in range(tile.rows):
-        run = _load(builder, _row(builder, left, a_step, r), 0, alive(None))
+        run = load(builder, row_at(builder, left, a_step, r), 0, alive(None))
         for c, column in enumerate(columns):
-            acc = _fma_into(builder, acc, r * tile.vectors + c, run, column)
+            acc = fma_into(builder, acc, r * tile.vectors + c, run, column)
     return acc
 
 
@@ -207,9 +210,9 @@ def add_rows(typing: Any, tile: Any, bias: Any, bi: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         acc, bias_, bi_ = args
-        values = _pointer(context, builder, bias, bias_, bi_)
+        values = pointer(context, builder, bias, bias_, bi_)
         for r in range(tile.rows):
-            value = _splat(builder, builder.load(_at(builder, values, r)))
+            value = splat(builder, builder.load(at(builder, values, r)))
             for k in range(r * tile.vectors, (r + 1) * tile.vectors):
                 total = builder.fadd(builder.extract_value(acc, k), value)
                 acc = builder.insert_value(acc, total, k)
@@ -224,11 +227,11 @@ def load_run(typing: Any, x: Any, xi: Any, vectors: Any, lanes: Any) -> Any:
     tile = TileType(1, vectors.literal_value)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = _pointer(context, builder, x, args[0], args[1])
-        acc = ir.Constant(ir.ArrayType(_VECTOR, tile.vectors), ir.Undefined)
+        start = pointer(context, builder, x, args[0], args[1])
+        acc = ir.Constant(ir.ArrayType(VECTOR, tile.vectors), ir.Undefined)
         for v in range(tile.vectors):
             acc = builder.insert_value(
-                acc, _load(builder, start, v, builder.extract_value(args[3], v)), v
+                acc, load(builder, start, v, builder.extract_value(args[3], v)), v
             )
         return acc
 
@@ -241,8 +244,8 @@ def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
     tile = next(kind for kind in (a, b, c) if isinstance(kind, TileType))
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _by_register(
-            builder, tile, args, lambda x, y, z: _call(builder, "llvm.fmuladd", x, y, z)
+        return by_register(
+            builder, tile, args, lambda x, y, z: call(builder, "llvm.fmuladd", x, y, z)
         )
 
     return tile(a, b, c), code
@@ -254,7 +257,7 @@ def add(typing: Any, a: Any, b: Any) -> Any:
     tile = a if isinstance(a, TileType) else b
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _by_register(builder, tile, args, builder.fadd)
+        return by_register(builder, tile, args, builder.fadd)
 
     return tile(a, b), code
 
@@ -264,12 +267,12 @@ def relu_tile(typing: Any, tile: Any) -> Any:
     """``max(tile, 0)``; what is not a number stays so."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        zero = ir.Constant(_VECTOR, None)
+        zero = ir.Constant(VECTOR, None)
 
         def relu(x: Any) -> Any:
             return builder.select(builder.fcmp_ordered("<", x, zero), zero, x)
 
-        return _by_register(builder, tile, args, relu)
+        return by_register(builder, tile, args, relu)
 
     return tile(tile), code
 
@@ -281,7 +284,7 @@ def _comparison(sign: str, unordered: bool) -> Any:
 
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             test = builder.fcmp_unordered if unordered else builder.fcmp_ordered
-            return _by_register(builder, lanes, args, lambda x, y: test(sign, x, y))
+            return by_register(builder, lanes, args, lambda x, y: test(sign, x, y))
 
         return lanes(a, b), code
 
@@ -300,7 +303,7 @@ def choose(typing: Any, mask: Any, a: Any, b: Any) -> Any:
     tile = a if isinstance(a, TileType) else b
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _by_register(builder, tile, args, builder.select)
+        return by_register(builder, tile, args, builder.select)
 
     return tile(mask, a, b), code
 
@@ -310,7 +313,7 @@ def either(typing: Any, a: Any, b: Any) -> Any:
     """Where the mask `a` or the mask `b` is true."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _by_register(builder, a, args, builder.or_)
+        return by_register(builder, a, args, builder.or_)
 
     return a(a, b), code
 
@@ -320,10 +323,10 @@ def store_bytes(typing: Any, tile: Any, y: Any, yi: Any, lanes: Any) -> Any:
     """``y[yi …] = tile``, each number as one byte."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = _pointer(context, builder, y, args[1], args[2])
+        start = pointer(context, builder, y, args[1], args[2])
         for v in range(tile.vectors):
-            value = builder.fptoui(builder.extract_value(args[0], v), _BYTES)
-            _store(builder, value, start, v, args[3])
+            value = builder.fptoui(builder.extract_value(args[0], v), BYTES)
+            store(builder, value, start, v, args[3])
         return context.get_dummy_value()
 
     return types.void(tile, y, yi, lanes), code
@@ -335,11 +338,11 @@ def load_bytes(typing: Any, x: Any, xi: Any, vectors: Any, lanes: Any) -> Any:
     tile = TileType(1, vectors.literal_value)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = _pointer(context, builder, x, args[0], args[1])
-        acc = ir.Constant(ir.ArrayType(_VECTOR, tile.vectors), ir.Undefined)
+        start = pointer(context, builder, x, args[0], args[1])
+        acc = ir.Constant(ir.ArrayType(VECTOR, tile.vectors), ir.Undefined)
         for v in range(tile.vectors):
             value = builder.uitofp(
-                _load(builder, start, v, builder.extract_value(args[3], v), _BYTES), _VECTOR
+                load(builder, start, v, builder.extract_value(args[3], v), BYTES), VECTOR
             )
             acc = builder.insert_value(acc, value, v)
         return acc
@@ -353,13 +356,13 @@ def store_tile(typing: Any, tile: Any, y: Any, yi: Any, stride: Any, rows: Any, 
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         acc, y_, yi_, stride_, rows_, mask = args
-        start = _pointer(context, builder, y, y_, yi_)
+        start = pointer(context, builder, y, y_, yi_)
         for r in range(tile.rows):
             with builder.if_then(builder.icmp_signed(">", rows_, ir.Constant(rows_.type, r))):
-                row = _row(builder, start, stride_, r)
+                row = row_at(builder, start, stride_, r)
                 for v in range(tile.vectors):
                     value = builder.extract_value(acc, r * tile.vectors + v)
-                    _store(builder, value, row, v, mask)
+                    store(builder, value, row, v, mask)
         return context.get_dummy_value()
 
     return types.void(tile, y, yi, stride, rows, lanes), code
@@ -371,101 +374,13 @@ def add_sums(typing: Any, tile: Any, y: Any, yi: Any, stride: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         acc, y_, yi_, stride_ = args
-        start = _pointer(context, builder, y, y_, yi_)
+        start = pointer(context, builder, y, y_, yi_)
         for r in range(tile.rows):
-            row = _row(builder, start, stride_, r)
+            row = row_at(builder, start, stride_, r)
             for v in range(tile.vectors):
-                total = _lane_sum(builder, builder.extract_value(acc, r * tile.vectors + v))
-                place = _at(builder, row, v)
+                total = lane_sum(builder, builder.extract_value(acc, r * tile.vectors + v))
+                place = at(builder, row, v)
                 builder.store(builder.fadd(builder.load(place), total), place)
         return context.get_dummy_value()
 
     return types.void(tile, y, yi, stride), code
-
-
-# The instructions themselves
-
-
-def _by_register(builder: Any, kind: Any, args: Any, instruction: Any) -> Any:
-    """Return what `instruction` makes of each register; a number goes to all lanes."""
-    masks = isinstance(kind, LanesType)
-    count = kind.vectors if masks else kind.rows * kind.vectors
-    result = ir.Constant(ir.ArrayType(_MASK if masks else _VECTOR, count), ir.Undefined)
-    for k in range(count):
-        operands = [
-            builder.extract_value(arg, k) if isinstance(arg.type, ir.ArrayType)
-            else _splat(builder, arg)
-            for arg in args
-        ]  # fmt: skip
-        result = builder.insert_value(result, instruction(*operands), k)
-    return result
-
-
-def _call(builder: Any, name: str, *operands: Any) -> Any:
-    kind = ir.FunctionType(_VECTOR, [_VECTOR] * len(operands))
-    function = cgutils.get_or_insert_function(builder.module, kind, f"{name}.{_name(_VECTOR)}")
-    return builder.call(function, operands)
-
-
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
-
-
-def _at(builder: Any, pointer: Any, offset: int) -> Any:
-    return builder.gep(pointer, [ir.Constant(_I64, offset)])
-
-
-def _row(builder: Any, pointer: Any, stride: Any, row: int) -> Any:
-    return builder.gep(pointer, [builder.mul(stride, ir.Constant(stride.type, row))])
-
-
-def _splat(builder: Any, scalar: Any) -> Any:
-    kind = ir.VectorType(scalar.type, LANES)
-    undefined = ir.Constant(kind, ir.Undefined)
-    one = builder.insert_element(undefined, scalar, ir.Constant(_I32, 0))
-    places = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-    return builder.shuffle_vector(one, undefined, places)
-
-
-def _fma_into(builder: Any, acc: Any, k: int, a: Any, b: Any) -> Any:
-    total = _call(builder, "llvm.fmuladd", a, b, builder.extract_value(acc, k))
-    return builder.insert_value(acc, total, k)
-
-
-def _load(builder: Any, pointer: Any, v: int, alive: Any, kind: Any = _VECTOR) -> Any:
-    place = builder.bitcast(_at(builder, pointer, v * LANES), kind.as_pointer())
-    if alive is None:
-        return builder.load(place, align=1)
-    load = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(kind, [kind.as_pointer(), _I32, _MASK, kind]),
-        f"llvm.masked.load.{_name(kind)}.p0",
-    )
-    return builder.call(load, [place, ir.Constant(_I32, 1), alive, ir.Constant(kind, None)])
-
-
-def _store(builder: Any, value: Any, pointer: Any, v: int, mask: Any) -> None:
-    kind = value.type
-    place = builder.bitcast(_at(builder, pointer, v * LANES), kind.as_pointer())
-    store = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), _I32, _MASK]),
-        f"llvm.masked.store.{_name(kind)}.p0",
-    )
-    builder.call(store, [value, place, ir.Constant(_I32, 1), builder.extract_value(mask, v)])
-
-
-def _name(kind: Any) -> str:
-    return f"v{LANES}{'f32' if kind is _VECTOR else 'i8'}"
-
-
-def _lane_sum(builder: Any, vector: Any) -> Any:
-    """Return the sum by halves: lanes i and i + half, then again, until one is left."""
-    width = LANES
-    while width > 1:
-        width //= 2
-        places = [min(i + width, LANES - 1) for i in range(LANES)]
-        kind = ir.VectorType(_I32, LANES)
-        moved = builder.shuffle_vector(vector, vector, ir.Constant(kind, places))
-        vector = builder.fadd(vector, moved)
-    return builder.extract_element(vector, ir.Constant(_I32, 0))

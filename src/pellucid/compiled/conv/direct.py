@@ -24,7 +24,6 @@ from pellucid.compiled.tile import (
     add_rows,
     live_lanes,
     multiply_add,
-    relu_tile,
     store_tile,
     zero_tile,
 )
@@ -37,15 +36,11 @@ _ROWS = (
 )
 
 
-def forward(
-    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, relu: bool = False
-) -> Array:
-    """Return the convolution of x (N, C, H, W), with bias and ReLU where asked for."""
+def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int) -> Array:
+    """Return the convolution of x (N, C, H, W) with weight (F, C/groups, KH, KW), plus bias."""
     y = layout.new_images((len(x), len(weight), *window.output_size))
     offsets = np.zeros(len(weight), np.float32) if bias is None else bias
-    correlate(
-        layout.memory(x), weight, offsets, layout.memory(y), forward_taps(window), groups, relu
-    )
+    correlate(layout.memory(x), weight, offsets, layout.memory(y), forward_taps(window), groups)
     return y
 
 
@@ -57,13 +52,11 @@ def input_gradient(
     zeros = np.zeros(input_shape[1], np.float32)
     taps = gradient_taps(window)
     kernels = turned(weight, groups)
-    correlate(layout.memory(dy), kernels, zeros, layout.memory(dx), taps, groups, False)
+    correlate(layout.memory(dy), kernels, zeros, layout.memory(dx), taps, groups)
     return dx
 
 
-def correlate(
-    x: Array, weight: Array, bias: Array, y: Array, taps: Any, groups: int, relu: bool
-) -> None:
+def correlate(x: Array, weight: Array, bias: Array, y: Array, taps: Any, groups: int) -> None:
     F, N = len(weight) // groups, x.shape[3]
     rows, vectors = tile_shape(F, N)
     KH, KW = weight.shape[2:]
@@ -88,7 +81,6 @@ def correlate(
         KW,
         groups,
         shares,
-        relu,
     )
 
 
@@ -140,7 +132,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         work, x, w, bias, y,
         row_first, row_tap, row_source, row_length,
         column_first, column_tap, column_source, column_length,
-        KH, KW, groups, shares, relu,
+        KH, KW, groups, shares,
     ):  # fmt: skip
         _, W, C, N = x.shape
         OH, OW, F, _ = y.shape
@@ -173,8 +165,6 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                                     wi += ROWS
                                     xi += N
                 tile = add_rows(tile, bias, block * ROWS)
-                if relu:
-                    tile = relu_tile(tile)
                 yi = (position * F + group * F_group + f) * N + n
                 store_tile(tile, ys, yi, N, F_group - f, lanes)
 

@@ -1,0 +1,112 @@
+"""The machine instructions that a tile's functions are made of.
+
+Each function adds instructions to what is being compiled and returns the value that they leave.
+"""
+
+from typing import Any
+
+from llvmlite import binding, ir
+from numba.core import cgutils
+
+
+def _registers() -> tuple[int, int]:
+    """Return (float32 lanes of one vector register, number of vector registers) of this machine."""
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f"):
+        return 16, 32
+    if features.get("avx"):
+        return 8, 16
+    return 4, 32 if features.get("neon") else 16
+
+
+LANES, REGISTERS = _registers()
+
+F32, I1, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
+VECTOR = ir.VectorType(F32, LANES)
+MASK = ir.VectorType(I1, LANES)
+BYTES = ir.VectorType(ir.IntType(8), LANES)
+
+
+def by_register(builder: Any, kind: Any, args: Any, instruction: Any) -> Any:
+    """Return what `instruction` makes of each register; a number goes to all lanes."""
+    masks = not hasattr(kind, "rows")  # lanes have registers, but no rows
+    count = kind.vectors if masks else kind.rows * kind.vectors
+    result = ir.Constant(ir.ArrayType(MASK if masks else VECTOR, count), ir.Undefined)
+    for k in range(count):
+        operands = [
+            builder.extract_value(arg, k) if isinstance(arg.type, ir.ArrayType)
+            else splat(builder, arg)
+            for arg in args
+        ]  # fmt: skip
+        result = builder.insert_value(result, instruction(*operands), k)
+    return result
+
+
+def call(builder: Any, name: str, *operands: Any) -> Any:
+    kind = ir.FunctionType(VECTOR, [VECTOR] * len(operands))
+    function = cgutils.get_or_insert_function(builder.module, kind, f"{name}.{name_of(VECTOR)}")
+    return builder.call(function, operands)
+
+
+def pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [index])
+
+
+def at(builder: Any, pointer: Any, offset: int) -> Any:
+    return builder.gep(pointer, [ir.Constant(I64, offset)])
+
+
+def row_at(builder: Any, pointer: Any, stride: Any, row: int) -> Any:
+    return builder.gep(pointer, [builder.mul(stride, ir.Constant(stride.type, row))])
+
+
+def splat(builder: Any, scalar: Any) -> Any:
+    kind = ir.VectorType(scalar.type, LANES)
+    undefined = ir.Constant(kind, ir.Undefined)
+    one = builder.insert_element(undefined, scalar, ir.Constant(I32, 0))
+    places = ir.Constant(ir.VectorType(I32, LANES), [0] * LANES)
+    return builder.shuffle_vector(one, undefined, places)
+
+
+def fma_into(builder: Any, acc: Any, k: int, a: Any, b: Any) -> Any:
+    total = call(builder, "llvm.fmuladd", a, b, builder.extract_value(acc, k))
+    return builder.insert_value(acc, total, k)
+
+
+def load(builder: Any, pointer: Any, v: int, alive: Any, kind: Any = VECTOR) -> Any:
+    place = builder.bitcast(at(builder, pointer, v * LANES), kind.as_pointer())
+    if alive is None:
+        return builder.load(place, align=1)
+    load = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(kind, [kind.as_pointer(), I32, MASK, kind]),
+        f"llvm.masked.load.{name_of(kind)}.p0",
+    )
+    return builder.call(load, [place, ir.Constant(I32, 1), alive, ir.Constant(kind, None)])
+
+
+def store(builder: Any, value: Any, pointer: Any, v: int, mask: Any) -> None:
+    kind = value.type
+    place = builder.bitcast(at(builder, pointer, v * LANES), kind.as_pointer())
+    store = cgutils.get_or_insert_function(
+        builder.module,
+        ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), I32, MASK]),
+        f"llvm.masked.store.{name_of(kind)}.p0",
+    )
+    builder.call(store, [value, place, ir.Constant(I32, 1), builder.extract_value(mask, v)])
+
+
+def name_of(kind: Any) -> str:
+    return f"v{LANES}{'f32' if kind is VECTOR else 'i8'}"
+
+
+def lane_sum(builder: Any, vector: Any) -> Any:
+    """Return the sum by halves: lanes i and i + half, then again, until one is left."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        places = [min(i + width, LANES - 1) for i in range(LANES)]
+        kind = ir.VectorType(I32, LANES)
+        moved = builder.shuffle_vector(vector, vector, ir.Constant(kind, places))
+        vector = builder.fadd(vector, moved)
+    return builder.extract_element(vector, ir.Constant(I32, 0))
