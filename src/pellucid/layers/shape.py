@@ -13,7 +13,8 @@ from pellucid.types import Array, Shape
 class Flatten(Layer):
     """The axes from `start_dim` to `end_dim` become one; both pass values and gradients unchanged.
 
-    It is a view: the images' order in memory, batch last, is kept, and nothing is copied.
+    On the reference engine it is a view, where the batch lies last in memory; the compiled engine
+    brings the channels before the positions, a run of images at a time.
 
     >>> Flatten().output_shape((64, 16, 5, 5))
     (64, 400)
