@@ -8,13 +8,30 @@
 (5, 2)
 """
 
-from pellucid import data, engine, errors, layers, losses, models, ops, optim, training
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pellucid import (
+    data,
+    engine,
+    errors,
+    interchange,
+    layers,
+    losses,
+    models,
+    ops,
+    optim,
+    training,
+)
 from pellucid.evaluation import Evaluation, evaluate, predict
 from pellucid.interchange.safetensors import load, save
 from pellucid.layers import fuse, initialize
 from pellucid.models import summary
 from pellucid.preprocessing import Preprocessing
 from pellucid.training import find_rate, fit, train
+
+if TYPE_CHECKING:
+    from pellucid import explain, view
 
 __version__ = "0.1.0"
 
@@ -25,10 +42,12 @@ __all__ = [
     "engine",
     "errors",
     "evaluate",
+    "explain",
     "find_rate",
     "fit",
     "fuse",
     "initialize",
+    "interchange",
     "layers",
     "load",
     "losses",
@@ -40,4 +59,17 @@ __all__ = [
     "summary",
     "train",
     "training",
+    "view",
 ]
+
+_LATER = {"explain": "pellucid.explain", "view": "pellucid.view"}
+"""Names whose modules are loaded when they are first asked for, with what they need."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'pellucid' has no attribute '{name}'")
+    module = import_module(_LATER[name])
+    found = getattr(module, name, module)
+    globals()[name] = found
+    return found

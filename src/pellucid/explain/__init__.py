@@ -1,0 +1,1 @@
+"""What happens inside a network, as plain arrays; `pellucid.view` draws them."""

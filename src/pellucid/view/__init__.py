@@ -1,0 +1,1 @@
+"""Pictures of networks, runs and mathematics; each function returns a Matplotlib figure."""
