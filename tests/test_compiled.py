@@ -293,6 +293,28 @@ def test_kernels_are_compiled_once_and_then_read_from_disk(tmp_path):
     assert said[1] == ""
 
 
+SHARE = """
+import numba, numpy as np
+from pellucid.compiled.jit import jit_sized
+
+@jit_sized
+def threads(work, ids):
+    for i in numba.prange(len(ids)):
+        ids[i] = numba.get_thread_id()
+
+ids = np.empty(1000, np.int64)
+for work in (1, 1 << 20):
+    threads(work, ids)
+    print(len(set(ids)))
+"""
+
+
+def test_a_kernel_compiled_for_one_thread_is_not_taken_for_the_one_that_shares_its_work(tmp_path):
+    for _ in range(2):  # compiled, then read from disk
+        said, _ = run_python(SHARE, PELLUCID_HOME=str(tmp_path), NUMBA_NUM_THREADS="2")
+        assert said.split() == ["1", "2"]
+
+
 @pytest.mark.parametrize("damage", [b"", b"nonsense"])
 def test_a_damaged_cache_is_compiled_anew(tmp_path, damage):
     run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))
