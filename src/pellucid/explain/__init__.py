@@ -1,1 +1,5 @@
-"""What happens inside a network, as plain arrays; `pellucid.view` draws them."""
+"""Seeing inside: what a network has learned and why it decides as it does, as plain arrays."""
+
+from pellucid.explain.activations import activations
+
+__all__ = ["activations"]

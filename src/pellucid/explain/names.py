@@ -1,0 +1,60 @@
+"""What the layers of a model are called, each time they are used."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pellucid.errors import PellucidError, unknown
+from pellucid.layers import Layer
+from pellucid.layers.base import join
+
+
+class Uses:
+    """Names for each use of a layer during one pass: its path, and "path#2" the second time.
+
+    The paths are those of `Layer.walk`. A part whose children's names stand in its own place, such
+    as a residual block's body, is called "body"; the model itself is "".
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> relu = nn.ReLU()
+    >>> uses = Uses(nn.Sequential(nn.Sequential(act=relu), relu))
+    >>> uses(relu), uses(relu)
+    ('0.act', '0.act#2')
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self.paths: dict[int, str] = {}
+        self._visit("", "", model)
+        self.counts: Counter[str] = Counter()
+
+    def _visit(self, path: str, own: str, layer: Layer) -> None:
+        if id(layer) in self.paths:
+            return
+        self.paths[id(layer)] = own
+        for name, child in layer.children().items():
+            self._visit(join(path, name), join(path, name or "body"), child)
+
+    def __call__(self, layer: Layer) -> str:
+        """Return the name of this use."""
+        path = self.paths.get(id(layer), type(layer).__name__)
+        self.counts[path] += 1
+        count = self.counts[path]
+        return path if count == 1 else f"{path}#{count}"
+
+    @property
+    def seen(self) -> list[str]:
+        """The names of all uses so far."""
+        return [
+            path if i == 1 else f"{path}#{i}"
+            for path, count in self.counts.items()
+            for i in range(1, count + 1)
+        ]
+
+
+def check_names(wanted: Iterable[str], known: Iterable[str]) -> None:
+    """Raise an error for the first of `wanted` that is not in `known`."""
+    names = list(known)
+    for name in wanted:
+        if name not in names:
+            raise PellucidError(unknown("layer", name, [known for known in names if known]))
