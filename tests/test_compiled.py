@@ -302,6 +302,7 @@ def threads(work, ids):
     for i in numba.prange(len(ids)):
         ids[i] = numba.get_thread_id()
 
+numba.set_num_threads(2)
 ids = np.empty(1000, np.int64)
 for work in (1, 1 << 20):
     threads(work, ids)
