@@ -2,6 +2,7 @@
 
 from pellucid.training.checkpoint import restore, resume, save_checkpoint, save_checkpoints
 from pellucid.training.consumers import log_csv, stop_early, stop_on_signal
+from pellucid.training.gradients import GradientFlow, read_gradients, record_gradients
 from pellucid.training.loop import fit, records, train
 from pellucid.training.progress import show_progress
 from pellucid.training.rate_finder import RateSearch, find_rate
@@ -10,6 +11,7 @@ from pellucid.training.state import TrainingState
 
 __all__ = [
     "Epoch",
+    "GradientFlow",
     "History",
     "RateSearch",
     "Record",
@@ -18,6 +20,8 @@ __all__ = [
     "find_rate",
     "fit",
     "log_csv",
+    "read_gradients",
+    "record_gradients",
     "records",
     "restore",
     "resume",

@@ -113,8 +113,9 @@ def fit(
 def records(state: TrainingState, data: Data, validation: Data | None = None) -> Iterator[Record]:
     """Carry a training run on to its end: yield a `Step` for every update, an `Epoch` at its end.
 
-    Whenever it yields, `state` is whole: what is saved then continues exactly from there. Errors in
-    what was given are raised before the first record is asked for.
+    Whenever it yields, `state` is whole: what is saved then continues exactly from there. After a
+    `Step`, each parameter's `grad` is what the optimiser used in it. Errors in what was given are
+    raised before the first record is asked for.
     """
     return _records(state, *prepare(state, data, validation))
 
