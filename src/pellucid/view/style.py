@@ -1,0 +1,233 @@
+"""How pictures look, and how they are written to a file.
+
+Every picture is made inside a function marked `styled` on what `figure` returns. It has no
+background and few colours of its own, and as SVG it brings both of its sets with it: dark ink for a
+light page, light ink for a dark one. Colours of categories are Okabe and Ito's, which people with
+any kind of colour vision tell apart; colours of quantities are perceptually uniform.
+"""
+
+import io
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib
+import numpy as np
+from matplotlib import rcsetup
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pellucid.errors import FileError, ShapeError
+from pellucid.files import atomic_write
+from pellucid.preprocessing import Preprocessing
+from pellucid.types import Array
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+INK, SOFT, FAINT, PAPER = "#1d2126", "#5b636d", "#d3d8de", "#fdfdfe"
+"""Text and lines that matter; what is said in passing; grids and borders; behind everything."""
+
+ON_DARK = {INK: "#e9ecef", SOFT: "#a4adb8", FAINT: "#444c56", PAPER: "#16191d"}
+"""What takes their place on a dark page."""
+
+BLUE, ORANGE, GREEN, VERMILLION = "#0072b2", "#e69f00", "#009e73", "#d55e00"
+PURPLE, SKY, YELLOW = "#cc79a7", "#56b4e9", "#f0e442"
+
+PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW)
+"""Colours of categories, in this order. Source: Okabe, Ito, "Color universal design", 2008."""
+
+SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
+"""Colour maps of quantities that begin at 0, and of those with a sign, centred at 0."""
+
+SMALL, MEDIUM, LARGE = 8.0, 9.0, 11.0
+"""Sizes of text, in points."""
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": MEDIUM,
+    "text.color": INK,
+    "axes.prop_cycle": rcsetup.cycler(color=PALETTE),
+    "axes.facecolor": "none",
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": SOFT,
+    "axes.titlecolor": INK,
+    "axes.titlelocation": "left",
+    "axes.titlesize": LARGE,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": False,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelcolor": SOFT,
+    "ytick.labelcolor": SOFT,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "legend.frameon": False,
+    "legend.fontsize": SMALL,
+    "lines.linewidth": 1.8,
+    "image.cmap": SEQUENTIAL,
+    "image.interpolation": "nearest",
+    "figure.facecolor": "none",
+    "figure.edgecolor": "none",
+    "savefig.facecolor": "auto",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "pellucid",
+    "text.parse_math": False,
+}
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Make `draw` use the library's style, whatever the user's is, and leave the user's alone."""
+
+    @wraps(draw)
+    def drawing(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.rc_context(_settings()):
+            return draw(*args, **kwargs)
+
+    return drawing
+
+
+def figure(width: float = 6.4, height: float = 4.0) -> Figure:
+    """Return an empty figure of that size in inches; it sets out its parts without overlap."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
+    """Return what to draw on: `ax` and its figure where it is given, or else a new figure's."""
+    if ax is None:
+        made = figure(width, height)
+        return made, made.add_subplot()
+    found = ax.get_figure(root=True)
+    assert found is not None
+    return found, ax
+
+
+def bare(ax: Axes) -> Axes:
+    """Take ticks and borders away, as an image needs none."""
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def save(figure: Figure, path: str | Path, dpi: int = 160) -> Path:
+    """Write a figure as its suffix says: ``.svg``, or ``.png`` on light paper.
+
+    Examples
+    --------
+    >>> drawn = figure()
+    >>> _ = drawn.add_subplot().plot([1, 2])
+    >>> save(drawn, "line.svg").name
+    'line.svg'
+    """
+    path = Path(path)
+    if path.suffix == ".svg":
+        atomic_write(path, svg(figure).encode())
+    elif path.suffix == ".png":
+        atomic_write(path, png(figure, dpi))
+    else:
+        raise FileError(f"a picture is saved as .svg or .png, not as '{path.name}'")
+    return path
+
+
+@styled
+def png(figure: Figure, dpi: int = 160) -> bytes:
+    """Return a figure as a PNG image on light paper."""
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=dpi, facecolor=PAPER, metadata={"Software": None})
+    return written.getvalue()
+
+
+@styled
+def svg(figure: Figure) -> str:
+    """Return a figure as SVG text: for the same figure the same text, without date.
+
+    On a dark page (``prefers-color-scheme: dark``) its ink is light. It begins with ``<svg``, so
+    that it can stand in HTML as it is.
+    """
+    written = io.StringIO()
+    figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
+    text = written.getvalue()
+    head, inside, rest = text[text.index("<svg") :].partition(">")
+    return head + inside + f"\n <style>{_dark_rules()}</style>" + rest
+
+
+def to_rgb(image: Array, preprocessing: Preprocessing | None = None) -> Array:
+    """Return an image as it can be shown: (H, W, 3), between 0 and 1.
+
+    Whole numbers are taken to go from 0 to 255, and so are others where they do not fit between
+    0 and 1. Values that fit neither are stretched: the lowest becomes 0, the highest 1.
+
+    Parameters
+    ----------
+    image
+        (H, W) or (C, H, W): one channel is grey, three are red, green and blue, and of any other
+        number the mean is shown, in grey.
+    preprocessing
+        What the image went through (`model.preprocessing`), to be undone.
+
+    Raises
+    ------
+    ShapeError
+        It is no image.
+
+    Examples
+    --------
+    >>> to_rgb(np.array([[0, 255]], np.uint8))[0]
+    array([[0., 0., 0.],
+           [1., 1., 1.]])
+    """
+    given = np.asarray(image)
+    x = np.nan_to_num(given.astype(np.float64))
+    if x.ndim == 2:
+        x = x[None]
+    if x.ndim != 3 or not x.size:
+        raise ShapeError(f"an image is (C, H, W) or (H, W), not {given.shape}")
+    stored_to_255 = given.dtype.kind in "iu"
+    if preprocessing is not None:
+        mean, scale = np.array([preprocessing.mean, preprocessing.scale])[:, :, None, None]
+        x, stored_to_255 = x * scale + mean, bool((mean + 2 * scale).max() > 2)
+    x = _between_0_and_1(x, stored_to_255)
+    if len(x) != 3:
+        x = np.repeat(x.mean(axis=0, keepdims=True), 3, axis=0)
+    return np.ascontiguousarray(x.transpose(1, 2, 0))
+
+
+def _between_0_and_1(x: Array, to_255: bool) -> Array:
+    low, high = x.min(), x.max()
+    slack = 0.01  # what rounding in an augmentation or in undoing the preprocessing may leave
+    if not to_255 and low >= -slack and high <= 1 + slack:
+        return np.asarray(x.clip(0, 1))
+    if low >= -255 * slack and high <= 255 * (1 + slack):
+        return np.asarray((x / 255).clip(0, 1))
+    return np.asarray((x - low) / (high - low))
+
+
+def shortened(text: str, longest: int = 18) -> str:
+    """Return `text`, cut in the middle where it is longer than that.
+
+    >>> shortened("great white pelican", 11)
+    'great…lican'
+    """
+    keep = longest - 1
+    if len(text) <= longest:
+        return text
+    return f"{text[: keep - keep // 2]}…{text[len(text) - keep // 2 :]}"
+
+
+def _settings() -> Any:
+    """Return all settings but those of the backend in which the user shows pictures."""
+    defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if "backend" not in k}
+    return defaults | _RC
+
+
+def _dark_rules() -> str:
+    rules = "".join(
+        f'svg [style*="{kind}: {light}"]{{{kind}:{dark}!important}}'
+        for light, dark in ON_DARK.items()
+        for kind in ("fill", "stroke")
+    )
+    return f"@media(prefers-color-scheme:dark){{{rules}}}"
