@@ -1,5 +1,23 @@
 """Seeing inside: what a network has learned and why it decides as it does, as plain arrays."""
 
 from pellucid.explain.activations import activations
+from pellucid.explain.cam import grad_cam, grad_cam_plus_plus, last_maps
+from pellucid.explain.gradients import Gradients, gradients
+from pellucid.explain.integrated import completeness_error, integrated_gradients
+from pellucid.explain.occlusion import occlusion
+from pellucid.explain.saliency import guided_backpropagation, saliency, smooth_grad
 
-__all__ = ["activations"]
+__all__ = [
+    "Gradients",
+    "activations",
+    "completeness_error",
+    "grad_cam",
+    "grad_cam_plus_plus",
+    "gradients",
+    "guided_backpropagation",
+    "integrated_gradients",
+    "last_maps",
+    "occlusion",
+    "saliency",
+    "smooth_grad",
+]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.explain.inputs import chunks, network_inputs, stored
+from pellucid.explain.inputs import chunks, joined, network_inputs, stored
 from pellucid.explain.names import Uses, check_names
 from pellucid.layers import Layer, observe
 from pellucid.layers.base import run_forward
@@ -59,7 +59,7 @@ def activations(
         for part in chunks(len(x), batch_size)
     ]
     names = parts[0] if wanted is None else wanted
-    return {name: np.ascontiguousarray(np.concatenate([p[name] for p in parts])) for name in names}
+    return {name: joined(part[name] for part in parts) for name in names}
 
 
 def _outputs(model: Layer, x: Array, wanted: Sequence[str] | None) -> dict[str, Array]:

@@ -1,6 +1,6 @@
 """From images, as a user has them, to what the network computes with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -47,7 +47,39 @@ def dtype_of(model: Layer) -> np.dtype[Any]:
 
 def chunks(count: int, batch_size: int) -> Iterator[slice]:
     """Yield slices of at most `batch_size` that together are ``range(count)``."""
-    if batch_size < 1:
-        raise PellucidError(f"the batch size is at least 1, not {batch_size}")
+    check_positive(batch_size=batch_size)
     for start in range(0, count, batch_size):
         yield slice(start, min(start + batch_size, count))
+
+
+def reference(model: Layer, images: Array, value: Any) -> Array:
+    """Return, for each of `images`, an image of `value` as what the network computes with.
+
+    `value` is in the images' units: one number, one for each channel, or an image. Without it, it
+    is 0 for the network, which is the mean colour of the training images where it preprocesses.
+    """
+    if value is None:
+        return np.zeros_like(network_inputs(model, images))
+    given = np.asarray(value, np.float64)
+    if given.ndim == 1 and images.ndim == 4:
+        given = given[:, None, None]
+    try:
+        whole = np.broadcast_to(given, images.shape)
+    except ValueError:
+        raise ShapeError(
+            "give one number, one for each channel, or an image; "
+            f"shape {given.shape} does not fit images of shape {images.shape[1:]}"
+        ) from None
+    return network_inputs(model, whole)
+
+
+def check_positive(**given: int) -> None:
+    """Raise an error for the first number that is below 1, by its name."""
+    for name, number in given.items():
+        if number < 1:
+            raise PellucidError(f"{name} is at least 1, not {number}")
+
+
+def joined(parts: Iterable[Array]) -> Array:
+    """Return what was computed in parts as one array."""
+    return np.ascontiguousarray(np.concatenate(list(parts)))

@@ -37,19 +37,19 @@ class Uses:
 
     def __call__(self, layer: Layer) -> str:
         """Return the name of this use."""
-        path = self.paths.get(id(layer), type(layer).__name__)
-        self.counts[path] += 1
-        count = self.counts[path]
-        return path if count == 1 else f"{path}#{count}"
+        return next_use(self.paths.get(id(layer), type(layer).__name__), self.counts)
 
     @property
     def seen(self) -> list[str]:
         """The names of all uses so far."""
-        return [
-            path if i == 1 else f"{path}#{i}"
-            for path, count in self.counts.items()
-            for i in range(1, count + 1)
-        ]
+        again: Counter[str] = Counter()
+        return [next_use(path, again) for path in self.counts.elements()]
+
+
+def next_use(path: str, counts: Counter[str]) -> str:
+    """Count one more use of `path` and return its name."""
+    counts[path] += 1
+    return path if counts[path] == 1 else f"{path}#{counts[path]}"
 
 
 def check_names(wanted: Iterable[str], known: Iterable[str]) -> None:

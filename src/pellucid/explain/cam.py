@@ -1,0 +1,169 @@
+"""Where a network looks: class activation maps by gradients."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.errors import ShapeError
+from pellucid.explain.gradients import passes
+from pellucid.explain.inputs import joined, network_inputs, stored
+from pellucid.explain.names import Uses
+from pellucid.explain.scores import Score, Target
+from pellucid.layers import Layer, observe
+from pellucid.layers.base import run_forward
+from pellucid.types import Array
+
+
+def grad_cam(
+    model: Layer,
+    images: Any,
+    target: Target = None,
+    layer: str | None = None,
+    score: Score = "logit",
+    upsample: bool = True,
+    batch_size: int = 64,
+) -> Array:
+    """Return where a layer's maps A speak for a class: ``max(Σ over k of α_k·A_k, 0)``.
+
+    The weight of map k is the mean over its positions of the score's gradient,
+    ``α_k = mean over (i, j) of ∂S/∂A_k[i, j]``.
+    Source: Selvaraju et al., "Grad-CAM", 2017, sec. 3, eq. 1 and 2.
+
+    Parameters
+    ----------
+    model, images, target, score, batch_size
+        As for `gradients`.
+    layer
+        The name of a layer with maps, as `activations` gives it. Without it `last_maps`: there a
+        position still is a place in the image, and what is seen is closest to the class.
+    upsample
+        Whether the map is brought to the size of the image, by bilinear interpolation.
+
+    Returns
+    -------
+    (N, H, W), none negative. A map of zeros says that nothing in this layer speaks for the class.
+
+    Raises
+    ------
+    ShapeError
+        The layer's output has no places.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
+    >>> grad_cam(model, np.ones((5, 3, 8, 8))).shape
+    (5, 8, 8)
+    """
+
+    def weights(A: Array, dA: Array) -> Array:
+        return np.asarray(dA.mean(axis=(2, 3), keepdims=True))
+
+    return _weighted_maps(model, images, target, layer, score, upsample, batch_size, weights)
+
+
+def grad_cam_plus_plus(
+    model: Layer,
+    images: Any,
+    target: Target = None,
+    layer: str | None = None,
+    score: Score = "logit",
+    upsample: bool = True,
+    batch_size: int = 64,
+) -> Array:
+    """Return `grad_cam` with weights that count each place by how it matters.
+
+    With ``g = ∂S/∂A_k[i, j]`` and the score taken as exp(S), whose derivatives are those of S
+    times one factor, left out here::
+
+        w_k = Σ over (i, j) of α_k[i, j]·max(g, 0),    α_k[i, j] = g² / (2·g² + Σ A_k · g³)
+
+    Several objects of one class, and small ones, keep their place in the map.
+    Source: Chattopadhay et al., "Grad-CAM++", 2018, sec. 3.2, eq. 5 and 19.
+
+    Parameters
+    ----------
+    model, images, target, layer, score, upsample, batch_size
+        As for `grad_cam`.
+
+    Returns
+    -------
+    (N, H, W), none negative.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 10))
+    >>> grad_cam_plus_plus(model, np.ones((5, 3, 8, 8))).shape
+    (5, 8, 8)
+    """
+
+    def weights(A: Array, dA: Array) -> Array:
+        below = 2 * dA**2 + A.sum(axis=(2, 3), keepdims=True) * dA**3
+        alpha = np.divide(dA**2, below, out=np.zeros_like(dA), where=below != 0)
+        return np.asarray((alpha * np.maximum(dA, 0)).sum(axis=(2, 3), keepdims=True))
+
+    return _weighted_maps(model, images, target, layer, score, upsample, batch_size, weights)
+
+
+def _weighted_maps(
+    model: Layer,
+    images: Any,
+    target: Target,
+    layer: str | None,
+    score: Score,
+    upsample: bool,
+    batch_size: int,
+    weights: Callable[[Array, Array], Array],
+) -> Array:
+    """Return ``max(Σ over k of w_k·A_k, 0)``, with the weights of the maps A and their gradient."""
+    x = stored(model, images)
+    name = last_maps(model, x) if layer is None else layer
+    maps = []
+    for part in passes(model, x, target, (name,), score, batch_size):
+        A, dA = part.outputs[name], part.gradients[name]
+        if A.ndim != 4:
+            raise ShapeError(
+                f"the layer '{name}' has no maps: its output is of shape {A.shape}; the last layer "
+                f"with maps is '{last_maps(model, x)}'"
+            )
+        found = np.maximum((weights(A, dA) * A).sum(axis=1, keepdims=True), 0)
+        if upsample:
+            H, W = x.shape[2:]
+            found = ops.upsample2d(found, (H, W), mode="bilinear")
+        maps.append(found[:, 0])
+    return joined(maps)
+
+
+def last_maps(model: Layer, images: Any) -> str:
+    """Return the name of the last layer whose outputs still have places: maps larger than 1×1.
+
+    Raises
+    ------
+    ShapeError
+        There is none: the model looks at whole images only.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(conv=nn.Conv2d(1, 8, 3), pool=nn.GlobalAvgPool2d())
+    >>> last_maps(model, np.ones((1, 28, 28)))
+    'conv'
+    """
+    x = stored(model, images)[:1]
+    uses = Uses(model)
+    found, maps = "", None
+
+    def look(layer: Layer, _x: Any, y: Any) -> None:
+        nonlocal found, maps
+        name = uses(layer)
+        if isinstance(y, np.ndarray) and y.ndim == 4 and y[0, 0].size > 1 and y is not maps:
+            found, maps = name, y
+
+    with observe(forward=look):
+        run_forward(model, network_inputs(model, x), None)
+    if maps is None:
+        raise ShapeError("the model has no layer with maps, so there is no place to look at")
+    return found

@@ -1,0 +1,126 @@
+"""The gradient of one class's score, for the image and for what layers make of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.explain.inputs import chunks, joined, network_inputs, stored
+from pellucid.explain.probe import Pass, Probe
+from pellucid.explain.scores import Score, Target, class_numbers, scores_of
+from pellucid.layers import Layer
+from pellucid.types import Array
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """How the score S of a class changes with what it was computed from.
+
+    Attributes
+    ----------
+    target, scores
+        The class of each image and its score S, both (N,).
+    inputs
+        ∂S/∂x for the network's inputs x, which is the preprocessed images, (N, C, H, W).
+    outputs, layers
+        The outputs y of the layers that were asked for, and ∂S/∂y, by name.
+    """
+
+    target: Array
+    scores: Array
+    inputs: Array
+    outputs: dict[str, Array]
+    layers: dict[str, Array]
+
+
+def gradients(
+    model: Layer,
+    images: Any,
+    target: Target = None,
+    layers: str | Sequence[str] = (),
+    score: Score = "logit",
+    batch_size: int = 64,
+) -> Gradients:
+    """Return the gradient of one class's score for each image, by the layers' backward passes.
+
+    The model is in inference, so that each image has its own gradient, and stays as it is: weights,
+    their gradients and running statistics.
+
+    Parameters
+    ----------
+    model, images, batch_size
+        As for `activations`.
+    target
+        The class, by number or name: one for all images, or one for each. The predicted one if not
+        given.
+    layers
+        The names of layers whose outputs the gradient is wanted for as well, as `activations` gives
+        them.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+
+    Raises
+    ------
+    PellucidError
+        There is no such class or layer, or the model is no classifier.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(flatten=nn.Flatten(), fc=nn.Linear(4, 3))
+    >>> found = gradients(model, np.ones((1, 2, 2)), target=2)
+    >>> bool(np.array_equal(found.inputs.ravel(), model["fc"].weight.value[2]))
+    True
+    """
+    wanted = [layers] if isinstance(layers, str) else layers
+    parts = list(passes(model, images, target, wanted, score, batch_size))
+    return Gradients(
+        joined(part.target for part in parts),
+        joined(scores_of(part.logits, part.target, score) for part in parts),
+        joined(part.input_gradient for part in parts),
+        {name: joined(part.outputs[name] for part in parts) for name in wanted},
+        {name: joined(part.gradients[name] for part in parts) for name in wanted},
+    )
+
+
+def passes(
+    model: Layer,
+    images: Any,
+    target: Target,
+    layers: Sequence[str],
+    score: Score,
+    batch_size: int,
+    guided: bool = False,
+) -> Iterator[Pass]:
+    """Yield the passes of at most `batch_size` images each; see `gradients`."""
+    x = stored(model, images)
+    chosen = class_numbers(model, target, x)
+    probe = Probe(model, layers, guided)
+    for part in chunks(len(x), batch_size):
+        own = None if chosen is None else chosen[part]
+        yield probe.run(network_inputs(model, x[part]), own, score)
+
+
+def mean_gradient(
+    model: Layer,
+    images: Any,
+    target: Target,
+    copies: int,
+    make: Callable[[Array, Array, Array], Array],
+    score: Score,
+    batch_size: int,
+) -> Array:
+    """Return the mean gradient over the copies of each image, ``make(x, owner, turn)``."""
+    x = stored(model, images)
+    chosen = class_numbers(model, target, x)
+    inputs, probe = network_inputs(model, x), Probe(model)
+    if chosen is None:
+        logits = [probe.logits(inputs[part]) for part in chunks(len(x), batch_size)]
+        chosen = np.concatenate(logits).argmax(axis=1)
+    total = np.zeros(inputs.shape, np.float64)
+    for part in chunks(len(x) * copies, batch_size):
+        owner, turn = np.divmod(np.arange(part.start, part.stop), copies)
+        found = probe.run(make(inputs, owner, turn), chosen[owner], score)
+        np.add.at(total, owner, found.input_gradient)
+    return (total / copies).astype(inputs.dtype)
