@@ -224,8 +224,8 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Press Ctrl-C in the middle of the second epoch, once."""
     show, presses = training.show_progress, iter([True])
 
-    def press(records: Iterator[training.Record]) -> Iterator[training.Record]:
-        for n, record in enumerate(show(records), start=1):
+    def press(records: Iterator[training.Record], **wanted: bool) -> Iterator[training.Record]:
+        for n, record in enumerate(show(records, **wanted), start=1):
             if n == 11 and next(presses, False):
                 os.kill(os.getpid(), signal.SIGINT)
             yield record

@@ -104,6 +104,15 @@ SkipBad = Annotated[
     ),
 ]
 
+Curves = Annotated[
+    bool,
+    typer.Option(
+        "--curves/--no-curves",
+        help="Draw loss and accuracy while training, where a terminal has room.",
+        rich_help_panel="The run",
+    ),
+]
+
 
 @contextmanager
 def computing(

@@ -83,7 +83,9 @@ def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState")
     print(f"Run       {folder}\n")
 
 
-def carry_on(folder: Path, parts: Parts, state: "TrainingState", patience: int | None) -> None:
+def carry_on(
+    folder: Path, parts: Parts, state: "TrainingState", patience: int | None, curves: bool = True
+) -> None:
     """Train to the end and report; after Ctrl-C or SIGTERM, say how to go on and exit."""
     from pellucid import training
 
@@ -94,7 +96,7 @@ def carry_on(folder: Path, parts: Parts, state: "TrainingState", patience: int |
     records = training.stop_on_signal(records, stopped.append)
     records = training.save_checkpoints(records, state, folder)
     records = training.log_csv(records, state, folder / folders.HISTORY)
-    for _ in training.show_progress(records):
+    for _ in training.show_progress(records, curves=curves):
         pass
     if stopped:
         common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")

@@ -118,6 +118,7 @@ def train(
     engine: common.Engine = None,
     threads: common.Threads = None,
     precise: common.Precise = False,
+    curves: common.Curves = True,
     size: common.Size = None,
     channels: common.Channels = None,
     label: common.Label = None,
@@ -173,7 +174,7 @@ def train(
         folder = folders.make(config.model, splits.train.name, out, force)
         config.save(folder)
         running.announce(folder, config, parts, state)
-        running.carry_on(folder, parts, state, patience)
+        running.carry_on(folder, parts, state, patience, curves)
 
 
 def _or(given: Any, otherwise: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a person sees of a training run: a table that grows by a row an epoch, a bar below it."""
+"""What a person sees of a training run: a table of its epochs, and what moves below it."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -6,9 +6,11 @@ from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pellucid.training import live_curves
 from pellucid.training.records import Epoch, Record, Step
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress
 
 R = TypeVar("R", bound=Record)
@@ -17,10 +19,14 @@ _WIDTHS = (7, 9, 10, 17, 10, 9, 10)
 _HEADS = ("epoch", "loss", "accuracy", "validation loss", "accuracy", "seconds", "images/s")
 
 
-def show_progress(records: Iterable[R]) -> Iterator[R]:
-    """Show `records` as they pass: a row an epoch and, on a terminal, a bar (if rich is there)."""
+def show_progress(records: Iterable[R], *, curves: bool = True) -> Iterator[R]:
+    """Show `records` as they pass: a row an epoch and, on a terminal, what moves.
+
+    That is a bar, if rich is there, and where there is room, and `curves` are wanted, loss and
+    accuracy as curves that grow. The curves are still there when the bar is gone.
+    """
     if sys.stdout.isatty() and find_spec("rich") is not None:
-        return _with_bar(records)
+        return _with_bar(records, curves)
     return _with_rows(records)
 
 
@@ -58,11 +64,14 @@ def _with_rows(records: Iterable[R]) -> Iterator[R]:
         yield record
 
 
-def _with_bar(records: Iterable[R]) -> Iterator[R]:
-    progress = _bar()
+def _with_bar(records: Iterable[R], wanted: bool) -> Iterator[R]:
+    progress, curves = _bar()
+    drawn = wanted and live_curves.fits(progress.console)
     shown = 0.0
     with progress:
         for record in records:
+            if drawn:
+                curves.add(record)
             if isinstance(record, Epoch):
                 progress.console.print(table_row(record), highlight=False)
             else:
@@ -75,12 +84,23 @@ def _with_bar(records: Iterable[R]) -> Iterator[R]:
                     shown = monotonic()
                     progress.update(progress.task_ids[0], completed=done, **_fields(record))
             yield record
+    if drawn:
+        progress.console.print(curves)
 
 
-def _bar() -> "Progress":
+def _bar() -> tuple["Progress", live_curves.LiveCurves]:
+    """Return a progress bar and the curves that it shows below itself."""
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    return Progress(
+    curves = live_curves.LiveCurves()
+
+    class Bar(Progress):
+        def get_renderables(self) -> Iterable["RenderableType"]:
+            yield from super().get_renderables()
+            yield curves
+
+    bar = Bar(
         TextColumn("{task.fields[epoch]:>7}"),
         TextColumn("{task.fields[loss]:8.4f}"),
         BarColumn(bar_width=30),
@@ -89,7 +109,9 @@ def _bar() -> "Progress":
         TextColumn("left"),
         transient=True,
         refresh_per_second=4,
+        console=Console(),
     )
+    return bar, curves
 
 
 def _fields(step: Step) -> dict[str, Any]:
