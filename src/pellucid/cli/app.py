@@ -8,6 +8,7 @@ import pellucid
 from pellucid.cli.algorithms import algorithms
 from pellucid.cli.data import data
 from pellucid.cli.evaluate import evaluate
+from pellucid.cli.export import export
 from pellucid.cli.predict import predict
 from pellucid.cli.resume import resume
 from pellucid.cli.summary import summary
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, resume, evaluate, predict, summary, data, algorithms):
+for command in (train, resume, evaluate, predict, summary, data, algorithms, export):
     app.command()(command)
 
 

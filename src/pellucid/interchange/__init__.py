@@ -1,1 +1,16 @@
-"""Models in files."""
+"""Models in files, and in other frameworks.
+
+What needs a package beyond NumPy and safetensors is loaded when it is first asked for:
+``pellucid.interchange.onnx``, ``pellucid.interchange.torch``, ….
+"""
+
+from importlib import import_module
+from typing import Any
+
+_LATER = ("keras", "onnx", "torch")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'pellucid.interchange' has no attribute '{name}'")
+    return import_module(f"pellucid.interchange.{name}")

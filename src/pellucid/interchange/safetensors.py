@@ -114,6 +114,31 @@ def read_tensors(path: PathName) -> dict[str, Array]:
         return _read(Path(path))[0]
 
 
+def write_tensors(tensors: Mapping[str, Array], path: PathName) -> None:
+    """Write arrays by name as a safetensors file: with `model.state_dict()`, weights alone.
+
+    The names of `state_dict` are PyTorch's, so ``safetensors.torch.load_file`` gives what the equal
+    network in PyTorch takes.
+
+    Raises
+    ------
+    FileError
+        The file cannot be written, or an array is of a type that the format does not have.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_tensors({"fc.bias": np.zeros(2)}, Path(folder) / "weights.safetensors")
+    ...     read_tensors(Path(folder) / "weights.safetensors")
+    {'fc.bias': array([0., 0.])}
+    """
+    with _naming(path, "these values cannot be saved: "):
+        _check_types(tensors)
+        data = serialized({name: np.ascontiguousarray(value) for name, value in tensors.items()})
+    atomic_write(Path(path), data)
+
+
 def _about(model: Layer) -> dict[str, Any]:
     return {
         "format": _FORMAT,
@@ -139,7 +164,11 @@ def _check_that_it_comes_back(about: Any, state: Mapping[str, Array]) -> None:
             f"'{name}' {shape} would not come back as it is; "
             "to share values between layers, use the same layer twice"
         )
-    for name, value in state.items():
+    _check_types(state)
+
+
+def _check_types(tensors: Mapping[str, Array]) -> None:
+    for name, value in tensors.items():
         if value.dtype.kind not in "fiub" or value.dtype.itemsize > 8:
             raise FileError(f"'{name}' is of type {value.dtype}, which the format does not have")
 

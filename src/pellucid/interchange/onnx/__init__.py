@@ -1,0 +1,9 @@
+"""ONNX files, which many other programs run.
+
+Format: the ONNX specification, https://onnx.ai/onnx/repo-docs/IR.html and
+https://onnx.ai/onnx/operators/. Needs ``pip install "pellucid[onnx]"``.
+"""
+
+from pellucid.interchange.onnx.save import save
+
+__all__ = ["save"]

@@ -1,0 +1,205 @@
+"""From a model to an ONNX file."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import pellucid
+from pellucid.errors import FileError, PellucidError, ShapeError
+from pellucid.files import atomic_write
+from pellucid.interchange.extras import missing
+from pellucid.interchange.onnx.metadata import properties
+from pellucid.interchange.onnx.writer import WRITERS, Graph, Value
+from pellucid.layers import Layer
+from pellucid.types import Shape
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 23
+"""The version of ONNX's operators that is written: of 2025, in onnxruntime since 1.23."""
+
+BATCH = "N"
+"""The name of the first axis, whose length is left open."""
+
+_LARGEST = 2**31 - 1  # what protobuf puts into one message
+
+
+def save(
+    model: Layer,
+    path: str | os.PathLike[str],
+    input_shape: Shape | tuple[Shape, ...] | None = None,
+    *,
+    preprocessing: bool = False,
+    probabilities: bool = False,
+) -> None:
+    """Write `model` as an ONNX file: what it computes in inference, for any number of images.
+
+    The weights have the names of `state_dict`, and nodes the paths of their layers. Dropout does
+    nothing in inference and leaves no node. The file's properties hold the class names, the input
+    shape and the preprocessing, where the model knows them. The file is checked with
+    ``onnx.checker`` before it is written, whole or not at all.
+
+    Parameters
+    ----------
+    model
+        Any layer; its values are written in the type that they have, float32 or float64.
+    path
+        Where to, by custom with the ending ``.onnx``.
+    input_shape
+        (C, H, W) of one image, or one shape for each input. Not needed where the model was trained
+        by this library, which then knows it.
+    preprocessing
+        Whether the file's input is the pixels as they are stored, as numbers of the model's type:
+        ``(pixel − mean[c]) / scale[c]`` is then the first thing that it computes.
+    probabilities
+        Whether a softmax stands at the end; else the outputs are the scores before it.
+
+    Raises
+    ------
+    PellucidError
+        A layer has no ONNX form: all of them are named.
+    ShapeError
+        The input shape is not known, or does not fit.
+    FileError
+        The file cannot be written, or would be larger than the 2 GB that the format allows.
+    MissingExtraError
+        The package onnx is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(fc=nn.Linear(3, 2), relu=nn.ReLU())
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(model, Path(folder) / "model.onnx", (3,))
+    ...     sorted(file.name for file in Path(folder).iterdir())
+    ['model.onnx']
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise missing("the package onnx", "onnx", "writing an ONNX file") from error
+    proto = to_proto(model, input_shape, preprocessing=preprocessing, probabilities=probabilities)
+    if proto.ByteSize() > _LARGEST:
+        raise FileError(f"{os.fspath(path)}: the model is larger than the 2 GB of an ONNX file")
+    onnx.checker.check_model(proto, full_check=True)
+    atomic_write(Path(path), proto.SerializeToString(deterministic=True))
+
+
+def to_proto(
+    model: Layer,
+    input_shape: Shape | tuple[Shape, ...] | None = None,
+    *,
+    preprocessing: bool = False,
+    probabilities: bool = False,
+) -> "ModelProto":
+    """Return what `save` writes, as an object of the package onnx."""
+    from onnx import helper, numpy_helper
+
+    _check_types(model)
+    graph = Graph(model, WRITERS, _dtype(model))
+    inputs = _inputs(model, input_shape, graph)
+    x = inputs[0] if len(inputs) == 1 else inputs
+    model.output_shape(x.shape if isinstance(x, Value) else tuple(value.shape for value in x))
+    if preprocessing:
+        x = _preprocessed(graph, model, x)
+    found = graph.layer("", model, x)
+    outputs = _named_outputs(graph, model, found, probabilities)
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            type(model).__name__,
+            [_info(value, graph) for value in inputs],
+            [_info(value, graph) for value in outputs],
+            [
+                numpy_helper.from_array(np.ascontiguousarray(a), k)
+                for k, a in graph.constants.items()
+            ],
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        producer_name="pellucid",
+        producer_version=pellucid.__version__,
+    )
+    proto.ir_version = helper.find_min_ir_version_for(proto.opset_import)
+    helper.set_model_props(proto, properties(model, preprocessing_included=preprocessing))
+    return proto
+
+
+def _check_types(model: Layer) -> None:
+    unknown = [
+        f"{path or 'the model'} ({type(layer).__name__})"
+        for path, layer in model.walk()
+        if type(layer) not in WRITERS
+    ]
+    if unknown:
+        raise PellucidError(f"these layers have no ONNX form: {', '.join(unknown)}")
+
+
+def _dtype(model: Layer) -> Any:
+    types = {item.dtype for item in model.parameters()}
+    if len(types) > 1:
+        raise PellucidError(
+            f"the model's values are of the types {', '.join(sorted(map(str, types)))}; "
+            'bring them to one, for example with model.astype("float32")'
+        )
+    return types.pop() if types else np.float32
+
+
+def _inputs(model: Layer, given: Any, graph: Graph) -> tuple[Value, ...]:
+    shapes = model.input_shape if given is None else given
+    if shapes is None:
+        raise ShapeError("the model does not know its input's shape; give input_shape=(C, H, W)")
+    several = isinstance(shapes[0], tuple | list)
+    if not several:
+        return (Value(graph.fresh("input"), (1, *shapes)),)
+    names = getattr(model, "graph_inputs", [f"input_{i}" for i in range(len(shapes))])
+    if len(names) != len(shapes):
+        raise ShapeError(f"the model takes {', '.join(names)}, was given the shapes {shapes}")
+    pairs = zip(names, shapes, strict=True)
+    return tuple(Value(graph.fresh(name), (1, *shape)) for name, shape in pairs)
+
+
+def _preprocessed(graph: Graph, model: Layer, x: Any) -> Value:
+    if model.preprocessing is None or not isinstance(x, Value):
+        raise PellucidError(
+            "the model has no preprocessing that could be written into the file; "
+            "it has one after training, or set model.preprocessing"
+        )
+    if x.shape[1] != len(model.preprocessing.mean):
+        raise ShapeError(
+            f"the preprocessing is for {len(model.preprocessing.mean)} channels, "
+            f"the input shape is {x.shape[1:]}"
+        )
+    factor, offset = (
+        graph.constant("preprocessing", name, value[:, None, None])
+        for name, value in zip(
+            ("factor", "offset"), model.preprocessing.affine(graph.dtype), strict=True
+        )
+    )
+    scaled = graph.node("Mul", "preprocessing", [x.name, factor], "scaled")
+    return Value(graph.node("Add", "preprocessing", [scaled, offset]), x.shape)
+
+
+def _named_outputs(
+    graph: Graph, model: Layer, found: Any, probabilities: bool
+) -> tuple[Value, ...]:
+    """Return the outputs under the names that users of the file see."""
+    if not isinstance(found, Value):
+        if probabilities:
+            raise PellucidError("probabilities=True is for a model with one output")
+        names = getattr(model, "outputs", [f"output_{i}" for i in range(len(found))])
+        return tuple(graph.rename(value, name) for value, name in zip(found, names, strict=True))
+    if not probabilities:
+        return (graph.rename(found, "output"),)
+    scores = graph.node("Softmax", "softmax", [found.name], axis=1)
+    return (graph.rename(Value(scores, found.shape), "probabilities"),)
+
+
+def _info(value: Value, graph: Graph) -> Any:
+    from onnx import helper
+
+    kind = helper.np_dtype_to_tensor_dtype(graph.dtype)
+    return helper.make_tensor_value_info(value.name, kind, [BATCH, *value.shape[1:]])

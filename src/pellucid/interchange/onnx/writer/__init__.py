@@ -1,0 +1,24 @@
+"""From layers to ONNX nodes: one table, one small function for each type of layer."""
+
+from collections.abc import Mapping
+
+from pellucid.interchange.onnx.writer import (
+    activation,
+    combinators,
+    convolution,
+    normalization,
+    pooling,
+    shape,
+)
+from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.layers import Layer
+
+WRITERS: Mapping[type[Layer], Write] = {
+    **convolution.WRITERS,
+    **pooling.WRITERS,
+    **normalization.WRITERS,
+    **activation.WRITERS,
+    **shape.WRITERS,
+    **combinators.WRITERS,
+}
+"""What writes each type of layer. A new layer gets its line in the table of its family."""

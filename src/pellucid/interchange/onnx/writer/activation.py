@@ -1,0 +1,66 @@
+"""Activation functions: most have an operator of their own."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pellucid import layers as nn
+from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.layers import Layer
+
+
+def _operator(name: str, **attributes: Callable[[Any], Any]) -> Write:
+    """Return what writes one node, its attributes read from the layer."""
+
+    def write(graph: Graph, path: str, layer: Layer, x: Value) -> str:
+        given = {key: read(layer) for key, read in attributes.items()}
+        return graph.node(name, path, [x.name], **given)
+
+    return write
+
+
+def _relu6(graph: Graph, path: str, layer: nn.ReLU6, x: Value) -> str:
+    limits = [graph.constant(path, "min", 0), graph.constant(path, "max", 6)]
+    return graph.node("Clip", path, [x.name, *limits])
+
+
+def _silu(graph: Graph, path: str, layer: nn.SiLU, x: Value) -> str:
+    sigmoid = graph.node("Sigmoid", path, [x.name], "sigmoid")
+    return graph.node("Mul", path, [x.name, sigmoid])
+
+
+def _softplus(graph: Graph, path: str, layer: nn.Softplus, x: Value) -> str:
+    """Write ``log(1 + exp(βx))/β``, and x itself where βx is above the threshold."""
+    beta = graph.constant(path, "beta", layer.beta)
+    scaled = graph.node("Mul", path, [x.name, beta], "scaled")
+    soft = graph.node("Softplus", path, [scaled], "softplus")
+    curve = graph.node("Div", path, [soft, beta], "curve")
+    threshold = graph.constant(path, "threshold", layer.threshold)
+    above = graph.node("Greater", path, [scaled, threshold], "above")
+    return graph.node("Where", path, [above, x.name, curve])
+
+
+def _prelu(graph: Graph, path: str, layer: nn.PReLU, x: Value) -> str:
+    slope = graph.parameter(layer.weight)
+    after = len(x.shape) - 2
+    if layer.num_parameters > 1 and after:  # ONNX lines up the last axes; the channels are axis 1
+        axes = graph.constant(path, "axes", range(1, 1 + after), "int64")
+        slope = graph.node("Unsqueeze", path, [slope, axes], "slope")
+    return graph.node("PRelu", path, [x.name, slope])
+
+
+WRITERS: Mapping[type[Layer], Write] = {
+    nn.ReLU: _operator("Relu"),
+    nn.ReLU6: _relu6,
+    nn.LeakyReLU: _operator("LeakyRelu", alpha=lambda layer: float(layer.negative_slope)),
+    nn.PReLU: _prelu,
+    nn.ELU: _operator("Elu", alpha=lambda layer: float(layer.alpha)),
+    nn.SELU: _operator("Selu"),
+    nn.GELU: _operator("Gelu", approximate=lambda layer: layer.approximate),
+    nn.SiLU: _silu,
+    nn.Hardswish: _operator("HardSwish"),
+    nn.Softplus: _softplus,
+    nn.Sigmoid: _operator("Sigmoid"),
+    nn.Tanh: _operator("Tanh"),
+    nn.Softmax: _operator("Softmax", axis=lambda layer: layer.dim),
+    nn.LogSoftmax: _operator("LogSoftmax", axis=lambda layer: layer.dim),
+}

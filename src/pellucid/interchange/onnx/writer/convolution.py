@@ -1,0 +1,119 @@
+"""Convolution, linear layers and padding."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pellucid.geometry import Sides, Window, pair, resolve_padding
+from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.layers import Conv2d, ConvTranspose2d, Layer, Linear, Pad2d
+from pellucid.parameter import Parameter
+
+_MODES = {
+    "constant": "constant",
+    "zeros": "constant",
+    "reflect": "reflect",
+    "replicate": "edge",
+    "circular": "wrap",
+}
+
+
+def pads(sides: Sides) -> list[int]:
+    """Return ((top, bottom), (left, right)) in ONNX's order: all beginnings, then all ends."""
+    (top, bottom), (left, right) = sides
+    return [top, left, bottom, right]
+
+
+def _conv2d(graph: Graph, path: str, layer: Conv2d, x: Value) -> str:
+    kernel = pair(layer.kernel_size, "kernel_size")
+    window = Window.of(
+        (x.shape[2], x.shape[3]),
+        kernel,
+        stride=layer.stride,
+        padding=layer.padding if layer.padding_mode == "zeros" else 0,
+        dilation=layer.dilation,
+    )
+    image = x.name
+    if layer.padding_mode != "zeros":
+        sides = resolve_padding(layer.padding, window.size, kernel, window.stride, window.dilation)
+        image = _padded(graph, path, x, sides, layer.padding_mode)
+    return graph.node(
+        "Conv",
+        path,
+        [image, *_weight_and_bias(graph, path, layer)],
+        kernel_shape=kernel,
+        strides=window.stride,
+        pads=pads(window.padding),
+        dilations=window.dilation,
+        group=layer.groups,
+    )
+
+
+def _conv_transpose2d(graph: Graph, path: str, layer: ConvTranspose2d, x: Value) -> str:
+    kernel, stride = pair(layer.kernel_size, "kernel_size"), pair(layer.stride, "stride")
+    dilation = pair(layer.dilation, "dilation")
+    return graph.node(
+        "ConvTranspose",
+        path,
+        [x.name, *_weight_and_bias(graph, path, layer)],
+        kernel_shape=kernel,
+        strides=stride,
+        pads=pads(resolve_padding(layer.padding, (1, 1), kernel, stride, dilation)),
+        output_padding=pair(layer.output_padding, "output_padding", minimum=0),
+        dilations=dilation,
+        group=layer.groups,
+    )
+
+
+def _weight_and_bias(graph: Graph, path: str, layer: Conv2d | ConvTranspose2d) -> list[str]:
+    if layer.flip_kernel:
+        turned = np.ascontiguousarray(layer.weight.value[:, :, ::-1, ::-1])
+        names = [graph.constant(path, "weight_flipped", turned)]
+    else:
+        names = [graph.parameter(layer.weight)]
+    if isinstance(layer.bias, Parameter):
+        names.append(graph.parameter(layer.bias))
+    return names
+
+
+def _linear(graph: Graph, path: str, layer: Linear, x: Value) -> str:
+    weight = graph.parameter(layer.weight)
+    bias = [graph.parameter(layer.bias)] if isinstance(layer.bias, Parameter) else []
+    if len(x.shape) == 2:
+        return graph.node("Gemm", path, [x.name, weight, *bias], transB=1)
+    transposed = graph.node("Transpose", path, [weight], "transpose", perm=[1, 0])
+    if not bias:
+        return graph.node("MatMul", path, [x.name, transposed])
+    product = graph.node("MatMul", path, [x.name, transposed], "matmul")
+    return graph.node("Add", path, [product, *bias])
+
+
+def _pad2d(graph: Graph, path: str, layer: Pad2d, x: Value) -> str:
+    size = (x.shape[2], x.shape[3])
+    sides = resolve_padding(layer.padding, size, (1, 1), (1, 1), (1, 1))
+    return _padded(graph, path, x, sides, layer.mode, layer.value, part="")
+
+
+def _padded(
+    graph: Graph,
+    path: str,
+    x: Value,
+    sides: Sides,
+    mode: str,
+    value: float = 0.0,
+    part: str = "pad",
+) -> str:
+    (top, bottom), (left, right) = sides
+    amounts = [0, 0, top, left, 0, 0, bottom, right]
+    inputs = [x.name, graph.constant(path, "pads", amounts, np.int64)]
+    if value:
+        inputs.append(graph.constant(path, "value", value))
+    return graph.node("Pad", path, inputs, part, mode=_MODES[mode])
+
+
+WRITERS: Mapping[type[Layer], Write] = {
+    Conv2d: _conv2d,
+    ConvTranspose2d: _conv_transpose2d,
+    Linear: _linear,
+    Pad2d: _pad2d,
+}

@@ -1,0 +1,151 @@
+"""Pooling and resizing."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from pellucid import ops
+from pellucid.geometry import Sides, Window
+from pellucid.interchange.onnx.writer.convolution import pads
+from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.layers import (
+    AdaptiveAvgPool2d,
+    AdaptiveMaxPool2d,
+    AvgPool2d,
+    GlobalAvgPool2d,
+    Layer,
+    MaxPool2d,
+    Upsample,
+)
+from pellucid.ops.pooling import pooling_window
+from pellucid.types import Array
+
+
+def _max_pool2d(graph: Graph, path: str, layer: MaxPool2d, x: Value) -> str:
+    window = layer.window(x.shape)
+    return graph.node(
+        "MaxPool",
+        path,
+        [x.name],
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        pads=pads(_with_extra(window)),
+        dilations=window.dilation,
+    )
+
+
+def _avg_pool2d(graph: Graph, path: str, layer: AvgPool2d, x: Value) -> str:
+    """Write the mean; what `ceil_mode` adds at the end is padding, which is never counted."""
+    window = pooling_window(
+        x.shape, layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode
+    )
+    counted = layer.count_include_pad and any(window.extra)
+    mean = graph.node(
+        "AveragePool",
+        path,
+        [x.name],
+        "mean" if counted else "",
+        kernel_shape=window.kernel,
+        strides=window.stride,
+        pads=pads(_with_extra(window)),
+        count_include_pad=int(layer.count_include_pad),
+    )
+    if not counted:
+        return mean
+    correction = graph.constant(path, "correction", _share_of_extra(window))
+    return graph.node("Mul", path, [mean, correction])
+
+
+def _with_extra(window: Window) -> Sides:
+    (top, bottom), (left, right) = window.padding
+    return (top, bottom + window.extra[0]), (left, right + window.extra[1])
+
+
+def _share_of_extra(window: Window) -> Array:
+    """Return, for each output, the kernel's size over how much of it is not `ceil_mode`'s."""
+    bottom, right = window.extra
+    height, width = window.padded_size
+    after = [(0, 0), (0, 0), (0, bottom), (0, right)]
+    counted = np.pad(np.ones((1, 1, height - bottom, width - right)), after)
+    return 1 / ops.avg_pool2d(counted, window.kernel, window.stride)
+
+
+def _adaptive_avg_pool2d(
+    graph: Graph, path: str, layer: AdaptiveAvgPool2d | GlobalAvgPool2d, x: Value
+) -> str:
+    """Write ``V X Uᵀ``, where each row of V and U averages one cell; simpler where it can be."""
+    (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
+    if (OH, OW) == (1, 1):
+        return graph.node("GlobalAveragePool", path, [x.name])
+    if H % OH == 0 and W % OW == 0:
+        cell = [H // OH, W // OW]
+        return graph.node("AveragePool", path, [x.name], kernel_shape=cell, strides=cell)
+    V = graph.constant(path, "rows", _averaging(H, OH))
+    U = graph.constant(path, "columns", _averaging(W, OW).T)
+    rows = graph.node("MatMul", path, [V, x.name], "mean_of_rows")
+    return graph.node("MatMul", path, [rows, U])
+
+
+def _averaging(size: int, cells: int) -> Array:
+    """Return the matrix (cells, size) by which a column is averaged."""
+    averaging: Array = ops.adaptive_avg_pool2d(np.eye(size)[None, None], (cells, None))[0, 0]
+    return averaging
+
+
+def _adaptive_max_pool2d(graph: Graph, path: str, layer: AdaptiveMaxPool2d, x: Value) -> str:
+    """Write the maxima of the cells: first over the rows of each, then over the columns."""
+    (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
+    if (OH, OW) == (1, 1):
+        return graph.node("GlobalMaxPool", path, [x.name])
+    if H % OH == 0 and W % OW == 0:
+        cell = [H // OH, W // OW]
+        return graph.node("MaxPool", path, [x.name], kernel_shape=cell, strides=cell)
+    rows = _maxima(graph, path, x.name, 2, H, OH, "max_of_rows")
+    return _maxima(graph, path, rows, 3, W, OW, "")
+
+
+def _maxima(graph: Graph, path: str, x: str, axis: int, size: int, cells: int, part: str) -> str:
+    """Write the maximum of each cell ``⌊o·size/cells⌋ ≤ i < ⌈(o + 1)·size/cells⌉`` of an axis."""
+
+    def numbers(*values: int) -> str:
+        return graph.constant(path, "numbers", values, np.int64)
+
+    axes, found = numbers(axis), []
+    for o in range(cells):
+        edges = o * size // cells, -(-(o + 1) * size // cells)
+        bounds = [numbers(edge) for edge in edges]
+        cell = graph.node("Slice", path, [x, *bounds, axes], "cell")
+        found.append(graph.node("ReduceMax", path, [cell, axes], "max"))
+    return graph.node("Concat", path, found, part, axis=axis)
+
+
+def _upsample(graph: Graph, path: str, layer: Upsample, x: Value) -> str:
+    """Write `Resize`; ONNX calls the way in which positions are read by other names."""
+    factor = layer.scale_factor
+    if factor is None:
+        size = layer.output_shape(x.shape)[2:]
+        target = ["", graph.constant(path, "size", size, np.int64)]
+    else:
+        factors = factor if isinstance(factor, tuple) else (factor, factor)
+        target = [graph.constant(path, "scales", factors, np.float32)]
+    positions = "align_corners" if layer.align_corners else "half_pixel"
+    nearest = layer.mode == "nearest"
+    return graph.node(
+        "Resize",
+        path,
+        [x.name, "", *target],
+        axes=[2, 3],
+        mode="nearest" if nearest else "linear",
+        nearest_mode="floor" if nearest else None,
+        coordinate_transformation_mode="asymmetric" if nearest else positions,
+    )
+
+
+WRITERS: Mapping[type[Layer], Write] = {
+    MaxPool2d: _max_pool2d,
+    AvgPool2d: _avg_pool2d,
+    AdaptiveAvgPool2d: _adaptive_avg_pool2d,
+    AdaptiveMaxPool2d: _adaptive_max_pool2d,
+    GlobalAvgPool2d: _adaptive_avg_pool2d,
+    Upsample: _upsample,
+}
