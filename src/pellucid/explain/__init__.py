@@ -4,11 +4,18 @@ from pellucid.explain.activations import activations
 from pellucid.explain.cam import grad_cam, grad_cam_plus_plus, last_maps
 from pellucid.explain.gradients import Gradients, gradients
 from pellucid.explain.integrated import completeness_error, integrated_gradients
+from pellucid.explain.maximize import Maximized, maximize_filter
 from pellucid.explain.occlusion import occlusion
+from pellucid.explain.patches import Patches, top_patches
+from pellucid.explain.receptive import ReceptiveFields, receptive_fields
 from pellucid.explain.saliency import guided_backpropagation, saliency, smooth_grad
+from pellucid.explain.sanity import randomization_check
 
 __all__ = [
     "Gradients",
+    "Maximized",
+    "Patches",
+    "ReceptiveFields",
     "activations",
     "completeness_error",
     "grad_cam",
@@ -17,7 +24,11 @@ __all__ = [
     "guided_backpropagation",
     "integrated_gradients",
     "last_maps",
+    "maximize_filter",
     "occlusion",
+    "randomization_check",
+    "receptive_fields",
     "saliency",
     "smooth_grad",
+    "top_patches",
 ]

@@ -1,6 +1,6 @@
 """From images, as a user has them, to what the network computes with."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -83,3 +83,11 @@ def check_positive(**given: int) -> None:
 def joined(parts: Iterable[Array]) -> Array:
     """Return what was computed in parts as one array."""
     return np.ascontiguousarray(np.concatenate(list(parts)))
+
+
+def channel_numbers(given: int | Sequence[int] | None, count: int) -> Array:
+    """Return the numbers of filters, all of `count` if not given."""
+    chosen = np.arange(count) if given is None else np.atleast_1d(np.asarray(given))
+    if chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() >= count:
+        raise PellucidError(f"the layer has filters 0 to {count - 1}, not {given!r}")
+    return chosen

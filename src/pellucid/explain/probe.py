@@ -2,13 +2,14 @@
 
 import copy
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from pellucid.errors import PellucidError
+from pellucid.explain.around import Around
 from pellucid.explain.names import Uses, check_names, next_use
 from pellucid.explain.scores import Score, score_gradient
 from pellucid.layers import Identity, Layer, LogSoftmax, ReLU, ReLU6, Sequential, Softmax, Training
@@ -33,32 +34,7 @@ class _Fixed(Parameter):
         """Forget it."""
 
 
-class _Around(Layer, abstract=True):
-    """A layer in the place of another, which it does everything with."""
-
-    def __init__(self, layer: Layer) -> None:
-        self.layer = layer
-        self.inputs = layer.inputs
-
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
-        return self.layer.forward(x, training)
-
-    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
-        return self.layer.backward(dy, cache, input_gradient=input_gradient)
-
-    def output_shape(self, input_shape: Any) -> Any:
-        return self.layer.output_shape(input_shape)
-
-    def children(self) -> Mapping[str, Layer]:
-        return self.layer.children()
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "layer":  # while it is being copied
-            raise AttributeError(name)
-        return getattr(self.layer, name)
-
-
-class _Guided(_Around, abstract=True):
+class _Guided(Around, abstract=True):
     """A ReLU that passes back only what is positive.
 
     ``dx = max(dy · [x > 0], 0)``: of the ReLU's own gradient, the positive part.
@@ -70,14 +46,19 @@ class _Guided(_Around, abstract=True):
 
 @dataclass
 class _Trace:
-    """What passed through the watched layers, by the name of each use."""
+    """What passed through the watched layers, and what is added to their gradients, by use."""
 
     outputs: dict[str, Array] = field(default_factory=dict)
     gradients: dict[str, Array] = field(default_factory=dict)
+    pushes: dict[str, Array] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
 
+    def clear(self) -> None:
+        for kept in (self.outputs, self.gradients, self.pushes, self.counts):
+            kept.clear()
 
-class _Watched(_Around, abstract=True):
+
+class _Watched(Around, abstract=True):
     """A layer whose outputs and their gradients are kept. Its cache knows which use it was."""
 
     def __init__(self, layer: Layer, path: str, trace: _Trace) -> None:
@@ -92,6 +73,8 @@ class _Watched(_Around, abstract=True):
 
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
         use, kept = cache
+        if use in self.trace.pushes:
+            dy = dy + self.trace.pushes[use]
         self.trace.gradients[use] = np.array(dy, order="C")
         return super().backward(dy, kept, input_gradient=input_gradient)
 
@@ -167,22 +150,34 @@ class Probe:
         """Return the scores of all classes, (N, classes), for the network's inputs `x`."""
         return self._forward(x)[0]
 
+    def watched(self, layer: str) -> Array:
+        """Return what a watched layer gave in the last pass."""
+        check_names((layer,), self._trace.outputs)
+        return self._trace.outputs[layer]
+
     def run(self, x: Array, target: Array | None, score: Score) -> Pass:
         """Return the pass of the network's inputs `x` for `target` (N,), or the predicted class."""
         logits, cache = self._forward(x)
         chosen = logits.argmax(axis=1) if target is None else target
         dx = self.model.backward(score_gradient(logits, chosen, score), cache)
-        trace = self._trace
-        check_names(self.wanted, trace.outputs)
-        outputs = {name: trace.outputs[name] for name in self.wanted}
-        gradients = {
-            name: trace.gradients.get(name, np.zeros_like(y)) for name, y in outputs.items()
-        }
+        outputs = {name: self.watched(name) for name in self.wanted}
+        found = self._trace.gradients
+        gradients = {name: found.get(name, np.zeros_like(y)) for name, y in outputs.items()}
         return Pass(logits, chosen, x, dx, outputs, gradients)
 
+    def pull(self, x: Array, layer: str, push: Callable[[Array], Array]) -> tuple[Array, Array]:
+        """Return the output y of a watched layer, and the gradient of ``Σ y·push(y)`` for `x`.
+
+        What `push` returns is taken to be constant. Backward begins with zeros at the scores, and
+        at the layer `push(y)` is added.
+        """
+        logits, cache = self._forward(x)
+        y = self.watched(layer)
+        self._trace.pushes[layer] = push(y)
+        return y, self.model.backward(np.zeros_like(logits), cache)
+
     def _forward(self, x: Array) -> tuple[Array, Any]:
-        for kept in (self._trace.outputs, self._trace.gradients, self._trace.counts):
-            kept.clear()
+        self._trace.clear()
         logits, cache = self.model.forward(x)
         return logits, cache
 

@@ -1,0 +1,31 @@
+"""A layer in the place of another, for a change of one thing that it does."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pellucid.layers import Layer, Training
+
+
+class Around(Layer, abstract=True):
+    """It does all that `layer` does; what derives from it changes one thing."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer = layer
+        self.inputs = layer.inputs
+
+    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
+        return self.layer.forward(x, training)
+
+    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
+        return self.layer.backward(dy, cache, input_gradient=input_gradient)
+
+    def output_shape(self, input_shape: Any) -> Any:
+        return self.layer.output_shape(input_shape)
+
+    def children(self) -> Mapping[str, Layer]:
+        return self.layer.children()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "layer":  # while it is being copied
+            raise AttributeError(name)
+        return getattr(self.layer, name)

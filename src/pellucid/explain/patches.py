@@ -1,0 +1,132 @@
+"""Which parts of a data set's images a filter responds to most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import ShapeError
+from pellucid.explain.activations import activations
+from pellucid.explain.inputs import channel_numbers, check_positive, chunks, stored
+from pellucid.explain.receptive import Box, receptive_fields
+from pellucid.layers import Layer
+from pellucid.types import Array
+
+
+@dataclass(frozen=True)
+class Patches:
+    """The parts of images that excite each of F filters most, the strongest first.
+
+    Attributes
+    ----------
+    layer, channels
+        The layer's name, and the numbers of its filters, (F,).
+    values
+        How strongly the filter responds, (F, k).
+    images, positions
+        The number of the image, (F, k), and the row and column in the filter's map, (F, k, 2).
+    boxes
+        (top, bottom, left, right) in the image, bottom and right being the first outside,
+        (F, k, 4).
+    pixels
+        For each filter the parts themselves, (k, C, h, w), in the images' units; NaN outside of the
+        image.
+    """
+
+    layer: str
+    channels: Array
+    values: Array
+    images: Array
+    positions: Array
+    boxes: Array
+    pixels: list[Array]
+
+
+def top_patches(
+    model: Layer,
+    images: Any,
+    layer: str,
+    channels: int | Sequence[int] | None = None,
+    count: int = 9,
+    batch_size: int = 64,
+) -> Patches:
+    """Return the parts of `images` to which the filters of a layer respond most.
+
+    Each image gives its strongest response, so that one image does not fill all places. What is
+    shown is exactly what that response was computed from, see `receptive_fields`.
+    Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, sec. 4,
+    figure 2; Girshick et al., "Rich feature hierarchies", 2014, sec. 3.1.
+
+    Parameters
+    ----------
+    model, images, batch_size
+        As for `activations`; a data set of some thousand images is best.
+    layer
+        The name of a layer with maps; the one after a ReLU tells the same as the one before.
+    channels
+        The numbers of the filters; all of them if not given.
+    count
+        How many parts for each filter.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> model = nn.Sequential(conv=nn.Conv2d(1, 4, 3, padding=1))
+    >>> model["conv"].weight.value = np.ones((4, 1, 3, 3))
+    >>> images = np.zeros((5, 1, 8, 8))
+    >>> images[3, 0, 5, 6] = 1
+    >>> found = top_patches(model, images, "conv", channels=0, count=1)
+    >>> found.images.item(), found.boxes[0, 0].tolist()
+    (3, [3, 6, 4, 7])
+    """
+    check_positive(count=count)
+    x = stored(model, images)
+    if x.ndim != 4:
+        raise ShapeError(f"patches are parts of images (N, C, H, W), not of {x.shape}")
+    fields = receptive_fields(model, layer, x.shape[1:])
+    chosen = channel_numbers(channels, len(fields.rows))
+    values, numbers, positions = _strongest(model, x, layer, chosen, count, batch_size)
+    boxes = np.array(
+        [
+            [fields.box(int(c), *place) for place in row]
+            for c, row in zip(chosen, positions.tolist(), strict=True)
+        ]
+    )
+    pixels = [
+        np.stack([_cut(x[n], tuple(box), fields.size(int(c))) for n, box in zip(*of, strict=True)])
+        for c, of in zip(chosen, zip(numbers, boxes.tolist(), strict=True), strict=True)
+    ]
+    return Patches(layer, chosen, values, numbers, positions, boxes, pixels)
+
+
+def _strongest(
+    model: Layer, x: Array, layer: str, channels: Array, count: int, batch_size: int
+) -> tuple[Array, Array, Array]:
+    """Return values, image numbers and positions of the strongest responses, (F, k) each."""
+    best = np.zeros((len(channels), 0))
+    numbers, places = best.astype(int), best.astype(int)
+    width = 1
+    for part in chunks(len(x), batch_size):
+        maps = activations(model, x[part], layer, batch_size)[layer][:, channels]
+        width = maps.shape[3]
+        flat = maps.reshape(*maps.shape[:2], -1).swapaxes(0, 1)  # (F, n, positions)
+        here = np.broadcast_to(np.arange(part.start, part.stop), flat.shape[:2])
+        best = np.concatenate([best, flat.max(axis=2)], axis=1)
+        numbers = np.concatenate([numbers, here], axis=1)
+        places = np.concatenate([places, flat.argmax(axis=2)], axis=1)
+        order = np.argsort(-best, axis=1, kind="stable")[:, :count]
+        best, numbers, places = (np.take_along_axis(a, order, 1) for a in (best, numbers, places))
+    return best, numbers, np.stack(np.divmod(places, width), axis=-1)
+
+
+def _cut(image: Array, box: Box, size: tuple[int, int]) -> Array:
+    """Return a part of an image, with NaN where the layer saw padding."""
+    (top, bottom, left, right), (height, width) = box, size
+    part = np.full((len(image), height, width), np.nan)
+    down = height - (bottom - top) if top == 0 else 0
+    along = width - (right - left) if left == 0 else 0
+    part[:, down : down + bottom - top, along : along + right - left] = image[
+        :, top:bottom, left:right
+    ]
+    return part

@@ -1,0 +1,90 @@
+"""Does an explanation depend on what the network has learned?"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid.explain.gradients import gradients
+from pellucid.explain.inputs import stored
+from pellucid.layers import Layer
+from pellucid.parameter import Buffer, Parameter
+from pellucid.types import Array
+
+Method = Callable[[Layer, Any, Any], Array]
+"""What explains: ``method(model, images, target)`` returns one map for each image."""
+
+
+def randomization_check(
+    model: Layer, images: Any, method: Method, target: Any = None, seed: int = 0
+) -> dict[str, Array]:
+    """Return how similar a method's maps stay while the network forgets what it has learned.
+
+    From the last layer to the first, one after the other gets random weights and those before keep
+    theirs; after each, the maps are compared to the original ones by Spearman's rank correlation of
+    their absolute values. A map that explains the network has to change: the correlation falls to
+    about 0. One that stays has shown the image's edges, whatever was learned.
+    Source: Adebayo et al., "Sanity checks for saliency maps", 2018, sec. 3.
+
+    Parameters
+    ----------
+    model, images
+        As for `activations`; the model itself is not changed.
+    method
+        Such as `saliency`, or ``functools.partial(grad_cam, layer="conv2")``.
+    target
+        The class that is explained; the one that the model predicts before it forgets.
+    seed
+        From which the random weights follow.
+
+    Returns
+    -------
+    For each layer with weights, from the last to the first, the correlations, (N,). A map that is
+    the same everywhere counts as 0.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> from pellucid.explain import saliency
+    >>> model = nn.Sequential(
+    ...     conv=nn.Conv2d(1, 4, 3), relu=nn.ReLU(), flatten=nn.Flatten(), fc=nn.Linear(144, 2)
+    ... )
+    >>> found = randomization_check(model, np.ones((3, 1, 8, 8)), saliency, seed=1)
+    >>> {path: correlation.shape for path, correlation in found.items()}
+    {'fc': (3,), 'conv': (3,)}
+    """
+    x = stored(model, images)
+    chosen = gradients(model, x, target).target
+    before = method(model, x, chosen)
+    forgetful = copy.deepcopy(model)
+    found = {}
+    for path, layer in reversed(list(forgetful.walk())):
+        own = [value for value in vars(layer).values() if isinstance(value, Parameter | Buffer)]
+        for value in own:
+            value.initialize(seed) if isinstance(value, Parameter) else value.initialize()
+        if own:
+            after = method(forgetful, x, chosen)
+            found[path] = np.array(
+                [rank_correlation(*maps) for maps in zip(before, after, strict=True)]
+            )
+    return found
+
+
+def rank_correlation(a: Array, b: Array) -> float:
+    """Return Spearman's correlation of the absolute values of two maps, 0 where one is constant.
+
+    It is Pearson's correlation of the ranks, equal values sharing the mean of theirs.
+
+    >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, -10.0, 100.0]))
+    1.0
+    """
+    x, y = (_ranks(abs(values)) for values in (a, b))
+    x, y = x - x.mean(), y - y.mean()
+    length = np.sqrt((x @ x) * (y @ y))
+    return float((x @ y) / length) if length else 0.0
+
+
+def _ranks(values: Array) -> Array:
+    _, which, counts = np.unique(values.ravel(), return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[which])
