@@ -53,7 +53,6 @@ _RC: dict[str, Any] = {
     "axes.edgecolor": FAINT,
     "axes.labelcolor": SOFT,
     "axes.titlecolor": INK,
-    "axes.titlelocation": "left",
     "axes.titlesize": LARGE,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -111,6 +110,11 @@ def bare(ax: Axes) -> Axes:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax
+
+
+def show_image(ax: Axes, image: Array, preprocessing: Preprocessing | None = None) -> None:
+    """Show an image, (C, H, W), without ticks; see `to_rgb`."""
+    bare(ax).imshow(to_rgb(image, preprocessing))
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 160) -> Path:

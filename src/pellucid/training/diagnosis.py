@@ -1,0 +1,99 @@
+"""What the losses of a training run say of over- and underfitting, in words."""
+
+import math
+from collections.abc import Sequence
+
+from pellucid.training.records import Epoch
+
+_FEW = 3
+"""With fewer epochs than that, no trend can be told from chance."""
+_RISE = 0.1
+"""How far a validation loss is above its lowest, as a share of that, if it has risen."""
+_GAP = 0.5
+"""How far a validation loss is above the training loss, as a share of that, if it is far above."""
+_FALL = 0.02
+"""What a loss has lost in each of the last two epochs, as a share of it, if it is still falling."""
+_HARDLY = 0.1
+"""What a training loss has lost in the whole run, as a share of it, if it has hardly fallen."""
+
+
+def diagnosis(history: Sequence[Epoch]) -> str:
+    """Return one or two sentences on whether a run over- or underfits, and what speaks for it.
+
+    It looks at how far the validation loss ended above its lowest value and above the training
+    loss, and at whether the two were still falling. The words are careful: losses vary by chance,
+    and the training loss is a mean over the epoch, with augmentation and dropout, which the network
+    at the epoch's end may be far below.
+
+    Parameters
+    ----------
+    history
+        The epochs of a run, in order.
+
+    Examples
+    --------
+    >>> losses = [(1.2, 1.3), (0.7, 0.9), (0.3, 0.8), (0.1, 1.1)]
+    >>> run = [Epoch(n, 4, 9, loss, None, other, None, 0.1, 1.0, 1.0, False)
+    ...        for n, (loss, other) in enumerate(losses, start=1)]
+    >>> print(diagnosis(run))  # doctest: +NORMALIZE_WHITESPACE
+    This looks like overfitting: since epoch 3 the validation loss has risen from 0.8000 to 1.1000,
+    while the training loss fell from 0.3000 to 0.1000.
+    """
+    if len(history) < _FEW:
+        return f"Fewer than {_FEW} epochs are too few to tell over- from underfitting."
+    training = [epoch.loss for epoch in history]
+    validation = [e.validation_loss for e in history if e.validation_loss is not None]
+    if not all(map(math.isfinite, training + validation)):
+        return "A loss was not a finite number, so nothing can be said about fitting."
+    if len(validation) < len(history):
+        ended = "was still falling" if _falls(training) else "had settled"
+        return f"The training loss {ended} at the end; without validation, overfitting is not seen."
+    lowest = min(range(len(validation)), key=validation.__getitem__)
+    if validation[-1] > (1 + _RISE) * validation[lowest]:
+        return _risen(training, validation, lowest, history[lowest].epoch)
+    return _not_risen(training, validation)
+
+
+def _risen(training: list[float], validation: list[float], lowest: int, epoch: int) -> str:
+    rise = f"from {validation[lowest]:.4f} to {validation[-1]:.4f}"
+    if training[-1] < training[lowest]:
+        return (
+            f"This looks like overfitting: since epoch {epoch} the validation loss has risen "
+            f"{rise}, while the training loss fell from {training[lowest]:.4f} to "
+            f"{training[-1]:.4f}."
+        )
+    return (
+        f"The run became worse: since epoch {epoch} the validation loss has risen {rise}, and the "
+        "training loss has risen too. A lower learning rate may help."
+    )
+
+
+def _not_risen(training: list[float], validation: list[float]) -> str:
+    ends = f"{training[-1]:.4f} in training and {validation[-1]:.4f} in validation"
+    if validation[-1] > (1 + _GAP) * training[-1]:
+        trend = "was still falling" if _falls(validation) else "has not risen"
+        return (
+            f"There is some overfitting: the loss ended at {ends}. "
+            f"It does no harm yet, for the validation loss {trend}."
+        )
+    if training[-1] > (1 - _HARDLY) * training[0]:
+        return (
+            f"This may be underfitting: the training loss hardly fell, from {training[0]:.4f} to "
+            f"{training[-1]:.4f}. Another learning rate or a larger network may help."
+        )
+    if _falls(training) and _falls(validation):
+        return (
+            f"Both losses were still falling at the end ({ends}): "
+            "more epochs would probably make the network better."
+        )
+    if _falls(training):
+        return (
+            f"The loss ended at {ends}; only the training loss was still falling, so more epochs "
+            "alone would probably lead to overfitting."
+        )
+    return f"Neither overfitting nor underfitting is seen: the loss settled at {ends}."
+
+
+def _falls(losses: list[float]) -> bool:
+    """Return whether the last loss is the lowest of the last three, and clearly so."""
+    return losses[-1] == min(losses[-_FEW:]) and losses[-1] < (1 - _FALL) ** 2 * losses[-_FEW]

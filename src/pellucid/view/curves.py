@@ -1,0 +1,69 @@
+"""Loss and accuracy over the epochs of a training run."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pellucid.errors import PellucidError
+from pellucid.training.records import Epoch
+from pellucid.view import style
+
+_MANY = 25
+"""Epochs up to which each has its dot."""
+
+
+@style.styled
+def curves(history: Sequence[Epoch], ax: Axes | None = None) -> Figure:
+    """Draw loss and accuracy of each epoch, in training and in validation, and mark the best.
+
+    Beside the loss stands the accuracy, where there is one. With `ax` only the loss is drawn, in
+    these axes.
+
+    Parameters
+    ----------
+    history
+        The epochs of a run: what `fit` returns, or ``list(train(…))``.
+
+    Examples
+    --------
+    >>> run = [Epoch(n, 3, 9, 1 / n, 1 - 0.3 / n, 1.2 / n, 1 - 0.4 / n, 0.1, 1.0, 1.0, n == 3)
+    ...        for n in (1, 2, 3)]
+    >>> [ax.get_title() for ax in curves(run).axes]
+    ['Loss', 'Accuracy']
+    """
+    if not history:
+        raise PellucidError("there are no curves of a history without epochs")
+    measured = history[-1].accuracy is not None
+    if ax is not None or not measured:
+        drawn, only = style.axes(ax, 5.6, 3.4)
+        _draw(only, history, "loss")
+        return drawn
+    drawn = style.figure(9.0, 3.4)
+    for name, part in zip(("loss", "accuracy"), drawn.subplots(1, 2), strict=True):
+        _draw(part, history, name)
+    return drawn
+
+
+def _draw(ax: Axes, history: Sequence[Epoch], name: str) -> None:
+    percent = 100 if name == "accuracy" else 1
+    best = next((epoch for epoch in reversed(history) if epoch.best), None)
+    for field, label, colour, marker in (
+        (name, "training", style.BLUE, "o"),
+        (f"validation_{name}", "validation", style.VERMILLION, "s"),
+    ):
+        points = [(e.epoch, percent * y) for e in history if (y := getattr(e, field)) is not None]
+        if points:
+            dots = marker if len(points) <= _MANY else ""
+            ax.plot(*zip(*points, strict=True), color=colour, marker=dots, ms=3.5, label=label)
+    if best is not None and (value := getattr(best, f"validation_{name}")) is not None:
+        (ring,) = ax.plot(best.epoch, percent * value, "o", ms=10, mfc="none", mec=style.INK)
+        ring.set_label(f"best epoch: {best.epoch}")
+    ax.set(title=name.capitalize(), xlabel="epoch")
+    if name == "accuracy":
+        ax.yaxis.set_major_formatter("{x:g} %")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.margins(x=0.06, y=0.12)
+    ax.grid(axis="y")
+    ax.legend()
