@@ -1,7 +1,8 @@
 """Training: a generator of records, and its consumers."""
 
 from pellucid.training.checkpoint import restore, resume, save_checkpoint, save_checkpoints
-from pellucid.training.consumers import log_csv, stop_early, stop_on_signal
+from pellucid.training.consumers import log_csv, read_history, stop_early, stop_on_signal
+from pellucid.training.diagnosis import diagnosis
 from pellucid.training.gradients import GradientFlow, read_gradients, record_gradients
 from pellucid.training.loop import fit, records, train
 from pellucid.training.progress import show_progress
@@ -17,10 +18,12 @@ __all__ = [
     "Record",
     "Step",
     "TrainingState",
+    "diagnosis",
     "find_rate",
     "fit",
     "log_csv",
     "read_gradients",
+    "read_history",
     "record_gradients",
     "records",
     "restore",
