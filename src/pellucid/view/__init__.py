@@ -1,21 +1,30 @@
 """Pictures of networks, runs and mathematics; each function returns a Matplotlib figure."""
 
+from pellucid.view import draw
+from pellucid.view.attribution import attribution
 from pellucid.view.calibration import calibration
 from pellucid.view.confusion import confusion
 from pellucid.view.curves import curves
+from pellucid.view.feature_maps import feature_maps
 from pellucid.view.filters import filters
 from pellucid.view.gradient_flow import gradient_flow
 from pellucid.view.mistakes import mistakes
+from pellucid.view.patches import maximizing, patches
 from pellucid.view.scores import scores
 from pellucid.view.style import save
 
 __all__ = [
+    "attribution",
     "calibration",
     "confusion",
     "curves",
+    "draw",
+    "feature_maps",
     "filters",
     "gradient_flow",
+    "maximizing",
     "mistakes",
+    "patches",
     "save",
     "scores",
 ]

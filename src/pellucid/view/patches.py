@@ -1,0 +1,138 @@
+"""What excites filters: parts of real images, and images made for it."""
+
+from typing import Protocol
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from pellucid.errors import ShapeError
+from pellucid.types import Array
+from pellucid.view import style
+
+_TILE = 0.85
+"""Inches."""
+
+
+class Found(Protocol):
+    """The parts of images to which F filters respond most; `pellucid.explain.top_patches`."""
+
+    @property
+    def layer(self) -> str: ...
+    @property
+    def channels(self) -> Array: ...
+    @property
+    def values(self) -> Array: ...
+    @property
+    def pixels(self) -> list[Array]: ...
+
+
+class Made(Protocol):
+    """Images made to excite F filters; `pellucid.explain.maximize_filter`."""
+
+    @property
+    def layer(self) -> str: ...
+    @property
+    def channels(self) -> Array: ...
+    @property
+    def images(self) -> Array: ...
+
+
+@style.styled
+def patches(found: Found, made: Made | None = None) -> Figure:
+    """Draw, of each filter, the parts of images to which it responds most, the strongest first.
+
+    Under each part stands how strongly the filter responds. Where the layer saw padding, there is
+    nothing. Parts of float images share one scale.
+
+    Parameters
+    ----------
+    found
+        What `pellucid.explain.top_patches` returned.
+    made
+        What `pellucid.explain.maximize_filter` returned for the same filters, to stand in front.
+
+    Raises
+    ------
+    ShapeError
+        The two are not of the same filters.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> from pellucid.explain import top_patches
+    >>> model = nn.Sequential(conv=nn.Conv2d(1, 4, 3))
+    >>> images = np.random.default_rng(0).integers(0, 256, (9, 1, 8, 8), np.uint8)
+    >>> drawn = patches(top_patches(model, images, "conv", channels=[0, 3], count=5))
+    >>> len(drawn.axes), drawn.axes[5].get_ylabel()
+    (10, 'filter 3')
+    """
+    if made is not None and not _same(found, made):
+        raise ShapeError("the parts and the made images are not of the same layer and filters")
+    first = 0 if made is None else 1
+    rows, columns = len(found.channels), found.values.shape[1] + first
+    drawn = style.figure(columns * _TILE + 0.4, rows * (_TILE + 0.22) + 0.5)
+    drawn.suptitle(f"{found.layer}: what its filters respond to most", size=style.MEDIUM)
+    panels = drawn.subplots(rows, columns, squeeze=False)
+    for i, row in enumerate(panels):
+        if made is not None:
+            style.show_image(row[0], made.images[i])
+            row[0].set_xlabel("made", size=style.SMALL)
+        for ax, part, value in zip(row[first:], found.pixels[i], found.values[i], strict=True):
+            _show(ax, part, _whole(found))
+            ax.set_xlabel(f"{value:.2g}", size=style.SMALL)
+        row[0].set_ylabel(f"filter {found.channels[i]}", size=style.SMALL)
+    return drawn
+
+
+@style.styled
+def maximizing(made: Made) -> Figure:
+    """Draw images made to excite filters, each under its filter's number.
+
+    Parameters
+    ----------
+    made
+        What `pellucid.explain.maximize_filter` returned.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> from pellucid.explain import maximize_filter
+    >>> model = nn.Sequential(conv=nn.Conv2d(3, 4, 3))
+    >>> drawn = maximizing(maximize_filter(model, "conv", input_shape=(3, 9, 9), steps=4))
+    >>> [ax.get_title(loc="center") for ax in drawn.axes]
+    ['0', '1', '2', '3']
+    """
+    count = len(made.channels)
+    columns = min(count, 8)
+    rows = -(-count // columns)
+    drawn = style.figure(max(columns * _TILE, 3.4), rows * (_TILE + 0.25) + 0.4)
+    drawn.suptitle(f"{made.layer}: images made to excite its filters", size=style.MEDIUM)
+    panels = drawn.subplots(rows, columns, squeeze=False).ravel()
+    for ax, channel, image in zip(panels, made.channels, made.images, strict=False):
+        style.show_image(ax, image)
+        ax.set_title(str(channel), loc="center", size=style.SMALL)
+    for ax in panels[count:]:
+        ax.remove()
+    return drawn
+
+
+def _same(found: Found, made: Made) -> bool:
+    return found.layer == made.layer and np.array_equal(found.channels, made.channels)
+
+
+def _whole(found: Found) -> tuple[float, float]:
+    """Return what black and white are: 0 and 255, 0 and 1, or the lowest and the highest."""
+    low = min(float(np.nanmin(part)) for part in found.pixels)
+    high = max(float(np.nanmax(part)) for part in found.pixels)
+    if low < 0:
+        return low, high
+    return 0.0, 1.0 if high <= 1 else max(high, 255.0)
+
+
+def _show(ax: Axes, part: Array, scale: tuple[float, float]) -> None:
+    """Show a part of an image, (C, H, W), transparent where it is NaN."""
+    low, high = scale
+    rgb = style.to_rgb(np.nan_to_num((part - low) / ((high - low) or 1.0)))
+    inside = ~np.isnan(part).any(axis=0)
+    style.bare(ax).imshow(np.dstack([rgb, inside]))
