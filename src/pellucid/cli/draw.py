@@ -1,0 +1,83 @@
+"""``pellucid draw``: pictures that explain the mathematics."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pellucid.cli import common
+from pellucid.errors import PellucidError
+
+
+def draw(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Which drawing; without it, all names.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="An .svg or .png file; as .gif it moves, if it can.",
+            show_default="NAME.svg",
+        ),
+    ] = None,
+    everything: Annotated[
+        Path | None, typer.Option("--all", metavar="FOLDER", help="Write all drawings there.")
+    ] = None,
+    numbers: Annotated[
+        str | None,
+        typer.Option("--input", metavar="ROWS", help='An input of yours, such as "1 2; 3 4".'),
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option(metavar="ROWS", help='A kernel of yours, such as "1 -1; 1 -1".')
+    ] = None,
+    stride: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="From one output to the next.")
+    ] = None,
+    padding: Annotated[
+        str | None, typer.Option(metavar="NUMBER|same|valid", help="Zeros on each side.")
+    ] = None,
+    dilation: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="From one number to the next.")
+    ] = None,
+) -> None:
+    """Draw how convolution, pooling and their gradients work, from numbers computed here.
+
+    Try: [bold]pellucid draw convolution --out convolution.gif[/bold]
+    """
+    from pellucid.view import draw as drawings
+
+    if everything is not None:
+        if name is not None:
+            raise PellucidError("name a drawing or give --all, not both")
+        for path in drawings.save_all(everything):
+            print(path)
+        return
+    if name is None:
+        rows = ((d.name, d.line, "moves" if d.animation else "") for d in drawings.DRAWINGS)
+        common.print_table(["drawing", "what it shows", ""], rows)
+        return
+    given: dict[str, Any] = {
+        "x": _matrix(numbers, "--input"),
+        "kernel": _matrix(kernel, "--kernel"),
+        "stride": stride,
+        "padding": int(padding) if padding is not None and padding.isdecimal() else padding,
+        "dilation": dilation,
+    }
+    options = {key: value for key, value in given.items() if value is not None}
+    print(drawings.find(name).save(out or Path(f"{name}.svg"), **options))
+
+
+def _matrix(text: str | None, option: str) -> list[list[float]] | None:
+    """Return the numbers of ``"1 2; 3 4"``: rows, and in them numbers."""
+    if text is None:
+        return None
+    try:
+        rows = [[float(v) for v in row.replace(",", " ").split()] for row in text.split(";")]
+    except ValueError:
+        rows = [[]]
+    if not rows[0] or any(len(row) != len(rows[0]) for row in rows):
+        raise PellucidError(
+            f'{option} is rows of equally many numbers, such as "1 2; 3 4", not "{text}"'
+        )
+    return rows

@@ -1,0 +1,98 @@
+"""Pictures that follow one another."""
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from pellucid.errors import FileError
+from pellucid.files import atomic_write
+from pellucid.types import Array
+from pellucid.view import style
+from pellucid.view.draw.board import Board
+
+DPI = 110
+
+
+@dataclass(frozen=True)
+class Animation:
+    """Figures of one size that follow one another, over and over.
+
+    Attributes
+    ----------
+    figures
+        The pictures in order.
+    seconds
+        How long each is shown.
+
+    Examples
+    --------
+    >>> import pellucid as pl
+    >>> moving = pl.view.draw.convolution_animation()
+    >>> len(moving.figures)
+    9
+    >>> moving.save("convolution.gif").name
+    'convolution.gif'
+    """
+
+    figures: tuple[Figure, ...]
+    seconds: tuple[float, ...]
+
+    @classmethod
+    def of(cls, boards: Sequence[Board], seconds: float = 1.2) -> "Animation":
+        """Return the boards as figures of one size; the last is shown three times as long."""
+        bounds = Bbox.union([board.bounds() for board in boards])
+        figures = tuple(board.figure(bounds) for board in boards)
+        return cls(figures, (*[seconds] * (len(boards) - 1), 3 * seconds))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the animation as GIF."""
+        path = Path(path)
+        if path.suffix != ".gif":
+            raise FileError(f"an animation is saved as .gif, not as '{path.name}'")
+        atomic_write(path, self.gif())
+        return path
+
+    @style.styled
+    def gif(self) -> bytes:
+        """Return the animation as a GIF image that repeats for ever."""
+        from PIL import Image
+
+        frames = [Image.fromarray(_pixels(figure)) for figure in self.figures]
+        # one palette for all: else each picture brings its own, and colours flicker
+        wide, high = frames[0].size
+        together = Image.new("RGB", (wide, high * 2))
+        together.paste(frames[0], (0, 0))
+        together.paste(frames[-1], (0, high))
+        palette = together.quantize(96, method=Image.Quantize.MEDIANCUT)
+        plain = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+        written = io.BytesIO()
+        plain[0].save(
+            written,
+            format="GIF",
+            save_all=True,
+            append_images=plain[1:],
+            duration=[round(1000 * s) for s in self.seconds],
+            loop=0,
+            optimize=True,
+        )
+        return written.getvalue()
+
+    def _repr_html_(self) -> str:
+        image = base64.b64encode(self.gif()).decode()
+        return f'<img alt="An animation" src="data:image/gif;base64,{image}">'
+
+
+def _pixels(figure: Figure) -> Array:
+    """Return a figure as (H, W, 3)."""
+    figure.set_dpi(DPI)
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.array(canvas.buffer_rgba())[..., :3]
