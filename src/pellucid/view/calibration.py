@@ -43,7 +43,7 @@ def calibration(evaluation: Evaluated | Bins) -> Figure:
     above.plot([0, 1], [0, 1], color=style.SOFT, ls="--", lw=1.2)
     above.set(ylim=(0, 1.02), ylabel="share that is right")
     above.set_title(f"Expected calibration error {100 * bins.error:.1f} %")
-    above.legend(loc="upper left")
+    drawn.legend(loc="outside lower center", ncols=2)
     below.bar(height=bins.count[held], color=style.SOFT, **place)
     below.set_yscale("log")
     below.set_ylim(0.7, 3 * bins.count.max())

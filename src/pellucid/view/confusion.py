@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from pellucid.errors import ShapeError
@@ -15,6 +16,8 @@ _NUMBERED = 20
 """Classes up to which each cell holds its number."""
 _NAMED = 100
 """Classes up to which each has its name."""
+_LIGHT = 0.4
+"""The share from which a cell is so light that what is written on it is black."""
 
 
 @style.styled
@@ -26,7 +29,8 @@ def confusion(
 ) -> Figure:
     """Draw a confusion matrix: the row is the truth, the column what was predicted.
 
-    A cell's colour is the share of its row, so that rare classes are seen as well as frequent ones;
+    A cell's colour is the share of its row, so that rare classes are seen as well as frequent ones,
+    and it grows with the root of it, so that rare confusions are seen as well as frequent ones;
     its number is that share in percent, or how often it happened. Up to 20 classes have numbers, up
     to 100 have names.
 
@@ -55,7 +59,7 @@ def confusion(
     side = np.clip(0.42 * count, 2.4, 11.0)
     drawn, ax = style.axes(ax, side + 2.2, side + 1.2)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    image = ax.imshow(shares, style.SEQUENTIAL, vmin=0, vmax=1)
+    image = ax.imshow(shares, style.SEQUENTIAL, norm=PowerNorm(0.5, 0, 1))
     if count <= _NUMBERED:
         _write_numbers(ax, matrix, shares, normalize)
     _name(ax, names)
@@ -73,7 +77,7 @@ def _write_numbers(ax: Axes, matrix: Array, shares: Array, normalize: bool) -> N
         if not count:
             continue  # what never happens is left empty, so that what does is seen
         share = float(shares[row, column])
-        colour = "black" if share > 0.55 else "white"
+        colour = "black" if share > _LIGHT else "white"
         text = _percent(share) if normalize else f"{count:,}"
         ax.text(column, row, text, size=size, color=colour, ha="center", va="center")
 

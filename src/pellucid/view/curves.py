@@ -63,7 +63,7 @@ def _draw(ax: Axes, history: Sequence[Epoch], name: str) -> None:
     ax.set(title=name.capitalize(), xlabel="epoch")
     if name == "accuracy":
         ax.yaxis.set_major_formatter("{x:g} %")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 5, 10], integer=True, min_n_ticks=1))
     ax.margins(x=0.06, y=0.12)
     ax.grid(axis="y")
     ax.legend()

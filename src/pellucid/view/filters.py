@@ -15,7 +15,7 @@ from pellucid.view import style
 _MOST = 64
 """Kernels that are shown, where each is one tile."""
 _MOST_ROWS, _MOST_COLUMNS = 16, 24
-"""Filters and channels that are shown, where each pair is one tile."""
+"""Filters and channels that are shown, where each pair is one tile; four times as many of 1×1."""
 _TILE, _GAP = 12, 2
 """Pixels to which a kernel is enlarged, at least, and between kernels."""
 
@@ -48,27 +48,25 @@ def filters(model: Layer, layer: str | None = None, ax: Axes | None = None) -> F
     >>> filters(model).axes[0].get_title()
     'conv1: 6 kernels of 5×5'
     >>> filters(model, "conv2").axes[0].get_title()
-    'conv2: 16 filters, each with a 3×3 kernel for 6 channels'
+    'conv2: 16 filters of 6×3×3'
     """
     name, weight = _kernels(model, layer)
     count, channels, height, width = weight.shape
-    each_one_tile = channels in (1, 3)
-    if each_one_tile:
+    side = 0.55
+    if channels in (1, 3):
         shown = min(count, _MOST)
         tiles = _in_rows(weight[:shown])
         title = f"{name}: {count} kernel{'s' * (count > 1)} of {height}×{width}"
         said = f"the first {shown} are shown" if shown < count else ""
     else:
-        tiles = weight[:_MOST_ROWS, :_MOST_COLUMNS, None]
-        title = (
-            f"{name}: {count} filters, each with a {height}×{width} kernel for {channels} channels"
-        )
-        rows, columns = tiles.shape[:2]
-        said = "" if tiles.size == weight.size else f"; the first {columns} and {rows} are shown"
-        said = f"columns are channels, rows are filters{said}"
-    side = 0.55 if each_one_tile else 0.3
+        times = 4 if height * width == 1 else 1
+        tiles = weight[: times * _MOST_ROWS, : times * _MOST_COLUMNS, None]
+        title = f"{name}: {count} filters of {channels}×{height}×{width}"
+        said = f"rows: {_first(tiles.shape[0], count)} filters; "
+        said += f"columns: {_first(tiles.shape[1], channels)} channels"
+        side = 0.3 / times
     rows, columns = tiles.shape[:2]
-    drawn, ax = style.axes(ax, max(columns * side, 3.4) + 1.4, rows * side + 0.9)
+    drawn, ax = style.axes(ax, max(columns * side, 4.2) + 0.3, rows * side + 1.2)
     _draw(drawn, style.bare(ax), tiles, float(abs(weight).max()) or 1.0)
     ax.set_title(title, size=style.MEDIUM)
     ax.set_xlabel(said, size=style.SMALL)
@@ -88,7 +86,11 @@ def _kernels(model: Layer, wanted: str | None) -> tuple[str, Array]:
     name = next(iter(found)) if wanted is None else wanted
     if name not in found:
         raise PellucidError(unknown("convolution", name, found))
-    return name or type(model).__name__, found[name]
+    return style.shortened(name or type(model).__name__, 32), found[name]
+
+
+def _first(shown: int, of: int) -> str:
+    return f"the first {shown} of {of}" if shown < of else str(of)
 
 
 def _in_rows(kernels: Array) -> Array:
@@ -108,7 +110,7 @@ def _draw(drawn: Figure, ax: Axes, tiles: Array, scale: float) -> None:
         ax.imshow(np.dstack([colour, ~np.isnan(whole[0])]))
         return
     image = ax.imshow(whole[0], style.DIVERGING, vmin=-scale, vmax=scale)
-    bar = drawn.colorbar(image, ax=ax, shrink=0.9, aspect=12, pad=0.02)
+    bar = drawn.colorbar(image, ax=ax, location="bottom", shrink=0.6, aspect=25)
     bar.set_ticks([-scale, 0, scale], labels=[f"{x:.2g}" for x in (-scale, 0, scale)])
     bar.outline.set_visible(False)
 

@@ -80,7 +80,7 @@ def _draw(drawn: Figure, ax: Axes, steps: Array, table: Array) -> None:
     ax.set_xticks(places, [f"{steps[i]:,}" for i in places])
     ax.set_xlabel("step")
     ax.spines[:].set_visible(False)
-    bar = drawn.colorbar(image, ax=ax, pad=0.02, format=lambda value, _: f"{value:.3g}")
+    bar = drawn.colorbar(image, ax=ax, pad=0.02, format=lambda value, _: f"{value:,g}")
     bar.ax.yaxis.set_major_locator(_decades(low, high))
     bar.ax.yaxis.set_minor_locator(NullLocator())
     bar.outline.set_visible(False)

@@ -59,6 +59,7 @@ def mistakes(
     columns = min(_COLUMNS, count)
     rows = -(-count // columns)
     drawn = style.figure(_TILE[0] * columns, _TILE[1] * rows)
+    drawn.set_layout_engine("constrained", hspace=0.1)
     panels = drawn.subplots(rows, columns, squeeze=False).ravel()
     names = [style.shortened(name, 14) for name in evaluation.classes]
     for i, ax in enumerate(panels[:count]):

@@ -70,6 +70,8 @@ _RC: dict[str, Any] = {
     "lines.linewidth": 1.8,
     "image.cmap": SEQUENTIAL,
     "image.interpolation": "nearest",
+    "figure.constrained_layout.w_pad": 0.08,
+    "figure.constrained_layout.h_pad": 0.08,
     "figure.facecolor": "none",
     "figure.edgecolor": "none",
     "savefig.facecolor": "auto",

@@ -1,0 +1,58 @@
+"""What is asked of every picture: that its words can be read."""
+
+from itertools import combinations
+
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+
+SLACK = 0.5
+"""Pixels: boxes of text are a little larger than the ink."""
+
+
+def written(figure):
+    """Return [(text, box)] of all words in a figure, as the renderer places them, in pixels."""
+    figure.draw_without_rendering()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    unseen = {id(label) for axis in figure.findobj(Axis) for label in _outside(axis)}
+    found = []
+    for text in figure.findobj(Text):
+        shown = text.get_visible() and text.get_text().strip() and id(text) not in unseen
+        if shown and all(parent.get_visible() for parent in _parents(text)):
+            found.append((text, text.get_window_extent(renderer)))
+    return found
+
+
+def _outside(axis):
+    """Yield the labels of ticks that lie beyond the axis, which are not drawn."""
+    low, high = sorted(axis.get_view_interval())
+    for tick in axis.get_major_ticks() + axis.get_minor_ticks():
+        if not low - 1e-9 <= tick.get_loc() <= high + 1e-9:
+            yield from (tick.label1, tick.label2)
+
+
+def _parents(artist):
+    return [artist.axes] if artist.axes is not None else []
+
+
+def assert_readable(figure):
+    """Check that no text lies over another and none leaves the figure."""
+    texts = written(figure)
+    assert texts, "nothing is written in this figure"
+    width, height = figure.bbox.size
+    for text, box in texts:
+        inside = (
+            box.x0 >= -SLACK
+            and box.y0 >= -SLACK
+            and box.x1 <= width + SLACK
+            and box.y1 <= height + SLACK
+        )
+        assert inside, f"'{text.get_text()}' is cut off: {box} in {width:.0f}×{height:.0f}"
+    for (one, a), (other, b) in combinations(texts, 2):
+        across = min(a.x1, b.x1) - max(a.x0, b.x0)
+        down = min(a.y1, b.y1) - max(a.y0, b.y0)
+        assert across <= SLACK or down <= SLACK, (
+            f"'{one.get_text()}' lies over '{other.get_text()}'"
+        )
