@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from pellucid.errors import FileError, PellucidError
+from pellucid.layers.wiring import Wiring
 from pellucid.parameter import Buffer, Parameter
 from pellucid.preprocessing import Preprocessing
 from pellucid.randomness import generator
@@ -119,6 +120,10 @@ class Layer(ABC):
     def children(self) -> Mapping[str, "Layer"]:
         """Return the layers inside, by name. A child named "" lends its own children's names."""
         return {}
+
+    def wiring(self) -> Wiring | None:
+        """Return how values pass between the layers inside; None for a layer not made of layers."""
+        return None
 
     # Parameters and buffers
 

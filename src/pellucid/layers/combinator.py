@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from pellucid.errors import PellucidError
 from pellucid.layers.base import Layer, failing_at
+from pellucid.layers.wiring import Wiring
 
 Describe = Callable[[str, Layer], dict[str, Any]]
 """Return the description of the child with this name."""
@@ -26,6 +27,9 @@ class Combinator(Layer, abstract=True):
     @abstractmethod
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
         """Yield (name, child, the shape of what it is given), in the order in which they run."""
+
+    @abstractmethod
+    def wiring(self) -> Wiring: ...
 
     @abstractmethod
     def parts(self, describe: Describe) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from pellucid.layers.combinator import (
     named,
     names_and_descriptions,
 )
-from pellucid.layers.merge import joined_shape
+from pellucid.layers.merge import Cat, joined_shape
+from pellucid.layers.wiring import Wire, Wiring
 from pellucid.types import Array, Shape
 
 
@@ -71,6 +72,12 @@ class Concat(Combinator):
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
         for name, branch in self.branches.items():
             yield name, branch, input_shape
+
+    def wiring(self) -> Wiring:
+        branches = [Wire(name, branch, (0,)) for name, branch in self.branches.items()]
+        count = len(branches)
+        joined = Wire("cat", Cat(axis=1), tuple(range(1, count + 1)))
+        return Wiring(1, (*branches, joined), (count + 1,))
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         return {"branches": describe_all(self.branches, describe)}

@@ -8,6 +8,7 @@ import numpy as np
 from pellucid.errors import PellucidError
 from pellucid.layers.base import Layer, Training, run_backward, run_forward
 from pellucid.layers.combinator import Build, Combinator, Describe
+from pellucid.layers.wiring import Wire, Wiring
 
 Node = tuple[Layer, str | Sequence[str]]
 
@@ -150,6 +151,15 @@ class Graph(Combinator):
     def _result(self, values: Mapping[str, Any]) -> Any:
         found = tuple(values[name] for name in self.outputs)
         return found[0] if self.single_output else found
+
+    def wiring(self) -> Wiring:
+        number = {name: i for i, name in enumerate((*self.graph_inputs, *self.nodes))}
+        wires = [
+            Wire(name, layer, tuple(number[source] for source in read))
+            for name, (layer, read) in self.nodes.items()
+        ]
+        outputs = tuple(number[name] for name in self.outputs)
+        return Wiring(len(self.graph_inputs), tuple(wires), outputs)
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         nodes = [

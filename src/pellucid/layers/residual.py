@@ -6,6 +6,8 @@ from typing import Any, Self
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training, run_backward, run_forward
 from pellucid.layers.combinator import Build, Combinator, Describe
+from pellucid.layers.merge import Add
+from pellucid.layers.wiring import Wire, Wiring
 
 
 class Residual(Combinator):
@@ -75,6 +77,16 @@ class Residual(Combinator):
             yield "downsample", self.shortcut, input_shape
         if self.activation is not None:
             yield "activation", self.activation, self.body.output_shape(input_shape)
+
+    def wiring(self) -> Wiring:
+        wires = [Wire("", self.body, (0,))]
+        if self.shortcut is not None:
+            wires.append(Wire("downsample", self.shortcut, (0,)))
+        around = len(wires) if self.shortcut is not None else 0
+        wires.append(Wire("add", Add(), (1, around)))
+        if self.activation is not None:
+            wires.append(Wire("activation", self.activation, (len(wires),)))
+        return Wiring(1, tuple(wires), (len(wires),))
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         parts = zip(self.entries, (self.body, self.shortcut, self.activation), strict=True)

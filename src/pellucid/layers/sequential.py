@@ -12,6 +12,7 @@ from pellucid.layers.combinator import (
     named,
     names_and_descriptions,
 )
+from pellucid.layers.wiring import Wire, Wiring
 
 
 class Sequential(Combinator):
@@ -65,6 +66,14 @@ class Sequential(Combinator):
         for name, layer in self.layers.items():
             yield name, layer, shape
             shape = self.child_shape(name, layer, shape)
+
+    def wiring(self) -> Wiring:
+        inputs, reads = self.inputs or 1, tuple(range(self.inputs or 1))
+        wires: list[Wire] = []
+        for name, layer in self.layers.items():
+            wires.append(Wire(name, layer, reads))
+            reads = (inputs + len(wires) - 1,)
+        return Wiring(inputs, tuple(wires), reads)
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         return {"layers": describe_all(self.layers, describe)}
