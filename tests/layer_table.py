@@ -122,6 +122,38 @@ ROWS = {
     "Add": Row(lambda: nn.Add(), ((3, 4), (3, 4), (3, 4))),
     "Multiply": Row(lambda: nn.Multiply(), ((3, 4, 2, 3), (3, 4, 1, 1))),
     "Cat": Row(lambda: nn.Cat(axis=1), ((3, 4, 2, 3), (3, 1, 2, 3), (3, 2, 2, 3))),
+    # functions of each value
+    "Affine": Row(lambda: nn.Affine(2.5, -0.5), (3, 4, 2, 3)),
+    "Power": Row(lambda: nn.Power(3.0), (3, 4, 2, 3), reach=2),
+    "Erf": Row(lambda: nn.Erf(), (3, 4, 2, 3)),
+    "Exp": Row(lambda: nn.Exp(), (3, 4, 2, 3)),
+    "Abs": Row(lambda: nn.Abs(), (3, 4, 2, 3)),
+    "Clip": Row(lambda: nn.Clip(-1.0, 2.0), (3, 4, 2, 3)),
+    "HardSigmoid": Row(lambda: nn.HardSigmoid(), (3, 4, 2, 3), reach=5),
+    "Softsign": Row(lambda: nn.Softsign(), (3, 4, 2, 3)),
+    "ThresholdedReLU": Row(lambda: nn.ThresholdedReLU(), (3, 4, 2, 3)),
+    "Scale": Row(lambda: nn.Scale((4, 1, 1)), (3, 4, 2, 3)),
+    "Scale, every value": Row(lambda: nn.Scale((4, 2, 3)), (3, 4, 2, 3)),
+    "Shift": Row(lambda: nn.Shift((4, 1, 3)), (3, 4, 2, 3)),
+    # values elsewhere
+    "Reshape": Row(lambda: nn.Reshape((0, 2, -1)), (3, 4, 2, 3)),
+    "Permute": Row(lambda: nn.Permute((0, 2, 3, 1)), (3, 4, 2, 5)),
+    "Slice": Row(lambda: nn.Slice(1, 1, 4, 2), (3, 5, 2, 3)),
+    "Slice, backwards": Row(lambda: nn.Slice(-1, step=-2), (3, 2, 3, 5)),
+    "Take": Row(lambda: nn.Take((2, 0, 2), axis=1), (3, 3, 2, 4)),
+    "Expand": Row(lambda: nn.Expand((-1, 4, -1, 3)), (3, 4, 2, 1)),
+    "Pad": Row(lambda: nn.Pad(((0, 0), (1, 2), (0, 0), (0, 1)), 0.5), (3, 4, 2, 3)),
+    # sums, means, maxima
+    "ReduceSum": Row(lambda: nn.ReduceSum((2, 3)), (3, 4, 2, 3)),
+    "ReduceMean": Row(lambda: nn.ReduceMean((1, -1), keepdims=True), (3, 4, 2, 3)),
+    "ReduceMax": Row(lambda: nn.ReduceMax((2, 3)), (3, 4, 2, 3)),
+    # two inputs
+    "BroadcastAdd": Row(lambda: nn.BroadcastAdd(), ((3, 4, 2, 3), (3, 4, 1, 1))),
+    "Subtract": Row(lambda: nn.Subtract(), ((3, 4, 2, 3), (3, 4, 1, 1))),
+    "Divide": Row(lambda: nn.Divide(), ((3, 4, 2, 3), (3, 4, 1, 1))),
+    "Maximum": Row(lambda: nn.Maximum(), ((3, 4, 2, 3), (3, 4, 2, 3))),
+    "Minimum": Row(lambda: nn.Minimum(), ((3, 4, 2, 3), (3, 4, 2, 3))),
+    "MatMul": Row(lambda: nn.MatMul(), ((3, 2, 4), (3, 4, 5))),
     # combinators
     "Sequential": Row(
         lambda: nn.Sequential(nn.Linear(4, 3), act=nn.Tanh(), fc=nn.Linear(3, 2)), (3, 4)

@@ -22,12 +22,33 @@ from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
 from pellucid.layers.description import build
 from pellucid.layers.dropout import Dropout, Dropout2d
+from pellucid.layers.elementwise import (
+    Abs,
+    Affine,
+    Clip,
+    Erf,
+    Exp,
+    HardSigmoid,
+    Power,
+    Scale,
+    Shift,
+    Softsign,
+    ThresholdedReLU,
+)
 from pellucid.layers.fused import for_engine, fuse
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.merge import Add, Cat, Multiply
 from pellucid.layers.normalization import GroupNorm, LayerNorm, LocalResponseNorm
 from pellucid.layers.padding import Pad2d
+from pellucid.layers.pairwise import (
+    BroadcastAdd,
+    Divide,
+    MatMul,
+    Maximum,
+    Minimum,
+    Subtract,
+)
 from pellucid.layers.pooling import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
@@ -35,6 +56,8 @@ from pellucid.layers.pooling import (
     GlobalAvgPool2d,
     MaxPool2d,
 )
+from pellucid.layers.rearrange import Expand, Pad, Permute, Reshape, Slice, Take
+from pellucid.layers.reduce import ReduceMax, ReduceMean, ReduceSum
 from pellucid.layers.residual import Residual
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.shape import Flatten, Identity
@@ -44,22 +67,31 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "Abs",
     "AdaptiveAvgPool2d",
     "AdaptiveMaxPool2d",
     "Add",
+    "Affine",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
+    "BroadcastAdd",
     "Cat",
+    "Clip",
     "Concat",
     "Conv2d",
     "ConvTranspose2d",
+    "Divide",
     "Dropout",
     "Dropout2d",
+    "Erf",
+    "Exp",
+    "Expand",
     "Flatten",
     "GlobalAvgPool2d",
     "Graph",
     "GroupNorm",
+    "HardSigmoid",
     "Hardswish",
     "Identity",
     "InstanceNorm2d",
@@ -69,19 +101,36 @@ __all__ = [
     "Linear",
     "LocalResponseNorm",
     "LogSoftmax",
+    "MatMul",
     "MaxPool2d",
+    "Maximum",
+    "Minimum",
     "Multiply",
     "PReLU",
+    "Pad",
     "Pad2d",
+    "Permute",
+    "Power",
     "ReLU",
     "ReLU6",
+    "ReduceMax",
+    "ReduceMean",
+    "ReduceSum",
+    "Reshape",
     "Residual",
+    "Scale",
     "Sequential",
+    "Shift",
     "SiLU",
     "Sigmoid",
+    "Slice",
     "Softmax",
     "Softplus",
+    "Softsign",
+    "Subtract",
+    "Take",
     "Tanh",
+    "ThresholdedReLU",
     "Training",
     "Upsample",
     "build",

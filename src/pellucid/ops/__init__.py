@@ -3,6 +3,7 @@
 from pellucid.ops.activation import (
     elu,
     elu_gradient,
+    erf,
     gelu,
     gelu_gradient,
     hardswish,

@@ -41,6 +41,7 @@ from pellucid.reference.conv import (
     conv2d_input_gradient,
     conv2d_weight_gradient,
 )
+from pellucid.reference.erf import erf
 from pellucid.reference.finish import (
     finish,
     finish_gradient,

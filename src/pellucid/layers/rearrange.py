@@ -1,0 +1,268 @@
+"""Layers that put values elsewhere, leave some out or repeat some; they learn nothing."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.layers.base import Layer, Training
+from pellucid.types import Array, Shape
+
+
+@dataclass(eq=False, repr=False)
+class Reshape(Layer):
+    """The same values in another shape; backward brings dy back into the shape of x.
+
+    Parameters
+    ----------
+    shape
+        The output's, batch included: 0 stands for the input's size on that axis, and one −1 for
+        what remains.
+
+    Examples
+    --------
+    >>> Reshape((0, 4, -1)).output_shape((64, 16, 7, 7))
+    (64, 4, 196)
+    """
+
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        sizes = [size for size in self.shape if isinstance(size, int) and size >= -1]
+        if len(sizes) < len(self.shape) or sizes.count(-1) > 1:
+            raise PellucidError(f"Reshape needs sizes of at least 0, one of them −1: {self.shape}")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        return _reshaped(x, self.output_shape(x.shape)), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        return _reshaped(dy, cache)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        total, axes = math.prod(input_shape), len(input_shape)
+        sizes = [
+            input_shape[i] if size == 0 and i < axes else size for i, size in enumerate(self.shape)
+        ]
+        if -1 in sizes:
+            rest = -math.prod(sizes)
+            sizes[sizes.index(-1)] = total // rest if rest else 0
+        if math.prod(sizes) != total:
+            raise ShapeError(f"Reshape: {input_shape} cannot become {self.shape}")
+        return tuple(sizes)
+
+
+@dataclass(eq=False, repr=False)
+class Permute(Layer):
+    """The axes in another order: axis i of y is axis ``dims[i]`` of x; backward turns back.
+
+    >>> Permute((0, 2, 1)).output_shape((64, 16, 49))
+    (64, 49, 16)
+    """
+
+    dims: Shape
+
+    def __post_init__(self) -> None:
+        if sorted(self.dims) != list(range(len(self.dims))):
+            raise PellucidError(f"Permute needs each axis once, from 0 on, not {self.dims}")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
+        self.output_shape(x.shape)
+        return _new(x.transpose(self.dims)), None
+
+    def backward(self, dy: Array, cache: None, *, input_gradient: bool = True) -> Array:
+        return _new(dy.transpose(np.argsort(self.dims))) if input_gradient else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != len(self.dims):
+            raise ShapeError(f"Permute{self.dims} does not fit an input of shape {input_shape}")
+        return tuple(input_shape[axis] for axis in self.dims)
+
+
+@dataclass(eq=False, repr=False)
+class Slice(Layer):
+    """A part along one axis, as in ``x[start:stop:step]``; what was left out receives 0.
+
+    >>> Slice(axis=1, stop=8).output_shape((64, 16, 28, 28))
+    (64, 8, 28, 28)
+    """
+
+    axis: int = 1
+    start: int | None = None
+    stop: int | None = None
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        if self.step == 0:
+            raise PellucidError("Slice needs a step other than 0")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        self.output_shape(x.shape)
+        return _new(x[self._index(x.ndim)]), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        if not input_gradient:
+            return dy
+        dx = _zeros(cache, dy)
+        dx[self._index(len(cache))] = dy
+        return dx
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        axis = _axis(self, self.axis, input_shape)
+        size = len(range(*slice(self.start, self.stop, self.step).indices(input_shape[axis])))
+        if size == 0:
+            raise ShapeError(f"{self!r} leaves nothing of an input of shape {input_shape}")
+        return *input_shape[:axis], size, *input_shape[axis + 1 :]
+
+    def _index(self, ndim: int) -> tuple[slice, ...]:
+        before = (slice(None),) * (self.axis % ndim)
+        return *before, slice(self.start, self.stop, self.step)
+
+
+@dataclass(eq=False, repr=False)
+class Take(Layer):
+    """The entries with the given numbers along one axis, such as channels in another order.
+
+    Each receives its dy; where one was taken twice, the gradients add.
+
+    >>> Take((2, 1, 0), axis=1)(np.array([[1.0, 2.0, 3.0]]))
+    array([[3., 2., 1.]])
+    """
+
+    indices: tuple[int, ...]
+    axis: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.indices or not all(isinstance(index, int) for index in self.indices):
+            raise PellucidError(f"Take needs one whole number or more, not {self.indices!r:.60}")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        self.output_shape(x.shape)
+        return _new(np.take(x, self.indices, self.axis)), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        if not input_gradient:
+            return dy
+        dx = _zeros(cache, dy)
+        along, values = np.moveaxis(dx, self.axis, 0), np.moveaxis(dy, self.axis, 0)
+        np.add.at(along, np.array(self.indices), values)
+        return dx
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        axis = _axis(self, self.axis, input_shape)
+        size = input_shape[axis]
+        if not all(-size <= index < size for index in self.indices):
+            raise ShapeError(f"Take{self.indices[:8]}: an input of shape {input_shape} has fewer")
+        return *input_shape[:axis], len(self.indices), *input_shape[axis + 1 :]
+
+
+@dataclass(eq=False, repr=False)
+class Expand(Layer):
+    """Values repeated where x has size 1; they receive the sum of their dy.
+
+    Parameters
+    ----------
+    shape
+        The output's, batch included; −1 keeps the input's size.
+
+    Examples
+    --------
+    >>> Expand((-1, -1, 7, 7)).output_shape((64, 16, 1, 1))
+    (64, 16, 7, 7)
+    """
+
+    shape: Shape
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(size, int) and (size == -1 or size > 0) for size in self.shape):
+            raise PellucidError(f"Expand needs sizes of at least 1, or −1, not {self.shape}")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        shape = self.output_shape(x.shape)
+        return _new(np.array(np.broadcast_to(x, shape), order="K")), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        axes = tuple(i for i, size in enumerate(cache) if size != dy.shape[i])
+        return dy.sum(axis=axes, keepdims=True) if axes else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != len(self.shape) or not all(
+            new in (-1, old) or old == 1 for new, old in zip(self.shape, input_shape, strict=True)
+        ):
+            raise ShapeError(f"Expand: {input_shape} cannot become {self.shape}")
+        pairs = zip(self.shape, input_shape, strict=True)
+        return tuple(old if new == -1 else new for new, old in pairs)
+
+
+@dataclass(eq=False, repr=False)
+class Pad(Layer):
+    """A fixed value before and behind, along any axes; backward cuts it off again.
+
+    Around images `Pad2d` does this and more; this one adds channels.
+
+    Parameters
+    ----------
+    padding
+        (before, behind) for each axis, batch included.
+    value
+        What is put there.
+
+    Examples
+    --------
+    >>> Pad(((0, 0), (4, 4), (0, 0), (0, 0))).output_shape((64, 16, 28, 28))
+    (64, 24, 28, 28)
+    """
+
+    padding: tuple[tuple[int, int], ...]
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        sides = [side for pair in self.padding for side in pair]
+        whole = all(isinstance(side, int) and side >= 0 for side in sides)
+        if not whole or any(len(pair) != 2 for pair in self.padding):
+            raise PellucidError(f"Pad needs two numbers ≥ 0 for each axis, not {self.padding}")
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        y = _zeros(self.output_shape(x.shape), x)
+        y += float(self.value)
+        y[self._inner(x.shape)] = x
+        return y, x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        return _new(dy[self._inner(cache)]) if input_gradient else dy
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != len(self.padding):
+            raise ShapeError(f"Pad{self.padding} does not fit an input of shape {input_shape}")
+        return tuple(
+            size + sum(sides) for size, sides in zip(input_shape, self.padding, strict=True)
+        )
+
+    def _inner(self, shape: Shape) -> tuple[slice, ...]:
+        pairs = zip(shape, self.padding, strict=True)
+        return tuple(slice(before, before + size) for size, (before, _) in pairs)
+
+
+def _reshaped(x: Array, shape: Shape) -> Array:
+    """Reshape; where the batch stays whole, it stays last in memory, and often nothing moves."""
+    if len(shape) == 0 or x.ndim == 0 or shape[0] != x.shape[0]:
+        return _new(x.reshape(shape))
+    batch_last = x.transpose(*range(1, x.ndim), 0).reshape(*shape[1:], shape[0])
+    return batch_last.transpose(-1, *range(len(shape) - 1))
+
+
+def _new(x: Array) -> Array:
+    """Return x with the batch last in memory, copied if it lies otherwise."""
+    if x.ndim == 0:
+        return x
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 0, -1)), -1, 0)
+
+
+def _zeros(shape: Shape, like: Array) -> Array:
+    return np.moveaxis(np.zeros((*shape[1:], shape[0]), like.dtype), -1, 0)
+
+
+def _axis(layer: Layer, axis: int, shape: Shape) -> int:
+    if not -len(shape) <= axis < len(shape):
+        raise ShapeError(f"{type(layer).__name__}: an input of shape {shape} has no axis {axis}")
+    return axis % len(shape)

@@ -1,0 +1,112 @@
+"""One number for all positions along some axes."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pellucid.errors import PellucidError, ShapeError
+from pellucid.layers.base import Layer, Training
+from pellucid.types import Array, Shape
+
+
+@dataclass(eq=False, repr=False)
+class _Reduce(Layer):
+    axes: tuple[int, ...]
+    keepdims: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.axes or not all(isinstance(axis, int) for axis in self.axes):
+            raise PellucidError(f"{type(self).__name__} needs axes, not {self.axes!r}")
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        axes = self._axes(input_shape)
+        if self.keepdims:
+            return tuple(1 if i in axes else size for i, size in enumerate(input_shape))
+        return tuple(size for i, size in enumerate(input_shape) if i not in axes)
+
+    def _axes(self, shape: Shape) -> tuple[int, ...]:
+        if not all(-len(shape) <= axis < len(shape) for axis in self.axes):
+            raise ShapeError(f"{self!r} does not fit an input of shape {shape}")
+        return tuple(sorted({axis % len(shape) for axis in self.axes}))
+
+    def _repeated(self, dy: Array, shape: Shape) -> Array:
+        """Return dy repeated along the axes that were summed up, in x's order in memory."""
+        dy = dy if self.keepdims else np.expand_dims(dy, self._axes(shape))
+        dx = np.moveaxis(np.empty((*shape[1:], shape[0]), dy.dtype), -1, 0)
+        dx[...] = dy
+        return dx
+
+
+@dataclass(eq=False, repr=False)
+class ReduceSum(_Reduce):
+    """``y = Σ x`` over `axes`; each value receives the dy of its sum.
+
+    Parameters
+    ----------
+    axes
+        Which; the others stay.
+    keepdims
+        Whether these axes stay with size 1.
+
+    Examples
+    --------
+    >>> ReduceSum((2, 3)).output_shape((64, 16, 28, 28))
+    (64, 16)
+    """
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        return x.sum(axis=self._axes(x.shape), keepdims=self.keepdims), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        return self._repeated(dy, cache) if input_gradient else dy
+
+
+@dataclass(eq=False, repr=False)
+class ReduceMean(_Reduce):
+    """``y = mean of x`` over `axes`; each value receives the same share of dy.
+
+    Parameters
+    ----------
+    axes, keepdims
+        As in `ReduceSum`.
+
+    Examples
+    --------
+    >>> ReduceMean((2, 3), keepdims=True).output_shape((64, 16, 28, 28))
+    (64, 16, 1, 1)
+    """
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+        return x.mean(axis=self._axes(x.shape), keepdims=self.keepdims), x.shape
+
+    def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
+        count = math.prod(cache[axis] for axis in self._axes(cache))
+        return self._repeated(dy / count, cache) if input_gradient else dy
+
+
+@dataclass(eq=False, repr=False)
+class ReduceMax(_Reduce):
+    """``y = max of x`` over `axes`; the maximum receives dy, equal maxima share it.
+
+    Parameters
+    ----------
+    axes, keepdims
+        As in `ReduceSum`.
+
+    Examples
+    --------
+    >>> ReduceMax((2, 3)).output_shape((64, 16, 28, 28))
+    (64, 16)
+    """
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+        return x.max(axis=self._axes(x.shape), keepdims=self.keepdims), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        if not input_gradient:
+            return dy
+        axes = self._axes(cache.shape)
+        won = cache == cache.max(axis=axes, keepdims=True)
+        share: Array = won / won.sum(axis=axes, keepdims=True, dtype=dy.dtype)
+        return self._repeated(dy, cache.shape) * share
