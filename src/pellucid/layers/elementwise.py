@@ -169,7 +169,7 @@ class Softsign(_Elementwise):
     """
 
     def value(self, x: Array) -> Array:
-        return x / (1 + np.abs(x))
+        return np.asarray(x / (1 + np.abs(x)))
 
     def derivative(self, x: Array) -> Array:
         root: Array = 1 + np.abs(x)

@@ -4,6 +4,7 @@ Format: the ONNX specification, https://onnx.ai/onnx/repo-docs/IR.html and
 https://onnx.ai/onnx/operators/. Needs ``pip install "pellucid[onnx]"``.
 """
 
+from pellucid.interchange.onnx.reader.load import load
 from pellucid.interchange.onnx.save import save
 
-__all__ = ["save"]
+__all__ = ["load", "save"]

@@ -1,0 +1,155 @@
+"""From the bytes of an ONNX file to plain data, each part having been looked at first."""
+
+from collections.abc import Iterable
+from os import fspath
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import FileError
+from pellucid.interchange.extras import missing
+from pellucid.interchange.onnx.reader.model import Attribute, Graph, Input, Model, Node
+from pellucid.interchange.onnx.reader.tensors import array_of, type_name
+from pellucid.types import Array
+
+if TYPE_CHECKING:
+    from onnx import AttributeProto, GraphProto, ModelProto, ValueInfoProto
+
+OLDEST, NEWEST = 1, 28
+"""The versions of the operators that the reader knows."""
+
+_LARGEST_FILE = 2**31
+"""What protobuf allows."""
+_MOST_NODES = 100_000
+_DEEPEST = 8
+_OWN_DOMAINS = ("", "ai.onnx")
+
+
+def read(path: Path) -> Model:
+    """Return what the file at `path` says."""
+    model = _parsed(path)
+    if not model.HasField("graph"):
+        raise FileError("this is no ONNX file: it holds no graph")
+    opset = _opset(model)
+    if model.functions:
+        names = ", ".join(sorted({function.name for function in model.functions})[:10])
+        raise FileError(
+            f"the file defines functions of its own ({names}), which are not read; inline them "
+            "with onnx.inliner.inline_local_functions"
+        )
+    graph = _Reader(path.parent).graph(model.graph, 0)
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    return Model(graph, opset, metadata)
+
+
+def _parsed(path: Path) -> "ModelProto":
+    try:
+        from onnx import ModelProto
+    except ModuleNotFoundError as error:
+        raise missing("onnx", "onnx", "reading an ONNX file") from error
+    if path.stat().st_size >= _LARGEST_FILE:
+        raise FileError("the file has 2 GiB or more, which the format does not allow")
+    try:
+        model: ModelProto = ModelProto.FromString(path.read_bytes())
+    except Exception as error:  # protobuf's own, of a package that is not ours to import
+        raise FileError(f"this is no ONNX file, or it is cut off or damaged: {error}") from error
+    return model
+
+
+def _opset(model: "ModelProto") -> int:
+    versions = [entry.version for entry in model.opset_import if entry.domain in _OWN_DOMAINS]
+    if len(set(versions)) > 1:
+        raise FileError(f"the file names several versions of the operators: {versions[:10]}")
+    version = versions[0] if versions else OLDEST
+    if not OLDEST <= version <= NEWEST:
+        raise FileError(
+            f"the file uses version {version} of the operators (opset); {OLDEST} to {NEWEST} are "
+            "read. Export it with another opset_version"
+        )
+    return int(version)
+
+
+class _Reader:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.nodes = folder, 0
+
+    def graph(self, graph: "GraphProto", depth: int) -> Graph:
+        if depth > _DEEPEST:
+            raise FileError(f"graphs stand in graphs more than {_DEEPEST} deep")
+        if graph.sparse_initializer:
+            raise FileError("the file holds sparse tensors, which are not read")
+        self.nodes += len(graph.node)
+        if self.nodes > _MOST_NODES:
+            raise FileError(f"the file has more than {_MOST_NODES} nodes")
+        constants: dict[str, Array] = {}
+        for tensor in graph.initializer:
+            if tensor.name in constants:
+                raise FileError(f"two tensors are called '{tensor.name}'")
+            constants[tensor.name] = array_of(tensor, self.folder)
+        inputs = [_input(value) for value in graph.input if value.name not in constants]
+        nodes = [
+            Node(
+                node.op_type,
+                node.name,
+                tuple(node.input),
+                tuple(node.output),
+                self.attributes(node.op_type, node.attribute, depth),
+                "" if node.domain in _OWN_DOMAINS else node.domain,
+            )
+            for node in graph.node
+        ]
+        outputs = [value.name for value in graph.output]
+        _check_names([value.name for value in inputs], list(constants), nodes)
+        return Graph(nodes, constants, inputs, outputs)
+
+    def attributes(
+        self, op: str, attributes: Iterable["AttributeProto"], depth: int
+    ) -> dict[str, Attribute]:
+        found: dict[str, Attribute] = {}
+        for attribute in attributes:
+            if attribute.name in found:
+                raise FileError(f"{op} has the attribute '{attribute.name}' twice")
+            found[attribute.name] = self.value(op, attribute, depth)
+        return found
+
+    def value(self, op: str, attribute: "AttributeProto", depth: int) -> Any:
+        kind = attribute.type
+        if kind == attribute.FLOAT:
+            return float(attribute.f)
+        if kind == attribute.INT:
+            return int(attribute.i)
+        if kind == attribute.STRING:
+            return attribute.s.decode("utf-8", "replace")
+        if kind == attribute.TENSOR:
+            return array_of(attribute.t, self.folder)
+        if kind == attribute.GRAPH:
+            return self.graph(attribute.g, depth + 1)
+        if kind == attribute.FLOATS:
+            return [float(value) for value in attribute.floats]
+        if kind == attribute.INTS:
+            return [int(value) for value in attribute.ints]
+        if kind == attribute.STRINGS:
+            return [value.decode("utf-8", "replace") for value in attribute.strings]
+        raise FileError(f"{op}: the attribute '{attribute.name}' is of a kind that is not read")
+
+
+def _input(value: "ValueInfoProto") -> Input:
+    if not value.type.HasField("tensor_type"):
+        raise FileError(f"the input '{value.name}' is no tensor")
+    tensor = value.type.tensor_type
+    shape = None
+    if tensor.HasField("shape"):
+        shape = tuple(
+            int(size.dim_value) if size.HasField("dim_value") and size.dim_value > 0 else None
+            for size in tensor.shape.dim
+        )
+    return Input(value.name, type_name(tensor.elem_type), shape)
+
+
+def _check_names(inputs: list[str], constants: list[str], nodes: list[Node]) -> None:
+    """Every value is given once; and stands before what reads it, which the importer checks."""
+    seen: set[str] = set()
+    given = [name for node in nodes for name in node.outputs if name]
+    for name in [*inputs, *constants, *given]:
+        if name in seen:
+            raise FileError(f"two values are called '{fspath(name)[:100]}'")
+        seen.add(name)

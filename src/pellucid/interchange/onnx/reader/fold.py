@@ -1,0 +1,334 @@
+"""Operators on arrays that are known when the file is read: weights, constants and shapes.
+
+An array of objects holds sizes with the batch in them (see `size.py`). NumPy computes with both
+kinds alike. What grows is paid for from a budget, so that a small file cannot ask for much memory.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from pellucid.interchange.onnx.reader.call import Call, Constant, UnsupportedError, Value, axis_of
+from pellucid.interchange.onnx.reader.size import as_array, has_batch, simplified
+from pellucid.interchange.onnx.reader.tensors import TYPES
+from pellucid.types import Array
+
+Fold = Callable[[Call], Constant | tuple[Constant, ...]]
+
+FOLDS: dict[str, Fold] = {}
+"""What computes an operator of constants."""
+
+OF_SHAPES = ("Shape", "Size")
+"""Operators whose result is known although their input is not."""
+
+LARGEST = 2**28
+"""Values in one array that is made up rather than read from the file: 1 GiB as float32."""
+
+_SMALL = 2**22
+"""Values in one array that arithmetic makes."""
+
+
+def fold(*ops: str) -> Callable[[Fold], Fold]:
+    """Name the operators that a function computes."""
+
+    def note(function: Fold) -> Fold:
+        FOLDS.update(dict.fromkeys(ops, function))
+        return function
+
+    return note
+
+
+# Where constants come from
+
+
+@fold("Constant")
+def constant(call: Call) -> Constant:
+    """The array or number that the node holds."""
+    for name, kind in (
+        ("value", None),
+        ("value_float", np.float32),
+        ("value_int", np.int64),
+        ("value_floats", np.float32),
+        ("value_ints", np.int64),
+    ):
+        found = call.attribute(name, None, (np.ndarray, int, float, list))
+        if found is not None:
+            return Constant(np.asarray(found, kind))
+    raise UnsupportedError("holds neither an array nor numbers")
+
+
+@fold("ConstantOfShape")
+def constant_of_shape(call: Call) -> Constant:
+    """One value everywhere; it takes no memory until it becomes a weight."""
+    value = call.attribute("value", np.zeros(1, np.float32), np.ndarray)
+    shape = _shape(call.numbers(0, "shape"))
+    if value.size != 1:
+        raise UnsupportedError("the attribute value holds more than one number")
+    return Constant(np.broadcast_to(value.reshape(()), shape))
+
+
+@fold("Shape")
+def shape(call: Call) -> Constant:
+    """The sizes, the batch among them; from opset 15 on, a part of them."""
+    given = call.given[0]
+    sizes = given.sizes if isinstance(given, Value) else call.constant(0, "input").shape
+    start, end = call.integer("start", 0), call.integer("end", len(sizes))
+    return Constant(as_array(sizes[slice(start, end)]))
+
+
+@fold("Size")
+def size(call: Call) -> Constant:
+    """The number of values."""
+    if isinstance(call.given[0], Value):
+        raise UnsupportedError("of computed values is not supported")
+    return Constant(np.asarray(call.constant(0, "input").size))
+
+
+@fold("Range")
+def range_(call: Call) -> Constant:
+    """start, start + delta, … before limit."""
+    start, limit, delta = (call.numbers(i, "range").reshape(-1)[0] for i in range(3))
+    if not delta or not np.isfinite(count := np.ceil((float(limit) - start) / float(delta))):
+        raise UnsupportedError(f"from {start} to {limit} in steps of {delta} has no end")
+    _pay((max(int(count), 0),), _SMALL)
+    return Constant(np.arange(start, limit, delta, dtype=start.dtype))
+
+
+@fold("Expand")
+def expand(call: Call) -> Constant:
+    """The values repeated to a shape; it takes no memory until it becomes a weight."""
+    array = call.constant(0, "input")
+    wanted = _broadcast(array.shape, _shape(call.numbers(1, "shape")))
+    return Constant(np.broadcast_to(array, wanted))
+
+
+# Arithmetic
+
+
+def _divide(a: Array, b: Array) -> Any:
+    """Division of whole numbers cuts off towards 0; sizes are never negative."""
+    if a.dtype == object or b.dtype == object:
+        return a // b
+    if a.dtype.kind in "iu":
+        if not b.all():
+            raise UnsupportedError("a whole number is divided by 0")
+        return np.where((a < 0) != (b < 0), -(abs(a) // abs(b)), abs(a) // abs(b))
+    return a / b
+
+
+_ARITHMETIC: dict[str, Callable[..., Any]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": _divide,
+    "Pow": lambda a, b: np.power(a, b).astype(a.dtype),
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "And": np.logical_and,
+    "Or": np.logical_or,
+    "Not": np.logical_not,
+    "Equal": np.equal,
+    "Less": np.less,
+    "Greater": np.greater,
+    "LessOrEqual": np.less_equal,
+    "GreaterOrEqual": np.greater_equal,
+    "Where": lambda a, b, c: np.where(a.astype(bool), b, c),
+    "Neg": np.negative,
+    "Abs": np.abs,
+    "Sqrt": np.sqrt,
+    "Exp": np.exp,
+    "Log": np.log,
+    "Reciprocal": np.reciprocal,
+    "Floor": lambda a: a if a.dtype == object else np.floor(a),
+    "Ceil": lambda a: a if a.dtype == object else np.ceil(a),
+    "Round": np.rint,
+}
+
+
+@fold(*_ARITHMETIC)
+def arithmetic(call: Call) -> Constant:
+    """NumPy's function of that name, element by element, small arrays repeated to large ones."""
+    call.ignore("broadcast")
+    arrays = [call.constant(i, "input") for i in range(len(call.given))]
+    if call.integer("axis", 0):
+        raise UnsupportedError("the attribute axis is not supported for constants")
+    _pay(_broadcast(*(array.shape for array in arrays)), _SMALL)
+    function = _ARITHMETIC[call.op]
+    with np.errstate(all="ignore"):
+        if call.op in ("Max", "Min", "Sum") and len(arrays) != 2:
+            found = arrays[0]
+            for array in arrays[1:]:
+                found = function(found, array)
+            return Constant(found)
+        return Constant(simplified(np.asarray(function(*arrays))))
+
+
+@fold("Cast")
+def cast(call: Call) -> Constant:
+    """Another type; sizes with the batch in them stay as they are."""
+    array, wanted = call.constant(0, "input"), call.attribute("to", 1, (int, str))
+    call.ignore("saturate", "round_mode")
+    if isinstance(wanted, str):  # before opset 6
+        wanted = next((n for n, t in TYPES.items() if t[0] == wanted.lower()), 0)
+    if wanted not in TYPES:
+        raise UnsupportedError(f"the attribute to is type {wanted}, which is not supported")
+    if has_batch(array):
+        return Constant(array)
+    with np.errstate(all="ignore"):
+        return Constant(array.astype(TYPES[wanted][3]))
+
+
+@fold("Identity", "Dropout")
+def identity(call: Call) -> Constant:
+    """The same."""
+    call.ignore("ratio", "is_test", "seed")
+    return Constant(call.constant(0, "input"), _name(call))
+
+
+# Shapes of constants
+
+
+@fold("Reshape")
+def reshape(call: Call) -> Constant:
+    """The same values in another shape."""
+    array = call.constant(0, "input")
+    wanted = call.ints_or_input("shape", 1) or []
+    if not call.integer("allowzero", 0):
+        wanted = [array.shape[i] if w == 0 and i < array.ndim else w for i, w in enumerate(wanted)]
+    if prod(array.shape) and all(stride == 0 for stride in array.strides):  # one value everywhere
+        rest = -prod(wanted) if -1 in wanted else 1
+        wanted = [array.size // rest if rest and w == -1 else w for w in wanted]
+        if prod(wanted) == array.size:
+            one = array.reshape(-1)[:1] if array.size == 1 else array[(slice(1),) * array.ndim]
+            return Constant(np.broadcast_to(one.reshape(()), wanted), _name(call))
+    return Constant(_numpy(lambda: array.reshape(wanted)), _name(call))
+
+
+@fold("Transpose")
+def transpose(call: Call) -> Constant:
+    """The axes in another order."""
+    array, order = call.constant(0, "input"), call.integers("perm")
+    return Constant(_numpy(lambda: array.transpose(order)), _name(call))
+
+
+@fold("Unsqueeze")
+def unsqueeze(call: Call) -> Constant:
+    """Axes of size 1 put in."""
+    array, axes = call.constant(0, "input"), call.ints_or_input("axes", 1) or []
+    return Constant(_numpy(lambda: np.expand_dims(array, tuple(axes))), _name(call))
+
+
+@fold("Squeeze")
+def squeeze(call: Call) -> Constant:
+    """Axes of size 1 left out."""
+    array, axes = call.constant(0, "input"), call.ints_or_input("axes", 1)
+    return Constant(_numpy(lambda: array.squeeze(tuple(axes) if axes else None)), _name(call))
+
+
+@fold("Flatten")
+def flatten(call: Call) -> Constant:
+    """The axes before `axis` become one, and the rest."""
+    array, axis = call.constant(0, "input"), call.integer("axis", 1)
+    rows = prod(array.shape[:axis])
+    return Constant(_numpy(lambda: array.reshape(rows, -1)), _name(call))
+
+
+@fold("Concat")
+def concat(call: Call) -> Constant:
+    """Arrays one after the other."""
+    arrays = [call.constant(i, "input") for i in range(len(call.given))]
+    _pay((sum(array.size for array in arrays),), LARGEST)
+    axis = call.integer("axis", 1)
+    return Constant(simplified(_numpy(lambda: np.concatenate(arrays, axis))))
+
+
+@fold("Gather")
+def gather(call: Call) -> Constant:
+    """The entries with these numbers along an axis."""
+    array, indices = call.constant(0, "input"), call.numbers(1, "indices")
+    axis = axis_of(call.integer("axis", 0), array.ndim)
+    if indices.size and not (
+        indices.min() >= -array.shape[axis] and indices.max() < array.shape[axis]
+    ):
+        raise UnsupportedError(
+            f"entries {indices.reshape(-1)[:5]} of an axis of {array.shape[axis]}"
+        )
+    _pay((prod(array.shape) // max(array.shape[axis], 1), indices.size), LARGEST)
+    return Constant(simplified(np.asarray(np.take(array, indices.astype(np.int64), axis))))
+
+
+@fold("Slice")
+def slice_(call: Call) -> Constant:
+    """A part along some axes."""
+    array = call.constant(0, "input")
+    parts = [slice(None)] * array.ndim
+    for axis, part in slices(call, array.ndim):
+        parts[axis] = part
+    return Constant(simplified(array[tuple(parts)]))
+
+
+def slices(call: Call, ndim: int) -> list[tuple[int, slice]]:
+    """Return (axis, part) as a Slice node says it: as attributes until opset 9, then as inputs."""
+    starts, ends = call.ints_or_input("starts", 1) or [], call.ints_or_input("ends", 2) or []
+    axes = call.ints_or_input("axes", 3)
+    steps = call.ints_or_input("steps", 4) or [1] * len(starts)
+    axes = list(range(len(starts))) if axes is None else [axis_of(axis, ndim) for axis in axes]
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise UnsupportedError("the starts, ends, axes and steps do not fit each other")
+    if len(set(axes)) < len(axes):
+        raise UnsupportedError("an axis is cut twice")
+    return [
+        (axis, slice(start, None if step < 0 and end < -(2**31) else end, step))
+        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
+    ]
+
+
+@fold("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean")
+def reduce(call: Call) -> Constant:
+    """One number for each position along the other axes."""
+    array, axes = call.numbers(0, "input"), call.ints_or_input("axes", 1)
+    function = {"Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean}
+    keep = bool(call.integer("keepdims", 1))
+    if not axes and call.integer("noop_with_empty_axes", 0):
+        return Constant(array)
+    found = function[call.op.removeprefix("Reduce")]
+    axis = tuple(axes) if axes else None
+    return Constant(_numpy(lambda: np.asarray(found(array, axis=axis, keepdims=keep))))  # type: ignore[operator]
+
+
+# What all of them need
+
+
+def _shape(array: Array) -> tuple[int, ...]:
+    """Return an array as a shape, if an array can have it."""
+    sizes = tuple(int(size) for size in array.reshape(-1)[:100])
+    if len(sizes) > 32 or min(sizes, default=0) < 0:
+        raise UnsupportedError(f"the shape {sizes[:8]} is impossible")
+    _pay(sizes, LARGEST)
+    return sizes
+
+
+def _pay(sizes: tuple[int, ...], most: int) -> None:
+    if prod(sizes) > most:
+        raise UnsupportedError(f"an array of the absurd shape {sizes[:8]} would be made")
+
+
+def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
+    found = _numpy(lambda: np.broadcast_shapes(*shapes))
+    _pay(found, LARGEST)
+    return tuple(found)
+
+
+def _numpy(action: Callable[[], Any]) -> Any:
+    """Do what NumPy may refuse, and tell what it says as a problem of the node."""
+    try:
+        return action()
+    except (ValueError, IndexError, TypeError) as error:
+        raise UnsupportedError(str(error)[:200]) from None
+
+
+def _name(call: Call) -> str:
+    given = call.given[0]
+    return given.name if isinstance(given, Constant) else ""

@@ -1,0 +1,183 @@
+"""From the nodes of an ONNX file to the layers of a `Graph`, one after the other.
+
+Every value of the file is one of two things: a `Constant`, an array that is known when the file is
+read, or a `Value`, which a layer computes when the graph runs. A node whose inputs are all known
+is computed here and now (`fold.py`); for any other the operator's converter adds layers. Shapes
+that contain the batch are arrays of `Batch`, so that shape arithmetic is computed here too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from pellucid.errors import FileError, PellucidError
+from pellucid.interchange.onnx.reader import fold
+from pellucid.interchange.onnx.reader.call import Call, Constant, Known, UnsupportedError, Value
+from pellucid.interchange.onnx.reader.model import Graph as FileGraph
+from pellucid.interchange.onnx.reader.model import Node
+from pellucid.interchange.onnx.reader.names import Names
+from pellucid.interchange.onnx.reader.operators import CONVERTERS
+from pellucid.interchange.onnx.reader.size import Sizes, at, between
+from pellucid.layers import Graph, Identity, Layer
+
+_MOST_VALUES = 2**28
+"""In one array for one image: 1 GiB. No network for images comes near it."""
+_LISTED = 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the graph will be given: the sizes of each input, and the batch that the file fixed."""
+
+    inputs: Mapping[str, Sizes]
+    batch: int | None
+
+
+class Importer:
+    """Takes the nodes of a file in order and gathers layers.
+
+    Parameters
+    ----------
+    opset
+        The version of the operators.
+    plan
+        The sizes of the inputs.
+    """
+
+    def __init__(self, opset: int, plan: Plan) -> None:
+        self.opset = opset
+        self.batch = plan.batch
+        self.nodes: dict[str, tuple[Layer, tuple[str, ...]]] = {}
+        self.names = Names()
+        self.known: dict[str, Known | None] = {"": None}
+        self.problems: list[str] = []
+        self._read: set[str] = set()
+        self.inputs = {name: self.names.new(name) for name in plan.inputs}
+        for name, sizes in plan.inputs.items():
+            self.known[name] = Value(self.inputs[name], sizes)
+
+    def run(self, graph: FileGraph) -> Graph:
+        """Return the graph of layers, or tell all that is not supported."""
+        self.take(graph)
+        outputs = [self._output(name) for name in graph.outputs]
+        if self.problems:
+            raise FileError(_told(self.problems))
+        return Graph(
+            self._needed(outputs),
+            outputs[0] if len(outputs) == 1 else outputs,
+            tuple(self.inputs.values()),
+        )
+
+    def take(self, graph: FileGraph) -> None:
+        """Take over a graph's arrays and nodes."""
+        self.known |= {name: Constant(array, name) for name, array in graph.constants.items()}
+        nodes = needed_nodes(graph)
+        self._read |= {*graph.outputs, *(name for node in nodes for name in node.inputs)}
+        for node in nodes:
+            self._node(node)
+
+    def add(self, layer: Layer, read: tuple[Value, ...], name: str) -> Value:
+        """Put a layer into the graph and return what it gives."""
+        shapes = [
+            tuple(at(value.sizes, batch) for value in read)
+            if layer.inputs != 1
+            else at(read[0].sizes, batch)
+            for batch in (1, 2)
+        ]
+        one, two = (layer.output_shape(shape) for shape in shapes)
+        if prod(one) > _MOST_VALUES:
+            raise UnsupportedError(f"its output has the absurd shape {one} for one image")
+        name = self.names.new(name)
+        self.nodes[name] = layer, tuple(value.name for value in read)
+        return Value(name, between(one, two))
+
+    def is_read(self, name: str) -> bool:
+        """Return whether any node reads a value, or it is an output."""
+        return name in self._read
+
+    def _node(self, node: Node) -> None:
+        for name in node.inputs:
+            if name not in self.known:
+                raise FileError(
+                    f"{_where(node)} reads '{name[:100]}', which is neither an input nor given by "
+                    "a node before it: the graph has a cycle, is not in order, or is cut"
+                )
+        given = [self.known[name] for name in node.inputs]
+        spoilt = any(isinstance(value, Missing) for value in given)
+        try:
+            results = self._results(node, given, spoilt)
+        except PellucidError as error:
+            self.problems.append(f"{_where(node)}: {error}")
+            results = ()
+        for i, name in enumerate(node.outputs):
+            if name:
+                self.known[name] = results[i] if i < len(results) else Missing()
+
+    def _results(self, node: Node, given: Any, spoilt: bool) -> tuple[Known, ...]:
+        if node.domain:
+            raise UnsupportedError(f"operators of '{node.domain[:100]}' are not supported")
+        foldable = node.op in fold.FOLDS
+        if node.op not in CONVERTERS and not foldable:
+            raise UnsupportedError(f"is not supported (opset {self.opset})")
+        if spoilt:
+            return ()
+        call = Call(node, given, self)
+        constant = all(isinstance(value, Constant) or value is None for value in given)
+        if foldable and (constant or node.op in fold.OF_SHAPES):
+            results: Any = fold.FOLDS[node.op](call)
+        elif node.op in CONVERTERS and not constant:
+            results = CONVERTERS[node.op](call)
+        elif constant:
+            raise UnsupportedError(f"of constants is not supported (opset {self.opset})")
+        else:
+            raise UnsupportedError(f"of computed values is not supported (opset {self.opset})")
+        given_back = results if isinstance(results, tuple) else (results,)
+        call.check_all_was_read(len(given_back))
+        return given_back
+
+    def _output(self, name: str) -> str:
+        value = self.known.get(name)
+        if isinstance(value, Value):
+            if value.name not in self.nodes:
+                value = self.add(Identity(), (value,), name)
+            return value.name
+        if value is None:
+            raise FileError(f"no node gives the output '{name[:100]}'")
+        if isinstance(value, Constant):
+            self.problems.append(f"the output '{name[:100]}' does not depend on any input")
+        return ""
+
+    def _needed(self, outputs: list[str]) -> dict[str, tuple[Layer, tuple[str, ...]]]:
+        """Return the layers on which the outputs depend."""
+        wanted = set(outputs)
+        for name, (_, read) in reversed(self.nodes.items()):
+            if name in wanted:
+                wanted.update(read)
+        return {name: node for name, node in self.nodes.items() if name in wanted}
+
+
+class Missing:
+    """What a node would give that is not supported."""
+
+
+def needed_nodes(graph: FileGraph) -> list[Node]:
+    """Return the nodes on which the outputs depend, in the file's order."""
+    wanted = set(graph.outputs)
+    found = []
+    for node in reversed(graph.nodes):
+        if wanted.intersection(name for name in node.outputs if name):
+            found.append(node)
+            wanted.update(node.inputs)
+    return found[::-1]
+
+
+def _where(node: Node) -> str:
+    return f"{node.op[:60]} '{node.name[:100]}'" if node.name else node.op[:60]
+
+
+def _told(problems: list[str]) -> str:
+    """Return one message for all problems; the same problem of many nodes is told of the first."""
+    more = len(problems) - _LISTED
+    lines = problems[:_LISTED] + ([f"… and {more} more"] if more > 0 else [])
+    return "this network cannot be read:\n  " + "\n  ".join(lines)

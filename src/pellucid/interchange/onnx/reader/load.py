@@ -1,0 +1,114 @@
+"""From an ONNX file to a `Graph`."""
+
+import json
+from collections.abc import Mapping
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from pellucid.errors import FileError, MissingExtraError, PellucidError
+from pellucid.interchange.onnx import metadata
+from pellucid.interchange.onnx.reader.file import read
+from pellucid.interchange.onnx.reader.importer import Importer, Plan
+from pellucid.interchange.onnx.reader.model import Input, Model
+from pellucid.interchange.onnx.reader.size import Batch
+from pellucid.layers import Graph
+from pellucid.preprocessing import Preprocessing
+from pellucid.types import Shape
+
+_FLOATING = ("float32", "float64", "float16", "bfloat16")
+
+
+def load(path: str | PathLike[str], *, input_shape: Shape | None = None) -> Graph:
+    """Return the network in the ONNX file at `path` as a graph of this library's layers.
+
+    It runs for any number of images, can be looked into, trained further and saved. Weights are
+    parameters; constants and shape arithmetic are computed once, here. Nothing in the file is
+    executed, and values that lie in other files are read from the file's own folder alone.
+
+    Parameters
+    ----------
+    path
+        The file.
+    input_shape
+        (C, H, W) of the images, where the file leaves it open, or for another size of images than
+        the file's where the network allows it.
+
+    Returns
+    -------
+    The graph, its `input_shape` set, and `classes` and `preprocessing` where `save` wrote them.
+
+    Raises
+    ------
+    FileError
+        The file is damaged, or the network has parts that are not supported: all of them are named.
+    MissingExtraError
+        The package onnx is not installed.
+    """
+    where = Path(path)
+    try:
+        model = read(where)
+        plan = _plan(model, input_shape)
+        graph = Importer(model.opset, plan).run(model.graph)
+        _describe(graph, model.metadata, plan)
+    except MissingExtraError:
+        raise
+    except (PellucidError, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        raise FileError(f"{fspath(path)}: {said}") from error
+    return graph
+
+
+def _plan(model: Model, input_shape: Shape | None) -> Plan:
+    inputs = model.graph.inputs
+    if not inputs:
+        raise FileError("the network has no input")
+    if input_shape is not None and len(inputs) > 1:
+        raise FileError(f"the network has {len(inputs)} inputs; input_shape is for one")
+    shapes = {value.name: _completed(value, input_shape) for value in inputs}
+    firsts = {shape[0] if shape else 0 for shape in shapes.values()}
+    first = firsts.pop()
+    if not firsts and first != 0:  # all inputs begin with the batch
+        return Plan({name: (Batch(), *shape[1:]) for name, shape in shapes.items()}, first)
+    if None in firsts | {first}:
+        raise FileError("the sizes of the inputs are open; export it with one batch size for all")
+    return Plan(shapes, None)
+
+
+def _completed(value: Input, input_shape: Shape | None) -> Any:
+    """Return the input's sizes; the first may be None, if that is the batch."""
+    if value.dtype not in _FLOATING:
+        raise FileError(f"the input '{value.name}' is of type {value.dtype}, not of real numbers")
+    shape = value.shape
+    if input_shape is not None:
+        if shape is not None and len(shape) != len(input_shape) + 1:
+            raise FileError(f"input_shape {input_shape} does not fit the file's {shape}")
+        shape = (shape[0] if shape else None, *input_shape)
+    if shape is None or None in shape[1:]:
+        raise FileError(
+            f"the file leaves open what shape the input '{value.name}' has: {shape}; say it, as "
+            "in load(path, input_shape=(3, 224, 224))"
+        )
+    return shape
+
+
+def _describe(graph: Graph, said: Mapping[str, str], plan: Plan) -> None:
+    """Tell the graph what it is made for, as far as the file knows."""
+    sizes = next(iter(plan.inputs.values()))
+    if len(plan.inputs) == 1 and len(sizes) == 4:
+        _, C, H, W = sizes
+        graph.input_shape = (int(C), int(H), int(W))  # type: ignore[arg-type]  # none is the batch
+    classes = _json(said, metadata.CLASSES)
+    if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
+        graph.classes = tuple(classes) or None
+    preprocessing = _json(said, metadata.PREPROCESSING)
+    if preprocessing is not None and _json(said, metadata.INCLUDED) is False:
+        graph.preprocessing = Preprocessing.from_description(preprocessing)
+
+
+def _json(said: Mapping[str, str], key: str) -> Any:
+    """Return what the file says under a key, or None if that is not this library's."""
+    try:
+        return json.loads(said.get(key, "null"))
+    except (ValueError, RecursionError):
+        return None

@@ -1,0 +1,50 @@
+"""What an ONNX file says, as plain data: the rest of the reader knows nothing of protobuf."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid.types import Array
+
+Attribute = Any
+"""An int, a float, a text, a list of one of these, an array, or a `Graph`."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator: what it is called, what it reads and what it gives."""
+
+    op: str
+    name: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    attributes: Mapping[str, Attribute]
+    domain: str = ""
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of the graph: its type, and its sizes, None where the file leaves one open."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Nodes in order, the arrays that the file holds, and what goes in and out."""
+
+    nodes: Sequence[Node]
+    constants: Mapping[str, Array]
+    inputs: Sequence[Input]
+    outputs: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A graph, the version of the operators' meanings, and what the file says about itself."""
+
+    graph: Graph
+    opset: int
+    metadata: Mapping[str, str]

@@ -1,0 +1,13 @@
+"""What each operator becomes: one file for each family of operators."""
+
+from pellucid.interchange.onnx.reader.operators import (
+    activation,
+    arithmetic,
+    convolution,
+    linear,
+    normalization,
+    pooling,
+    reduce,
+    shape,
+)
+from pellucid.interchange.onnx.reader.operators.registry import CONVERTERS

@@ -1,0 +1,212 @@
+"""Sums, products and the like: of two computed values, or of one and a constant.
+
+A constant number stays a number; a constant array is learned, as whoever trained the network
+learned it: a `Scale` or a `Shift`.
+"""
+
+from collections.abc import Callable
+from functools import reduce
+
+import numpy as np
+
+from pellucid.interchange.onnx.reader.call import (
+    Call,
+    UnsupportedError,
+    Value,
+    axis_of,
+    filled,
+)
+from pellucid.interchange.onnx.reader.operators.registry import converts
+from pellucid.interchange.onnx.reader.size import Batch, Size, Sizes
+from pellucid.layers import (
+    Add,
+    Affine,
+    BroadcastAdd,
+    Clip,
+    Divide,
+    Expand,
+    Layer,
+    Maximum,
+    Minimum,
+    Multiply,
+    Power,
+    Reshape,
+    Scale,
+    Shift,
+    Subtract,
+)
+from pellucid.types import Array
+
+_OF_TWO: dict[str, type[Layer]] = {
+    "Add": BroadcastAdd,
+    "Sub": Subtract,
+    "Mul": Multiply,
+    "Div": Divide,
+    "Max": Maximum,
+    "Min": Minimum,
+}
+
+
+@converts("Add", "Sub", "Mul", "Div")
+def of_two(call: Call) -> Value:
+    """Two operands, the smaller repeated."""
+    first, second = _placed(call)
+    if isinstance(first, Value) and isinstance(second, Value):
+        return pair(call, first, second)
+    if isinstance(second, Value):
+        return _with_constant_first(call, np.asarray(first), second)
+    assert isinstance(first, Value)
+    return _with_constant_second(call, first, np.asarray(second))
+
+
+@converts("Sum", "Max", "Min", "Mean")
+def of_many(call: Call) -> Value:
+    """Any number of operands, taken together one after the other."""
+    kind = "Add" if call.op in ("Sum", "Mean") else call.op
+    known = [call.numbers(i, "operand") for i in range(len(call.given)) if call.is_constant(i)]
+    values = [call.value(i) for i in range(len(call.given)) if not call.is_constant(i)]
+    total = reduce(lambda a, b: pair(call, a, b, kind), values)
+    for array in known:
+        if kind == "Add":
+            total = shifted(call, total, array)
+        else:
+            total = call.add(_limit(kind, array), total)
+    return call.add(Affine(1 / len(call.given)), total) if call.op == "Mean" else total
+
+
+def _limit(kind: str, array: Array) -> Layer:
+    if array.size != 1:
+        raise UnsupportedError("with an array of constants is not supported, with a number it is")
+    number = float(array.reshape(()))
+    return Clip(low=number) if kind == "Max" else Clip(high=number)
+
+
+@converts("Pow")
+def power(call: Call) -> Value:
+    """A computed value to the power of a number."""
+    exponent = call.numbers(1, "exponent")
+    if exponent.size != 1:
+        raise UnsupportedError("with an array of exponents is not supported, with a number it is")
+    return call.add(Power(float(exponent.reshape(()))))
+
+
+def pair(call: Call, first: Value, second: Value, kind: str = "") -> Value:
+    """Add the layer of two inputs for an operator, the inputs with the same number of axes."""
+    if (kind or call.op) == "Add" and first.sizes == second.sizes:
+        return call.add(Add(), first, second)
+    axes = max(len(first.sizes), len(second.sizes))
+    layer = _OF_TWO[kind or call.op]()
+    return call.add(layer, with_axes(call, first, axes), with_axes(call, second, axes))
+
+
+def with_axes(call: Call, value: Value, axes: int) -> Value:
+    """Return the value with axes of size 1 in front, so many in all."""
+    more = axes - len(value.sizes)
+    return value if more <= 0 else reshaped(call, value, (*(1,) * more, *value.sizes))
+
+
+def reshaped(call: Call, value: Value, sizes: Sizes) -> Value:
+    """Add a `Reshape` to sizes of which one may contain the batch."""
+    if sizes == value.sizes:
+        return value
+    return call.add(Reshape(spelled(value.sizes, sizes)), value)
+
+
+def spelled(before: Sizes, after: Sizes) -> tuple[int, ...]:
+    """Return sizes as `Reshape` takes them: 0 for the batch where it stays, −1 where it moves."""
+    found: list[int] = []
+    for i, size in enumerate(after):
+        if isinstance(size, Batch):
+            found.append(0 if i < len(before) and before[i] == size else -1)
+        else:
+            found.append(size)
+    if found.count(-1) > 1:
+        raise UnsupportedError(f"the batch stands on two axes of {after}")
+    return tuple(found)
+
+
+def shifted(call: Call, value: Value, array: Array) -> Value:
+    """Add what adds a constant."""
+    if array.size == 1:
+        number = float(array.reshape(()))
+        return call.add(Affine(shift=number), value) if number else value
+    value, array = _fitting(call, value, array)
+    return call.add(filled(Shift(array.shape), bias=array), value)
+
+
+def scaled(call: Call, value: Value, array: Array) -> Value:
+    """Add what multiplies by a constant."""
+    if array.size == 1:
+        number = float(array.reshape(()))
+        return call.add(Affine(scale=number), value) if number != 1 else value
+    value, array = _fitting(call, value, array)
+    return call.add(filled(Scale(array.shape), weight=array), value)
+
+
+def _with_constant_second(call: Call, value: Value, array: Array) -> Value:
+    action: Callable[[Call, Value, Array], Value] = shifted if call.op in ("Add", "Sub") else scaled
+    if call.op == "Sub":
+        array = -array
+    elif call.op == "Div":
+        if not array.all():
+            raise UnsupportedError("by 0")
+        array = 1 / array
+    return action(call, value, array)
+
+
+def _with_constant_first(call: Call, array: Array, value: Value) -> Value:
+    if call.op == "Sub":
+        value = call.add(Affine(-1.0), value)
+    elif call.op == "Div":
+        value = call.add(Power(-1.0), value)
+    action: Callable[[Call, Value, Array], Value] = shifted if call.op in ("Add", "Sub") else scaled
+    return action(call, value, array)
+
+
+def _fitting(call: Call, value: Value, array: Array) -> tuple[Value, Array]:
+    """Return the value repeated to what it gives with a constant, which has no batch axis."""
+    if array.ndim > len(value.sizes):
+        value = with_axes(call, value, array.ndim)
+    sizes = list(value.sizes)
+    for i in range(-array.ndim, 0):
+        sizes[i] = _broadcast(sizes[i], array.shape[i])
+    if sizes != list(value.sizes):
+        kept = [-1 if a == b else b for a, b in zip(value.sizes, sizes, strict=True)]
+        value = call.add(Expand(tuple(int(k) for k in kept)), value)  # type: ignore[arg-type]
+    while array.ndim and (array.ndim >= len(sizes) or array.shape[0] == 1):
+        if array.shape[0] != 1:
+            raise UnsupportedError(f"a constant of shape {array.shape}: one for each image")
+        array = array[0]
+    return value, array
+
+
+def _broadcast(size: Size, other: int) -> Size:
+    if isinstance(size, Batch):
+        if other == 1:
+            return size
+    elif 1 in (size, other) or size == other:
+        return max(size, other)
+    raise UnsupportedError(f"sizes {size} and {other} do not fit each other")
+
+
+def _placed(call: Call) -> tuple[Value | Array, Value | Array]:
+    """Return the two operands; the second as versions before 7 place it, with broadcast and axis.
+
+    There the second's axes are those of the first from `axis` on.
+    """
+    if len(call.given) != 2:
+        raise UnsupportedError(f"{len(call.given)} operands instead of 2")
+    operands = [
+        call.numbers(i, "operand") if call.is_constant(i) else call.value(i) for i in (0, 1)
+    ]
+    axis = call.integer("axis", -1)
+    if call.integer("broadcast", 0) and "axis" in call.node.attributes:
+        first, second = (
+            operand.sizes if isinstance(operand, Value) else operand.shape for operand in operands
+        )
+        behind = len(first) - axis_of(axis, len(first)) - len(second)
+        if behind > 0:
+            wanted = (*second, *(1,) * behind)
+            b = operands[1]
+            operands[1] = reshaped(call, b, wanted) if isinstance(b, Value) else b.reshape(wanted)
+    return operands[0], operands[1]

@@ -1,0 +1,19 @@
+"""The converters by operator: each takes a node and adds layers."""
+
+from collections.abc import Callable
+
+from pellucid.interchange.onnx.reader.call import Call, Value
+
+Converter = Callable[[Call], Value | tuple[Value, ...]]
+
+CONVERTERS: dict[str, Converter] = {}
+
+
+def converts(*ops: str) -> Callable[[Converter], Converter]:
+    """Name the operators that a function converts."""
+
+    def note(function: Converter) -> Converter:
+        CONVERTERS.update(dict.fromkeys(ops, function))
+        return function
+
+    return note
