@@ -7,23 +7,16 @@ import numpy as np
 import typer
 
 from pellucid.cli import common
-from pellucid.errors import PellucidError
+from pellucid.cli import images as files
 
 if TYPE_CHECKING:
-    from pellucid.types import Array, Shape
+    from pellucid.types import Array
 
 
 def predict(
     run: common.Run,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.")],
-    drawn_digit: Annotated[
-        bool,
-        typer.Option(
-            "--drawn-digit",
-            help="The images are photos of drawn digits: make them white on black and centre them, "
-            "as MNIST's are.",
-        ),
-    ] = False,
+    drawn_digit: files.DrawnDigit = False,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to show.")] = 3,
     engine: common.Engine = None,
     threads: common.Threads = None,
@@ -33,7 +26,7 @@ def predict(
 
     model = common.load_model(run)
     shape = common.input_shape_of(model, run)
-    pixels = np.stack([_read(path, shape, drawn_digit) for path in images])
+    pixels = np.stack([files.read(path, shape, drawn_digit) for path in images])
     with common.computing(engine, threads):
         probabilities = probabilities_of(model, pixels)
     classes = model.classes or tuple(map(str, range(probabilities.shape[1])))
@@ -44,22 +37,6 @@ def predict(
             for path, row in zip(images, probabilities, strict=True)
         ),
     )
-
-
-def _read(path: Path, shape: "Shape", drawn_digit: bool) -> "Array":
-    from pellucid.data import drawn_digit as as_in_mnist
-    from pellucid.data import images, read_image
-
-    if not drawn_digit:
-        return read_image(path, shape)
-    with images.opened(path) as image:
-        digit = as_in_mnist(images.pixels(image, 1, images.shape_of(image)[1]))
-    if digit.shape != shape:
-        raise PellucidError(
-            "--drawn-digit makes images of 1×28×28, and this model was trained on "
-            f"{'×'.join(map(str, shape))}; use one that was trained on mnist"
-        )
-    return digit
 
 
 def _most_probable(probabilities: "Array", classes: tuple[str, ...], top: int) -> list[str]:

@@ -10,6 +10,7 @@ from pellucid.explain.gradients import gradients
 from pellucid.explain.inputs import stored
 from pellucid.layers import Layer
 from pellucid.parameter import Buffer, Parameter
+from pellucid.randomness import generator
 from pellucid.types import Array
 
 Method = Callable[[Layer, Any, Any], Array]
@@ -58,11 +59,13 @@ def randomization_check(
     chosen = gradients(model, x, target).target
     before = method(model, x, chosen)
     forgetful = copy.deepcopy(model)
+    # never the numbers that the model itself began with, however it was seeded
+    other = int(generator(seed, "randomization check").integers(2**62))
     found = {}
     for path, layer in reversed(list(forgetful.walk())):
         own = [value for value in vars(layer).values() if isinstance(value, Parameter | Buffer)]
         for value in own:
-            value.initialize(seed) if isinstance(value, Parameter) else value.initialize()
+            value.initialize(other) if isinstance(value, Parameter) else value.initialize()
         if own:
             after = method(forgetful, x, chosen)
             found[path] = np.array(

@@ -50,7 +50,8 @@ def patches(found: Found, made: Made | None = None) -> Figure:
     found
         What `pellucid.explain.top_patches` returned.
     made
-        What `pellucid.explain.maximize_filter` returned for the same filters, to stand in front.
+        What `pellucid.explain.maximize_filter` returned for the same filters: the middle of each
+        image stands in front, as large as the parts.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def patches(found: Found, made: Made | None = None) -> Figure:
     panels = drawn.subplots(rows, columns, squeeze=False)
     for i, row in enumerate(panels):
         if made is not None:
-            style.show_image(row[0], made.images[i])
+            style.show_image(row[0], _middle(made.images[i], found.pixels[i].shape[-2:]))
             row[0].set_xlabel("made", size=style.SMALL)
         for ax, part, value in zip(row[first:], found.pixels[i], found.values[i], strict=True):
             _show(ax, part, _whole(found))
@@ -119,6 +120,12 @@ def maximizing(made: Made) -> Figure:
 
 def _same(found: Found, made: Made) -> bool:
     return found.layer == made.layer and np.array_equal(found.channels, made.channels)
+
+
+def _middle(image: Array, size: tuple[int, ...]) -> Array:
+    """Return the middle of an image (C, H, W)."""
+    top, left = ((whole - part) // 2 for whole, part in zip(image.shape[1:], size, strict=True))
+    return image[:, top : top + size[0], left : left + size[1]]
 
 
 def _whole(found: Found) -> tuple[float, float]:

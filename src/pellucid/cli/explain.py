@@ -1,0 +1,226 @@
+"""``pellucid explain``: why a trained model sees in an image what it sees, as pictures."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import numpy as np
+import typer
+
+from pellucid.cli import common, folders
+from pellucid.cli import images as files
+from pellucid.cli.config import Config, Parts
+from pellucid.errors import FileError, PellucidError, unknown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from pellucid.data import DataSet
+    from pellucid.layers import Layer
+    from pellucid.types import Array
+
+FOLDER = "explained"
+METHODS = {
+    "saliency": "saliency",
+    "smooth-grad": "smooth_grad",
+    "integrated-gradients": "integrated_gradients",
+    "guided-backpropagation": "guided_backpropagation",
+    "grad-cam": "grad_cam",
+    "grad-cam++": "grad_cam_plus_plus",
+    "occlusion": "occlusion",
+}
+"""The names of the methods, and of their functions in `pellucid.explain`."""
+
+_MOST_LAYERS, _MOST_FILTERS, _MOST_IMAGES = 24, 16, 5000
+
+
+class Picture(NamedTuple):
+    """A picture, the name of its file, and what it shows."""
+
+    name: str
+    figure: "Figure"
+    says: str
+
+
+def explain(
+    run: common.Run,
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="An image file.")],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Only this method, or several: {', '.join(METHODS)}.",
+            show_default="all",
+        ),
+    ] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The layer whose maps are shown and that Grad-CAM looks at; `pellucid summary` "
+            "names them.",
+            show_default="all convolutions; the last with maps",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--class",
+            metavar="CLASS",
+            help="What to look for, by name or number.",
+            show_default="the predicted class",
+        ),
+    ] = None,
+    filters: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LAYER",
+            help="Show as well what the filters of this layer respond to: parts of the run's own "
+            "training images, and images made for it.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the pictures go.",
+            show_default=f"RUN/{FOLDER}/IMAGE",
+        ),
+    ] = None,
+    drawn_digit: files.DrawnDigit = False,
+    engine: common.Engine = None,
+    threads: common.Threads = None,
+) -> None:
+    """Show why a trained model sees in an image what it sees, as pictures."""
+    from pellucid import view
+    from pellucid.evaluation import predict
+
+    for name in method or ():
+        if name not in METHODS:
+            raise PellucidError(unknown("method", name, METHODS))
+    model = common.load_model(run)
+    pixels = files.read(image, common.input_shape_of(model, run), drawn_digit)
+    data = None if filters is None else _training_images(run)
+    with common.computing(engine, threads):
+        probabilities = predict(model, pixels[None])[0]
+        classes = model.classes or tuple(map(str, range(len(probabilities))))
+        number = int(probabilities.argmax()) if target is None else _number(target, classes)
+        print(f"{image}: {_seen(probabilities, classes, number)}")
+        folder = _folder(run, image) if out is None else out
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure, says in _pictures(
+            model, pixels, classes[number], number, method or list(METHODS), layer
+        ):
+            print(f"\n{view.save(figure, folder / f'{name}.png')}\n  {says}")
+        if filters is not None and data is not None:
+            name, figure, says = _of_filters(model, filters, data)
+            print(f"\n{view.save(figure, folder / f'{name}.png')}\n  {says}")
+
+
+def _folder(run: Path, image: Path) -> Path:
+    return (run if run.is_dir() else run.parent) / FOLDER / image.stem
+
+
+def _training_images(run: Path) -> "DataSet":
+    if not run.is_dir() or not (run / folders.CONFIG).exists():
+        raise FileError(f"{run} is a model and no run, so it has no images to take filters' from")
+    train = Parts.load(Config.load(run)).train
+    return train.take(min(len(train), _MOST_IMAGES))
+
+
+def _number(target: str, classes: tuple[str, ...]) -> int:
+    """Return the number of a class that is given by name or number."""
+    if target in classes:
+        return classes.index(target)
+    if target.isdecimal() and int(target) < len(classes):
+        return int(target)
+    raise PellucidError(unknown("class", target, classes))
+
+
+def _seen(probabilities: "Array", classes: tuple[str, ...], number: int) -> str:
+    first = int(probabilities.argmax())
+    said = f"{classes[first]}, {probabilities[first]:.1%}"
+    if number == first:
+        return f"{said}. The pictures say why."
+    return f"{said}. The pictures look for {classes[number]}, {probabilities[number]:.1%}."
+
+
+def _pictures(
+    model: "Layer", pixels: "Array", name: str, number: int, methods: list[str], layer: str | None
+) -> Iterator[Picture]:
+    from pellucid import view
+
+    maps = {chosen: _map(model, pixels, number, chosen, layer) for chosen in methods}
+    title = f"for {name}"
+    yield Picture(
+        "methods",
+        view.attribution(pixels, maps, [title]),
+        f"What '{name}' depends on, by {_counted(len(maps), 'method')}: bright places matter; red "
+        "ones speak for it, blue ones against it.",
+    )
+    for chosen, says in _ALONE.items():
+        if chosen in maps and len(maps) > 1:
+            figure = view.attribution(pixels, {chosen: maps[chosen]}, [title])
+            yield Picture(chosen, figure, says.format(name))
+    yield _feature_maps(model, pixels, layer)
+
+
+_ALONE = {
+    "grad-cam": "Where the network looks for '{}': places of which its last maps speak for it.",
+    "occlusion": "Where '{}' suffers when a window covers the image: red places are needed, blue "
+    "ones distract.",
+}
+
+
+def _map(model: "Layer", pixels: "Array", number: int, name: str, layer: str | None) -> "Array":
+    from pellucid import explain
+
+    method: Callable[..., Array] = getattr(explain, METHODS[name])
+    options: dict[str, Any] = {"layer": layer} if name.startswith("grad-cam") else {}
+    return method(model, pixels, number, **options)
+
+
+def _feature_maps(model: "Layer", pixels: "Array", layer: str | None) -> Picture:
+    from pellucid import view
+    from pellucid.explain import activations
+    from pellucid.layers import Conv2d
+
+    if layer is not None:
+        figure = view.feature_maps(activations(model, pixels, layer)[layer])
+        return Picture(f"feature-maps-{layer}", figure, f"What '{layer}' makes of the image.")
+    found = activations(model, pixels)
+    kinds = dict(model.walk())
+    names = [n for n in found if isinstance(kinds.get(n.partition("#")[0]), Conv2d)]
+    if not names:
+        raise PellucidError("the model has no convolution; choose a layer with --layer")
+    shown = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, _MOST_LAYERS).astype(int))]
+    which = _counted(len(names), "convolution")
+    some = f" ({len(shown)} are shown; --layer shows any)" if len(shown) < len(names) else ""
+    says = (
+        f"What {which}{some} make of the image: red where a filter finds what it looks for, blue "
+        "where it finds the opposite."
+    )
+    return Picture("feature-maps", view.feature_maps({n: found[n] for n in shown}), says)
+
+
+def _of_filters(model: "Layer", layer: str, data: "DataSet") -> Picture:
+    from pellucid import view
+    from pellucid.explain import activations, maximize_filter, top_patches
+
+    channels = list(range(min(_MOST_FILTERS, _count(activations(model, data.images[0], layer)))))
+    limits = (0.0, 255.0) if data.images.dtype == np.uint8 else None
+    made = maximize_filter(model, layer, channels, data.image_shape, limits=limits)
+    found = top_patches(model, data, layer, channels)
+    says = (
+        f"What {_counted(len(channels), 'filter')} of '{layer}' respond to: first an image made for "
+        f"it, then the parts of {len(data):,} training images with the strongest response."
+    )
+    return Picture(f"filters-{layer}", view.patches(found, made), says)
+
+
+def _count(found: "dict[str, Array]") -> int:
+    return int(next(iter(found.values())).shape[1])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
