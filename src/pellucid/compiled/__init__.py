@@ -21,6 +21,9 @@ from pellucid.compiled import (
     pooling,
     update,
 )
+from pellucid.compiled.finish import can_repeat, repeat
+
+__all__ = ["can_repeat", "repeat"]  # and what follows, which is put together
 
 
 def _for_float32(function: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:

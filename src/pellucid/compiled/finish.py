@@ -9,7 +9,7 @@ max-pooling alone are this with mean 0, scale 1 and shift 0. Each step alone wou
 the whole array once, and that, not the arithmetic, is what it costs.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Finished(NamedTuple):
     """What the gradient needs, in memory order (H, W, C, N)."""
 
     z: Array
-    y: Array
+    y: Array | None
     relu: bool
     shortcut: bool = False
     window: Window | None = None
@@ -48,7 +48,7 @@ class Finished(NamedTuple):
 
     @property
     def own(self) -> bool:
-        """Whether y follows from z alone, channel by channel."""
+        """Whether y follows from z alone, channel by channel; then it is not kept."""
         return self.norm is not None and self.window is None and not self.shortcut
 
 
@@ -66,7 +66,9 @@ def finish(
         y = empty(inner.shape, np.float32)
         around = inner if shortcut is None else memory(shortcut)
         finish_pass(inner, *numbers, around, shortcut is not None, relu, y)
-        return images(y), Finished(inner, y, relu, shortcut is not None, norm=numbers)
+        own = norm is not None and shortcut is None
+        kept = None if own else y
+        return images(y), Finished(inner, kept, relu, shortcut is not None, norm=numbers)
     if shortcut is not None:
         inner = memory(finish(z, norm, shortcut, relu=False)[0])
         numbers = _float32(None, C)
@@ -77,15 +79,28 @@ def finish(
     return images(y), Finished(inner, y, relu, shortcut is not None, window, winner, winning)
 
 
+def can_repeat(cache: Any) -> bool:
+    """Return whether `repeat` can work y out again."""
+    return isinstance(cache, Finished) and cache.own
+
+
+def repeat(cache: Finished) -> Array:
+    """Return y once more, from z: a pass over near memory, where y would come from far."""
+    assert cache.norm is not None
+    y = empty(cache.z.shape, np.float32)
+    finish_pass(cache.z, *cache.norm, cache.z, False, cache.relu, y)
+    return images(y)
+
+
 def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None, Array]:
     """Return the gradients for z, the shortcut (None if there was none) and a bias in z.
 
     Each dy that the ReLU lets through goes to one pixel, so the bias has their sum.
     """
     dn, _ = before(dy, cache)
-    total, _ = gradient_sums(
-        memory(dy), cache.y, cache.y, _float32(None, dy.shape[1]), cache.relu, own=False
-    )
+    norm = cache.norm or _float32(None, dy.shape[1])
+    y = _output(cache)  # the pooled y has another shape than z, and here nothing is asked of z
+    total, _ = gradient_sums(memory(dy), y, y, norm, cache.relu, cache.own)
     return dn, dn if cache.shortcut else None, total.astype(np.float32)
 
 
@@ -130,7 +145,7 @@ def normalize_finish_gradient(
     rounded = mean.astype(np.float32)
     rest = mean - rounded  # what rounding took from the mean comes back in these sums
     norm = (rounded, *norm[1:])
-    total, product = gradient_sums(memory(dy), cache.y, z, norm, cache.relu, cache.own)
+    total, product = gradient_sums(memory(dy), _output(cache), z, norm, cache.relu, cache.own)
     dweight = (product - rest * total) * s  # Σ dn·x̂
     count = cache.z.size // cache.z.shape[2]
     a = s if weight is None else s * weight
@@ -159,19 +174,26 @@ def before(
     if cache.window is None:
         keep = scaled and cache.shortcut
         dn = empty(cache.z.shape, np.float32) if keep else dz
-        _, scale, shift = cache.norm or _float32(None, C)
+        own_mean, scale, shift = cache.norm or _float32(None, C)
+        if cache.own:
+            mean = own_mean
         gradient_pass(
-            inner, cache.y, cache.z, mean, scale, shift, cache.relu, cache.own and scaled,
+            inner, _output(cache), cache.z, mean, scale, shift, cache.relu, cache.own,
             scaled, a, b, c, dz, dn, keep,
         )  # fmt: skip
         return images(dz), images(dn) if keep else None
-    given = inner, cache.y, cache.winner, cache.z, mean, cache.relu, scaled, a, b, c, dz
+    given = inner, _output(cache), cache.winner, cache.z, mean, cache.relu, scaled, a, b, c, dz
     if _cover(cache.window):
         gradient_apart_pass(*given, *cache.window.kernel)
     else:
         rows, columns = gradient_taps(cache.window)
         gradient_pooled_pass(*given, *rows, *columns, *cache.window.kernel)
     return images(dz), None
+
+
+def _output(cache: Finished) -> Array:
+    """Return y, or z where y follows from it."""
+    return cache.z if cache.y is None else cache.y
 
 
 def _float32(norm: Norm | None, channels: int) -> Norm:

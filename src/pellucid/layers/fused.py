@@ -7,6 +7,7 @@ together.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any, Self
 
 from pellucid import engine, ops
@@ -21,6 +22,7 @@ from pellucid.layers.convolution import Conv2d
 from pellucid.layers.pooling import MaxPool2d
 from pellucid.layers.residual import Residual
 from pellucid.layers.sequential import Sequential
+from pellucid.layers.wiring import Wiring
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
 
@@ -33,6 +35,9 @@ class _Fused(Combinator, abstract=True):
 
     def parts(self, describe: Describe) -> dict[str, Any]:
         raise PellucidError("a fused model has no description; describe what it was made from")
+
+    def wiring(self) -> Wiring:
+        raise PellucidError("a fused model is not drawn; draw what it was made from")
 
     @classmethod
     def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
@@ -113,28 +118,85 @@ class Block(_Fused, abstract=True):
         return None if self.pool is None else self.pool.window(shape)
 
 
+class Chain(_Fused, abstract=True):
+    """Blocks one after the other, of which only the convolutions' outputs are kept.
+
+    What one block hands to the next follows from its convolution's output by one pass over memory.
+    To do that pass again in the backward direction is faster than to fetch the result from far
+    memory, and needs half the memory.
+    """
+
+    def __init__(self, blocks: Mapping[str, Block]) -> None:
+        self.blocks = dict(blocks)
+
+    def children(self) -> dict[str, Layer]:
+        return dict(self.blocks)
+
+    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+        return self.forward_with(x, None, training)
+
+    def forward_with(
+        self, x: Array, shortcut: Array | None, training: Training | None
+    ) -> tuple[Array, Any]:
+        """Return y and the cache, with a shortcut added before the last ReLU."""
+        caches: list[tuple[Any, Any]] = []
+        *_, last = self.blocks.values()
+        for block in self.blocks.values():
+            around = shortcut if block is last else None
+            x, (kept, finished) = block.forward_with(x, around, training)
+            if caches and ops.can_repeat(caches[-1][1]):
+                kept = None
+            caches.append((kept, finished))
+        return x, caches
+
+    def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
+        return self.backward_with(dy, cache, input_gradient)[0]
+
+    def backward_with(
+        self, dy: Array, caches: Any, input_gradient: bool
+    ) -> tuple[Any, Array | None]:
+        """Return the gradients for x and for the shortcut."""
+        shortcut = None
+        for i, block in reversed(list(enumerate(self.blocks.values()))):
+            kept, finished = caches.pop()
+            if kept is None:
+                kept = ops.repeat(caches[-1][1])
+            dy, around = block.backward_with(dy, (kept, finished), input_gradient or i > 0)
+            shortcut = around if shortcut is None else shortcut
+        return dy, shortcut
+
+    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
+        for name, block in self.blocks.items():
+            yield name, block, input_shape
+            input_shape = block.output_shape(input_shape)
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        shape = input_shape
+        for name, block in self.blocks.items():
+            shape = self.child_shape(name, block, shape)
+        return shape
+
+
 class FusedResidual(_Fused, abstract=True):
     """A `Residual` whose sum and ReLU are done in the last block's pass."""
 
-    def __init__(self, before: Sequential, last: Block, shortcut: Layer | None) -> None:
-        self.before, self.last, self.shortcut = before, last, shortcut
+    def __init__(self, body: Chain, shortcut: Layer | None) -> None:
+        self.body, self.shortcut = body, shortcut
 
     def children(self) -> dict[str, Layer]:
-        parts = {"before": self.before, "last": self.last, "shortcut": self.shortcut}
+        parts = {"body": self.body, "shortcut": self.shortcut}
         return {name: layer for name, layer in parts.items() if layer is not None}
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
         around, shortcut_cache = x, None
         if self.shortcut is not None:
             around, shortcut_cache = run_forward(self.shortcut, x, training)
-        h, before_cache = run_forward(self.before, x, training)
-        y, last_cache = self.last.forward_with(h, around, training)
-        return y, (before_cache, last_cache, shortcut_cache)
+        y, body_cache = self.body.forward_with(x, around, training)
+        return y, (body_cache, shortcut_cache)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
-        before_cache, last_cache, shortcut_cache = cache
-        dh, around = self.last.backward_with(dy, last_cache, input_gradient=True)
-        dx = run_backward(self.before, dh, before_cache, input_gradient)
+        body_cache, shortcut_cache = cache
+        dx, around = self.body.backward_with(dy, body_cache, input_gradient)
         if self.shortcut is not None:
             around = run_backward(self.shortcut, around, shortcut_cache, input_gradient)
         if input_gradient:
@@ -143,13 +205,12 @@ class FusedResidual(_Fused, abstract=True):
         return dx
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
-        yield "before", self.before, input_shape
-        yield "last", self.last, self.before.output_shape(input_shape)
+        yield "body", self.body, input_shape
         if self.shortcut is not None:
             yield "shortcut", self.shortcut, input_shape
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        return self.last.output_shape(self.before.output_shape(input_shape))
+        return self.body.output_shape(input_shape)
 
 
 def fuse(model: Layer) -> Layer:
@@ -183,12 +244,23 @@ def for_engine(model: Layer) -> Layer:
 
 def _fuse(model: Layer) -> Layer:
     if type(model) is Sequential:
-        return Sequential(dict(_blocks(model)))
+        return Sequential(dict(_chains(model)))
     if type(model) is Concat:
         return Concat({name: _fuse(branch) for name, branch in model.branches.items()})
     if type(model) is Residual:
         return _fuse_residual(model)
     return model
+
+
+def _chains(model: Sequential) -> Iterator[tuple[str, Layer]]:
+    """Yield the layers, with blocks that follow each other as one."""
+    for are_blocks, group in groupby(_blocks(model), lambda item: isinstance(item[1], Block)):
+        layers = dict(group)
+        if are_blocks and len(layers) > 1:
+            *_, last = layers
+            yield f"{next(iter(layers))} … {last}", Chain(layers)
+        else:
+            yield from layers.items()
 
 
 def _blocks(model: Sequential) -> Iterator[tuple[str, Layer]]:
@@ -208,13 +280,15 @@ def _blocks(model: Sequential) -> Iterator[tuple[str, Layer]]:
 
 def _fuse_residual(model: Residual) -> Layer:
     shortcut = None if model.shortcut is None else _fuse(model.shortcut)
-    body = _fuse(model.body)
     simple = model.activation is None or type(model.activation) is ReLU
-    if simple and isinstance(body, Sequential) and body.layers:
-        *names, last = body.layers
-        block = body.layers[last]
-        if isinstance(block, Block) and not block.relu and block.pool is None:
+    if simple and type(model.body) is Sequential:
+        blocks = dict(_blocks(model.body))
+        *_, last = blocks
+        block = blocks[last]
+        if isinstance(block, Block) and not block.relu and block.pool is None and all(
+            isinstance(each, Block) for each in blocks.values()
+        ):
             around = {} if model.activation is None else {"activation": model.activation}
-            before = Sequential({name: body.layers[name] for name in names})
-            return FusedResidual(before, Block({**block.layers, **around}), shortcut)
-    return Residual(body, shortcut, model.activation)
+            blocks[last] = Block({**block.layers, **around})
+            return FusedResidual(Chain(blocks), shortcut)
+    return Residual(_fuse(model.body), shortcut, model.activation)

@@ -39,7 +39,14 @@ from pellucid.ops.convolution import (
     conv2d_input_gradient,
     conv2d_weight_gradient,
 )
-from pellucid.ops.finish import finish, finish_gradient, normalize_finish, normalize_finish_gradient
+from pellucid.ops.finish import (
+    can_repeat,
+    finish,
+    finish_gradient,
+    normalize_finish,
+    normalize_finish_gradient,
+    repeat,
+)
 from pellucid.ops.linear import (
     linear,
     linear_bias_gradient,

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from pellucid import engine
 from pellucid.geometry import Window
 from pellucid.types import Array
@@ -37,6 +39,16 @@ def finish(
     """
     y, cache = engine.current().finish(z, norm, shortcut, relu, window)
     return y, cache
+
+
+def can_repeat(cache: Any) -> bool:
+    """Return whether `repeat` can work out y again from what the gradient's cache keeps."""
+    return bool(engine.current().can_repeat(cache))
+
+
+def repeat(cache: Any) -> Array:
+    """Return y once more, from z: so nobody has to keep it until the backward pass."""
+    return np.asarray(engine.current().repeat(cache))
 
 
 def finish_gradient(dy: Array, cache: Any) -> tuple[Array, Array | None, Array]:

@@ -43,10 +43,12 @@ from pellucid.reference.conv import (
 )
 from pellucid.reference.erf import erf
 from pellucid.reference.finish import (
+    can_repeat,
     finish,
     finish_gradient,
     normalize_finish,
     normalize_finish_gradient,
+    repeat,
 )
 from pellucid.reference.linear import (
     linear,

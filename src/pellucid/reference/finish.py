@@ -58,6 +58,16 @@ def finish(
     return _after_norm(z, None, shortcut, relu, window)
 
 
+def can_repeat(cache: Finished) -> bool:
+    """Return whether `repeat` can work y out again: here y is kept where it is needed."""
+    return False
+
+
+def repeat(cache: Finished) -> Array:
+    """Return y once more. Another engine keeps less and works it out again."""
+    raise ValueError("nothing was kept from which y could be worked out again")
+
+
 def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None, Array]:
     """Return the gradients for z, the shortcut (None if there was none) and a bias in z."""
     dn = _before_norm(dy, cache)
