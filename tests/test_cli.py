@@ -64,7 +64,8 @@ def save_rows(path: Path) -> None:
 
 def short(*more: str) -> tuple[str, ...]:
     """Return a training that takes no time."""
-    return ("train", "rows.npz", "--model", "net.toml", "--epochs", "3", "--batch-size", "8", *more)
+    options = ("--model", "net.toml", "--epochs", "3", "--batch-size", "8", "--no-report")
+    return ("train", "rows.npz", *options, *more)
 
 
 # train
@@ -77,7 +78,7 @@ def test_a_run_leaves_the_model_the_history_the_choices_and_the_checkpoint(
     assert (status, err) == (0, "")
     run = Path("runs/rows-net-1")
     assert sorted(path.name for path in run.iterdir()) == [
-        *("checkpoint", "config.json", "history.csv", "model.safetensors"),
+        *("checkpoint", "config.json", "gradients.csv", "history.csv", "model.safetensors"),
     ]
     with (run / "history.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
@@ -123,7 +124,7 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(pellucid: Co
 
 def test_every_choice_reaches_the_run(pellucid: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[training.TrainingState] = []
-    monkeypatch.setattr(running, "carry_on", lambda folder, parts, state, _: seen.append(state))
+    monkeypatch.setattr(running, "carry_on", lambda *given, **wanted: seen.append(given[3]))
     choices = ("--optimizer", "SGD", "--lr", "0.5", "--momentum", "0.8", "--weight-decay", "0.01")
     choices += ("--schedule", "warmup:0.1,cosine", "--label-smoothing", "0.2", "--clip-norm", "3")
     choices += ("--augment", "crop:1,flip", "--ema", "0.9", "--seed", "7", "--validation", "0.2")
@@ -207,7 +208,7 @@ def test_a_folder_of_large_photos_is_brought_to_a_modest_size(pellucid: Command)
         for i in range(6):
             pixels = source.integers(0, 256, (150, 160, 3)).astype(np.uint8)
             Image.fromarray(pixels).save(Path("photos", name, f"{i}.png"))
-    options = ("--model", "mlp", "--epochs", "1", "--batch-size", "4")
+    options = ("--model", "mlp", "--epochs", "1", "--batch-size", "4", "--no-report")
     _, out, err = pellucid("train", "photos", *options)
     assert "photos, 3×64×64: " in out
     assert "--size" in err
@@ -247,7 +248,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bits(
     status, _, err = pellucid("evaluate", "cut")
     assert status == 2
     assert "pellucid resume cut" in err
-    status, out, _ = pellucid("resume", "cut")
+    status, out, _ = pellucid("resume", "cut", "--no-report")
     assert status == 0
     assert " 1/3 " not in out
     assert "Test accuracy" in out
@@ -259,7 +260,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_bits(
 def test_a_finished_run_that_is_resumed_says_how_it_ended(pellucid: Command) -> None:
     pellucid(*short("--out", "run"))
     before = Path("run/model.safetensors").read_bytes()
-    status, out, _ = pellucid("resume", "run")
+    status, out, _ = pellucid("resume", "run", "--no-report")
     assert status == 0
     assert "3 of 3 epochs" in out
     assert "Test accuracy" in out
@@ -278,7 +279,7 @@ def test_a_run_is_resumed_from_another_folder_and_only_on_its_own_data(
     save_rows(Path("rows.npz"))
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert pellucid("resume", tmp_path / "run")[0] == 0
+    assert pellucid("resume", tmp_path / "run", "--no-report")[0] == 0
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -104,6 +104,14 @@ SkipBad = Annotated[
     ),
 ]
 
+Report = Annotated[
+    bool,
+    typer.Option(
+        "--report/--no-report",
+        help="End with report.html, which shows how it went and what was learned.",
+        rich_help_panel="The run",
+    ),
+]
 Curves = Annotated[
     bool,
     typer.Option(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ class Config:
     precise: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
+    environment: dict[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
         """Write it into the run's folder."""
@@ -58,6 +60,47 @@ class Config:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
             raise FileError(f"{path} is damaged or of another version: {error}") from error
+
+    def command(self) -> str:
+        """Return the command that makes the run again, with every choice written out.
+
+        >>> run = Config("digits", "vgg", 20, 32, "sgd", 0.05, "cosine", 0.0005, "compiled")
+        >>> run.command()[:59]
+        'pellucid train digits --model vgg --epochs 20 --batch-size '
+        """
+        chosen = {name: getattr(self, name) for name in _OPTIONS}
+        chosen["augment"] = self.augment or "none"  # or else it is chosen for the data set
+        chosen |= _said_of_reading(self.reading)
+        written = (word for name, value in chosen.items() for word in _option(name, value))
+        return shlex.join(["pellucid", "train", self.data, *written])
+
+
+_OPTIONS = [
+    *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
+    *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
+    *("engine", "threads", "precise"),
+]
+_OFF = {"header": ["--no-header"], "channels_last": ["--channels-first"]}
+
+
+def _option(name: str, value: Any) -> list[str]:
+    """Return a choice as it is written on the command line."""
+    option = f"--{name.replace('_', '-')}"
+    if value is None:
+        return []
+    if isinstance(value, bool):
+        return [option] if value else _OFF.get(name, [])
+    return [option, str(value)]
+
+
+def _said_of_reading(reading: dict[str, Any]) -> dict[str, Any]:
+    """Return how data are read as options say it: sizes, and channels where they are told."""
+    said = dict(reading)
+    sides = said.pop("shape", None) or said.pop("size", None)
+    if sides is not None:
+        *channels, height, width = sides
+        said |= {"size": f"{height}x{width}"} | ({"channels": channels[0]} if channels else {})
+    return said
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ RUNS = Path("runs")
 CONFIG = "config.json"
 MODEL = "model.safetensors"
 HISTORY = "history.csv"
+GRADIENTS = "gradients.csv"
+REPORT = "report.html"
+FIGURES = "figures"
 CHECKPOINT = "checkpoint"
 
 
@@ -42,8 +45,9 @@ def _make_given(out: Path, force: bool) -> Path:
                 f"{out} is there already and not empty; --force replaces the run in it, "
                 "and without --out the next free name is taken"
             )
-        for name in (CONFIG, MODEL, HISTORY):
+        for name in (CONFIG, MODEL, HISTORY, GRADIENTS, REPORT):
             (out / name).unlink(missing_ok=True)
-        shutil.rmtree(out / CHECKPOINT, ignore_errors=True)
+        for name in (CHECKPOINT, FIGURES):
+            shutil.rmtree(out / name, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     return out

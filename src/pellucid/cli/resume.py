@@ -12,6 +12,7 @@ from pellucid.cli.config import Config, Parts
 def resume(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")],
     curves: common.Curves = True,
+    report: common.Report = True,
 ) -> None:
     """Continue an interrupted run exactly: it ends as if it had never been interrupted."""
     from pellucid import training
@@ -25,4 +26,4 @@ def resume(
         print(
             f"Run       {run}: {state.epoch} of {state.epochs} epochs and {state.step} steps done\n"
         )
-        running.carry_on(run, parts, state, config.patience, curves)
+        running.carry_on(run, config, parts, state, curves=curves, report=report)

@@ -1,5 +1,6 @@
 """A training run, from its choices to its report; ``train`` begins it, ``resume`` continues it."""
 
+import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from pellucid.errors import PellucidError, unknown
 
 if TYPE_CHECKING:
     from pellucid.data.augment import Augmentation
+    from pellucid.evaluation import Evaluation
+    from pellucid.layers import Layer
     from pellucid.training import TrainingState
 
 
@@ -84,28 +87,37 @@ def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState")
 
 
 def carry_on(
-    folder: Path, parts: Parts, state: "TrainingState", patience: int | None, curves: bool = True
+    folder: Path,
+    config: Config,
+    parts: Parts,
+    state: "TrainingState",
+    *,
+    curves: bool,
+    report: bool,
 ) -> None:
-    """Train to the end and report; after Ctrl-C or SIGTERM, say how to go on and exit."""
+    """Train to the end and conclude; after Ctrl-C or SIGTERM, say how to go on and exit."""
     from pellucid import training
 
     stopped: list[signal.Signals] = []
     records = training.records(state, parts.train, parts.validation)
-    if patience is not None:
-        records = training.stop_early(records, patience, history=state.history)
+    if config.patience is not None:
+        records = training.stop_early(records, config.patience, history=state.history)
     records = training.stop_on_signal(records, stopped.append)
     records = training.save_checkpoints(records, state, folder)
     records = training.log_csv(records, state, folder / folders.HISTORY)
+    records = training.record_gradients(records, state, folder / folders.GRADIENTS)
     for _ in training.show_progress(records, curves=curves):
         pass
     if stopped:
         common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
         raise typer.Exit(128 + stopped[0])
-    report(folder, parts, state)
+    conclude(folder, config, parts, state, report)
 
 
-def report(folder: Path, parts: Parts, state: "TrainingState") -> None:
-    """Save the model, judge it, and say what is where."""
+def conclude(
+    folder: Path, config: Config, parts: Parts, state: "TrainingState", report: bool
+) -> None:
+    """Save the model, judge it, make the report, and say what is where."""
     from pellucid.evaluation import evaluate
     from pellucid.interchange.safetensors import save
 
@@ -113,19 +125,45 @@ def report(folder: Path, parts: Parts, state: "TrainingState") -> None:
     save(state.model, folder / folders.MODEL)
     if state.best is not None:
         print(f"\nThe weights of epoch {state.best.epoch.epoch} are kept, the best in validation.")
+    evaluation = None
     if parts.judge is not None:
         part, name = parts.judge
-        print(f"\n{name} {evaluate(state.model, part)}")
+        evaluation = evaluate(state.model, part)
+        print(f"\n{name} {evaluation}")
+    if report:
+        try_to_report(folder, config, parts, state.model, evaluation)
     print(f"\nIn {folder}:")
-    print("\n".join(f"  {file:20}{what}" for file, what in _CONTENTS.items()))
+    for file, what in _CONTENTS.items():
+        if (folder / file).exists():
+            print(f"  {file:20}{what}")
     print("\nNext:")
     print(f"  {common.program()} evaluate {folder} --confusion")
     print(f"  {common.program()} predict {folder} IMAGE")
 
 
+def try_to_report(
+    folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
+) -> None:
+    """Make the report; if that fails, say why, and leave the run as it is."""
+    from pellucid.cli import reporting
+
+    try:
+        reporting.write(folder, config, parts, model, evaluation)
+    except Exception as error:  # whatever it is: the run is saved, and its end is still to be told
+        if os.environ.get("PELLUCID_DEBUG"):
+            raise
+        common.note(
+            f"The report could not be made: {error}\n"
+            f"All else is saved. To try again: {common.program()} report {folder}"
+        )
+
+
 _CONTENTS = {
+    folders.REPORT: "what was learned and what was not: open it in a browser",
+    folders.FIGURES: "its pictures, as SVG and PNG",
     folders.MODEL: "the trained network",
     folders.HISTORY: "loss and accuracy of each epoch",
+    folders.GRADIENTS: "how large the gradient of each layer was",
     folders.CONFIG: "the choices of this run",
     folders.CHECKPOINT: "from which it is resumed if it is interrupted",
 }

@@ -7,8 +7,10 @@ import typer
 
 from pellucid.cli import common, folders, running
 from pellucid.cli.config import Config, Parts
+from pellucid.cli.environment import environment
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
 from pellucid.errors import PellucidError
+from pellucid.threads import granted
 
 _RUN = "The run"
 
@@ -119,6 +121,7 @@ def train(
     threads: common.Threads = None,
     precise: common.Precise = False,
     curves: common.Curves = True,
+    report: common.Report = True,
     size: common.Size = None,
     channels: common.Channels = None,
     label: common.Label = None,
@@ -167,6 +170,7 @@ def train(
         threads=_or(threads, recipe.threads),
         precise=precise,
         reading=options,
+        environment=environment(_or(_or(threads, recipe.threads), granted())),
     )
     parts = Parts.of(splits, config)
     with common.computing(config.engine, config.threads, config.precise):
@@ -174,7 +178,7 @@ def train(
         folder = folders.make(config.model, splits.train.name, out, force)
         config.save(folder)
         running.announce(folder, config, parts, state)
-        running.carry_on(folder, parts, state, patience, curves)
+        running.carry_on(folder, config, parts, state, curves=curves, report=report)
 
 
 def _or(given: Any, otherwise: Any) -> Any:

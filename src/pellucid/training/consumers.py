@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pellucid.errors import TrainingError, unknown
+from pellucid.errors import FileError, TrainingError, unknown
 from pellucid.files import atomic_write
 from pellucid.training.records import Epoch, History, Record
 from pellucid.training.state import TrainingState
@@ -103,6 +103,36 @@ def _write_csv(history: History, path: str | Path) -> None:
     writer.writeheader()
     writer.writerows(history.rows())
     atomic_write(path, text.getvalue().encode())
+
+
+def read_history(path: str | Path) -> History:
+    """Return the history that `log_csv` keeps in a file.
+
+    Raises
+    ------
+    FileError
+        There is no such file, or it is something else.
+    """
+    try:
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        fields = dataclasses.fields(Epoch)
+        return History(
+            Epoch(**{f.name: _READ[f.type](row[f.name]) for f in fields}) for row in rows
+        )
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{path} is no history of a training run: {error}") from error
+
+
+_READ: dict[Any, Callable[[str], Any]] = {
+    int: int,
+    float: float,
+    float | None: lambda text: float(text) if text else None,
+    bool: {"True": True, "False": False}.__getitem__,
+}
+"""How a field of `Epoch` is read, by its type."""
 
 
 def stop_on_signal(

@@ -1,0 +1,106 @@
+"""What a report is made of, gathered from a run's folder, its data and its model."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pellucid.cli import folders
+from pellucid.cli.config import Config, Parts
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet
+    from pellucid.evaluation import Evaluation
+    from pellucid.layers import Layer
+    from pellucid.view.report import Contents
+
+_MAPPED = 6
+"""How many convolutions are shown with what they give."""
+
+
+def write(
+    folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
+) -> Path:
+    """Make the report on the run in `folder` and return its path."""
+    from pellucid.view.report import report
+
+    return report(contents(folder, config, parts, model, evaluation)).save(folder)
+
+
+def contents(
+    folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
+) -> "Contents":
+    """Return all that the report shows."""
+    from pellucid.explain import activations
+    from pellucid.training import read_gradients, read_history
+    from pellucid.view.report import Contents
+
+    history = read_history(folder / folders.HISTORY)
+    gradients = folder / folders.GRADIENTS
+    part, name = (parts.train, "training") if parts.judge is None else parts.judge
+    chosen = _samples(part, evaluation)
+    samples = part.images[chosen]
+    return Contents(
+        model_name=Path(config.model).stem,
+        data_name=parts.train.name,
+        model=model,
+        history=history,
+        kept=next((epoch.epoch for epoch in reversed(history) if epoch.best), None),
+        counts={
+            what: len(images)
+            for what, images in zip(
+                ("training", "validation", "test"),
+                (parts.train, parts.validation, parts.test),
+                strict=True,
+            )
+            if images is not None
+        },
+        evaluation=evaluation,
+        judged_by=name.split()[0].lower(),
+        images=None if evaluation is None else part.images,
+        samples=samples,
+        sample_names=[_named(part, evaluation, i) for i in chosen],
+        maps=activations(model, samples, _convolutions(model)),
+        gradients=read_gradients(gradients) if gradients.exists() else None,
+        command=config.command(),
+        facts=_facts(config, parts),
+    )
+
+
+def _samples(part: "DataSet", evaluation: "Evaluation | None") -> list[int]:
+    """Return the first image of each of two classes, and the most confident mistake."""
+    present = np.flatnonzero(part.counts)[:2]
+    chosen = [int((part.labels == number).argmax()) for number in present]
+    mistakes = [] if evaluation is None else evaluation.mistakes(1).index.tolist()
+    return list(dict.fromkeys(chosen + mistakes))
+
+
+def _named(part: "DataSet", evaluation: "Evaluation | None", index: int) -> str:
+    truth: str = part.classes[part.labels[index]]
+    if evaluation is None or evaluation.predictions[index] == part.labels[index]:
+        return f"“{truth}”"
+    return f"“{truth}”, taken for “{part.classes[evaluation.predictions[index]]}”"
+
+
+def _convolutions(model: "Layer") -> list[str]:
+    """Return the paths of the convolutions: all, or some from the first to the last."""
+    from pellucid.layers import Conv2d
+
+    paths = [path for path, layer in model.walk() if isinstance(layer, Conv2d)]
+    spread = np.linspace(0, len(paths) - 1, min(_MAPPED, len(paths))).round().astype(int)
+    return [paths[i] for i in spread]
+
+
+def _facts(config: Config, parts: Parts) -> dict[str, str]:
+    from pellucid.training.fingerprint import fingerprint
+
+    engine = config.engine + (", precise" if config.precise else "")
+    facts = {"Pellucid": config.version, "engine": engine, "seed": str(config.seed)}
+    facts |= config.environment
+    for what, told in fingerprint(parts.train, parts.validation).items():
+        if told is not None:
+            shape = "×".join(map(str, told["shape"]))
+            facts[f"{what} data"] = (
+                f"{shape} {told['dtype']}; labels {told['targets']}, images {told['inputs']}"
+            )
+    return facts

@@ -1,0 +1,6 @@
+"""The report on a training run: one HTML page with everything in it, and its pictures as files."""
+
+from pellucid.view.report.contents import Contents, Judged
+from pellucid.view.report.page import Report, report
+
+__all__ = ["Contents", "Judged", "Report", "report"]

@@ -1,0 +1,79 @@
+"""What it has learned: its filters, its feature maps."""
+
+from pellucid.types import Array
+from pellucid.view.feature_maps import feature_maps
+from pellucid.view.filters import filters
+from pellucid.view.report.contents import Contents
+from pellucid.view.report.markup import Html, html
+from pellucid.view.report.pictures import Picture, pixels
+from pellucid.view.report.section import Section, paragraph
+from pellucid.view.report.words import count, sizes
+
+_FILTERS = 2
+"""Of so many convolutions the kernels are shown: the first looks at images, all others at maps."""
+_MAPS = 12
+"""Maps that are shown of each layer."""
+
+
+def kernels(contents: Contents) -> Section | None:
+    """Return the kernels of the first convolutions."""
+    parameters = contents.model.named_parameters()
+    chosen = [path for path in contents.maps if f"{path}.weight" in parameters][:_FILTERS]
+    if not chosen:
+        return None
+    return Section(
+        "filters",
+        "What its filters have learned",
+        (
+            paragraph(
+                "A filter answers strongly where the image looks like its kernel: red pixels want "
+                "to be bright, blue ones dark, and in colour images the colours are those that it "
+                "looks for. Clear edges, spots and colours are a good sign in the first layer; "
+                "noise means that it has learned little there."
+            ),
+            *(_kernels(contents, path, parameters[f"{path}.weight"].value) for path in chosen),
+        ),
+    )
+
+
+def _kernels(contents: Contents, path: str, weight: Array) -> tuple[Picture, str]:
+    outputs, channels, height, width = weight.shape
+    said = (
+        f"The kernels of {path}: {count(outputs, 'filter')} of {height}×{width} over "
+        f"{count(channels, 'channel')}, with weights from {weight.min():.2f} to {weight.max():.2f}."
+    )
+    return Picture(f"filters-{path}", filters(contents.model, path), said, 420), ""
+
+
+def seen(contents: Contents) -> Section | None:
+    """Return what convolutions give for a few images."""
+    if contents.samples is None or not contents.maps:
+        return None
+    parts: list[Html | tuple[Picture, str]] = [
+        paragraph(
+            "What the convolutions make of an image, before any activation: each small picture is "
+            "one channel, red where the filter found what it looks for and blue where it found "
+            "the opposite. Early layers keep the image's outlines; later ones say what is where."
+        )
+    ]
+    for i, (image, name) in enumerate(zip(contents.samples, contents.sample_names, strict=True)):
+        parts.append(
+            html(
+                '<div class="sample">{image}<h3>Image of {name}</h3></div>',
+                image=pixels(image, f"The image of {name}"),
+                name=name,
+            )
+        )
+        parts.append((_maps(contents, i, name), ""))
+    return Section("maps", "What each convolution sees", tuple(parts))
+
+
+def _maps(contents: Contents, i: int, name: str) -> Picture:
+    layers = [
+        f"{path}: {count(maps.shape[1], 'map')} of {sizes(maps.shape[2:])}, between "
+        f"{maps[i].min():.2g} and {maps[i].max():.2g}"
+        for path, maps in contents.maps.items()
+    ]
+    drawn = feature_maps(contents.maps, i, _MAPS)
+    said = f"Feature maps for the image of {name}. {'; '.join(layers)}."
+    return Picture(f"feature-maps-{i + 1}", drawn, said, 420)

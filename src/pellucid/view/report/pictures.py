@@ -1,0 +1,79 @@
+"""Pictures in a page: drawn ones, which bring their colours for light and dark, and pixels."""
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from pellucid.types import Array
+from pellucid.view import style
+from pellucid.view.report.markup import Html, html
+
+_DPI = 96
+"""Of a page: a figure of an inch takes so many of its pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A drawn figure under the name of its files, and what it shows in words.
+
+    Attributes
+    ----------
+    narrowest
+        The width in pixels of the page below which its text would be too small to be read; on a
+        smaller screen the picture is moved sideways in its frame.
+    """
+
+    name: str
+    figure: Figure
+    alt: str
+    narrowest: int
+
+    def element(self, svg: str, caption: str = "") -> Html:
+        """Return it as HTML, given what it is as SVG."""
+        width, height = (round(_DPI * side) for side in self.figure.get_size_inches())
+        image = html(
+            '<img class="{kind}" src="{source}" width="{width}" height="{height}" alt="{alt}">',
+            kind=f"at-least-{self.narrowest}",
+            source=uri("image/svg+xml", svg.encode()),
+            width=width,
+            height=height,
+            alt=self.alt,
+        )
+        frame = html(
+            '<div class="frame" role="group" tabindex="0" aria-label="{name}">{image}</div>',
+            name=self.name.replace("-", " "),
+            image=image,
+        )
+        if not caption:
+            return html("<figure>{frame}</figure>", frame=frame)
+        return html(
+            "<figure>{frame}<figcaption>{caption}</figcaption></figure>",
+            frame=frame,
+            caption=caption,
+        )
+
+
+def uri(kind: str, data: bytes) -> str:
+    """Return data as an address that holds all of it."""
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def pixels(image: Array, alt: str) -> Html:
+    """Return an image (C, H, W) as an element whose pixels stay square when it is made larger."""
+    from PIL import Image
+
+    rgb = np.round(255 * style.to_rgb(image)).astype(np.uint8)
+    grey = bool((rgb == rgb[..., :1]).all())
+    written = io.BytesIO()
+    Image.fromarray(rgb[..., 0] if grey else rgb).save(written, "png", optimize=True)
+    height, width = rgb.shape[:2]
+    return html(
+        '<img class="pixels" src="{source}" width="{width}" height="{height}" alt="{alt}">',
+        source=uri("image/png", written.getvalue()),
+        width=width,
+        height=height,
+        alt=alt,
+    )

@@ -1,0 +1,166 @@
+"""How good it became: by class, what is taken for what, how far its confidence can be trusted."""
+
+import numpy as np
+
+from pellucid.view.calibration import calibration
+from pellucid.view.confusion import confusion
+from pellucid.view.mistakes import mistakes as gallery
+from pellucid.view.report.contents import Contents, Judged
+from pellucid.view.report.findings import most_confused
+from pellucid.view.report.markup import Html, html, joined
+from pellucid.view.report.pictures import Picture, pixels
+from pellucid.view.report.section import Section, folded, paragraph, table
+from pellucid.view.report.words import count, percent
+from pellucid.view.scores import scores
+
+_TABLED = 20
+"""Classes up to which their table stands open."""
+_DRAWN = 60
+"""Classes up to which their scores are drawn."""
+_MISTAKES = 24
+
+
+def classes(contents: Contents) -> Section | None:
+    """Return precision, recall and F1 of each class."""
+    evaluation = contents.evaluation
+    if evaluation is None:
+        return None
+    names, found = evaluation.classes, evaluation.by_class
+    low, high = int(found.f1.argmin()), int(found.f1.argmax())
+    rows = [
+        [name, f"{p:.4f}", f"{r:.4f}", f"{f:.4f}", f"{n:,}"]
+        for name, p, r, f, n in zip(
+            names, found.precision, found.recall, found.f1, found.support, strict=True
+        )
+    ]
+    means = (f"{score.mean():.4f}" for score in (found.precision, found.recall, found.f1))
+    rows.append(["mean", *means, f"{found.support.sum():,}"])
+    heads = ["class", "precision", "recall", "F1", "images"]
+    numbers = table(f"Scores on the {contents.judged_by} images", heads, rows, len(rows) - 1)
+    parts: list[Html | tuple[Picture, str]] = [
+        paragraph(
+            "Precision: of what was called a class, the part that is one. Recall: of the images of "
+            "a class, the part that was found. F1 is their harmonic mean."
+        )
+    ]
+    if len(names) <= _DRAWN:
+        said = (
+            f"Precision, recall and F1 of {count(len(names), 'class', 'classes')}. F1 goes from "
+            f"{found.f1[low]:.3f} ({names[low]}) to {found.f1[high]:.3f} ({names[high]})."
+        )
+        parts.append((Picture("scores", scores(evaluation), said, 420), ""))
+    wide = len(names) > _TABLED
+    parts.append(folded(f"All {len(names)} classes", numbers) if wide else numbers)
+    return Section("classes", "Class by class", tuple(parts))
+
+
+def confusions(contents: Contents) -> Section | None:
+    """Return the confusion matrix, and which pairs are confused most."""
+    evaluation = contents.evaluation
+    if evaluation is None:
+        return None
+    names, most = evaluation.classes, most_confused(evaluation, 5)
+    right = int(evaluation.confusion.trace())
+    said = f"{right:,} of {count(len(evaluation.labels), 'image')} are on the diagonal"
+    pairs = [f"{names[t]} taken for {names[p]}, {n:,} times" for n, t, p in most]
+    if pairs:
+        said += ". Most frequent off it: " + "; ".join(pairs)
+    wide = 420 if len(names) <= 12 else 760
+    picture = Picture("confusion", confusion(evaluation), f"Confusion matrix. {said}.", wide)
+    items = joined(
+        html(
+            "<li>“{truth}” taken for “{prediction}”: {n:,} of {total:,}</li>",
+            truth=names[t],
+            prediction=names[p],
+            n=n,
+            total=int(evaluation.confusion[t].sum()),
+        )
+        for n, t, p in most
+    )
+    listed = html("<h3>Most frequent confusions</h3><ol>{items}</ol>", items=items)
+    nothing = paragraph("No two classes were confused more than once.")
+    return Section(
+        "confusion",
+        "What is taken for what",
+        (
+            paragraph("Each row is a class as it is, each column what the network said it was."),
+            (picture, ""),
+            listed if most else nothing,
+        ),
+    )
+
+
+def confidence(contents: Contents) -> Section | None:
+    """Return how far the network's confidence can be trusted."""
+    evaluation = contents.evaluation
+    if evaluation is None:
+        return None
+    found, sure = evaluation.calibration, float(evaluation.probabilities.max(axis=1).mean())
+    said = (
+        f"The expected calibration error is {percent(found.error)}: so far are confidence and "
+        f"accuracy apart, on average. The mean confidence is {percent(sure)}, the accuracy "
+        f"{percent(evaluation.accuracy)}"
+    )
+    picture = Picture("calibration", calibration(evaluation), f"Reliability diagram. {said}.", 420)
+    return Section(
+        "calibration",
+        "Can its confidence be trusted?",
+        (
+            paragraph(
+                "Of the predictions that are 80 % sure, 80 % should be right. Bars on the diagonal "
+                "mean that they are; below it, the network is too sure of itself."
+            ),
+            (picture, f"{said}."),
+        ),
+    )
+
+
+def mistakes(contents: Contents) -> Section | None:
+    """Return the images that were told wrong most confidently."""
+    evaluation, images = contents.evaluation, contents.images
+    if evaluation is None or images is None:
+        return None
+    wrong = len(evaluation.labels) - int(evaluation.confusion.trace())
+    if wrong == 0:
+        only = paragraph(f"There are none: all {contents.judged_by} images were told right.")
+        return Section("mistakes", "Mistakes", (only,))
+    found = evaluation.mistakes(_MISTAKES)
+    items = joined(
+        _mistake(evaluation, images[i], int(i), int(t), int(p), float(sure))
+        for i, t, p, sure in zip(
+            found.index, found.truth, found.prediction, found.probability, strict=True
+        )
+    )
+    shown = "all of them" if wrong <= _MISTAKES else f"the {_MISTAKES} it was surest of"
+    return Section(
+        "mistakes",
+        "Mistakes made most confidently",
+        (
+            paragraph(
+                f"{count(wrong, 'mistake')} among {count(len(evaluation.labels), 'image')}; here "
+                f"are {shown}. Some are hard for people too, and some may be labelled wrong."
+            ),
+            html('<ol class="gallery">{items}</ol>', items=items),
+        ),
+        files=(Picture("mistakes", gallery(evaluation, images), "Mistakes", 0),),
+    )
+
+
+def _mistake(
+    evaluation: Judged, image: "np.ndarray", index: int, truth: int, prediction: int, sure: float
+) -> Html:
+    names = evaluation.classes
+    likely = float(evaluation.probabilities[index, truth])
+    alt = (
+        f"Image {index}: it is “{names[truth]}”; predicted “{names[prediction]}” with "
+        f"{percent(sure, 1)}"
+    )
+    return html(
+        '<li>{image}<span class="said">said <b>{prediction}</b> {sure}</span>'
+        '<span class="soft">is <b>{truth}</b> {likely}</span></li>',
+        image=pixels(image, alt),
+        prediction=names[prediction],
+        truth=names[truth],
+        sure=percent(sure, 1),
+        likely=percent(likely, 1),
+    )

@@ -1,0 +1,74 @@
+"""A part of the page."""
+
+from dataclasses import dataclass
+
+from pellucid.view.report.markup import Html, html, joined
+from pellucid.view.report.pictures import Picture
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A heading with what stands under it, in order: HTML, and pictures with their captions.
+
+    Attributes
+    ----------
+    key
+        The part of an address that leads to it.
+    files
+        Pictures that are written as files and are not on the page, which shows the same otherwise.
+    """
+
+    key: str
+    title: str
+    parts: tuple[Html | tuple[Picture, str], ...]
+    files: tuple[Picture, ...] = ()
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """Those of the page."""
+        return [part[0] for part in self.parts if isinstance(part, tuple)]
+
+
+def paragraph(text: str, kind: str = "") -> Html:
+    """Return a paragraph of plain text."""
+    if kind:
+        return html('<p class="{kind}">{text}</p>', kind=kind, text=text)
+    return html("<p>{text}</p>", text=text)
+
+
+def table(caption: str, heads: list[str], rows: list[list[str]], marked: int | None = None) -> Html:
+    """Return a table: the first column names its row, the others are numbers."""
+
+    def line(row: list[str]) -> Html:
+        first, *rest = row
+        cells = joined((html('<td class="n">{x}</td>', x=cell) for cell in rest), "")
+        return html('<th scope="row">{first}</th>{cells}', first=first, cells=cells)
+
+    head = joined(
+        (
+            html('<th scope="col"{kind}>{x}</th>', x=x, kind=html(' class="n"') if i else "")
+            for i, x in enumerate(heads)
+        ),
+        "",
+    )
+    body = joined(
+        html(
+            "<tr{kind}>{line}</tr>",
+            line=line(row),
+            kind=html(' class="best"') if i == marked else "",
+        )
+        for i, row in enumerate(rows)
+    )
+    return html(
+        '<div class="frame" role="group" tabindex="0" aria-label="{caption}"><table>'
+        "<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+        "</table></div>",
+        caption=caption,
+        head=head,
+        body=body,
+    )
+
+
+def folded(title: str, inside: Html) -> Html:
+    """Return what is shown when its title is pressed."""
+    return html("<details><summary>{title}</summary>{inside}</details>", title=title, inside=inside)
