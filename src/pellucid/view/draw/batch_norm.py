@@ -45,7 +45,7 @@ def batch_norm() -> Figure:
     for k, (name, means, sets) in enumerate(cases):
         _draw(board, 14.6 * (k % 2), 10.6 * (k // 2), name, means, sets)
     board.formula(
-        0, 22.0, r"y = \dfrac{x - \mathrm{mean}}{\sqrt{\mathrm{var} + \varepsilon}}\; w + b"
+        -0.9, 20.4, r"y = \dfrac{x - \mathrm{mean}}{\sqrt{\mathrm{var} + \varepsilon}}\; w + b"
     )
     board.text(7.4, 20.4, "In each channel, w and b are learned.", colour=style.SOFT)
     board.title(

@@ -14,7 +14,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.transforms import Bbox
@@ -228,7 +228,7 @@ class Board:
             fontsize=size,
             color=colour,
             ha=align,
-            va="center_baseline" if math else "baseline",
+            va="center" if math else "baseline",
             weight="bold" if bold else "normal",
             parse_math=math,
             zorder=4,
@@ -344,12 +344,11 @@ def _plain(colour: Colour) -> str:
     return colour.value if isinstance(colour, Role) else colour
 
 
-def _colours(colour: Colour) -> LinearSegmentedColormap:
+def _colours(colour: Colour) -> Colormap:
     grey = colour is Role.PADDING
     strong, weak = shade(colour, 0.26 if grey else 0.62), shade(colour, 0.26 if grey else 0.06)
     colours = LinearSegmentedColormap.from_list("cells", [strong, weak, strong])
-    colours.set_bad(style.PAPER)
-    return colours
+    return colours.with_extremes(bad=style.PAPER)
 
 
 def _fitting(longest: int, side: float) -> float:

@@ -25,8 +25,8 @@ def compare(board: Board, cases: Sequence[tuple[str, Sliding]]) -> None:
         )
         board.arrow((middle, deepest + 0.35), (middle, deepest + 1.55))
         _draw_move(board, sliding, image, output)
-        board.formula(middle, output.bottom + 1.0, size(sliding), size=11, align="center")
-        board.note(middle, output.bottom + 1.9, f"output {rows}×{columns}", align="center")
+        board.formula(middle, output.bottom + 1.25, size(sliding), size=11, align="center")
+        board.note(middle, output.bottom + 2.6, f"output {rows}×{columns}", align="center")
         x += wide + 1.6
 
 

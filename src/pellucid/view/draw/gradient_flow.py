@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 
 from pellucid import ops
 from pellucid.types import Array
-from pellucid.view.draw.board import Board, Grid, Role, drawing
+from pellucid.view.draw.board import Board, Grid, Role, drawing, number
 from pellucid.view.draw.sliding import IMAGE
 
-KERNEL = np.array([[1, -1], [-1, 2]], np.float64)
-BIAS = np.array([-1.0])
+KERNEL = np.array([[1, -1], [-2, 3]], np.float64)
+BIAS = np.array([-0.5])
 LINEAR = np.array([[0.4, -0.2, 0.1, 0.3], [-0.3, 0.2, 0.4, -0.1], [0.1, 0.3, -0.2, 0.2]])
 TARGET = 1
 
@@ -50,7 +50,7 @@ def computed() -> Pass:
 
 
 NAMES = ("x", "a", "r", "p", "z")
-STEPS = ("convolution − 1", "ReLU", "max pooling", "linear")
+STEPS = ("convolution", "ReLU", "max pooling", "linear")
 
 
 @drawing
@@ -64,19 +64,22 @@ def gradient_flow() -> Figure:
         role = Role.INPUT if k == 0 else Role.OUTPUT
         y = (5 - rows) / 2
         above = board.grid(x, y, value, role, NAMES[k], name=NAMES[k])
-        below = board.grid(x, y + 9.6, gradient, Role.GRADIENT, f"d{NAMES[k]}", name=f"d{NAMES[k]}")
+        below = board.grid(
+            x, y + 10.0, gradient, Role.GRADIENT, f"d{NAMES[k]}", name=f"d{NAMES[k]}"
+        )
         grids.append((above, below))
-        x = above.right + 4.0
+        x = above.right + (5.2 if k == 3 else 4.0)
     for k, step in enumerate(STEPS):
         _connect(board, *grids[k], *grids[k + 1], step)
     first, last = grids[0][0], grids[-1][0]
+    board.note(first.right + 2.0, 3.05, f"bias {number(BIAS[0])}", align="center")
     _draw_weights(board, first.right + 1.0, KERNEL, found.kernel_gradient, "w")
-    _draw_weights(board, grids[3][0].right + 0.35, LINEAR, found.linear_gradient, "W", side=0.82)
+    _draw_weights(board, grids[3][0].right + 0.6, LINEAR, found.linear_gradient, "W")
     board.arrow((last.right + 0.4, 2.5), (last.right + 1.8, 2.5))
     board.text(last.right + 2.1, 2.5, f"loss {found.loss:.2f}", bold=True)
     board.note(last.right + 2.1, 3.3, f"true class: {TARGET}")
-    board.line([(last.right + 3.2, 3.9), (last.right + 3.2, 12.1)], Role.GRADIENT, 1.4)
-    board.arrow((last.right + 3.2, 12.1), (last.right + 0.4, 12.1), Role.GRADIENT)
+    board.line([(last.right + 3.2, 3.9), (last.right + 3.2, 12.5)], Role.GRADIENT, 1.4)
+    board.arrow((last.right + 3.2, 12.5), (last.right + 0.4, 12.5), Role.GRADIENT)
     board.title(
         "Values flow forward, gradients flow back through the same steps",
         "Above: what each step computes. Below each: how much the loss changes with it. "
@@ -95,9 +98,7 @@ def _connect(
     board.note(middle, forward - 0.55, step, align="center")
 
 
-def _draw_weights(
-    board: Board, x: float, weight: Array, gradient: Array, name: str, side: float = 1.0
-) -> None:
-    top = 5.2 - len(weight) * side / 2
-    board.grid(x, top, weight, Role.KERNEL, name, name=name, side=side)
-    board.grid(x, top + 4.1, gradient, Role.GRADIENT, f"d{name}", name=f"d{name}", side=side)
+def _draw_weights(board: Board, x: float, weight: Array, gradient: Array, name: str) -> None:
+    top = 5.4 - len(weight) / 2
+    board.grid(x, top, weight, Role.KERNEL, name)
+    board.grid(x, top + 4.3, gradient, Role.GRADIENT, f"d{name}")
