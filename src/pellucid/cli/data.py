@@ -1,6 +1,14 @@
 """``pellucid data``: what is in a data set."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
 from pellucid.cli import common
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet
 
 
 def data(
@@ -10,6 +18,18 @@ def data(
     label: common.Label = None,
     header: common.Header = None,
     channels_last: common.ChannelsLast = None,
+    plot: Annotated[
+        bool,
+        typer.Option("--plot", help="Draw samples, means, balance, pixel values and odd images."),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the picture goes, a .png or .svg file.",
+            show_default="NAME-data.png",
+        ),
+    ] = None,
 ) -> None:
     """Show what is in a data set: images in each class, pixel values, and what looks odd.
 
@@ -49,6 +69,19 @@ def data(
     )
     for line in found.skipped:
         print(f"\n{line}")
+    if plot or out is not None:
+        _draw(found.data.train, out)
+
+
+def _draw(data: "DataSet", out: Path | None) -> None:
+    from pellucid import view
+    from pellucid.data import odd_ones
+
+    path = Path(f"{data.name}-data.png") if out is None else out
+    drawn = view.data_set(
+        data.images, data.labels, data.classes, odd=odd_ones(data), title=repr(data)
+    )
+    print(f"\nDrawn: {view.save(drawn, path)}")
 
 
 _ODDITIES = {

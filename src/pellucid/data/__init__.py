@@ -11,6 +11,7 @@ from pellucid.data.folder import read_folder
 from pellucid.data.idx import read_idx, read_idx_folder
 from pellucid.data.images import read_image
 from pellucid.data.npz import read_npz
+from pellucid.data.odd import OddOne, odd_ones
 from pellucid.data.registry import load, names
 from pellucid.data.skipped import SkippedWarning
 from pellucid.home import home
@@ -18,6 +19,7 @@ from pellucid.home import home
 __all__ = [
     "DataSet",
     "Description",
+    "OddOne",
     "SkippedWarning",
     "Splits",
     "augment",
@@ -27,6 +29,7 @@ __all__ = [
     "home",
     "load",
     "names",
+    "odd_ones",
     "read_cifar10",
     "read_csv",
     "read_folder",

@@ -1,6 +1,5 @@
 """What is in a data set: counts, pixel values, and what looks odd."""
 
-import hashlib
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ import numpy as np
 
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.extras import missing
+from pellucid.data.odd import constant, digests
 from pellucid.data.registry import load, takes
 from pellucid.data.skipped import SkippedWarning
-from pellucid.types import Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,13 +40,16 @@ class Description:
         are.
     skipped
         What was left out because it could not be used: one line for each file or folder.
+    data
+        The data set itself.
     """
 
     title: str
     counts: list[Record]
     pixels: list[Record]
     oddities: list[Record]
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[str, ...]
+    data: Splits
 
     def tables(self) -> dict[str, "pd.DataFrame"]:
         """Return ``counts``, ``pixels`` and ``oddities`` as pandas tables."""
@@ -92,6 +94,7 @@ def describe(source: str | Path | Splits | DataSet, **options: Any) -> Descripti
         [record for name, part in parts.items() for record in _pixels(name, part)],
         _oddities(parts),
         skipped,
+        splits,
     )
 
 
@@ -137,31 +140,17 @@ def _oddities(parts: dict[str, DataSet]) -> list[Record]:
     in_train: set[bytes] = set()
     records = []
     for name, part in parts.items():
-        digests = _digests(part.images)
-        times = Counter(digests)
-        classes = Counter(
-            image for image, _ in set(zip(digests, part.labels.tolist(), strict=True))
-        )
+        images = digests(part.images)
+        times = Counter(images)
+        classes = Counter(image for image, _ in set(zip(images, part.labels.tolist(), strict=True)))
         record: Record = {
             "part": name,
-            "constant": _count_constant(part.images),
-            "duplicates": len(digests) - len(times),
+            "constant": int(constant(part.images).sum()),
+            "duplicates": len(images) - len(times),
             "contradictory": sum(times[image] for image, n in classes.items() if n > 1),
-            "in_train": sum(image in in_train for image in digests),
+            "in_train": sum(image in in_train for image in images),
             "empty_classes": int((part.counts == 0).sum()),
         }
-        in_train |= set(digests) if name == "train" else set()
+        in_train |= set(images) if name == "train" else set()
         records.append(record)
     return records
-
-
-def _digests(images: Array) -> list[bytes]:
-    return [
-        hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-        for image in images
-    ]
-
-
-def _count_constant(images: Array) -> int:
-    flat = images.reshape(len(images), -1)
-    return int((flat == flat[:, :1]).all(axis=1).sum())

@@ -173,8 +173,8 @@ def plot(
     >>> cells, ends, edges = plot(([(0.0, 0.0), (3.0, 7.0)],), columns=2, rows=2)
     >>> for row in cells:
     ...     print("".join(chr(0x2800 + bits) for bits, _ in row))
-    ⠀⡼
-    ⡼⠀
+    ⠀⡜
+    ⡰⠁
     >>> ends, edges
     ([0], (0.0, 7.0))
     """

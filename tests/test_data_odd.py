@@ -1,0 +1,79 @@
+"""Odd images are found, with the reason, and no others."""
+
+import numpy as np
+import pytest
+
+from pellucid.data import DataSet, OddOne, odd_ones
+from pellucid.data.near import near_pairs
+
+
+def data_set(count: int = 60, classes: int = 3) -> DataSet:
+    """Noise around a pattern for each class, with nothing odd in it."""
+    generator = np.random.default_rng(0)
+    labels = np.arange(count) % classes
+    patterns = generator.integers(80, 120, (classes, 1, 6, 7))
+    images = patterns[labels] + generator.integers(0, 80, (count, 1, 6, 7))
+    return DataSet(images.astype(np.uint8), labels, tuple("abc"[:classes]))
+
+
+def brute_force(images: np.ndarray, alike: float) -> list[tuple[int, int]]:
+    flat = images.reshape(len(images), -1)
+    r = np.corrcoef(flat[flat.std(axis=1) > 0])
+    assert len(r) == len(images)
+    return [(i, j) for i in range(len(r)) for j in range(i + 1, len(r)) if r[i, j] > alike]
+
+
+def test_images_without_anything_odd_are_left_alone() -> None:
+    assert odd_ones(data_set()) == []
+
+
+def test_each_kind_is_found_with_its_reason() -> None:
+    data = data_set()
+    data.images[7] = 100
+    data.images[20] = data.images[5]  # both of class c
+    data.images[33] = data.images[4]  # of class a, the other of class b
+    data.images[41] = np.minimum(data.images[2].astype(int) + 1, 255)
+    data.images[50] = 255 - data.images[50]
+    data.images[50, :, :3] = 0
+    assert odd_ones(data) == [
+        OddOne(7, "one value alone"),
+        OddOne(33, "copy, other class", 4),
+        OddOne(20, "copy", 5),
+        OddOne(41, "almost a copy", 2),
+        *[odd for odd in odd_ones(data) if "far" in odd.reason],
+    ]
+    assert 50 in [odd.index for odd in odd_ones(data) if "far" in odd.reason]
+
+
+def test_no_more_are_returned_than_wanted_and_no_kind_takes_all() -> None:
+    data = data_set()
+    data.images[:30] = 9
+    found = odd_ones(data, most=8)
+    assert len(found) <= 8
+    reasons = [odd.reason for odd in found]
+    assert reasons.count("one value alone") == 2
+    assert reasons.count("copy, other class") == 2
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 4)])
+@pytest.mark.parametrize("alike", [0.6, 0.95])
+def test_almost_equal_pairs_are_those_that_comparing_all_finds(
+    shape: tuple[int, ...], alike: float
+) -> None:
+    generator = np.random.default_rng(1)
+    few = generator.normal(size=(90, *shape))
+    noise = generator.uniform(0.05, 1.0, (900, 1, 1, 1)) * generator.normal(size=(900, *shape))
+    images = 3 * few[generator.integers(0, 90, 900)] + noise
+    found = near_pairs(images, alike)
+    assert len(found) > 100
+    assert sorted((a, b) for a, b, _ in found) == brute_force(images, alike)
+    assert [r for *_, r in found] == sorted((r for *_, r in found), reverse=True)
+
+
+def test_images_of_one_value_resemble_nothing() -> None:
+    assert near_pairs(np.full((5, 1, 3, 3), 7, np.uint8)) == []
+
+
+def test_brightness_and_contrast_make_no_difference() -> None:
+    image = np.random.default_rng(0).random((1, 1, 5, 5))
+    assert near_pairs(np.concatenate([image, 3 * image - 7])) == [(0, 1, 1.0)]
