@@ -5,6 +5,7 @@ from pellucid.view.attribution import attribution
 from pellucid.view.calibration import calibration
 from pellucid.view.confusion import confusion
 from pellucid.view.curves import curves
+from pellucid.view.data_set import data_set
 from pellucid.view.feature_maps import feature_maps
 from pellucid.view.filters import filters
 from pellucid.view.gradient_flow import gradient_flow
@@ -18,6 +19,7 @@ __all__ = [
     "calibration",
     "confusion",
     "curves",
+    "data_set",
     "draw",
     "feature_maps",
     "filters",
