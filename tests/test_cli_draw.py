@@ -42,11 +42,14 @@ def test_a_drawing_becomes_an_svg_of_its_name(pellucid):
 
 
 def test_a_drawing_moves_if_it_is_to_be_a_gif(pellucid):
-    own = ("--input", "1 2 3; 4 5 6; 7 8 9", "--kernel", "1, -1; 0, 2", "--padding", "1")
+    own = ("--input", "1 2 3; 4 5 6; 7 8 9", "--kernel", "1, -1; 0, 2")
     assert pellucid("draw", "convolution", "--out", "own.gif", *own)[0] == 0
     with Image.open("own.gif") as image:
-        assert image.n_frames == 16
-    assert pellucid("draw", "convolution", "--out", "own.png", *own, "--stride", 2)[0] == 0
+        assert image.n_frames == 4
+    assert (
+        pellucid("draw", "convolution", "--out", "own.png", *own, "--padding", 1, "--stride", 2)[0]
+        == 0
+    )
     with Image.open("own.png") as image:
         assert min(image.size) > 300
 

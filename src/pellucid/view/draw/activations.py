@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 from pellucid import ops
 from pellucid.types import Array
 from pellucid.view import style
-from pellucid.view.draw.board import Role, drawing
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 
 X = np.linspace(-4, 4, 321)
 

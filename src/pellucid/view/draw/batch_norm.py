@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 from pellucid import ops
 from pellucid.types import Array
 from pellucid.view import style
-from pellucid.view.draw.board import Board, drawing, number
+from pellucid.view.draw.board import Board
+from pellucid.view.draw.cells import number
+from pellucid.view.draw.drawing import drawing
 
 X = np.array(
     [

@@ -2,69 +2,38 @@
 
 The vertical axis points down, as rows of arrays do. When all is drawn, the board becomes a figure
 just as large as what is on it, so that nothing is cut off. One language of colour holds in all
-drawings: an `Role` says what a grid of numbers is.
+drawings: a `Role` says what a grid of numbers is.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import Enum
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from pellucid import engine
-from pellucid.errors import ShapeError
 from pellucid.types import Array
 from pellucid.view import style
-
-INCHES = 0.34
-"""The side of a cell."""
-
-CELL_INK = "#14171a"
-"""Numbers in cells: cells are light on any page, so this ink stays dark."""
+from pellucid.view.draw.cells import (
+    CELL_INK,
+    INCHES,
+    Colour,
+    colours,
+    fitting,
+    number,
+    plain,
+)
 
 _HALF_A_DIGIT = 0.365
 """Half the height of a digit in DejaVu Sans, as a part of the size of the text."""
 
 Place = tuple[float, float]
 Area = tuple[slice, slice]
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def drawing(draw: Callable[P, R]) -> Callable[P, R]:
-    """Make `draw` use the library's style, and the engine that is written to be read."""
-
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
-        with engine.using("reference"):
-            return style.styled(draw)(*args, **kwargs)
-
-    return drawn
-
-
-class Role(Enum):
-    """What numbers are, by colour: the same in every drawing."""
-
-    INPUT = style.BLUE
-    KERNEL = style.ORANGE
-    OUTPUT = style.GREEN
-    GRADIENT = style.VERMILLION
-    BETWEEN = style.PURPLE
-    PADDING = "#8a929c"
-
-
-Colour = Role | str
-"""What a number is, or a colour by its name, where a drawing needs others of its own."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +71,7 @@ class Board:
         FigureCanvasAgg(self._figure)
         self._axes: Axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
+        self._beside: list[Text] = []  # text in cells fits, and need not be measured
         self._fit(Bbox([[0, 0], [10, 10]]))
 
     def grid(
@@ -140,7 +110,7 @@ class Board:
             x + side * np.arange(columns + 1),
             y + side * np.arange(rows + 1),
             np.ma.masked_array(values, ~shown),
-            cmap=_colours(colour),
+            cmap=colours(colour),
             vmin=-most,
             vmax=most,
             edgecolors=style.FAINT,
@@ -150,10 +120,10 @@ class Board:
         mesh.set_label(name or label)
         write = written or number
         texts = {at: write(values[at]) for at in zip(*np.nonzero(shown), strict=True)}
-        size = _fitting(max(map(len, texts.values()), default=1), side)
+        size = fitting(max(map(len, texts.values()), default=1), side)
         for (i, j), text in texts.items():
             if text:
-                self.text(*grid.cell(i, j), text, size=size, colour=CELL_INK, align="center")
+                self._write(*grid.cell(i, j), text, size=size, colour=CELL_INK, align="center")
         if label:
             self.text(x, y - 0.22, label, raised=True)
         return grid
@@ -183,56 +153,29 @@ class Board:
         colour: Colour,
         *,
         width: float = 1.2,
-        filled: bool | float = False,
         dashed: bool = False,
     ) -> None:
-        """Draw a rectangle: its outline, or filled with a light shade of a role's colour."""
-        line = _plain(colour)
-        face: Any = "none"
-        if filled:
-            strength = 0.16 if filled is True else filled
-            face = shade(colour, strength)
+        """Draw a rectangle."""
         self._axes.add_patch(
             Rectangle(
                 (x, y),
                 wide,
                 high,
-                facecolor=face,
-                edgecolor=line,
+                facecolor="none",
+                edgecolor=plain(colour),
                 linewidth=width,
                 linestyle=(0, (4, 2)) if dashed else "-",
                 joinstyle="round",
-                zorder=3 if not filled else 0.5,
+                zorder=3,
             )
         )
 
-    def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        size: float = style.MEDIUM,
-        colour: str = style.INK,
-        align: str = "left",
-        raised: bool = False,
-        bold: bool = False,
-        math: bool = False,
-    ) -> None:
-        """Write `text` with its middle at the height y, or its foot if `raised`."""
-        centred = not raised and not math
-        self._axes.text(
-            x,
-            y + (_HALF_A_DIGIT * size / 72 / INCHES if centred else 0),
-            text,
-            fontsize=size,
-            color=colour,
-            ha=align,
-            va="center" if math else "baseline",
-            weight="bold" if bold else "normal",
-            parse_math=math,
-            zorder=4,
-        )
+    def text(self, x: float, y: float, text: str, **options: Any) -> None:
+        """Write `text` beside the cells, with its middle at the height y, or its foot if `raised`.
+
+        The options are those of `_write`: size, colour, align, raised, bold, math.
+        """
+        self._beside.append(self._write(x, y, text, **options))
 
     def note(self, x: float, y: float, text: str, **options: Any) -> None:
         """Write what is said in passing."""
@@ -250,14 +193,13 @@ class Board:
         self, start: Place, end: Place, colour: Colour = style.SOFT, bend: float = 0.0
     ) -> None:
         """Draw an arrow."""
-        line = _plain(colour)
         self._axes.add_patch(
             FancyArrowPatch(
                 start,
                 end,
                 arrowstyle="-|>,head_length=4,head_width=2.2",
                 connectionstyle=f"arc3,rad={bend}",
-                color=line,
+                color=plain(colour),
                 linewidth=1.4,
                 shrinkA=0,
                 shrinkB=0,
@@ -267,9 +209,10 @@ class Board:
 
     def line(self, places: Iterable[Place], colour: Colour, width: float = 1.2) -> None:
         """Draw a line from place to place."""
-        found = _plain(colour)
         xs, ys = zip(*places, strict=True)
-        self._axes.plot(xs, ys, color=found, linewidth=width, zorder=2, solid_capstyle="round")
+        self._axes.plot(
+            xs, ys, color=plain(colour), linewidth=width, zorder=2, solid_capstyle="round"
+        )
 
     def title(self, title: str, caption: str = "") -> None:
         """Write the point of the drawing above all that is there, and a caption below it."""
@@ -286,12 +229,11 @@ class Board:
         renderer = canvas.get_renderer()
         covered = [
             artist.get_window_extent(renderer)
-            for artist in [*self._axes.texts, *self._axes.patches, *self._axes.lines]
+            for artist in [*self._beside, *self._axes.patches, *self._axes.lines]
         ]
         inside = self._axes.transData.inverted()
         boxes = [inside.transform_bbox(box) for box in covered]
-        for mesh in self._axes.collections:
-            boxes.append(mesh.get_datalim(self._axes.transData))
+        boxes += [mesh.get_datalim(self._axes.transData) for mesh in self._axes.collections]
         corners = np.concatenate([box.get_points() for box in boxes])
         return Bbox([corners.min(axis=0), corners.max(axis=0)])
 
@@ -300,58 +242,33 @@ class Board:
         self._fit((bounds or self.bounds()).padded(margin))
         return self._figure
 
+    def _write(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        *,
+        size: float = style.MEDIUM,
+        colour: str = style.INK,
+        align: str = "left",
+        raised: bool = False,
+        bold: bool = False,
+        math: bool = False,
+    ) -> Text:
+        centred = not raised and not math
+        return self._axes.text(
+            x,
+            y + (_HALF_A_DIGIT * size / 72 / INCHES if centred else 0),
+            text,
+            fontsize=size,
+            color=colour,
+            ha=align,
+            va="center" if math else "baseline",
+            weight="bold" if bold else "normal",
+            parse_math=math,
+            zorder=4,
+        )
+
     def _fit(self, bounds: Bbox) -> None:
         self._figure.set_size_inches(bounds.width * INCHES, bounds.height * INCHES)
         self._axes.set(xlim=(bounds.x0, bounds.x1), ylim=(bounds.y1, bounds.y0))
-
-
-def number(value: float) -> str:
-    """Return a number as it is written in a cell: short, with a real minus sign.
-
-    >>> number(-3.0), number(0.123), number(2.5)
-    ('−3', '0.12', '2.5')
-    """
-    text = f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) < 100 else f"{value:.0f}"
-    return "0" if text in ("-0", "0") else text.replace("-", "−")
-
-
-def blank(value: float) -> str:
-    """Write a number not at all."""
-    return ""
-
-
-def matrix(given: object, default: Array, what: str, largest: int) -> Array:
-    """Return a user's matrix as float64, or the default; say so if it is too large to be drawn."""
-    values = np.asarray(default if given is None else given, np.float64)
-    if values.ndim != 2 or not values.size:
-        raise ShapeError(f"{what} is a matrix such as 5×5, not an array of shape {values.shape}")
-    if max(values.shape) > largest:
-        rows, columns = values.shape
-        raise ShapeError(
-            f"{what} of {rows}×{columns} is too large to be drawn with its numbers; "
-            f"give one of at most {largest}×{largest}, such as a part of it"
-        )
-    return values
-
-
-def shade(colour: Colour, strength: float) -> tuple[float, float, float]:
-    """Return a colour mixed with white: 0 is white, 1 the colour itself."""
-    red, green, blue = (1 - strength * (1 - part) for part in to_rgb(_plain(colour)))
-    return red, green, blue
-
-
-def _plain(colour: Colour) -> str:
-    return colour.value if isinstance(colour, Role) else colour
-
-
-def _colours(colour: Colour) -> Colormap:
-    grey = colour is Role.PADDING
-    strong, weak = shade(colour, 0.26 if grey else 0.62), shade(colour, 0.26 if grey else 0.06)
-    colours = LinearSegmentedColormap.from_list("cells", [strong, weak, strong])
-    return colours.with_extremes(bad=style.PAPER)
-
-
-def _fitting(longest: int, side: float) -> float:
-    """Return the size of text of which `longest` characters fit into a cell."""
-    points = 72 * INCHES * side
-    return min(style.MEDIUM, 0.86 * points / (0.64 * max(longest, 1)))

@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 
 from pellucid import ops
 from pellucid.types import Array
-from pellucid.view.draw.board import Board, Grid, Role, drawing
+from pellucid.view.draw.board import Board, Grid
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 
 X = np.array(
     [

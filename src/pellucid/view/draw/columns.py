@@ -9,7 +9,9 @@ from pellucid.geometry import Window
 from pellucid.reference.conv import choose
 from pellucid.types import Array
 from pellucid.view import style
-from pellucid.view.draw.board import Board, Grid, Role, drawing
+from pellucid.view.draw.board import Board, Grid
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import addition, one
 
 IM2COL: Any = choose.get("im2col")

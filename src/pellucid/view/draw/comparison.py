@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from pellucid.view.draw.board import Board, Grid, Role
+from pellucid.view.draw.board import Board, Grid
+from pellucid.view.draw.cells import Role
 from pellucid.view.draw.sliding import Sliding, one
 
 

@@ -5,7 +5,8 @@ from matplotlib.figure import Figure
 from pellucid.errors import ShapeError
 from pellucid.types import Padding, Pair
 from pellucid.view.draw.animation import Animation
-from pellucid.view.draw.board import Board, drawing
+from pellucid.view.draw.board import Board
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import MOST_STEPS, Sliding, draw_step
 
 TITLE = "Each output is one window times the kernel, added up"

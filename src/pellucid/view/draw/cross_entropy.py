@@ -4,7 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pellucid import ops
-from pellucid.view.draw.board import Board, Role, drawing
+from pellucid.view.draw.board import Board
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import one
 
 Z = np.array([[2.0, 1.0, -1.0, 0.5], [0.2, 3.0, 0.0, -1.0]])

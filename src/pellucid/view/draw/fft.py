@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 
 from pellucid import ops
 from pellucid.types import Array
-from pellucid.view.draw.board import Board, Grid, Role, drawing, number
+from pellucid.view.draw.board import Board, Grid
+from pellucid.view.draw.cells import Role, number
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import KERNEL, WIDE
 
 X = WIDE[:6, :6]

@@ -4,7 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pellucid import ops
-from pellucid.view.draw.board import Board, Role, drawing
+from pellucid.view.draw.board import Board
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 
 SPOT = np.zeros((5, 5))
 SPOT[2, 2] = 1

@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 from pellucid import ops
 from pellucid.randomness import generator
 from pellucid.types import Array
-from pellucid.view.draw.board import Board, Role, blank, drawing
+from pellucid.view.draw.board import Board
+from pellucid.view.draw.cells import Role, blank
+from pellucid.view.draw.drawing import drawing
 
 CHANNELS, SIDE = 4, 0.36
 

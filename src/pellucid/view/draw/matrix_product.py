@@ -9,7 +9,9 @@ from pellucid import ops
 from pellucid.geometry import Window
 from pellucid.reference.conv import choose
 from pellucid.view import style
-from pellucid.view.draw.board import Board, Role, drawing
+from pellucid.view.draw.board import Board
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import one
 
 X = np.array([[[[0, 1, 3, 2], [1, 3, 2, 0], [3, 2, 0, 1], [2, 0, 1, 3]]]], np.float64)

@@ -4,9 +4,10 @@ from matplotlib.figure import Figure
 
 from pellucid.types import Padding
 from pellucid.view.draw.animation import Animation
-from pellucid.view.draw.board import Board, drawing
+from pellucid.view.draw.board import Board
 from pellucid.view.draw.comparison import compare
 from pellucid.view.draw.convolution import animated
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import Sliding
 
 TITLE = "Zeros around the image let the kernel reach its edge"

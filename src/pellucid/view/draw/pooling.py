@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 from pellucid import ops
 from pellucid.types import Array
 from pellucid.view import style
-from pellucid.view.draw.board import Board, Grid, Role, drawing
+from pellucid.view.draw.board import Board, Grid
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import one
 
 X = np.array([[1, 3, 2, 2], [7, 0, 1, 2], [5, 5, 0, 1], [2, 5, 4, 6]], np.float64)

@@ -6,7 +6,9 @@ from matplotlib.figure import Figure
 from pellucid import ops
 from pellucid.types import Array
 from pellucid.view import style
-from pellucid.view.draw.board import Board, Role, drawing
+from pellucid.view.draw.board import Board
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 
 ONES = np.ones((1, 1, 3, 3))
 SIZE, SIDE = 17, 0.55

@@ -5,7 +5,9 @@ from matplotlib.figure import Figure
 
 from pellucid import ops
 from pellucid.types import Array
-from pellucid.view.draw.board import Board, Grid, Role, drawing
+from pellucid.view.draw.board import Board, Grid
+from pellucid.view.draw.cells import Role
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import IMAGE, one
 
 KERNEL = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.float64)

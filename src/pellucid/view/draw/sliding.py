@@ -9,7 +9,8 @@ from pellucid import ops
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window
 from pellucid.types import Array, Padding, Pair
-from pellucid.view.draw.board import Area, Board, Grid, Role, matrix, number
+from pellucid.view.draw.board import Area, Board, Grid
+from pellucid.view.draw.cells import Role, number
 
 IMAGE = np.array(
     [
@@ -129,6 +130,20 @@ class Sliding:
             for i in range(rows.start, rows.stop, rows.step):
                 for j in range(columns.start, columns.stop, columns.step):
                     board.frame(grid, one(i, j), Role.KERNEL, width=1.8, inset=0.1)
+
+
+def matrix(given: object, default: Array, what: str, largest: int) -> Array:
+    """Return a user's matrix as float64, or the default; say so if it is too large to be drawn."""
+    values = np.asarray(default if given is None else given, np.float64)
+    if values.ndim != 2 or not values.size:
+        raise ShapeError(f"{what} is a matrix such as 5×5, not an array of shape {values.shape}")
+    if max(values.shape) > largest:
+        rows, columns = values.shape
+        raise ShapeError(
+            f"{what} of {rows}×{columns} is too large to be drawn with its numbers; "
+            f"give one of at most {largest}×{largest}, such as a part of it"
+        )
+    return values
 
 
 def one(i: int, j: int) -> Area:

@@ -10,7 +10,9 @@ from pellucid import ops
 from pellucid.geometry import Window
 from pellucid.reference.conv import choose
 from pellucid.types import Array
-from pellucid.view.draw.board import Board, Grid, Role, drawing, number
+from pellucid.view.draw.board import Board, Grid
+from pellucid.view.draw.cells import Role, number
+from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import IMAGE
 
 KERNEL = np.array([[2, 0, 2], [0, 4, -2], [-2, 2, 0]], np.float64)
