@@ -66,7 +66,7 @@ ROWS = {
     "AvgPool2d": Row(lambda: nn.AvgPool2d(2), (2, 3, 5, 6)),
     "AvgPool2d, overlapping, every option": Row(
         lambda: nn.AvgPool2d(
-            (3, 2), stride=(2, 1), padding=1, ceil_mode=True, count_include_pad=False
+            (3, 2), (2, 1), padding=1, ceil_mode=True, count_include_pad=False, dilation=(2, 1)
         ),
         (2, 2, 6, 5),
     ),

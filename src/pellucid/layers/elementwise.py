@@ -204,7 +204,7 @@ class _Learned(Layer):
             raise PellucidError(f"{type(self).__name__} needs sizes of at least 1: {self.shape}")
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        fits = len(self.shape) < len(input_shape) and all(
+        fits = len(self.shape) <= len(input_shape) and all(
             own in (1, given)
             for own, given in zip(self.shape[::-1], input_shape[::-1], strict=False)
         )

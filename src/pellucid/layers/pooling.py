@@ -89,7 +89,7 @@ class MaxPool2d(Layer):
 
 @dataclass(eq=False, repr=False)
 class AvgPool2d(Layer):
-    """``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i − P, p·S + j − P]``.
+    """``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
 
     Every value that was averaged receives the same share, dy/count.
 
@@ -99,6 +99,8 @@ class AvgPool2d(Layer):
         As in `MaxPool2d`; padding is zeros.
     count_include_pad
         Whether padding counts as zeros or not at all. What `ceil_mode` adds beyond it never counts.
+    dilation
+        From one value of a window to the next.
 
     Examples
     --------
@@ -111,13 +113,20 @@ class AvgPool2d(Layer):
     padding: Padding = 0
     ceil_mode: bool = False
     count_include_pad: bool = True
+    dilation: Pair = 1
 
     def __post_init__(self) -> None:
         self.output_shape(_ANY_IMAGE)
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         y = ops.avg_pool2d(
-            x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+            self.dilation,
         )
         return y, x.shape
 
@@ -132,11 +141,17 @@ class AvgPool2d(Layer):
             self.padding,
             self.ceil_mode,
             self.count_include_pad,
+            self.dilation,
         )
 
     def output_shape(self, input_shape: Shape) -> Shape:
         window = pooling_window(
-            input_shape, self.kernel_size, self.stride, self.padding, ceil_mode=self.ceil_mode
+            input_shape,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
         )
         return *input_shape[:2], *window.output_size
 

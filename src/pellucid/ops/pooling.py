@@ -81,14 +81,15 @@ def avg_pool2d(
     padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    dilation: Pair = 1,
 ) -> Array:
-    """Return ``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i − P, p·S + j − P]``.
+    """Return ``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
 
     Parameters
     ----------
     x
         (N, C, H, W).
-    kernel_size, stride, padding, ceil_mode
+    kernel_size, stride, padding, ceil_mode, dilation
         As in `max_pool2d`.
     count_include_pad
         Whether padding counts as zeros or not at all. What `ceil_mode` adds beyond it never counts.
@@ -105,7 +106,7 @@ def avg_pool2d(
              [10.5, 12.5]]]])
     """
     check_floating("avg_pool2d", x)
-    window = pooling_window(x.shape, kernel_size, stride, padding, 1, ceil_mode)
+    window = pooling_window(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
     y: Array = engine.current().avg_pool2d(x, window, count_include_pad)
     return y
 
@@ -118,9 +119,10 @@ def avg_pool2d_gradient(
     padding: Padding = 0,
     ceil_mode: bool = False,
     count_include_pad: bool = True,
+    dilation: Pair = 1,
 ) -> Array:
     """Return dx: every value that was averaged receives the same share of dy."""
-    window = pooling_window(input_shape, kernel_size, stride, padding, 1, ceil_mode)
+    window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
     _check_gradient("avg_pool2d", dy, (*input_shape[:2], *window.output_size))
     dx: Array = engine.current().avg_pool2d_gradient(dy, input_shape, window, count_include_pad)
     return dx

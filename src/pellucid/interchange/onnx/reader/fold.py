@@ -183,6 +183,8 @@ def cast(call: Call) -> Constant:
 @fold("Identity", "Dropout")
 def identity(call: Call) -> Constant:
     """The same."""
+    if call.has(2) and call.numbers(2, "training_mode").any():
+        raise UnsupportedError("training_mode is true: the file is made for training")
     call.ignore("ratio", "is_test", "seed")
     return Constant(call.constant(0, "input"), _name(call))
 

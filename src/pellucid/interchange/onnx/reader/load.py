@@ -11,7 +11,7 @@ from pellucid.interchange.onnx import metadata
 from pellucid.interchange.onnx.reader.file import read
 from pellucid.interchange.onnx.reader.importer import Importer, Plan
 from pellucid.interchange.onnx.reader.model import Input, Model
-from pellucid.interchange.onnx.reader.size import Batch
+from pellucid.interchange.onnx.reader.size import Batch, at
 from pellucid.layers import Graph
 from pellucid.preprocessing import Preprocessing
 from pellucid.types import Shape
@@ -49,7 +49,7 @@ def load(path: str | PathLike[str], *, input_shape: Shape | None = None) -> Grap
     try:
         model = read(where)
         plan = _plan(model, input_shape)
-        graph = Importer(model.opset, plan).run(model.graph)
+        graph = _imported(model, plan)
         _describe(graph, model.metadata, plan)
     except MissingExtraError:
         raise
@@ -57,6 +57,25 @@ def load(path: str | PathLike[str], *, input_shape: Shape | None = None) -> Grap
         said = error.strerror if isinstance(error, OSError) else str(error)
         raise FileError(f"{fspath(path)}: {said}") from error
     return graph
+
+
+def _imported(model: Model, plan: Plan) -> Graph:
+    """Return the graph, for any number of images, or for the file's where that is fixed there.
+
+    A network that joins or cuts along the first axis is not computed image by image; so it runs for
+    the batch that it was written for.
+    """
+    try:
+        return Importer(model.opset, plan).run(model.graph)
+    except FileError:
+        if plan.batch is None:
+            raise
+        fixed = {name: at(sizes, plan.batch) for name, sizes in plan.inputs.items()}
+        try:
+            return Importer(model.opset, Plan(fixed, None)).run(model.graph)
+        except PellucidError:
+            pass
+        raise
 
 
 def _plan(model: Model, input_shape: Shape | None) -> Plan:

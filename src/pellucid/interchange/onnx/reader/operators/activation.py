@@ -172,7 +172,8 @@ def prelu(call: Call) -> Value:
     """Slopes of one number, or one for each channel; any others as a sum of simpler layers."""
     slope, axes = call.numbers(1, "slope"), len(call.value().sizes)
     channels = call.value().sizes[1] if axes > 1 else 0
-    own_axis = slope.ndim < 2 and slope.size == channels and axes == 2
+    aligned = slope.size == call.value().sizes[-1] and axes > 2  # with the last axis, not channels
+    own_axis = slope.ndim < 2 and slope.size == channels and (call.opset < 7 or not aligned)
     per_channel = slope.ndim >= axes - 1 and slope.size == channels == slope.shape[1 - axes]
     if slope.size == 1 or own_axis or per_channel:
         return call.add(filled(PReLU(slope.size), weight=slope.reshape(-1)))

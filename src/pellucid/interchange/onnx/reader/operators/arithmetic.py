@@ -173,9 +173,7 @@ def _fitting(call: Call, value: Value, array: Array) -> tuple[Value, Array]:
     if sizes != list(value.sizes):
         kept = [-1 if a == b else b for a, b in zip(value.sizes, sizes, strict=True)]
         value = call.add(Expand(tuple(int(k) for k in kept)), value)  # type: ignore[arg-type]
-    while array.ndim and (array.ndim >= len(sizes) or array.shape[0] == 1):
-        if array.shape[0] != 1:
-            raise UnsupportedError(f"a constant of shape {array.shape}: one for each image")
+    while array.ndim and array.shape[0] == 1:
         array = array[0]
     return value, array
 

@@ -3,8 +3,9 @@
 import numpy as np
 
 from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, filled
+from pellucid.interchange.onnx.reader.operators.arithmetic import shifted, with_axes
 from pellucid.interchange.onnx.reader.operators.registry import converts
-from pellucid.layers import Linear
+from pellucid.layers import Linear, MatMul, Permute
 from pellucid.types import Array
 
 
@@ -13,36 +14,37 @@ def gemm(call: Call) -> Value:
     """``alpha · A B + beta · C``; B and C are weights, alpha and beta go into them."""
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     call.ignore("broadcast")
-    if call.integer("transA", 0):
-        raise UnsupportedError("the attribute transA is not supported")
     weight = call.numbers(1, "weight")
     if weight.ndim != 2:
         raise UnsupportedError(f"a weight of shape {weight.shape} is no matrix")
     weight = weight if call.integer("transB", 0) else weight.T
+    weight = weight if alpha == 1 else weight * np.asarray(alpha, weight.dtype)
+    x = call.add(Permute((1, 0))) if call.integer("transA", 0) else call.value()
     bias = call.constant_or(2, "bias", None)
-    if bias is not None:
-        bias = _vector(bias, len(weight)) * np.asarray(beta, bias.dtype)
-    if alpha != 1:
-        weight = weight * np.asarray(alpha, weight.dtype)
-    return linear(call, weight, bias)
+    if bias is None:
+        return linear(call, weight, None, x)
+    bias = bias * np.asarray(beta, bias.dtype)
+    if bias.size in (1, len(weight)) and bias.ndim <= 2 and bias.shape[-1:] in ((), (bias.size,)):
+        return linear(call, weight, np.broadcast_to(bias.reshape(-1), (len(weight),)), x)
+    return shifted(call, linear(call, weight, None, x), bias)
 
 
-def linear(call: Call, weight: Array, bias: Array | None) -> Value:
+def linear(call: Call, weight: Array, bias: Array | None, x: Value) -> Value:
     """Add a `Linear` with weight (out, in)."""
     layer = Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    return call.add(filled(layer, weight=weight, bias=bias))
-
-
-def _vector(bias: Array, size: int) -> Array:
-    if bias.size in (1, size) and max(bias.shape, default=1) in (1, size):
-        return np.broadcast_to(bias.reshape(-1), (size,))
-    raise UnsupportedError(f"a bias of shape {bias.shape} for {size} outputs")
+    return call.add(filled(layer, weight=weight, bias=bias), x)
 
 
 @converts("MatMul")
 def matmul(call: Call) -> Value:
-    """``x W`` with a known W; W is kept transposed, as `Linear` has it."""
+    """``x W`` with a known W, which `Linear` keeps transposed; or two computed matrices."""
+    if not call.is_constant(1):
+        a, b = call.value(0), call.value(1)
+        axes = max(len(a.sizes), len(b.sizes))
+        if min(len(a.sizes), len(b.sizes)) < 2:
+            raise UnsupportedError("of vectors is not supported")
+        return call.add(MatMul(), with_axes(call, a, axes), with_axes(call, b, axes))
     weight = call.numbers(1, "weight")
-    if weight.ndim != 2:
-        raise UnsupportedError(f"a weight of shape {weight.shape} is no matrix")
-    return linear(call, weight.T, None)
+    if weight.ndim != 2 or call.is_constant(0):
+        raise UnsupportedError(f"with a constant of shape {weight.shape} is not supported")
+    return linear(call, weight.T, None, call.value())

@@ -1,8 +1,27 @@
 """Normalisation."""
 
-from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, filled
+import numpy as np
+
+from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, axis_of, filled
+from pellucid.interchange.onnx.reader.operators.arithmetic import scaled, shifted
 from pellucid.interchange.onnx.reader.operators.registry import converts
-from pellucid.layers import BatchNorm1d, BatchNorm2d, LocalResponseNorm
+from pellucid.interchange.onnx.reader.size import Batch, Sizes
+from pellucid.layers import (
+    Abs,
+    Affine,
+    BatchNorm1d,
+    BatchNorm2d,
+    Clip,
+    Divide,
+    GroupNorm,
+    LayerNorm,
+    LocalResponseNorm,
+    Power,
+    ReduceMean,
+    ReduceSum,
+    Slice,
+    Subtract,
+)
 
 
 @converts("BatchNormalization")
@@ -21,9 +40,7 @@ def batch_normalization(call: Call) -> Value:
         raise UnsupportedError("the attribute spatial is 0: statistics for each pixel")
     axes = len(x.sizes)
     if axes not in (2, 3, 4):
-        raise UnsupportedError(
-            f"is supported for (N, C), (N, C, L) and (N, C, H, W), not {axes} axes"
-        )
+        raise UnsupportedError(f"is supported for images and vectors, not for {axes} axes")
     kind = BatchNorm2d if axes == 4 else BatchNorm1d
     momentum = min(max(round(1 - call.number("momentum", 0.9), 7), 0.0), 1.0)
     layer = kind(weight.size, eps=call.number("epsilon", 1e-5), momentum=momentum)
@@ -31,11 +48,113 @@ def batch_normalization(call: Call) -> Value:
     return call.add(filled(layer, **{k: v.reshape(-1) for k, v in values.items()}))
 
 
+@converts("InstanceNormalization")
+def instance_normalization(call: Call) -> Value:
+    """Each channel of each image on its own: group normalisation with one channel a group."""
+    channels = _channels(call)
+    layer = GroupNorm(channels, channels, eps=call.number("epsilon", 1e-5))
+    return call.add(
+        filled(layer, weight=call.numbers(1, "scale"), bias=call.numbers(2, "bias")),
+    )
+
+
+@converts("GroupNormalization")
+def group_normalization(call: Call) -> Value:
+    """Scale and shift are one for each group before version 21, and one for each channel since."""
+    channels, groups = _channels(call), call.integer("num_groups", 1)
+    call.ignore("stash_type")
+    weight, bias = call.numbers(1, "scale"), call.numbers(2, "bias")
+    if call.opset < 21 and groups and weight.size == groups:
+        weight, bias = (np.repeat(array, channels // groups) for array in (weight, bias))
+    layer = GroupNorm(groups, channels, eps=call.number("epsilon", 1e-5))
+    return call.add(filled(layer, weight=weight, bias=bias))
+
+
+@converts("LayerNormalization")
+def layer_normalization(call: Call) -> tuple[Value, ...]:
+    """Over the axes from `axis` on; mean and 1/deviation are given too, where they are read."""
+    sizes = call.value().sizes
+    axis = axis_of(call.integer("axis", -1), len(sizes))
+    call.ignore("stash_type")
+    shape = _numbers(sizes[axis:])
+    if axis == 0:
+        raise UnsupportedError("over the first axis, the batch, is not supported")
+    weight, bias = call.numbers(1, "scale"), call.constant_or(2, "bias", None)
+    layer = LayerNorm(shape, eps=call.number("epsilon", 1e-5), bias=bias is not None)
+    bias = None if bias is None else np.broadcast_to(bias, shape)
+    y = call.add(filled(layer, weight=np.broadcast_to(weight, shape), bias=bias))
+    if not any(call.importer.is_read(name) for name in call.node.outputs[1:]):
+        return (y,)
+    axes = tuple(range(axis, len(sizes)))
+    mean = call.add(ReduceMean(axes, keepdims=True))
+    squares = call.add(Power(2.0), call.add(Subtract(), call.value(), mean))
+    variance = call.add(ReduceMean(axes, keepdims=True), squares)
+    return y, mean, call.add(Power(-0.5), call.add(Affine(shift=layer.eps), variance))
+
+
+@converts("MeanVarianceNormalization")
+def mean_variance_normalization(call: Call) -> Value:
+    """Mean 0 and variance 1 over the axes given; those without the batch are layer norms."""
+    axes = call.integers("axes", [0, 2, 3])
+    sizes = call.value().sizes
+    if len(sizes) != 4 or axes not in ([2, 3], [1, 2, 3]):
+        raise UnsupportedError(f"the attribute axes is {axes}; [2, 3] and [1, 2, 3] are supported")
+    return call.add(LayerNorm(_numbers(sizes[axes[0] :]), eps=1e-9, elementwise_affine=False))
+
+
+@converts("LpNormalization")
+def lp_normalization(call: Call) -> Value:
+    """``x / ‖x‖`` along an axis."""
+    axis, p = axis_of(call.integer("axis", -1), len(call.value().sizes)), call.integer("p", 2)
+    if p not in (1, 2):
+        raise UnsupportedError(f"the attribute p is {p}")
+    powers = call.add(Abs() if p == 1 else Power(2.0))
+    total = call.add(ReduceSum((axis,), keepdims=True), powers)
+    norm = total if p == 1 else call.add(Power(0.5), total)
+    return call.add(Divide(), call.value(), call.add(Clip(low=1e-12), norm))  # 0/0 is 0
+
+
 @converts("LRN")
 def lrn(call: Call) -> Value:
-    """Local response normalisation over channels."""
+    """Local response normalisation over channels.
+
+    With an even size, the format counts one channel more behind than before, and this library one
+    more before, as PyTorch does: so the channels are turned round, and back again.
+    """
     size = call.integer("size", 0)
-    alpha, beta = call.number("alpha", 1e-4), call.number("beta", 0.75)
-    if size % 2 == 0:
-        raise UnsupportedError(f"the attribute size is {size}; odd sizes are supported")
-    return call.add(LocalResponseNorm(size, alpha, beta, call.number("bias", 1.0)))
+    alpha, beta = _short(call.number("alpha", 1e-4)), _short(call.number("beta", 0.75))
+    layer = LocalResponseNorm(size, alpha, beta, _short(call.number("bias", 1.0)))
+    if size % 2:
+        return call.add(layer)
+    turned = call.add(layer, call.add(Slice(1, step=-1)))
+    return call.add(Slice(1, step=-1), turned)
+
+
+@converts("RMSNormalization")
+def rms_normalization(call: Call) -> Value:
+    """``x / √(mean x² + epsilon) · scale`` over the axes from `axis` on."""
+    sizes = call.value().sizes
+    axis = axis_of(call.integer("axis", -1), len(sizes))
+    call.ignore("stash_type")
+    axes = tuple(range(axis, len(sizes)))
+    squares = call.add(ReduceMean(axes, keepdims=True), call.add(Power(2.0)))
+    root = call.add(Power(0.5), shifted(call, squares, np.array(call.number("epsilon", 1e-5))))
+    return scaled(call, call.add(Divide(), call.value(), root), call.numbers(1, "scale"))
+
+
+def _channels(call: Call) -> int:
+    sizes = call.value().sizes
+    if len(sizes) < 3 or isinstance(sizes[1], Batch):
+        raise UnsupportedError(f"is supported for images (N, C, H, W), not for {sizes}")
+    return sizes[1]
+
+
+def _numbers(sizes: Sizes) -> tuple[int, ...]:
+    if any(isinstance(size, Batch) for size in sizes):
+        raise UnsupportedError("over the batch is not supported")
+    return tuple(int(size) for size in sizes)  # type: ignore[arg-type]  # none is the batch
+
+
+def _short(number: float) -> float:
+    """Return a float32 as people write it: 0.1 rather than 0.10000000149011612."""
+    return float(str(np.float32(number)))

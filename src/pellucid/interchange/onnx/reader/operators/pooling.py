@@ -22,7 +22,7 @@ def max_pool(call: Call) -> Value:
     call.ignore("storage_order")
     dilation = two(call, "dilations")
     kernel, stride, sides, ceil = _window(call, dilation)
-    if any(2 * max(side) > k for side, k in zip(sides, kernel, strict=True)):
+    if _wide(sides, kernel):
         padded = call.add(Pad2d(sides, "constant", float("-inf")))
         layer = MaxPool2d(kernel, stride, 0, dilation, ceil)
         return call.add(layer, padded)
@@ -35,11 +35,20 @@ def max_pool(call: Call) -> Value:
 @converts("AveragePool")
 def average_pool(call: Call) -> Value:
     """The mean of each window; padding counts only if count_include_pad is 1."""
-    if two(call, "dilations") != (1, 1):
-        raise UnsupportedError("the attribute dilations is not supported")
-    kernel, stride, sides, ceil = _window(call, (1, 1))
+    dilation = two(call, "dilations")
+    kernel, stride, sides, ceil = _window(call, dilation)
     counted = bool(call.integer("count_include_pad", 0)) or not any(map(any, sides))
-    layer = AvgPool2d(one_or_two(kernel), one_or_two(stride), plain(sides), ceil, counted)
+    if counted and not ceil and _wide(sides, kernel):
+        padded = call.add(Pad2d(sides))
+        return call.add(AvgPool2d(kernel, stride, 0, dilation=dilation), padded)
+    layer = AvgPool2d(
+        one_or_two(kernel),
+        one_or_two(stride),
+        plain(sides),
+        ceil,
+        counted,
+        one_or_two(dilation),
+    )
     return call.add(layer)
 
 
@@ -55,6 +64,11 @@ def global_max_pool(call: Call) -> Value:
     """The maximum over all positions."""
     image_sizes(call.value())
     return call.add(AdaptiveMaxPool2d(1))
+
+
+def _wide(sides: Sides, kernel: Two) -> bool:
+    """Return whether there is more padding than a pooling layer takes."""
+    return any(2 * max(side) > k for side, k in zip(sides, kernel, strict=True))
 
 
 def _window(call: Call, dilation: Two) -> tuple[Two, Two, Sides, bool]:

@@ -19,6 +19,7 @@ from pellucid.interchange.onnx.reader.size import Batch, Size, Sizes, at, produc
 from pellucid.layers import Cat, Expand, Flatten, Pad, Pad2d, Permute, Slice, Take
 
 _MOST_AXES = 16
+_MOST_REPEATS = 1024
 
 
 @converts("Flatten")
@@ -89,7 +90,7 @@ def _with_rest(before: Sizes, wanted: list[Any], free: list[int]) -> Sizes:
 def to_sizes(call: Call, sizes: Sizes, value: Value | None = None) -> Value:
     """Add what makes these sizes: a `Flatten` where each image becomes a vector."""
     value = value or call.value()
-    if len(value.sizes) > 2 and sizes == (Batch(), product(value.sizes[1:])):
+    if len(value.sizes) > 2 and len(sizes) == 2 and sizes[0] is value.sizes[0]:
         return call.add(Flatten(), value)
     return reshaped(call, value, sizes)
 
@@ -208,6 +209,18 @@ def expand(call: Call) -> Value:
     return value if set(kept) == {-1} else call.add(Expand(tuple(kept)), value)
 
 
+@converts("Tile")
+def tile(call: Call) -> Value:
+    """The whole repeated along axes, one after the other."""
+    value, repeats = call.value(), call.numbers(1, "repeats").reshape(-1).tolist()
+    if len(repeats) != len(value.sizes) or not all(1 <= n <= _MOST_REPEATS for n in repeats):
+        raise UnsupportedError(f"the repeats {repeats[:8]} of {len(value.sizes)} axes")
+    for axis, times in enumerate(repeats):
+        if times > 1:
+            value = call.add(Cat(axis), *(value,) * times)
+    return value
+
+
 @converts("DepthToSpace", "SpaceToDepth")
 def depth_to_space(call: Call) -> Value:
     """Channels to squares of pixels, or back: two shapes, and axes changed between them."""
@@ -218,7 +231,8 @@ def depth_to_space(call: Call) -> Value:
         raise UnsupportedError(f"the attributes blocksize {block} and mode {mode[:20]}")
     if call.op == "SpaceToDepth":
         split = reshaped(call, call.value(), (N, C, H // block, block, W // block, block))
-        turned = call.add(Permute((0, 3, 5, 1, 2, 4)), split)
+        order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+        turned = call.add(Permute(order), split)
         return reshaped(call, turned, (N, C * block**2, H // block, W // block))
     rest = C // block**2
     parts = (block, block, rest) if mode == "DCR" else (rest, block, block)
