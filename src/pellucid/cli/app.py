@@ -7,9 +7,12 @@ import typer
 import pellucid
 from pellucid.cli.algorithms import algorithms
 from pellucid.cli.data import data
+from pellucid.cli.draw import draw
 from pellucid.cli.evaluate import evaluate
+from pellucid.cli.explain import explain
 from pellucid.cli.export import export
 from pellucid.cli.predict import predict
+from pellucid.cli.report import report
 from pellucid.cli.resume import resume
 from pellucid.cli.summary import summary
 from pellucid.cli.train import train
@@ -21,7 +24,19 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, resume, evaluate, predict, summary, data, algorithms, export):
+for command in (
+    train,
+    resume,
+    evaluate,
+    predict,
+    explain,
+    report,
+    summary,
+    data,
+    algorithms,
+    draw,
+    export,
+):
     app.command()(command)
 
 
