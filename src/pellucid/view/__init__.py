@@ -6,6 +6,7 @@ from pellucid.view.calibration import calibration
 from pellucid.view.confusion import confusion
 from pellucid.view.curves import curves
 from pellucid.view.data_set import data_set
+from pellucid.view.diagram import diagram
 from pellucid.view.feature_maps import feature_maps
 from pellucid.view.filters import filters
 from pellucid.view.gradient_flow import gradient_flow
@@ -20,6 +21,7 @@ __all__ = [
     "confusion",
     "curves",
     "data_set",
+    "diagram",
     "draw",
     "feature_maps",
     "filters",
