@@ -13,6 +13,7 @@ from pellucid.view.gradient_flow import gradient_flow
 from pellucid.view.mistakes import mistakes
 from pellucid.view.patches import maximizing, patches
 from pellucid.view.scores import scores
+from pellucid.view.shapes import shapes
 from pellucid.view.style import save
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "patches",
     "save",
     "scores",
+    "shapes",
 ]

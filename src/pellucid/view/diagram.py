@@ -9,7 +9,7 @@ from matplotlib.path import Path
 
 from pellucid.layers import Layer
 from pellucid.view import layout, style
-from pellucid.view.network import Box, Chain, count, folded, one, read, sizes
+from pellucid.view.network import Box, Chain, count, folded, one, read, sizes, with_batch
 
 _MANY, _TOO_MANY = 24, 48
 """Boxes from which repeated parts are drawn once, and from which those that differ in width are."""
@@ -50,17 +50,12 @@ def diagram(model: Layer, input_shape: Any) -> Figure:
     >>> drawn.axes[0].texts[1].get_text(), drawn.axes[0].texts[3].get_text()
     ('conv1: Conv2d 5×5', '12×28×28, 312 parameters')
     """
-    shape = _with_batch(input_shape)
+    shape = with_batch(input_shape)
     model.output_shape(shape)
     chain = _told(read(model, shape))
     given = Box("input", sizes(one(shape)), None, 0, False, False, ())
     whole: Chain = (given, *chain)
     return _drawn(layout.in_columns([layout.placed(part) for part in whole], _TALLEST))
-
-
-def _with_batch(shape: Any) -> Any:
-    """Return a shape, or several, for a batch of one image."""
-    return tuple(map(_with_batch, shape)) if isinstance(shape[0], tuple) else (1, *shape)
 
 
 def _told(chain: Chain) -> Chain:
@@ -73,11 +68,8 @@ def _told(chain: Chain) -> Chain:
 
 def _drawn(sketch: layout.Sketch) -> Figure:
     width, height = sketch.width + 2 * _MARGIN, sketch.height + 2 * _MARGIN
-    drawn = style.figure(width, height)
-    drawn.set_layout_engine("none")
-    ax = drawn.add_axes((0, 0, 1, 1))
+    drawn, ax = style.canvas(width, height)
     ax.set(xlim=(-_MARGIN, width - _MARGIN), ylim=(height - _MARGIN, -_MARGIN))
-    ax.set_axis_off()
     for frame in sketch.frames:
         _rectangle(ax, frame.x, frame.y, frame.width, frame.height, style.FAINT)
         for i, line in enumerate(frame.label):

@@ -260,6 +260,11 @@ def _pair(size: Any) -> str:
     return "×".join(map(str, size if isinstance(size, tuple | list) else (size, size)))
 
 
+def with_batch(shape: Any) -> Any:
+    """Return a shape, or several, for a batch of one image."""
+    return tuple(map(with_batch, shape)) if isinstance(shape[0], tuple) else (1, *shape)
+
+
 def one(shape: Any) -> Any:
     """Return a shape, or several, without the batch."""
     return tuple(map(one, shape)) if shape and isinstance(shape[0], tuple) else shape[1:]

@@ -107,6 +107,15 @@ def axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Figu
     return found, ax
 
 
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure and axes that fill it, in which a unit is an inch and y leads downward."""
+    drawn = Figure(figsize=(width, height))
+    ax = drawn.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    return drawn, ax
+
+
 def bare(ax: Axes) -> Axes:
     """Take ticks and borders away, as an image needs none."""
     ax.set(xticks=[], yticks=[])
