@@ -393,6 +393,18 @@ def test_gifs_repeat_and_are_small(tmp_path):
         moving("convolution").save(tmp_path / "moving.svg")
 
 
+def test_a_gif_keeps_the_colours(tmp_path):
+    path = moving("stride").save(tmp_path / "stride.gif")
+    for k, figure in enumerate(moving("stride").figures):
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+        with Image.open(path) as image:
+            image.seek(k)
+            kept = np.asarray(image.convert("RGB")).astype(int)
+        assert (np.abs(kept - drawn).max(axis=2) > 24).mean() < 0.002
+
+
 def test_the_same_drawing_has_the_same_bytes(tmp_path):
     drawing, own = draw.find("convolution"), {"x": [[1, 2, 0], [0, 3, 1]], "kernel": [[1, -1]]}
     for suffix in (".svg", ".gif"):

@@ -65,14 +65,14 @@ class Animation:
         """Return the animation as a GIF image that repeats for ever."""
         from PIL import Image
 
-        frames = [Image.fromarray(_pixels(figure)) for figure in self.figures]
+        frames = [_pixels(figure) for figure in self.figures]
         # one palette for all: else each picture brings its own, and colours flicker
-        wide, high = frames[0].size
-        together = Image.new("RGB", (wide, high * 2))
-        together.paste(frames[0], (0, 0))
-        together.paste(frames[-1], (0, high))
-        palette = together.quantize(96, method=Image.Quantize.MEDIANCUT)
-        plain = [f.quantize(palette=palette, dither=Image.Dither.NONE) for f in frames]
+        seen = Image.fromarray(np.concatenate([frame[::2, ::2] for frame in frames]))
+        palette = seen.quantize(128, method=Image.Quantize.MEDIANCUT)
+        plain = [
+            Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+            for frame in frames
+        ]
         written = io.BytesIO()
         plain[0].save(
             written,

@@ -10,7 +10,7 @@ from pellucid.reference.conv import choose
 from pellucid.types import Array
 from pellucid.view import style
 from pellucid.view.draw.board import Board, Grid
-from pellucid.view.draw.cells import Role
+from pellucid.view.draw.cells import CELL_INK, Role
 from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import addition, one
 
@@ -68,13 +68,13 @@ def col2im() -> Figure:
         drawn = board.grid(
             x, y, canvas, COLOURS[n], f"patch {n} at its place", name="patch", known=known
         )
-        board.frame(drawn, one(*at), style.INK)
+        board.frame(drawn, one(*at), CELL_INK)
         if n < 3:
             plus = (x + 5.0, y + 2) if n % 2 == 0 else (left + 5.0, 4.9)
             board.sign(*plus, "+")
     board.sign(left + 11.2, 5.0, "=")
     total = board.grid(left + 12.4, 3.0, dx, Role.GRADIENT, "dx  4×4", name="dx")
-    board.frame(total, one(*at), style.INK)
+    board.frame(total, one(*at), CELL_INK)
     terms = [columns[:, n].reshape(3, 3)[1 - i, 1 - j] for n, (i, j) in enumerate(_places())]
     board.note(total.x, total.bottom + 0.75, addition(np.array(terms)))
     board.title(

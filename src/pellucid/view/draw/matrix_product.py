@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from pellucid import ops
 from pellucid.geometry import Window
 from pellucid.reference.conv import choose
-from pellucid.view import style
 from pellucid.view.draw.board import Board
-from pellucid.view.draw.cells import Role
+from pellucid.view.draw.cells import CELL_INK, Role
 from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import one
 
@@ -44,14 +43,14 @@ def matrix_product() -> Figure:
             12.9 + 4.6 * f, 9.9, y[f], Role.OUTPUT, f"output {f}  3×3", name="output"
         )
         if f == ROW:
-            board.frame(found, one(*divmod(COLUMN, 3)), style.INK)
+            board.frame(found, one(*divmod(COLUMN, 3)), CELL_INK)
     board.arrow((4.4, 2), (12.0, 2))
     board.note(8.2, 1.5, "im2col", align="center")
     board.arrow((product.middle[0], 8.2), (product.middle[0], 9.0))
-    board.frame(image, window.patch(*divmod(COLUMN, 3)), style.INK)
-    board.frame(left, (slice(ROW, ROW + 1), slice(0, 4)), style.INK)
-    board.frame(right, (slice(0, 4), slice(COLUMN, COLUMN + 1)), style.INK)
-    board.frame(product, one(ROW, COLUMN), style.INK)
+    board.frame(image, window.patch(*divmod(COLUMN, 3)), CELL_INK)
+    board.frame(left, (slice(ROW, ROW + 1), slice(0, 4)), CELL_INK)
+    board.frame(right, (slice(0, 4), slice(COLUMN, COLUMN + 1)), CELL_INK)
+    board.frame(product, one(ROW, COLUMN), CELL_INK)
     board.title(
         "Convolution is one matrix product: filters as rows, patches as columns",
         "Framed: a filter's row times a patch's column gives one output.",

@@ -7,7 +7,7 @@ from pellucid import ops
 from pellucid.types import Array
 from pellucid.view import style
 from pellucid.view.draw.board import Board, Grid
-from pellucid.view.draw.cells import Role
+from pellucid.view.draw.cells import CELL_INK, Role
 from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import one
 
@@ -72,4 +72,4 @@ def _draw_both(
 
 
 def _mark(board: Board, grid: Grid, at: tuple[int, int]) -> None:
-    board.frame(grid, one(*at), style.INK, width=1.6, inset=0.17)
+    board.frame(grid, one(*at), CELL_INK, width=1.6, inset=0.17)
