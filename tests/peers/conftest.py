@@ -1,9 +1,12 @@
 """The comparison with other frameworks counts only if it took place: here a skipped test fails."""
 
+import os
 from collections.abc import Generator
 from typing import TypeVar
 
 import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no remarks from TensorFlow
 
 Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 

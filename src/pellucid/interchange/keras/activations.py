@@ -1,0 +1,112 @@
+"""The pairs of activation functions.
+
+Keras has some as layers and all of them by name, as layer `Activation` or as an argument of another
+layer; a layer of ours is written as the first that holds.
+"""
+
+from typing import Any
+
+from pellucid import layers as nn
+from pellucid.interchange.keras.orders import VECTOR, keras_axis, our_axis
+from pellucid.interchange.keras.pair import Config, Pair, UnreadableError
+from pellucid.types import Shape
+
+
+def _named(ours: type[nn.Layer], name: str, **arguments: Any) -> Pair:
+    """Return the pair of a function that Keras knows by name, with these arguments of ours."""
+    return Pair(
+        ours=ours,
+        theirs="Activation",
+        fixed={"activation": name},
+        when=lambda layer, shape: all(
+            getattr(layer, argument) == value for argument, value in arguments.items()
+        ),
+        from_keras=lambda config, shape: arguments,
+        each_alone=True,
+    )
+
+
+def _slopes(layer: nn.PReLU, shape: Shape) -> dict[str, Any]:
+    """One slope for each channel, or one for all."""
+    axes = range(1, len(shape))
+    return {"shared_axes": list(axes[:-1] if layer.num_parameters > 1 else axes)}
+
+
+def _channels(config: Config, shape: Shape) -> dict[str, Any]:
+    shared, axes = config["shared_axes"] or [], set(range(1, len(shape)))
+    if set(shared) == axes:
+        return {"num_parameters": 1}
+    if axes - set(shared) == {len(shape) - 1}:
+        return {"num_parameters": shape[1]}
+    raise UnreadableError("it has a slope for each position; ours has one for each channel")
+
+
+def _plain_softmax(layer: Any, shape: Shape) -> bool:
+    return keras_axis(layer.dim, len(shape)) == -1
+
+
+ACTIVATIONS = (
+    Pair(
+        ours=nn.ReLU,
+        theirs="ReLU",
+        fixed={"max_value": None, "negative_slope": 0, "threshold": 0},
+        each_alone=True,
+    ),
+    Pair(
+        ours=nn.ReLU6,
+        theirs="ReLU",
+        fixed={"max_value": 6, "negative_slope": 0, "threshold": 0},
+        each_alone=True,
+    ),
+    Pair(
+        ours=nn.LeakyReLU,
+        theirs="LeakyReLU",
+        arguments={"negative_slope": "negative_slope"},
+        each_alone=True,
+    ),
+    Pair(ours=nn.ELU, theirs="ELU", arguments={"alpha": "alpha"}, each_alone=True),
+    Pair(
+        ours=nn.PReLU,
+        theirs="PReLU",
+        weights={"weight": ("alpha", VECTOR)},
+        to_keras=_slopes,
+        from_keras=_channels,
+        each_alone=True,
+    ),
+    Pair(
+        ours=nn.Softmax,
+        theirs="Softmax",
+        to_keras=lambda layer, shape: {"axis": keras_axis(layer.dim, len(shape))},
+        from_keras=lambda config, shape: {"dim": our_axis(config["axis"], len(shape))},
+        each_alone=True,
+    ),
+    _named(nn.ReLU, "relu"),
+    _named(nn.ReLU6, "relu6"),
+    _named(nn.LeakyReLU, "leaky_relu", negative_slope=0.2),
+    _named(nn.ELU, "elu", alpha=1.0),
+    _named(nn.SELU, "selu"),
+    _named(nn.GELU, "gelu", approximate="none"),
+    _named(nn.SiLU, "silu"),
+    _named(nn.Hardswish, "hard_silu"),
+    _named(nn.HardSigmoid, "hard_sigmoid", alpha=1 / 6, beta=0.5),
+    _named(nn.Softplus, "softplus", beta=1.0),
+    _named(nn.Softsign, "softsign"),
+    _named(nn.Sigmoid, "sigmoid"),
+    _named(nn.Tanh, "tanh"),
+    _named(nn.Exp, "exponential"),
+    _named(nn.Identity, "linear"),
+    Pair(
+        ours=nn.Softmax,
+        theirs="Activation",
+        fixed={"activation": "softmax"},
+        when=_plain_softmax,
+        each_alone=True,
+    ),
+    Pair(
+        ours=nn.LogSoftmax,
+        theirs="Activation",
+        fixed={"activation": "log_softmax"},
+        when=_plain_softmax,
+        each_alone=True,
+    ),
+)

@@ -1,0 +1,48 @@
+"""Keras itself, loaded when it is first needed, and without its remarks."""
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pellucid.interchange.extras import missing
+
+
+def load(purpose: str) -> Any:
+    """Return the package `keras`.
+
+    Raises
+    ------
+    MissingExtraError
+        Keras or TensorFlow is not installed.
+    """
+    if sys.modules.get("keras") is not None:
+        return sys.modules["keras"]
+    try:
+        with _quietly():
+            import keras
+    except ImportError as error:
+        raise missing("TensorFlow", "tensorflow", purpose) from error
+    return keras
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep away what TensorFlow writes to the error stream while it is loaded, and warnings.
+
+    It writes from C++, so that only the stream itself can be turned away.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,226 @@
+"""Which layer of Keras computes what a layer of ours does: said once, used both ways.
+
+The first pair that holds is taken, so what is special stands before what is general.
+"""
+
+from typing import Any
+
+from pellucid import layers as nn
+from pellucid.geometry import pair as both
+from pellucid.interchange.keras import transposed
+from pellucid.interchange.keras.activations import ACTIVATIONS
+from pellucid.interchange.keras.orders import (
+    IMAGE,
+    KERNEL,
+    MATRIX,
+    VECTOR,
+    keras_axis,
+    our_axis,
+)
+from pellucid.interchange.keras.pair import Argument, Config, Pair, UnreadableError, simple
+from pellucid.interchange.keras.rest import REST
+from pellucid.parameter import Parameter
+from pellucid.types import Shape
+
+# Convolution and linear layers
+
+_KERNEL = {"weight": ("kernel", KERNEL), "bias": ("bias", VECTOR)}
+_WINDOW = {"kernel_size": "kernel_size", "stride": "strides", "dilation": "dilation_rate"}
+
+
+def _plain(layer: nn.Conv2d, shape: Shape) -> bool:
+    """Whether Keras can: it does not stride and dilate at once, nor pad round, nor flip."""
+    strided, dilated = both(layer.stride, "stride"), both(layer.dilation, "dilation")
+    padded = layer.padding_mode in ("zeros", "reflect")
+    return padded and not layer.flip_kernel and (1, 1) in (strided, dilated)
+
+
+def _depthwise(layer: nn.Conv2d, shape: Shape) -> bool:
+    """Whether each channel is looked at alone, with the same stride down and across."""
+    alone = layer.groups == layer.in_channels > 1
+    return _plain(layer, shape) and alone and len(set(both(layer.stride, "stride"))) == 1
+
+
+def _growing(layer: nn.ConvTranspose2d, shape: Shape) -> bool:
+    """Whether Keras can: it has neither groups here, nor, on a CPU, dilation."""
+    dilated = both(layer.dilation, "dilation") != (1, 1)
+    return layer.groups == 1 and not layer.flip_kernel and not dilated
+
+
+CONVOLUTIONS = (
+    Pair(
+        ours=nn.Conv2d,
+        theirs="DepthwiseConv2D",
+        arguments=_WINDOW | {"bias": "use_bias"},
+        weights=_KERNEL,
+        when=_depthwise,
+        to_keras=lambda conv, shape: {"depth_multiplier": conv.out_channels // conv.in_channels},
+        from_keras=lambda config, shape: {
+            "out_channels": config["depth_multiplier"] * shape[1],
+            "groups": shape[1],
+        },
+        border=0.0,
+    ),
+    Pair(
+        ours=nn.Conv2d,
+        theirs="Conv2D",
+        arguments=_WINDOW | {"out_channels": "filters", "groups": "groups", "bias": "use_bias"},
+        weights=_KERNEL,
+        when=_plain,
+        border=0.0,
+    ),
+    Pair(
+        ours=nn.ConvTranspose2d,
+        theirs="Conv2DTranspose",
+        arguments=_WINDOW | {"out_channels": "filters", "bias": "use_bias"},
+        weights=_KERNEL,
+        when=_growing,
+        to_keras=transposed.whole,
+        from_keras=transposed.ours,
+    ),
+    Pair(
+        ours=nn.Linear,
+        theirs="Dense",
+        arguments={"out_features": "units", "bias": "use_bias"},
+        weights={"weight": ("kernel", MATRIX), "bias": ("bias", VECTOR)},
+        when=lambda linear, shape: len(shape) == 2,
+    ),
+)
+
+# Pooling
+
+
+def _pool_stride(config: Config) -> dict[str, Any]:
+    """Ours is None where it is the window's size."""
+    window = config["pool_size"] == config["strides"]
+    return {"stride": None if window else simple(config["strides"])}
+
+
+POOLING = (
+    Pair(
+        ours=nn.MaxPool2d,
+        theirs="MaxPooling2D",
+        arguments={"kernel_size": "pool_size", "stride": "strides"},
+        from_keras=lambda config, shape: _pool_stride(config),
+        when=lambda pool, shape: both(pool.dilation, "dilation") == (1, 1),
+        border=float("-inf"),
+    ),
+    Pair(
+        ours=nn.AvgPool2d,
+        theirs="AveragePooling2D",
+        arguments={"kernel_size": "pool_size", "stride": "strides"},
+        from_keras=lambda config, shape: (
+            _pool_stride(config) | {"count_include_pad": config["padding"] == "valid"}
+        ),
+        border=0.0,
+    ),
+    Pair(ours=nn.GlobalAvgPool2d, theirs="GlobalAveragePooling2D", fixed={"keepdims": True}),
+    *(
+        Pair(
+            ours=ours,
+            theirs=theirs,
+            fixed={"keepdims": True},
+            when=lambda pool, shape: pool.output_shape(shape)[2:] == (1, 1),
+            from_keras=lambda config, shape: {"output_size": 1},
+        )
+        for ours, theirs in (
+            (nn.AdaptiveAvgPool2d, "GlobalAveragePooling2D"),
+            (nn.AdaptiveMaxPool2d, "GlobalMaxPooling2D"),
+        )
+    ),
+    *(
+        Pair(
+            ours=ours,
+            theirs=theirs,
+            to_keras=lambda pool, shape: {"output_size": pool.output_shape(shape)[2:]},
+            from_keras=lambda config, shape: {"output_size": simple(config["output_size"])},
+        )
+        for ours, theirs in (
+            (nn.AdaptiveAvgPool2d, "AdaptiveAveragePooling2D"),
+            (nn.AdaptiveMaxPool2d, "AdaptiveMaxPooling2D"),
+        )
+    ),
+)
+
+# Normalisation
+
+_AFFINE = {"weight": ("gamma", VECTOR), "bias": ("beta", VECTOR)}
+_LEARNED = Argument(("center", "scale"))
+
+
+def _keeping(momentum: float) -> float:
+    """Keras's momentum is the weight of the old value, ours that of the new one."""
+    return round(1 - momentum, 12)
+
+
+def _batch_norm(ours: type[nn.Layer], ndim: int) -> Pair:
+    """Return the pair for inputs with so many axes."""
+    return Pair(
+        ours=ours,
+        theirs="BatchNormalization",
+        arguments={
+            "eps": "epsilon",
+            "momentum": Argument(("momentum",), _keeping, _keeping),
+            "affine": _LEARNED,
+        },
+        weights=_AFFINE
+        | {"running_mean": ("moving_mean", VECTOR), "running_var": ("moving_variance", VECTOR)},
+        fixed={"axis": -1},
+        when=lambda norm, shape: (
+            len(shape) == ndim and norm.track_running_stats and norm.momentum is not None
+        ),
+        reads_when=lambda config, shape: len(shape) == ndim,
+        each_alone=True,
+    )
+
+
+def _over_axes(norm: nn.LayerNorm, shape: Shape) -> dict[str, Any]:
+    count = 1 if isinstance(norm.normalized_shape, int) else len(norm.normalized_shape)
+    axes = [keras_axis(axis, len(shape)) for axis in range(len(shape) - count, len(shape))]
+    scale, center = norm.weight is not None, isinstance(norm.bias, Parameter)
+    return {"axis": sorted(axes), "scale": scale, "center": center}
+
+
+def _over_shape(config: Config, shape: Shape) -> dict[str, Any]:
+    given = config["axis"] if isinstance(config["axis"], list | tuple) else [config["axis"]]
+    axes = sorted(our_axis(axis, len(shape)) for axis in given)
+    if axes != list(range(len(shape) - len(axes), len(shape))):
+        raise UnreadableError("it normalises over channels at each position (axis=-1)")
+    return {
+        "normalized_shape": tuple(shape[axis] for axis in axes),
+        "elementwise_affine": config["scale"] or config["center"],
+        "bias": config["center"],
+    }
+
+
+NORMALIZATION = (
+    _batch_norm(nn.BatchNorm2d, 4),
+    _batch_norm(nn.BatchNorm1d, 2),
+    Pair(
+        ours=nn.LayerNorm,
+        theirs="LayerNormalization",
+        arguments={"eps": "epsilon"},
+        weights={"weight": ("gamma", IMAGE), "bias": ("beta", IMAGE)},
+        each_alone=True,  # where an image was flattened, all of it is normalised together
+        to_keras=_over_axes,
+        from_keras=_over_shape,
+    ),
+    Pair(
+        ours=nn.GroupNorm,
+        theirs="GroupNormalization",
+        arguments={"num_groups": "groups", "eps": "epsilon", "affine": _LEARNED},
+        weights=_AFFINE,
+        fixed={"axis": -1},
+    ),
+    Pair(
+        ours=nn.InstanceNorm2d,
+        theirs="GroupNormalization",
+        arguments={"eps": "epsilon", "affine": _LEARNED},
+        weights=_AFFINE,
+        fixed={"axis": -1},
+        when=lambda norm, shape: not norm.track_running_stats,
+        to_keras=lambda norm, shape: {"groups": norm.num_features},
+    ),
+)
+
+PAIRS = (*CONVOLUTIONS, *POOLING, *NORMALIZATION, *ACTIVATIONS, *REST)

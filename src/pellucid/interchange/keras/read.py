@@ -1,0 +1,212 @@
+"""A model of Keras's as ours."""
+
+from collections import Counter
+from typing import Any, NamedTuple
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.interchange.keras import framework
+from pellucid.interchange.keras.network import Call, Network, network
+from pellucid.interchange.keras.orders import channels_last, our_shape
+from pellucid.interchange.keras.pair import UnreadableError
+from pellucid.interchange.keras.special import steps
+from pellucid.interchange.keras.step import Context, Step
+from pellucid.types import Shape
+
+
+class Value(NamedTuple):
+    """What a layer gives: its name, our shape, and the (C, H, W) that it was, if flattened.
+
+    A flattened image stands in our order, with the channels first.
+    """
+
+    name: str
+    shape: Shape
+    flattened: Shape | None = None
+
+
+def from_keras(model: Any, input_shape: Any = None) -> nn.Layer:
+    """Return our model that computes what Keras's does, with the same weights.
+
+    It takes images of shape (N, C, H, W). What was one layer after the other becomes a
+    `Sequential`, all else a `Graph`, with the names of Keras's layers; an activation that is an
+    argument of a layer becomes a layer of its own.
+
+    Parameters
+    ----------
+    model
+        A built `keras.Sequential` or functional `keras.Model`, with channels last. Models may stand
+        in models, and layers may be used twice.
+    input_shape
+        (C, H, W), where the model takes images of any size: for which it is to be built.
+
+    Raises
+    ------
+    PellucidError
+        We have nothing for some layers; all of them are named.
+    MissingExtraError
+        TensorFlow is not installed.
+
+    Examples
+    --------
+    >>> import keras                                                       # doctest: +SKIP
+    >>> inception = keras.applications.InceptionV3(weights="imagenet")     # doctest: +SKIP
+    >>> from_keras(inception).output_shape((1, 3, 299, 299))               # doctest: +SKIP
+    (1, 1000)
+    """
+    keras = framework.load("from_keras")
+    calls = network(model, keras)
+    several = len(calls.inputs) > 1
+    given = [input_shape] * len(calls.inputs) if not several or input_shape is None else input_shape
+    shapes = [
+        _entry(tensor.shape, shape) for tensor, shape in zip(model.inputs, given, strict=True)
+    ]
+    problems: list[str] = []
+    found = _Reader(keras, calls, shapes, problems).read_whole()
+    if problems:
+        raise PellucidError("from_keras cannot read " + "; ".join(dict.fromkeys(problems)))
+    assert found is not None
+    if not several:
+        found.input_shape = shapes[0][1:]
+    found.output_shape(tuple(shapes) if several else shapes[0])
+    return found
+
+
+def _entry(shape: Any, wanted: Any) -> Shape:
+    """Return our shape of an input of Keras's, with one image."""
+    known = our_shape((1, *shape[1:])) if wanted is None else (1, *wanted)
+    if None in known:
+        raise PellucidError(
+            "this model takes images of any size; from_keras(model, (C, H, W)) says of which"
+        )
+    return tuple(int(size) for size in known)
+
+
+class _Reader:
+    """Reads the calls of one model, each with what it is given, into nodes of a graph."""
+
+    def __init__(
+        self,
+        keras: Any,
+        calls: Network,
+        shapes: list[Shape],
+        problems: list[str],
+        flattened: tuple[Shape | None, ...] | None = None,
+    ) -> None:
+        self.keras, self.network, self.problems = keras, calls, problems
+        self.nodes: dict[str, tuple[nn.Layer, tuple[str, ...]]] = {}
+        self.values: dict[str, Value] = {}
+        self.made: dict[int, list[Step]] = {}
+        self.readers = Counter(source for call in calls.calls for source in call.sources)
+        self.readers.update(calls.outputs)
+        self.uses = Counter(id(call.layer) for call in calls.calls)
+        marks = flattened or (None,) * len(shapes)
+        self.inputs = ["x"] if len(shapes) == 1 else [_clean(name) for name in calls.inputs]
+        for name, label, shape, mark in zip(calls.inputs, self.inputs, shapes, marks, strict=True):
+            self.values[name] = Value(label, shape, mark)
+
+    def read_whole(self) -> nn.Layer | None:
+        """Return the model with outputs in Keras's order, or None where something is missing."""
+        _, found = self.read()
+        if self.problems:
+            return None
+        return self._model([self._in_their_order(value).name for value in found])
+
+    def read(self) -> tuple[nn.Layer | None, list[Value]]:
+        """Return the model, or None where something cannot be read, and what it gives."""
+        for call in self.network.calls:
+            if call.name not in self.values:
+                self.values[call.name] = self._call(call)
+        if self.problems:
+            return None, [self.values[name] for name in self.network.outputs]
+        found = [self.values[name] for name in self.network.outputs]
+        return self._model([value.name for value in found]), found
+
+    def _model(self, outputs: list[str]) -> nn.Layer:
+        before = self.inputs[0]
+        for name, (_, read) in self.nodes.items():
+            if read != (before,) or len(self.inputs) > 1:
+                break
+            before = name
+        else:
+            if outputs == [before]:
+                return nn.Sequential({name: layer for name, (layer, _) in self.nodes.items()})
+        return nn.Graph(self.nodes, outputs if len(outputs) > 1 else outputs[0], self.inputs)
+
+    def _call(self, call: Call) -> Value:
+        given = [self.values[source] for source in call.sources]
+        try:
+            if isinstance(call.layer, self.keras.Model):
+                return self._nested(call, given)
+            return self._steps(call, given)
+        except (UnreadableError, PellucidError) as error:
+            kind = type(call.layer).__name__
+            self.problems.append(f"'{call.name}' ({kind}): {error}".removesuffix(": "))
+            shape = getattr(call.layer, "output", self.keras.Input(())).shape
+            return Value(call.name, our_shape((1, *(size or 1 for size in shape[1:]))))
+
+    def _nested(self, call: Call, given: list[Value]) -> Value:
+        inner = _Reader(
+            self.keras,
+            network(call.layer, self.keras),
+            [value.shape for value in given],
+            self.problems,
+            tuple(value.flattened for value in given),
+        )
+        model, found = inner.read()
+        if len(found) > 1:
+            raise UnreadableError("a model with several outputs inside another")
+        if model is None:
+            return Value(call.name, found[0].shape, found[0].flattened)
+        if id(call.layer) in self.made:
+            model = self.made[id(call.layer)][0].layer
+        self.made[id(call.layer)] = [Step("", model)]
+        return Value(self._node(call.name, model, given), found[0].shape, found[0].flattened)
+
+    def _steps(self, call: Call, given: list[Value]) -> Value:
+        """Add what takes the place of one call of Keras's."""
+        shapes = tuple(value.shape for value in given)
+        flattened = given[0].flattened
+        pad = self._pad_before(given[0]) if self.uses[id(call.layer)] == 1 else None
+        if id(call.layer) not in self.made:
+            context = Context(shapes, flattened, call.constants, pad)
+            self.made[id(call.layer)] = steps(call.layer, context)
+        found = self.made[id(call.layer)]
+        if pad is not None and found[0].takes_pad:
+            (before,) = self.nodes.pop(given[0].name)[1]
+            given = [next(v for v in self.values.values() if v.name == before)]
+        for step in found:
+            if not step.any_order:
+                given = [self._in_their_order(value) for value in given]
+            shape = tuple(value.shape for value in given)
+            after = step.layer.output_shape(shape if step.layer.inputs != 1 else shape[0])
+            mark = given[0].flattened if step.keeps_order else step.flattened
+            name = f"{call.name}_{step.suffix}" if step.suffix else call.name
+            given = [Value(self._node(name, step.layer, given), after, mark)]
+        return given[0]
+
+    def _pad_before(self, value: Value) -> nn.Pad2d | None:
+        """Return the padding that gives `value`, if nobody else reads it."""
+        layer = self.nodes[value.name][0] if value.name in self.nodes else None
+        alone = [name for name, other in self.values.items() if other.name == value.name]
+        read_once = sum(self.readers[name] for name in alone) == 1
+        return layer if isinstance(layer, nn.Pad2d) and read_once else None
+
+    def _in_their_order(self, value: Value) -> Value:
+        """Return a flattened image with its values in Keras's order, channels last."""
+        if value.flattened is None:
+            return value
+        order = tuple(channels_last(value.flattened).tolist())
+        return Value(self._node(f"{value.name}_order", nn.Take(order), [value]), value.shape)
+
+    def _node(self, name: str, layer: nn.Layer, given: list[Value]) -> str:
+        name = _clean(name)
+        while name in self.nodes or name in self.inputs:
+            name += "_"
+        self.nodes[name] = (layer, tuple(value.name for value in given))
+        return name
+
+
+def _clean(name: str) -> str:
+    """Return a name without dots, which separate names in a path of ours."""
+    return name.replace(".", "_")

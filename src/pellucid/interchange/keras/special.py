@@ -1,0 +1,259 @@
+"""What takes the place of one layer of Keras's: often one of ours by a pair, sometimes several."""
+
+import dataclasses
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.interchange.keras.orders import keras_shape, our_shape
+from pellucid.interchange.keras.pair import Config, Pair, UnreadableError
+from pellucid.interchange.keras.pair import sides as shortest
+from pellucid.interchange.keras.pairs import PAIRS
+from pellucid.interchange.keras.step import Context, Step
+
+
+def steps(theirs: Any, context: Context) -> list[Step]:
+    """Return what takes the place of Keras's layer `theirs`."""
+    kind, config = type(theirs).__name__, theirs.get_config()
+    if not type(theirs).__module__.startswith("keras."):
+        raise UnreadableError("it is not one of Keras's own layers")
+    if config.get("data_format") == "channels_first":
+        raise UnreadableError("channels first; it is read with channels last")
+    ndim, axis = len(context.shapes[0]), config.get("axis")
+    if isinstance(axis, int):
+        config["axis"] = axis if axis < 0 else axis - ndim
+    elif isinstance(axis, list | tuple):
+        config["axis"] = [a if a < 0 else a - ndim for a in axis]
+    if (special := _SPECIAL.get(kind)) is not None:
+        found = special(theirs, config, context)
+        if found is not None:
+            return found
+    if context.constants:
+        raise UnreadableError(f"it is given {context.constants}")
+    return [_paired(kind, theirs, config, context), *_activation(kind, config, context)]
+
+
+def _paired(kind: str, theirs: Any, config: Config, context: Context) -> Step:
+    """Return the layer that the table of pairs has for this one, with its values."""
+    shape: Any = context.shapes if len(context.shapes) > 1 else context.shapes[0]
+    pairs = [pair for pair in PAIRS if pair.theirs == kind]
+    pair = next((pair for pair in pairs if pair.reads(config, shape)), None)
+    if pair is None:
+        raise UnreadableError("with these arguments" if pairs else "")
+    layer = pair.our_layer(config, shape)
+    joined = _with_pad(layer, pair, config, context.pad)
+    layer = joined or layer
+    if getattr(theirs, "variable_dtype", None) == "float64":
+        layer.astype("float64")
+    by_features = pair.each_alone or isinstance(layer, nn.Linear)
+    flattened = context.flattened if by_features else None
+    for name, (their_name, order) in pair.weights.items():
+        item, variable = getattr(layer, name, None), getattr(theirs, their_name, None)
+        if item is not None and not isinstance(item, bool) and variable is not None:
+            value = np.asarray(variable).astype(item.dtype, copy=False)
+            item.value = order.from_keras(value, flattened, item.shape)
+    return Step("", layer, by_features, pair.each_alone, takes_pad=joined is not None)
+
+
+def _with_pad(layer: Any, pair: Pair, config: Config, pad: nn.Pad2d | None) -> nn.Layer | None:
+    """Return the layer with the padding before it taken in, where it can have that."""
+    if pad is None or pair.border is None or config["padding"] != "valid":
+        return None
+    value = pad.value if pad.mode == "constant" else 0.0
+    if pad.mode in ("constant", "zeros") and value == pair.border:
+        changed: dict[str, Any] = {"padding": pad.padding}
+    elif pad.mode == "reflect" and isinstance(layer, nn.Conv2d):
+        changed = {"padding": pad.padding, "padding_mode": "reflect"}
+    else:
+        return None
+    try:
+        joined: nn.Layer = dataclasses.replace(layer, **changed)
+    except PellucidError:  # pooling takes no more than half of its window
+        return None
+    return joined
+
+
+def _activation(kind: str, config: Config, context: Context) -> list[Step]:
+    """Return the activation that a layer has as an argument."""
+    name = config.get("activation")
+    if kind == "Activation" or name in (None, "linear"):
+        return []
+    shape = context.shapes[0]
+    for pair in PAIRS:
+        if pair.theirs == "Activation" and pair.reads({"activation": name}, shape):
+            layer = pair.our_layer({"activation": name}, shape)
+            return [Step(str(name), layer, pair.each_alone, pair.each_alone)]
+    raise UnreadableError(f"with the activation {name}")
+
+
+def _flatten(theirs: Any, config: Config, context: Context) -> list[Step]:
+    shape = context.shapes[0]
+    if len(shape) < 4:
+        return [Step("", nn.Flatten(), any_order=True, keeps_order=True)]
+    moved = min(shape[1], shape[2] * shape[3]) > 1
+    return [Step("", nn.Flatten(), flattened=shape[1:] if moved else None)]
+
+
+def _reshape(theirs: Any, config: Config, context: Context) -> list[Step]:
+    """An image is turned to Keras's order, given its new shape, and turned back."""
+    before = keras_shape(context.shapes[0])
+    size = math.prod(before)
+    target = [int(n) for n in config["target_shape"]]
+    if -1 in target:
+        target[target.index(-1)] = size // -math.prod(target)
+    if len(target) == 1:
+        return _flatten(theirs, config, context)
+    after = our_shape((1, *target))
+    if len(before) == len(after) == 4 and 1 == before[1] * before[2] == target[0] * target[1]:
+        return [Step("", nn.Identity())]
+    found = []
+    if len(before) == 4:
+        found.append(Step("turned", nn.Permute((0, 2, 3, 1))))
+    found.append(Step("", nn.Reshape((0, *target))))
+    if len(after) == 4:
+        found.append(Step("back", nn.Permute((0, 3, 1, 2))))
+    return found
+
+
+def _global_pooling(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+    if config["keepdims"]:
+        return None
+    kept = {**config, "keepdims": True}
+    return [_paired(type(theirs).__name__, theirs, kept, context), Step("flat", nn.Flatten())]
+
+
+def _dense(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+    """On images it acts at each position: a convolution of 1×1."""
+    if len(context.shapes[0]) != 4:
+        return None
+    return [_mixing(theirs, theirs.kernel, config, context), *_activation("Dense", config, context)]
+
+
+def _mixing(theirs: Any, kernel: Any, config: Config, context: Context) -> Step:
+    """Return a convolution of 1×1 for a layer of Keras's with a kernel (…, C, F)."""
+    own = SimpleNamespace(kernel=kernel, bias=theirs.bias, variable_dtype=theirs.variable_dtype)
+    plain = {"kernel_size": 1, "strides": 1, "dilation_rate": 1, "padding": "valid", "groups": 1}
+    filters = {"filters": kernel.shape[-1]}
+    return _paired("Conv2D", own, {**config, **plain, **filters}, context)
+
+
+def _layer_norm(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+    """Over the channels at each position: ours needs them last."""
+    shape = context.shapes[0]
+    if len(shape) != 4 or config["axis"] not in (-1, [-1]):
+        return None
+    last = context._replace(shapes=((shape[0], *shape[2:], shape[1]),))
+    norm = _paired("LayerNormalization", theirs, {**config, "axis": -2}, last)
+    turned, back = nn.Permute((0, 2, 3, 1)), nn.Permute((0, 3, 1, 2))
+    return [Step("turned", turned), norm, Step("back", back)]
+
+
+def _separable(theirs: Any, config: Config, context: Context) -> list[Step]:
+    """A convolution of each channel alone, then one that mixes the channels at each position."""
+    own = SimpleNamespace(kernel=theirs.depthwise_kernel, variable_dtype=theirs.variable_dtype)
+    depthwise = _paired("DepthwiseConv2D", own, {**config, "use_bias": False}, context)
+    inner = Context((depthwise.layer.output_shape(context.shapes[0]),), None, {}, None)
+    pointwise = _mixing(theirs, theirs.pointwise_kernel, config, inner)
+    return [
+        depthwise._replace(suffix="depthwise"),
+        pointwise,
+        *_activation("SeparableConv2D", config, inner),
+    ]
+
+
+def _cropping(theirs: Any, config: Config, context: Context) -> list[Step]:
+    found, sides = [], config["cropping"]
+    for axis, (before, behind) in enumerate(sides, start=2):
+        if before or behind:
+            part = nn.Slice(axis=axis, start=before or None, stop=-behind or None)
+            found.append(Step(("rows", "columns")[axis - 2], part))
+    return found or [Step("", nn.Identity())]
+
+
+def _pad(theirs: Any, config: Config, context: Context) -> list[Step]:
+    """The operation `keras.ops.pad`."""
+    batch, *sides, channels = [tuple(side) for side in config["pad_width"]]
+    if len(sides) != 2 or {batch, channels} != {(0, 0)}:
+        raise UnreadableError("padding along other axes than height and width")
+    if config["mode"] not in ("constant", "reflect"):
+        raise UnreadableError(f"padding in the mode {config['mode']}")
+    value = context.constants.get("constant_values", 0.0)
+    layer = nn.Pad2d(shortest(sides), mode=config["mode"], value=float(value))
+    return [Step("", layer)]
+
+
+def _normalization(theirs: Any, config: Config, context: Context) -> list[Step]:
+    """``(x − mean) / √variance``, with numbers that were gathered before training."""
+    if config["invert"] or config["axis"] not in (-1, [-1]):
+        raise UnreadableError("with these arguments")
+    scale = 1 / np.maximum(np.sqrt(np.asarray(theirs.variance)), 1e-7).ravel()
+    return _scaled(scale, -np.asarray(theirs.mean).ravel() * scale, context)
+
+
+def _rescaling(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+    if not isinstance(config["scale"], list | tuple) and not isinstance(
+        config["offset"], list | tuple
+    ):
+        return None
+    return _scaled(np.array(config["scale"]), np.array(config["offset"]), context)
+
+
+def _scaled(scale: Any, shift: Any, context: Context) -> list[Step]:
+    """Return ``x · scale + shift`` with one number of each for a channel."""
+    C, *positions = context.shapes[0][1:]
+    shape = (C, *(1 for _ in positions))
+    factor, offset = nn.Scale(shape), nn.Shift(shape)
+    factor.weight.value = np.broadcast_to(scale, C).reshape(shape)
+    offset.bias.value = np.broadcast_to(shift, C).reshape(shape)
+    return [Step("scale", factor), Step("", offset)]
+
+
+def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+    """``x + 3`` and the like; between two tensors they are pairs."""
+    if not context.constants:
+        return None
+    number = context.constants.get("1")
+    if len(context.constants) > 1 or not isinstance(number, int | float):
+        raise UnreadableError(f"with {context.constants}")
+    affine = {
+        "Add": lambda: nn.Affine(shift=number),
+        "Subtract": lambda: nn.Affine(shift=-number),
+        "Multiply": lambda: nn.Affine(scale=number),
+        "TrueDivide": lambda: nn.Affine(scale=1 / number),
+    }[type(theirs).__name__]()
+    return [Step("", affine, any_order=True, keeps_order=True)]
+
+
+def _layer_scale(theirs: Any, config: Config, context: Context) -> list[Step]:
+    """ConvNeXt's scale for each channel, in `keras.applications`."""
+    scale = nn.Scale((context.shapes[0][1], 1, 1))
+    scale.weight.value = np.asarray(theirs.gamma).reshape(-1, 1, 1)
+    return [Step("", scale)]
+
+
+def _scaled_sum(theirs: Any, config: Config, context: Context) -> list[Step]:
+    """``a + scale · b``, Inception-ResNet's, in `keras.applications`."""
+    nodes: dict[str, Any] = {"scaled": (nn.Affine(config["scale"]), "b")}
+    return [Step("", nn.Graph(nodes | {"sum": (nn.Add(), ("a", "scaled"))}, inputs=("a", "b")))]
+
+
+_SPECIAL = {
+    "LayerScale": _layer_scale,
+    "CustomScaleLayer": _scaled_sum,
+    "Flatten": _flatten,
+    "Reshape": _reshape,
+    "GlobalAveragePooling2D": _global_pooling,
+    "GlobalMaxPooling2D": _global_pooling,
+    "Dense": _dense,
+    "SeparableConv2D": _separable,
+    "LayerNormalization": _layer_norm,
+    "Cropping2D": _cropping,
+    "Pad": _pad,
+    "Normalization": _normalization,
+    "Rescaling": _rescaling,
+    **dict.fromkeys(("Add", "Subtract", "Multiply", "TrueDivide"), _arithmetic),
+}

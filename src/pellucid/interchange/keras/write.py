@@ -1,0 +1,289 @@
+"""Our model as one of Keras's."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.interchange.keras import framework, transposed
+from pellucid.interchange.keras.orders import (
+    Order,
+    channels_first_array,
+    keras_shape,
+)
+from pellucid.interchange.keras.pair import Pair, UnwritableError
+from pellucid.interchange.keras.pairs import PAIRS
+from pellucid.interchange.keras.windows import Border, around
+from pellucid.layers.base import join
+from pellucid.ops.padding import padding_sides
+from pellucid.types import Array, Shape
+
+
+class Link(NamedTuple):
+    """Where a value of ours stands in Keras's model, and in which order."""
+
+    variable: Any
+    order: Order
+    flattened: Shape | None
+    shape: Shape
+
+    def ours(self, value: Any) -> Array:
+        """Return Keras's value, or its gradient, as we have it."""
+        return self.order.from_keras(np.asarray(value), self.flattened, self.shape)
+
+
+class Value(NamedTuple):
+    """What a layer gives: Keras's tensor, our shape, and the (C, H, W) that it was, if flattened.
+
+    A flattened image is in Keras's order, with the channels last.
+    """
+
+    tensor: Any
+    shape: Shape
+    flattened: Shape | None = None
+
+    def ours(self, value: Any) -> Array:
+        """Return an array of this tensor's, with the batch first, as we have it."""
+        value = np.asarray(value)
+        if self.flattened is not None:
+            C, H, W = self.flattened
+            value = value.reshape(-1, H, W, C).transpose(0, 3, 1, 2).reshape(len(value), -1)
+        return channels_first_array(value)
+
+
+@dataclass(frozen=True, eq=False)
+class Twin:
+    """Keras's model, and what in it belongs to what in ours.
+
+    Attributes
+    ----------
+    model
+        The `keras.Model`.
+    links
+        Where each of our parameters and buffers stands, by its name.
+    outputs
+        (layer, what it gives), in the order in which our layers run.
+    """
+
+    model: Any
+    links: dict[str, Link]
+    outputs: list[tuple[nn.Layer, Value]]
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return Keras's values by our names, as ours: `model.load_state_dict` takes them back.
+
+        Keras does not count batches; `num_batches_tracked` is left out.
+        """
+        return {name: link.ours(link.variable) for name, link in self.links.items()}
+
+
+def to_keras(model: nn.Layer, input_shape: Any = None) -> Any:
+    """Return the `keras.Model` that computes what `model` does, with the same weights.
+
+    It takes images of shape (N, H, W, C). Keras's layers are called as ours, paths included
+    (``layer1.0.conv1``). Dropout and batch normalisation work in Keras's training as in ours, with
+    one difference: Keras's moving variance follows the batch's own variance, ours the unbiased one.
+
+    Parameters
+    ----------
+    model
+        Any model of layers that Keras has.
+    input_shape
+        (C, H, W) of one image, or (features,); for a graph with several inputs a tuple of shapes.
+        By default that of the images on which the model was trained.
+
+    Raises
+    ------
+    PellucidError
+        Keras has nothing for some layers; all of them are named.
+    MissingExtraError
+        TensorFlow is not installed.
+
+    Examples
+    --------
+    >>> from pellucid import models                               # doctest: +SKIP
+    >>> lenet = models.build("lenet5", (1, 28, 28), 10)           # doctest: +SKIP
+    >>> to_keras(lenet, (1, 28, 28)).output_shape                 # doctest: +SKIP
+    (None, 10)
+    """
+    return twin_of(model, input_shape).model
+
+
+def twin_of(model: nn.Layer, input_shape: Any = None) -> Twin:
+    """Return what `to_keras` returns, and which value of it is which of ours."""
+    shape: Any = model.input_shape if input_shape is None else input_shape
+    if shape is None:
+        raise PellucidError(
+            "this model does not know its images; to_keras(model, (C, H, W)) says what they are"
+        )
+    writer = _Writer(framework.load("to_keras"), model)
+    shapes: tuple[Shape, ...] = shape if isinstance(shape[0], tuple | list) else (shape,)
+    inputs = tuple(writer.entry((1, *one)) for one in shapes)
+    given = tuple(value.shape for value in inputs)
+    model.output_shape(given if len(given) > 1 else given[0])
+    found = writer.run(model, "", inputs if len(inputs) > 1 else inputs[0])
+    if writer.problems:
+        raise PellucidError(
+            "Keras has no layers for these, or not with these arguments: "
+            + "; ".join(dict.fromkeys(writer.problems))
+        )
+    results: tuple[Value, ...] = found if _several(found) else (found,)
+    outputs = [writer.in_our_order(value).tensor for value in results]
+    keras_model = writer.keras.Model(
+        [v.tensor for v in inputs] if len(inputs) > 1 else inputs[0].tensor,
+        outputs if len(outputs) > 1 else outputs[0],
+        name=type(model).__name__.lower(),
+    )
+    return Twin(keras_model, writer.links, writer.outputs)
+
+
+def _several(value: Any) -> bool:
+    return isinstance(value, tuple) and not isinstance(value, Value)
+
+
+class _Writer:
+    """Puts Keras's layers behind one another, as our combinators do with ours."""
+
+    def __init__(self, keras: Any, model: nn.Layer) -> None:
+        self.keras = keras
+        self.names = {id(item): name for name, item in model.named_state()}
+        self.dtype = next((str(p.dtype) for p in model.parameters()), "float32")
+        self.links: dict[str, Link] = {}
+        self.outputs: list[tuple[nn.Layer, Value]] = []
+        self.problems: list[str] = []
+        self.made: dict[tuple[int, str], Any] = {}
+
+    def entry(self, shape: Shape) -> Value:
+        """Return an input of the network for our `shape`."""
+        return Value(self.keras.Input(keras_shape(shape)[1:], dtype=self.dtype), shape)
+
+    def run(self, layer: nn.Layer, path: str, x: Any) -> Any:
+        """Return what `layer` gives."""
+        y = self._run(layer, path, x)
+        self.outputs.append((layer, y))
+        return y
+
+    def _run(self, layer: nn.Layer, path: str, x: Any) -> Any:
+        match layer:
+            case nn.Sequential():
+                for name, child in layer.layers.items():
+                    x = self.run(child, join(path, name), x)
+                return x
+            case nn.Residual():
+                return self._residual(layer, path, x)
+            case nn.Concat():
+                parts = tuple(
+                    self.run(branch, join(path, name), x) for name, branch in layer.branches.items()
+                )
+                return self._leaf(nn.Cat(), join(path, "concat"), parts)
+            case nn.Graph():
+                return self._graph(layer, path, x)
+        return self._leaf(layer, path, x)
+
+    def _residual(self, layer: nn.Residual, path: str, x: Value) -> Value:
+        y, around = self.run(layer.body, path, x), x
+        if layer.shortcut is not None:
+            around = self.run(layer.shortcut, join(path, "downsample"), x)
+        total: Value = self._leaf(nn.Add(), join(path, "add"), (y, around))
+        if layer.activation is None:
+            return total
+        found: Value = self.run(layer.activation, join(path, "activation"), total)
+        return found
+
+    def _graph(self, graph: nn.Graph, path: str, x: Any) -> Any:
+        given = x if _several(x) else (x,)
+        values: dict[str, Any] = dict(zip(graph.graph_inputs, given, strict=True))
+        for name, (layer, read) in graph.nodes.items():
+            taken = tuple(values[source] for source in read)
+            taken = taken[0] if layer.inputs == 1 else taken
+            values[name] = self.run(layer, join(path, name), taken)
+        found = tuple(values[name] for name in graph.outputs)
+        return found[0] if graph.single_output else found
+
+    def _leaf(self, layer: nn.Layer, path: str, x: Any) -> Value:
+        several = _several(x)
+        shape = tuple(part.shape for part in x) if several else x.shape
+        after = layer.output_shape(shape)
+        pair = next((pair for pair in PAIRS if pair.holds_for(layer, shape)), None)
+        try:
+            if several and pair is not None:
+                parts = [self.in_our_order(part).tensor for part in x]
+                return Value(self._layer(layer, path, pair, shape)(parts), after)
+            if pair is None:
+                return self._special(layer, path, x, after)
+            return self._one(layer, path, pair, x, after)
+        except UnwritableError as error:
+            self.problems.append(f"{path or 'the model'} ({layer!r}): {error}".removesuffix(": "))
+            return self.entry(after)  # stands for what cannot be made, so that more can be told
+
+    def _special(self, layer: nn.Layer, path: str, x: Value, after: Shape) -> Value:
+        """Return what our layer gives that is not one of Keras's layers."""
+        match layer:
+            case nn.Flatten() | nn.Reshape() if len(after) == 2 and after[0] == x.shape[0]:
+                C, H, W = x.shape[1:] if len(x.shape) == 4 else (1, 1, 1)
+                moved = (C, H, W) if min(C, H * W) > 1 else x.flattened
+                return Value(self._make("Flatten", path)(x.tensor), after, moved)
+            case nn.Pad2d() if layer.mode in ("constant", "zeros", "reflect"):
+                mode = "reflect" if layer.mode == "reflect" else "constant"
+                sides = padding_sides(x.shape, layer.padding, layer.mode, layer.value)
+                return Value(self._padded(x.tensor, Border(sides, mode, layer.value), path), after)
+        raise UnwritableError("")
+
+    def _one(self, layer: nn.Layer, path: str, pair: Pair, x: Value, after: Shape) -> Value:
+        if not (pair.each_alone or isinstance(layer, nn.Linear)):
+            x = self.in_our_order(x)
+        tensor, padding = x.tensor, {}
+        if pair.border is not None:
+            word, border = around(layer, x.shape, pair.border)
+            padding = {"padding": word}
+            if border is not None:
+                tensor = self._padded(tensor, border, join(path, "pad"))
+        tensor = self._layer(layer, path, pair, x.shape, **padding)(tensor)
+        self._fill(layer, self.made[id(layer), ""], pair, x.flattened)
+        if isinstance(layer, nn.ConvTranspose2d) and any(map(any, transposed.edges(layer))):
+            cut = transposed.edges(layer)
+            tensor = self._make("Cropping2D", join(path, "crop"), cropping=cut)(tensor)
+        return Value(tensor, after, x.flattened if pair.each_alone else None)
+
+    def in_our_order(self, value: Value) -> Value:
+        """Return a value with the entries of a flattened image as we have them, channels first."""
+        if value.flattened is None:
+            return value
+        C, H, W = value.flattened
+        name = f"channels_first.{value.tensor.name}"
+        tensor = self._make("Reshape", f"{name}.image", target_shape=(H, W, C))(value.tensor)
+        tensor = self._make("Permute", f"{name}.turned", dims=(3, 1, 2))(tensor)
+        return Value(self._make("Flatten", name)(tensor), value.shape)
+
+    def _padded(self, tensor: Any, border: Border, path: str) -> Any:
+        if border.mode == "constant" and border.value == 0:
+            return self._make("ZeroPadding2D", path, padding=border.sides)(tensor)
+        widths = ((0, 0), *border.sides, (0, 0))
+        value = border.value if border.mode == "constant" else None
+        return self.keras.ops.pad(tensor, widths, mode=border.mode, constant_values=value)
+
+    def _layer(self, layer: nn.Layer, path: str, pair: Pair, shape: Any, **more: Any) -> Any:
+        """Return Keras's layer; the same one again where ours is used again."""
+        key = id(layer), ""
+        if key not in self.made:
+            arguments = pair.keras_arguments(layer, shape) | more
+            self.made[key] = self._make(pair.theirs, path, **arguments)
+        return self.made[key]
+
+    def _make(self, kind: str, path: str, **arguments: Any) -> Any:
+        if not hasattr(self.keras.layers, kind):
+            raise UnwritableError(f"Keras {self.keras.__version__} has no {kind} yet")
+        make = getattr(self.keras.layers, kind)
+        return make(**arguments, name=path or None, dtype=self.dtype)
+
+    def _fill(self, layer: nn.Layer, made: Any, pair: Pair, flattened: Shape | None) -> None:
+        """Give Keras's layer our values, and note which is which."""
+        for name, (theirs, order) in pair.weights.items():
+            item: Any = getattr(layer, name, None)
+            if id(item) in self.names:
+                variable = getattr(made, theirs)
+                link = Link(variable, order, flattened, item.shape)
+                variable.assign(order.to_keras(item.value, flattened, tuple(variable.shape)))
+                self.links[self.names[id(item)]] = link

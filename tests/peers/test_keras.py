@@ -1,0 +1,436 @@
+"""Models go to Keras and come from Keras: the same outputs and gradients, the same weights."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers as theirs
+
+from layer_table import ROWS
+from pellucid import layers as nn
+from pellucid import models
+from pellucid.errors import PellucidError
+from pellucid.interchange.keras import from_keras, to_keras, twin_of
+from pellucid.interchange.keras.orders import channels_first_array, channels_last_array
+
+WITHOUT = {
+    *("Conv2d, every option", "ConvTranspose2d, every option"),  # strided and dilated at once
+    *("Pad2d, replicate", "Pad2d, circular", "Linear, no bias, more axes"),
+    *("MaxPool2d, overlapping, every option", "AvgPool2d, overlapping, every option"),
+    *("BatchNorm1d, with a length", "BatchNorm2d, nothing learned or gathered"),
+    *("BatchNorm2d, cumulative average", "InstanceNorm2d, learned and gathered"),
+    *("LocalResponseNorm", "GELU, tanh", "Softplus", "Flatten, some axes", "Power", "Erf", "Abs"),
+    *("Upsample, bilinear", "Clip", "ThresholdedReLU", "Scale", "Scale, every value", "Shift"),
+    *("Reshape", "Permute", "Slice", "Slice, backwards", "Take", "Expand", "Pad", "Divide"),
+    *("ReduceSum", "ReduceMean", "ReduceMax", "MatMul"),
+}
+"""Rows of the table for which Keras has no layer, or none with these arguments."""
+
+RANDOM = {name for name in ROWS if "Dropout" in name}
+ROWS_WITH = sorted(ROWS.keys() - WITHOUT - RANDOM)
+
+
+def filled(model, seed=0):
+    """Give every value of the model another number, in float64."""
+    random = np.random.default_rng(seed)
+    model.astype("float64")
+    for _, item in model.named_state():
+        if item.dtype == np.float64:
+            item.value = random.uniform(0.2, 0.8, item.shape) * random.choice([-1, 1], item.shape)
+        if "var" in item.name:
+            item.value = abs(item.value)
+    return model
+
+
+def assert_equal(model, twin, shape, training, tolerance=1e-9):
+    """One pass forward and back: outputs and all gradients agree."""
+    shapes = shape if isinstance(shape[0], tuple) else (shape,)
+    random = np.random.default_rng(1)
+    xs = [random.normal(size=one) for one in shapes]
+    inputs = [tf.Variable(channels_last_array(x)) for x in xs]
+    ours, cache = model.forward(
+        tuple(xs) if len(xs) > 1 else xs[0], nn.Training() if training else None
+    )
+    several = isinstance(ours, tuple)
+    ours = ours if several else (ours,)
+    dys = tuple(random.normal(size=y.shape) for y in ours)
+    variables = [link.variable for link in twin.links.values()]
+    with tf.GradientTape() as tape:
+        found = twin.model(inputs if len(xs) > 1 else inputs[0], training=training)
+        found = found if several else (found,)
+        pairs = zip(found, dys, strict=True)
+        loss = sum(tf.reduce_sum(y * channels_last_array(dy)) for y, dy in pairs)
+    gradients = tape.gradient(loss, inputs + variables)
+
+    def same(name, own, other):
+        bound = tolerance * max(1.0, abs(own).max())
+        np.testing.assert_allclose(own, other, rtol=0, atol=bound, err_msg=name)
+
+    for own, other in zip(ours, found, strict=True):
+        same("output", own, channels_first_array(np.asarray(other)))
+    if not training:
+        return
+    model.zero_grad()
+    dx = model.backward(dys if several else dys[0], cache)
+    for own, other in zip(dx if len(xs) > 1 else (dx,), gradients[: len(xs)], strict=True):
+        same("input gradient", own, channels_first_array(np.asarray(other)))
+    learned = model.named_parameters()
+    assert learned.keys() <= twin.links.keys()
+    for (name, link), other in zip(twin.links.items(), gradients[len(xs) :], strict=True):
+        if name in learned:
+            same(name, learned[name].grad, link.ours(other))
+
+
+# To Keras
+
+
+@pytest.mark.parametrize("name", ROWS_WITH)
+def test_every_layer_that_keras_has_is_written(name):
+    row = ROWS[name]
+    model = filled(nn.Sequential(layer=row.make()))
+    several = isinstance(row.shape[0], tuple)
+    twin = twin_of(model, tuple(s[1:] for s in row.shape) if several else row.shape[1:])
+    tolerance = 1e-9 if model.parameters() else 1e-5  # without weights Keras takes float32
+    assert_equal(model, twin, row.shape, False, tolerance)
+    assert_equal(model, twin, row.shape, True, tolerance)
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT))
+def test_a_layer_that_keras_does_not_have_is_named(name):
+    row = ROWS[name]
+    several = isinstance(row.shape[0], tuple)
+    layer = row.make()
+    if several:
+        model = nn.Graph({"odd": (layer, ("a", "b"))}, inputs=("a", "b"))
+    else:
+        model = nn.Sequential(odd=layer)
+    with pytest.raises(PellucidError, match="odd"):
+        to_keras(model, tuple(s[1:] for s in row.shape) if several else row.shape[1:])
+
+
+def test_all_that_keras_does_not_have_is_named_at_once():
+    model = nn.Sequential(
+        conv=nn.Conv2d(1, 2, 3, padding=1, padding_mode="circular"),
+        norm=nn.BatchNorm2d(2, momentum=None),
+        relu=nn.ReLU(),
+        lrn=nn.LocalResponseNorm(3),
+    )
+    with pytest.raises(PellucidError, match=r"conv .* norm .* lrn") as error:
+        to_keras(model, (1, 8, 8))
+    assert "relu" not in str(error.value).lower()
+
+
+SMALL = {
+    "lenet5": ((1, 28, 28), {"width": 1}),
+    "mlp": ((1, 6, 5), {"hidden": (7,)}),
+    "vgg": ((3, 17, 16), {"width": 0.1, "dropout": 0.0}),
+    "alexnet": ((3, 17, 16), {"width": 0.02, "dropout": 0.0}),
+    "resnet20": ((3, 17, 16), {"width": 0.25}),
+    "resnet18": ((3, 33, 32), {"width": 0.05}),
+    "resnet50": ((3, 33, 32), {"width": 0.05}),
+    "inception": ((3, 17, 16), {"width": 0.02, "dropout": 0.0}),
+    "densenet": ((3, 9, 8), {"growth": 2, "blocks": (2, 2)}),
+    "mobilenet": ((3, 17, 16), {"width": 0.05}),
+    "mobilenet_v2": ((3, 33, 32), {"width": 0.1, "dropout": 0.0}),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_networks_are_written(name):
+    shape, options = SMALL[name]
+    model = models.build(name, shape, 4, **options).astype("float64")
+    nn.initialize(model, 1)
+    twin = twin_of(model, shape)
+    assert_equal(model, twin, (3, *shape), False)
+    assert_equal(model, twin, (3, *shape), True, tolerance=1e-7)
+
+
+def test_layers_in_keras_are_called_as_ours():
+    found = to_keras(models.build("resnet20", (3, 32, 32), 10), (3, 32, 32))
+    names = [layer.name for layer in found.layers]
+    assert {"conv1", "layer1.0.conv1", "layer2.0.downsample.0", "layer1.0.add", "fc"} <= set(names)
+
+
+def test_a_model_that_knows_its_images_needs_no_shape():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 2))
+    with pytest.raises(PellucidError, match="to_keras"):
+        to_keras(model)
+    model.input_shape = (3, 2, 2)
+    assert to_keras(model).input_shape == (None, 2, 2, 3)
+
+
+@pytest.mark.parametrize("middle", [None, nn.ReLU(), nn.Dropout(0.0), nn.BatchNorm1d(24)])
+def test_the_order_of_a_flattened_image_is_kept(middle):
+    between = [] if middle is None else [middle]
+    for end in ([nn.Linear(24, 5)], [nn.LayerNorm(24)], []):
+        model = filled(nn.Sequential(nn.Conv2d(2, 4, 2), nn.Flatten(), *between, *end))
+        twin = twin_of(model, (2, 3, 4))
+        assert_equal(model, twin, (3, 2, 3, 4), True)
+
+
+def test_a_layer_that_is_used_twice_is_one_layer_in_keras():
+    conv = nn.Conv2d(2, 2, 3, padding=1)
+    model = filled(nn.Sequential(conv, nn.Tanh(), conv))
+    twin = twin_of(model, (2, 5, 4))
+    assert sum(isinstance(layer, theirs.Conv2D) for layer in twin.model.layers) == 1
+    assert_equal(model, twin, (2, 2, 5, 4), True)
+
+
+def test_values_learned_in_keras_come_back():
+    model = models.build("lenet5", (1, 28, 28), 10)
+    twin = twin_of(model, (1, 28, 28))
+    twin.model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    x = np.random.default_rng(0).normal(size=(8, 1, 28, 28)).astype(np.float32)
+    before = model(x)
+    twin.model.fit(channels_last_array(x), np.arange(8), verbose=0)
+    model.load_state_dict(model.state_dict() | twin.state_dict())
+    assert abs(model(x) - before).max() > 1e-3
+    np.testing.assert_allclose(model(x), twin.model(channels_last_array(x)), rtol=1e-4, atol=1e-5)
+
+
+def test_a_wrong_gradient_would_be_found(monkeypatch):
+    model = filled(nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), nn.Linear(18, 2)))
+    twin = twin_of(model, (2, 3, 4))
+    right = nn.Conv2d.backward_without_bias
+
+    def wrong(self, dy, x, input_gradient):
+        return right(self, 1.001 * dy, x, input_gradient)
+
+    monkeypatch.setattr(nn.Conv2d, "backward_without_bias", wrong)
+    with pytest.raises(AssertionError, match=r"0\.weight|input gradient"):
+        assert_equal(model, twin, (3, 2, 3, 4), True)
+
+
+# There and back
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_round_trips_keep_every_weight_bit_for_bit(name):
+    shape, options = SMALL[name]
+    model = nn.initialize(models.build(name, shape, 4, **options), 2)
+    again = from_keras(to_keras(model, shape))
+    x = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    # a graph lists its layers in the order in which they run, so values are found by name
+    own = {key.replace(".", "_"): value for key, value in model.state_dict().items()}
+    back = {key.replace(".", "_"): value for key, value in again.state_dict().items()}
+    for key in own.keys() | back.keys():
+        if not key.endswith("num_batches_tracked"):
+            np.testing.assert_array_equal(own[key], back[key], err_msg=key)
+    np.testing.assert_allclose(again(x), model(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_chain_comes_back_as_it_was():
+    model = models.build("lenet5", (1, 28, 28), 10)
+    again = from_keras(to_keras(model, (1, 28, 28)))
+    assert repr(again) == repr(model).replace("padding=2", "padding='same'")
+
+
+# From Keras
+
+
+def values_changed(model, seed=0):
+    """Give every variable of a Keras model another value."""
+    random = np.random.default_rng(seed)
+    for variable in model.variables:
+        if variable.dtype.startswith("float"):
+            value = random.uniform(0.2, 0.8, variable.shape)
+            variable.assign(value / max(1, np.prod(variable.shape[:-1])) ** 0.5)
+    return model
+
+
+def assert_read(model, shape=None, tolerance=1e-5):
+    """Keras's outputs and input gradients are ours."""
+    values_changed(model)
+    ours = from_keras(model, shape)
+    random = np.random.default_rng(0)
+    size = tuple(2 if n is None else n for n in model.input_shape)
+    size = (2, *(shape[1:] if shape else size[1:-1]), size[-1])
+    x = random.normal(size=size).astype(np.float32)
+    given = tf.Variable(x)
+    with tf.GradientTape() as tape:
+        found = model(given)
+        dy = random.normal(size=found.shape).astype(np.float32)
+        loss = tf.reduce_sum(found * dy)
+    y, cache = ours.forward(channels_first_array(x))
+    dx = ours.backward(channels_first_array(dy), cache)
+    found, gradient = (np.asarray(v) for v in (found, tape.gradient(loss, given)))
+    np.testing.assert_allclose(y, channels_first_array(found), rtol=1e-4, atol=tolerance)
+    bound = 1e-4 * max(1, abs(gradient).max())
+    np.testing.assert_allclose(dx, channels_first_array(gradient), rtol=1e-3, atol=bound)
+    return ours
+
+
+LAYERS = {
+    "convolution": lambda: theirs.Conv2D(4, 3, activation="relu"),
+    "same": lambda: theirs.Conv2D(4, (3, 2), strides=2, padding="same", use_bias=False),
+    "dilated": lambda: theirs.Conv2D(4, 3, dilation_rate=2, padding="same"),
+    "groups": lambda: theirs.Conv2D(4, 3, groups=2),
+    "depthwise": lambda: theirs.DepthwiseConv2D(3, depth_multiplier=2, strides=2, padding="same"),
+    "separable": lambda: theirs.SeparableConv2D(5, 3, depth_multiplier=2, activation="tanh"),
+    "transposed": lambda: theirs.Conv2DTranspose(3, 3, strides=2),
+    "transposed, same": lambda: theirs.Conv2DTranspose(3, 4, strides=(2, 3), padding="same"),
+    "transposed, small": lambda: theirs.Conv2DTranspose(3, 2, strides=3, padding="same"),
+    "transposed, more": lambda: theirs.Conv2DTranspose(3, 3, strides=2, output_padding=1),
+    "transposed, same, more": lambda: theirs.Conv2DTranspose(
+        3, 3, strides=2, output_padding=1, padding="same"
+    ),
+    "dense on images": lambda: theirs.Dense(5, activation="sigmoid"),
+    "max": lambda: theirs.MaxPooling2D(3, strides=2, padding="same"),
+    "average": lambda: theirs.AveragePooling2D(3, strides=2, padding="same"),
+    "average, valid": lambda: theirs.AveragePooling2D((3, 2)),
+    "global": lambda: theirs.GlobalAveragePooling2D(),
+    "global, kept": lambda: theirs.GlobalAveragePooling2D(keepdims=True),
+    "global maximum": lambda: theirs.GlobalMaxPooling2D(),
+    "batch norm": lambda: theirs.BatchNormalization(),
+    "batch norm, axis 3": lambda: theirs.BatchNormalization(axis=3, scale=False),
+    "layer norm": lambda: theirs.LayerNormalization(axis=[1, 2, 3]),
+    "layer norm, channels": lambda: theirs.LayerNormalization(),
+    "group norm": lambda: theirs.GroupNormalization(2),
+    "padding": lambda: theirs.ZeroPadding2D(((0, 1), (0, 1))),
+    "upsampling": lambda: theirs.UpSampling2D((2, 3)),
+    "bilinear": lambda: theirs.UpSampling2D(2, interpolation="bilinear"),
+    "resizing": lambda: theirs.Resizing(9, 5),
+    "cropping": lambda: theirs.Cropping2D(((1, 0), (0, 2))),
+    "rescaling": lambda: theirs.Rescaling(0.5, -1.0),
+    "rescaling, channels": lambda: theirs.Rescaling([0.5, 1.0, 2.0, 3.0], [0.0, 1.0, 2.0, 3.0]),
+    "normalization": lambda: theirs.Normalization(
+        mean=[0.5, 1.0, 2.0, 3.0], variance=[0.5, 1.0, 2.0, 3.0]
+    ),
+    "flatten": lambda: theirs.Flatten(),
+    "reshape": lambda: theirs.Reshape((-1, 3, 8)),
+    "reshape, flat": lambda: theirs.Reshape((-1,)),
+    "dropout": lambda: theirs.Dropout(0.3),
+    "dropout of channels": lambda: theirs.SpatialDropout2D(0.3),
+    "softmax": lambda: theirs.Softmax(),
+    "prelu": lambda: theirs.PReLU(shared_axes=[1, 2]),
+    "relu6": lambda: theirs.ReLU(max_value=6.0),
+    "leaky": lambda: theirs.LeakyReLU(),
+    "elu": lambda: theirs.ELU(0.5),
+    **{
+        name: lambda name=name: theirs.Activation(name)
+        for name in (
+            *("relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "swish", "hard_silu"),
+            *("hard_sigmoid", "softplus", "softsign", "sigmoid", "tanh", "exponential", "linear"),
+            *("softmax", "log_softmax"),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_is_read(name):
+    assert_read(keras.Sequential([keras.Input((7, 6, 4)), LAYERS[name]()]))
+
+
+@pytest.mark.parametrize("end", ["Dense", "BatchNormalization", "LayerNormalization", "Softmax"])
+def test_what_follows_a_flattened_image_is_read(end):
+    layer = theirs.Dense(3) if end == "Dense" else getattr(theirs, end)()
+    model = [keras.Input((3, 4, 2)), theirs.Flatten(), theirs.Activation("tanh"), layer]
+    assert_read(keras.Sequential([*model, theirs.Dense(2)]))
+    assert_read(keras.Sequential(model))
+
+
+def test_branches_merge_and_models_stand_in_models():
+    inner = keras.Sequential([keras.Input((6, 6, 3)), theirs.Conv2D(3, 3, padding="same")])
+    x = keras.Input((6, 6, 3))
+    a, b = inner(x), inner(theirs.ReLU()(x))
+    gate = theirs.GlobalAveragePooling2D(keepdims=True)(b)
+    merged = [
+        theirs.Add()([a, b, x]),
+        theirs.Subtract()([a, b]),
+        theirs.Multiply()([a, gate]),
+        theirs.Maximum()([a, b]),
+        a + b,
+        (a * 2.0 - 1.0) / 4.0,
+    ]
+    y = theirs.Concatenate()(merged)
+    model = keras.Model(x, theirs.Dense(4)(theirs.Flatten()(y)))
+    ours = assert_read(model)
+    assert sum(isinstance(layer, nn.Conv2d) for _, layer in ours.walk()) == 1  # used twice
+
+
+def test_padding_before_a_convolution_becomes_the_convolutions():
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            theirs.ZeroPadding2D(((0, 1), (0, 1))),
+            theirs.Conv2D(4, 3, strides=2),
+            theirs.ZeroPadding2D(1),
+            theirs.AveragePooling2D(3),
+        ]
+    )
+    conv, pool = assert_read(model)
+    assert conv.padding == ((0, 1), (0, 1))
+    assert (pool.padding, pool.count_include_pad) == (1, True)
+
+
+def test_a_convolution_that_is_used_twice_leaves_the_padding_alone():
+    conv, x = theirs.Conv2D(3, 3), keras.Input((8, 8, 3))
+    y = conv(theirs.ZeroPadding2D(1)(conv(theirs.ZeroPadding2D(((0, 1), (0, 2)))(x))))
+    ours = assert_read(keras.Model(x, y))
+    assert sum(isinstance(layer, nn.Pad2d) for _, layer in ours.walk()) == 2
+
+
+def test_double_precision_is_kept():
+    model = keras.Sequential([keras.Input((4,)), theirs.Dense(2, dtype="float64")])
+    kernel = np.full((4, 2), 1 / 3)
+    model.layers[0].kernel.assign(kernel)
+    np.testing.assert_array_equal(from_keras(model)[0].weight.value, kernel.T)
+
+
+def test_images_of_any_size_need_a_shape():
+    model = keras.Sequential([keras.Input((None, None, 3)), theirs.Conv2D(2, 3)])
+    with pytest.raises(PellucidError, match="any size"):
+        from_keras(model)
+    assert_read(model, (3, 8, 6))
+
+
+class Doubling(theirs.Layer):
+    """A layer of a user's own."""
+
+    def call(self, x):
+        return 2 * x
+
+
+def test_all_that_cannot_be_read_is_named_at_once():
+    x = keras.Input((6, 6, 3))
+    y = theirs.Lambda(lambda v: v + 1, name="shift", output_shape=(6, 6, 3))(x)
+    y = Doubling(name="double")(theirs.Conv2D(2, 3, name="good")(y))
+    y = theirs.UpSampling2D(2, interpolation="lanczos3", name="fine")(y)
+    with pytest.raises(PellucidError, match=r"'shift' .*'double' .*'fine' ") as error:
+        from_keras(keras.Model(x, y))
+    assert "good" not in str(error.value)
+
+
+def test_a_model_that_is_a_program_is_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(PellucidError, match="build it first"):
+        from_keras(Own())
+    with pytest.raises(PellucidError, match="build it first"):
+        from_keras(keras.Sequential([theirs.Dense(2)]))
+
+
+APPLICATIONS = {
+    "MobileNetV2": ((32, 32, 3), {"alpha": 0.35}),
+    "ResNet50": ((32, 32, 3), {}),
+    "VGG16": ((32, 32, 3), {}),
+    "InceptionV3": ((75, 75, 3), {}),
+    "DenseNet121": ((32, 32, 3), {}),
+}
+"""More of them are read than these, which are quick: docs/comparison.md has the list."""
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_the_networks_of_keras_are_read(name):
+    shape, options = APPLICATIONS[name]
+    model = getattr(keras.applications, name)(
+        weights=None, classes=7, input_shape=shape, classifier_activation=None, **options
+    )
+    ours = from_keras(model)
+    x = np.random.default_rng(0).normal(size=(2, *shape)).astype(np.float32)
+    theirs_y = model(x).numpy()
+    bound = 1e-4 * abs(theirs_y).max()
+    np.testing.assert_allclose(ours(channels_first_array(x)), theirs_y, rtol=0, atol=bound)
