@@ -73,7 +73,7 @@ def page(made: Report) -> Page:
     return Page(made.html)
 
 
-SECTIONS = ["learning", "classes", "confusion", "calibration", "mistakes"]
+SECTIONS = ["learning", "classes", "confusion", "calibration", "mistakes", "network"]
 SECTIONS += ["filters", "maps", "gradients", "reproduce"]
 
 
@@ -165,7 +165,7 @@ def test_pictures_are_written_beside_the_page(made: Report, tmp_path: Path) -> N
     files = {file.name for file in (tmp_path / "figures").iterdir()}
     names = {file.rpartition(".")[0] for file in files}
     assert files == {f"{name}.{kind}" for name in names for kind in ("svg", "png")}
-    assert {"curves", "confusion", "scores", "calibration", "mistakes"} <= names
+    assert {"curves", "confusion", "scores", "calibration", "mistakes", "diagram"} <= names
     assert {"filters-conv1", "filters-conv2", "feature-maps-1", "gradient-flow"} <= names
     with Image.open(tmp_path / "figures" / "curves.png") as image:
         assert image.width > 600
@@ -248,6 +248,12 @@ def test_confident_mistakes_are_counted(contents: Contents) -> None:
     evaluation = judged([1, 1, 0], [[0.995, 0.005], [0.9, 0.1], [1, 0]])
     said = told(replace(contents, evaluation=evaluation), "mistakes")
     assert said.startswith("1 of 2 mistakes made while over 99% sure")
+
+
+def test_confidence_that_is_off_both_ways_is_not_called_too_high(contents: Contents) -> None:
+    said = [[0.6, 0.4]] * 5 + [[0.95, 0.05]] * 5  # always right, and then in 3 of 5
+    evaluation = judged([0, 0, 0, 0, 0, 0, 0, 0, 1, 1], said)
+    assert "too high for some" in told(replace(contents, evaluation=evaluation), "calibration")
 
 
 @pytest.mark.parametrize(("first", "found"), [(1e-6, True), (0.1, False)])

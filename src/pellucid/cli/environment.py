@@ -2,7 +2,6 @@
 
 import os
 import platform
-import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -10,23 +9,21 @@ from pathlib import Path
 _CPU = Path("/proc/cpuinfo")
 
 
-def environment(threads: int) -> dict[str, str]:
+def environment(engine: str, threads: int) -> dict[str, str]:
     """Return today's date, the versions and the machine, by what they are called."""
     return {
         "begun": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "versions": ", ".join(_versions()),
+        "versions": ", ".join(_versions(engine)),
         "threads": str(threads),
         "processor": f"{_processor()}, {os.cpu_count()} logical cores",
         "system": platform.platform(terse=True),
     }
 
 
-def _versions() -> list[str]:
-    found = [f"Python {platform.python_version()}"]
-    for package in ("numpy", "numba"):
-        if package in sys.modules:
-            found.append(f"{package} {metadata.version(package)}")
-    return found
+def _versions(engine: str) -> list[str]:
+    packages = ["numpy", "numba"] if engine == "compiled" else ["numpy"]
+    named = [f"{package} {metadata.version(package)}" for package in packages]
+    return [f"Python {platform.python_version()}", *named]
 
 
 def _processor() -> str:

@@ -170,7 +170,7 @@ def train(
         threads=_or(threads, recipe.threads),
         precise=precise,
         reading=options,
-        environment=environment(_or(_or(threads, recipe.threads), granted())),
+        environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),
     )
     parts = Parts.of(splits, config)
     with common.computing(config.engine, config.threads, config.precise):

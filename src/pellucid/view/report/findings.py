@@ -9,6 +9,8 @@ from pellucid.training.diagnosis import diagnosis
 from pellucid.view.report.contents import Contents, Judged
 from pellucid.view.report.words import count, percent
 
+_TREND = 3
+"""Epochs from which on their curves are worth a word."""
 _SURE = 0.99
 """From this probability on, a mistake is called confident."""
 _WEAK = 0.05
@@ -31,7 +33,7 @@ def findings(contents: Contents) -> list[Finding]:
     found: list[Finding] = []
     if contents.evaluation is not None:
         found += _of_results(contents.evaluation)
-    if len(contents.history) > 0:
+    if len(contents.history) >= _TREND:
         found.append(Finding("learning", diagnosis(contents.history)))
     return found + list(_of_gradients(contents))
 
@@ -53,15 +55,7 @@ def _of_results(evaluation: Judged) -> Iterator[Finding]:
         )
     error = evaluation.calibration.error
     if error >= _MISJUDGED:
-        sure = float(evaluation.probabilities.max(axis=1).mean())
-        manner = (
-            "too sure of itself" if sure > evaluation.accuracy else "less sure than it could be"
-        )
-        yield Finding(
-            "calibration",
-            f"The network is {manner}: on average it is {percent(sure, 1)} sure and right in "
-            f"{percent(evaluation.accuracy, 1)} of the cases.",
-        )
+        yield Finding("calibration", _of_confidence(evaluation))
     mistakes = evaluation.mistakes(len(evaluation.labels))
     if sure_ones := int((mistakes.probability >= _SURE).sum()):
         yield Finding(
@@ -69,6 +63,21 @@ def _of_results(evaluation: Judged) -> Iterator[Finding]:
             f"{sure_ones:,} of {count(len(mistakes.index), 'mistake')} made while over "
             f"{_SURE:.0%} sure: look whether these images are labelled right.",
         )
+
+
+def _of_confidence(evaluation: Judged) -> str:
+    sure, right = float(evaluation.probabilities.max(axis=1).mean()), evaluation.accuracy
+    error = evaluation.calibration.error
+    if abs(sure - right) < error / 2:
+        return (
+            f"Its confidence is {percent(error, 1)} off on average: too high for some images, "
+            "too low for others."
+        )
+    manner = "too sure of itself" if sure > right else "less sure than it could be"
+    return (
+        f"The network is {manner}: on average it is {percent(sure, 1)} sure and right in "
+        f"{percent(right, 1)} of the cases."
+    )
 
 
 def most_confused(evaluation: Judged, k: int) -> list[tuple[int, int, int]]:

@@ -1,6 +1,9 @@
-"""What it has learned: its filters, its feature maps."""
+"""What it is and what it has learned: its layers, its filters, its feature maps."""
+
+import math
 
 from pellucid.types import Array
+from pellucid.view.diagram import diagram
 from pellucid.view.feature_maps import feature_maps
 from pellucid.view.filters import filters
 from pellucid.view.report.contents import Contents
@@ -8,11 +11,42 @@ from pellucid.view.report.markup import Html, html
 from pellucid.view.report.pictures import Picture, pixels
 from pellucid.view.report.section import Section, paragraph
 from pellucid.view.report.words import count, sizes
+from pellucid.view.shapes import shapes
 
 _FILTERS = 2
 """Of so many convolutions the kernels are shown: the first looks at images, all others at maps."""
 _MAPS = 12
 """Maps that are shown of each layer."""
+
+
+def structure(contents: Contents) -> Section | None:
+    """Return the network's diagram, and the shapes of what passes through it."""
+    model, shape = contents.model, contents.model.input_shape
+    if shape is None:
+        return None
+    out = model.output_shape((1, *shape))[1:]
+    learned = sum(math.prod(parameter.shape) for parameter in model.parameters())
+    said = (
+        f"{contents.model_name} turns an image of {sizes(shape)} (channels × height × width) into "
+        f"{count(math.prod(out), 'number')}, one for each class, and has "
+        f"{count(learned, 'parameter')}"
+    )
+    solids = Picture(
+        "shapes",
+        shapes(model, shape),
+        f"The shapes of what passes through the network, from {sizes(shape)} to {sizes(out)}.",
+        760,
+    )
+    plan = Picture("diagram", diagram(model, shape), f"Diagram of the network. {said}.", 760)
+    return Section(
+        "network",
+        "The network",
+        (
+            paragraph(f"{said}."),
+            (solids, "What passes through: as high and deep as the image, as thick as channels."),
+            (plan, "Its layers, with the shape of what each gives and how much it learns."),
+        ),
+    )
 
 
 def kernels(contents: Contents) -> Section | None:

@@ -27,6 +27,7 @@ _SECTIONS: tuple[tuple[str, Callable[[Contents], Section | None]], ...] = (
     ("a confusion matrix", results.confusions),
     ("calibration", results.confidence),
     ("mistakes", results.mistakes),
+    ("the network's diagram", network.structure),
     ("filters", network.kernels),
     ("feature maps", network.seen),
     ("gradient flow", learning.gradients),

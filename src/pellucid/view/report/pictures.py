@@ -13,6 +13,8 @@ from pellucid.view.report.markup import Html, html
 
 _DPI = 96
 """Of a page: a figure of an inch takes so many of its pixels."""
+_WIDTHS = (420, 560, 760)
+"""Those that style.css knows as narrowest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +36,10 @@ class Picture:
     def element(self, svg: str, caption: str = "") -> Html:
         """Return it as HTML, given what it is as SVG."""
         width, height = (round(_DPI * side) for side in self.figure.get_size_inches())
+        kind = max((w for w in _WIDTHS if w <= min(self.narrowest, width)), default=0)
         image = html(
             '<img class="{kind}" src="{source}" width="{width}" height="{height}" alt="{alt}">',
-            kind=f"at-least-{self.narrowest}",
+            kind=f"at-least-{kind}",
             source=uri("image/svg+xml", svg.encode()),
             width=width,
             height=height,
