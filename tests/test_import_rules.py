@@ -29,7 +29,7 @@ LEVELS = (
     ("compiled",),
     ("reference",),
     ("initializers", "geometry", "parameter", "preprocessing", "randomness", "workspace"),
-    ("errors", "types", "files", "home", "plain", "remember", "threads"),
+    ("errors", "types", "files", "home", "notebook", "plain", "remember", "threads"),
 )
 """From the top down. A part may import what stands below it."""
 
@@ -37,7 +37,7 @@ FLOOR = LEVELS[-2] + LEVELS[-1]
 """Small modules that may also import one another."""
 
 ASIDE = {
-    "data": {"errors", "types", "randomness", "files", "home", "plain"},
+    "data": {"errors", "types", "randomness", "files", "home", "notebook", "plain"},
     "testing": {"errors", "types", "geometry", "parameter", "randomness", "ops", "layers"},
 }
 """What stands beside the list, and what it may import; only `cli` imports `data`."""
@@ -67,7 +67,7 @@ ON_IMPORT = {
     "cli": {"typer", "rich"},
     "compiled": {"numba", "llvmlite"},
     "estimator": {"sklearn"},
-    "interchange": {"safetensors"},
+    "interchange": {"safetensors", "torch"},  # torch: in what pl.interchange.torch loads when used
     "testing": {"hypothesis"},
     "training": {"safetensors"},
     "view": {"matplotlib"},

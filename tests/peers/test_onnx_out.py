@@ -241,7 +241,7 @@ def test_options_that_the_table_does_not_have(make, shape, path) -> None:
 # Errors
 
 
-class Unwritten(nn.Layer):
+class _Unwritten(nn.Layer):
     """A layer of a user's own, which no table knows."""
 
     def forward(self, x, training=None):
@@ -254,12 +254,12 @@ class Unwritten(nn.Layer):
         return input_shape
 
     def describe(self):
-        return {"type": "Unwritten"}
+        return {"type": "_Unwritten"}
 
 
 def test_all_layers_without_an_onnx_form_are_named_at_once(path) -> None:
-    model = nn.Sequential(a=Unwritten(), b=nn.ReLU(), c=nn.Sequential(Unwritten()))
-    with pytest.raises(PellucidError, match=r"a \(Unwritten\), c\.0 \(Unwritten\)"):
+    model = nn.Sequential(a=_Unwritten(), b=nn.ReLU(), c=nn.Sequential(_Unwritten()))
+    with pytest.raises(PellucidError, match=r"a \(_Unwritten\), c\.0 \(_Unwritten\)"):
         save(model, path, (3,))
     assert not path.exists()
 

@@ -103,7 +103,7 @@ def to_proto(
     graph = Graph(model, WRITERS, _dtype(model))
     inputs = _inputs(model, input_shape, graph)
     x = inputs[0] if len(inputs) == 1 else inputs
-    model.output_shape(x.shape if isinstance(x, Value) else tuple(value.shape for value in x))
+    fitted = model.output_shape(_shapes(x, 1)), model.output_shape(_shapes(x, 2))
     if preprocessing:
         x = _preprocessed(graph, model, x)
     found = graph.layer("", model, x)
@@ -112,12 +112,12 @@ def to_proto(
         helper.make_graph(
             graph.nodes,
             type(model).__name__,
-            [_info(value, graph) for value in inputs],
-            [_info(value, graph) for value in outputs],
+            [_info(value.name, (BATCH, *value.shape[1:]), graph) for value in inputs],
             [
-                numpy_helper.from_array(np.ascontiguousarray(a), k)
-                for k, a in graph.constants.items()
+                _info(value.name, _open_sizes(*shapes), graph)
+                for value, shapes in zip(outputs, _each(*fitted), strict=True)
             ],
+            [numpy_helper.from_array(value, name) for name, value in graph.constants.items()],
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],
         producer_name="pellucid",
@@ -198,8 +198,26 @@ def _named_outputs(
     return (graph.rename(Value(scores, found.shape), "probabilities"),)
 
 
-def _info(value: Value, graph: Graph) -> Any:
+def _shapes(x: Any, batch: int) -> Any:
+    """Return the shape, or the tuple of shapes, of `batch` images."""
+    if isinstance(x, Value):
+        return batch, *x.shape[1:]
+    return tuple(_shapes(value, batch) for value in x)
+
+
+def _each(one: Any, two: Any) -> list[tuple[Shape, Shape]]:
+    """Return for each output its shape for one image and for two."""
+    return [(one, two)] if isinstance(one[0], int) else list(zip(one, two, strict=True))
+
+
+def _open_sizes(one: Shape, two: Shape) -> tuple[int | str | None, ...]:
+    """Return an output's sizes, those left open that grow with the number of images."""
+    first, *rest = (size if size == other else None for size, other in zip(one, two, strict=True))
+    return (BATCH if (one[0], two[0]) == (1, 2) else first), *rest
+
+
+def _info(name: str, sizes: tuple[int | str | None, ...], graph: Graph) -> Any:
     from onnx import helper
 
     kind = helper.np_dtype_to_tensor_dtype(graph.dtype)
-    return helper.make_tensor_value_info(value.name, kind, [BATCH, *value.shape[1:]])
+    return helper.make_tensor_value_info(name, kind, sizes)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pellucid.interchange.onnx.writer import (
     activation,
+    arithmetic,
     combinators,
     convolution,
     normalization,
@@ -19,6 +20,7 @@ WRITERS: Mapping[type[Layer], Write] = {
     **normalization.WRITERS,
     **activation.WRITERS,
     **shape.WRITERS,
+    **arithmetic.WRITERS,
     **combinators.WRITERS,
 }
 """What writes each type of layer. A new layer gets its line in the table of its family."""

@@ -8,7 +8,7 @@ from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
 from pellucid.layers import Layer
 
 
-def _operator(name: str, **attributes: Callable[[Any], Any]) -> Write:
+def operator(name: str, **attributes: Callable[[Any], Any]) -> Write:
     """Return what writes one node, its attributes read from the layer."""
 
     def write(graph: Graph, path: str, layer: Layer, x: Value) -> str:
@@ -49,18 +49,23 @@ def _prelu(graph: Graph, path: str, layer: nn.PReLU, x: Value) -> str:
 
 
 WRITERS: Mapping[type[Layer], Write] = {
-    nn.ReLU: _operator("Relu"),
+    nn.ReLU: operator("Relu"),
     nn.ReLU6: _relu6,
-    nn.LeakyReLU: _operator("LeakyRelu", alpha=lambda layer: float(layer.negative_slope)),
+    nn.LeakyReLU: operator("LeakyRelu", alpha=lambda layer: float(layer.negative_slope)),
     nn.PReLU: _prelu,
-    nn.ELU: _operator("Elu", alpha=lambda layer: float(layer.alpha)),
-    nn.SELU: _operator("Selu"),
-    nn.GELU: _operator("Gelu", approximate=lambda layer: layer.approximate),
+    nn.ELU: operator("Elu", alpha=lambda layer: float(layer.alpha)),
+    nn.SELU: operator("Selu"),
+    nn.GELU: operator("Gelu", approximate=lambda layer: layer.approximate),
     nn.SiLU: _silu,
-    nn.Hardswish: _operator("HardSwish"),
+    nn.Hardswish: operator("HardSwish"),
     nn.Softplus: _softplus,
-    nn.Sigmoid: _operator("Sigmoid"),
-    nn.Tanh: _operator("Tanh"),
-    nn.Softmax: _operator("Softmax", axis=lambda layer: layer.dim),
-    nn.LogSoftmax: _operator("LogSoftmax", axis=lambda layer: layer.dim),
+    nn.Sigmoid: operator("Sigmoid"),
+    nn.Tanh: operator("Tanh"),
+    nn.Softmax: operator("Softmax", axis=lambda layer: layer.dim),
+    nn.LogSoftmax: operator("LogSoftmax", axis=lambda layer: layer.dim),
+    nn.HardSigmoid: operator(
+        "HardSigmoid", alpha=lambda layer: float(layer.alpha), beta=lambda layer: float(layer.beta)
+    ),
+    nn.Softsign: operator("Softsign"),
+    nn.ThresholdedReLU: operator("ThresholdedRelu", alpha=lambda layer: float(layer.alpha)),
 }

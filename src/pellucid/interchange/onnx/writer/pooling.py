@@ -37,7 +37,12 @@ def _max_pool2d(graph: Graph, path: str, layer: MaxPool2d, x: Value) -> str:
 def _avg_pool2d(graph: Graph, path: str, layer: AvgPool2d, x: Value) -> str:
     """Write the mean; what `ceil_mode` adds at the end is padding, which is never counted."""
     window = pooling_window(
-        x.shape, layer.kernel_size, layer.stride, layer.padding, ceil_mode=layer.ceil_mode
+        x.shape,
+        layer.kernel_size,
+        layer.stride,
+        layer.padding,
+        layer.dilation,
+        layer.ceil_mode,
     )
     counted = layer.count_include_pad and any(window.extra)
     mean = graph.node(
@@ -48,6 +53,7 @@ def _avg_pool2d(graph: Graph, path: str, layer: AvgPool2d, x: Value) -> str:
         kernel_shape=window.kernel,
         strides=window.stride,
         pads=pads(_with_extra(window)),
+        dilations=window.dilation,
         count_include_pad=int(layer.count_include_pad),
     )
     if not counted:
@@ -67,7 +73,7 @@ def _share_of_extra(window: Window) -> Array:
     height, width = window.padded_size
     after = [(0, 0), (0, 0), (0, bottom), (0, right)]
     counted = np.pad(np.ones((1, 1, height - bottom, width - right)), after)
-    return 1 / ops.avg_pool2d(counted, window.kernel, window.stride)
+    return 1 / ops.avg_pool2d(counted, window.kernel, window.stride, dilation=window.dilation)
 
 
 def _adaptive_avg_pool2d(

@@ -1,14 +1,16 @@
-"""Layers that change the shape, or in inference nothing; and those that join several values."""
+"""Layers that put values elsewhere, or in inference do nothing."""
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from pellucid import layers as nn
+from pellucid.interchange.onnx.writer.activation import operator
 from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
-from pellucid.layers import Add, Cat, Dropout, Dropout2d, Flatten, Identity, Layer, Multiply
+from pellucid.layers import Layer
 
 
-def _flatten(graph: Graph, path: str, layer: Flatten, x: Value) -> str:
+def _flatten(graph: Graph, path: str, layer: nn.Flatten, x: Value) -> str:
     axes = range(len(x.shape))
     start, end = axes[layer.start_dim], axes[layer.end_dim]
     if start == 1 and end == axes[-1]:
@@ -23,24 +25,49 @@ def _nothing(graph: Graph, path: str, layer: Layer, x: Value) -> str:
     return x.name
 
 
-def _add(graph: Graph, path: str, layer: Add, x: tuple[Value, ...]) -> str:
-    return graph.node("Add" if len(x) == 2 else "Sum", path, [value.name for value in x])
+def _reshape(graph: Graph, path: str, layer: nn.Reshape, x: Value) -> str:
+    shape = graph.constant(path, "shape", layer.shape, np.int64)
+    return graph.node("Reshape", path, [x.name, shape])
 
 
-def _multiply(graph: Graph, path: str, layer: Multiply, x: tuple[Value, ...]) -> str:
-    return graph.node("Mul", path, [value.name for value in x])
+def _slice(graph: Graph, path: str, layer: nn.Slice, x: Value) -> str:
+    """Write `Slice`; ONNX has no way to leave an end open, and goes as far as there is."""
+    forward = layer.step > 0
+    start = (0 if forward else _FAR) if layer.start is None else layer.start
+    stop = (_FAR if forward else -_FAR) if layer.stop is None else layer.stop
+    numbers = {"start": start, "stop": stop, "axis": layer.axis, "step": layer.step}
+    names = [graph.constant(path, part, [number], np.int64) for part, number in numbers.items()]
+    return graph.node("Slice", path, [x.name, *names])
 
 
-def _cat(graph: Graph, path: str, layer: Cat, x: tuple[Value, ...]) -> str:
-    return graph.node("Concat", path, [value.name for value in x], axis=layer.axis)
+_FAR = 2**31 - 1
+
+
+def _take(graph: Graph, path: str, layer: nn.Take, x: Value) -> str:
+    indices = graph.constant(path, "indices", layer.indices, np.int64)
+    return graph.node("Gather", path, [x.name, indices], axis=layer.axis)
+
+
+def _expand(graph: Graph, path: str, layer: nn.Expand, x: Value) -> str:
+    sizes = [1 if size == -1 else size for size in layer.shape]  # 1 keeps what is there
+    return graph.node("Expand", path, [x.name, graph.constant(path, "shape", sizes, np.int64)])
+
+
+def _pad(graph: Graph, path: str, layer: nn.Pad, x: Value) -> str:
+    before, behind = zip(*layer.padding, strict=True)
+    amounts = graph.constant(path, "pads", [*before, *behind], np.int64)
+    return graph.node("Pad", path, [x.name, amounts, graph.constant(path, "value", layer.value)])
 
 
 WRITERS: Mapping[type[Layer], Write] = {
-    Flatten: _flatten,
-    Identity: _nothing,
-    Dropout: _nothing,
-    Dropout2d: _nothing,
-    Add: _add,
-    Multiply: _multiply,
-    Cat: _cat,
+    nn.Flatten: _flatten,
+    nn.Identity: _nothing,
+    nn.Dropout: _nothing,
+    nn.Dropout2d: _nothing,
+    nn.Reshape: _reshape,
+    nn.Permute: operator("Transpose", perm=lambda layer: layer.dims),
+    nn.Slice: _slice,
+    nn.Take: _take,
+    nn.Expand: _expand,
+    nn.Pad: _pad,
 }

@@ -1,0 +1,135 @@
+"""PyTorch's arithmetic as layers of ours: between values, with numbers, with learned values."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+from torch.nn import Parameter
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.interchange.torch.values import Use, Wire, take
+from pellucid.layers import Layer
+
+
+def _add(a: Any, b: Any, *, alpha: float = 1) -> Any:
+    b = _scaled(b, alpha)
+    if isinstance(a, Use | Wire) and isinstance(b, Use | Wire):
+        return Use(_sum_layer(a, b), a, b)
+    x, other = _value_first(a, b)
+    if isinstance(other, Tensor):
+        return Use(take(nn.Shift(_shape(other)), {"bias": other.reshape(_shape(other))}), x)
+    return Use(nn.Affine(shift=float(other)), x)
+
+
+def _sum_layer(a: Any, b: Any) -> Layer:
+    same = isinstance(a, Use) or isinstance(b, Use) or None in (a.shape, b.shape)
+    return nn.Add() if same or a.shape == b.shape else nn.BroadcastAdd()
+
+
+def _subtract(a: Any, b: Any, *, alpha: float = 1) -> Any:
+    if isinstance(a, Wire) and isinstance(b, Wire) and alpha == 1:
+        return Use(nn.Subtract(), a, b)
+    return _add(a, _scaled(b, -alpha))
+
+
+def _scaled(x: Any, factor: float) -> Any:
+    if factor == 1:
+        return x
+    return Use(nn.Affine(scale=float(factor)), x) if isinstance(x, Wire) else x * factor
+
+
+def _multiply(a: Any, b: Any) -> Any:
+    if isinstance(a, Wire) and isinstance(b, Wire):
+        return Use(nn.Multiply(), a, b)
+    x, other = _value_first(a, b)
+    if isinstance(other, Tensor):
+        return Use(take(nn.Scale(_shape(other)), {"weight": other.reshape(_shape(other))}), x)
+    return Use(nn.Affine(scale=float(other)), x)
+
+
+def _divide(a: Any, b: Any, *, rounding_mode: None = None) -> Any:
+    if rounding_mode is not None:
+        raise PellucidError("the argument rounding_mode has no counterpart")
+    if isinstance(a, Wire) and isinstance(b, Wire):
+        return Use(nn.Divide(), a, b)
+    if isinstance(a, Wire) and isinstance(b, int | float):
+        return Use(nn.Affine(scale=1 / b), a)
+    if isinstance(a, int | float):
+        return Use(nn.Affine(scale=float(a)), Use(nn.Power(-1.0), b))
+    raise PellucidError("it divides by values of the module's own")
+
+
+def _value_first(a: Any, b: Any) -> tuple[Any, Any]:
+    """Return the value that passes, then the number or the values that the module has."""
+    x, other = (a, b) if isinstance(a, Wire | Use) else (b, a)
+    if isinstance(other, Tensor) and not isinstance(other, Parameter):
+        raise PellucidError(
+            "it computes with a buffer or a constant array, which would be learned here"
+        )
+    if not isinstance(other, Tensor | int | float):
+        raise PellucidError(f"it computes with {other!r}")
+    return x, other
+
+
+def _shape(tensor: Tensor) -> tuple[int, ...]:
+    """Return the shape without the leading axes of size 1, which are repeated anyway."""
+    sizes = list(tensor.shape) or [1]
+    while len(sizes) > 1 and sizes[0] == 1:
+        sizes.pop(0)
+    return tuple(sizes)
+
+
+def _clamp(x: Wire, min: float | None = None, max: float | None = None) -> Use:  # noqa: A002
+    limits = {"low": min, "high": max}
+    given = {name: float(limit) for name, limit in limits.items() if limit is not None}
+    return Use(nn.Clip(**given), x)
+
+
+def _of_pair(make: Callable[[], Layer]) -> Callable[[Wire, Wire], Use]:
+    def use(a: Wire, b: Wire) -> Use:
+        if not (isinstance(a, Wire) and isinstance(b, Wire)):
+            raise PellucidError("it computes with something other than two values")
+        return Use(make(), a, b)
+
+    return use
+
+
+def _reduction(make: Callable[..., Layer]) -> Callable[..., Use]:
+    def use(x: Wire, dim: Any = None, keepdim: bool = False, *, dtype: None = None) -> Use:
+        if dim is None or dtype is not None:
+            raise PellucidError("it needs dim, and no dtype")
+        return Use(make((dim,) if isinstance(dim, int) else tuple(dim), keepdim), x)
+
+    return use
+
+
+ARITHMETIC: Mapping[str, Callable[..., Any]] = {
+    "add": _add,
+    "add_": _add,
+    "iadd": _add,
+    "sub": _subtract,
+    "mul": _multiply,
+    "mul_": _multiply,
+    "imul": _multiply,
+    "div": _divide,
+    "truediv": _divide,
+    "neg": lambda x: Use(nn.Affine(scale=-1.0), x),
+    "pow": lambda x, exponent: Use(nn.Power(float(exponent)), x),
+    "square": lambda x: Use(nn.Power(2.0), x),
+    "sqrt": lambda x: Use(nn.Power(0.5), x),
+    "rsqrt": lambda x: Use(nn.Power(-0.5), x),
+    "reciprocal": lambda x: Use(nn.Power(-1.0), x),
+    "exp": lambda x: Use(nn.Exp(), x),
+    "erf": lambda x: Use(nn.Erf(), x),
+    "abs": lambda x: Use(nn.Abs(), x),
+    "clamp": _clamp,
+    "clip": _clamp,
+    "maximum": _of_pair(nn.Maximum),
+    "minimum": _of_pair(nn.Minimum),
+    "matmul": _of_pair(nn.MatMul),
+    "bmm": _of_pair(nn.MatMul),
+    "sum": _reduction(nn.ReduceSum),
+    "mean": _reduction(nn.ReduceMean),
+    "amax": _reduction(nn.ReduceMax),
+}

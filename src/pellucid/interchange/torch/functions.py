@@ -1,0 +1,200 @@
+"""What PyTorch's functions and methods are as layers of ours: a table, by name.
+
+Each entry has the parameters of PyTorch's function, so that arguments go where PyTorch puts them.
+It returns the `Use` of a layer, several uses, a value as it is, or numbers.
+"""
+
+import operator
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.interchange.torch.arithmetic import ARITHMETIC
+from pellucid.interchange.torch.rearranging import REARRANGING
+from pellucid.interchange.torch.values import Use, Wire, take
+from pellucid.layers import Layer
+
+
+def _of_one(make: Callable[..., Layer]) -> Callable[..., Use]:
+    """Return the use of a layer that takes the arguments that PyTorch's function takes."""
+
+    def use(x: Wire, *arguments: Any, inplace: bool = False, **options: Any) -> Use:
+        return Use(make(*arguments, **options), x)
+
+    return use
+
+
+def _softmax(make: Callable[[int], Layer]) -> Callable[..., Use]:
+    def use(x: Wire, dim: int, _stacklevel: int = 3, dtype: None = None) -> Use:
+        _must(dtype is None, "dtype")
+        return Use(make(dim), x)
+
+    return use
+
+
+def _dropout(make: Callable[[float], Layer]) -> Callable[..., Use]:
+    def use(x: Wire, p: float = 0.5, training: bool = True, inplace: bool = False) -> Use:
+        return Use(make(p), x)  # `training` is in inference what the module's mode was
+
+    return use
+
+
+def _threshold(x: Wire, threshold: float, value: float, inplace: bool = False) -> Use:
+    _must(value == 0, "value")
+    return Use(nn.ThresholdedReLU(threshold), x)
+
+
+def _prelu(x: Wire, weight: Tensor) -> Use:
+    return Use(take(nn.PReLU(weight.numel()), {"weight": weight}), x)
+
+
+def _max_pool2d(
+    x: Wire,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Use:
+    _must(not return_indices, "return_indices")
+    layer = nn.MaxPool2d(kernel_size, stride or None, padding, dilation, ceil_mode)
+    return Use(layer, x)
+
+
+def _avg_pool2d(
+    x: Wire,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: None = None,
+) -> Use:
+    _must(divisor_override is None, "divisor_override")
+    layer = nn.AvgPool2d(kernel_size, stride or None, padding, ceil_mode, count_include_pad)
+    return Use(layer, x)
+
+
+def _interpolate(
+    x: Wire,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Use:
+    _must(not recompute_scale_factor, "recompute_scale_factor")
+    _must(not antialias, "antialias")
+    size, factor = (tuple(v) if isinstance(v, list) else v for v in (size, scale_factor))
+    return Use(nn.Upsample(size, factor, mode, bool(align_corners)), x)
+
+
+def _conv2d(
+    x: Wire,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Use:
+    F, C, KH, KW = weight.shape
+    kernel, learned = (KH, KW), bias is not None
+    layer = nn.Conv2d(C * groups, F, kernel, stride, padding, dilation, groups, learned)
+    return Use(take(layer, {"weight": weight, "bias": bias}), x)
+
+
+def _linear(x: Wire, weight: Tensor, bias: Tensor | None = None) -> Use:
+    outputs, inputs = weight.shape
+    layer = nn.Linear(inputs, outputs, bias is not None)
+    return Use(take(layer, {"weight": weight, "bias": bias}), x)
+
+
+def _layer_norm(
+    x: Wire,
+    normalized_shape: Any,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Use:
+    _must(weight is not None or bias is None, "bias, without a weight,")
+    shape, learned = tuple(normalized_shape), weight is not None
+    layer = nn.LayerNorm(shape, eps, learned, bias is not None)
+    return Use(take(layer, {"weight": weight, "bias": bias}), x)
+
+
+def _must(holds: bool, argument: str) -> None:
+    if not holds:
+        raise PellucidError(f"the argument {argument} has no counterpart")
+
+
+_READERS: Mapping[str, Callable[..., Any]] = {
+    **ARITHMETIC,
+    **REARRANGING,
+    "relu": _of_one(nn.ReLU),
+    "relu_": _of_one(nn.ReLU),
+    "relu6": _of_one(nn.ReLU6),
+    "leaky_relu": _of_one(nn.LeakyReLU),
+    "elu": _of_one(nn.ELU),
+    "selu": _of_one(nn.SELU),
+    "gelu": _of_one(nn.GELU),
+    "silu": _of_one(nn.SiLU),
+    "hardswish": _of_one(nn.Hardswish),
+    "hardsigmoid": _of_one(nn.HardSigmoid),
+    "hardtanh": lambda x, min_val=-1.0, max_val=1.0, inplace=False: Use(
+        nn.Clip(min_val, max_val), x
+    ),
+    "softplus": _of_one(nn.Softplus),
+    "softsign": _of_one(nn.Softsign),
+    "threshold": _threshold,
+    "prelu": _prelu,
+    "sigmoid": _of_one(nn.Sigmoid),
+    "tanh": _of_one(nn.Tanh),
+    "softmax": _softmax(nn.Softmax),
+    "log_softmax": _softmax(nn.LogSoftmax),
+    "dropout": _dropout(nn.Dropout),
+    "dropout2d": _dropout(nn.Dropout2d),
+    "max_pool2d": _max_pool2d,
+    "avg_pool2d": _avg_pool2d,
+    "adaptive_avg_pool2d": lambda x, output_size: Use(nn.AdaptiveAvgPool2d(_pair(output_size)), x),
+    "adaptive_max_pool2d": lambda x, output_size: Use(nn.AdaptiveMaxPool2d(_pair(output_size)), x),
+    "local_response_norm": _of_one(nn.LocalResponseNorm),
+    "interpolate": _interpolate,
+    "conv2d": _conv2d,
+    "linear": _linear,
+    "layer_norm": _layer_norm,
+}
+"""By PyTorch's name of the function, of the method, or of Python's operator."""
+
+
+def _pair(size: Any) -> Any:
+    return tuple(size) if isinstance(size, list) else size
+
+
+def reader_of(target: Any) -> Callable[..., Any] | None:
+    """Return the entry for a method's name, or for a function."""
+    return _READERS.get(target if isinstance(target, str) else _NAMES.get(target, ""))
+
+
+_NAMES: Mapping[Any, str] = {getattr: "getattr"} | {
+    getattr(home, name): name
+    for home in (operator, torch, functional)
+    for name in _READERS
+    if hasattr(home, name)
+}
+"""The functions that PyTorch and Python have under these names."""
+
+
+def name_of(target: Any) -> str:
+    """Return what people call a method or function."""
+    if isinstance(target, str):
+        return target
+    home = getattr(target, "__module__", None) or "torch"
+    return f"{home}.{_NAMES.get(target) or target.__name__}"

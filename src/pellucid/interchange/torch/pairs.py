@@ -1,0 +1,241 @@
+"""Which layer of ``torch.nn`` is which of ours: said once, for both directions."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch.nn
+
+from pellucid import layers as nn
+from pellucid.geometry import resolve_padding
+from pellucid.layers import Layer
+from pellucid.parameter import Parameter
+
+
+class NotPaired(LookupError):  # noqa: N818  # it never leaves this module
+    """A value of ours has no counterpart, such as padding that differs by side."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A layer of ours and one of ``torch.nn`` that compute the same.
+
+    Attributes
+    ----------
+    ours, theirs
+        The two; `theirs` by its name in ``torch.nn``.
+    arguments
+        Ours by name, with the name of theirs where it differs: ``"dim"`` or ``"alpha=threshold"``.
+    if_ours, if_theirs
+        Arguments that only one of them has, or that have to have this value for the two to be
+        equal. Those of theirs are given when it is built.
+    convert
+        For some arguments, our value to theirs and theirs to ours.
+    """
+
+    ours: type[Layer]
+    theirs: str
+    arguments: str = ""
+    if_ours: Mapping[str, Any] = field(default_factory=dict)
+    if_theirs: Mapping[str, Any] = field(default_factory=dict)
+    convert: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = field(
+        default_factory=dict
+    )
+
+    def module(self, layer: Layer) -> torch.nn.Module | None:
+        """Return the module that is equal to `layer`, its values still missing, if there is one."""
+        if any(getattr(layer, name) != value for name, value in self.if_ours.items()):
+            return None
+        make: Callable[..., torch.nn.Module] = getattr(torch.nn, self.theirs)
+        try:
+            given = {theirs: self._to(ours, getattr(layer, ours)) for ours, theirs in self._names()}
+            with torch.device("meta"):  # neither memory nor random numbers for values to come
+                return make(**given, **self.if_theirs)
+        except (NotPaired, ValueError):  # PyTorch's own for what it does not have
+            return None
+
+    def layer(self, module: torch.nn.Module) -> Layer | None:
+        """Return our layer that is equal to `module`, its values still missing, if there is one."""
+        for name, value in self.if_theirs.items():
+            if getattr(module, name) != value:
+                return None
+        given = {ours: self._back(ours, getattr(module, theirs)) for ours, theirs in self._names()}
+        if "kernel_size" in given and given.get("stride") == given["kernel_size"]:
+            given.pop("stride")  # it is the kernel's size, where nobody says otherwise
+        return self.ours(**given, **self.if_ours)
+
+    def _names(self) -> Iterator[tuple[str, str]]:
+        for argument in self.arguments.split():
+            ours, _, theirs = argument.partition("=")
+            yield ours, theirs or ours
+
+    def _to(self, name: str, value: Any) -> Any:
+        if name in self.convert:
+            return self.convert[name][0](value)
+        if name == "bias":
+            return isinstance(value, Parameter)
+        return _even(value) if name == "padding" else value
+
+    def _back(self, name: str, value: Any) -> Any:
+        if name in self.convert:
+            return self.convert[name][1](value)
+        if name == "bias":
+            return value is not None
+        return _one_if_equal(value) if name in _PER_DIRECTION else value
+
+
+_PER_DIRECTION = [
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "output_padding",
+    "output_size",
+    "scale_factor",
+]
+
+
+def _even(padding: Any) -> Any:
+    """Return (vertical, horizontal), which is all that PyTorch's layers have."""
+    if isinstance(padding, str):
+        return padding
+    (top, bottom), (left, right) = resolve_padding(padding, (1, 1), (1, 1), (1, 1), (1, 1))
+    if (top, left) != (bottom, right):
+        raise NotPaired
+    return top, left
+
+
+def _without_same(padding: Any) -> Any:
+    """Return padding in numbers, for those that take it in no other way."""
+    if padding == "same":
+        raise NotPaired
+    return _even(0 if padding == "valid" else padding)
+
+
+def _one_if_equal(value: Any) -> Any:
+    """Return a number for two equal ones."""
+    both = isinstance(value, tuple) and len(set(value)) == 1 and value[0] is not None
+    return value[0] if both else value
+
+
+def _around(padding: Any) -> tuple[int, int, int, int]:
+    (top, bottom), (left, right) = resolve_padding(padding, (1, 1), (1, 1), (1, 1), (1, 1))
+    return left, right, top, bottom
+
+
+def _sides(padding: tuple[int, int, int, int]) -> Any:
+    left, right, top, bottom = padding
+    return (top, bottom), (left, right)
+
+
+_IN_NUMBERS = {"padding": (_without_same, _one_if_equal)}
+_AROUND = {"padding": (_around, _sides)}
+_SIZES = "in_channels out_channels kernel_size stride padding dilation groups bias"
+_STATISTICS = "num_features eps momentum affine track_running_stats"
+
+
+def _if_aligned(aligned: bool) -> bool | None:
+    return aligned or None
+
+
+PAIRS = (
+    Pair(nn.Conv2d, "Conv2d", f"{_SIZES} padding_mode", if_ours={"flip_kernel": False}),
+    Pair(
+        nn.ConvTranspose2d,
+        "ConvTranspose2d",
+        f"{_SIZES} output_padding",
+        if_ours={"flip_kernel": False},
+        if_theirs={"padding_mode": "zeros"},
+        convert=_IN_NUMBERS,
+    ),
+    Pair(nn.Linear, "Linear", "in_features out_features bias"),
+    Pair(
+        nn.MaxPool2d,
+        "MaxPool2d",
+        "kernel_size stride padding dilation ceil_mode",
+        if_theirs={"return_indices": False},
+        convert=_IN_NUMBERS,
+    ),
+    Pair(
+        nn.AvgPool2d,
+        "AvgPool2d",
+        "kernel_size stride padding ceil_mode count_include_pad",
+        if_ours={"dilation": 1},
+        if_theirs={"divisor_override": None},
+        convert=_IN_NUMBERS,
+    ),
+    Pair(nn.AdaptiveAvgPool2d, "AdaptiveAvgPool2d", "output_size"),
+    Pair(
+        nn.AdaptiveMaxPool2d,
+        "AdaptiveMaxPool2d",
+        "output_size",
+        if_theirs={"return_indices": False},
+    ),
+    Pair(nn.GlobalAvgPool2d, "AdaptiveAvgPool2d", if_theirs={"output_size": 1}),
+    Pair(nn.BatchNorm1d, "BatchNorm1d", _STATISTICS),
+    Pair(nn.BatchNorm2d, "BatchNorm2d", _STATISTICS),
+    Pair(nn.InstanceNorm2d, "InstanceNorm2d", _STATISTICS),
+    Pair(nn.LayerNorm, "LayerNorm", "normalized_shape eps elementwise_affine bias"),
+    Pair(nn.GroupNorm, "GroupNorm", "num_groups num_channels eps affine"),
+    Pair(nn.LocalResponseNorm, "LocalResponseNorm", "size alpha beta k"),
+    Pair(nn.ReLU, "ReLU"),
+    Pair(nn.ReLU6, "ReLU6"),
+    Pair(nn.LeakyReLU, "LeakyReLU", "negative_slope"),
+    Pair(nn.PReLU, "PReLU", "num_parameters init"),
+    Pair(nn.ELU, "ELU", "alpha"),
+    Pair(nn.SELU, "SELU"),
+    Pair(nn.GELU, "GELU", "approximate"),
+    Pair(nn.SiLU, "SiLU"),
+    Pair(nn.Hardswish, "Hardswish"),
+    Pair(nn.Softplus, "Softplus", "beta threshold"),
+    Pair(nn.Sigmoid, "Sigmoid"),
+    Pair(nn.Tanh, "Tanh"),
+    Pair(nn.Softmax, "Softmax", "dim"),
+    Pair(nn.Softmax, "Softmax2d", if_ours={"dim": 1}),
+    Pair(nn.LogSoftmax, "LogSoftmax", "dim"),
+    Pair(nn.HardSigmoid, "Hardsigmoid", if_ours={"alpha": 1 / 6, "beta": 0.5}),
+    Pair(nn.Softsign, "Softsign"),
+    Pair(nn.ThresholdedReLU, "Threshold", "alpha=threshold", if_theirs={"value": 0}),
+    Pair(nn.Clip, "Hardtanh", "low=min_val high=max_val"),
+    Pair(nn.Dropout, "Dropout", "p"),
+    Pair(nn.Dropout2d, "Dropout2d", "p"),
+    Pair(nn.Flatten, "Flatten", "start_dim end_dim"),
+    Pair(nn.Identity, "Identity"),
+    Pair(
+        nn.Upsample,
+        "Upsample",
+        "size scale_factor mode align_corners",
+        if_theirs={"recompute_scale_factor": None},
+        convert={"align_corners": (_if_aligned, bool)},
+    ),
+    Pair(nn.Pad2d, "ZeroPad2d", "padding", if_ours={"mode": "zeros"}, convert=_AROUND),
+    Pair(nn.Pad2d, "ConstantPad2d", "padding value", if_ours={"mode": "constant"}, convert=_AROUND),
+    Pair(nn.Pad2d, "ReflectionPad2d", "padding", if_ours={"mode": "reflect"}, convert=_AROUND),
+    Pair(nn.Pad2d, "ReplicationPad2d", "padding", if_ours={"mode": "replicate"}, convert=_AROUND),
+    Pair(nn.Pad2d, "CircularPad2d", "padding", if_ours={"mode": "circular"}, convert=_AROUND),
+)
+"""Where a layer stands in several lines, the first that fits is taken."""
+
+
+def module_of(layer: Layer) -> torch.nn.Module | None:
+    """Return the module of ``torch.nn`` that is equal to `layer`, if there is one."""
+    modules = (pair.module(layer) for pair in PAIRS if pair.ours is type(layer))
+    return next((module for module in modules if module is not None), None)
+
+
+def layer_of(module: torch.nn.Module) -> Layer | None:
+    """Return our layer that is equal to `module`, if there is one."""
+    kind = kind_of(module)
+    layers = (pair.layer(module) for pair in PAIRS if pair.theirs == kind)
+    return next((layer for layer in layers if layer is not None), None)
+
+
+def kind_of(module: torch.nn.Module) -> str | None:
+    """Return the name in `PAIRS` of its class, or of the class whose `forward` it has."""
+    for kind in type(module).__mro__:
+        if kind.__name__ in _NAMES and kind is getattr(torch.nn, kind.__name__):
+            return kind.__name__ if type(module).forward is kind.forward else None
+    return None
+
+
+_NAMES = frozenset(pair.theirs for pair in PAIRS)

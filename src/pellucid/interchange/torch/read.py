@@ -1,0 +1,119 @@
+"""From PyTorch's modules to our layers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.interchange.torch import modules
+from pellucid.interchange.torch.pairs import layer_of
+from pellucid.interchange.torch.trace import Reading, traced
+from pellucid.interchange.torch.values import take
+from pellucid.layers import Layer
+from pellucid.layers.base import join
+from pellucid.types import Shape
+
+
+def read(module: torch.nn.Module, input_shape: Shape | None) -> Layer:
+    """Return the layer that is equal to `module`, or say all that cannot be read."""
+    reader = _Reader()
+    layer = reader.layer("", module, None if input_shape is None else (1, *input_shape))
+    if layer is None or reader.problems:
+        raise PellucidError("the module cannot be read: " + "; ".join(reader.problems))
+    layer.input_shape = input_shape
+    return layer
+
+
+class _Reader(Reading):
+    """Reads each module once, wherever it stands, and gathers what cannot be read."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self._layers: dict[int, Layer] = {}
+
+    def layer(
+        self, path: str, module: torch.nn.Module, shape: Any, inputs: int = 1
+    ) -> Layer | None:
+        """Return the layer for the module at `path`, or None where it cannot be read.
+
+        `shape` is that of its input for one image, a tuple of shapes, or None where not known.
+        """
+        if id(module) in self._layers:
+            return self._layers[id(module)]
+        try:
+            layer = self._new(path, module, shape, inputs)
+        except (PellucidError, TypeError) as error:
+            self.say(path, module, str(error))
+            return None
+        if layer is not None:
+            self._layers[id(module)] = layer
+        return layer
+
+    def say(self, path: str, module: torch.nn.Module, problem: str) -> None:
+        """Note what cannot be read, and where."""
+        where = f"{path} ({type(module).__name__})" if path else type(module).__name__
+        self.problems.append(f"{where}: {problem}")
+
+    def _new(self, path: str, module: torch.nn.Module, shape: Any, inputs: int) -> Layer | None:
+        if module._forward_hooks or module._forward_pre_hooks:
+            raise PellucidError("it has hooks, which change what it computes")
+        leaf = module.layer if isinstance(module, modules.Function) else layer_of(module)
+        if leaf is not None:
+            layer = nn.build(leaf.describe())
+            return take(layer, {name: getattr(module, name) for name, _ in layer.named_state()})
+        if type(module) in _JOINED:
+            return _JOINED[type(module)](self, path, module, shape)
+        if type(module).forward is torch.nn.Sequential.forward:
+            return self.sequential(path, module._modules, shape)
+        if type(module).__module__.startswith("torch.nn."):
+            raise PellucidError("there is no such layer here, or not with these arguments")
+        return traced(self, path, module, shape, inputs)
+
+    def sequential(
+        self, path: str, inside: Mapping[str, torch.nn.Module | None], shape: Any
+    ) -> Layer | None:
+        """Read modules that run one after the other."""
+        layers = {}
+        for name, module in inside.items():
+            layer = self.layer(join(path, name), module or torch.nn.Identity(), shape)
+            shape = None if layer is None or shape is None else layer.output_shape(shape)
+            layers[name] = layer
+        return nn.Sequential({name: layer for name, layer in layers.items() if layer is not None})
+
+    def inside(self, path: str, module: modules.Joined, shape: Any) -> dict[str, Layer]:
+        """Read all that one of our own modules joins."""
+        read = {
+            name: self.layer(join(path, name), child, shape)
+            for name, child in module.inside.items()
+        }
+        return {name: layer for name, layer in read.items() if layer is not None}
+
+
+def _residual(reader: _Reader, path: str, module: modules.Residual, shape: Any) -> Layer | None:
+    layers = reader.inside(path, module, shape)
+    if "" not in layers:
+        return None
+    return nn.Residual(layers[""], layers.get("downsample"), layers.get("activation"))
+
+
+def _graph(reader: _Reader, path: str, module: modules.Graph, shape: Any) -> Layer | None:
+    layers = reader.inside(path, module, None)
+    if layers.keys() != module.inside.keys():
+        return None
+    nodes = {name: (layers[name], read) for name, read in module.reads.items()}
+    outputs = module.outputs[0] if module.single_output else module.outputs
+    return nn.Graph(nodes, outputs, module.inputs)
+
+
+_JOINED: Mapping[type[torch.nn.Module], Callable[..., Layer | None]] = {
+    modules.Chain: lambda reader, path, module, shape: reader.sequential(
+        path, module.inside, shape
+    ),
+    modules.Residual: _residual,
+    modules.Concat: lambda reader, path, module, shape: nn.Concat(
+        reader.inside(path, module, shape)
+    ),
+    modules.Graph: _graph,
+}

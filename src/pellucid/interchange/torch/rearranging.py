@@ -1,0 +1,151 @@
+"""PyTorch's functions that put values elsewhere, or ask for sizes, as layers of ours."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.interchange.torch.values import BATCH, Sizes, Use, Wire
+
+
+def _size(x: Wire, dim: int | None = None) -> Any:
+    return Sizes(x) if dim is None else Sizes(x)[dim]
+
+
+def _getattr(x: Wire, name: str) -> Sizes:
+    if name != "shape":
+        raise PellucidError(f"it reads the attribute {name} of a value")
+    return Sizes(x)
+
+
+def _flatten(x: Wire, start_dim: int = 0, end_dim: int = -1) -> Use:
+    return Use(nn.Flatten(start_dim, end_dim), x)
+
+
+def _reshape(x: Wire, *shape: Any) -> Use:
+    """Read ``x.view(x.size(0), …)``; the number of images may stand at the front alone."""
+    sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+    wanted = [0 if i == 0 and size is BATCH else size for i, size in enumerate(sizes)]
+    if not all(isinstance(size, int) for size in wanted):
+        raise PellucidError("the number of images can stand only at the front of a shape")
+    if wanted == [0, -1]:
+        return Use(nn.Flatten(), x)
+    return Use(nn.Reshape(tuple(wanted)), x)
+
+
+def _permute(x: Wire, *dims: Any) -> Use:
+    axes = tuple(dims[0]) if isinstance(dims[0], tuple | list) else dims
+    return Use(nn.Permute(tuple(axis % len(axes) for axis in axes)), x)
+
+
+def _transpose(x: Wire, dim0: int, dim1: int) -> Use:
+    axes = list(range(len(x.sizes)))
+    axes[dim0], axes[dim1] = axes[dim1], axes[dim0]
+    return Use(nn.Permute(tuple(axes)), x)
+
+
+def _unsqueeze(x: Wire, dim: int) -> Use:
+    sizes = [0, *x.sizes[1:]]
+    sizes.insert(dim % (len(sizes) + 1), 1)
+    return _after_batch(x, sizes)
+
+
+def _squeeze(x: Wire, dim: Any = None) -> Any:
+    """Leave out axes of size 1; the batch stays, as it is not known to be 1."""
+    rank = len(x.sizes)
+    axes = range(1, rank) if dim is None else [dim] if isinstance(dim, int) else dim
+    gone = {axis % rank for axis in axes if x.sizes[axis % rank] == 1 and axis % rank}
+    sizes = [size for i, size in enumerate([0, *x.sizes[1:]]) if i not in gone]
+    return _after_batch(x, sizes)
+
+
+def _after_batch(x: Wire, sizes: Sequence[int]) -> Use:
+    if sizes[0] != 0:
+        raise PellucidError("it puts an axis before that of the images")
+    return Use(nn.Reshape(tuple(sizes)), x)
+
+
+def _chunk(x: Wire, chunks: int, dim: int = 0) -> tuple[Use, ...]:
+    size = x.sizes[dim]
+    return _split(x, -(-size // chunks), dim)
+
+
+def _split(x: Wire, split_size: Any, dim: int = 0) -> tuple[Use, ...]:
+    size, axis = x.sizes[dim], x.axis(dim)
+    if axis == 0:
+        raise PellucidError("it takes the batch apart")
+    if isinstance(split_size, int):
+        edges = [*range(0, size, split_size), size]
+    else:
+        edges = [sum(split_size[:i]) for i in range(len(split_size) + 1)]
+    return tuple(Use(nn.Slice(axis, start, stop), x) for start, stop in pairwise(edges))
+
+
+def _getitem(x: Any, index: Any) -> Any:
+    """Read ``x[:, 2:5, ::2]`` and ``x[:, 0]``, or one of several values."""
+    if not isinstance(x, Wire):
+        return x[index]
+    found: Any = x
+    steps = index if isinstance(index, tuple) else (index,)
+    if steps and steps[0] is Ellipsis:
+        steps = (*[slice(None)] * (len(x.sizes) - len(steps) + 1), *steps[1:])
+    gone = [axis for axis, step in enumerate(steps) if isinstance(step, int)]
+    for axis, step in enumerate(steps):
+        if isinstance(step, int):
+            step = slice(step, step + 1 or None)
+        if not isinstance(step, slice):
+            raise PellucidError(f"it takes the entries {step!r}")
+        if step != slice(None):
+            if axis == 0:
+                raise PellucidError("it takes the batch apart")
+            found = Use(nn.Slice(axis, step.start, step.stop, step.step or 1), found)
+    return Use(nn.ReduceSum(tuple(gone)), found) if gone else found  # a sum of one value
+
+
+def _cat(tensors: Sequence[Wire], dim: int = 0) -> Use:
+    if dim == 0:
+        raise PellucidError("it joins batches")
+    return Use(nn.Cat(dim), *tensors)
+
+
+def _stack(tensors: Sequence[Wire], dim: int = 0) -> Use:
+    return Use(nn.Cat(dim), *(_unsqueeze(value, dim) for value in tensors))
+
+
+def _pad(x: Wire, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Use:
+    """Read padding that PyTorch gives from the last axis to the first."""
+    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
+    if len(pairs) <= 2 and len(x.shape or (0,) * 4) == 4:
+        left_right, top_bottom = (*pairs, (0, 0))[:2]
+        return Use(nn.Pad2d((top_bottom, left_right), mode, value or 0.0), x)
+    if mode != "constant":
+        raise PellucidError(f"it pads other axes than those of images with mode={mode!r}")
+    sides = [*[(0, 0)] * (len(x.sizes) - len(pairs)), *reversed(pairs)]
+    return Use(nn.Pad(tuple(sides), value or 0.0), x)
+
+
+def _as_it_is(x: Wire, *arguments: Any, **options: Any) -> Wire:
+    return x
+
+
+REARRANGING: Mapping[str, Callable[..., Any]] = {
+    "size": _size,
+    "getattr": _getattr,
+    "flatten": _flatten,
+    "view": _reshape,
+    "reshape": _reshape,
+    "permute": _permute,
+    "transpose": _transpose,
+    "unsqueeze": _unsqueeze,
+    "squeeze": _squeeze,
+    "chunk": _chunk,
+    "split": _split,
+    "getitem": _getitem,
+    "cat": _cat,
+    "concat": _cat,
+    "stack": _stack,
+    "pad": _pad,
+    "contiguous": _as_it_is,
+    "clone": _as_it_is,
+}
