@@ -19,6 +19,7 @@ from pellucid import (
     layers,
     losses,
     models,
+    notebook,
     ops,
     optim,
     training,
@@ -73,3 +74,17 @@ def __getattr__(name: str) -> Any:
     found = getattr(module, name, module)
     globals()[name] = found
     return found
+
+
+def _show(kind: str, thing: Any) -> str | None:
+    """Return the HTML with which a notebook shows something; None without Matplotlib."""
+    try:
+        from pellucid.view.notebook import show
+    except ModuleNotFoundError as error:
+        if error.name != "matplotlib":
+            raise
+        return None
+    return show(kind, thing)
+
+
+notebook.show_with(_show)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import DataError, ShapeError
+from pellucid.notebook import Shown
 from pellucid.randomness import generator
 from pellucid.types import Array, Shape
 
@@ -13,7 +14,7 @@ _BLOCK = 1024  # images looked at together, so that checks need little memory
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DataSet:
+class DataSet(Shown):
     """Images and their classes, checked when it is made.
 
     Parameters
@@ -41,6 +42,8 @@ class DataSet:
     >>> data.subset([1, 2]).labels
     array([1, 1])
     """
+
+    shown_as = "data set"
 
     images: Array
     labels: Array

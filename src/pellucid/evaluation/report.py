@@ -18,6 +18,7 @@ from pellucid.evaluation.metrics import (
 from pellucid.evaluation.predictions import logits, outputs, probabilities
 from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
+from pellucid.notebook import Shown
 from pellucid.training.batches import Data, arrays
 from pellucid.types import Array
 
@@ -51,7 +52,7 @@ class Mistakes:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation:
+class Evaluation(Shown):
     """What `evaluate` found. Printed, it is a report; every number in it is an attribute too.
 
     Attributes
@@ -79,6 +80,8 @@ class Evaluation:
     array([[1, 0],
            [1, 1]])
     """
+
+    shown_as = "evaluation"
 
     labels: Array
     probabilities: Array

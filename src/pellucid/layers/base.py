@@ -11,6 +11,7 @@ import numpy as np
 
 from pellucid.errors import FileError, PellucidError
 from pellucid.layers.wiring import Wiring
+from pellucid.notebook import Shown
 from pellucid.parameter import Buffer, Parameter
 from pellucid.preprocessing import Preprocessing
 from pellucid.randomness import generator
@@ -61,7 +62,7 @@ class Training:
         self._updates.clear()
 
 
-class Layer(ABC):
+class Layer(Shown, ABC):
     """A function with parameters, and the gradient of that function.
 
     A layer keeps parameters and no memory of its last call: `forward` returns the output and what
@@ -69,6 +70,8 @@ class Layer(ABC):
     inference. A leaf is a dataclass whose fields are plain data and describe it wholly; a
     combinator has `children`.
     """
+
+    shown_as = "model"
 
     preprocessing: Preprocessing | None = None
     """What turns stored pixels into this model's inputs; set on a model by training."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
 from pellucid.errors import MissingExtraError
+from pellucid.notebook import Shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,13 +106,15 @@ def _told(loss: float, accuracy: float | None) -> str:
     return said if accuracy is None else f"{said}, accuracy {100 * accuracy:.2f} %"
 
 
-class History(Sequence[Epoch]):
+class History(Shown, Sequence[Epoch]):
     """The epochs of a training run, in order.
 
     >>> history = History([Epoch(1, 1, 10, 0.5, 0.9, None, None, 0.01, 2.0, 320.0, False)])
     >>> print(history[-1])
     epoch 1/1 · loss 0.5000, accuracy 90.00 % · 2.0 s, 320 images/s
     """
+
+    shown_as = "history"
 
     def __init__(self, epochs: Iterable[Epoch] = ()) -> None:
         self._epochs = tuple(epochs)

@@ -65,7 +65,10 @@ _RC: dict[str, Any] = {
     "ytick.labelcolor": SOFT,
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
-    "legend.frameon": False,
+    "legend.facecolor": PAPER,
+    "legend.edgecolor": "none",
+    "legend.framealpha": 0.8,
+    "legend.fancybox": False,
     "legend.fontsize": SMALL,
     "lines.linewidth": 1.8,
     "image.cmap": SEQUENTIAL,
@@ -157,17 +160,22 @@ def png(figure: Figure, dpi: int = 160) -> bytes:
 
 
 @styled
-def svg(figure: Figure) -> str:
+def svg(figure: Figure, for_dark_pages: bool = True) -> str:
     """Return a figure as SVG text: for the same figure the same text, without date.
 
-    On a dark page (``prefers-color-scheme: dark``) its ink is light. It begins with ``<svg``, so
-    that it can stand in HTML as it is.
+    It begins with ``<svg``, so that it can stand in HTML as it is.
+
+    Parameters
+    ----------
+    for_dark_pages
+        Whether its ink is light where the reader prefers dark pages (``prefers-color-scheme``).
     """
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
     text = written.getvalue()
     head, inside, rest = text[text.index("<svg") :].partition(">")
-    return head + inside + f"\n <style>{_dark_rules()}</style>" + rest
+    rules = f"\n <style>{_dark_rules()}</style>" if for_dark_pages else ""
+    return head + inside + rules + rest
 
 
 def to_rgb(image: Array, preprocessing: Preprocessing | None = None) -> Array:
@@ -241,7 +249,7 @@ def _settings() -> Any:
 
 def _dark_rules() -> str:
     rules = "".join(
-        f'svg [style*="{kind}: {light}"]{{{kind}:{dark}!important}}'
+        f'[style*="{kind}: {light}"]{{{kind}:{dark}!important}}'
         for light, dark in ON_DARK.items()
         for kind in ("fill", "stroke")
     )

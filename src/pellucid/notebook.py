@@ -1,0 +1,27 @@
+"""How things show themselves in a Jupyter notebook, although they know nothing of pictures.
+
+What is shown inherits `Shown`, and a notebook asks it for HTML. That is made in `pellucid.view`,
+which no layer, history or data set may import; `import pellucid` therefore leaves here a function
+that finds it. Where there is none, or Matplotlib is missing, the notebook shows the plain text.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+_makers: list[Callable[[str, Any], str | None]] = []
+
+
+class Shown:
+    """Something that a notebook shows as more than text."""
+
+    shown_as: ClassVar[str] = ""
+    """What it is to `pellucid.view.notebook`."""
+
+    def _repr_html_(self) -> str | None:
+        """Return HTML for a notebook; None where the plain text is all there is."""
+        return _makers[0](self.shown_as, self) if _makers else None
+
+
+def show_with(make: Callable[[str, Any], str | None]) -> None:
+    """Have ``make(shown_as, thing)`` return the HTML of all that is `Shown`."""
+    _makers[:] = [make]
