@@ -60,8 +60,8 @@ class Pair:
             if getattr(module, name) != value:
                 return None
         given = {ours: self._back(ours, getattr(module, theirs)) for ours, theirs in self._names()}
-        if "kernel_size" in given and given.get("stride") == given["kernel_size"]:
-            given.pop("stride")  # it is the kernel's size, where nobody says otherwise
+        if getattr(self.ours, "stride", 1) is None and given["stride"] == given["kernel_size"]:
+            given.pop("stride")  # as it is for pooling where nobody says otherwise
         return self.ours(**given, **self.if_ours)
 
     def _names(self) -> Iterator[tuple[str, str]]:
