@@ -226,7 +226,7 @@ def _between_0_and_1(x: Array, to_255: bool) -> Array:
         return np.asarray(x.clip(0, 1))
     if low >= -255 * slack and high <= 255 * (1 + slack):
         return np.asarray((x / 255).clip(0, 1))
-    return np.asarray((x - low) / (high - low))
+    return np.asarray((x - low) / ((high - low) or 1.0))
 
 
 def shortened(text: str, longest: int = 18) -> str:
