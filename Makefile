@@ -21,7 +21,7 @@ test: $(VENV)/.installed-app-test  ## Run the tests, in random order, warnings a
 # Tests that go through the whole library, for which the engine makes no difference.
 THROUGH := $(addprefix tests/test_,training.py checkpoint.py resume_kill.py evaluation.py cli.py)
 
-test-peers: $(VENV)/.installed-app-test-peers  ## Compare with PyTorch (installs torch 2.13.0)
+test-peers: $(VENV)/.installed-app-test-peers  ## Compare with PyTorch and others, open a report in Chromium (installs much)
 	$(BIN)/python -m pytest tests/peers $(ARGS)
 
 check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
