@@ -13,6 +13,7 @@ from PIL import Image
 from scipy.signal import convolve2d, correlate2d
 from scipy.special import softmax
 
+from pellucid import models
 from pellucid.errors import FileError, PellucidError, ShapeError
 from pellucid.view import draw, style
 
@@ -137,7 +138,7 @@ def test_each_number_stands_in_its_cell(name):
                 value = FRACTIONS.get(text) or float(text.replace("−", "-"))
                 assert value == pytest.approx(float(values[at]), abs=0.051, rel=0.01)
                 seen += 1
-    assert seen or name in ("activations", "groups")
+    assert seen or name in ("activations", "groups", "shapes")
 
 
 def test_every_step_of_a_convolution_multiplies_and_adds():
@@ -290,6 +291,19 @@ def test_the_gradients_are_how_the_loss_changes():
             values[at] = kept
             numeric[at] = (sides[0] - sides[1]) / 2e-6
         np.testing.assert_allclose(matrix(figure, f"d{name}"), numeric, atol=1e-6)
+    stopped = (matrix(figure, "dr") != 0) & (matrix(figure, "da") == 0)
+    assert stopped.any()  # by ReLU, where a is negative
+    assert (matrix(figure, "a")[stopped] < 0).all()
+
+
+def test_shapes_are_those_of_the_network():
+    said = extents(made("shapes"))[0]
+    shape = (1, 28, 28)
+    for name, layer in models.build("lenet5", shape, 10).children().items():
+        shape = layer.output_shape((1, *shape))[1:]
+        assert "×".join(map(str, shape)) in said, name
+    with pytest.raises(PellucidError, match="unknown model"):
+        draw.shapes("lenet6")
 
 
 def test_of_equal_maxima_the_first_gets_the_gradient():
@@ -370,10 +384,15 @@ def test_arrays_of_ones_own_are_drawn():
         ({"x": [1, 2, 3]}, r"an input is a matrix such as 5×5, not an array of shape \(3,\)"),
         ({"x": np.zeros((12, 12)), "padding": 4}, "20×20 with its padding is too large"),
         ({"x": [[1.0]]}, "too small for a kernel"),
+        (
+            {"x": [[1, 2], [3]]},
+            r"an input is rows of equally many numbers, not \[\[1, 2\], \[3\]\]",
+        ),
+        ({"kernel": [[np.nan]]}, "a kernel has numbers that are not finite"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(given, message):
-    with pytest.raises(ShapeError, match=message):
+    with pytest.raises(PellucidError, match=message):
         draw.convolution(**given)
 
 

@@ -23,6 +23,7 @@ from pellucid.view.draw.flip import flip
 from pellucid.view.draw.gradient_flow import gradient_flow
 from pellucid.view.draw.groups import groups
 from pellucid.view.draw.matrix_product import matrix_product
+from pellucid.view.draw.network_shapes import shapes
 from pellucid.view.draw.padding import padding, padding_animation
 from pellucid.view.draw.pooling import average_pool, max_pool
 from pellucid.view.draw.receptive_field import receptive_field

@@ -23,6 +23,7 @@ from pellucid.view.draw.flip import flip
 from pellucid.view.draw.gradient_flow import gradient_flow
 from pellucid.view.draw.groups import groups
 from pellucid.view.draw.matrix_product import matrix_product
+from pellucid.view.draw.network_shapes import shapes
 from pellucid.view.draw.padding import padding, padding_animation
 from pellucid.view.draw.pooling import average_pool, max_pool
 from pellucid.view.draw.receptive_field import receptive_field
@@ -99,6 +100,7 @@ DRAWINGS = (
     Drawing("winograd", "a tile with 16 multiplications in place of 36", winograd),
     Drawing("rotation", "both gradients of a convolution, and the turned kernel", rotation),
     Drawing("gradient-flow", "values forward and gradients back through a network", gradient_flow),
+    Drawing("shapes", "how shapes change on their way through a network", shapes),
     Drawing("max-pool", "where maxima come from and gradients go, with ties", max_pool),
     Drawing("average-pool", "means of windows, and equal shares of gradients", average_pool),
     Drawing("flip", "convolution and cross-correlation", flip),

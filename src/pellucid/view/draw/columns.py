@@ -35,7 +35,7 @@ def im2col() -> Figure:
         patch = X[0, 0][WINDOW.patch(*place)]
         top = 3.9 * (n // 2) + 1.2
         drawn = board.grid(
-            7.2 + 4.2 * (n % 2), top, patch, COLOURS[n], f"patch {n}", name="patch", strongest=24
+            7.2 + 4.2 * (n % 2), top, patch, COLOURS[n], f"patch {n}", name="patch", strongest=16
         )
         _surround(board, drawn, COLOURS[n])
     board.arrow((4.5, 5.2), (6.6, 5.2))
@@ -107,7 +107,7 @@ def _draw_columns(board: Board, x: float, columns: Array, label: str) -> float:
             columns[:, n : n + 1],
             COLOURS[n],
             name="column",
-            strongest=24 if columns.max() > 12 else None,
+            strongest=float(np.abs(columns).max()),
         )
         _surround(board, part, COLOURS[n])
         board.text(part.middle[0], 0.68, str(n), align="center", raised=True, size=8)

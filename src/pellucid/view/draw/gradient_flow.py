@@ -12,7 +12,7 @@ from pellucid.view.draw.cells import Role, number
 from pellucid.view.draw.drawing import drawing
 from pellucid.view.draw.sliding import IMAGE
 
-KERNEL = np.array([[1, -1], [-2, 3]], np.float64)
+KERNEL = np.array([[-2, 1], [3, -1]], np.float64)
 BIAS = np.array([-0.5])
 LINEAR = np.array([[0.4, -0.2, 0.1, 0.3], [-0.3, 0.2, 0.4, -0.1], [0.1, 0.3, -0.2, 0.2]])
 TARGET = 1

@@ -1,12 +1,12 @@
 """A kernel that slides over an image: what is read, multiplied and added at each step."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from pellucid import ops
-from pellucid.errors import ShapeError
+from pellucid.errors import PellucidError, ShapeError
 from pellucid.geometry import Window
 from pellucid.types import Array, Padding, Pair
 from pellucid.view.draw.board import Area, Board, Grid
@@ -133,8 +133,11 @@ class Sliding:
 
 
 def matrix(given: object, default: Array, what: str, largest: int) -> Array:
-    """Return a user's matrix as float64, or the default; say so if it is too large to be drawn."""
-    values = np.asarray(default if given is None else given, np.float64)
+    """Return a user's matrix as float64, or the default; say so if it cannot be drawn."""
+    try:
+        values = np.asarray(default if given is None else given, np.float64)
+    except (TypeError, ValueError):
+        raise ShapeError(f"{what} is rows of equally many numbers, not {given!r}") from None
     if values.ndim != 2 or not values.size:
         raise ShapeError(f"{what} is a matrix such as 5×5, not an array of shape {values.shape}")
     if max(values.shape) > largest:
@@ -143,6 +146,8 @@ def matrix(given: object, default: Array, what: str, largest: int) -> Array:
             f"{what} of {rows}×{columns} is too large to be drawn with its numbers; "
             f"give one of at most {largest}×{largest}, such as a part of it"
         )
+    if not np.isfinite(values).all():
+        raise PellucidError(f"{what} has numbers that are not finite, which have no colour")
     return values
 
 
@@ -151,89 +156,70 @@ def one(i: int, j: int) -> Area:
     return slice(i, i + 1), slice(j, j + 1)
 
 
+@dataclass(frozen=True)
+class _Row:
+    """Grids side by side, all with their middle at one height."""
+
+    board: Board
+    middle: float
+    labels: bool
+
+    def top(self, values: Array) -> float:
+        return self.middle - len(values) / 2
+
+    def label(self, text: str, values: Array | None = None) -> str:
+        """Return the text with the size of what it names, or nothing in a row without labels."""
+        size = "" if values is None else f"  {values.shape[0]}×{values.shape[1]}"
+        return text + size if self.labels else ""
+
+    def grid(self, x: float, values: Array, role: Role, name: str, **options: Any) -> Grid:
+        label = self.label(name, values if role is Role.OUTPUT else None)
+        return self.board.grid(x, self.top(values), values, role, label, name=name, **options)
+
+    def arrow(self, start: float, end: float) -> None:
+        self.board.arrow((start, self.middle), (end, self.middle))
+
+
 def draw_step(
-    board: Board,
-    sliding: Sliding,
-    step: tuple[int, int],
-    top: float = 0.0,
-    *,
-    labels: bool = True,
-    said: Callable[[tuple[int, int]], str] | None = None,
+    board: Board, sliding: Sliding, step: tuple[int, int], top: float = 0.0, *, labels: bool = True
 ) -> float:
     """Draw one step from left to right: input, kernel, products, output; return its height."""
-    high = float(max(sliding.padded.shape[0], sliding.y.shape[0], sliding.kernel.shape[0]))
-
-    def at(rows: int) -> float:
-        return top + (high - rows) / 2
-
-    def label(text: str, values: Array) -> str:
-        return f"{text}  {values.shape[0]}×{values.shape[1]}" if labels else ""
-
-    read, weight = sliding.read(step), sliding.kernel
+    x, read, weight, y = sliding.padded, sliding.read(step), sliding.kernel, sliding.y
     products = read * weight
-    image = sliding.draw_input(board, 0, at(sliding.padded.shape[0]), label("input", sliding.x))
+    high = max(len(x), len(weight), len(y))
+    row = _Row(board, top + high / 2, labels)
+
+    image = sliding.draw_input(board, 0, row.top(x), row.label("input", sliding.x))
     sliding.draw_window(board, image, step)
-    x = image.right + 1.3
-    taken = board.grid(
-        x,
-        at(len(read)),
-        read,
-        Role.INPUT,
-        "window" if labels else "",
-        name="window",
-        strongest=float(np.abs(sliding.x).max()) or None,
-    )
-    board.frame(taken, (slice(0, len(read)), slice(0, read.shape[1])), Role.KERNEL)
-    board.sign(taken.right + 0.65, top + high / 2, "×")
-    kernel = board.grid(
-        taken.right + 1.3,
-        at(len(weight)),
-        weight,
-        Role.KERNEL,
-        "kernel" if labels else "",
-        name="kernel",
-    )
-    board.sign(kernel.right + 0.65, top + high / 2, "=")
-    between = board.grid(
-        kernel.right + 1.3,
-        at(len(weight)),
-        products,
-        Role.BETWEEN,
-        "products" if labels else "",
-        name="products",
-    )
-    start = between.right + 0.35
-    output = Grid(start + 3.0, at(sliding.y.shape[0]), *sliding.y.shape)
-    board.grid(
-        output.x,
-        output.y,
-        sliding.y,
-        Role.OUTPUT,
-        label("output", sliding.y),
-        name="output",
-        known=sliding.known(step),
-    )
+    strongest = float(np.abs(x).max()) or None
+    taken = row.grid(image.right + 1.3, read, Role.INPUT, "window", strongest=strongest)
+    row.arrow(image.right + 0.25, taken.x - 0.25)
+    board.frame(taken, (slice(0, taken.rows), slice(0, taken.columns)), Role.KERNEL)
+    board.note(taken.x, taken.bottom + 0.75, addition(products))
+
+    board.sign(taken.right + 0.65, row.middle, "×")
+    kernel = row.grid(taken.right + 1.3, weight, Role.KERNEL, "kernel")
+    board.sign(kernel.right + 0.65, row.middle, "=")
+    found = row.grid(kernel.right + 1.3, products, Role.BETWEEN, "products")
+
+    start, end = found.right + 0.35, found.right + 3.05
+    row.arrow(start, end)
+    board.note((start + end) / 2, row.middle - 0.55, "add up", align="center")
+    output = row.grid(end + 0.3, y, Role.OUTPUT, "output", known=sliding.known(step))
     board.frame(output, one(*step), Role.OUTPUT)
-    board.arrow((image.right + 0.25, top + high / 2), (x - 0.25, top + high / 2))
-    board.arrow((start, top + high / 2), (output.x - 0.3, top + high / 2))
-    board.text(
-        (start + output.x - 0.3) / 2,
-        top + high / 2 - 0.55,
-        "add up",
-        align="center",
-        size=8,
-        colour="#5b636d",
-    )
-    board.note(taken.x, at(len(read)) + len(read) + 0.75, addition(products))
     return high
 
 
 def addition(products: Array) -> str:
-    """Return the sum of the products as people write it.
+    """Return the sum of the products as people write it, the middle left out where it is long.
 
     >>> addition(np.array([[2.0, -6.0], [0.0, 1.0]]))
     '2 − 6 + 0 + 1 = −3'
+    >>> addition(np.ones((5, 5)))
+    '1 + 1 + 1 + 1 + … + 1 + 1 + 1 + 1 = 25'
     """
     first, *others = products.ravel()
-    terms = [f" {'−' if v < 0 else '+'} {number(abs(v))}" for v in others]
-    return f"{number(first)}{''.join(terms)} = {number(products.sum())}"
+    terms = [number(first), *(f"{'−' if v < 0 else '+'} {number(abs(v))}" for v in others)]
+    if len(terms) > 12:
+        terms[4:-4] = ["+ …"]
+    return f"{' '.join(terms)} = {number(products.sum())}"
