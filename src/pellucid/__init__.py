@@ -9,6 +9,7 @@
 """
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pellucid import (
@@ -70,7 +71,7 @@ _LATER = {"explain": "pellucid.explain", "view": "pellucid.view"}
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'pellucid' has no attribute '{name}'")
-    module = import_module(_LATER[name])
+    module = _loaded(_LATER[name])
     found = getattr(module, name, module)
     globals()[name] = found
     return found
@@ -79,12 +80,22 @@ def __getattr__(name: str) -> Any:
 def _show(kind: str, thing: Any) -> str | None:
     """Return the HTML with which a notebook shows something; None without Matplotlib."""
     try:
-        from pellucid.view.notebook import show
-    except ModuleNotFoundError as error:
-        if error.name != "matplotlib":
-            raise
+        notebooks = _loaded("pellucid.view.notebook")
+    except errors.MissingExtraError:
         return None
-    return show(kind, thing)
+    return notebooks.show(kind, thing)  # type: ignore[no-any-return]  # found by its name
+
+
+def _loaded(module: str) -> ModuleType:
+    """Return a module of the library, or say what has to be installed for it."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if package in ("", "pellucid"):
+            raise
+        said = f'{module} needs {package}: pip install "pellucid[app]"'
+        raise errors.MissingExtraError(said) from error
 
 
 notebook.show_with(_show)
