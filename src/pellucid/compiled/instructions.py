@@ -100,13 +100,21 @@ def name_of(kind: Any) -> str:
     return f"v{LANES}{'f32' if kind is VECTOR else 'i8'}"
 
 
-def lane_sum(builder: Any, vector: Any) -> Any:
-    """Return the sum by halves: lanes i and i + half, then again, until one is left."""
-    width = LANES
+def lane_sums(builder: Any, vectors: list[Any]) -> Any:
+    """Return a register with the sum of each of at most `LANES` registers, in their order.
+
+    Two registers' halves are added and lie side by side in one, and so on: half as many each time.
+    """
+    kind, width = ir.VectorType(I32, LANES), LANES
     while width > 1:
         width //= 2
-        places = [min(i + width, LANES - 1) for i in range(LANES)]
-        kind = ir.VectorType(I32, LANES)
-        moved = builder.shuffle_vector(vector, vector, ir.Constant(kind, places))
-        vector = builder.fadd(vector, moved)
-    return builder.extract_element(vector, ir.Constant(I32, 0))
+        # in each register, runs of 2·width places belong together; in a and b, places go on
+        lower = [(i // width) * 2 * width + i % width for i in range(LANES)]
+        halves = [ir.Constant(kind, [i + more for i in lower]) for more in (0, width)]
+        pairs = list(zip(vectors[::2], vectors[1::2] or vectors[::2], strict=False))
+        if len(vectors) % 2 and len(vectors) > 1:
+            pairs.append((vectors[-1], vectors[-1]))
+        vectors = [
+            builder.fadd(*(builder.shuffle_vector(a, b, half) for half in halves)) for a, b in pairs
+        ]
+    return vectors[0]

@@ -10,7 +10,7 @@ import os
 import stat
 import sys
 from collections.abc import Callable
-from functools import cache, partial, wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,9 @@ def kernel_folder() -> Path | None:
 
 def _with_cache(dispatcher: Any) -> Any:
     if kernel_folder() is not None:
-        dispatcher._cache = _KernelCache(dispatcher)
+        # one function may be compiled both ways, and what is on disk does not say which it is
+        shared = dispatcher.targetoptions.get("parallel")
+        dispatcher._cache = (_SharedCache if shared else _KernelCache)(dispatcher.py_func)
     return dispatcher
 
 
@@ -109,20 +111,22 @@ class _Locator(caching._CacheLocator):
 
 
 class _Files(caching.CompileResultCacheImpl):
-    def __init__(self, function: Kernel, kind: str) -> None:
+    kind = "alone"
+
+    def __init__(self, function: Kernel) -> None:
         self._locator = _Locator(function)
         module = function.__module__.rpartition(".")[2]
         self._filename_base = self.get_filename_base(
-            f"{module}.{function.__qualname__}-{kind}", getattr(sys, "abiflags", "")
+            f"{module}.{function.__qualname__}-{self.kind}", getattr(sys, "abiflags", "")
         )
 
 
+class _SharedFiles(_Files):
+    kind = "shared"
+
+
 class _KernelCache(caching.FunctionCache):
-    def __init__(self, dispatcher: Any) -> None:
-        # one function may be compiled both ways, and what is on disk does not say which it is
-        kind = "shared" if dispatcher.targetoptions.get("parallel") else "alone"
-        self._impl_class = partial(_Files, kind=kind)
-        super().__init__(dispatcher.py_func)
+    _impl_class = _Files
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         try:
@@ -138,6 +142,10 @@ class _KernelCache(caching.FunctionCache):
             super().save_overload(signature, data)
         except Exception:  # a full or read-only disk: it stays in memory
             self.disable()
+
+
+class _SharedCache(_KernelCache):
+    _impl_class = _SharedFiles
 
 
 @cache

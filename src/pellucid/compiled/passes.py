@@ -46,7 +46,7 @@ def _statistics(z, means, rests, squares):
                 write_tile(total, totals, c * WIDTH)
         for c in range(C):
             sums[:] = 0
-            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0, VECTORS)
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0)
             means[h, c] = sums.sum() / count
         totals[:] = 0
         left = np.zeros(C * WIDTH, np.float32)
@@ -64,10 +64,10 @@ def _statistics(z, means, rests, squares):
                 write_tile(rest, left, c * WIDTH)
         for c in range(C):
             sums[:] = 0
-            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0, VECTORS)
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0)
             squares[h, c] = sums.sum()
             sums[:] = 0
-            add_sums(read_tile(1, VECTORS, left, c * WIDTH), sums, 0, VECTORS)
+            add_sums(read_tile(1, VECTORS, left, c * WIDTH), sums, 0)
             rests[h, c] = sums.sum() / count
 
 
@@ -178,8 +178,8 @@ def _gradient_sums(dy, y, z, mean, scale, shift, relu, own, sums):
         found = np.zeros(2 * VECTORS, np.float32)
         for c in range(C):
             found[:] = 0
-            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), found, 0, VECTORS)
-            add_sums(read_tile(1, VECTORS, products, c * WIDTH), found, VECTORS, VECTORS)
+            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), found, 0)
+            add_sums(read_tile(1, VECTORS, products, c * WIDTH), found, VECTORS)
             sums[0, h, c] = found[:VECTORS].sum()
             sums[1, h, c] = found[VECTORS:].sum()
 

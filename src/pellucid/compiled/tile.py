@@ -28,7 +28,7 @@ from pellucid.compiled.instructions import (
     by_register,
     call,
     fma_into,
-    lane_sum,
+    lane_sums,
     load,
     pointer,
     row_at,
@@ -369,18 +369,19 @@ def store_tile(typing: Any, tile: Any, y: Any, yi: Any, stride: Any, rows: Any, 
 
 
 @intrinsic
-def add_sums(typing: Any, tile: Any, y: Any, yi: Any, stride: Any) -> Any:
-    """``y[yi + r·stride + v] += Σ tile[r, v]`` over its lanes, in an order that never changes."""
+def add_sums(typing: Any, tile: Any, y: Any, yi: Any) -> Any:
+    """``y[yi + r·vectors + v] += Σ tile[r, v]`` over its lanes, in an order that never changes."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        acc, y_, yi_, stride_ = args
-        start = pointer(context, builder, y, y_, yi_)
-        for r in range(tile.rows):
-            row = row_at(builder, start, stride_, r)
-            for v in range(tile.vectors):
-                total = lane_sum(builder, builder.extract_value(acc, r * tile.vectors + v))
-                place = at(builder, row, v)
-                builder.store(builder.fadd(builder.load(place), total), place)
+        start = pointer(context, builder, y, args[1], args[2])
+        registers = [builder.extract_value(args[0], k) for k in range(tile.rows * tile.vectors)]
+        for first in range(0, len(registers), LANES):
+            some = registers[first : first + LANES]
+            mask = ir.Constant(MASK, [i < len(some) for i in range(LANES)])
+            place = at(builder, start, first)
+            total = builder.fadd(load(builder, place, 0, mask), lane_sums(builder, some))
+            masks = ir.Constant(ir.ArrayType(MASK, 1), [mask])
+            store(builder, total, place, 0, masks)
         return context.get_dummy_value()
 
-    return types.void(tile, y, yi, stride), code
+    return types.void(tile, y, yi), code

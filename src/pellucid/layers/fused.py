@@ -126,8 +126,8 @@ class Chain(_Fused, abstract=True):
     memory, and needs half the memory.
     """
 
-    def __init__(self, blocks: Mapping[str, Block]) -> None:
-        self.blocks = dict(blocks)
+    def __init__(self, blocks: Mapping[str, Layer]) -> None:
+        self.blocks = {name: block for name, block in blocks.items() if isinstance(block, Block)}
 
     def children(self) -> dict[str, Layer]:
         return dict(self.blocks)
@@ -285,8 +285,11 @@ def _fuse_residual(model: Residual) -> Layer:
         blocks = dict(_blocks(model.body))
         *_, last = blocks
         block = blocks[last]
-        if isinstance(block, Block) and not block.relu and block.pool is None and all(
-            isinstance(each, Block) for each in blocks.values()
+        if (
+            isinstance(block, Block)
+            and not block.relu
+            and block.pool is None
+            and all(isinstance(each, Block) for each in blocks.values())
         ):
             around = {} if model.activation is None else {"activation": model.activation}
             blocks[last] = Block({**block.layers, **around})

@@ -54,13 +54,16 @@ def conv2d_input_gradient(
 def conv2d_weight_gradient(
     dy: Array, x: Array, weight_shape: Shape, window: Window, groups: int, algorithm: str
 ) -> Array:
-    """Return dw of `weight_shape`, summed over the batch; that of depthwise is direct's."""
-    name = conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups)
-    if name == "winograd4":
-        return winograd.weight_gradient(dy, x, weight_shape, window)
-    if name in ("direct", "depthwise"):
-        return weight_gradient(dy, x, weight_shape, window, groups)
-    return reference.conv2d_weight_gradient(dy, x, weight_shape, window, groups, name)
+    """Return dw of `weight_shape`, summed over the batch."""
+    match conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups):
+        case "direct":
+            return weight_gradient(dy, x, weight_shape, window, groups)
+        case "depthwise":
+            return depthwise.weight_gradient(dy, x, weight_shape, window)
+        case "winograd4":
+            return winograd.weight_gradient(dy, x, weight_shape, window)
+        case name:
+            return reference.conv2d_weight_gradient(dy, x, weight_shape, window, groups, name)
 
 
 def conv2d_bias_gradient(dy: Array) -> Array:

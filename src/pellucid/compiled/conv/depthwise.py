@@ -8,6 +8,7 @@ Here no sum runs over channels, so there is nothing that several filters could s
 that each value is read from near memory, a run of images at a time.
 """
 
+from functools import cache
 from typing import Any
 
 import numba
@@ -16,12 +17,26 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
 from pellucid.compiled.jit import jit
-from pellucid.compiled.tile import LANES, add, fma, live_lanes, load_run, store_tile, zero_tile
+from pellucid.compiled.tile import (
+    LANES,
+    add,
+    fma,
+    live_lanes,
+    load_run,
+    outer_add,
+    outer_add_some,
+    read_tile,
+    store_tile,
+    write_tile,
+    zero_tile,
+)
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 
 VECTORS = 4
 WIDTH = VECTORS * LANES
+POSITIONS = 4
+CHANNELS = 16  # of a row at a time: what their taps share stays in the first cache
 
 
 def supports(weight_shape: Shape, groups: int) -> bool:
@@ -58,19 +73,87 @@ def _kernel(
 ):  # fmt: skip
     W, C, N = x.shape[1:]
     OH, OW = y.shape[:2]
-    xs, ys = x.reshape(-1), y.reshape(-1)
-    for position in numba.prange(OH * OW):
-        oh, ow = position // OW, position % OW
-        for c in range(C):
-            for n in range(0, N, WIDTH):
-                lanes = live_lanes(N - n, VECTORS)
-                total = zero_tile(1, VECTORS)
-                for i in range(row_first[oh], row_first[oh + 1]):
-                    for r in range(row_length[i]):
-                        for j in range(column_first[ow], column_first[ow + 1]):
-                            tap = (row_tap[i] + r) * KW + column_tap[j]
-                            pixel = (row_source[i] + r) * W + column_source[j]
-                            for s in range(column_length[j]):
-                                run = load_run(xs, ((pixel + s) * C + c) * N + n, VECTORS, lanes)
-                                total = fma(run, w[tap + s, c], total)
-                store_tile(add(total, bias[c]), ys, (position * C + c) * N + n, N, 1, lanes)
+    xs, ys, ws = x.reshape(-1), y.reshape(-1), w.reshape(-1)
+    blocks = -(-C // CHANNELS)
+    for item in numba.prange(OH * blocks):
+        oh, first = item // blocks, item % blocks * CHANNELS
+        # where in x and in w the taps of one position lie
+        sources, taps = np.empty(len(w), np.int64), np.empty(len(w), np.int64)
+        for ow in range(OW):
+            count = 0
+            for i in range(row_first[oh], row_first[oh + 1]):
+                for r in range(row_length[i]):
+                    for j in range(column_first[ow], column_first[ow + 1]):
+                        for s in range(column_length[j]):
+                            taps[count] = ((row_tap[i] + r) * KW + column_tap[j] + s) * C
+                            pixel = (row_source[i] + r) * W + column_source[j] + s
+                            sources[count] = pixel * C * N
+                            count += 1
+            for c in range(first, min(first + CHANNELS, C)):
+                for n in range(0, N, WIDTH):
+                    lanes = live_lanes(N - n, VECTORS)
+                    total = zero_tile(1, VECTORS)
+                    for k in range(count):
+                        run = load_run(xs, sources[k] + c * N + n, VECTORS, lanes)
+                        total = fma(run, ws[taps[k] + c], total)
+                    yi = ((oh * OW + ow) * C + c) * N + n
+                    store_tile(add(total, bias[c]), ys, yi, N, 1, lanes)
+
+
+def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:
+    """Return dw of `weight_shape` (C, 1, KH, KW), summed over the batch."""
+    C, _, KH, KW = weight_shape
+    inner, outer = layout.memory(x), layout.memory(dy)
+    # how many shares there are does not depend on the number of threads, nor does the sum
+    sums = np.zeros((min(_SHARES, len(outer)), C * KH * KW * LANES), np.float32)
+    (top, _), (left, _) = window.padding
+    _gradient_kernel(KW)(outer, inner, sums, KH, *window.stride, *window.dilation, top, left)
+    return np.asarray(sums.reshape(len(sums), *weight_shape, LANES).sum(axis=(0, -1)))
+
+
+_SHARES = 16
+
+
+@cache
+def _gradient_kernel(COLUMNS: int) -> Any:
+    SIZE = COLUMNS * LANES
+
+    @jit
+    def kernel(dy, x, sums, KH, SH, SW, DH, DW, top, left):
+        H, W, C, N = x.shape
+        OH, OW = dy.shape[:2]
+        dys, xs, shares = dy.reshape(-1), x.reshape(-1), len(sums)
+        step, whole = DW * C * N, N - N % LANES
+        # from `low` to before `high`, all taps of a row of the kernel meet the image
+        low = max(0, -(-left // SW))
+        high = max(low, min(OW, (W - 1 + left - (COLUMNS - 1) * DW) // SW + 1))
+        for share in numba.prange(shares):
+            found = sums[share]
+            for oh in range(OH * share // shares, OH * (share + 1) // shares):
+                for start in range(0, OW, POSITIONS):
+                    end = min(start + POSITIONS, OW)
+                    for item in range(C * KH):
+                        c, kh = item // KH, item % KH
+                        ih = oh * SH + kh * DH - top
+                        if ih < 0 or ih >= H:
+                            continue
+                        tile = read_tile(1, COLUMNS, found, item * SIZE)
+                        for ow in range(start, end):
+                            iw = ow * SW - left
+                            di, xi = ((oh * OW + ow) * C + c) * N, ((ih * W + iw) * C + c) * N
+                            if low <= ow and ow < high:
+                                for n in range(0, whole, LANES):
+                                    tile = outer_add(tile, dys, di + n, N, xs, xi + n, step)
+                                begin, first, last = whole, 0, COLUMNS
+                            else:
+                                begin = 0
+                                first = max(0, -(iw // DW))
+                                last = min(COLUMNS, (W - 1 - iw) // DW + 1)
+                            for n in range(begin, N, LANES):
+                                lanes = live_lanes(N - n, 1)
+                                tile = outer_add_some(
+                                    tile, dys, di + n, N, xs, xi + n, step, lanes, first, last
+                                )
+                        write_tile(tile, found, item * SIZE)
+
+    return kernel

@@ -149,18 +149,20 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) ->
     inner, outer = layout.memory(x), layout.memory(dy)
     patches = -(-OH // 4) * -(-OW // 4) * -(-len(x) // WIDTH)
     together = min(patches, max(4, _SCRATCH // (36 * (C + F) * WIDTH * 4)))
-    run = (
-        together * WIDTH + LANES
-    )  # rows that lie a power of two apart push each other out of cache
+    # rows that lie a power of two apart would push each other out of the cache
+    run = together * WIDTH + LANES
     v, d = (empty((36, c, run), np.float32) for c in (C, F))
-    rows, columns = min(F, 6 if REGISTERS == 32 else 3), min(C, 4 if REGISTERS == 32 else 2)
-    du = empty((36, F, C), np.float32)
-    du[...] = 0
+    rows, most = min(F, 6 if REGISTERS == 32 else 3), 4 if REGISTERS == 32 else 2
+    columns = next(n for n in range(most, 0, -1) if C % n == 0)
+    sums = empty((36, C // columns, -(-F // rows), rows, columns), np.float32)
+    sums[...] = 0
     multiply = _product_kernel(rows, columns)
     for first in range(0, patches, together):
         count = min(together, patches - first)
         _transform_pieces(inner, outer, top, left, first, count, v, d)
-        multiply(d, v, count * WIDTH, du)
+        multiply(d, v, count * WIDTH, sums.reshape(-1))
+    du = empty((36, F, C), np.float32)
+    _put_together(sums, du)
     return transform_weights_back(du)
 
 
@@ -180,29 +182,34 @@ def _transform_pieces(x, dy, top, left, first, count, v, d):
         transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, ds, t * WIDTH, run)
 
 
+@jit
+def _put_together(tiles, du):
+    """Write tiles (36, c_blocks, f_blocks, ROWS, COLUMNS) as du (36, F, C)."""
+    _, c_blocks, f_blocks, ROWS, COLUMNS = tiles.shape
+    F = du.shape[1]
+    for k in numba.prange(36):
+        for c in range(c_blocks):
+            for b in range(f_blocks):
+                f = min(b * ROWS, F - ROWS)
+                du[k, f : f + ROWS, c * COLUMNS : (c + 1) * COLUMNS] = tiles[k, c, b]
+
+
 @cache
 def _product_kernel(ROWS: int, COLUMNS: int) -> Any:
     @jit
-    def kernel(d, v, length, du):
+    def kernel(d, v, length, sums):
         _, F, run = d.shape
         C = v.shape[1]
-        f_blocks, c_blocks = -(-F // ROWS), -(-C // COLUMNS)
+        f_blocks, c_blocks = -(-F // ROWS), C // COLUMNS
         ds, vs = d.reshape(-1), v.reshape(-1)
         for item in numba.prange(36 * f_blocks):
             k, f = item // f_blocks, min(item % f_blocks * ROWS, F - ROWS)
-            # a block that moved back to be full leaves alone what the one before it has done
-            done = item % f_blocks * ROWS - f
-            found = np.zeros(ROWS * COLUMNS, np.float32)
             for c_block in range(c_blocks):
-                c = min(c_block * COLUMNS, C - COLUMNS)
                 tile = zero_tile(ROWS, COLUMNS)
-                di, vi = (k * F + f) * run, (k * C + c) * run
+                di, vi = (k * F + f) * run, (k * C + c_block * COLUMNS) * run
                 for i in range(0, length, LANES):
                     tile = outer_add(tile, ds, di + i, run, vs, vi + i, run)
-                found[:] = 0
-                add_sums(tile, found, 0, COLUMNS)
-                for r in range(done, ROWS):
-                    for j in range(c_block * COLUMNS - c, COLUMNS):
-                        du[k, f + r, c + j] += found[r * COLUMNS + j]
+                at = (k * c_blocks + c_block) * f_blocks + item % f_blocks
+                add_sums(tile, sums, at * ROWS * COLUMNS)
 
     return kernel

@@ -105,7 +105,7 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
             found = np.zeros(ROWS * COLUMNS, np.float32)
             for c in range(C):
                 found[:] = 0
-                add_sums(read_tile(ROWS, COLUMNS, sums, c * SIZE), found, 0, COLUMNS)
+                add_sums(read_tile(ROWS, COLUMNS, sums, c * SIZE), found, 0)
                 for r in range(ROWS):
                     for k in range(COLUMNS):
                         dw[group * F + f + r, c, kh, kw + k] = found[r * COLUMNS + k]
@@ -158,7 +158,7 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
             for part in range(KW * c_blocks):
                 kw, c = part // c_blocks, min(part % c_blocks * COLUMNS, C - COLUMNS)
                 found[:] = 0
-                add_sums(read_tile(ROWS, COLUMNS, sums, part * SIZE), found, 0, COLUMNS)
+                add_sums(read_tile(ROWS, COLUMNS, sums, part * SIZE), found, 0)
                 for r in range(ROWS):
                     for k in range(COLUMNS):
                         dw[group * F + f + r, c + k, kh, kw] = found[r * COLUMNS + k]
