@@ -492,7 +492,11 @@ def test_weights_pass_through_safetensors_in_both_directions(tmp_path) -> None:
     ours = varied(models.resnet20((3, 16, 16), 4), "float32")
     theirs = to_torch(ours)
     write_tensors(ours.state_dict(), tmp_path / "ours.safetensors")
-    theirs.load_state_dict(load_file(tmp_path / "ours.safetensors"))
+    loaded = load_file(tmp_path / "ours.safetensors")
+    assert {k: tuple(v.shape) for k, v in loaded.items()} == {
+        k: v.shape for k, v in ours.state_dict().items()
+    }
+    theirs.load_state_dict(loaded)
 
     save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
     fresh = models.resnet20((3, 16, 16), 4)

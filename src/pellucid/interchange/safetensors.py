@@ -135,7 +135,7 @@ def write_tensors(tensors: Mapping[str, Array], path: PathName) -> None:
     """
     with _naming(path, "these values cannot be saved: "):
         _check_types(tensors)
-        data = serialized({name: np.ascontiguousarray(value) for name, value in tensors.items()})
+        data = serialized({name: np.asarray(value, order="C") for name, value in tensors.items()})
     atomic_write(Path(path), data)
 
 
