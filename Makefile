@@ -21,7 +21,7 @@ test: $(VENV)/.installed-app-test  ## Run the tests, in random order, warnings a
 # Tests that go through the whole library, for which the engine makes no difference.
 THROUGH := $(addprefix tests/test_,training.py checkpoint.py resume_kill.py evaluation.py cli.py)
 
-test-peers: $(VENV)/.installed-app-test-peers  ## Compare with PyTorch and others, open a report in Chromium (installs much)
+test-peers: $(VENV)/.installed-app-test-peers $(VENV)/.torchvision  ## Compare with PyTorch and others, open a report in Chromium (installs much)
 	$(BIN)/python -m pytest tests/peers $(ARGS)
 
 check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
@@ -49,6 +49,11 @@ clean:  ## Remove .venv and everything that was made; runs/ stays
 $(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
 	@echo "Installing into $(VENV), once: pellucid[$(subst -,$(comma),$*)]"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(subst -,$(comma),$*)]'
+	@touch $@
+
+# Only its models are compared with, and these need none of what it would bring.
+$(VENV)/.torchvision: | $(VENV)/.installed-app-test-peers
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
 	@touch $@
 
 # The first Python that is new enough, or the one given: make train PYTHON=/path/to/python3.12
