@@ -1,14 +1,13 @@
 """From the bytes of an ONNX file to plain data, each part having been looked at first."""
 
 from collections.abc import Iterable
-from os import fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import FileError
 from pellucid.interchange.extras import missing
 from pellucid.interchange.onnx.reader.model import Attribute, Graph, Input, Model, Node
-from pellucid.interchange.onnx.reader.tensors import array_of, type_name
+from pellucid.interchange.onnx.reader.tensors import array_of, text, type_name
 from pellucid.types import Array
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ _LARGEST_FILE = 2**31
 """What protobuf allows."""
 _MOST_NODES = 100_000
 _DEEPEST = 8
+_NAMES_OPSETS = 3
+"""The version of the format from which on a file has to name the version of its operators."""
 _OWN_DOMAINS = ("", "ai.onnx")
 
 
@@ -31,13 +32,13 @@ def read(path: Path) -> Model:
         raise FileError("this is no ONNX file: it holds no graph")
     opset = _opset(model)
     if model.functions:
-        names = ", ".join(sorted({function.name for function in model.functions})[:10])
+        names = ", ".join(sorted({text(function.name)[:100] for function in model.functions})[:10])
         raise FileError(
             f"the file defines functions of its own ({names}), which are not read; inline them "
             "with onnx.inliner.inline_local_functions"
         )
     graph = _Reader(path.parent).graph(model.graph, 0)
-    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    metadata = {text(entry.key): text(entry.value) for entry in model.metadata_props}
     return Model(graph, opset, metadata)
 
 
@@ -57,6 +58,8 @@ def _parsed(path: Path) -> "ModelProto":
 
 def _opset(model: "ModelProto") -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in _OWN_DOMAINS]
+    if not versions and model.ir_version >= _NAMES_OPSETS:
+        raise FileError("the file does not say which version of the operators (opset) it uses")
     if len(set(versions)) > 1:
         raise FileError(f"the file names several versions of the operators: {versions[:10]}")
     version = versions[0] if versions else OLDEST
@@ -82,22 +85,23 @@ class _Reader:
             raise FileError(f"the file has more than {_MOST_NODES} nodes")
         constants: dict[str, Array] = {}
         for tensor in graph.initializer:
-            if tensor.name in constants:
-                raise FileError(f"two tensors are called '{tensor.name}'")
-            constants[tensor.name] = array_of(tensor, self.folder)
-        inputs = [_input(value) for value in graph.input if value.name not in constants]
+            name = text(tensor.name)
+            if name in constants:
+                raise FileError(f"two tensors are called '{name[:100]}'")
+            constants[name] = array_of(tensor, self.folder)
+        inputs = [_input(value) for value in graph.input if text(value.name) not in constants]
         nodes = [
             Node(
-                node.op_type,
-                node.name,
-                tuple(node.input),
-                tuple(node.output),
+                text(node.op_type),
+                text(node.name),
+                tuple(map(text, node.input)),
+                tuple(map(text, node.output)),
                 self.attributes(node.op_type, node.attribute, depth),
-                "" if node.domain in _OWN_DOMAINS else node.domain,
+                "" if node.domain in _OWN_DOMAINS else text(node.domain),
             )
             for node in graph.node
         ]
-        outputs = [value.name for value in graph.output]
+        outputs = [text(value.name) for value in graph.output]
         _check_names([value.name for value in inputs], list(constants), nodes)
         return Graph(nodes, constants, inputs, outputs)
 
@@ -106,9 +110,10 @@ class _Reader:
     ) -> dict[str, Attribute]:
         found: dict[str, Attribute] = {}
         for attribute in attributes:
-            if attribute.name in found:
-                raise FileError(f"{op} has the attribute '{attribute.name}' twice")
-            found[attribute.name] = self.value(op, attribute, depth)
+            name = text(attribute.name)
+            if name in found:
+                raise FileError(f"{op[:100]} has the attribute '{name[:100]}' twice")
+            found[name] = self.value(op, attribute, depth)
         return found
 
     def value(self, op: str, attribute: "AttributeProto", depth: int) -> Any:
@@ -133,8 +138,9 @@ class _Reader:
 
 
 def _input(value: "ValueInfoProto") -> Input:
+    name = text(value.name)
     if not value.type.HasField("tensor_type"):
-        raise FileError(f"the input '{value.name}' is no tensor")
+        raise FileError(f"the input '{name[:100]}' is no tensor")
     tensor = value.type.tensor_type
     shape = None
     if tensor.HasField("shape"):
@@ -142,7 +148,7 @@ def _input(value: "ValueInfoProto") -> Input:
             int(size.dim_value) if size.HasField("dim_value") and size.dim_value > 0 else None
             for size in tensor.shape.dim
         )
-    return Input(value.name, type_name(tensor.elem_type), shape)
+    return Input(name, type_name(tensor.elem_type), shape)
 
 
 def _check_names(inputs: list[str], constants: list[str], nodes: list[Node]) -> None:
@@ -151,5 +157,5 @@ def _check_names(inputs: list[str], constants: list[str], nodes: list[Node]) -> 
     given = [name for node in nodes for name in node.outputs if name]
     for name in [*inputs, *constants, *given]:
         if name in seen:
-            raise FileError(f"two values are called '{fspath(name)[:100]}'")
+            raise FileError(f"two values are called '{name[:100]}'")
         seen.add(name)

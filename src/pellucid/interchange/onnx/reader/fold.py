@@ -24,10 +24,10 @@ OF_SHAPES = ("Shape", "Size")
 """Operators whose result is known although their input is not."""
 
 LARGEST = 2**28
-"""Values in one array that is made up rather than read from the file: 1 GiB as float32."""
+"""Values of one array that takes no memory, as it holds one number everywhere: 1 GiB as weights."""
 
 _SMALL = 2**22
-"""Values in one array that arithmetic makes."""
+"""Values in one array that is made up from smaller ones."""
 
 
 def fold(*ops: str) -> Callable[[Fold], Fold]:
@@ -241,7 +241,7 @@ def flatten(call: Call) -> Constant:
 def concat(call: Call) -> Constant:
     """Arrays one after the other."""
     arrays = [call.constant(i, "input") for i in range(len(call.given))]
-    _pay((sum(array.size for array in arrays),), LARGEST)
+    _pay((sum(array.size for array in arrays),), _SMALL)
     axis = call.integer("axis", 1)
     return Constant(simplified(_numpy(lambda: np.concatenate(arrays, axis))))
 
@@ -257,7 +257,7 @@ def gather(call: Call) -> Constant:
         raise UnsupportedError(
             f"entries {indices.reshape(-1)[:5]} of an axis of {array.shape[axis]}"
         )
-    _pay((prod(array.shape) // max(array.shape[axis], 1), indices.size), LARGEST)
+    _pay((array.size // max(array.shape[axis], 1), indices.size), _SMALL)
     return Constant(simplified(np.asarray(np.take(array, indices.astype(np.int64), axis))))
 
 

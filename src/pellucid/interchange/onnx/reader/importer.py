@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from pellucid.errors import FileError, PellucidError
+import numpy as np
+
+from pellucid.errors import FileError
 from pellucid.interchange.onnx.reader import fold
 from pellucid.interchange.onnx.reader.call import Call, Constant, Known, UnsupportedError, Value
 from pellucid.interchange.onnx.reader.model import Graph as FileGraph
@@ -23,7 +25,10 @@ from pellucid.layers import Graph, Identity, Layer
 
 _MOST_VALUES = 2**28
 """In one array for one image: 1 GiB. No network for images comes near it."""
+_MOST_FOLDED = 2**24
+"""Values that folding may make besides four times what the file holds."""
 _LISTED = 20
+_LONGEST = 400
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Importer:
         self.known: dict[str, Known | None] = {"": None}
         self.problems: list[str] = []
         self._read: set[str] = set()
+        self._budget = _MOST_FOLDED
+        self._weights = fold.LARGEST
         self.inputs = {name: self.names.new(name) for name in plan.inputs}
         for name, sizes in plan.inputs.items():
             self.known[name] = Value(self.inputs[name], sizes)
@@ -71,9 +78,14 @@ class Importer:
 
     def take(self, graph: FileGraph) -> None:
         """Take over a graph's arrays and nodes."""
+        size = sum(array.size for array in graph.constants.values())
+        self._budget += 4 * size
+        self._weights += size
         self.known |= {name: Constant(array, name) for name, array in graph.constants.items()}
         nodes = needed_nodes(graph)
-        self._read |= {*graph.outputs, *(name for node in nodes for name in node.inputs)}
+        self._read.update(graph.outputs)
+        for node in nodes:
+            self._read.update(node.inputs, captured(node))
         for node in nodes:
             self._node(node)
 
@@ -88,6 +100,9 @@ class Importer:
         one, two = (layer.output_shape(shape) for shape in shapes)
         if prod(one) > _MOST_VALUES:
             raise UnsupportedError(f"its output has the absurd shape {one} for one image")
+        self._weights -= sum(prod(parameter.shape) for parameter in layer.parameters())
+        if self._weights < 0:
+            raise FileError("this network's weights are absurdly many for what the file holds")
         name = self.names.new(name)
         self.nodes[name] = layer, tuple(value.name for value in read)
         return Value(name, between(one, two))
@@ -107,8 +122,11 @@ class Importer:
         spoilt = any(isinstance(value, Missing) for value in given)
         try:
             results = self._results(node, given, spoilt)
-        except PellucidError as error:
-            self.problems.append(f"{_where(node)}: {error}")
+        except FileError:  # more than one node is at fault
+            raise
+        except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
+            # layers and NumPy refuse absurd sizes and arguments, each in its own way
+            self.problems.append(f"{_where(node)}: {str(error)[:_LONGEST]}")
             results = ()
         for i, name in enumerate(node.outputs):
             if name:
@@ -118,10 +136,12 @@ class Importer:
         if node.domain:
             raise UnsupportedError(f"operators of '{node.domain[:100]}' are not supported")
         foldable = node.op in fold.FOLDS
-        if node.op not in CONVERTERS and not foldable:
+        if node.op not in CONVERTERS and not foldable and node.op != "If":
             raise UnsupportedError(f"is not supported (opset {self.opset})")
         if spoilt:
             return ()
+        if node.op == "If":
+            return self._branch(node, given[0])
         call = Call(node, given, self)
         constant = all(isinstance(value, Constant) or value is None for value in given)
         if foldable and (constant or node.op in fold.OF_SHAPES):
@@ -134,7 +154,28 @@ class Importer:
             raise UnsupportedError(f"of computed values is not supported (opset {self.opset})")
         given_back = results if isinstance(results, tuple) else (results,)
         call.check_all_was_read(len(given_back))
+        self._pay(given, given_back)
         return given_back
+
+    def _pay(self, given: Any, results: tuple[Known, ...]) -> None:
+        """Count the values that folding made: many nodes could make much memory of a little."""
+        arrays = [value.array for value in given if isinstance(value, Constant)]
+        for result in results:
+            if isinstance(result, Constant):
+                shared = any(np.may_share_memory(result.array, array) for array in arrays)
+                self._budget -= 0 if shared or not any(result.array.strides) else result.array.size
+        if self._budget < 0:
+            raise FileError("computing this network's constants takes an absurd amount of memory")
+
+    def _branch(self, node: Node, condition: Any) -> tuple[Known, ...]:
+        """Take over the branch of an If, which exporters write where they do not know a shape."""
+        if not isinstance(condition, Constant) or condition.array.size != 1:
+            raise UnsupportedError("the condition is computed by the network, not a constant")
+        branch = node.attributes.get("then_branch" if condition.array.any() else "else_branch")
+        if not isinstance(branch, FileGraph):
+            raise UnsupportedError("has no graph for its condition")
+        self.take(branch)
+        return tuple(self.known.get(name) or Missing() for name in branch.outputs)
 
     def _output(self, name: str) -> str:
         value = self.known.get(name)
@@ -168,8 +209,19 @@ def needed_nodes(graph: FileGraph) -> list[Node]:
     for node in reversed(graph.nodes):
         if wanted.intersection(name for name in node.outputs if name):
             found.append(node)
-            wanted.update(node.inputs)
+            wanted.update(node.inputs, captured(node))
     return found[::-1]
+
+
+def captured(node: Node) -> set[str]:
+    """Return the names that the graphs inside a node may read from around them."""
+    inside = [value for value in node.attributes.values() if isinstance(value, FileGraph)]
+    found: set[str] = set()
+    for graph in inside:
+        found.update(graph.outputs)
+        for part in graph.nodes:
+            found.update(part.inputs, captured(part))
+    return found
 
 
 def _where(node: Node) -> str:

@@ -36,6 +36,11 @@ TYPES: dict[int, tuple[str, str, DType, DType]] = {
 _BFLOAT16 = 16
 
 
+def text(value: str | bytes) -> str:
+    """Return a text of the file; protobuf gives bytes for what is none in UTF-8."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
 def type_name(number: int) -> str:
     """Return what a type of the format is called."""
     return TYPES[number][0] if number in TYPES else f"type {number}"
@@ -43,7 +48,7 @@ def type_name(number: int) -> str:
 
 def array_of(tensor: "TensorProto", folder: Path) -> Array:
     """Return a tensor's values, having compared its sizes with what there is before it is read."""
-    name = tensor.name or "a tensor without a name"
+    name = text(tensor.name)[:100] or "a tensor without a name"
     if tensor.data_type not in TYPES:
         raise FileError(f"'{name}' is of {type_name(tensor.data_type)}, which is not supported")
     shape = tuple(tensor.dims)
@@ -86,8 +91,8 @@ def _check_count(name: str, shape: Shape, found: int, needed: int, what: str) ->
 
 def _outside(tensor: "TensorProto", folder: Path, length: int) -> bytes:
     """Return the bytes of a tensor that lies in another file of the same folder."""
-    name = tensor.name
-    entries: dict[str, Any] = {entry.key: entry.value for entry in tensor.external_data}
+    name = text(tensor.name)[:100]
+    entries: dict[str, Any] = {text(e.key): text(e.value) for e in tensor.external_data}
     location = entries.get("location", "")
     path = folder / location
     inside = bool(location) and "\0" not in location and not Path(location).is_absolute()

@@ -2,6 +2,7 @@
 
 from pellucid.geometry import Window
 from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, image_sizes
+from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped
 from pellucid.interchange.onnx.reader.operators.convolution import (
     Sides,
     Two,
@@ -11,6 +12,7 @@ from pellucid.interchange.onnx.reader.operators.convolution import (
     two,
 )
 from pellucid.interchange.onnx.reader.operators.registry import converts
+from pellucid.interchange.onnx.reader.size import product
 from pellucid.layers import AdaptiveMaxPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d, Pad2d
 
 _LARGEST_KERNEL = 4096
@@ -35,6 +37,8 @@ def max_pool(call: Call) -> Value:
 @converts("AveragePool")
 def average_pool(call: Call) -> Value:
     """The mean of each window; padding counts only if count_include_pad is 1."""
+    if len(call.value().sizes) == 5:
+        return _over_channels(call)
     dilation = two(call, "dilations")
     kernel, stride, sides, ceil = _window(call, dilation)
     counted = bool(call.integer("count_include_pad", 0)) or not any(map(any, sides))
@@ -50,6 +54,22 @@ def average_pool(call: Call) -> Value:
         one_or_two(dilation),
     )
     return call.add(layer)
+
+
+def _over_channels(call: Call) -> Value:
+    """Pool (N, 1, C, H, W) along C alone, as PyTorch writes its local response normalisation."""
+    sizes, kernel = call.value().sizes, call.integers("kernel_shape") or []
+    pads, strides = call.integers("pads", [0] * 6) or [], call.integers("strides", [1] * 3)
+    plain_window = strides == [1, 1, 1] and not call.integer("ceil_mode", 0)
+    if kernel[1:] != [1, 1] or len(pads) != 6 or any(pads[i] for i in (1, 2, 4, 5)):
+        plain_window = False
+    if not plain_window or call.word("auto_pad", "NOTSET") != "NOTSET":
+        raise UnsupportedError("is supported for images (N, C, H, W) alone, not for 5 axes")
+    flat = reshaped(call, call.value(), (*sizes[:3], product(sizes[3:])))
+    counted = bool(call.integer("count_include_pad", 0))
+    layer = AvgPool2d((kernel[0], 1), 1, ((pads[0], pads[3]), (0, 0)), count_include_pad=counted)
+    pooled = call.add(layer, flat)
+    return reshaped(call, pooled, (*pooled.sizes[:3], *sizes[3:]))
 
 
 @converts("GlobalAveragePool")

@@ -202,10 +202,14 @@ def expand(call: Call) -> Value:
     wanted = [1] * (axes - len(wanted)) + wanted
     kept = []
     for i, (size, new) in enumerate(zip(value.sizes, wanted, strict=True)):
-        same = isinstance(size, Batch) and ((i == 0 and new in (call.batch, 1)) or size is new)
-        if isinstance(new, Batch) and not (isinstance(size, Batch) and size == new):
-            raise UnsupportedError("to the batch size is not supported")
-        kept.append(-1 if same or isinstance(new, Batch) or new == 1 or size == new else int(new))
+        if isinstance(new, Batch) or isinstance(size, Batch):
+            both = isinstance(new, Batch) and isinstance(size, Batch) and new == size
+            written = i == 0 and not isinstance(new, Batch) and new in (1, call.batch)
+            if not both and not written:
+                raise UnsupportedError("to the batch size is not supported")
+            kept.append(-1)
+        else:
+            kept.append(-1 if new in (1, size) else int(new))
     return value if set(kept) == {-1} else call.add(Expand(tuple(kept)), value)
 
 

@@ -1,0 +1,277 @@
+"""Networks that PyTorch exports, read here and computed beside onnxruntime."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn as tnn
+
+import pellucid as pl
+from benchmarks.onnx_models import by_onnxruntime, export, torchvision_model, zoo
+from pellucid import layers as nn
+from pellucid import losses, optim
+from pellucid.interchange.onnx import load
+
+SIZE = 64
+
+
+def images(count, shape, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, *shape)).astype(np.float32)
+
+
+def agree(ours, theirs, tolerance=2e-5):
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
+
+
+def written(model, path, shape, **options):
+    """Export a module of PyTorch's for images of `shape`."""
+    axes = {"x": {0: "N"}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter is called old; its files are everywhere
+        torch.onnx.export(
+            model.eval(), (torch.randn(2, *shape),), str(path), dynamo=False, input_names=["x"],
+            dynamic_axes=axes, **options,
+        )  # fmt: skip
+    return path
+
+
+@pytest.fixture(scope="module")
+def resnet18(tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "resnet18.onnx"
+    export(torchvision_model("resnet18", SIZE), path, SIZE, exporter="old")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "exporter"),
+    [
+        ("squeezenet1_1", "old"),
+        ("mobilenet_v3_small", "old"),
+        ("googlenet", "old"),
+        ("resnet18", "new"),
+        ("shufflenet_v2_x1_0", "new"),
+    ],
+)
+def test_torchvisions_networks_agree_with_onnxruntime(name, exporter, tmp_path):
+    path = tmp_path / "model.onnx"
+    export(torchvision_model(name, SIZE), path, SIZE, exporter=exporter)
+    x = images(3, (3, SIZE, SIZE))
+    agree(load(path)(x), by_onnxruntime(path)(x)[0])
+
+
+def test_a_network_exported_for_one_batch_runs_for_any(tmp_path):
+    model = torchvision_model("shufflenet_v2_x1_0", SIZE)  # which reshapes by numbers
+    export(model, tmp_path / "fixed.onnx", SIZE, exporter="old", dynamic=False, batch=1)
+    graph, x = load(tmp_path / "fixed.onnx"), images(5, (3, SIZE, SIZE))
+    agree(
+        graph(x), np.concatenate([by_onnxruntime(tmp_path / "fixed.onnx")(i[None])[0] for i in x])
+    )
+
+
+def test_resnet18_keeps_its_names_and_can_be_looked_into(resnet18):
+    graph, seen = load(resnet18), []
+    assert {"conv1", "layer1_0_conv1", "layer4_1_conv2", "fc"} <= set(graph.nodes)
+    assert graph.input_shape == (3, SIZE, SIZE)
+    x = images(2, (3, SIZE, SIZE))
+    with nn.observe(forward=lambda layer, x, y: seen.append((type(layer).__name__, y.shape))):
+        y = graph(x)
+    agree(y, by_onnxruntime(resnet18)(x)[0])
+    assert seen[0] == ("Conv2d", (2, 64, SIZE // 2, SIZE // 2))
+    assert [name for name, _ in seen].count("Conv2d") == 20
+
+
+def test_a_network_that_was_read_is_saved_and_loaded(resnet18, tmp_path):
+    graph, x = load(resnet18), images(2, (3, SIZE, SIZE))
+    pl.save(graph, tmp_path / "model.safetensors")
+    again = pl.load(tmp_path / "model.safetensors")
+    assert again.input_shape == graph.input_shape
+    assert np.array_equal(graph(x), again(x))
+
+
+def test_a_network_that_was_read_is_trained_further_as_in_pytorch(tmp_path):
+    torch.manual_seed(0)
+    module = tnn.Sequential(
+        tnn.Conv2d(3, 8, 3, padding=1), tnn.BatchNorm2d(8), tnn.ReLU(), tnn.MaxPool2d(2),
+        tnn.Conv2d(8, 8, 3, groups=2, bias=False), tnn.PReLU(8), tnn.AdaptiveAvgPool2d(1),
+        tnn.Flatten(), tnn.Linear(8, 5),
+    )  # fmt: skip
+    path = written(
+        module, tmp_path / "m.onnx", (3, 12, 12), training=torch.onnx.TrainingMode.PRESERVE,
+        do_constant_folding=False,
+    )  # fmt: skip
+    graph, x, labels = load(path), images(16, (3, 12, 12)), np.arange(16) % 5
+    expected = torch.optim.SGD(module.train().parameters(), lr=0.1)
+    ours = optim.SGD(graph.parameters(), lr=0.1)
+    for _ in range(3):
+        training = nn.Training()
+        y, cache = graph.forward(x, training)
+        loss, dy = losses.CrossEntropy()(y, labels)
+        graph.zero_grad()
+        graph.backward(dy, cache)
+        ours.step()
+        training.commit()
+        expected.zero_grad()
+        theirs = tnn.functional.cross_entropy(module(torch.from_numpy(x)), torch.from_numpy(labels))
+        theirs.backward()
+        expected.step()
+        assert loss == pytest.approx(theirs.item(), rel=1e-5)
+    with torch.no_grad():
+        agree(graph(x), module.eval()(torch.from_numpy(x)).numpy(), 1e-4)
+
+
+# What exporters write
+
+
+class Gates(tnn.Module):
+    """Shapes read while it runs, parts taken and put together, sums over axes."""
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, -1, h, w)
+        a, b = x.chunk(2, dim=1)
+        gate = torch.sigmoid(x.mean((2, 3), keepdim=True))
+        x = torch.cat([a * 2 - 1, torch.relu(b)[:, :, :, [2, 0, 1, 5, 4, 3]]], 1)
+        x = x * gate.expand_as(x)
+        return torch.nn.functional.pad(x[:, :, 1:, ::2], (1, 0, 0, 2)).amax((2, 3)) / 3
+
+
+class Norms(tnn.Module):
+    def __init__(self):
+        super().__init__()
+        self.group, self.layer = tnn.GroupNorm(2, 4), tnn.LayerNorm([4, 6, 6])
+        self.instance, self.local = tnn.InstanceNorm2d(4, affine=True), tnn.LocalResponseNorm(3)
+        self.scale = tnn.Parameter(torch.randn(4, 1, 1))
+
+    def forward(self, x):
+        x = self.local(self.layer(self.group(x)) * self.scale)
+        return torch.nn.functional.normalize(self.instance(x).flatten(1))
+
+
+class Functions(tnn.Module):
+    def forward(self, x):
+        f = tnn.functional
+        for function in (
+            f.hardswish,
+            f.hardsigmoid,
+            f.gelu,
+            f.silu,
+            f.elu,
+            f.selu,
+            f.relu6,
+            f.leaky_relu,
+            f.softplus,
+            f.mish,
+            f.softsign,
+            torch.tanh,
+            torch.exp,
+            lambda x: f.log_softmax(x.clamp(-1, 2), 1),
+        ):
+            x = function(x)
+        return f.softmax(x.flatten(1), 1)
+
+
+class Images(tnn.Module):
+    def __init__(self):
+        super().__init__()
+        self.up = tnn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, output_padding=1, groups=2)
+
+    def forward(self, x):
+        f = tnn.functional
+        x = f.pixel_shuffle(self.up(x).repeat(1, 2, 1, 1), 2)
+        x = f.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False)
+        x = f.max_pool2d(x, 3, 2, 1, dilation=2, ceil_mode=True)
+        return f.pad(x, (1, 2, 0, 1), mode="reflect")
+
+
+@pytest.mark.parametrize("module", [Gates, Norms, Functions, Images])
+@pytest.mark.parametrize("opset", [12, 18])
+def test_what_a_module_computes_is_read(module, opset, tmp_path):
+    torch.manual_seed(0)
+    path = written(module(), tmp_path / "model.onnx", (4, 6, 6), opset_version=opset)
+    for count in (1, 5):
+        x = images(count, (4, 6, 6))
+        agree(load(path)(x), by_onnxruntime(path)(x)[0], 1e-5)
+
+
+def saved(path, nodes, arrays, opset, shape=("N", 3, 8, 8)):
+    """Write a file with these nodes, from "x" to "y", as exporters of that version did."""
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=3)
+    Path(path).write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_file_of_2017_is_read(tmp_path):
+    rng = np.random.default_rng(0)
+    w, b = rng.normal(size=(4, 3, 3, 3)).astype(np.float32), rng.normal(size=4).astype(np.float32)
+    node = helper.make_node
+    nodes = [
+        node("Conv", ["x", "w"], ["c"], kernel_shape=[3, 3], auto_pad="SAME_LOWER", strides=[2, 2]),
+        node("Add", ["c", "b"], ["s"], broadcast=1, axis=1),
+        node("BatchNormalization", ["s", "b2", "b", "b", "b2"], ["n"], is_test=1, epsilon=1e-3,
+             consumed_inputs=[0, 0, 0, 1, 1]),
+        node("Dropout", ["n"], ["d", "mask"], is_test=1, ratio=0.3),
+        node("Clip", ["d"], ["k"], min=0.0, max=6.0),
+        node("Pad", ["k"], ["p"], pads=[0, 0, 1, 0, 0, 0, 0, 1], value=0.5),
+        node("Reshape", ["p"], ["r"], shape=[0, -1]),
+        node("Gemm", ["r", "m", "v"], ["g"], broadcast=1, alpha=0.5),
+        node("Softmax", ["g"], ["y"]),
+    ]  # fmt: skip
+    m, v = rng.normal(size=(100, 7)).astype(np.float32), rng.normal(size=7).astype(np.float32)
+    arrays = {"w": w, "b": b, "b2": b**2 + 1, "m": m, "v": v}
+    graph = load(saved(tmp_path / "m.onnx", nodes, arrays, 6))
+    x = images(3, (3, 8, 8))
+    t = torch.from_numpy
+    c = tnn.functional.conv2d(tnn.functional.pad(t(x), (1, 0, 1, 0)), t(w), stride=2)
+    n = tnn.functional.batch_norm(c + t(b)[:, None, None], t(b), t(b**2 + 1), t(b**2 + 1), t(b),
+                                  eps=1e-3)  # fmt: skip
+    p = tnn.functional.pad(n.clamp(0, 6), (0, 1, 1, 0), value=0.5)
+    expected = torch.softmax(0.5 * p.flatten(1) @ t(m) + t(v), 1)
+    agree(graph(x), expected.numpy(), 1e-5)
+    assert (
+        next(layer for layer, _ in graph.nodes.values() if isinstance(layer, nn.Dropout)).p == 0.3
+    )
+
+
+def test_what_is_not_supported_is_told_all_at_once(tmp_path):
+    nodes = [
+        helper.make_node("NonZero", ["x"], ["a"], name="first"),
+        helper.make_node("Einsum", ["x"], ["b"], name="second", equation="ijkl->il"),
+        helper.make_node("Conv", ["x", "w"], ["c"], name="third", kernel_shape=[3, 3], new=1),
+        helper.make_node("Custom", ["c"], ["d"], name="fourth", domain="com.example"),
+        helper.make_node("Concat", ["a", "b", "d"], ["y"], axis=1),
+    ]
+    arrays = {"w": np.zeros((2, 3, 3, 3), np.float32)}
+    path = saved(tmp_path / "m.onnx", nodes, arrays, 17)
+    with pytest.raises(pl.errors.FileError) as error:
+        load(path)
+    for words in ("NonZero 'first'", "Einsum 'second'", "opset 17", "Conv 'third'", "attribute new",
+                  "Custom 'fourth'", "com.example"):  # fmt: skip
+        assert words in str(error.value)
+
+
+def test_open_sizes_have_to_be_said(tmp_path):
+    node = helper.make_node("GlobalAveragePool", ["x"], ["y"])
+    path = saved(tmp_path / "m.onnx", [node], {}, 17, ("N", 3, "H", "W"))
+    with pytest.raises(pl.errors.FileError, match=r"input_shape=\(3, 224, 224\)"):
+        load(path)
+    graph = load(path, input_shape=(3, 20, 30))
+    assert graph(images(2, (3, 9, 7))).shape == (2, 3, 1, 1)
+
+
+@pytest.mark.parametrize("name", ["squeezenet", "shufflenet"])
+def test_networks_of_the_model_zoo_are_read(name, tmp_path):
+    [(_, path)] = zoo(tmp_path, name)
+    graph = load(path)
+    x = images(1, graph.input_shape)
+    agree(graph(x), by_onnxruntime(path)(x)[0])
