@@ -80,7 +80,11 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _clamp(x: Wire, min: float | None = None, max: float | None = None) -> Use:  # noqa: A002
+def _clamp(  # PyTorch's names
+    x: Wire,
+    min: float | None = None,  # noqa: A002
+    max: float | None = None,  # noqa: A002
+) -> Use:
     limits = {"low": min, "high": max}
     given = {name: float(limit) for name, limit in limits.items() if limit is not None}
     return Use(nn.Clip(**given), x)
