@@ -1,0 +1,86 @@
+"""Arithmetic: of each value, along axes, and of several inputs."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from pellucid import layers as nn
+from pellucid.interchange.onnx.writer.activation import operator
+from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.layers import Layer
+
+
+def _affine(graph: Graph, path: str, layer: nn.Affine, x: Value) -> str:
+    scaled = graph.node("Mul", path, [x.name, graph.constant(path, "scale", layer.scale)], "scaled")
+    return graph.node("Add", path, [scaled, graph.constant(path, "shift", layer.shift)])
+
+
+def _power(graph: Graph, path: str, layer: nn.Power, x: Value) -> str:
+    exponent = graph.constant(path, "exponent", layer.exponent)
+    return graph.node("Pow", path, [x.name, exponent])
+
+
+def _clip(graph: Graph, path: str, layer: nn.Clip, x: Value) -> str:
+    limits = [
+        graph.constant(path, name, limit) if math.isfinite(limit) else ""
+        for name, limit in (("low", layer.low), ("high", layer.high))
+    ]
+    return graph.node("Clip", path, [x.name, *limits])
+
+
+def _scale(graph: Graph, path: str, layer: nn.Scale, x: Value) -> str:
+    return graph.node("Mul", path, [x.name, graph.parameter(layer.weight)])
+
+
+def _shift(graph: Graph, path: str, layer: nn.Shift, x: Value) -> str:
+    return graph.node("Add", path, [x.name, graph.parameter(layer.bias)])
+
+
+def _reduction(name: str) -> Write:
+    def write(
+        graph: Graph, path: str, layer: nn.ReduceSum | nn.ReduceMean | nn.ReduceMax, x: Value
+    ) -> str:
+        axes = graph.constant(path, "axes", layer.axes, np.int64)
+        return graph.node(name, path, [x.name, axes], keepdims=int(layer.keepdims))
+
+    return write
+
+
+def _of_several(name: str) -> Write:
+    def write(graph: Graph, path: str, layer: Layer, x: tuple[Value, ...]) -> str:
+        return graph.node(name, path, [value.name for value in x])
+
+    return write
+
+
+def _add(graph: Graph, path: str, layer: nn.Add, x: tuple[Value, ...]) -> str:
+    return graph.node("Add" if len(x) == 2 else "Sum", path, [value.name for value in x])
+
+
+def _cat(graph: Graph, path: str, layer: nn.Cat, x: tuple[Value, ...]) -> str:
+    return graph.node("Concat", path, [value.name for value in x], axis=layer.axis)
+
+
+WRITERS: Mapping[type[Layer], Write] = {
+    nn.Affine: _affine,
+    nn.Power: _power,
+    nn.Exp: operator("Exp"),
+    nn.Erf: operator("Erf"),
+    nn.Abs: operator("Abs"),
+    nn.Clip: _clip,
+    nn.Scale: _scale,
+    nn.Shift: _shift,
+    nn.ReduceSum: _reduction("ReduceSum"),
+    nn.ReduceMean: _reduction("ReduceMean"),
+    nn.ReduceMax: _reduction("ReduceMax"),
+    nn.Add: _add,
+    nn.Cat: _cat,
+    nn.Multiply: _of_several("Mul"),
+    nn.BroadcastAdd: _of_several("Add"),
+    nn.Subtract: _of_several("Sub"),
+    nn.Divide: _of_several("Div"),
+    nn.Maximum: _of_several("Max"),
+    nn.Minimum: _of_several("Min"),
+    nn.MatMul: _of_several("MatMul"),
+}
