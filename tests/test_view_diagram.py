@@ -52,6 +52,16 @@ def test_every_model_has_a_diagram_whose_words_can_be_read(named):
     assert height < 25
 
 
+def test_words_stand_inside_their_boxes(named):
+    drawn = view.diagram(*named)
+    drawn.draw_without_rendering()
+    boxes = [patch.get_window_extent().padded(0.5) for patch in drawn.axes[0].patches]
+    for text in drawn.axes[0].texts:
+        words = text.get_window_extent()
+        around = [box for box in boxes if box.contains(*words.min) and box.contains(*words.max)]
+        assert around, text.get_text()
+
+
 def test_boxes_tell_all_parameters_of_a_model(named):
     model, shape = named
     chain = read(model, (1, *shape))

@@ -23,18 +23,20 @@ def picture(ax=None):
 
 
 def test_drawing_changes_no_setting():
-    before = dict(matplotlib.rcParams)
-    style.svg(picture())
-    style.png(picture())
-    assert dict(matplotlib.rcParams) == before
+    with matplotlib.rc_context({"font.size": 33, "text.color": "red"}):
+        before = dict(matplotlib.rcParams)
+        style.svg(picture())
+        style.png(picture())
+        assert dict(matplotlib.rcParams) == before
 
     @style.styled
     def fails():
         raise RuntimeError
 
-    with pytest.raises(RuntimeError):
-        fails()
-    assert dict(matplotlib.rcParams) == before
+    with matplotlib.rc_context({"font.size": 33}):
+        with pytest.raises(RuntimeError):
+            fails()
+        assert matplotlib.rcParams["font.size"] == 33
 
 
 def test_a_picture_is_the_same_whatever_the_user_has_set():
