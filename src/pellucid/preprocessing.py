@@ -29,19 +29,23 @@ class Preprocessing:
             raise ShapeError("preprocessing needs one mean and one positive scale per channel")
 
     @classmethod
-    def fit(cls, images: Array) -> "Preprocessing":
+    def fit(cls, images: Array, weights: Array | None = None) -> "Preprocessing":
         """Return the channel means and standard deviations of `images` (N, C, H, W).
 
+        With `weights`, one for each image, twice the weight is the same as having the image twice.
         A channel that never changes gets scale 1. Sums run over blocks of images in float64, so
         that no copy of the data set is made.
         """
-        count = images.size // images.shape[1]
+        count = (len(images) if weights is None else weights.sum()) * images[0, 0].size
         total = np.zeros(images.shape[1])
         squares = np.zeros(images.shape[1])
         for start in range(0, len(images), 1024):
             block = images[start : start + 1024].astype(np.float64)
-            total += block.sum(axis=(0, 2, 3))
-            squares += np.einsum("nchw,nchw->c", block, block)
+            weighted = block
+            if weights is not None:
+                weighted = block * weights[start : start + 1024, None, None, None]
+            total += weighted.sum(axis=(0, 2, 3))
+            squares += np.einsum("nchw,nchw->c", weighted, block)
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
         std[std < 1e-6 * np.maximum(1.0, abs(mean))] = 1.0

@@ -13,8 +13,8 @@ from pellucid.preprocessing import Preprocessing
 from pellucid.randomness import generator
 from pellucid.types import Array, DType, Generator
 
-Batch = tuple[Array, Array]
-"""Inputs and targets: class numbers (N,), or values for every output."""
+Batch = tuple[Array, Array] | tuple[Array, Array, Array]
+"""Inputs, targets (class numbers (N,), or values for every output), and weights (N,) if any."""
 
 
 @runtime_checkable
@@ -41,8 +41,8 @@ class Batches(Protocol):
     def batches(self, epoch: int, seed: int) -> Iterator[Batch]: ...
 
 
-Data = Labelled | Batches | tuple[Array, Array]
-"""A data set, a pair of arrays (inputs, targets), or anything that gives batches."""
+Data = Labelled | Batches | tuple[Array, Array] | tuple[Array, Array, Array]
+"""A data set, arrays (inputs, targets) or (inputs, targets, weights), or what gives batches."""
 
 
 class Augmentation(Protocol):
@@ -50,7 +50,7 @@ class Augmentation(Protocol):
 
     def __call__(
         self, images: Array, targets: Array, generator: Generator, classes: int
-    ) -> Batch: ...
+    ) -> tuple[Array, Array]: ...
     def describe(self) -> Any: ...
 
 
@@ -86,6 +86,7 @@ class ArraySource:
     augment: Augmentation | None = None
     classes: int = 0
     dtype: DType = np.float32
+    weights: Array | None = None
 
     def __len__(self) -> int:
         full, rest = divmod(len(self.x), self.batch_size)
@@ -97,17 +98,21 @@ class ArraySource:
             chosen = order[self._samples(step)]
             targets = self.targets[chosen]
             if self.augment is None:
-                yield ops.make_batch(self.x, chosen, self.preprocessing, self.dtype), targets
+                x = ops.make_batch(self.x, chosen, self.preprocessing, self.dtype)
             else:
                 source = generator(seed, "augment", epoch, step)
                 images, targets = self.augment(self.x[chosen], targets, source, self.classes)
-                yield ops.make_batch(images, None, self.preprocessing, self.dtype), targets
+                x = ops.make_batch(images, None, self.preprocessing, self.dtype)
+            yield self._weighted(x, targets, chosen)
 
     def in_order(self) -> Iterator[Batch]:
         for step in range(len(self)):
             part = self._samples(step)
             x = ops.make_batch(self.x[part], None, self.preprocessing, self.dtype)
-            yield x, self.targets[part]
+            yield self._weighted(x, self.targets[part], part)
+
+    def _weighted(self, x: Array, targets: Array, chosen: Array | slice) -> Batch:
+        return (x, targets) if self.weights is None else (x, targets, self.weights[chosen])
 
     def _samples(self, step: int) -> slice:
         start = step * self.batch_size
@@ -143,14 +148,15 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
         x, targets = np.asarray(data.images), np.asarray(data.labels)
         if x.ndim != 4:
             raise ShapeError(f"the images of the {what} must be (N, C, H, W), not {x.shape}")
-    elif isinstance(data, tuple) and len(data) == 2:
+    elif isinstance(data, tuple) and len(data) in (2, 3):
         x, targets = np.asarray(data[0]), np.asarray(data[1])
     elif isinstance(data, Batches):
         return None
     else:
         raise DataError(
             f"the {what} must be a data set (images, labels, classes), a pair of arrays "
-            f"(inputs, targets) or give batches(epoch, seed), not {type(data).__name__}"
+            "(inputs, targets), with weights a third, or give batches(epoch, seed), "
+            f"not {type(data).__name__}"
         )
     if x.ndim == 0 or targets.ndim == 0 or len(x) != len(targets):
         raise ShapeError(
@@ -162,6 +168,25 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
     check_finite(x, f"inputs of the {what}")
     check_finite(targets, f"targets of the {what}")
     return x, targets if _is_real(targets) else targets.astype(np.int64, casting="safe")
+
+
+def sample_weights(data: Data, what: str) -> Array | None:
+    """Return the weight of each sample of `data`, checked; None where it has none."""
+    if not isinstance(data, tuple) or len(data) < 3:
+        return None
+    weights, count = np.asarray(data[2]), len(data[0])
+    if weights.shape != (count,):
+        raise ShapeError(
+            f"the {what} needs one weight for each of {count} inputs, ({count},), "
+            f"got weights of shape {weights.shape}"
+        )
+    check_finite(weights, f"weights of the {what}")
+    if not (weights > 0).all():
+        raise DataError(
+            f"the weights of the {what} are positive, number {(weights > 0).argmin()} is "
+            f"{weights.min():g}; leave samples out that should not count"
+        )
+    return weights.astype(np.float64)
 
 
 def check_finite(values: Array, what: str) -> None:

@@ -31,6 +31,7 @@ def stop_early(
     patience: int,
     monitor: Monitor = "validation_loss",
     history: Iterable[Epoch] = (),
+    tolerance: float = 0.0,
 ) -> Iterator[R]:
     """End the run once `monitor` has not improved for `patience` epochs.
 
@@ -43,6 +44,8 @@ def stop_early(
     history
         The epochs before an interruption (``state.history``), so that the run that continues stops
         where the whole run would have stopped.
+    tolerance
+        An improvement is more than this.
 
     Examples
     --------
@@ -55,11 +58,15 @@ def stop_early(
         raise TrainingError(unknown("quantity to monitor", monitor, _SIGNS))
     if patience < 1:
         raise TrainingError(f"patience is a number of epochs, at least 1, not {patience}")
-    return _stop_early(records, patience, monitor, list(history))
+    return _stop_early(records, patience, monitor, list(history), tolerance)
 
 
 def _stop_early(
-    records: Iterable[R], patience: int, monitor: Monitor, history: list[Epoch]
+    records: Iterable[R],
+    patience: int,
+    monitor: Monitor,
+    history: list[Epoch],
+    tolerance: float,
 ) -> Iterator[R]:
     best, waited = -math.inf, 0
 
@@ -69,7 +76,7 @@ def _stop_early(
         value = getattr(epoch, monitor)
         if value is None:
             raise TrainingError(f"early stopping: this run has no {monitor.replace('_', ' ')}")
-        better = _SIGNS[monitor] * value > best
+        better = _SIGNS[monitor] * value > best + tolerance
         best, waited = (_SIGNS[monitor] * value, 0) if better else (best, waited + 1)
         return waited >= patience
 

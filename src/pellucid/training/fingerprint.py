@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import FileError
-from pellucid.training.batches import Data, Labelled
+from pellucid.training.batches import Data, Labelled, sample_weights
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
 
@@ -46,12 +46,13 @@ def _of(data: Data) -> dict[str, Any]:
     else:
         return {"batches": len(data)}
     spread = np.unique(np.linspace(0, len(x) - 1, _SAMPLE).astype(np.intp))
+    weights = sample_weights(data, "data")
     return {
         "shape": list(x.shape),
         "dtype": str(x.dtype),
         "targets": _hash(targets),
         "inputs": _hash(x[spread]),
-    }
+    } | ({} if weights is None else {"weights": _hash(weights)})
 
 
 def _hash(values: Array) -> str:

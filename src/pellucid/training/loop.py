@@ -12,13 +12,12 @@ from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
 from pellucid.training.accuracy import count_correct
-from pellucid.training.batches import Augmentation, Data, Source
+from pellucid.training.batches import Augmentation, Batch, Data, Source
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
 from pellucid.training.prepare import prepare
 from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History, Record, Step, better
 from pellucid.training.state import Best, Sums, TrainingState
-from pellucid.types import Array
 from pellucid.workspace import Workspace
 
 
@@ -48,9 +47,10 @@ def train(
     Parameters
     ----------
     model, data
-        What learns, and from what: a data set, a pair of arrays (inputs, targets), or an object
-        with ``batches(epoch, seed)`` and a length. The images of a data set are preprocessed, and
-        the model remembers how; a pair of arrays is taken as it is.
+        What learns, and from what: a data set, arrays (inputs, targets), or an object with
+        ``batches(epoch, seed)`` and a length. The images of a data set are preprocessed, and the
+        model remembers how; arrays are taken as they are. A third array holds the weight of each
+        sample, above 0: with weights s the loss of a batch is ``Σ sₙ·lossₙ / Σ sₙ``.
     optimizer, loss, batch_size, epochs
         How it learns. A last batch that is not full is used; if it would be a single sample, it
         joins the batch before it.
@@ -129,25 +129,24 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
             with workspace.used():
                 if (batch := next(batches, None)) is None:
                     break
-                step = take_step(state, model, *batch, len(source), started)
+                step = take_step(state, model, batch, len(source), started)
             yield step
         with workspace.used():
             epoch = finish_epoch(state, model, len(source), validating)
         yield epoch
 
 
-def take_step(
-    state: TrainingState, model: Layer, x: Array, targets: Array, steps: int, started: float
-) -> Step:
+def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, started: float) -> Step:
     """Update the weights once; `model` is the state's, as the engine in force runs it.
 
     Nothing is changed if the loss or a gradient is not finite; then it is an error.
     """
+    x, targets, *weights = batch
     optimizer = state.optimizer
     training = Training(state.seed, state.epoch, state.step)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
         outputs, cache = model.forward(x, training)
-        loss, gradient = state.loss(outputs, targets)
+        loss, gradient = state.loss(outputs, targets, *weights)
         if not math.isfinite(loss):
             raise non_finite_loss(state.model, x, training, loss)
         optimizer.zero_grad()
@@ -210,8 +209,8 @@ def measure(model: Layer, loss: Loss, source: Source) -> Sums:
     """Return the sums of loss and correct answers in inference; a loss may be NaN or infinite."""
     sums = Sums()
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for x, targets in source.in_order():
+        for x, targets, *weights in source.in_order():
             outputs = model(x)
-            value, _ = loss(outputs, targets)
+            value, _ = loss(outputs, targets, *weights)
             sums.add(value, count_correct(loss, outputs, targets), len(targets))
     return sums

@@ -4,7 +4,15 @@ import numpy as np
 
 from pellucid.errors import DataError, ShapeError, TrainingError
 from pellucid.preprocessing import Preprocessing
-from pellucid.training.batches import ArraySource, Data, GivenSource, Labelled, Source, arrays
+from pellucid.training.batches import (
+    ArraySource,
+    Data,
+    GivenSource,
+    Labelled,
+    Source,
+    arrays,
+    sample_weights,
+)
 from pellucid.training.fingerprint import check_same_data
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
@@ -66,6 +74,7 @@ def _source(
         state.augment,
         classes=shape[1] if len(shape) == 2 else 0,
         dtype=state.dtype,
+        weights=sample_weights(data, what),
     )
 
 
