@@ -7,13 +7,16 @@ import numpy as np
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 from torch import nn as tnn
+from typer.testing import CliRunner
 
 import pellucid as pl
 from benchmarks.onnx_models import by_onnxruntime, export, torchvision_model, zoo
 from pellucid import layers as nn
 from pellucid import losses, optim
-from pellucid.interchange.onnx import load
+from pellucid.cli.app import app
+from pellucid.interchange.onnx import load, save
 
 SIZE = 64
 
@@ -53,7 +56,6 @@ def resnet18(tmp_path_factory):
         ("mobilenet_v3_small", "old"),
         ("googlenet", "old"),
         ("resnet18", "new"),
-        ("shufflenet_v2_x1_0", "new"),
     ],
 )
 def test_torchvisions_networks_agree_with_onnxruntime(name, exporter, tmp_path):
@@ -121,6 +123,44 @@ def test_a_network_that_was_read_is_trained_further_as_in_pytorch(tmp_path):
         assert loss == pytest.approx(theirs.item(), rel=1e-5)
     with torch.no_grad():
         agree(graph(x), module.eval()(torch.from_numpy(x)).numpy(), 1e-4)
+
+
+def test_a_file_of_this_library_comes_back(tmp_path):
+    model = pl.initialize(pl.models.build("lenet5", (1, 28, 28), 10), seed=1)
+    model.classes, model.input_shape = tuple("abcdefghij"), (1, 28, 28)
+    model.preprocessing = pl.Preprocessing((33.0,), (78.0,))
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 1, 28, 28), dtype=np.uint8)
+    for included in (False, True):
+        save(model, tmp_path / "m.onnx", preprocessing=included)
+        graph = load(tmp_path / "m.onnx")
+        assert (graph.classes, graph.input_shape) == (model.classes, model.input_shape)
+        agree(pl.predict(graph, pixels), pl.predict(model, pixels))
+    save(model, tmp_path / "m.onnx", probabilities=True)
+    agree(pl.predict(load(tmp_path / "m.onnx"), pixels), pl.predict(model, pixels))
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20", "inception", "densenet", "mobilenet_v2"])
+def test_models_of_this_library_come_back(name, tmp_path):
+    shape = (3, 32, 32)
+    model = pl.initialize(pl.models.build(name, shape, 10), seed=1)
+    save(model, tmp_path / "m.onnx", shape)
+    x = images(2, shape)
+    agree(load(tmp_path / "m.onnx")(x), model(x))
+
+
+def test_the_command_takes_onnx_files(resnet18, tmp_path):
+    Image.fromarray(np.full((SIZE, SIZE, 3), 99, np.uint8)).save(tmp_path / "grey.png")
+    image, run = str(tmp_path / "grey.png"), CliRunner()
+    shown = run.invoke(app, ["summary", str(resnet18)], env={"COLUMNS": "120"})
+    assert "layer4_1_conv2" in shown.output
+    shown = run.invoke(app, ["predict", str(resnet18), image])
+    assert "does not say how pixels" in shown.stderr
+    graph = load(resnet18)
+    graph.preprocessing = pl.Preprocessing((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+    best = pl.predict(graph, np.full((1, 3, SIZE, SIZE), 99, np.uint8)).argmax()
+    shown = run.invoke(app, ["predict", str(resnet18), image, "--pixels", "imagenet"])
+    assert shown.exit_code == 0
+    assert str(best) in shown.stdout
 
 
 # What exporters write

@@ -13,7 +13,7 @@ import typer
 
 from pellucid import engine
 from pellucid.cli import folders
-from pellucid.errors import FileError, PellucidError
+from pellucid.errors import FileError, PellucidError, unknown
 from pellucid.threads import limited
 
 if TYPE_CHECKING:
@@ -28,7 +28,19 @@ Data = Annotated[
     str, typer.Argument(metavar="DATA", help="A data set's name, or a folder, CSV or NPZ file.")
 ]
 Run = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder of a run, or a model.safetensors file.")
+    Path,
+    typer.Argument(
+        metavar="RUN", help="The folder of a run, a model.safetensors or an .onnx file."
+    ),
+]
+Pixels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW",
+        help="What an .onnx file takes pixels as, if it does not say so: 0-255, 0-1, -1-1, or "
+        "imagenet (0-1, less ImageNet's means, by its deviations).",
+        show_default="0-1",
+    ),
 ]
 Engine = Annotated[
     str | None,
@@ -241,7 +253,38 @@ def load_model(run: Path) -> "Layer":
         unfinished = (run / folders.CHECKPOINT).exists()
         hint = f"; it is not finished: {program()} resume {run}" if unfinished else ""
         raise FileError(f"{run} has no {folders.MODEL}{hint}")
+    if path.suffix == ".onnx":
+        from pellucid.interchange import onnx
+
+        found: Layer = onnx.load(path)
+        return found
     return load(path)
+
+
+_PIXELS = {
+    "0-255": ((0.0,) * 3, (1.0,) * 3),
+    "0-1": ((0.0,) * 3, (255.0,) * 3),
+    "-1-1": ((127.5,) * 3, (127.5,) * 3),
+    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
+}
+"""(mean, scale) of red, green and blue, by which `Preprocessing` brings pixels there."""
+
+
+def take_pixels(model: "Layer", run: Path, pixels: str | None) -> None:
+    """Tell a model of another program how pixels become its inputs, unless it knows."""
+    from pellucid.preprocessing import Preprocessing
+
+    if run.suffix != ".onnx" or (pixels is None and model.preprocessing is not None):
+        if pixels is not None:
+            raise PellucidError("--pixels is for .onnx files; a run knows how it took its pixels")
+        return
+    if pixels is None:
+        note(f"{run} does not say how pixels become its inputs; as 0-1 here, --pixels changes it")
+    if pixels is not None and pixels not in _PIXELS:
+        raise PellucidError(unknown("way to take pixels", pixels, _PIXELS))
+    channels = input_shape_of(model, run)[0]
+    mean, scale = (values[:channels] for values in _PIXELS[pixels or "0-1"])
+    model.preprocessing = Preprocessing(mean, scale)
 
 
 def input_shape_of(model: "Layer", run: Path) -> "Shape":

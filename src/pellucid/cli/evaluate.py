@@ -31,6 +31,7 @@ def evaluate(
             metavar="N", min=0, help="Show so many of the mistakes made most confidently."
         ),
     ] = 0,
+    pixels: common.Pixels = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
     label: common.Label = None,
@@ -42,6 +43,7 @@ def evaluate(
     from pellucid.evaluation import evaluate as evaluation_of
 
     model = common.load_model(run)
+    common.take_pixels(model, run, pixels)
     if name is None:
         part, what = _own(run)
     else:

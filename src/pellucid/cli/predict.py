@@ -18,6 +18,7 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.")],
     drawn_digit: files.DrawnDigit = False,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to show.")] = 3,
+    pixels: common.Pixels = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
 ) -> None:
@@ -26,9 +27,10 @@ def predict(
 
     model = common.load_model(run)
     shape = common.input_shape_of(model, run)
-    pixels = np.stack([files.read(path, shape, drawn_digit) for path in images])
+    common.take_pixels(model, run, pixels)
+    stored = np.stack([files.read(path, shape, drawn_digit) for path in images])
     with common.computing(engine, threads):
-        probabilities = probabilities_of(model, pixels)
+        probabilities = probabilities_of(model, stored)
     classes = model.classes or tuple(map(str, range(probabilities.shape[1])))
     common.print_table(
         ["image", *("class", ">"), *("or", ">") * (min(top, len(classes)) - 1)],

@@ -17,7 +17,8 @@ def summary(
     model: Annotated[
         str | None,
         typer.Argument(
-            metavar="MODEL", help="A known network, a .toml file or a run; without it, all names."
+            metavar="MODEL",
+            help="A known network, a .toml or .onnx file, or a run; without it, all names.",
         ),
     ] = None,
     data: Annotated[

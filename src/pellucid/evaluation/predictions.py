@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.layers import Layer, Sequential, Softmax, for_engine
+from pellucid.layers import Graph, Layer, Sequential, Softmax, for_engine
 from pellucid.training.batches import check_finite
 from pellucid.types import Array, Shape
 
@@ -54,7 +54,9 @@ def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
     parts, run = [], for_engine(model)
     for start in range(0, len(x), batch_size):
         part = x[start : start + batch_size]
-        parts.append(run(ops.make_batch(part, None, model.preprocessing, dtype)))
+        y = run(ops.make_batch(part, None, model.preprocessing, dtype))
+        # some networks of other programs end with images of one pixel
+        parts.append(y.reshape(y.shape[:2]) if y.shape[2:] == (1, 1) else y)
         _check_outputs(model, parts[-1], start)
     return np.ascontiguousarray(np.concatenate(parts))
 
@@ -70,9 +72,10 @@ def logits(model: Layer, y: Array) -> Array:
 
 
 def _ends_in_softmax(model: Layer) -> bool:
-    while isinstance(model, Sequential) and len(model):
-        model = model[-1]
-    return isinstance(model, Softmax)
+    last: Layer | None = model
+    while isinstance(last, Graph) or (isinstance(last, Sequential) and len(last)):
+        last = last.children().get(last.outputs[0]) if isinstance(last, Graph) else last[-1]
+    return isinstance(last, Softmax)
 
 
 def _check_images(model: Layer, x: Array) -> None:

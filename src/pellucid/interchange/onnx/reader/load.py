@@ -121,8 +121,12 @@ def _describe(graph: Graph, said: Mapping[str, str], plan: Plan) -> None:
     if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
         graph.classes = tuple(classes) or None
     preprocessing = _json(said, metadata.PREPROCESSING)
-    if preprocessing is not None and _json(said, metadata.INCLUDED) is False:
-        graph.preprocessing = Preprocessing.from_description(preprocessing)
+    if preprocessing is None:
+        return
+    graph.preprocessing = Preprocessing.from_description(preprocessing)
+    if _json(said, metadata.INCLUDED) is not False:  # the graph's first nodes do it: pixels go in
+        channels = len(graph.preprocessing.mean)
+        graph.preprocessing = Preprocessing((0.0,) * channels, (1.0,) * channels)
 
 
 def _json(said: Mapping[str, str], key: str) -> Any:

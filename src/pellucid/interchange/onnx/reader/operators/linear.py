@@ -38,13 +38,18 @@ def linear(call: Call, weight: Array, bias: Array | None, x: Value) -> Value:
 @converts("MatMul")
 def matmul(call: Call) -> Value:
     """``x W`` with a known W, which `Linear` keeps transposed; or two computed matrices."""
-    if not call.is_constant(1):
+    if not call.is_constant(0) and not call.is_constant(1):
         a, b = call.value(0), call.value(1)
         axes = max(len(a.sizes), len(b.sizes))
         if min(len(a.sizes), len(b.sizes)) < 2:
             raise UnsupportedError("of vectors is not supported")
         return call.add(MatMul(), with_axes(call, a, axes), with_axes(call, b, axes))
-    weight = call.numbers(1, "weight")
-    if weight.ndim != 2 or call.is_constant(0):
+    constant = 0 if call.is_constant(0) else 1
+    weight = call.numbers(constant, "weight")
+    if weight.ndim != 2:
         raise UnsupportedError(f"with a constant of shape {weight.shape} is not supported")
-    return linear(call, weight.T, None, call.value())
+    if constant == 1:
+        return linear(call, weight.T, None, call.value())
+    axes = len(call.value(1).sizes)  # W x is the transpose of what x transposed gives with W
+    turn = Permute((*range(axes - 2), axes - 1, axes - 2))
+    return call.add(turn, linear(call, weight, None, call.add(turn, call.value(1))))
