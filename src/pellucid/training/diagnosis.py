@@ -8,7 +8,8 @@ from pellucid.training.records import Epoch
 _FEW = 3
 """With fewer epochs than that, no trend can be told from chance."""
 _RISE = 0.1
-"""How far a validation loss is above its lowest, as a share of that, if it has risen."""
+"""How far a validation loss is above its lowest, as a share of that, if it has risen; it must be so
+for two epochs, for a single one may be so by chance."""
 _GAP = 0.5
 """How far a validation loss is above the training loss, as a share of that, if it is far above."""
 _FALL = 0.02
@@ -32,8 +33,8 @@ def diagnosis(history: Sequence[Epoch]) -> str:
 
     Examples
     --------
-    >>> losses = [(1.2, 1.3), (0.7, 0.9), (0.3, 0.8), (0.1, 1.1)]
-    >>> run = [Epoch(n, 4, 9, loss, None, other, None, 0.1, 1.0, 1.0, False)
+    >>> losses = [(1.2, 1.3), (0.7, 0.9), (0.3, 0.8), (0.2, 1.0), (0.1, 1.1)]
+    >>> run = [Epoch(n, 5, 9, loss, None, other, None, 0.1, 1.0, 1.0, False)
     ...        for n, (loss, other) in enumerate(losses, start=1)]
     >>> print(diagnosis(run))  # doctest: +NORMALIZE_WHITESPACE
     This looks like overfitting: since epoch 3 the validation loss has risen from 0.8000 to 1.1000,
@@ -49,9 +50,9 @@ def diagnosis(history: Sequence[Epoch]) -> str:
         ended = "was still falling" if _falls(training) else "had settled"
         return f"The training loss {ended} at the end; without validation, overfitting is not seen."
     lowest = min(range(len(validation)), key=validation.__getitem__)
-    if validation[-1] > (1 + _RISE) * validation[lowest]:
+    if min(validation[-2:]) > (1 + _RISE) * validation[lowest]:
         return _risen(training, validation, lowest, history[lowest].epoch)
-    return _not_risen(training, validation)
+    return _not_risen(training, validation, validation[lowest])
 
 
 def _risen(training: list[float], validation: list[float], lowest: int, epoch: int) -> str:
@@ -68,14 +69,17 @@ def _risen(training: list[float], validation: list[float], lowest: int, epoch: i
     )
 
 
-def _not_risen(training: list[float], validation: list[float]) -> str:
-    ends = f"{training[-1]:.4f} in training and {validation[-1]:.4f} in validation"
+def _not_risen(training: list[float], validation: list[float], lowest: float) -> str:
+    ends = (
+        f"the loss ended at {training[-1]:.4f} in training and {validation[-1]:.4f} in validation"
+    )
     if validation[-1] > (1 + _GAP) * training[-1]:
-        trend = "was still falling" if _falls(validation) else "has not risen"
-        return (
-            f"There is some overfitting: the loss ended at {ends}. "
-            f"It does no harm yet, for the validation loss {trend}."
-        )
+        trend = "has hardly risen since its lowest, so it does little harm yet"
+        if _falls(validation):
+            trend = "was still falling, so it does no harm yet"
+        elif validation[-1] > (1 + _RISE) * lowest:
+            trend = "rose in the last epoch, which may be chance"
+        return f"There is some overfitting: {ends}. The validation loss {trend}."
     if training[-1] > (1 - _HARDLY) * training[0]:
         return (
             f"This may be underfitting: the training loss hardly fell, from {training[0]:.4f} to "
@@ -83,15 +87,15 @@ def _not_risen(training: list[float], validation: list[float]) -> str:
         )
     if _falls(training) and _falls(validation):
         return (
-            f"Both losses were still falling at the end ({ends}): "
-            "more epochs would probably make the network better."
+            f"Both losses were still falling: {ends}. "
+            "More epochs would probably make the network better."
         )
     if _falls(training):
         return (
-            f"The loss ended at {ends}; only the training loss was still falling, so more epochs "
-            "alone would probably lead to overfitting."
+            f"Only the training loss was still falling: {ends}. "
+            "More epochs alone would probably lead to overfitting."
         )
-    return f"Neither overfitting nor underfitting is seen: the loss settled at {ends}."
+    return f"Neither overfitting nor underfitting is seen: {ends}."
 
 
 def _falls(losses: list[float]) -> bool:
