@@ -119,6 +119,13 @@ ROWS = {
     "Upsample, bilinear": Row(
         lambda: nn.Upsample(size=(5, 7), mode="bilinear", align_corners=True), (2, 2, 3, 4)
     ),
+    "Resize": Row(lambda: nn.Resize(size=(5, 7), mode="cubic"), (2, 2, 3, 4)),
+    "Resize, smaller": Row(
+        lambda: nn.Resize(scale=(0.5, 0.7), mode="linear", antialias=True), (2, 2, 5, 6)
+    ),
+    "Resize, nearest": Row(
+        lambda: nn.Resize(size=(5, 3), coordinates="align_corners", rounding="ceil"), (2, 2, 3, 4)
+    ),
     "Add": Row(lambda: nn.Add(), ((3, 4), (3, 4), (3, 4))),
     "Multiply": Row(lambda: nn.Multiply(), ((3, 4, 2, 3), (3, 4, 1, 1))),
     "Cat": Row(lambda: nn.Cat(axis=1), ((3, 4, 2, 3), (3, 1, 2, 3), (3, 2, 2, 3))),

@@ -45,6 +45,7 @@ NO_NETWORK = (
     (r"test_layer_normalization_\w+_axis(0|_negative_4)\w*", "normalises over the batch"),
     (r"test_layer_normalization_(2d_axis_negative_2|3d_axis_negative_3_epsilon)", "over the batch"),
     (r"test_mvn", "normalises over the batch"),
+    (r"test_resize_tf_crop_and_resize\w*", "cuts a part out of the image"),
     (r"test_matmul_(1d_3d|4d_1d|1d_1d)", "vectors without a batch"),
     (r"test_pow(_example|_bcast_array|_types_float32_u?int\d\d)?", "an array of exponents"),
 )  # fmt: skip

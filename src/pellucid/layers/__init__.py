@@ -59,6 +59,7 @@ from pellucid.layers.pooling import (
 from pellucid.layers.rearrange import Expand, Pad, Permute, Reshape, Slice, Take
 from pellucid.layers.reduce import ReduceMax, ReduceMean, ReduceSum
 from pellucid.layers.residual import Residual
+from pellucid.layers.resize import Resize
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.shape import Flatten, Identity
 from pellucid.layers.upsample import Upsample
@@ -118,6 +119,7 @@ __all__ = [
     "ReduceSum",
     "Reshape",
     "Residual",
+    "Resize",
     "Scale",
     "Sequential",
     "Shift",

@@ -8,6 +8,7 @@ from pellucid.interchange.onnx.reader.operators import (
     normalization,
     pooling,
     reduce,
+    resize,
     shape,
 )
 from pellucid.interchange.onnx.reader.operators.registry import CONVERTERS

@@ -1,0 +1,113 @@
+"""Images at another size."""
+
+import numpy as np
+
+from pellucid.interchange.onnx.reader.call import (
+    Call,
+    UnsupportedError,
+    Value,
+    axis_of,
+    image_sizes,
+)
+from pellucid.interchange.onnx.reader.operators.registry import converts
+from pellucid.layers import Layer, Resize, Upsample
+from pellucid.types import Array
+
+Two = tuple[float, float]
+
+
+@converts("Upsample")
+def upsample(call: Call) -> Value:
+    """What Resize was called until version 9: scales as attributes, later as an input."""
+    scales = call.attribute("scales", None, list)
+    if scales is None and call.has(1):
+        scales = call.numbers(1, "scales").tolist()
+    if scales is None:
+        scales = [1, 1, call.number("height_scale", 1.0), call.number("width_scale", 1.0)]
+    mode = {"bilinear": "linear"}.get(mode := call.word("mode", "nearest"), mode)
+    return _resized(call, None, _of_images(call, np.array(scales)), mode, "asymmetric", "floor")
+
+
+@converts("Resize")
+def resize(call: Call) -> Value:
+    """By sizes or scales; version 10 has neither rounding nor coordinates, and 11 added both."""
+    old = call.opset < 11
+    mode = call.word("mode", "nearest")
+    coordinates = "asymmetric"
+    rounding = "floor"
+    if not old:
+        coordinates = call.word("coordinate_transformation_mode", "half_pixel")
+        rounding = call.word("nearest_mode", "round_prefer_floor")
+    if coordinates == "tf_crop_and_resize":
+        raise UnsupportedError("coordinate_transformation_mode tf_crop_and_resize is not supported")
+    call.ignore("extrapolation_value")  # of tf_crop_and_resize alone
+    scales = call.constant_or(1 if old else 2, "scales", np.zeros(0))
+    sizes = call.constant_or(3, "sizes", np.zeros(0))
+    if call.has(3) and sizes.size:
+        size = _of_images(call, sizes)
+        size, scale = _by_policy(call, (int(size[0]), int(size[1])))
+        return _resized(call, size, scale, mode, coordinates, rounding)
+    call.ignore("keep_aspect_ratio_policy")
+    return _resized(call, None, _of_images(call, scales), mode, coordinates, rounding)
+
+
+def _of_images(call: Call, values: Array) -> Two:
+    """Return the values for height and width; batch and channels have to stay."""
+    axes = call.integers("axes") or list(range(len(values)))
+    if len(axes) != len(values) or not len(values):
+        raise UnsupportedError(f"{len(values)} sizes or scales for {len(axes)} axes")
+    C, H, W = image_sizes(call.value())
+    whole = values.dtype.kind in "iu"
+    found = [float(n) if whole else 1.0 for n in (0, C, H, W)]
+    for axis, value in zip(axes, values.tolist(), strict=True):
+        found[axis_of(axis, 4)] = float(value)
+    batch_stays = found[0] in ((0, 1, call.batch) if whole else (1,))
+    if not batch_stays or found[1] != (C if whole else 1):
+        raise UnsupportedError(f"of batch or channels: {values.tolist()}")
+    if not all(0 < n < 2**20 for n in found[2:]):
+        raise UnsupportedError(f"to {found[2:]}")
+    return found[2], found[3]
+
+
+def _by_policy(call: Call, size: tuple[int, int]) -> tuple[tuple[int, int], Two | None]:
+    """Return the size and scale by keep_aspect_ratio_policy."""
+    policy = call.word("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch":
+        return size, None
+    _, H, W = image_sizes(call.value())
+    given = {axis_of(axis, 4) for axis in call.integers("axes") or [2, 3]}
+    both = [size[i] / old for i, old in enumerate((H, W)) if i + 2 in given]
+    if policy not in ("not_larger", "not_smaller") or not both:
+        raise UnsupportedError(f"the attribute keep_aspect_ratio_policy is {policy[:40]}")
+    scale = min(both) if policy == "not_larger" else max(both)
+    height, width = (int(np.floor(scale * old + 0.5)) for old in (H, W))
+    return (height, width), (scale, scale)
+
+
+def _resized(
+    call: Call,
+    size: tuple[int, int] | None,
+    scale: Two | None,
+    mode: str,
+    coordinates: str,
+    rounding: str,
+) -> Value:
+    """Add an `Upsample` where that does the same, or else a `Resize`."""
+    layer: Layer = Resize(
+        size,
+        scale,
+        mode,
+        coordinates,
+        rounding,
+        call.number("cubic_coeff_a", -0.75),
+        bool(call.integer("exclude_outside", 0)),
+        bool(call.integer("antialias", 0)),
+    )
+    image_sizes(call.value())
+    if size is None and scale is not None and all(s in (1, 2, 3, 4) for s in scale):
+        whole = int(scale[0]), int(scale[1])
+        if (mode, coordinates, rounding) == ("nearest", "asymmetric", "floor"):
+            layer = Upsample(scale_factor=whole)
+        elif (mode, coordinates) in (("linear", "half_pixel"), ("linear", "pytorch_half_pixel")):
+            layer = Upsample(scale_factor=whole, mode="bilinear")
+    return call.add(layer)
