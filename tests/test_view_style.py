@@ -94,6 +94,19 @@ def test_a_dollar_sign_in_a_name_is_a_dollar_sign():
     assert_readable(picture())
 
 
+def test_letters_that_the_font_lacks_are_taken_from_installed_ones(monkeypatch):
+    named = ["Times", "Hiragino Sans", style.FONT]
+    monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: named)
+    style._families.cache_clear()
+    with monkeypatch.context() as patched:
+        seen = []
+        patched.setattr(style, "axes", lambda *_: seen.append(matplotlib.rcParams["font.family"]))
+        with pytest.raises(TypeError):
+            picture()
+    style._families.cache_clear()
+    assert seen == [[style.FONT, "Hiragino Sans"]]
+
+
 def test_given_axes_are_drawn_in():
     drawn = style.figure()
     ax = drawn.add_subplot()

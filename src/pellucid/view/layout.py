@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
 from pellucid.view.network import Box, Branches, Chain, Part, Repeat, sizes
-from pellucid.view.style import MEDIUM, SMALL
+from pellucid.view.style import FONT, MEDIUM, SMALL
 
 GAP, ROW_GAP = 0.26, 0.34
 """Between the parts of a chain, and between the rows of branches."""
@@ -102,7 +102,7 @@ def words(box: Box) -> list[Words]:
 def width_of(text: str, size: float) -> float:
     """Return how wide a text is, in inches, with what rounding to pixels may add."""
     width, _, _ = TextToPath().get_text_width_height_descent(
-        text, FontProperties(family="DejaVu Sans", size=size), False
+        text, FontProperties(family=FONT, size=size), False
     )
     return 1.04 * float(width) / 72
 

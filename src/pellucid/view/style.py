@@ -8,13 +8,13 @@ any kind of colour vision tell apart; colours of quantities are perceptually uni
 
 import io
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
-from matplotlib import rcsetup
+from matplotlib import font_manager, rcsetup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -41,11 +41,26 @@ PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, YELLOW)
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 """Colour maps of quantities that begin at 0, and of those with a sign, centred at 0."""
 
+FONT = "DejaVu Sans"
+"""Comes with Matplotlib, so that pictures are the same everywhere."""
+
+FONTS_OF_THE_WORLD = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "WenQuanYi Zen Hei",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Arial Unicode MS",
+)
+"""From which letters are taken that it lacks, where they are installed: classes have any name."""
+
 SMALL, MEDIUM, LARGE = 8.0, 9.0, 11.0
 """Sizes of text, in points."""
 
 _RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": MEDIUM,
     "text.color": INK,
     "axes.prop_cycle": rcsetup.cycler(color=PALETTE),
@@ -244,7 +259,13 @@ def shortened(text: str, longest: int = 18) -> str:
 def _settings() -> Any:
     """Return all settings but those of the backend in which the user shows pictures."""
     defaults = {k: v for k, v in matplotlib.rcParamsDefault.items() if "backend" not in k}
-    return defaults | _RC
+    return defaults | _RC | {"font.family": _families()}
+
+
+@cache
+def _families() -> list[str]:
+    installed = set(font_manager.get_font_names())
+    return [FONT, *(name for name in FONTS_OF_THE_WORLD if name in installed)]
 
 
 def _dark_rules() -> str:
