@@ -6,6 +6,7 @@ import typer
 
 import pellucid
 from pellucid.cli.algorithms import algorithms
+from pellucid.cli.compare import compare
 from pellucid.cli.data import data
 from pellucid.cli.draw import draw
 from pellucid.cli.evaluate import evaluate
@@ -35,6 +36,7 @@ for command in (
     data,
     algorithms,
     draw,
+    compare,
     export,
 ):
     app.command()(command)

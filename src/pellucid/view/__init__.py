@@ -3,6 +3,7 @@
 from pellucid.view import draw
 from pellucid.view.attribution import attribution
 from pellucid.view.calibration import calibration
+from pellucid.view.comparison import comparison
 from pellucid.view.confusion import confusion
 from pellucid.view.curves import curves
 from pellucid.view.data_set import data_set
@@ -19,6 +20,7 @@ from pellucid.view.style import save
 __all__ = [
     "attribution",
     "calibration",
+    "comparison",
     "confusion",
     "curves",
     "data_set",

@@ -1,0 +1,100 @@
+"""What a network computes for one batch, seen from inside; and what every framework offers."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from pellucid import layers as nn
+from pellucid.layers import Layer
+from pellucid.types import Array, Shape
+
+JOINING = (nn.Residual, nn.Concat)
+"""Layers made of layers that compute something themselves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One batch forward and back, in training.
+
+    Attributes
+    ----------
+    scores
+        What the network gives in inference.
+    loss
+        The mean cross entropy in training.
+    activations, gradients
+        By the layer's path, and by the parameter's; in our order of axes.
+    """
+
+    scores: Array
+    loss: float
+    activations: dict[str, Array]
+    gradients: dict[str, Array]
+
+    def save(self, path: Path) -> None:
+        """Write it to a file, in which the names' numbers keep their order."""
+        arrays = {"scores": self.scores, "loss": np.array([self.loss])}
+        for kind in ("activations", "gradients"):
+            for i, (name, value) in enumerate(getattr(self, kind).items()):
+                arrays[f"{kind} {i:06d} {name}"] = value
+        save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> "Look":
+        """Return what `save` wrote."""
+        arrays = load_file(path)
+        scores, loss = arrays.pop("scores"), float(arrays.pop("loss")[0])
+        found: dict[str, dict[str, Array]] = {"activations": {}, "gradients": {}}
+        for key in sorted(arrays):
+            kind, _, name = key.split(" ", 2)
+            found[kind][name] = arrays[key]
+        return cls(scores, loss, **found)
+
+
+class Contestant(Protocol):
+    """A network in one framework, with our weights."""
+
+    def __init__(
+        self, model: Layer, input_shape: Shape, threads: int, rate: float, momentum: float
+    ) -> None: ...
+
+    version: str
+    """The framework's name and version."""
+
+    def look(self, x: Array, targets: Array) -> Look:
+        """Return what it computes; it does not change."""
+
+    def batch(self, x: Array, targets: Array) -> Any:
+        """Return a batch as the framework likes it best."""
+
+    def step(self, batch: Any) -> float:
+        """Take a step of SGD with momentum and return the loss before it."""
+
+    def calls(self) -> dict[str, str]:
+        """Return the framework's layers as one would write them, by our paths."""
+
+
+class Names:
+    """Paths of the layers whose outputs are compared, in the order in which they run."""
+
+    def __init__(self, model: Layer) -> None:
+        walked = [(path, layer) for path, layer in model.walk() if compared(layer)]
+        self._paths = {id(layer): path or type(layer).__name__ for path, layer in walked}
+        self._turns: Counter[int] = Counter()
+
+    def next(self, layer: Layer) -> str | None:
+        """Return the name of this use of the layer: its path, from its second use on numbered."""
+        if id(layer) not in self._paths:
+            return None
+        self._turns[id(layer)] += 1
+        turn, path = self._turns[id(layer)], self._paths[id(layer)]
+        return path if turn == 1 else f"{path} ({turn})"
+
+
+def compared(layer: Layer) -> bool:
+    """Return whether a layer's output is compared: it computes something itself."""
+    return not layer.children() or isinstance(layer, JOINING)

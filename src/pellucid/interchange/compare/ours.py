@@ -1,0 +1,59 @@
+"""The network as it is, in this library."""
+
+from time import perf_counter
+
+import numpy as np
+
+import pellucid
+from pellucid import engine
+from pellucid.interchange.compare.look import Look, Names
+from pellucid.layers import Layer, Training, for_engine, observe
+from pellucid.losses import cross_entropy
+from pellucid.optim import SGD
+from pellucid.optim.schedules import Constant
+from pellucid.training import TrainingState
+from pellucid.training.loop import take_step
+from pellucid.types import Array, Shape
+from pellucid.workspace import Workspace
+
+Batch = tuple[Array, Array]
+
+
+class Contestant:
+    """It takes steps as training does: with what the engine in force fuses, and its workspace."""
+
+    def __init__(
+        self, model: Layer, input_shape: Shape, threads: int, rate: float, momentum: float
+    ) -> None:
+        self.version = f"Pellucid {pellucid.__version__}, engine {engine.name()}"
+        self.model, self.fused = model, for_engine(model)
+        self.workspace = Workspace()
+        optimizer = SGD(model.parameters(), lr=rate, momentum=momentum)
+        self.state = TrainingState(model, optimizer, cross_entropy, 1, 1, Constant(), None, 0, None)
+
+    def look(self, x: Array, targets: Array) -> Look:
+        names, activations = Names(self.model), dict[str, Array]()
+
+        def note(layer: Layer, _: Array, y: Array) -> None:
+            if (name := names.next(layer)) is not None:
+                activations[name] = np.array(y)
+
+        with observe(forward=note):
+            outputs, cache = self.model.forward(x, Training())
+        loss, gradient = cross_entropy(outputs, targets)
+        self.model.zero_grad()
+        self.model.backward(gradient, cache, input_gradient=False)
+        gradients = {n: p.grad.copy() for n, p in self.model.named_parameters().items()}
+        return Look(self.model(x), loss, activations, gradients)
+
+    def batch(self, x: Array, targets: Array) -> Batch:
+        batch_last = np.ascontiguousarray(np.moveaxis(x, 0, -1))
+        return np.moveaxis(batch_last, -1, 0), targets
+
+    def step(self, batch: Batch) -> float:
+        with self.workspace.used():
+            step = take_step(self.state, self.fused, batch, self.state.step + 1, perf_counter())
+        return step.loss
+
+    def calls(self) -> dict[str, str]:
+        return {path: repr(layer) for path, layer in self.model.walk() if not layer.children()}

@@ -1,0 +1,263 @@
+"""A comparison as a page, in Markdown or HTML: tables, a picture, and the code side by side."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+from pellucid.interchange.compare.agreement import BOUND, TYPES, Difference, Row
+from pellucid.interchange.compare.comparison import Comparison
+from pellucid.interchange.compare.frameworks import OURS
+from pellucid.interchange.compare.source import Lines
+
+_SHOWN_LOSSES = 12
+
+
+@dataclass(frozen=True)
+class Block:
+    """One part of the page."""
+
+    kind: Literal["title", "heading", "text", "code", "picture"]
+    text: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; a column whose head begins with ">" is of numbers."""
+
+    head: list[str]
+    rows: list[list[str]]
+
+
+Part = Block | Table
+
+
+def markdown(comparison: Comparison, picture: str | None = None) -> str:
+    """Return the page as Markdown; `picture` is the path of an image."""
+    parts = []
+    for part in _parts(comparison, picture):
+        match part:
+            case Table():
+                parts.append(_markdown_table(part))
+            case Block("title", text):
+                parts.append(f"# {text}")
+            case Block("heading", text):
+                parts.append(f"## {text}")
+            case Block("code", text):
+                parts.append(f"```python no-run\n{text}\n```")
+            case Block("picture", text):
+                parts.append(f"![differences, losses and seconds]({text})")
+            case Block(_, text):
+                parts.append(text)
+    return "\n\n".join(parts) + "\n"
+
+
+def html(comparison: Comparison, picture: str | None = None) -> str:
+    """Return the page as HTML that needs nothing else; `picture` is an SVG's text."""
+    body = "\n".join(map(_html, _parts(comparison, picture)))
+    title = f"{comparison.model} on {comparison.data}"
+    return _PAGE.format(title=escape(title), style=_STYLE, body=body)
+
+
+def verdict(comparison: Comparison) -> str:
+    """Return in one sentence what came out."""
+    names = " and ".join(comparison.entries[name].title for name in comparison.others)
+    if not names:
+        return "There is nothing to compare with."
+    count = len(comparison.rows)
+    if comparison.equal:
+        return f"{names}: all {count} quantities are equal to rounding."
+    wrong = [row.name for row in comparison.rows if not all(map(row.equal, row.differences))]
+    return f"{len(wrong)} of {count} quantities differ by more than rounding: {', '.join(wrong)}."
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """Return what has to be said besides."""
+    said = list(comparison.missing.values())
+    for name, count in comparison.decided.items():
+        if count:
+            said.append(
+                f"{comparison.entries[name].title}: rounding in float32 decided {count:,} times "
+                "otherwise than here on which side of 0 a value lies. A ReLU then passes a "
+                "gradient on or not; so gradients are judged in float64 alone (≈ in float32)."
+            )
+    return said
+
+
+def difference_table(comparison: Comparison, framework: str) -> Table:
+    """Return every quantity's largest differences from one framework, and the verdict."""
+    head = ["", "layer or parameter"]
+    head += [f">{text}" for dtype in TYPES for text in (dtype, "relative")]
+    return Table([*head, "verdict"], [_row(row, framework) for row in comparison.rows])
+
+
+def loss_table(comparison: Comparison) -> Table:
+    """Return the losses of the first training steps, and of the last."""
+    entries = list(comparison.entries.values())
+    count = comparison.settings.steps
+    steps = sorted({*range(min(_SHOWN_LOSSES, count)), count - 1})
+    rows = [[str(step + 1), *(f"{entry.losses[step]:.6f}" for entry in entries)] for step in steps]
+    return Table([">step", *(f">{entry.title}" for entry in entries)], rows)
+
+
+def cost_table(comparison: Comparison) -> Table:
+    """Return what a step takes of time and memory."""
+    rows = []
+    for entry in comparison.entries.values():
+        middle, least, most = entry.milliseconds
+        times = [f"{middle:.2f}", f"{least:.2f}–{most:.2f}"]
+        rows.append([entry.version, *times, f"{entry.memory / 2**20:.0f} MiB"])
+    return Table(["", ">ms a step", ">range", ">memory grew by"], rows)
+
+
+def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
+    settings = comparison.settings
+    yield Block("title", f"{comparison.model} on {comparison.data}, side by side")
+    yield Block("text", verdict(comparison))
+    yield Block(
+        "text",
+        f"The same weights and the same batches of {settings.batch_size} images for all; "
+        f"SGD with a rate of {settings.rate:g} and momentum {settings.momentum:g}; "
+        f"{settings.threads} threads, each framework in a process of its own. "
+        "Dropout is left out, as everybody draws other numbers.",
+    )
+    for remark in remarks(comparison):
+        yield Block("text", remark)
+    if picture is not None:
+        yield Block("picture", picture)
+    yield Block("heading", "Time and memory")
+    yield cost_table(comparison)
+    yield Block(
+        "text",
+        f"Steps were taken turn and turn about, {settings.turns} turns of "
+        f"{settings.seconds:g} s: the median of the turns' medians, and their range. Memory is how "
+        "much the process grew at most, from before the network was built to the end of training, "
+        "with what was compiled for it.",
+    )
+    yield Block("heading", "The loss of each training step")
+    yield loss_table(comparison)
+    for name in comparison.others:
+        title = comparison.entries[name].title
+        yield Block("heading", f"{OURS.title} and {title}: the largest differences")
+        yield difference_table(comparison, name)
+    yield Block(
+        "text",
+        "Outputs are those of inference; activations and gradients are those of the first batch in "
+        "training. A relative difference is the largest difference divided by the largest value. "
+        f"It is rounding up to {BOUND:,.0f} times the type's precision: "
+        "1.2e-03 in float32, 2.2e-12 in float64. A wrong formula is off by far more.",
+    )
+    yield Block("heading", "The code, side by side")
+    yield from code(comparison)
+
+
+def code(comparison: Comparison) -> Iterator[Part]:
+    """Yield for each kind of layer the calls of all frameworks, then the lines that compute it.
+
+    Each function is shown once, where it is first used.
+    """
+    shown: set[str] = set()
+    for entry in comparison.explained:
+        yield Block("heading", entry.kind)
+        others = [comparison.entries[name] for name in comparison.others]
+        rows: dict[str, list[str]] = {}
+        for path in entry.paths:
+            ours = comparison.entries[OURS.name].calls.get(path, entry.kind)
+            row = [path, ours, *(other.calls.get(path, "") for other in others)]
+            rows.setdefault(ours, row)
+        yield Table(["layer", OURS.title, *(o.title for o in others)], list(rows.values()))
+        for name, functions in (("Forward", entry.forward), ("Backward", entry.backward)):
+            if functions:
+                yield Block("text", f"{name}, in {_places(functions)}:")
+                new = [function for function in functions if function.where not in shown]
+                shown.update(function.where for function in new)
+                if new:
+                    yield Block("code", "\n\n\n".join(function.text for function in new))
+
+
+def _places(functions: list[Lines]) -> str:
+    return ", ".join(dict.fromkeys(f"`{function.where}`" for function in functions))
+
+
+def _row(row: Row, framework: str) -> list[str]:
+    by_type = row.differences.get(framework)
+    if by_type is None:
+        return [row.kind, row.name, "", "", "", "", "not there"]
+    numbers = [text for dtype in TYPES for text in _numbers(by_type[dtype])]
+    return [row.kind, row.name, *numbers, "equal" if row.equal(framework) else "DIFFERS"]
+
+
+def _numbers(difference: Difference) -> tuple[str, str]:
+    judged = difference.bound < float("inf")
+    return f"{difference.absolute:.1e}", ("" if judged else "≈ ") + f"{difference.relative:.1e}"
+
+
+def _markdown_table(table: Table) -> str:
+    def cells(row: list[str]) -> str:
+        return "| " + " | ".join(c.replace("|", "\\|").replace("\n", "<br>") for c in row) + " |"
+
+    rule = ["---:" if head.startswith(">") else "---" for head in table.head]
+    head = [name.removeprefix(">") for name in table.head]
+    return "\n".join(map(cells, [head, rule, *table.rows]))
+
+
+def _html(part: Part) -> str:
+    match part:
+        case Table():
+            return _html_table(part)
+        case Block("title", text):
+            return f"<h1>{escape(text)}</h1>"
+        case Block("heading", text):
+            return f"<h2>{escape(text)}</h2>"
+        case Block("code", text):
+            return f"<pre><code>{escape(text)}</code></pre>"
+        case Block("picture", text):
+            return f"<figure>{text[text.index('<svg') :]}</figure>"
+        case Block(_, text):
+            return f"<p>{escape(text).replace('`', '')}</p>"
+
+
+def _html_table(table: Table) -> str:
+    numbers = [head.startswith(">") for head in table.head]
+
+    def row(cells: list[str], tag: str) -> str:
+        inside = "".join(
+            f"<{tag}{' class=number' if right else ''}>{escape(cell).replace(chr(10), '<br>')}"
+            f"</{tag}>"
+            for cell, right in zip(cells, numbers, strict=True)
+        )
+        wrong = " class=wrong" if "DIFFERS" in cells else ""
+        return f"<tr{wrong}>{inside}</tr>"
+
+    head = row([name.removeprefix(">") for name in table.head], "th")
+    body = "\n".join(row(cells, "td") for cells in table.rows)
+    return f"<div class=wide><table>\n<thead>{head}</thead>\n<tbody>{body}</tbody></table></div>"
+
+
+_STYLE = """
+:root { color-scheme: light dark; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+table { border-collapse: collapse; font-size: 0.85rem; }
+th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; }
+th { border-bottom: 1px solid #8888; }
+.number { text-align: right; font-variant-numeric: tabular-nums; }
+.wrong { font-weight: bold; color: #d55e00; }
+.wide { overflow-x: auto; }
+pre { overflow-x: auto; padding: 0.8rem; background: #8881; font-size: 0.8rem; }
+figure { margin: 1rem 0; }
+svg { max-width: 100%; height: auto; }
+"""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""

@@ -1,0 +1,87 @@
+"""One framework in a process of its own.
+
+    python -m pellucid.interchange.compare.worker JOB
+
+First it trains on all batches, then it looks inside, then it says that it is ready. After that each
+line on its standard input is a number of seconds in which it takes steps; the answer to each is one
+line of JSON. Whatever else is printed goes to standard error.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from itertools import cycle
+from time import perf_counter
+from typing import Any, TextIO
+
+from safetensors.numpy import load_file
+
+from pellucid import engine
+from pellucid.interchange.compare import frameworks, memory
+from pellucid.interchange.compare.agreement import TYPES
+from pellucid.interchange.compare.job import Job
+from pellucid.interchange.compare.look import Contestant
+from pellucid.interchange.safetensors import load
+from pellucid.threads import limited
+
+
+def main(job: Job) -> None:
+    """Do what `job` says, in so many threads; the other frameworks see to theirs themselves."""
+    if job.framework == frameworks.OURS.name:
+        engine.current()
+        with limited(job.threads):
+            _work(job)
+    else:
+        _work(job)
+
+
+def _work(job: Job) -> None:
+    answers = _standard_output_for_answers_alone()
+    make = frameworks.named(job.framework).contestant()
+    arrays = load_file(job.batches)
+    images, targets = arrays["images"], arrays["targets"]
+
+    def contestant(dtype: str) -> Contestant:
+        model = load(job.model).astype(dtype)
+        return make(model, images.shape[2:], job.threads, job.rate, job.momentum)
+
+    contestant("float32")  # with this, all that it needs is loaded
+    before = memory.resident()
+    memory.forget_peak()
+    learner = contestant("float32")
+    batches = [learner.batch(x, t) for x, t in zip(images, targets, strict=True)]
+    losses = [learner.step(batch) for batch in batches]
+    grown = memory.peak() - before
+    for dtype in TYPES:
+        contestant(dtype).look(images[0].astype(dtype), targets[0]).save(job.look(dtype))
+    ready = {"version": learner.version, "losses": losses, "memory": grown}
+    _say(answers, ready | {"calls": learner.calls()})
+    turn = cycle(batches)
+    for line in sys.stdin:
+        learner.step(next(turn))  # caches have gone cold while others worked
+        _say(answers, list(_times(learner, turn, float(line))))
+
+
+def _times(learner: Contestant, turn: Iterator[Any], seconds: float) -> Iterator[float]:
+    """Yield the seconds of each step, for so long and at least three times."""
+    end, least = perf_counter() + seconds, 3
+    while least > 0 or perf_counter() < end:
+        began = perf_counter()
+        learner.step(next(turn))
+        yield perf_counter() - began
+        least -= 1
+
+
+def _standard_output_for_answers_alone() -> TextIO:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return answers
+
+
+def _say(answers: TextIO, answer: Any) -> None:
+    print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main(Job.from_json(sys.argv[1]))
