@@ -27,17 +27,20 @@ from pellucid import (
 )
 from pellucid.evaluation import Evaluation, evaluate, predict
 from pellucid.interchange.safetensors import load, save
-from pellucid.layers import fuse, initialize
+from pellucid.layers import freeze, fuse, initialize
 from pellucid.models import summary
 from pellucid.preprocessing import Preprocessing
 from pellucid.training import find_rate, fit, train
 
 if TYPE_CHECKING:
     from pellucid import explain, view
+    from pellucid.estimator import CNNClassifier, CNNRegressor
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CNNClassifier",
+    "CNNRegressor",
     "Evaluation",
     "Preprocessing",
     "data",
@@ -47,6 +50,7 @@ __all__ = [
     "explain",
     "find_rate",
     "fit",
+    "freeze",
     "fuse",
     "initialize",
     "interchange",
@@ -64,7 +68,12 @@ __all__ = [
     "view",
 ]
 
-_LATER = {"explain": "pellucid.explain", "view": "pellucid.view"}
+_LATER = {
+    "CNNClassifier": "pellucid.estimator",
+    "CNNRegressor": "pellucid.estimator",
+    "explain": "pellucid.explain",
+    "view": "pellucid.view",
+}
 """Names whose modules are loaded when they are first asked for, with what they need."""
 
 

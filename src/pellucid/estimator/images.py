@@ -1,0 +1,76 @@
+"""From what scikit-learn passes around to images, and back."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from pellucid.errors import ShapeError
+from pellucid.types import Array, Shape
+
+_CHANNELS = (1, 3, 4)
+
+
+def flattened(X: Any, image_shape: Shape | None) -> tuple[Any, Shape | None]:
+    """Return X with one row for each image, and the shape of an image where X tells it.
+
+    >>> X, shape = flattened(np.zeros((5, 3, 8, 9)), None)
+    >>> X.shape, shape
+    ((5, 216), (3, 8, 9))
+    """
+    if not hasattr(X, "shape"):
+        X = np.asarray(X)
+    if len(X.shape) not in (3, 4):
+        return X, None  # scikit-learn says what is wrong with it, if anything is
+    X = np.asarray(X)
+    shape = (1, *X.shape[1:]) if X.ndim == 3 else X.shape[1:]
+    if X.ndim == 4 and image_shape is None and shape[0] not in _CHANNELS and shape[2] in _CHANNELS:
+        raise ShapeError(
+            f"images are (N, C, H, W), X of shape {X.shape} looks like (N, H, W, C): give "
+            "X.transpose(0, 3, 1, 2), or say image_shape if it is what it seems not to be"
+        )
+    return X.reshape(len(X), -1), shape
+
+
+def shape_of_image(features: int, seen: Shape | None, given: Any) -> Shape:
+    """Return (C, H, W) of images of so many pixels.
+
+    Parameters
+    ----------
+    features
+        How many numbers an image has.
+    seen
+        The shape that the array of images told, if it did.
+    given
+        The `image_shape` that the user gave, if any: (C, H, W) or (H, W). Without either it is a
+        grey square, where the number is a square, or else one row.
+
+    Examples
+    --------
+    >>> shape_of_image(64, None, None), shape_of_image(10, None, None)
+    ((1, 8, 8), (1, 1, 10))
+    >>> shape_of_image(768, None, (3, 16, 16))
+    (3, 16, 16)
+    """
+    if given is None:
+        side = math.isqrt(features)
+        row_or_square = (1, side, side) if side * side == features else (1, 1, features)
+        return row_or_square if seen is None else seen
+    shape = tuple(map(int, given))
+    shape = (1, *shape) if len(shape) == 2 else shape
+    if len(shape) != 3 or min(shape) < 1:
+        raise ShapeError(
+            f"image_shape is (channels, height, width) or (height, width), not {given}"
+        )
+    if seen not in (None, shape):
+        raise ShapeError(f"image_shape is {shape}, but the images in X are {seen}")
+    if math.prod(shape) != features:
+        raise ShapeError(
+            f"images of shape {shape} have {math.prod(shape)} pixels, X has {features} features"
+        )
+    return shape
+
+
+def as_images(X: Array, shape: Shape) -> Array:
+    """Return rows as images (N, C, H, W)."""
+    return X.reshape(len(X), *shape)
