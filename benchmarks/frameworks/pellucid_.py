@@ -22,6 +22,7 @@ class Contestant:
         sgd = SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
         self.state = TrainingState(model, sgd, batch_size=job.batch)
         self.model = layers.for_engine(model)
+        self.frozen: layers.Layer | None = None
         self.workspace = Workspace()
 
     def batch(self, x: Array, targets: Array) -> tuple[Array, Array]:
@@ -33,5 +34,6 @@ class Contestant:
         return step.loss
 
     def infer(self, x: Array) -> Array:
-        with self.workspace.used():
-            return np.ascontiguousarray(self.model(x))
+        if self.frozen is None:
+            self.frozen = layers.freeze(self.state.model)
+        return np.ascontiguousarray(self.frozen(x))

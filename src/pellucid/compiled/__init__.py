@@ -15,15 +15,13 @@ from pellucid.compiled import (
     batch,
     conv,
     finish,
+    inference,
     layout,
     linear,
     normalization,
     pooling,
     update,
 )
-from pellucid.compiled.finish import can_repeat, repeat
-
-__all__ = ["can_repeat", "repeat"]  # and what follows, which is put together
 
 
 def _for_float32(function: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,6 +60,15 @@ _COMPILED = {
     ),
 }
 
+_FOR_ALL = {
+    conv: ("conv2d_algorithm",),
+    batch: ("make_batch",),
+    update: ("sgd", "adam"),
+    finish: ("can_repeat", "repeat"),
+    inference: ("prepare", "convolve", "transform", "max_pool_values"),
+}
+"""These look for themselves at what they are given."""
+
 globals().update({name: item for name, item in vars(reference).items() if callable(item)})
 globals().update(
     {
@@ -70,10 +77,9 @@ globals().update(
         for name in names
     }
 )
-conv2d_algorithm = conv.conv2d_algorithm
-make_batch = batch.make_batch
-sgd = update.sgd
-adam = update.adam
+globals().update(
+    {name: getattr(module, name) for module, names in _FOR_ALL.items() for name in names}
+)
 
 FUSES = True
 """Whether a model runs faster here once it is fused."""

@@ -150,6 +150,24 @@ def multiply_add(typing: Any, tile: Any, w: Any, wi: Any, x: Any, xi: Any, lanes
 
 
 @intrinsic
+def multiply_add_apart(typing: Any, tile: Any, w: Any, wi: Any, step: Any, x: Any, xi: Any) -> Any:
+    """``tile[r, v] += w[wi + r·step] · x[xi + v·LANES …]``: the rows' numbers lie apart."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, w_, wi_, step_, x_, xi_ = args
+        numbers = pointer(context, builder, w, w_, wi_)
+        start = pointer(context, builder, x, x_, xi_)
+        runs = [load(builder, start, v, None) for v in range(tile.vectors)]
+        for r in range(tile.rows):
+            number = splat(builder, builder.load(row_at(builder, numbers, step_, r)))
+            for v, run in enumerate(runs):
+                acc = fma_into(builder, acc, r * tile.vectors + v, number, run)
+        return acc
+
+    return tile(tile, w, wi, step, x, xi), code
+
+
+@intrinsic
 def outer_add(
     typing: Any, tile: Any, a: Any, ai: Any, a_step: Any, b: Any, bi: Any, b_step: Any
 ) -> Any:
@@ -216,6 +234,22 @@ def add_rows(typing: Any, tile: Any, bias: Any, bi: Any) -> Any:
             for k in range(r * tile.vectors, (r + 1) * tile.vectors):
                 total = builder.fadd(builder.extract_value(acc, k), value)
                 acc = builder.insert_value(acc, total, k)
+        return acc
+
+    return tile(tile, bias, bi), code
+
+
+@intrinsic
+def add_columns(typing: Any, tile: Any, bias: Any, bi: Any) -> Any:
+    """``tile[r, v] += bias[bi + v·LANES …]``."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = pointer(context, builder, bias, args[1], args[2])
+        runs = [load(builder, start, v, None) for v in range(tile.vectors)]
+        acc = args[0]
+        for k in range(tile.rows * tile.vectors):
+            total = builder.fadd(builder.extract_value(acc, k), runs[k % tile.vectors])
+            acc = builder.insert_value(acc, total, k)
         return acc
 
     return tile(tile, bias, bi), code

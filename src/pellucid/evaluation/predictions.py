@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.layers import Graph, Layer, Sequential, Softmax, for_engine
+from pellucid.layers import Graph, Layer, Sequential, Softmax, freeze
 from pellucid.training.batches import check_finite
 from pellucid.types import Array, Shape
 
@@ -51,7 +51,7 @@ def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
     if batch_size < 1:
         raise PellucidError(f"the batch size is at least 1, not {batch_size}")
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-    parts, run = [], for_engine(model)
+    parts, run = [], freeze(model)
     for start in range(0, len(x), batch_size):
         part = x[start : start + batch_size]
         y = run(ops.make_batch(part, None, model.preprocessing, dtype))

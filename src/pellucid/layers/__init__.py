@@ -35,6 +35,7 @@ from pellucid.layers.elementwise import (
     Softsign,
     ThresholdedReLU,
 )
+from pellucid.layers.frozen import freeze
 from pellucid.layers.fused import for_engine, fuse
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
@@ -137,6 +138,7 @@ __all__ = [
     "Upsample",
     "build",
     "for_engine",
+    "freeze",
     "fuse",
     "initialize",
     "observe",

@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid import ops
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.geometry import pair
+from pellucid.geometry import Window, pair
 from pellucid.layers.base import Layer, Training
 from pellucid.ops.convolution import Convolution, ConvolutionOptions, check_options
 from pellucid.ops.transposed_convolution import (
@@ -95,6 +95,16 @@ class Conv2d(Layer):
     def multiply_adds(self, input_shape: Shape) -> int:
         N, _, OH, OW = self.output_shape(input_shape)
         return N * OH * OW * math.prod(self.weight.shape)
+
+    def window(self, input_shape: Shape) -> Window:
+        """Return how the kernel slides over an input of this shape."""
+        _check_input(self, input_shape)
+        return Convolution.of(input_shape, self.weight.shape, **self._options).window
+
+    def kernel(self) -> Array:
+        """Return a copy of the weight as it is multiplied: flipped or not."""
+        weight = self.weight.value
+        return weight[:, :, ::-1, ::-1].copy() if self.flip_kernel else weight.copy()
 
     @property
     def _options(self) -> ConvolutionOptions:

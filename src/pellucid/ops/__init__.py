@@ -47,6 +47,7 @@ from pellucid.ops.finish import (
     normalize_finish_gradient,
     repeat,
 )
+from pellucid.ops.inference import convolve, max_pool_values, prepare, transform
 from pellucid.ops.linear import (
     linear,
     linear_bias_gradient,

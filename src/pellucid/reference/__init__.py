@@ -50,6 +50,7 @@ from pellucid.reference.finish import (
     normalize_finish_gradient,
     repeat,
 )
+from pellucid.reference.inference import convolve, max_pool_values, prepare, transform
 from pellucid.reference.linear import (
     linear,
     linear_bias_gradient,

@@ -26,6 +26,7 @@ from pellucid.compiled.tile import (
     outer_add,
     outer_add_some,
     read_tile,
+    relu_tile,
     store_tile,
     write_tile,
     zero_tile,
@@ -59,17 +60,27 @@ def input_gradient(dy: Array, weight: Array, input_shape: Shape, window: Window)
 
 
 def _correlate(x: Array, weight: Array, bias: Array | None, y: Array, taps: Any) -> None:
-    C, _, _, KW = weight.shape
-    by_tap = np.ascontiguousarray(weight.reshape(C, -1).T)  # (C, KH·KW) -> (KH·KW, C)
-    offsets = np.zeros(C, np.float32) if bias is None else bias
-    _kernel(layout.memory(x), by_tap, offsets, layout.memory(y), *taps[0], *taps[1], KW)
+    run(layout.memory(x), by_tap(weight), bias, layout.memory(y), taps, weight.shape[3])
+
+
+def by_tap(weight: Array) -> Array:
+    """Return the weights (C, 1, KH, KW) as (KH·KW, C)."""
+    return np.ascontiguousarray(weight.reshape(len(weight), -1).T)
+
+
+def run(
+    x: Array, taken: Array, bias: Array | None, y: Array, taps: Any, KW: int, relu: bool = False
+) -> None:
+    """Write into y (OH, OW, C, N) the convolution of x (H, W, C, N), with ReLU if wanted."""
+    offsets = np.zeros(taken.shape[1], np.float32) if bias is None else bias
+    _kernel(x, taken, offsets, y, *taps[0], *taps[1], KW, relu)
 
 
 @jit
 def _kernel(
     x, w, bias, y,
     row_first, row_tap, row_source, row_length,
-    column_first, column_tap, column_source, column_length, KW,
+    column_first, column_tap, column_source, column_length, KW, relu,
 ):  # fmt: skip
     W, C, N = x.shape[1:]
     OH, OW = y.shape[:2]
@@ -97,7 +108,10 @@ def _kernel(
                         run = load_run(xs, sources[k] + c * N + n, VECTORS, lanes)
                         total = fma(run, ws[taps[k] + c], total)
                     yi = ((oh * OW + ow) * C + c) * N + n
-                    store_tile(add(total, bias[c]), ys, yi, N, 1, lanes)
+                    total = add(total, bias[c])
+                    if relu:
+                        total = relu_tile(total)
+                    store_tile(total, ys, yi, N, 1, lanes)
 
 
 def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:

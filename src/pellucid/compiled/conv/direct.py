@@ -10,7 +10,7 @@ the same sum over the kernel turned by 180°, so it is the same function with ot
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -24,6 +24,7 @@ from pellucid.compiled.tile import (
     add_rows,
     live_lanes,
     multiply_add,
+    relu_tile,
     store_tile,
     zero_tile,
 )
@@ -57,31 +58,43 @@ def input_gradient(
 
 
 def correlate(x: Array, weight: Array, bias: Array, y: Array, taps: Any, groups: int) -> None:
-    F, N = len(weight) // groups, x.shape[3]
-    rows, vectors = tile_shape(F, N)
-    KH, KW = weight.shape[2:]
-    blocks = groups * -(-F // rows)
-    packed = empty((blocks * KH * KW * weight.shape[1] * rows,), np.float32)
+    """Write into y (OH, OW, F, N) what x (H, W, C, N) and the weights are, tap by tap."""
+    rows = tile_shape(len(weight) // groups, x.shape[3])[0]
+    run(x, pack(weight, bias, groups, rows), y, taps)
+
+
+class Packed(NamedTuple):
+    """Weights as the kernel reads them: what a block of filters needs lies side by side."""
+
+    weight: Array
+    bias: Array
+    rows: int
+    groups: int
+    kernel: tuple[int, int]
+
+
+def pack(weight: Array, bias: Array, groups: int, rows: int) -> Packed:
+    """Return the weights for tiles of so many rows."""
+    (F, C, KH, KW), blocks = weight.shape, -(-len(weight) // groups // rows)
+    packed = empty((groups * blocks * KH * KW * C * rows,), np.float32)
     _pack(packed.size, weight, groups, rows, packed)
+    padded = np.zeros((groups, blocks * rows), np.float32)
+    padded[:, : F // groups] = bias.reshape(groups, -1)
+    return Packed(packed, padded.reshape(-1), rows, groups, (KH, KW))
+
+
+def run(x: Array, packed: Packed, y: Array, taps: Any, relu: bool = False) -> None:
+    """Do what `correlate` does, with packed weights, and ReLU if wanted."""
+    F, N = y.shape[2:]
+    vectors = tile_shape(F // packed.groups, N)[1]
     # few positions leave cores without work, then blocks of filters are shared out too
-    widths = -(-N // (vectors * LANES))
+    widths, blocks = -(-N // (vectors * LANES)), len(packed.bias) // packed.rows
     shares = min(blocks, -(-32 // (y.shape[0] * y.shape[1] * widths)))
-    padded = np.zeros((groups, blocks // groups * rows), np.float32)
-    padded[:, :F] = bias.reshape(groups, F)
-    products = weight.size * y.shape[0] * y.shape[1] * N
-    _kernel(rows, vectors)(
-        products // 64,
-        x,
-        packed,
-        padded.reshape(-1),
-        y,
-        *taps[0],
-        *taps[1],
-        KH,
-        KW,
-        groups,
-        shares,
-    )
+    products = packed.weight.size * y.shape[0] * y.shape[1] * N
+    _kernel(packed.rows, vectors)(
+        products // 64, x, packed.weight, packed.bias, y, *taps[0], *taps[1],
+        *packed.kernel, packed.groups, shares, relu,
+    )  # fmt: skip
 
 
 def turned(weight: Array, groups: int) -> Array:
@@ -111,16 +124,15 @@ def _pack(work, weight, groups, rows, packed):
     for block in numba.prange(groups * blocks):
         group, f0 = block // blocks, block % blocks * rows
         start = block * KH * KW * C * rows
-        for r in range(rows):
-            f = group * F + f0 + r
-            for tap in range(KH * KW):
-                to = start + tap * C * rows + r
-                if f0 + r < F:
-                    for c in range(C):
-                        packed[to + c * rows] = weight[f, c, tap // KW, tap % KW]
-                else:
-                    for c in range(C):
-                        packed[to + c * rows] = 0
+        live = min(rows, F - f0)
+        for kh in range(KH):
+            for kw in range(KW):
+                for c in range(C):
+                    to = start + ((kh * KW + kw) * C + c) * rows
+                    for r in range(live):
+                        packed[to + r] = weight[group * F + f0 + r, c, kh, kw]
+                    for r in range(live, rows):
+                        packed[to + r] = 0
 
 
 @cache
@@ -132,7 +144,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         work, x, w, bias, y,
         row_first, row_tap, row_source, row_length,
         column_first, column_tap, column_source, column_length,
-        KH, KW, groups, shares,
+        KH, KW, groups, shares, relu,
     ):  # fmt: skip
         _, W, C, N = x.shape
         OH, OW, F, _ = y.shape
@@ -165,6 +177,8 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                                     wi += ROWS
                                     xi += N
                 tile = add_rows(tile, bias, block * ROWS)
+                if relu:
+                    tile = relu_tile(tile)
                 yi = (position * F + group * F_group + f) * N + n
                 store_tile(tile, ys, yi, N, F_group - f, lanes)
 

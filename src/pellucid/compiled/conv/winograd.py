@@ -14,7 +14,7 @@ of `direct`. Source: Lavin and Gray, "Fast algorithms for convolutional neural n
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -31,7 +31,7 @@ from pellucid.compiled.conv.transforms import (
     transform_weights,
     transform_weights_back,
 )
-from pellucid.compiled.jit import jit, jit_sized
+from pellucid.compiled.jit import jit, jit_inline, jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -40,6 +40,7 @@ from pellucid.compiled.tile import (
     live_lanes,
     multiply_add,
     outer_add,
+    relu_tile,
     store_tile,
     write_tile,
     zero_tile,
@@ -74,16 +75,33 @@ def input_gradient(dy: Array, weight: Array, input_shape: Shape, window: Window)
 
 
 def _correlate(x: Array, weight: Array, bias: Array | None, y: Array, top: int, left: int) -> None:
+    run(x, pack(weight, bias), y, top, left)
+
+
+class Packed(NamedTuple):
+    """Transformed weights as the kernel reads them."""
+
+    weight: Array
+    bias: Array
+    rows: int
+
+
+def pack(weight: Array, bias: Array | None) -> Packed:
+    """Return the transformed weights, those of a block of filters side by side."""
     F, C = weight.shape[:2]
     rows = 6 if REGISTERS == 32 and (F > 24 or F % 6 in (0, 4, 5)) else 4
-    blocks = -(-F // rows)
-    packed = empty((blocks * 36 * C * rows,), np.float32)
+    packed = empty((-(-F // rows) * 36 * C * rows,), np.float32)
     _pack(packed.size, transform_weights(weight), rows, packed)
-    offsets = np.zeros(F, np.float32) if bias is None else bias
+    return Packed(packed, np.zeros(F, np.float32) if bias is None else bias, rows)
+
+
+def run(x: Array, packed: Packed, y: Array, top: int, left: int, relu: bool = False) -> None:
+    """Write into y (OH, OW, F, N) the convolution of x (H, W, C, N), with ReLU if wanted."""
+    C, blocks = x.shape[2], -(-y.shape[2] // packed.rows)
     threads = numba.get_num_threads()
     patches = empty((threads, 36 * C * WIDTH), np.float32)
-    products = empty((threads, 36 * blocks * rows * WIDTH), np.float32)
-    _kernel(rows)(x, packed, offsets, y, top, left, patches, products)
+    products = empty((threads, 36 * blocks * packed.rows * WIDTH), np.float32)
+    _kernel(packed.rows)(x, packed.weight, packed.bias, y, top, left, relu, patches, products)
 
 
 @jit_sized
@@ -102,7 +120,7 @@ def _pack(work, u, rows, packed):
 @cache
 def _kernel(ROWS: int) -> Any:
     @jit
-    def kernel(x, u, bias, y, top, left, patches, products):
+    def kernel(x, u, bias, y, top, left, relu, patches, products):
         H, W, C, N = x.shape
         OH, OW, F, _ = y.shape
         across, widths, blocks = -(-OW // 4), -(-N // WIDTH), -(-F // ROWS)
@@ -130,15 +148,23 @@ def _kernel(ROWS: int) -> Any:
                 for f in range(F):
                     s0, s1, s2, s3 = transform_back(m, blocks * ROWS, f, i)
                     yi, pixel = (((oh + i) * OW + ow) * F + f) * N + n, F * N
-                    store_tile(add_rows(s0, bias, f), ys, yi, N, 1, lanes)
+                    _store(s0, bias, f, relu, ys, yi, lanes)
                     if ow + 1 < OW:
-                        store_tile(add_rows(s1, bias, f), ys, yi + pixel, N, 1, lanes)
+                        _store(s1, bias, f, relu, ys, yi + pixel, lanes)
                     if ow + 2 < OW:
-                        store_tile(add_rows(s2, bias, f), ys, yi + 2 * pixel, N, 1, lanes)
+                        _store(s2, bias, f, relu, ys, yi + 2 * pixel, lanes)
                     if ow + 3 < OW:
-                        store_tile(add_rows(s3, bias, f), ys, yi + 3 * pixel, N, 1, lanes)
+                        _store(s3, bias, f, relu, ys, yi + 3 * pixel, lanes)
 
     return kernel
+
+
+@jit_inline
+def _store(run, bias, f, relu, ys, yi, lanes):
+    run = add_rows(run, bias, f)
+    if relu:
+        run = relu_tile(run)
+    store_tile(run, ys, yi, 0, 1, lanes)
 
 
 def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:

@@ -1,0 +1,157 @@
+"""A frozen model computes what its model computes, for one image and for many."""
+
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import pellucid as pl
+from pellucid import compiled, engine, models, reference
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.layers import Training
+from test_compiled import close, convolutions, numbers
+
+NETWORKS = ("lenet5", "vgg", "resnet20", "inception", "mobilenet", "densenet")
+
+
+def trained(model, shape):
+    """Return the model with running statistics and norms that are not those of the beginning."""
+    training = Training()
+    model.forward(numbers((8, *shape)) * 2 + 1, training)
+    training.commit()
+    for name, item in model.named_state():
+        if "bn" in name and name.endswith("weight"):
+            item.value = item.value * 1.5 + 0.1
+        elif name.endswith("bias"):
+            item.value = item.value + 0.3
+    return model
+
+
+@pytest.fixture(params=engine.NAMES)
+def each_engine(request):
+    with engine.using(request.param):
+        yield request.param
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("images", [1, 3, 9, 70])
+def test_a_frozen_network_gives_what_the_network_gives(name, images, each_engine):
+    shape = (1, 28, 28) if name == "lenet5" else (3, 32, 32)
+    model = trained(models.build(name, shape, 10), shape)
+    x = numbers((images, *shape), seed=1)
+    expected = model(x)
+    found = pl.freeze(model)(x)
+    assert found.dtype == expected.dtype
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * abs(expected).max())
+
+
+def test_a_frozen_network_keeps_float64(each_engine):
+    model = trained(models.build("resnet20", (3, 32, 32), 10), (3, 32, 32)).astype("float64")
+    x = np.random.default_rng(0).normal(size=(2, 3, 32, 32))
+    np.testing.assert_allclose(pl.freeze(model)(x), model(x), rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(convolutions())
+def test_every_prepared_convolution_is_the_definition(convolution):
+    window, groups, (_, *sizes), weight_shape = convolution
+    weight, bias = numbers(weight_shape, 1), numbers(weight_shape[:1], 2)
+    prepared = compiled.prepare(weight, bias, groups)
+    for images in (1, 5):
+        x = numbers((images, *sizes))
+        wide = (v.astype(float) for v in (x, weight, bias))
+        expected = reference.conv2d(*wide, window, groups, "im2col")
+        terms = int(np.prod(weight_shape[1:]))
+        for relu in (False, True):
+            y = compiled.convolve(x, prepared, window, "auto", relu)
+            close(y, np.maximum(expected, 0) if relu else expected, terms)
+
+
+def test_an_image_gives_the_same_alone_and_among_others(each_engine):
+    model = pl.freeze(models.build("lenet5", (1, 28, 28), 10))
+    x = numbers((70, 1, 28, 28))
+    np.testing.assert_allclose(model(x[:1]), model(x)[:1], rtol=1e-4, atol=1e-6)
+
+
+def test_pooling_lets_what_is_not_a_number_pass(each_engine):
+    x = numbers((3, 2, 6, 6))
+    x[1, 0, 2, 3] = np.nan
+    pool = nn.MaxPool2d(3, stride=2, padding=1)
+    np.testing.assert_array_equal(pl.freeze(pool)(x), pool(x))
+
+
+def test_an_image_of_minus_infinities_is_pooled(each_engine):
+    x = np.full((1, 1, 4, 4), -np.inf, np.float32)
+    np.testing.assert_array_equal(pl.freeze(nn.MaxPool2d(2))(x), x[..., ::2, ::2])
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"),
+        nn.Conv2d(3, 4, 3, flip_kernel=True),
+        nn.Conv2d(4, 8, 3, groups=2, stride=2),
+        nn.BatchNorm2d(3, track_running_stats=False),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)),
+        nn.Sequential(nn.Conv2d(3, 4, 1), nn.Dropout(0.5), nn.ReLU(), nn.Flatten()),
+        nn.Residual(nn.Conv2d(3, 3, 3, padding=1), activation=nn.Sigmoid()),
+        nn.Residual(nn.Identity()),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+@pytest.mark.parametrize("images", [1, 20])
+def test_what_cannot_be_joined_is_left_as_it_is(layer, images, each_engine):
+    channels = layer.in_channels if isinstance(layer, nn.Conv2d) else 3
+    x = numbers((images, channels, 7, 6))
+    np.testing.assert_allclose(pl.freeze(layer)(x), layer(x), rtol=1e-4, atol=1e-5)
+
+
+def test_its_input_is_not_written_to(each_engine):
+    x = numbers((1, 3, 8, 8))
+    before = x.copy()
+    pl.freeze(nn.Residual(nn.Identity(), activation=nn.ReLU()))(x)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_later_changes_of_the_model_do_not_reach_it(each_engine):
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 3))
+    frozen, x = pl.freeze(model), numbers((2, 1, 8, 8))
+    before = frozen(x)
+    for parameter in model.parameters():
+        parameter.value = parameter.value + 1
+    np.testing.assert_array_equal(frozen(x), before)
+    assert not np.allclose(model(x), before)
+
+
+def test_it_does_not_learn():
+    frozen = pl.freeze(nn.Linear(3, 2))
+    with pytest.raises(PellucidError, match="does not learn"):
+        frozen.forward(numbers((2, 3)), Training())
+    with pytest.raises(PellucidError, match="does not learn"):
+        frozen.backward(numbers((2, 2)), None)
+
+
+def test_an_image_that_does_not_fit_is_refused():
+    frozen = pl.freeze(nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU()))
+    with pytest.raises(PellucidError, match="expects 3 input channels"):
+        frozen(numbers((1, 1, 8, 8)))
+
+
+def test_several_threads_may_ask_it_at_once():
+    frozen = pl.freeze(models.build("lenet5", (1, 28, 28), 10))
+    inputs = [numbers((1, 1, 28, 28), seed) for seed in range(4)]
+    expected, found = [frozen(x) for x in inputs], [None] * 4
+
+    def ask(i):
+        for _ in range(20):
+            found[i] = frozen(inputs[i])
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result, known in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(result, known)
