@@ -283,6 +283,27 @@ def test_a_file_of_2017_is_read(tmp_path):
     )
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_file_with_the_channels_last_takes_them_first(channels, tmp_path):
+    """As TensorFlow's networks are exported: turned at first, one channel by a new shape."""
+    w = np.random.default_rng(0).normal(size=(4, channels, 3, 3)).astype(np.float32)
+    arrays = {"w": w, "half": np.float32(0.5)}
+    turn = helper.make_node("Transpose", ["h"], ["t"], perm=[0, 3, 1, 2])
+    if channels == 1:
+        arrays["s"] = np.array([-1, 1, 8, 6])
+        turn = helper.make_node("Reshape", ["h", "s"], ["t"])
+    nodes = [
+        helper.make_node("Mul", ["x", "half"], ["h"]),
+        turn,
+        helper.make_node("Conv", ["t", "w"], ["c"]),
+        helper.make_node("Transpose", ["c"], ["y"], perm=[0, 2, 3, 1]),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, arrays, 15, ("N", 8, 6, channels))
+    graph, x = load(path), images(2, (channels, 8, 6))
+    assert graph.input_shape == (channels, 8, 6)
+    agree(graph(x), by_onnxruntime(path)(np.ascontiguousarray(x.transpose(0, 2, 3, 1)))[0])
+
+
 def test_what_is_not_supported_is_told_all_at_once(tmp_path):
     nodes = [
         helper.make_node("NonZero", ["x"], ["a"], name="first"),

@@ -16,12 +16,13 @@ import numpy as np
 from pellucid.errors import FileError
 from pellucid.interchange.onnx.reader import fold
 from pellucid.interchange.onnx.reader.call import Call, Constant, Known, UnsupportedError, Value
+from pellucid.interchange.onnx.reader.layout import TO_LAST
 from pellucid.interchange.onnx.reader.model import Graph as FileGraph
 from pellucid.interchange.onnx.reader.model import Node
 from pellucid.interchange.onnx.reader.names import Names
 from pellucid.interchange.onnx.reader.operators import CONVERTERS
 from pellucid.interchange.onnx.reader.size import Sizes, at, between
-from pellucid.layers import Graph, Identity, Layer
+from pellucid.layers import Graph, Identity, Layer, Permute
 
 _MOST_VALUES = 2**28
 """In one array for one image: 1 GiB. No network for images comes near it."""
@@ -37,6 +38,8 @@ class Plan:
 
     inputs: Mapping[str, Sizes]
     batch: int | None
+    channels_last: bool = False
+    """Whether the file wants the channels last; the graph is given them first all the same."""
 
 
 class Importer:
@@ -58,11 +61,15 @@ class Importer:
         self.known: dict[str, Known | None] = {"": None}
         self.problems: list[str] = []
         self._read: set[str] = set()
+        self._values: dict[str, Value] = {}
         self._budget = _MOST_FOLDED
         self._weights = fold.LARGEST
         self.inputs = {name: self.names.new(name) for name in plan.inputs}
         for name, sizes in plan.inputs.items():
-            self.known[name] = Value(self.inputs[name], sizes)
+            value = self._values[self.inputs[name]] = Value(self.inputs[name], sizes)
+            if plan.channels_last:
+                value = self.add(Permute(TO_LAST), (value,), f"{name}_channels_last")
+            self.known[name] = value
 
     def run(self, graph: FileGraph) -> Graph:
         """Return the graph of layers, or tell all that is not supported."""
@@ -105,7 +112,15 @@ class Importer:
             raise FileError("this network's weights are absurdly many for what the file holds")
         name = self.names.new(name)
         self.nodes[name] = layer, tuple(value.name for value in read)
-        return Value(name, between(one, two))
+        self._values[name] = Value(name, between(one, two))
+        return self._values[name]
+
+    def source(self, value: Value) -> tuple[Layer, Value] | None:
+        """Return the layer that gives a value, and what it reads, if that is one value."""
+        if value.name not in self.nodes:
+            return None
+        layer, read = self.nodes[value.name]
+        return (layer, self._values[read[0]]) if len(read) == 1 else None
 
     def is_read(self, name: str) -> bool:
         """Return whether any node reads a value, or it is an output."""

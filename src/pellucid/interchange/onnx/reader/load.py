@@ -10,6 +10,7 @@ from pellucid.errors import FileError, MissingExtraError, PellucidError
 from pellucid.interchange.onnx import metadata
 from pellucid.interchange.onnx.reader.file import read
 from pellucid.interchange.onnx.reader.importer import Importer, Plan
+from pellucid.interchange.onnx.reader.layout import TO_FIRST, channels_last
 from pellucid.interchange.onnx.reader.model import Input, Model
 from pellucid.interchange.onnx.reader.size import Batch, at
 from pellucid.layers import Graph
@@ -22,7 +23,8 @@ _FLOATING = ("float32", "float64", "float16", "bfloat16")
 def load(path: str | PathLike[str], *, input_shape: Shape | None = None) -> Graph:
     """Return the network in the ONNX file at `path` as a graph of this library's layers.
 
-    It runs for any number of images, can be looked into, trained further and saved. Weights are
+    It takes images (N, C, H, W), also where the file has the channels last, as TensorFlow's have;
+    it runs for any number of them, can be looked into, trained further and saved. Weights are
     parameters; constants and shape arithmetic are computed once, here. Nothing in the file is
     executed, and values that lie in other files are read from the file's own folder alone.
 
@@ -72,7 +74,7 @@ def _imported(model: Model, plan: Plan) -> Graph:
             raise
         fixed = {name: at(sizes, plan.batch) for name, sizes in plan.inputs.items()}
         try:
-            return Importer(model.opset, Plan(fixed, None)).run(model.graph)
+            return Importer(model.opset, Plan(fixed, None, plan.channels_last)).run(model.graph)
         except PellucidError:
             pass
         raise
@@ -84,21 +86,25 @@ def _plan(model: Model, input_shape: Shape | None) -> Plan:
         raise FileError("the network has no input")
     if input_shape is not None and len(inputs) > 1:
         raise FileError(f"the network has {len(inputs)} inputs; input_shape is for one")
-    shapes = {value.name: _completed(value, input_shape) for value in inputs}
+    last = len(inputs) == 1 and channels_last(model.graph)
+    shapes = {value.name: _completed(value, input_shape, last) for value in inputs}
     firsts = {shape[0] if shape else 0 for shape in shapes.values()}
     first = firsts.pop()
     if not firsts and first != 0:  # all inputs begin with the batch
-        return Plan({name: (Batch(), *shape[1:]) for name, shape in shapes.items()}, first)
+        sizes = {name: (Batch(), *shape[1:]) for name, shape in shapes.items()}
+        return Plan(sizes, first, last)
     if None in firsts | {first}:
         raise FileError("the sizes of the inputs are open; export it with one batch size for all")
     return Plan(shapes, None)
 
 
-def _completed(value: Input, input_shape: Shape | None) -> Any:
-    """Return the input's sizes; the first may be None, if that is the batch."""
+def _completed(value: Input, input_shape: Shape | None, last: bool) -> Any:
+    """Return the input's sizes, channels first; the first may be None, if that is the batch."""
     if value.dtype not in _FLOATING:
         raise FileError(f"the input '{value.name}' is of type {value.dtype}, not of real numbers")
     shape = value.shape
+    if last and shape is not None:
+        shape = tuple(shape[axis] for axis in TO_FIRST)
     if input_shape is not None:
         if shape is not None and len(shape) != len(input_shape) + 1:
             raise FileError(f"input_shape {input_shape} does not fit the file's {shape}")

@@ -90,6 +90,11 @@ def _with_rest(before: Sizes, wanted: list[Any], free: list[int]) -> Sizes:
 def to_sizes(call: Call, sizes: Sizes, value: Value | None = None) -> Value:
     """Add what makes these sizes: a `Flatten` where each image becomes a vector."""
     value = value or call.value()
+    before = call.importer.source(value)
+    if before is not None and isinstance(before[0], Permute) and before[1].sizes == sizes:
+        moved = [axis for axis in before[0].dims if _is_many(sizes[axis])]
+        if moved == sorted(moved):  # only axes of size 1 were moved, and come back
+            return before[1]
     if len(value.sizes) > 2 and len(sizes) == 2 and sizes[0] is value.sizes[0]:
         return call.add(Flatten(), value)
     return reshaped(call, value, sizes)
@@ -127,6 +132,11 @@ def transpose(call: Call) -> Value:
     order = call.integers("perm") or list(range(axes))[::-1]
     if order == list(range(axes)):
         return call.value()
+    before = call.importer.source(call.value())
+    if before is not None and isinstance(before[0], Permute):  # both at once
+        dims = tuple(before[0].dims[axis] for axis in order)
+        plain = dims == tuple(range(axes))
+        return before[1] if plain else call.add(Permute(dims), before[1])
     return call.add(Permute(tuple(order)))
 
 
@@ -280,6 +290,10 @@ def pad(call: Call) -> Value:
 def shape_of_unknown(call: Call) -> Value:
     """Shapes are known, and computed in `fold`."""
     raise PellucidError("is not known here")
+
+
+def _is_many(size: Size) -> bool:
+    return isinstance(size, Batch) or size != 1
 
 
 def _number(sizes: Sizes, axis: int) -> int:
