@@ -30,7 +30,7 @@ class Contestant:
 
     def train(self, batch: tuple[Array, Array]) -> float:
         with self.workspace.used():
-            step = take_step(self.state, self.model, *batch, steps=1, started=time.perf_counter())
+            step = take_step(self.state, self.model, batch, 1, time.perf_counter())
         return step.loss
 
     def infer(self, x: Array) -> Array:

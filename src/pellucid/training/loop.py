@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from pellucid.layers import Layer, Training, for_engine
+from pellucid.layers import Layer, Training, for_engine, freeze
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
@@ -132,7 +132,7 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
                 step = take_step(state, model, batch, len(source), started)
             yield step
         with workspace.used():
-            epoch = finish_epoch(state, model, len(source), validating)
+            epoch = finish_epoch(state, len(source), validating)
         yield epoch
 
 
@@ -174,15 +174,13 @@ def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, star
     )
 
 
-def finish_epoch(
-    state: TrainingState, model: Layer, steps: int, validating: Source | None
-) -> Epoch:
+def finish_epoch(state: TrainingState, steps: int, validating: Source | None) -> Epoch:
     """Validate, note the epoch in the history, keep its weights if it is the best, and move on."""
     started = perf_counter()
     trained, validated = state.sums, None
     if validating is not None:
         with state.averaged():
-            validated = measure(model, state.loss, validating)
+            validated = measure(freeze(state.model), state.loss, validating)
     epoch = Epoch(
         epoch=state.epoch + 1,
         epochs=state.epochs,
