@@ -51,7 +51,8 @@ TORCHVISION = (
     "regnet_y_400mf",
     "convnext_tiny",
 )
-_SMALLEST = {"inception_v3": 96, "alexnet": 64}
+_SMALLEST = {"inception_v3": 96, "alexnet": 224, "vgg11": 224, "vgg16_bn": 224}
+"""Smaller images leave nothing to pool, or make cells that the old exporter cannot write."""
 _HEADS = {"googlenet", "inception_v3"}
 """Networks with auxiliary outputs, which exist in training alone."""
 

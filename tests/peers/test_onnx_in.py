@@ -304,6 +304,26 @@ def test_a_file_with_the_channels_last_takes_them_first(channels, tmp_path):
     agree(graph(x), by_onnxruntime(path)(np.ascontiguousarray(x.transpose(0, 2, 3, 1)))[0])
 
 
+def test_a_bias_written_as_a_sum_is_the_layers_bias(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {"w": rng.normal(size=(4, 3, 3, 3)), "b": rng.normal(size=(1, 4, 1, 1)),
+              "m": rng.normal(size=(4, 5)), "v": rng.normal(size=5)}  # fmt: skip
+    make = helper.make_node
+    nodes = [
+        make("Conv", ["x", "w"], ["c"]),
+        make("Add", ["c", "b"], ["d"]),
+        make("GlobalAveragePool", ["d"], ["p"]),
+        make("Flatten", ["p"], ["f"]),
+        make("MatMul", ["f", "m"], ["l"]),
+        make("Add", ["v", "l"], ["y"]),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, {k: np.float32(v) for k, v in arrays.items()}, 15)
+    graph, x = load(path), images(2, (3, 8, 8))
+    kinds = [type(layer).__name__ for layer, _ in graph.nodes.values()]
+    assert kinds == ["Conv2d", "GlobalAvgPool2d", "Flatten", "Linear"]
+    agree(graph(x), by_onnxruntime(path)(x)[0])
+
+
 def test_what_is_not_supported_is_told_all_at_once(tmp_path):
     nodes = [
         helper.make_node("NonZero", ["x"], ["a"], name="first"),

@@ -22,6 +22,7 @@ from pellucid.interchange.onnx.reader.model import Node
 from pellucid.interchange.onnx.reader.names import Names
 from pellucid.interchange.onnx.reader.operators import CONVERTERS
 from pellucid.interchange.onnx.reader.size import Sizes, at, between
+from pellucid.interchange.onnx.reader.tidy import with_biases
 from pellucid.layers import Graph, Identity, Layer, Permute
 
 _MOST_VALUES = 2**28
@@ -78,7 +79,7 @@ class Importer:
         if self.problems:
             raise FileError(_told(self.problems))
         return Graph(
-            self._needed(outputs),
+            with_biases(self._needed(outputs), outputs),
             outputs[0] if len(outputs) == 1 else outputs,
             tuple(self.inputs.values()),
         )

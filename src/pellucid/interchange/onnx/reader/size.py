@@ -94,6 +94,11 @@ def between(one: Shape, two: Shape) -> Sizes:
     return tuple(Batch(a) if b != a else a for a, b in zip(one, two, strict=True))
 
 
+def same(one: Size, other: Size) -> bool:
+    """Return whether two sizes are equal whatever the batch is."""
+    return isinstance(one, Batch) == isinstance(other, Batch) and one == other
+
+
 def product(sizes: Sequence[Size]) -> Size:
     """Return the product; with the batch in it at most once."""
     numbers = prod(size for size in sizes if not isinstance(size, Batch))

@@ -15,7 +15,7 @@ from pellucid.interchange.onnx.reader.call import (
 )
 from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped
 from pellucid.interchange.onnx.reader.operators.registry import converts
-from pellucid.interchange.onnx.reader.size import Batch, Size, Sizes, at, product
+from pellucid.interchange.onnx.reader.size import Batch, Size, Sizes, at, product, same
 from pellucid.layers import Cat, Expand, Flatten, Pad, Pad2d, Permute, Slice, Take
 
 _MOST_AXES = 16
@@ -95,7 +95,7 @@ def to_sizes(call: Call, sizes: Sizes, value: Value | None = None) -> Value:
         moved = [axis for axis in before[0].dims if _is_many(sizes[axis])]
         if moved == sorted(moved):  # only axes of size 1 were moved, and come back
             return before[1]
-    if len(value.sizes) > 2 and len(sizes) == 2 and sizes[0] is value.sizes[0]:
+    if len(value.sizes) > 2 and len(sizes) == 2 and same(sizes[0], value.sizes[0]):
         return call.add(Flatten(), value)
     return reshaped(call, value, sizes)
 
