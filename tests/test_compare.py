@@ -252,8 +252,10 @@ def test_the_picture_has_a_dot_for_each_quantity_and_a_curve_for_each_framework(
         {"float32": 1e-3, "float64": 1e-12},
         losses,
         {"Pellucid": [0.1], "PyTorch": [0.2, 0.3]},
+        {"float32": {"PyTorch": [False, True]}},
     )
     apart, learned, spent = drawn.axes
-    assert [len(line.get_xdata()) for line in apart.lines[::2]] == [2, 2]
+    dots = [len(line.get_xdata()) for line in apart.lines if line.get_linestyle() == "None"]
+    assert dots == [1, 1, 2, 0]  # full and hollow, in float32 and in float64
     assert len(learned.lines) == 2
     assert [bar.get_width() for bar in spent.patches] == pytest.approx([100, 250])

@@ -1,6 +1,8 @@
 """``pellucid compare``: the same network here, in PyTorch and in TensorFlow, side by side."""
 
 import json
+import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +15,7 @@ from pellucid.errors import DataError
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
-    from pellucid.interchange.compare import Comparison
+    from pellucid.interchange.compare import Comparison, Difference
     from pellucid.layers import Layer
     from pellucid.types import Array, Shape
 
@@ -144,14 +146,25 @@ def _drawn(found: "Comparison") -> dict[str, Any]:
     from pellucid.interchange.compare.agreement import TYPES
 
     titles = {name: entry.title for name, entry in found.entries.items()}
+    compared = {
+        dtype: {
+            titles[name]: [
+                row.differences[name][dtype] for row in found.rows if name in row.differences
+            ]
+            for name in found.others
+        }
+        for dtype in TYPES
+    }
+
+    def every(of: Callable[[Difference], Any]) -> dict[str, Any]:
+        return {
+            dtype: {title: list(map(of, several)) for title, several in by_framework.items()}
+            for dtype, by_framework in compared.items()
+        }
+
     return {
-        "differences": {
-            dtype: {
-                titles[name]: [row.differences[name][dtype].relative for row in found.rows]
-                for name in found.others
-            }
-            for dtype in TYPES
-        },
+        "differences": every(lambda difference: difference.relative),
+        "unjudged": every(lambda difference: math.isinf(difference.bound)),
         "bounds": {dtype: BOUND * float(np.finfo(dtype).eps) for dtype in TYPES},
         "losses": {entry.title: entry.losses for entry in found.entries.values()},
         "seconds": {entry.title: entry.seconds for entry in found.entries.values()},

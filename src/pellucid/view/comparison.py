@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,6 +24,7 @@ def comparison(
     bounds: Mapping[str, float],
     losses: Numbers,
     seconds: Numbers,
+    unjudged: Mapping[str, Mapping[str, Sequence[bool]]] | None = None,
 ) -> Figure:
     """Draw a comparison of frameworks.
 
@@ -35,6 +37,8 @@ def comparison(
         For each number type what may be rounding.
     losses, seconds
         Of each training step; of a step in each turn. By framework, ours first.
+    unjudged
+        Shaped as `differences`: which of them the bound does not hold for; these are hollow.
 
     Examples
     --------
@@ -50,7 +54,7 @@ def comparison(
     drawn = style.figure(11.0, 3.6)
     apart, learned, spent = drawn.subplots(1, 3, width_ratios=(1.5, 1.2, 1.0))
     colours = dict(zip(losses, style.PALETTE, strict=False))
-    _differences(apart, differences, bounds, colours)
+    _differences(apart, differences, bounds, colours, unjudged or {})
     _losses(learned, losses, colours)
     _seconds(spent, seconds, colours)
     return drawn
@@ -61,17 +65,21 @@ def _differences(
     differences: Mapping[str, Numbers],
     bounds: Mapping[str, float],
     colours: Mapping[str, str],
+    unjudged: Mapping[str, Mapping[str, Sequence[bool]]],
 ) -> None:
-    """Draw a dot for each quantity, and a line for each bound."""
+    """Draw a dot for each quantity, hollow where it is not judged, and a line for each bound."""
     count = 0
     for dtype, by_framework in differences.items():
         for place, (name, values) in enumerate(by_framework.items()):
             count = max(count, len(values))
             heights = np.clip(np.asarray(values, float), _ZERO, 1.0)
             numbers = np.arange(1, len(values) + 1)
+            hollow = np.array(unjudged.get(dtype, {}).get(name, [False] * len(values)), bool)
+            look: dict[str, Any] = {"marker": "os^"[place % 3], "ls": "", "mew": 0.8}
+            look |= {"color": colours[name], "ms": max(5.0 - 2 * place, 2.5)}
             label = name if dtype == next(iter(differences)) else None
-            size, colour = max(5.5 - 2.5 * place, 2.0), colours[name]
-            ax.plot(numbers, heights, "os^"[place % 3], ms=size, color=colour, label=label)
+            ax.plot(numbers[~hollow], heights[~hollow], **look, label=label)
+            ax.plot(numbers[hollow], heights[hollow], **look, mfc="none")
         ax.axhline(bounds[dtype], color=style.SOFT, lw=1, ls="--")
         ax.annotate(
             f"{dtype}: rounding below",
@@ -110,7 +118,7 @@ def _seconds(ax: Axes, seconds: Numbers, colours: Mapping[str, str]) -> None:
         ax.barh(place, median(times), height=0.55, color=colours[name])
         ax.plot([times.min(), times.max()], [place, place], color=style.INK, lw=1.4)
         ax.annotate(
-            f"{median(times):.3g}",
+            f"{median(times):,.0f}" if median(times) >= 100 else f"{median(times):.3g}",
             (times.max(), place),
             xytext=(5, 0),
             textcoords="offset points",

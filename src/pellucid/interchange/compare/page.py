@@ -87,7 +87,7 @@ def remarks(comparison: Comparison) -> list[str]:
 def difference_table(comparison: Comparison, framework: str) -> Table:
     """Return every quantity's largest differences from one framework, and the verdict."""
     head = ["", "layer or parameter"]
-    head += [f">{text}" for dtype in TYPES for text in (dtype, "relative")]
+    head += [f">{text}" for dtype in TYPES for text in (f"{dtype} abs", "rel")]
     return Table([*head, "verdict"], [_row(row, framework) for row in comparison.rows])
 
 
@@ -143,7 +143,8 @@ def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
     yield Block(
         "text",
         "Outputs are those of inference; activations and gradients are those of the first batch in "
-        "training. A relative difference is the largest difference divided by the largest value. "
+        "training. The absolute difference (abs) is the largest of all entries; the relative one "
+        "(rel) is that divided by the largest value. "
         f"It is rounding up to {BOUND:,.0f} times the type's precision: "
         "1.2e-03 in float32, 2.2e-12 in float64. A wrong formula is off by far more.",
     )
