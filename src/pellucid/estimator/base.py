@@ -104,7 +104,7 @@ class CNN(BaseEstimator):
         self.model_ = initialize(made.astype(self._dtype), self._seed)
         self.model_.preprocessing = Preprocessing.fit(X, weights)
         self.model_.input_shape = self.image_shape_
-        self._optimizer = self._new_optimizer()
+        self._optimizer: optim.Optimizer | None = None
         self._note(History())
 
     def _fit(self, X: Array, targets: Array, weights: Array | None, classes: Any = None) -> None:
@@ -121,7 +121,7 @@ class CNN(BaseEstimator):
                 (X[part], targets[part], None if weights is None else weights[part])
                 for part in parts
             )
-        self._optimizer = self._new_optimizer()
+        self._optimizer = None
         self._train(train, validation, self.max_iter, schedules.parse(self.learning_rate))
 
     def _partial_fit(self, X: Array, targets: Array, weights: Array | None) -> None:
@@ -134,6 +134,7 @@ class CNN(BaseEstimator):
         self, train: Samples, validation: Samples | None, epochs: int, schedule: schedules.Schedule
     ) -> None:
         """Train on, in the loop that `pellucid.train` has."""
+        self._optimizer = self._optimizer or self._new_optimizer()
         data = self._data(*train)
         state = TrainingState(
             self.model_,
