@@ -225,6 +225,21 @@ def test_a_small_file_cannot_ask_for_much_memory(maker, sizes, tmp_path):
     refused(model(nodes, arrays), tmp_path, maker.op_type)
 
 
+@pytest.mark.parametrize("op", ["Reshape", "Expand", "Pad", "Tile", "Slice", "Unsqueeze"])
+def test_lists_of_absurd_length(op, tmp_path):
+    nodes = [node("ConstantOfShape", ["s"], ["l"], value=numpy_helper.from_array(np.array([1]))),
+             node(op, ["x", "l", "l"][: 3 if op == "Slice" else 2], ["y"])]  # fmt: skip
+    refused(model(nodes, {"s": shape_of(2**27)}), tmp_path, f"{op}: .* has {2**27} values")
+
+
+def test_what_another_program_says_of_itself_is_left_aside(tmp_path):
+    made = small()
+    helper.set_model_props(made, {"classes": "{", "preprocessing": "[1]", "input_shape": "x"})
+    (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+    graph = load(tmp_path / "model.onnx")
+    assert (graph.classes, graph.preprocessing, graph.input_shape) == (None, None, (3, 8, 8))
+
+
 def test_doubling_again_and_again(tmp_path):
     nodes = [node("Concat", [f"a{i}", f"a{i}"], [f"a{i + 1}"], axis=0) for i in range(60)]
     nodes.append(node("Add", ["x", "a60"], ["y"]))

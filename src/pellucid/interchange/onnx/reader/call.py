@@ -22,6 +22,10 @@ _NO_MEANING = {"consumed_inputs"}
 """Attributes of the first versions that told a program where it could save memory."""
 
 
+_FEW = 4096
+"""Values of what stands for axes: a list in Python takes more memory than an array."""
+
+
 class UnsupportedError(PellucidError):
     """What a file asks for and the library does not have."""
 
@@ -85,6 +89,13 @@ class Call:
             raise UnsupportedError(f"the {what} depends on the batch size")
         return found
 
+    def few(self, i: int, what: str) -> list[Any]:
+        """Return input i, which is known, as a list: of sizes, axes or the like, never many."""
+        found = self.constant(i, what)
+        if found.size > _FEW:
+            raise UnsupportedError(f"the {what} has {found.size} values")
+        return list(found.reshape(-1).tolist())
+
     def constant_or(self, i: int, what: str, default: T) -> Array | T:
         """Return input i, or the default where it is not given."""
         return self.numbers(i, what) if self.has(i) else default
@@ -140,7 +151,8 @@ class Call:
             return self.integers(name)
         if not self.has(i):
             return None
-        return [int(item) for item in self.numbers(i, name).reshape(-1)]
+        self.numbers(i, name)
+        return [int(item) for item in self.few(i, name)]
 
     def check_all_was_read(self, outputs: int) -> None:
         """Raise an error where the node asks for more than was done."""

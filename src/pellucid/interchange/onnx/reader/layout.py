@@ -25,7 +25,7 @@ def channels_last(graph: Graph) -> bool:
             return node.attributes.get("perm") == list(TO_FIRST)
         if node.op == "Reshape":  # which does the same for one channel
             wanted = graph.constants.get((*node.inputs, "")[1])
-            sizes = [] if wanted is None else wanted.reshape(-1).tolist()
+            sizes = [] if wanted is None or wanted.size != 4 else wanted.reshape(-1).tolist()
             return sizes[1:] == [1, *first.shape[1:3]] and first.shape[3] == 1
         if node.op not in _EACH_VALUE:
             return False

@@ -17,6 +17,7 @@ from pellucid.layers import Graph
 from pellucid.preprocessing import Preprocessing
 from pellucid.types import Shape
 
+_LONGEST = 10_000
 _FLOATING = ("float32", "float64", "float16", "bfloat16")
 
 
@@ -55,8 +56,8 @@ def load(path: str | PathLike[str], *, input_shape: Shape | None = None) -> Grap
         _describe(graph, model.metadata, plan)
     except MissingExtraError:
         raise
-    except (PellucidError, OSError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)
+    except (ValueError, ArithmeticError, RecursionError, MemoryError, OSError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)[:_LONGEST]
         raise FileError(f"{fspath(path)}: {said}") from error
     return graph
 
@@ -127,12 +128,24 @@ def _describe(graph: Graph, said: Mapping[str, str], plan: Plan) -> None:
     if isinstance(classes, list) and all(isinstance(name, str) for name in classes):
         graph.classes = tuple(classes) or None
     preprocessing = _json(said, metadata.PREPROCESSING)
-    if preprocessing is None:
-        return
-    graph.preprocessing = Preprocessing.from_description(preprocessing)
-    if _json(said, metadata.INCLUDED) is not False:  # the graph's first nodes do it: pixels go in
-        channels = len(graph.preprocessing.mean)
-        graph.preprocessing = Preprocessing((0.0,) * channels, (1.0,) * channels)
+    if preprocessing is not None:
+        included = _json(said, metadata.INCLUDED) is not False
+        graph.preprocessing = _preprocessing(preprocessing, included, graph.input_shape)
+
+
+def _preprocessing(described: Any, included: bool, input_shape: Shape | None) -> Any:
+    """Return how pixels become inputs, or None if the file says it in another program's words.
+
+    Where the graph's own first nodes do it, pixels go in as they are.
+    """
+    try:
+        found = Preprocessing.from_description(described)
+    except PellucidError:
+        return None
+    channels = len(found.mean)
+    if input_shape is None or input_shape[0] != channels:
+        return None
+    return Preprocessing((0.0,) * channels, (1.0,) * channels) if included else found
 
 
 def _json(said: Mapping[str, str], key: str) -> Any:

@@ -37,6 +37,9 @@ from pellucid.layers import (
 )
 from pellucid.types import Array
 
+_MOST_VALUES = 2**24
+"""In a constant that is added or multiplied, value by value."""
+
 _OF_TWO: dict[str, type[Layer]] = {
     "Add": BroadcastAdd,
     "Sub": Subtract,
@@ -194,6 +197,9 @@ def _placed(call: Call) -> tuple[Value | Array, Value | Array]:
     """
     if len(call.given) != 2:
         raise UnsupportedError(f"{len(call.given)} operands instead of 2")
+    sizes = [call.numbers(i, "operand").size for i in (0, 1) if call.is_constant(i)]
+    if max(sizes, default=0) > _MOST_VALUES:
+        raise UnsupportedError("with an absurdly large constant")
     operands = [
         call.numbers(i, "operand") if call.is_constant(i) else call.value(i) for i in (0, 1)
     ]

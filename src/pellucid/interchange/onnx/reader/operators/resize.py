@@ -21,7 +21,7 @@ def upsample(call: Call) -> Value:
     """What Resize was called until version 9: scales as attributes, later as an input."""
     scales = call.attribute("scales", None, list)
     if scales is None and call.has(1):
-        scales = call.numbers(1, "scales").tolist()
+        scales = call.few(1, "scales")
     if scales is None:
         scales = [1, 1, call.number("height_scale", 1.0), call.number("width_scale", 1.0)]
     mode = {"bilinear": "linear"}.get(mode := call.word("mode", "nearest"), mode)
@@ -53,6 +53,8 @@ def resize(call: Call) -> Value:
 
 def _of_images(call: Call, values: Array) -> Two:
     """Return the values for height and width; batch and channels have to stay."""
+    if values.size > 4:
+        raise UnsupportedError(f"{values.size} sizes or scales for images")
     axes = call.integers("axes") or list(range(len(values)))
     if len(axes) != len(values) or not len(values):
         raise UnsupportedError(f"{len(values)} sizes or scales for {len(axes)} axes")

@@ -38,7 +38,7 @@ def reshape(call: Call) -> Value:
     if "shape" in call.node.attributes:  # before version 5
         wanted = list(call.integers("shape") or [])
     else:
-        wanted = call.constant(1, "shape").reshape(-1).tolist()
+        wanted = call.few(1, "shape")
     if len(wanted) > _MOST_AXES:
         raise UnsupportedError(f"to {len(wanted)} axes")
     before = call.value().sizes
@@ -204,7 +204,7 @@ def gather(call: Call) -> Value:
 @converts("Expand")
 def expand(call: Call) -> Value:
     """Values repeated to a shape, where they have size 1."""
-    x, wanted = call.value(), call.constant(1, "shape").reshape(-1).tolist()
+    x, wanted = call.value(), call.few(1, "shape")
     axes = max(len(x.sizes), len(wanted))
     if axes > _MOST_AXES:
         raise UnsupportedError(f"to {axes} axes")
@@ -226,8 +226,8 @@ def expand(call: Call) -> Value:
 @converts("Tile")
 def tile(call: Call) -> Value:
     """The whole repeated along axes, one after the other."""
-    value, repeats = call.value(), call.numbers(1, "repeats").reshape(-1).tolist()
-    if len(repeats) != len(value.sizes) or not all(1 <= n <= _MOST_REPEATS for n in repeats):
+    value, repeats = call.value(), call.few(1, "repeats")
+    if len(repeats) != len(value.sizes) or not all(n in range(1, _MOST_REPEATS) for n in repeats):
         raise UnsupportedError(f"the repeats {repeats[:8]} of {len(value.sizes)} axes")
     for axis, times in enumerate(repeats):
         if times > 1:
@@ -265,7 +265,7 @@ def pad(call: Call) -> Value:
     name = "pads" if "pads" in call.node.attributes or call.opset > 1 else "paddings"
     amounts = call.ints_or_input(name, 1) or []
     value = float(np.reshape(call.constant_or(2, "value", call.number("value", 0.0)), ()))
-    chosen = call.constant_or(3, "axes", np.arange(len(x.sizes))).reshape(-1).tolist()
+    chosen = call.few(3, "axes") if call.has(3) else list(range(len(x.sizes)))
     if len(amounts) != 2 * len(chosen) or mode not in _PAD_MODES:
         raise UnsupportedError(f"{len(amounts)} amounts for {len(chosen)} axes, mode {mode[:20]}")
     sides = [[0, 0] for _ in x.sizes]
