@@ -277,6 +277,15 @@ def test_early_stopping_takes_weights_and_images_of_every_class() -> None:
     assert stopped.score(X, Y) > 0.9
 
 
+def test_preprocessing_does_not_see_what_is_set_aside() -> None:
+    means = {
+        quick(early_stopping=True, max_iter=1, random_state=seed).fit(X, Y).model_.preprocessing
+        for seed in range(3)
+    }
+    assert len(means) == 3
+    assert quick(max_iter=1).fit(X, Y).model_.preprocessing.mean == (pytest.approx(X.mean()),)
+
+
 def test_parts_can_be_learned_one_after_another() -> None:
     classifier = quick(batch_size=50)
     for _ in range(6):

@@ -96,13 +96,12 @@ class CNN(BaseEstimator):
 
     # Training
 
-    def _begin(self, X: Array, outputs: int, weights: Array | None) -> None:
+    def _begin(self, X: Array, outputs: int) -> None:
         """Make a new network for these images."""
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._tiny = len(X) <= _TINY[0] and X.size <= _TINY[1]
         made = network(self.model, self.image_shape_, outputs)
         self.model_ = initialize(made.astype(self._dtype), self._seed)
-        self.model_.preprocessing = Preprocessing.fit(X, weights)
         self.model_.input_shape = self.image_shape_
         self._optimizer: optim.Optimizer | None = None
         self._note(History())
@@ -135,6 +134,9 @@ class CNN(BaseEstimator):
     ) -> None:
         """Train on, in the loop that `pellucid.train` has."""
         self._optimizer = self._optimizer or self._new_optimizer()
+        if self.model_.preprocessing is None:
+            images, _, weights = train
+            self.model_.preprocessing = Preprocessing.fit(images, weights)
         data = self._data(*train)
         state = TrainingState(
             self.model_,
@@ -143,7 +145,7 @@ class CNN(BaseEstimator):
             self._batch_size(len(train[0])),
             epochs,
             schedule,
-            seed=self._seed + self.n_iter_,
+            seed=self._seed + self.n_iter_,  # another order than in the epochs before
         )
         measured = None if validation is None else self._data(*validation)
         run: Iterator[Record] = records(state, data, measured)

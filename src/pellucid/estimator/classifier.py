@@ -111,7 +111,7 @@ class CNNClassifier(ClassifierMixin, CNN):
             self.classes_ = np.unique(y)
         numbers, weights = self._numbers(y), self._both_weights(images, y, sample_weight)
         if not going_on:
-            self._begin_with_classes(images, weights)
+            self._begin_with_classes(images)
         self._fit(images, numbers, weights, classes=numbers)
         return self
 
@@ -129,7 +129,7 @@ class CNNClassifier(ClassifierMixin, CNN):
         _check_partial_fit_first_call(self, classes)
         numbers, weights = self._numbers(y), self._both_weights(images, y, sample_weight)
         if first:
-            self._begin_with_classes(images, weights)
+            self._begin_with_classes(images)
         self._partial_fit(images, numbers, weights)
         return self
 
@@ -142,12 +142,12 @@ class CNNClassifier(ClassifierMixin, CNN):
         chosen = self._outputs(X).argmax(axis=1)
         return np.asarray(self.classes_[chosen])
 
-    def _begin_with_classes(self, images: Array, weights: Array | None) -> None:
+    def _begin_with_classes(self, images: Array) -> None:
         if len(self.classes_) < 2:
             raise DataError(
                 f"a classifier needs 2 classes or more, y has one class: {self.classes_}"
             )
-        self._begin(images, len(self.classes_), weights)
+        self._begin(images, len(self.classes_))
         self.model_.classes = tuple(map(str, self.classes_))
 
     def _numbers(self, y: Array) -> Array:

@@ -39,7 +39,7 @@ class CNNRegressor(RegressorMixin, CNN):
         going_on = self.warm_start and hasattr(self, "model_")
         images, targets, weights = self._numbers(X, y, sample_weight, first=not going_on)
         if not going_on:
-            self._begin(images, targets.shape[1], weights)
+            self._begin(images, targets.shape[1])
         self._fit(images, targets, weights)
         return self
 
@@ -51,7 +51,7 @@ class CNNRegressor(RegressorMixin, CNN):
         first = not hasattr(self, "model_")
         images, targets, weights = self._numbers(X, y, sample_weight, first=first)
         if first:
-            self._begin(images, targets.shape[1], weights)
+            self._begin(images, targets.shape[1])
         self._partial_fit(images, targets, weights)
         return self
 
