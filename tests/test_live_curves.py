@@ -238,3 +238,14 @@ def test_the_command_says_whether_curves_are_wanted(
         main(["train", "digits", *small, "--out", str(tmp_path / "run"), option])
     assert ended.value.code == 0
     assert heard == [wanted]
+
+
+@pytest.mark.parametrize("loss", [1.2345e-5, 9.9876e7, 0.000123456, 123456.0])
+def test_very_small_and_large_losses_leave_the_curves_in_their_place(loss: float) -> None:
+    curves = LiveCurves()
+    for step in range(1, 17):
+        curves.add(replace(STEP, step=step, loss=loss / step))
+    rows = shown(curves)[2:]
+    assert all(0x2800 < ord(row[8]) or row[8] == " " for row in rows if len(row) > 8)
+    assert ord(rows[0][8]) > 0x2800
+    assert rows[0][7] == rows[-1][7] == " "

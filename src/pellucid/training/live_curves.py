@@ -138,7 +138,9 @@ def _chart(
 
 
 def _shown(title: str, value: float) -> str:
-    return f"{value:.1%}" if title == "accuracy" else f"{value:.3g}"
+    if title == "accuracy":
+        return f"{value:.1%}"
+    return short if len(short := f"{value:.3g}") < 8 else f"{value:.1g}"
 
 
 def _ends(curves: Curves, rows: list[int | None]) -> dict[int, int]:
