@@ -51,6 +51,17 @@ def limited(threads: int | None) -> Iterator[None]:
         yield
 
 
+def used() -> int:
+    """Return with how many threads compiled kernels run now: one where none is compiled."""
+    numba = sys.modules.get("numba")
+    return 1 if numba is None else int(numba.get_num_threads())
+
+
+def use(count: int) -> None:
+    """Run compiled kernels with so many threads from now on."""
+    sys.modules["numba"].set_num_threads(count)
+
+
 def _processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from time import perf_counter
 
@@ -14,6 +15,7 @@ from pellucid.optim.schedules import Constant, Schedule
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import Augmentation, Batch, Data, Source
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
+from pellucid.training.pace import Pace
 from pellucid.training.prepare import prepare
 from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History, Record, Step, better
@@ -122,18 +124,20 @@ def records(state: TrainingState, data: Data, validation: Data | None = None) ->
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
     model, workspace = for_engine(state.model), Workspace()
-    while not state.finished:
-        batches = source.shuffled(state.epoch, state.seed, start=state.step)
-        while True:
-            started = perf_counter()
+    with closing(Pace()) as pace:
+        while not state.finished:
+            batches = source.shuffled(state.epoch, state.seed, start=state.step)
+            while True:
+                started = perf_counter()
+                with workspace.used():
+                    if (batch := next(batches, None)) is None:
+                        break
+                    with pace.step():
+                        step = take_step(state, model, batch, len(source), started)
+                yield step
             with workspace.used():
-                if (batch := next(batches, None)) is None:
-                    break
-                step = take_step(state, model, batch, len(source), started)
-            yield step
-        with workspace.used():
-            epoch = finish_epoch(state, len(source), validating)
-        yield epoch
+                epoch = finish_epoch(state, len(source), validating)
+            yield epoch
 
 
 def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, started: float) -> Step:

@@ -1,0 +1,109 @@
+"""The number of threads follows what steps take."""
+
+import numpy as np
+import pytest
+
+from pellucid import engine, optim, training
+from pellucid import layers as nn
+from pellucid.training.pace import Pace
+
+
+class Machine:
+    """A clock that steps turn on, by how many threads are used and how busy the machine is."""
+
+    def __init__(self):
+        self.now, self.threads, self.busy, self.steps = 0.0, 2, False, []
+
+    def use(self, count):
+        self.threads = count
+
+    def work(self, pace, seconds):
+        end = self.now + seconds
+        while self.now < end:
+            with pace.step():
+                self.steps.append(self.threads)
+                self.now += 0.1 if self.threads == 1 else 1.0 if self.busy else 0.05
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+@pytest.fixture
+def pace(machine):
+    return Pace(2, clock=lambda: machine.now, use=machine.use)
+
+
+def test_a_quiet_machine_uses_all_threads_nearly_always(machine, pace):
+    machine.work(pace, 600)
+    assert pace.threads == machine.threads == 2
+    assert machine.steps.count(1) < 0.02 * len(machine.steps)
+
+
+def test_a_busy_machine_uses_one(machine, pace):
+    machine.busy = True
+    machine.work(pace, 600)
+    assert pace.threads == machine.threads == 1
+    assert machine.steps.count(2) < 0.02 * len(machine.steps)
+
+
+def test_it_follows_when_a_machine_becomes_busy_and_quiet_again(machine, pace):
+    machine.work(pace, 60)
+    machine.busy = True
+    machine.work(pace, 60)
+    assert pace.threads == 1
+    machine.busy = False
+    machine.work(pace, 60)
+    assert pace.threads == 2
+
+
+def test_afterwards_the_threads_are_as_they_were(machine, pace):
+    machine.busy = True
+    machine.work(pace, 20)
+    pace.close()
+    assert machine.threads == 2
+
+
+def test_steps_in_which_kernels_are_compiled_decide_nothing(machine, pace):
+    with pace.step():
+        machine.now += 100
+    machine.work(pace, 20)
+    assert pace.threads == 2
+
+
+def test_an_error_in_a_step_passes_and_leaves_the_threads_as_they_were(machine, pace):
+    machine.work(pace, 20)
+    with pytest.raises(ZeroDivisionError), pace.step():
+        raise ZeroDivisionError
+    assert machine.threads == 2
+
+
+def test_one_thread_is_left_alone():
+    pace = Pace(1, use=None)
+    with pace.step():
+        pass
+    assert pace.threads == 1
+
+
+def test_the_weights_are_the_same_whatever_is_tried(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(400, 1, 12, 12)).astype(np.float32), rng.integers(0, 3, 400)
+    found = []
+    for most in (1, 2):
+        tried = []
+        monkeypatch.setattr(
+            "pellucid.training.loop.Pace",
+            lambda most=most, tried=tried: Pace(most, use=tried.append),
+        )
+        model = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1600, 3))
+        with engine.using("compiled"):
+            list(
+                training.train(
+                    model, (x, y), optimizer=optim.SGD(model.parameters()), batch_size=16
+                )
+            )
+        found.append(model.state_dict())
+    assert {1, 2} <= set(tried)
+    for name, value in found[0].items():
+        np.testing.assert_array_equal(value, found[1][name])
