@@ -247,7 +247,7 @@ def test_what_an_algorithm_cannot_do_and_unknown_names_are_told():
     with pytest.raises(PellucidError, match="'winograd'; did you mean 'winograd"):
         conv2d_algorithm("winograd", *shapes)
     with pytest.raises(
-        PellucidError, match="Known: auto, precise, loops, im2col, fft, winograd2, winograd4"
+        PellucidError, match="Known: auto, precise, tuned, loops, im2col, fft, winograd2, winograd4"
     ):
         conv2d_algorithm("gemm", *shapes)
 

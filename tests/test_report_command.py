@@ -131,7 +131,7 @@ def test_the_command_in_the_report_makes_the_same_choices(
     monkeypatch.setattr(running, "carry_on", lambda *given, **wanted: seen.append(given[1]))
     more = ("--optimizer", "rmsprop", "--lr", "0.3", "--schedule", "warmup:0.1,cosine", "--precise")
     more += ("--augment", "none", "--ema", "0.9", "--clip-norm", "2", "--patience", "4")
-    more += ("--threads", "1", "--seed", "3", "--validation", "0.25", "--label-smoothing", "0.1")
+    more += ("--tune", "--threads", "1", "--seed", "3", "--validation", "0.25", "--label-smoothing", "0.1")
     pellucid(*TRAIN, "--channels-first", *more)
     again = shlex.split(seen[0].command())
     pellucid(*again[1:])

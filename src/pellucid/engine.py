@@ -20,6 +20,7 @@ NAMES = ("reference", "compiled")
 _everywhere: str | None = None
 _here: ContextVar[str | None] = ContextVar("engine", default=None)
 _precise: ContextVar[bool] = ContextVar("precise", default=False)
+_tuned: ContextVar[bool] = ContextVar("tuned", default=False)
 
 
 def name() -> str:
@@ -79,12 +80,38 @@ def using(engine: str) -> Iterator[None]:
 
 def is_precise() -> bool:
     """Return whether convolution leaves out the algorithms that gain speed by rounding more."""
-    return _precise.get() or os.environ.get("PELLUCID_PRECISE", "0") not in ("", "0")
+    return _precise.get() or _asked("PELLUCID_PRECISE")
+
+
+def is_tuned() -> bool:
+    """Return whether convolution's algorithm is chosen by timing; precise leaves no choice."""
+    return (_tuned.get() or _asked("PELLUCID_TUNE")) and not is_precise()
+
+
+def algorithm(asked: str) -> str:
+    """Return what an engine is told: ``auto`` as ``precise`` or ``tuned`` where that is in force.
+
+    >>> with precisely():
+    ...     algorithm("auto"), algorithm("im2col")
+    ('precise', 'im2col')
+    """
+    if asked != "auto":
+        return asked
+    return "precise" if is_precise() else "tuned" if is_tuned() else "auto"
+
+
+def computing(dtype: Any) -> Any:
+    """Return the engine that does the work for numbers of this type.
+
+    `compiled` hands all that is not float32 on to `reference`.
+    """
+    return current() if dtype == "float32" else _module("reference")
 
 
 def setting() -> str:
-    """Return the engine in force and whether it is precise: all that results depend on."""
-    return f"{name()}, precise" if is_precise() else name()
+    """Return the engine in force, and whether it is precise or tuned: what results depend on."""
+    how = algorithm("auto")
+    return name() if how == "auto" else f"{name()}, {how}"
 
 
 @contextmanager
@@ -95,6 +122,25 @@ def precisely(precise: bool = True) -> Iterator[None]:
         yield
     finally:
         _precise.reset(token)
+
+
+@contextmanager
+def tuned(tune: bool = True) -> Iterator[None]:
+    """Choose algorithms by timing inside the ``with`` block: once for each shape of convolution.
+
+    What is chosen is kept beside the compiled kernels and holds from then on. It depends on the
+    machine and on what else it did, so results are the same as elsewhere within rounding only.
+    The reference engine chooses by shape alone.
+    """
+    token = _tuned.set(tune)
+    try:
+        yield
+    finally:
+        _tuned.reset(token)
+
+
+def _asked(variable: str) -> bool:
+    return os.environ.get(variable, "0") not in ("", "0")
 
 
 def _known(engine: str) -> str:

@@ -59,6 +59,14 @@ Precise = Annotated[
         rich_help_panel=_COMPUTING,
     ),
 ]
+Tune = Annotated[
+    bool,
+    typer.Option(
+        "--tune",
+        help="Choose convolution algorithms by timing them, once for each shape.",
+        rich_help_panel=_COMPUTING,
+    ),
+]
 Threads = Annotated[
     int | None,
     typer.Option(
@@ -136,12 +144,14 @@ Curves = Annotated[
 
 @contextmanager
 def computing(
-    engine_name: str | None, threads: int | None, precise: bool = False
+    engine_name: str | None, threads: int | None, precise: bool = False, tune: bool = False
 ) -> Iterator[None]:
     """Compute inside the ``with`` block as the user chose."""
     with ExitStack() as chosen:
         if precise:
             chosen.enter_context(engine.precisely())
+        if tune:
+            chosen.enter_context(engine.tuned())
         if engine_name is not None:
             chosen.enter_context(engine.using(engine_name))
         engine.current()

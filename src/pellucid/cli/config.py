@@ -39,6 +39,7 @@ class Config:
     seed: int = 0
     threads: int | None = None
     precise: bool = False
+    tune: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
     environment: dict[str, str] = field(default_factory=dict)
@@ -78,7 +79,7 @@ class Config:
 _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
-    *("engine", "threads", "precise"),
+    *("engine", "threads", "precise", "tune"),
 ]
 _OFF = {"header": ["--no-header"], "channels_last": ["--channels-first"]}
 

@@ -21,7 +21,8 @@ def report(
     config = Config.load(run)
     model = common.load_model(run)
     parts = Parts.load(config)
-    with common.computing(engine or config.engine, threads or config.threads, config.precise):
+    chosen = engine or config.engine, threads or config.threads, config.precise, config.tune
+    with common.computing(*chosen):
         evaluation = None if parts.judge is None else evaluate(model, parts.judge[0])
         path = reporting.write(run, config, parts, model, evaluation)
     print(f"{path} shows how the run went; open it in a browser.")

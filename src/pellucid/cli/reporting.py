@@ -94,7 +94,8 @@ def _convolutions(model: "Layer") -> list[str]:
 def _facts(config: Config, parts: Parts) -> dict[str, str]:
     from pellucid.training.fingerprint import fingerprint
 
-    engine = config.engine + (", precise" if config.precise else "")
+    how = ", precise" if config.precise else ", tuned" if config.tune else ""
+    engine = config.engine + how
     facts = {"Pellucid": config.version, "engine": engine, "seed": str(config.seed)}
     facts |= config.environment
     for what, told in fingerprint(parts.train, parts.validation).items():

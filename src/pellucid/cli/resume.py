@@ -19,7 +19,7 @@ def resume(
 
     config = Config.load(run)
     parts = Parts.load(config)
-    with common.computing(config.engine, config.threads, config.precise):
+    with common.computing(config.engine, config.threads, config.precise, config.tune):
         state = training.resume(
             run, parts.train, parts.validation, augment=running.augmentation(config.augment)
         )

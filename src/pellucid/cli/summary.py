@@ -37,7 +37,7 @@ def summary(
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(metavar="N", min=1, help="For the sums of memory.")
+        int, typer.Option(metavar="N", min=1, help="For the sums of memory, and the algorithms.")
     ] = 64,
     toml: Annotated[
         bool,
@@ -49,10 +49,14 @@ def summary(
             "--fused", help="Show it as the compiled engine runs it: what is done in one pass."
         ),
     ] = False,
+    engine: common.Engine = None,
+    threads: common.Threads = None,
+    precise: common.Precise = False,
+    tune: common.Tune = False,
 ) -> None:
     """Show what a network consists of: its layers, their outputs, parameters, cost and memory."""
     from pellucid import layers, models
-    from pellucid.models.summary import HEADS, cells
+    from pellucid.models.summary import HEADS, WORDS, cells
 
     if model is None:
         print("\n".join(models.names()))
@@ -63,8 +67,9 @@ def summary(
         return
     if fused:
         network = layers.fuse(network)
-    found = models.summary(network, shape, batch_size)
-    columns = [head if i < 3 else f">{head}" for i, head in enumerate(HEADS)]
+    with common.computing(engine, threads, precise, tune):
+        found = models.summary(network, shape, batch_size)
+    columns = [head if i < WORDS else f">{head}" for i, head in enumerate(HEADS)]
     common.print_table(columns, map(cells, found.rows))
     print("", *found.totals(), sep="\n")
 

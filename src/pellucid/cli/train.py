@@ -120,6 +120,7 @@ def train(
     engine: common.Engine = None,
     threads: common.Threads = None,
     precise: common.Precise = False,
+    tune: common.Tune = False,
     curves: common.Curves = True,
     report: common.Report = True,
     size: common.Size = None,
@@ -169,11 +170,12 @@ def train(
         engine=chosen_engine,
         threads=_or(threads, recipe.threads),
         precise=precise,
+        tune=tune,
         reading=options,
         environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),
     )
     parts = Parts.of(splits, config)
-    with common.computing(config.engine, config.threads, config.precise):
+    with common.computing(config.engine, config.threads, config.precise, config.tune):
         state = running.new_state(config, parts)
         folder = folders.make(config.model, splits.train.name, out, force)
         config.save(folder)

@@ -120,6 +120,10 @@ class Layer(Shown, ABC):
         """Return the number of multiplications that `forward` needs by the definition."""
         return 0
 
+    def algorithm_for(self, input_shape: Any) -> str:
+        """Return the name of the convolution algorithm in use, "" where the layer has none."""
+        return ""
+
     def children(self) -> Mapping[str, "Layer"]:
         """Return the layers inside, by name. A child named "" lends its own children's names."""
         return {}

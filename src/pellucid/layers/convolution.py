@@ -96,6 +96,11 @@ class Conv2d(Layer):
         N, _, OH, OW = self.output_shape(input_shape)
         return N * OH * OW * math.prod(self.weight.shape)
 
+    def algorithm_for(self, input_shape: Shape) -> str:
+        _check_input(self, input_shape)
+        convolution = Convolution.of(input_shape, self.weight.shape, **self._options)
+        return convolution.algorithm_for(self.weight.dtype)
+
     def window(self, input_shape: Shape) -> Window:
         """Return how the kernel slides over an input of this shape."""
         _check_input(self, input_shape)
@@ -193,6 +198,11 @@ class ConvTranspose2d(Layer):
         self.output_shape(input_shape)
         N, _, H, W = input_shape
         return N * H * W * math.prod(self.weight.shape)
+
+    def algorithm_for(self, input_shape: Shape) -> str:
+        _check_input(self, input_shape)
+        convolution = transposed(input_shape, self.weight.shape, **self._options)
+        return convolution.algorithm_for(self.weight.dtype)
 
     @property
     def _options(self) -> TransposedOptions:

@@ -33,6 +33,8 @@ class Row:
         Multiplications for one image, by the definition.
     output_bytes
         The memory that its output takes for one image.
+    algorithm
+        What computes it, if it is a convolution: as the engine in force chooses for the batch.
     """
 
     path: str
@@ -44,6 +46,7 @@ class Row:
     buffers: int = 0
     multiply_adds: int = 0
     output_bytes: int = 0
+    algorithm: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,18 +123,18 @@ def summary(model: Layer, input_shape: Shape, batch_size: int = 64) -> Summary:
     model, input_shape
         Any layer, and (C, H, W) or (features,) without the batch.
     batch_size
-        For the sums of memory; all else is for one image.
+        For the sums of memory and the choice of algorithms; all else is for one image.
 
     Examples
     --------
     >>> from pellucid import layers as nn
     >>> model = nn.Sequential(conv=nn.Conv2d(1, 8, 3), relu=nn.ReLU())
     >>> print(summary(model, (1, 28, 28)))
-    Layer  Type             Output   Parameters  Multiply-adds    Memory
-    ────────────────────────────────────────────────────────────────────
-    conv   Conv2d(1, 8, 3)  8×26×26          80         48,672  21.1 KiB
-    relu   ReLU()           8×26×26                             21.1 KiB
-    ────────────────────────────────────────────────────────────────────
+    Layer  Type             Output   Algorithm  Parameters  Multiply-adds    Memory
+    ───────────────────────────────────────────────────────────────────────────────
+    conv   Conv2d(1, 8, 3)  8×26×26  im2col             80         48,672  21.1 KiB
+    relu   ReLU()           8×26×26                                        21.1 KiB
+    ───────────────────────────────────────────────────────────────────────────────
     Parameters     80 learned
     Multiply-adds  48,672 for an image of 1×28×28
     Memory         about 2.8 MiB forward, 5.5 MiB in training, for a batch of 64
@@ -140,19 +143,28 @@ def summary(model: Layer, input_shape: Shape, batch_size: int = 64) -> Summary:
     model.output_shape((1, *shape))
     values = model.parameters()
     item_bytes = values[0].dtype.itemsize if values else 4
-    rows = list(_rows(model, "", "", (1, *shape), 0, item_bytes, set()))
+    rows = list(_rows(model, "", "", (1, *shape), 0, item_bytes, batch_size, set()))
     return Summary(rows, shape, batch_size, item_bytes)
 
 
 def _rows(
-    layer: Layer, path: str, name: str, shape: Any, depth: int, item_bytes: int, seen: set[int]
+    layer: Layer,
+    path: str,
+    name: str,
+    shape: Any,
+    depth: int,
+    item_bytes: int,
+    batch_size: int,
+    seen: set[int],
 ) -> Iterator[Row]:
     if isinstance(layer, Combinator):
         if name:
             yield Row(path, depth, type(layer).__name__, None, _one(layer.output_shape(shape)))
             depth += 1
         for inner, child, given in layer.child_inputs(shape):
-            yield from _rows(child, join(path, inner), inner, given, depth, item_bytes, seen)
+            yield from _rows(
+                child, join(path, inner), inner, given, depth, item_bytes, batch_size, seen
+            )
         return
     output = _one(layer.output_shape(shape))
     yield Row(
@@ -165,6 +177,7 @@ def _rows(
         0 if id(layer) in seen else _count(layer, Buffer),
         layer.multiply_adds(shape),
         math.prod(output) * item_bytes,
+        layer.algorithm_for(_batch(shape, batch_size)),
     )
     seen.add(id(layer))
 
@@ -172,6 +185,13 @@ def _rows(
 def _one(shape: Any) -> Any:
     """Return a shape, or several, without the batch."""
     return tuple(map(_one, shape)) if shape and isinstance(shape[0], tuple) else shape[1:]
+
+
+def _batch(shape: Any, size: int) -> Any:
+    """Return a shape, or several, for a batch of that size."""
+    if shape and isinstance(shape[0], tuple):
+        return tuple(_batch(each, size) for each in shape)
+    return size, *shape[1:]
 
 
 def _count(layer: Layer, kind: type[Parameter] | type[Buffer]) -> int:
@@ -191,7 +211,9 @@ def _arguments(layer: Layer) -> str:
     )
 
 
-HEADS = ("Layer", "Type", "Output", "Parameters", "Multiply-adds", "Memory")
+HEADS = ("Layer", "Type", "Output", "Algorithm", "Parameters", "Multiply-adds", "Memory")
+WORDS = 4
+"""So many of them, from the first, head words; the others head numbers."""
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -200,13 +222,13 @@ def cells(row: Row) -> tuple[str, ...]:
     call = row.type if row.arguments is None else f"{row.type}({row.arguments})"
     counts = (f"{count:,}" if count else "" for count in (row.parameters, row.multiply_adds))
     memory = _memory(row.output_bytes) if row.output_bytes else ""
-    return (name, call, _sizes(row.output_shape), *counts, memory)
+    return (name, call, _sizes(row.output_shape), row.algorithm, *counts, memory)
 
 
 def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
     """Return one line: words to the left, numbers to the right."""
     return "  ".join(
-        cell.ljust(width) if i < 3 else cell.rjust(width)
+        cell.ljust(width) if i < WORDS else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
     ).rstrip()
 

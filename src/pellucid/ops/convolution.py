@@ -7,7 +7,7 @@ padding of zeros.
 """
 
 from dataclasses import dataclass
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from pellucid import engine
 from pellucid.errors import ShapeError
@@ -15,7 +15,7 @@ from pellucid.geometry import Sides, Window, pair, resolve_padding
 from pellucid.ops.checks import check_floating
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
 from pellucid.remember import remembered
-from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
+from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape
 
 
 class ConvolutionOptions(TypedDict, total=False):
@@ -71,8 +71,8 @@ def conv2d(
         Whether the kernel is turned by 180° first: then it is what mathematics calls convolution.
     algorithm
         ``auto``, ``precise`` (as auto, without F(4×4, 3×3), whose rounding errors are the largest),
-        ``loops``, ``im2col``, ``fft``, ``winograd2``, ``winograd4``; the compiled engine has
-        ``direct`` and ``depthwise`` too.
+        ``tuned`` (by timing, see `engine.tuned`), ``loops``, ``im2col``, ``fft``, ``winograd2``,
+        ``winograd4``; the compiled engine has ``direct`` and ``depthwise`` too.
 
     Returns
     -------
@@ -237,14 +237,29 @@ class Convolution:
 
     def check_algorithm(self) -> None:
         """Raise an error unless the algorithm exists and can do this convolution."""
-        engine.current().conv2d_algorithm(
-            self.algorithm, self.padded_shape, self.weight_shape, self.window, self.groups
+        if self.algorithm != "tuned":  # it always can, and to ask which it is takes time
+            self._resolved(engine.current(), self.algorithm)
+
+    def algorithm_for(self, dtype: DType) -> str:
+        """Return the name of the algorithm that the engine in force uses for this type.
+
+        Examples
+        --------
+        >>> with engine.using("reference"):
+        ...     Convolution.of((1, 3, 8, 8), (4, 3, 5, 5)).algorithm_for("float32")
+        'im2col'
+        """
+        return self._resolved(engine.computing(dtype), self._asked)
+
+    def _resolved(self, by: Any, algorithm: str) -> str:
+        name: str = by.conv2d_algorithm(
+            algorithm, self.padded_shape, self.weight_shape, self.window, self.groups
         )
+        return name
 
     @property
     def _asked(self) -> str:
-        precise = self.algorithm == "auto" and engine.is_precise()
-        return "precise" if precise else self.algorithm
+        return engine.algorithm(self.algorithm)
 
     def _padded(self, x: Array) -> Array:
         if self.sides is None:

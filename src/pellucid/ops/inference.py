@@ -17,7 +17,7 @@ def prepare(weight: Array, bias: Array, groups: int = 1) -> Any:
 
 def convolve(x: Array, weights: Any, window: Window, relu: bool, algorithm: str = "auto") -> Array:
     """Return the convolution of x (N, C, H, W) with prepared weights, and ReLU if wanted."""
-    asked = "precise" if algorithm == "auto" and engine.is_precise() else algorithm
+    asked = engine.algorithm(algorithm)
     y: Array = engine.current().convolve(x, weights, window, asked, relu)
     return y
 

@@ -3,7 +3,7 @@
 =============  =====================================================================================
 ``direct``     the definition, a tile of outputs at a time: for everything
 ``depthwise``  one filter a channel
-``winograd4``  F(4×4, 3×3): 3×3 kernels with stride 1 and enough channels
+``winograd4``  F(4×4, 3×3): 3×3 kernels with stride 1, where there is enough to gain
 =============  =====================================================================================
 
 The reference engine's algorithms can be asked for by name and are that engine's.
@@ -12,13 +12,12 @@ The reference engine's algorithms can be asked for by name and are that engine's
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.conv import depthwise, direct, winograd
+from pellucid.compiled.conv import depthwise, direct, tuning, winograd
+from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
-
-_WINOGRAD_CHANNELS = 16  # with fewer, the transforms cost what the products save
 
 
 def conv2d(
@@ -78,11 +77,16 @@ def conv2d_algorithm(
     can_depthwise = depthwise.supports(weight_shape, groups)
     can_winograd = winograd.supports(window, groups)
     match algorithm:
-        case "auto" | "precise":
-            if can_depthwise:
-                return "depthwise"
-            wide = min(weight_shape[:2]) >= _WINOGRAD_CHANNELS and algorithm == "auto"
-            return "winograd4" if can_winograd and wide else "direct"
+        case "auto" | "precise" | "tuned" if can_depthwise:
+            return "depthwise"
+        case "tuned" if can_winograd:
+            passes = conv2d, conv2d_input_gradient, conv2d_weight_gradient
+            names = "direct", "winograd4"
+            return tuning.fastest(names, passes, input_shape, weight_shape, window, groups)
+        case "auto" if can_winograd and _winograd_pays(input_shape[0], weight_shape, window):
+            return "winograd4"
+        case "auto" | "precise" | "tuned":
+            return "direct"
         case "direct":
             return algorithm
         case "depthwise" if not can_depthwise:
@@ -95,3 +99,15 @@ def conv2d_algorithm(
             return algorithm
         case name:
             return reference.conv2d_algorithm(name, input_shape, weight_shape, window, groups)
+
+
+def _winograd_pays(images: int, weight_shape: Shape, window: Window) -> bool:
+    """Return whether F(4×4, 3×3) is the faster: measured by benchmarks/winograd_or_direct.py.
+
+    It always computes a whole width of images and whole squares of outputs, needed or not, and
+    each channel is transformed.
+    """
+    channels, size = min(weight_shape[:2]), min(window.output_size)
+    if images >= WIDTH:
+        return channels >= 16 and size >= 7
+    return channels >= 24 and size >= 16

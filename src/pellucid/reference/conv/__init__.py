@@ -64,7 +64,7 @@ def conv2d_algorithm(
     >>> conv2d_algorithm("auto", (1, 3, 8, 8), (4, 3, 5, 5), Window.of((8, 8), 5), 1)
     'im2col'
     """
-    if algorithm in ("auto", "precise"):
+    if algorithm in choose.BY_SHAPE:
         precise = algorithm == "precise"
         return choose.choose(input_shape, weight_shape, window, groups, precise).name
     choose.resolve(algorithm, input_shape, weight_shape, window, groups)

@@ -48,6 +48,9 @@ _ALGORITHMS: dict[str, Algorithm] = {
     "winograd2": winograd.F2,
     "winograd4": winograd.F4,
 }
+BY_SHAPE = ("auto", "precise", "tuned")
+"""The names that leave the choice to the library; here it is never made by timing."""
+
 _ELSEWHERE = {"direct": "im2col", "depthwise": "im2col"}
 """The compiled engine's names, so that a model which asks for them runs here as well."""
 
@@ -71,7 +74,7 @@ def get(name: str) -> Algorithm:
     """Return the algorithm with this name."""
     name = _ELSEWHERE.get(name, name)
     if name not in _ALGORITHMS:
-        known = ("auto", "precise", *_ALGORITHMS)
+        known = (*BY_SHAPE, *_ALGORITHMS)
         raise PellucidError(unknown("convolution algorithm", name, known))
     return _ALGORITHMS[name]
 
@@ -80,7 +83,7 @@ def resolve(
     name: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
 ) -> Algorithm:
     """Return the algorithm with this name, or for ``auto`` the chosen one, if it can do this."""
-    if name in ("auto", "precise"):
+    if name in BY_SHAPE:
         return get(choose(input_shape, weight_shape, window, groups, name == "precise").name)
     algorithm = get(name)
     if (reason := algorithm.supports(window, groups)) is not None:

@@ -1,0 +1,128 @@
+"""Choose a convolution's algorithm by timing it: once for each shape on this machine.
+
+What won is kept in a file beside the kernels. Trouble with the file is a miss, never an error: then
+a choice holds until the process ends.
+"""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cache
+from itertools import product
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import binding
+
+from pellucid.compiled import layout
+from pellucid.compiled.jit import kernel_folder
+from pellucid.errors import FileError
+from pellucid.files import atomic_write
+from pellucid.geometry import Window
+from pellucid.types import Array, Shape
+from pellucid.workspace import Workspace
+
+Pass = Callable[[str], Any]
+"""A pass of one convolution, given the algorithm's name."""
+
+_FILE = "fastest.json"
+_RUNS = 5
+
+_chosen: dict[Any, str] = {}
+
+
+def fastest(
+    names: Sequence[str],
+    operations: Sequence[Callable[..., Array]],
+    input_shape: Shape,
+    weight_shape: Shape,
+    window: Window,
+    groups: int,
+) -> str:
+    """Return which of `names` computes this convolution and both its gradients in the least time.
+
+    `operations` are `conv2d`, `conv2d_input_gradient` and `conv2d_weight_gradient`.
+    """
+    # not get_num_threads: it may change in the middle of a run, which results must not notice
+    key = input_shape, weight_shape, window, groups, numba.config.NUMBA_NUM_THREADS
+    if key not in _chosen:
+        written = f"{binding.get_host_cpu_name()} {key}"
+        kept = _kept().get(written, "")
+        if kept in names:
+            _chosen[key] = kept
+        else:
+            with Workspace().used():
+                times = seconds(names, _passes(operations, *key[:4]))
+            _chosen[key] = min(names, key=times.__getitem__)
+            _keep(written, _chosen[key])
+    return _chosen[key]
+
+
+def seconds(names: Sequence[str], passes: Sequence[Pass]) -> dict[str, float]:
+    """Return how long all passes take with each algorithm, each pass in the best of a few runs.
+
+    The algorithms take turns, so that a slow moment of the machine meets all of them. The first
+    run compiles, and does not count.
+    """
+    best = {name: [math.inf] * len(passes) for name in names}
+    for turn, name in product(range(1 + _RUNS), names):
+        for i, run in enumerate(passes):
+            begin = perf_counter()
+            run(name)
+            if turn > 0:
+                best[name][i] = min(best[name][i], perf_counter() - begin)
+    return {name: sum(times) for name, times in best.items()}
+
+
+def _passes(
+    operations: Sequence[Callable[..., Array]],
+    input_shape: Shape,
+    weight_shape: Shape,
+    window: Window,
+    groups: int,
+) -> list[Pass]:
+    """Return the three passes of this convolution on random numbers."""
+    forward, input_gradient, weight_gradient = operations
+    source = np.random.default_rng(0)
+    x = layout.new_images(input_shape)
+    dy = layout.new_images((input_shape[0], weight_shape[0], *window.output_size))
+    for images in (x, dy):
+        source.random(out=layout.memory(images), dtype=np.float32)
+    weight = source.random(weight_shape, np.float32)
+    return [
+        lambda name: forward(x, weight, None, window, groups, name),
+        lambda name: input_gradient(dy, weight, input_shape, window, groups, name),
+        lambda name: weight_gradient(dy, x, weight_shape, window, groups, name),
+    ]
+
+
+@cache
+def _kept() -> dict[str, str]:
+    """Return what earlier processes have chosen."""
+    return _read()
+
+
+def _read() -> dict[str, str]:
+    try:
+        kept = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
+
+
+def _keep(written: str, name: str) -> None:
+    """Add a choice to the file; other processes may have added theirs meanwhile."""
+    text = json.dumps({**_read(), written: name}, indent=1)
+    with suppress(OSError, FileError):
+        atomic_write(_file(), f"{text}\n".encode())
+
+
+def _file() -> Path:
+    folder = kernel_folder()
+    if folder is None:
+        raise FileNotFoundError(_FILE)
+    return folder / _FILE
