@@ -106,7 +106,7 @@ def test_the_command_compares_prints_and_writes(tmp_path, monkeypatch, capsys):
     status, out, err = run(capsys, "vgg", "digits", *short, "--code")
     assert status == 0, err
     assert "PyTorch and TensorFlow: all 52 quantities are equal to rounding." in out
-    assert re.search(r"gradient +features.0.weight +\S+e-\d\d .* equal", out)
+    assert re.search(r"features.0.weight +\S+e-\d\d .* equal", out)
     assert re.search(r"^ +3( +\d\.\d{6}){3}$", out, re.MULTILINE)
     assert "def relu_gradient" in out
     assert "keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-05)" in out

@@ -30,7 +30,7 @@ def compare(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DATA]",
+            metavar="DATA",
             help="A data set, or noise.",
             show_default="mnist or cifar-10, as usual for MODEL",
         ),
@@ -156,7 +156,7 @@ def _drawn(found: "Comparison") -> dict[str, Any]:
         for dtype in TYPES
     }
 
-    def every(of: Callable[[Difference], Any]) -> dict[str, Any]:
+    def every(of: "Callable[[Difference], Any]") -> dict[str, Any]:
         return {
             dtype: {title: list(map(of, several)) for title, several in by_framework.items()}
             for dtype, by_framework in compared.items()
@@ -176,8 +176,12 @@ def _show(found: "Comparison", code: bool) -> None:
 
     for name in found.others:
         print(f"\nPellucid and {found.entries[name].title}: the largest differences\n")
-        _print(page.difference_table(found, name))
-    print("\nThe loss of each training step\n")
+        table = page.difference_table(found, name)
+        for kind in dict.fromkeys(row[0] for row in table.rows):
+            rows = [row[1:] for row in table.rows if row[0] == kind]
+            _print(page.Table([kind, *table.head[2:]], rows))
+            print()
+    print("The loss of each training step\n")
     _print(page.loss_table(found))
     print("\nTime and memory\n")
     _print(page.cost_table(found))
