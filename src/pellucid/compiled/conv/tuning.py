@@ -32,6 +32,7 @@ Pass = Callable[[str], Any]
 _FILE = "fastest.json"
 _RUNS = 5
 
+_numba: Any = numba.config  # a module that fills itself in as it is imported
 _chosen: dict[Any, str] = {}
 
 
@@ -48,7 +49,7 @@ def fastest(
     `operations` are `conv2d`, `conv2d_input_gradient` and `conv2d_weight_gradient`.
     """
     # not get_num_threads: it may change in the middle of a run, which results must not notice
-    key = input_shape, weight_shape, window, groups, numba.config.NUMBA_NUM_THREADS
+    key = input_shape, weight_shape, window, groups, _numba.NUMBA_NUM_THREADS
     if key not in _chosen:
         written = f"{binding.get_host_cpu_name()} {key}"
         kept = _kept().get(written, "")
