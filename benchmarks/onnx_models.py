@@ -148,7 +148,10 @@ def line(name: str, path: Path, batch: int, turns: int) -> str:
     """Return a row of the table."""
     graph = exchange.load(path)
     theirs, fused = by_onnxruntime(path), for_engine(graph)
-    fixed = onnx.load(path, load_external_data=False).graph.input[0].type.tensor_type.shape.dim[0]
+    file = onnx.load(path, load_external_data=False).graph
+    weights = {tensor.name for tensor in file.initializer}  # old files list them as inputs too
+    image = next(value for value in file.input if value.name not in weights)
+    fixed = image.type.tensor_type.shape.dim[0]
     x = np.random.default_rng(0).standard_normal(
         (fixed.dim_value or batch, *(graph.input_shape or ())), dtype=np.float32
     )
