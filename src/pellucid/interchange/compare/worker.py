@@ -46,7 +46,7 @@ def _work(job: Job) -> None:
         model = load(job.model).astype(dtype)
         return make(model, images.shape[2:], job.threads, job.rate, job.momentum)
 
-    contestant("float32")  # with this, all that it needs is loaded
+    looker = contestant("float32")  # with this, all that it needs is loaded
     before = memory.resident()
     memory.forget_peak()
     learner = contestant("float32")
@@ -54,7 +54,8 @@ def _work(job: Job) -> None:
     losses = [learner.step(batch) for batch in batches]
     grown = memory.peak() - before
     for dtype in TYPES:
-        contestant(dtype).look(images[0].astype(dtype), targets[0]).save(job.look(dtype))
+        looker = looker if dtype == "float32" else contestant(dtype)
+        looker.look(images[0].astype(dtype), targets[0]).save(job.look(dtype))
     ready = {"version": learner.version, "losses": losses, "memory": grown}
     _say(answers, ready | {"calls": learner.calls()})
     turn = cycle(batches)
