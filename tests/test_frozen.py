@@ -35,6 +35,57 @@ def each_engine(request):
         yield request.param
 
 
+def branching():
+    """A graph with a run that can be joined, one that is read twice, and two outputs."""
+    return nn.Graph(
+        {
+            "conv": (nn.Conv2d(3, 8, 3, padding=1), "x"),
+            "bn": (nn.BatchNorm2d(8), "conv"),
+            "relu": (nn.ReLU(), "bn"),
+            "left": (nn.Conv2d(8, 8, 1), "relu"),
+            "active": (nn.ReLU(), "left"),
+            "right": (nn.Conv2d(8, 8, 3, padding=1), "relu"),
+            "sum": (nn.Add(), ("active", "right")),
+            "pool": (nn.MaxPool2d(2), "sum"),
+        },
+        output=("pool", "left"),
+    )
+
+
+@pytest.mark.parametrize("images", [1, 20])
+def test_runs_in_a_graph_are_joined_and_what_others_read_is_kept(images, each_engine):
+    graph, x = branching(), numbers((images, 3, 8, 8))
+    training = Training()
+    graph.forward(x, training)
+    training.commit()
+    names = [item.name for _, item in graph.named_state()]
+    frozen = pl.freeze(graph)
+    assert list(frozen.layer.nodes) == ["relu", "left", "active", "right", "sum", "pool"]
+    for found, expected in zip(frozen(x), graph(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+    assert [item.name for _, item in graph.named_state()] == names
+
+
+def test_a_fused_graph_learns_as_the_graph_does(each_engine):
+    x = numbers((20, 3, 8, 8))
+    found = []
+    for change in (lambda layer: layer, pl.fuse):
+        graph = nn.initialize(branching(), 0)
+        run = change(graph)
+        outputs, cache = run.forward(x, Training())
+        dx = run.backward(tuple(y * 0.01 for y in outputs), cache)
+        found.append([dx, *outputs, *(item.grad for item in graph.parameters())])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=0, atol=2e-5 * max(1, abs(one).max()))
+
+
+def test_freezing_leaves_the_names_of_parameters(each_engine):
+    model = models.build("densenet", (3, 32, 32), 10)
+    names = [item.name for _, item in model.named_state()]
+    pl.freeze(model)
+    assert [item.name for _, item in model.named_state()] == names
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("images", [1, 3, 9, 70])
 def test_a_frozen_network_gives_what_the_network_gives(name, images, each_engine):

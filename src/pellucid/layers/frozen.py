@@ -23,9 +23,11 @@ from pellucid.layers.batch_norm import BatchNorm2d
 from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d
 from pellucid.layers.dropout import Dropout
+from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.pooling import MaxPool2d
 from pellucid.layers.residual import Residual
+from pellucid.layers.runs import with_runs
 from pellucid.layers.sequential import Sequential
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
@@ -170,12 +172,18 @@ def freeze(model: Layer) -> Layer:
     >>> bool(np.allclose(freeze(model)(x), model(x), atol=1e-5))
     True
     """
-    return Frozen(model, _freeze(model))
+    names = [(item, item.name) for _, item in model.named_state()]
+    frozen = Frozen(model, _freeze(model))
+    for item, name in names:  # the new combinators named them after their own paths
+        item.name = name
+    return frozen
 
 
 def _freeze(model: Layer) -> Layer:
     if type(model) is Sequential:
         return Sequential(dict(_parts(model)))
+    if type(model) is Graph:
+        return with_runs(model, _freeze)
     if type(model) is Concat:
         return Concat({name: _freeze(branch) for name, branch in model.branches.items()})
     if type(model) is Residual and (model.activation is None or type(model.activation) is ReLU):

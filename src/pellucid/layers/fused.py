@@ -19,8 +19,10 @@ from pellucid.layers.batch_norm import BatchNorm2d
 from pellucid.layers.combinator import Build, Combinator, Describe
 from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d
+from pellucid.layers.graph import Graph
 from pellucid.layers.pooling import MaxPool2d
 from pellucid.layers.residual import Residual
+from pellucid.layers.runs import with_runs
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.wiring import Wiring
 from pellucid.parameter import Parameter
@@ -245,6 +247,8 @@ def for_engine(model: Layer) -> Layer:
 def _fuse(model: Layer) -> Layer:
     if type(model) is Sequential:
         return Sequential(dict(_chains(model)))
+    if type(model) is Graph:
+        return with_runs(model, _fuse)
     if type(model) is Concat:
         return Concat({name: _fuse(branch) for name, branch in model.branches.items()})
     if type(model) is Residual:
