@@ -23,6 +23,7 @@ WITHOUT = {
     *("Upsample, bilinear", "Clip", "ThresholdedReLU", "Scale", "Scale, every value", "Shift"),
     *("Reshape", "Permute", "Slice", "Slice, backwards", "Take", "Expand", "Pad", "Divide"),
     *("ReduceSum", "ReduceMean", "ReduceMax", "MatMul"),
+    *("Resize", "Resize, nearest", "Resize, smaller"),
 }
 """Rows of the table for which Keras has no layer, or none with these arguments."""
 
