@@ -13,23 +13,21 @@ from pellucid.cli.config import Config, Parts
 from pellucid.errors import FileError, PellucidError, unknown
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from pellucid.data import DataSet
     from pellucid.layers import Layer
     from pellucid.types import Array
 
 FOLDER = "explained"
 METHODS = {
-    "saliency": "saliency",
-    "smooth-grad": "smooth_grad",
-    "integrated-gradients": "integrated_gradients",
-    "guided-backpropagation": "guided_backpropagation",
-    "grad-cam": "grad_cam",
-    "grad-cam++": "grad_cam_plus_plus",
-    "occlusion": "occlusion",
+    "saliency": ("saliency", "Saliency"),
+    "smooth-grad": ("smooth_grad", "SmoothGrad"),
+    "integrated-gradients": ("integrated_gradients", "Integrated gradients"),
+    "guided-backpropagation": ("guided_backpropagation", "Guided backprop."),
+    "grad-cam": ("grad_cam", "Grad-CAM"),
+    "grad-cam++": ("grad_cam_plus_plus", "Grad-CAM++"),
+    "occlusion": ("occlusion", "Occlusion"),
 }
-"""The names of the methods, and of their functions in `pellucid.explain`."""
+"""The methods as they are asked for: the function in `pellucid.explain`, and the written name."""
 
 _MOST_LAYERS, _MOST_FILTERS, _MOST_IMAGES = 24, 16, 5000
 
@@ -38,7 +36,7 @@ class Picture(NamedTuple):
     """A picture, the name of its file, and what it shows."""
 
     name: str
-    figure: "Figure"
+    figure: Any  # Matplotlib's
     says: str
 
 
@@ -151,16 +149,17 @@ def _pictures(
     from pellucid import view
 
     maps = {chosen: _map(model, pixels, number, chosen, layer) for chosen in methods}
+    written = {METHODS[chosen][1]: found for chosen, found in maps.items()}
     title = f"for {name}"
     yield Picture(
         "methods",
-        view.attribution(pixels, maps, [title]),
+        view.attribution(pixels, written, [title]),
         f"What '{name}' depends on, by {_counted(len(maps), 'method')}: bright places matter; red "
         "ones speak for it, blue ones against it.",
     )
     for chosen, says in _ALONE.items():
         if chosen in maps and len(maps) > 1:
-            figure = view.attribution(pixels, {chosen: maps[chosen]}, [title])
+            figure = view.attribution(pixels, {METHODS[chosen][1]: maps[chosen]}, [title])
             yield Picture(chosen, figure, says.format(name))
     yield _feature_maps(model, pixels, layer)
 
@@ -175,7 +174,7 @@ _ALONE = {
 def _map(model: "Layer", pixels: "Array", number: int, name: str, layer: str | None) -> "Array":
     from pellucid import explain
 
-    method: Callable[..., Array] = getattr(explain, METHODS[name])
+    method: Callable[..., Array] = getattr(explain, METHODS[name][0])
     options: dict[str, Any] = {"layer": layer} if name.startswith("grad-cam") else {}
     return method(model, pixels, number, **options)
 
@@ -212,8 +211,8 @@ def _of_filters(model: "Layer", layer: str, data: "DataSet") -> Picture:
     made = maximize_filter(model, layer, channels, data.image_shape, limits=limits)
     found = top_patches(model, data, layer, channels)
     says = (
-        f"What {_counted(len(channels), 'filter')} of '{layer}' respond to: first an image made for "
-        f"it, then the parts of {len(data):,} training images with the strongest response."
+        f"What {_counted(len(channels), 'filter')} of '{layer}' respond to: an image made for it, "
+        f"then the parts of {len(data):,} training images with the strongest response."
     )
     return Picture(f"filters-{layer}", view.patches(found, made), says)
 
