@@ -1,0 +1,56 @@
+"""Networks of every shape, small, for the tests that explain them."""
+
+import numpy as np
+
+from pellucid import layers as nn
+from pellucid import models
+
+SHAPE = (3, 16, 16)
+SMALL = {
+    "lenet5": {"width": 0.5},
+    "resnet20": {"width": 0.25},
+    "inception": {"width": 1 / 16},
+    "densenet": {"growth": 2, "blocks": (2, 2)},
+    "mobilenet_v2": {"width": 1 / 4, "small_images": True},
+}
+
+
+def network(name: str) -> nn.Layer:
+    """A network in float64 that has seen a batch, so that its running statistics are its own."""
+    model = models.build(name, SHAPE, 4, **SMALL[name]).astype("float64")
+    nn.initialize(model, seed=7)
+    source = np.random.default_rng(11)
+    for parameter in model.parameters():  # biases too, so that nothing is 0 by chance
+        parameter.value = parameter.value + source.normal(0, 0.05, parameter.shape)
+    training = nn.Training()
+    model.forward(images(32), training)
+    training.commit()
+    return model
+
+
+def images(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, *SHAPE))
+
+
+def shared() -> nn.Sequential:
+    """One convolution at three places: in a row, and in two branches side by side."""
+    conv = nn.Conv2d(2, 2, 3, padding=1)
+    model = nn.Sequential(
+        first=conv,
+        act=nn.Tanh(),
+        both=nn.Concat(left=conv, right=nn.Sequential(nn.Tanh(), conv)),
+        flatten=nn.Flatten(),
+        fc=nn.Linear(4 * 5 * 4, 3),
+    )
+    return nn.initialize(model.astype("float64"), seed=1)
+
+
+def state_of(model: nn.Layer) -> dict[str, np.ndarray]:
+    """Every number that a model holds: values, running statistics and gradients."""
+    gradients = {f"{name} grad": p.grad.copy() for name, p in model.named_parameters().items()}
+    return model.state_dict() | gradients
+
+
+def unchanged(model: nn.Layer, before: dict[str, np.ndarray]) -> bool:
+    after = state_of(model)
+    return all(np.array_equal(after[name], value) for name, value in before.items())
