@@ -75,6 +75,14 @@ def test_of_a_linear_model_integrated_gradients_are_weight_times_difference() ->
     np.testing.assert_allclose(found, w * (x - base))
 
 
+def test_one_step_is_enough_where_the_gradient_grows_evenly() -> None:
+    """The gradient of x² is taken in the middle, where it has its mean."""
+    square = nn.Graph({"square": (nn.Multiply(), ("x", "x"))})
+    x = np.array([[3.0, -2.0]])
+    found = explain.integrated_gradients(square, x.astype("f4"), 0, baseline=[[1.0, 5.0]], steps=1)
+    np.testing.assert_allclose(found, [[3.0**2 - 1.0**2, 0.0]])
+
+
 def test_the_baseline_is_in_the_images_units_and_the_mean_colour_if_not_given() -> None:
     model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     model.preprocessing = pl.Preprocessing((100.0,), (10.0,))

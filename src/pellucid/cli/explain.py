@@ -121,7 +121,7 @@ def _folder(run: Path, image: Path) -> Path:
 
 def _training_images(run: Path) -> "DataSet":
     if not run.is_dir() or not (run / folders.CONFIG).exists():
-        raise FileError(f"{run} is a model and no run, so it has no images to take filters' from")
+        raise FileError(f"{run} is a model and no run, so it has no training images for --filters")
     train = Parts.load(Config.load(run)).train
     return train.take(min(len(train), _MOST_IMAGES))
 

@@ -88,6 +88,11 @@ def joined(parts: Iterable[Array]) -> Array:
 def channel_numbers(given: int | Sequence[int] | None, count: int) -> Array:
     """Return the numbers of filters, all of `count` if not given."""
     chosen = np.arange(count) if given is None else np.atleast_1d(np.asarray(given))
-    if chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() >= count:
+    if (
+        not chosen.size
+        or chosen.dtype.kind not in "iu"
+        or chosen.min() < 0
+        or chosen.max() >= count
+    ):
         raise PellucidError(f"the layer has filters 0 to {count - 1}, not {given!r}")
     return chosen

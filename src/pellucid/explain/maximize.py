@@ -129,7 +129,7 @@ def _ascent(probe: Probe, layer: str, channels: Array, x: Array) -> tuple[Array,
 
     def push(y: Array) -> Array:
         only = np.zeros_like(y)
-        only[turn, channels] = y.shape[1] / y[0].size  # 1 over the number of places
+        only[turn, channels] = 1  # the gradient's length does not matter, see rms(g)
         return only
 
     y, gradient = probe.pull(x, layer, push)

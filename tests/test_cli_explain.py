@@ -1,0 +1,106 @@
+"""``pellucid explain``: which pictures it leaves, what it says, what it answers to mistakes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import small_run
+from pellucid import cli, interchange, optim, training
+from pellucid.cli.config import Config
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def explain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Run ``pellucid explain`` beside a run and an image; return exit status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PELLUCID_DEBUG", raising=False)
+    train, test = small_run.DATA, small_run.VALIDATION
+    arrays = {"x_train": train.images, "y_train": train.labels}
+    arrays |= {"x_test": test.images, "y_test": test.labels, "classes": np.array(train.classes)}
+    np.savez("rows.npz", **arrays)
+    model = small_run.network()
+    adam = optim.Adam(model.parameters(), lr=0.01)
+    for _ in training.train(model, train, optimizer=adam, epochs=8, batch_size=8):
+        pass
+    Path("run").mkdir()
+    interchange.safetensors.save(model, "run/model.safetensors")
+    Config("rows.npz", "net", 8, 8, "adam", 0.01, "constant", 0.0, "reference").save(Path("run"))
+    Image.fromarray(train.images[0, 0]).save("row.png")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            cli.main(["explain", *arguments])
+        shown = capsys.readouterr()
+        return int(exit_.value.code or 0), shown.out, shown.err
+
+    return run
+
+
+def pictures(folder: str) -> list[str]:
+    found = sorted(Path(folder).iterdir())
+    for path in found:
+        with Image.open(path) as image:
+            image.verify()
+    return [path.name for path in found]
+
+
+def test_it_leaves_its_pictures_in_the_run_and_says_what_they_show(explain: Command) -> None:
+    status, out, err = explain("run", "row.png")
+    assert (status, err) == (0, "")
+    names = ["feature-maps.png", "grad-cam.png", "methods.png", "occlusion.png"]
+    assert pictures("run/explained/row") == names
+    truth = small_run.DATA.classes[small_run.DATA.labels[0]]
+    assert out.startswith(f"row.png: {truth}, ")
+    for name in names:
+        assert f"run/explained/row/{name}\n  W" in out
+    assert "by 7 methods" in out
+    assert "What 2 convolutions make of the image" in out
+
+
+def test_what_is_asked_for_is_all_there_is(explain: Command) -> None:
+    wanted = small_run.DATA.classes[small_run.DATA.labels[0] - 1]
+    chosen = ("--method", "grad-cam", "--layer", "relu1", "--class", wanted, "--out", "here")
+    status, out, err = explain("run", "row.png", *chosen)
+    assert (status, err) == (0, "")
+    assert pictures("here") == ["feature-maps-relu1.png", "methods.png"]
+    assert f"The pictures look for {wanted}, " in out
+    assert "by 1 method:" in out
+
+
+def test_filters_are_shown_by_the_runs_own_images(explain: Command) -> None:
+    chosen = ("--method", "saliency", "--filters", "pool1", "--class", "2")
+    status, out, err = explain("run", "row.png", *chosen)
+    assert (status, err) == (0, "")
+    assert "filters-pool1.png" in pictures("run/explained/row")
+    assert "What 4 filters of 'pool1' respond to" in out
+    assert "the parts of 54 training images" in out
+
+
+def test_mistakes_are_answered_in_one_line(explain: Command) -> None:
+    for arguments, answer in [
+        (("--method", "gradcam"), "unknown method 'gradcam'; did you mean 'grad-cam'?"),
+        (
+            ("--class", "topp"),
+            "unknown class 'topp'; did you mean 'top'? Known: top, middle, bottom",
+        ),
+        (("--layer", "conv9"), "unknown layer 'conv9'; did you mean 'conv"),
+        (("--filters", "conv9"), "unknown layer 'conv9'; did you mean 'conv"),
+        (("--method", "grad-cam", "--layer", "fc"), "the layer 'fc' has no maps"),
+    ]:
+        status, _, err = explain("run", "row.png", *arguments)
+        assert status == 2, arguments
+        assert err.startswith(f"Error: {answer}"), err
+        assert err.count("\n") == 1
+    status, _, err = explain("run/model.safetensors", "row.png", "--filters", "conv1")
+    assert (status, err) == (
+        2,
+        "Error: run/model.safetensors is a model and no run, so it has no training images for "
+        "--filters\n",
+    )
