@@ -87,13 +87,13 @@ class Resize(Layer):
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
-        V, U = (self._matrix(x.shape, axis).astype(x.dtype) for axis in (0, 1))
+        V, U = (matrix.astype(x.dtype) for matrix in self.matrices(x.shape))
         return _times(x, V, U), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
         if not input_gradient:
             return dy
-        V, U = (self._matrix(cache, axis).astype(dy.dtype) for axis in (0, 1))
+        V, U = (matrix.astype(dy.dtype) for matrix in self.matrices(cache))
         return _times(dy, V.T, U.T)
 
     def output_shape(self, input_shape: Shape) -> Shape:
@@ -110,6 +110,10 @@ class Resize(Layer):
         assert self.scale is not None
         height, width = (math.floor(n * s) for n, s in zip(shape[2:], self.scale, strict=True))
         return height, width
+
+    def matrices(self, input_shape: Shape) -> tuple[Array, Array]:
+        """Return V (OH, H) and U (OW, W)."""
+        return self._matrix(input_shape, 0), self._matrix(input_shape, 1)
 
     def _matrix(self, shape: Shape, axis: int) -> Array:
         """Return the (O, I) matrix of one direction."""

@@ -208,6 +208,11 @@ def _reshape(module: Any, layer: nn.Reshape, x: Tensor) -> Tensor:
     return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(layer.shape)])
 
 
+def _resize(module: Any, layer: nn.Resize, x: Tensor) -> Tensor:
+    V, U = (torch.as_tensor(matrix).to(x) for matrix in layer.matrices(tuple(x.shape)))
+    return V @ x @ U.T
+
+
 def _slice(module: Any, layer: nn.Slice, x: Tensor) -> Tensor:
     """Take by number, as PyTorch has no steps backwards."""
     numbers = range(x.shape[layer.axis])[layer.start : layer.stop : layer.step]
@@ -240,6 +245,7 @@ FUNCTIONS: Mapping[type[Layer], Callable[..., Any]] = {
     nn.Shift: lambda module, layer, x: x + module.bias,
     nn.Reshape: _reshape,
     nn.Permute: lambda module, layer, x: x.permute(layer.dims),
+    nn.Resize: _resize,
     nn.Slice: _slice,
     nn.Take: _take,
     nn.Expand: lambda module, layer, x: x.expand(layer.shape),

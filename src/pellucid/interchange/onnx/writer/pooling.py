@@ -15,6 +15,7 @@ from pellucid.layers import (
     GlobalAvgPool2d,
     Layer,
     MaxPool2d,
+    Resize,
     Upsample,
 )
 from pellucid.ops.pooling import pooling_window
@@ -147,7 +148,29 @@ def _upsample(graph: Graph, path: str, layer: Upsample, x: Value) -> str:
     )
 
 
+def _resize(graph: Graph, path: str, layer: Resize, x: Value) -> str:
+    size = layer.output_shape(x.shape)[2:]
+    if layer.scale is None:
+        target = ["", graph.constant(path, "size", size, np.int64)]
+    else:
+        target = [graph.constant(path, "scales", layer.scale, np.float32)]
+    nearest = layer.mode == "nearest"
+    return graph.node(
+        "Resize",
+        path,
+        [x.name, "", *target],
+        axes=[2, 3],
+        mode=layer.mode,
+        coordinate_transformation_mode=layer.coordinates,
+        nearest_mode=layer.rounding if nearest else None,
+        cubic_coeff_a=layer.cubic if layer.mode == "cubic" else None,
+        exclude_outside=int(layer.exclude_outside),
+        antialias=int(layer.antialias),
+    )
+
+
 WRITERS: Mapping[type[Layer], Write] = {
+    Resize: _resize,
     MaxPool2d: _max_pool2d,
     AvgPool2d: _avg_pool2d,
     AdaptiveAvgPool2d: _adaptive_avg_pool2d,
