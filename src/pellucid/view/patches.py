@@ -42,8 +42,8 @@ class Made(Protocol):
 def patches(found: Found, made: Made | None = None) -> Figure:
     """Draw, of each filter, the parts of images to which it responds most, the strongest first.
 
-    Under each part stands how strongly the filter responds. Where the layer saw padding, there is
-    nothing. Parts of float images share one scale.
+    Under each part stands how strongly the filter responds. Where the layer saw padding, its frame is
+    empty. Parts of float images share one scale.
 
     Parameters
     ----------
@@ -143,3 +143,4 @@ def _show(ax: Axes, part: Array, scale: tuple[float, float]) -> None:
     rgb = style.to_rgb(np.nan_to_num((part - low) / ((high - low) or 1.0)))
     inside = ~np.isnan(part).any(axis=0)
     style.bare(ax).imshow(np.dstack([rgb, inside]))
+    ax.spines[:].set_visible(True)  # so that padding is told from white
