@@ -197,3 +197,29 @@ def test_what_cannot_be_explained_is_told() -> None:
         gradients(model, x, layers="relu9")
     with pytest.raises(PellucidError, match="unknown layer 'relu1#2'"):
         gradients(model, x, layers="relu1#2")
+
+
+def test_a_frozen_model_sends_to_the_one_that_it_was_made_from() -> None:
+    frozen = pl.freeze(nn.Sequential(conv=nn.Conv2d(3, 4, 3), flatten=nn.Flatten()))
+    x = images(1).astype("f4")
+    for explain in (
+        activations,
+        gradients,
+        pl.explain.occlusion,
+        lambda model, x: pl.explain.receptive_fields(model, "conv", SHAPE),
+        lambda model, x: pl.explain.maximize_filter(model, "conv", 0, SHAPE),
+        lambda model, x: pl.explain.top_patches(model, x, "conv"),
+    ):
+        with pytest.raises(PellucidError, match="explain the model that it was made from"):
+            explain(frozen, x)
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20"])
+def test_both_engines_explain_alike(name) -> None:
+    model, x = network(name).astype("float32"), images(2).astype("f4")
+    found = []
+    for engine in ("reference", "compiled"):
+        with pl.engine.using(engine):
+            found.append([pl.explain.saliency(model, x), pl.explain.grad_cam(model, x)])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3 * abs(one).max())

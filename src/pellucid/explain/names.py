@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pellucid.errors import PellucidError, unknown
 from pellucid.layers import Layer
 from pellucid.layers.base import join
+from pellucid.layers.frozen import Frozen
 
 
 class Uses:
@@ -24,6 +25,7 @@ class Uses:
     """
 
     def __init__(self, model: Layer) -> None:
+        refuse_frozen(model)
         self.paths: dict[int, str] = {}
         self._visit("", "", model)
         self.counts: Counter[str] = Counter()
@@ -50,6 +52,15 @@ def next_use(path: str, counts: Counter[str]) -> str:
     """Count one more use of `path` and return its name."""
     counts[path] += 1
     return path if counts[path] == 1 else f"{path}#{counts[path]}"
+
+
+def refuse_frozen(model: Layer) -> None:
+    """Raise an error for a model that has put its layers together."""
+    if isinstance(model, Frozen):
+        raise PellucidError(
+            "a frozen model has put its layers together and shows none of them; explain the model "
+            "that it was made from"
+        )
 
 
 def check_names(wanted: Iterable[str], known: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.errors import ShapeError
 from pellucid.explain.around import Around
 from pellucid.explain.inputs import chunks, joined
-from pellucid.explain.names import Uses, check_names
+from pellucid.explain.names import Uses, check_names, refuse_frozen
 from pellucid.layers import Concat, Graph, Layer, Residual, Sequential, Training, observe
 from pellucid.layers.base import run_forward
 from pellucid.types import Array, Shape
@@ -75,6 +75,7 @@ def receptive_fields(model: Layer, layer: str, input_shape: Shape) -> ReceptiveF
     """
     if len(input_shape) != 3:
         raise ShapeError(f"receptive fields are parts of images (C, H, W), not of {input_shape}")
+    refuse_frozen(model)
     twin = _lit(copy.deepcopy(model).astype("float64"), {})
     _, H, W = input_shape
 
