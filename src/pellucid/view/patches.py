@@ -42,8 +42,8 @@ class Made(Protocol):
 def patches(found: Found, made: Made | None = None) -> Figure:
     """Draw, of each filter, the parts of images to which it responds most, the strongest first.
 
-    Under each part stands how strongly the filter responds. Where the layer saw padding, its frame is
-    empty. Parts of float images share one scale.
+    Under each part stands how strongly the filter responds. Where the layer saw padding, its frame
+    is empty. Parts of float images share one scale.
 
     Parameters
     ----------
