@@ -46,21 +46,24 @@ def draw(results: Results, path: Path) -> None:
 def _figure(results: Results) -> Figure:
     panels = [(task, batch) for task in TITLES for batch in results.batches(task)]
     rows = -(-len(panels) // 2)
-    figure = Figure(figsize=(9, 2.9 * rows + 2.6), layout="constrained")
-    grid = figure.add_gridspec(rows + 1, 6)
+    sizes_of = {title: sizes for title, sizes in _sizes(results).items() if sizes}
+    last = 1 if sizes_of else 0
+    figure = Figure(figsize=(9, 2.9 * rows + 2.6 * last), layout="constrained")
+    grid = figure.add_gridspec(rows + last, 6)
     for i, (task, batch) in enumerate(panels):
         axes = figure.add_subplot(grid[i // 2, 3 * (i % 2) : 3 * (i % 2) + 3])
         _draw_speeds(axes, results.of(task, batch))
         axes.set_title(TITLES[task].format(batch))
         if i % 2:
             axes.tick_params(labelleft=False)
-    for i, (title, sizes) in enumerate(_sizes(results).items()):
+    for i, (title, sizes) in enumerate(sizes_of.items()):
         axes = figure.add_subplot(grid[rows, 2 * i : 2 * i + 2])
         _draw_sizes(axes, sizes)
         axes.set_title(title)
     handles = [
         Line2D([], [], marker="o", linestyle="", color=colour, label=family)
         for family, colour in COLOURS.items()
+        if any(row.ratios(family, PYTORCH) for row in results.rows) or family in str(sizes_of)
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), frameon=False)
     return figure
