@@ -10,6 +10,7 @@ nothing is kept for a backward pass.
 """
 
 import threading
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
@@ -50,9 +51,9 @@ class _Part(Layer, abstract=True):
             raise PellucidError(_FOR_INFERENCE)
         return self.compute(x), None
 
+    @abstractmethod
     def compute(self, x: Array) -> Array:
         """Return the output."""
-        raise NotImplementedError
 
 
 _FOR_INFERENCE = "a frozen model does not learn; train the model that it was made from"
