@@ -6,11 +6,13 @@ cannot be imported before something has their names.
 
 import torch
 
-for _name in ("nms", "qnms"):
-    torch.library.define(
-        f"torchvision::{_name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-    )
-
-from torchvision import models  # noqa: E402  # after the names are given
+try:
+    from torchvision import models
+except RuntimeError:  # operator torchvision::nms does not exist
+    for _name in ("nms", "qnms"):
+        torch.library.define(
+            f"torchvision::{_name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+        )
+    from torchvision import models
 
 __all__ = ["models"]
