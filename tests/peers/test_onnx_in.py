@@ -59,10 +59,15 @@ def resnet18(tmp_path_factory):
     ],
 )
 def test_torchvisions_networks_agree_with_onnxruntime(name, exporter, tmp_path):
-    path = tmp_path / "model.onnx"
-    export(torchvision_model(name, SIZE), path, SIZE, exporter=exporter)
+    """Depth magnifies rounding; float64 tells how far ONNX Runtime itself is from the truth."""
+    path, module = tmp_path / "model.onnx", torchvision_model(name, SIZE)
+    export(module, path, SIZE, exporter=exporter)
     x = images(3, (3, SIZE, SIZE))
-    agree(load(path)(x), by_onnxruntime(path)(x)[0])
+    with torch.no_grad():
+        exact = module.double()(torch.tensor(x).double()).numpy()
+    theirs = np.abs(by_onnxruntime(path)(x)[0] - exact).max()
+    assert theirs <= 1e-4 * np.abs(exact).max()
+    assert np.abs(load(path)(x) - exact).max() <= 8 * theirs  # F(4×4) takes its share
 
 
 def test_a_network_exported_for_one_batch_runs_for_any(tmp_path):
