@@ -15,8 +15,9 @@ from benchmarks.contestants import Contestant
 from benchmarks.job import Array, Job
 from benchmarks.machine import busy_seconds
 from benchmarks.networks import NETWORKS, flattened_shapes, initial_state
-from benchmarks.process import Worker, WorkerError, granted_processors
+from benchmarks.process import granted_processors, start
 from benchmarks.results import Entry, Row, Start, Turn
+from pellucid.interchange.compare.process import Worker, WorkerError
 
 REST = 0.3
 """Seconds between two turns: threads that spin for a while before they sleep are asleep then."""
@@ -41,14 +42,14 @@ def measure(
         workers: dict[str, Worker] = {}
         outputs: dict[str, Array] = {}
         for name, job in _jobs(task, network, batch, contestants, settings, Path(folder)):
-            worker = stack.enter_context(Worker(job, Path(folder) / f"{name}.log"))
+            worker = stack.enter_context(start(name, job, Path(folder)))
             try:
                 ready = worker.ready()
             except WorkerError as error:
-                row.entries[name].problem = str(error)
+                row.entries[name].problem = error.said
                 continue
             workers[name], outputs[name] = worker, np.array(ready["outputs"])
-            row.entries[name].start = Start(ready["first"])
+            row.entries[name].start = Start(ready["first"] - worker.started)
             row.entries[name].losses = ready["losses"]
         row.compare(outputs)
         for _ in range(settings.turns):
@@ -66,9 +67,9 @@ def measure_starts(
         for contestant in contestants:
             once = Settings(settings.threads, turns=1, seconds=settings.seconds)
             row = measure("training", network, batch, [contestant], once)
-            start = row.entries[contestant.name].start
-            if turn and start is not None:  # the first fills the caches on disk
-                starts[contestant.name].append(start)
+            found = row.entries[contestant.name].start
+            if turn and found is not None:  # the first fills the caches on disk
+                starts[contestant.name].append(found)
     return starts
 
 
@@ -110,7 +111,7 @@ def _take_turn(worker: Worker, entry: Entry, seconds: float) -> None:
     try:
         done = worker.work(seconds)
     except WorkerError as error:
-        entry.problem = str(error)
+        entry.problem = error.said
         return
     elapsed = time.perf_counter() - began
     others = None

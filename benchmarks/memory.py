@@ -1,4 +1,8 @@
-"""How much memory a process holds, as Linux counts it; elsewhere the peak alone."""
+"""How much memory a process holds, as Linux counts it; elsewhere the peak alone.
+
+`pellucid.interchange.compare` counts in the same way. A contestant cannot take it from there: with
+it would come Pellucid, whose memory and time to load would count as the contestant's.
+"""
 
 import sys
 from pathlib import Path

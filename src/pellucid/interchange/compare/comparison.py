@@ -18,7 +18,7 @@ from pellucid.interchange.compare.agreement import TYPES, Row, decisions, rows_o
 from pellucid.interchange.compare.frameworks import FRAMEWORKS, OURS, Framework
 from pellucid.interchange.compare.job import Job
 from pellucid.interchange.compare.look import Look
-from pellucid.interchange.compare.process import Worker
+from pellucid.interchange.compare.process import Worker, WorkerError, environment
 from pellucid.interchange.compare.source import Explained, explained
 from pellucid.interchange.safetensors import save
 from pellucid.layers import Layer
@@ -175,11 +175,10 @@ def compare(
             if framework.name in missing:
                 continue
             say(f"{framework.title}: builds, learns, is looked into")
-            job = Job(framework.name, folder, chosen.threads, chosen.rate, chosen.momentum)
-            worker = stack.enter_context(Worker(job))
+            worker = stack.enter_context(_start(framework, folder, chosen))
             try:
                 ready = worker.ready()
-            except PellucidError as error:
+            except WorkerError as error:
                 if framework is OURS:
                     raise
                 missing[framework.name] = str(error)
@@ -202,6 +201,17 @@ def compare(
         rows_of(looks, OURS.name),
         decisions(looks, OURS.name),
         explained(same, images[:2].astype(np.float64)),
+    )
+
+
+def _start(framework: Framework, folder: str, chosen: Settings) -> Worker:
+    job = Job(framework.name, folder, chosen.threads, chosen.rate, chosen.momentum)
+    return Worker(
+        framework.name,
+        "pellucid.interchange.compare.worker",
+        job.to_json(),
+        Path(folder),
+        environment(chosen.threads),
     )
 
 

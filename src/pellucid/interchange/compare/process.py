@@ -4,44 +4,87 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pellucid.errors import PellucidError
-from pellucid.interchange.compare.job import Job
+
+
+class WorkerError(PellucidError):
+    """A worker ended without an answer.
+
+    Attributes
+    ----------
+    said
+        The last line that it said, or how it ended.
+    """
+
+    def __init__(self, name: str, said: str) -> None:
+        _, known, reason = said.partition("Error: ")
+        super().__init__(f"{name}: {reason if known else said}")
+        self.said = said
 
 
 class Worker:
-    """A process that waits, and works when it is asked; to be used in a ``with`` statement."""
+    """A process that waits, and works when it is asked; to be used in a ``with`` statement.
 
-    def __init__(self, job: Job) -> None:
-        self._framework = job.framework
-        self._log = Path(job.folder) / f"{job.framework}.log"
+    Parameters
+    ----------
+    name
+        What it is called in errors and in the name of its log.
+    module, job
+        What it runs, and the one argument that this is given.
+    folder
+        Where its log is written.
+    environment
+        What is set for it besides the variables of this process.
+    cwd
+        Where it runs; where this process does, if not given.
+
+    Attributes
+    ----------
+    started
+        When, in seconds as `time.time` counts them.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        module: str,
+        job: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        cwd: Path | None = None,
+    ) -> None:
+        self._name = name
+        self._log = folder / f"{name}.log"
+        self.started = time.time()
         with self._log.open("w") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pellucid.interchange.compare.worker", job.to_json()],
+                [sys.executable, "-m", module, job],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
-                env=os.environ | _environment(job.threads),
+                cwd=cwd,
+                env=os.environ | environment,
             )
 
-    def ready(self) -> dict[str, Any]:
+    def ready(self) -> Any:
         """Wait until it is ready; return what it said."""
-        answer: dict[str, Any] = self._answer()
-        return answer
+        return self._answer()
 
-    def work(self, seconds: float) -> list[float]:
-        """Let it take steps for so long; return the seconds of each."""
+    def work(self, seconds: float) -> Any:
+        """Let it work for so long; return its answer."""
         assert self._process.stdin is not None
         try:
             print(seconds, file=self._process.stdin, flush=True)
         except BrokenPipeError:
             raise self._broken() from None
-        times: list[float] = self._answer()
-        return times
+        return self._answer()
 
     def __enter__(self) -> Self:
         return self
@@ -62,15 +105,13 @@ class Worker:
             raise self._broken()
         return json.loads(line)
 
-    def _broken(self) -> PellucidError:
+    def _broken(self) -> WorkerError:
         code = self._process.wait()
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        said = lines[-1] if lines else f"it ended with exit status {code}"
-        _, known, reason = said.partition("Error: ")
-        return PellucidError(f"{self._framework}: {reason if known else said}")
+        return WorkerError(self._name, lines[-1] if lines else f"it ended with exit status {code}")
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
     """Return the environment in which everybody uses so many threads and no graphics card."""
     number = str(threads)
     counted = ("OMP", "OPENBLAS", "MKL", "NUMBA", "PELLUCID")
