@@ -39,7 +39,7 @@ from pellucid.layers.frozen import freeze
 from pellucid.layers.fused import for_engine, fuse
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
-from pellucid.layers.merge import Add, Cat, Multiply
+from pellucid.layers.merge import Add, Cat
 from pellucid.layers.normalization import GroupNorm, LayerNorm, LocalResponseNorm
 from pellucid.layers.padding import Pad2d
 from pellucid.layers.pairwise import (
@@ -48,6 +48,7 @@ from pellucid.layers.pairwise import (
     MatMul,
     Maximum,
     Minimum,
+    Multiply,
     Subtract,
 )
 from pellucid.layers.pooling import (

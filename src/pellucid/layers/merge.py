@@ -34,37 +34,6 @@ class Add(Layer):
 
 
 @dataclass(eq=False, repr=False)
-class Multiply(Layer):
-    """``y = x₁ · x₂``, broadcast to each other; ``dx₁ = dy · x₂``, summed over what was broadcast.
-
-    >>> Multiply()((np.full(2, 3.0), np.full(2, 2.0)))
-    array([6., 6.])
-    """
-
-    inputs = 2
-
-    def forward(
-        self, x: tuple[Array, Array], training: Training | None = None
-    ) -> tuple[Array, tuple[Array, Array]]:
-        self.output_shape((x[0].shape, x[1].shape))
-        return x[0] * x[1], x
-
-    def backward(
-        self, dy: Array, cache: tuple[Array, Array], *, input_gradient: bool = True
-    ) -> tuple[Array, Array]:
-        a, b = cache
-        return _sum_to(dy * b, a.shape), _sum_to(dy * a, b.shape)
-
-    def output_shape(self, input_shape: tuple[Shape, Shape]) -> Shape:
-        try:
-            if len(input_shape[0]) == len(input_shape[1]):
-                return np.broadcast_shapes(*input_shape)
-        except ValueError:
-            pass
-        raise ShapeError(f"Multiply cannot broadcast the shapes {list(input_shape)}")
-
-
-@dataclass(eq=False, repr=False)
 class Cat(Layer):
     """The inputs one after the other along `axis`; backward cuts dy where forward joined.
 
@@ -95,9 +64,3 @@ def joined_shape(shapes: list[Shape], axis: int) -> Shape:
         if len({(*shape[:axis], None, *shape[axis + 1 :]) for shape in shapes}) == 1:
             return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
     raise ShapeError(f"cannot join shapes {shapes} along axis {axis}: the others must be equal")
-
-
-def _sum_to(gradient: Array, shape: Shape) -> Array:
-    """Undo broadcasting: sum over the axes along which one value was used many times."""
-    axes = tuple(i for i, (g, s) in enumerate(zip(gradient.shape, shape, strict=True)) if g != s)
-    return gradient.sum(axis=axes, keepdims=True) if axes else gradient

@@ -77,6 +77,21 @@ class Subtract(_Pairwise):
 
 
 @dataclass(eq=False, repr=False)
+class Multiply(_Pairwise):
+    """``y = a · b``; ``da = dy · b``, ``db = dy · a``.
+
+    >>> Multiply()((np.full((1, 2), 3.0), np.full((1, 2), 2.0)))
+    array([[6., 6.]])
+    """
+
+    def value(self, a: Array, b: Array) -> Array:
+        return a * b
+
+    def gradients(self, dy: Array, a: Array, b: Array) -> Two:
+        return dy * b, dy * a
+
+
+@dataclass(eq=False, repr=False)
 class Divide(_Pairwise):
     """``y = a / b``; ``da = dy / b``, ``db = −dy · a / b²``.
 
