@@ -12,8 +12,35 @@ _ANY_IMAGE = (1, 1, 2**30, 2**30)
 """Large enough for every kernel: what does not fit it is wrong for all images."""
 
 
+class _Windowed(Layer):
+    """A kernel that slides over the image."""
+
+    kernel_size: Pair
+    stride: Pair | None
+    padding: Padding
+    dilation: Pair
+    ceil_mode: bool
+
+    def __post_init__(self) -> None:
+        self.output_shape(_ANY_IMAGE)
+
+    def window(self, input_shape: Shape) -> Window:
+        """Return how the kernel slides over an input of this shape."""
+        return pooling_window(
+            input_shape,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+        )
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        return *input_shape[:2], *self.window(input_shape).output_size
+
+
 @dataclass(eq=False, repr=False)
-class MaxPool2d(Layer):
+class MaxPool2d(_Windowed):
     """``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
 
     Each dy goes to where its maximum was, the first in scan order where several are equal; where
@@ -44,9 +71,6 @@ class MaxPool2d(Layer):
     dilation: Pair = 1
     ceil_mode: bool = False
 
-    def __post_init__(self) -> None:
-        self.output_shape(_ANY_IMAGE)
-
     def forward(
         self, x: Array, training: Training | None = None
     ) -> tuple[Array, tuple[Array, Shape]]:
@@ -72,23 +96,9 @@ class MaxPool2d(Layer):
             self.ceil_mode,
         )
 
-    def window(self, input_shape: Shape) -> Window:
-        """Return how the kernel slides over an input of this shape."""
-        return pooling_window(
-            input_shape,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-        )
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return *input_shape[:2], *self.window(input_shape).output_size
-
 
 @dataclass(eq=False, repr=False)
-class AvgPool2d(Layer):
+class AvgPool2d(_Windowed):
     """``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
 
     Every value that was averaged receives the same share, dy/count.
@@ -115,9 +125,6 @@ class AvgPool2d(Layer):
     count_include_pad: bool = True
     dilation: Pair = 1
 
-    def __post_init__(self) -> None:
-        self.output_shape(_ANY_IMAGE)
-
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         y = ops.avg_pool2d(
             x,
@@ -143,17 +150,6 @@ class AvgPool2d(Layer):
             self.count_include_pad,
             self.dilation,
         )
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        window = pooling_window(
-            input_shape,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.ceil_mode,
-        )
-        return *input_shape[:2], *window.output_size
 
 
 @dataclass(eq=False, repr=False)

@@ -14,7 +14,6 @@ from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.geometry import Sides, pair, resolve_padding
 from pellucid.layers import Layer
-from pellucid.ops.pooling import pooling_window
 
 
 class Joined(torch.nn.Module):
@@ -171,14 +170,7 @@ def _max_pool2d(module: Any, layer: nn.MaxPool2d, x: Tensor) -> Tensor:
 
 def _avg_pool2d(module: Any, layer: nn.AvgPool2d, x: Tensor) -> Tensor:
     """Divide the sum of what is there by how much of it counts."""
-    window = pooling_window(
-        tuple(x.shape),
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.ceil_mode,
-    )
+    window = layer.window(tuple(x.shape))
     pad_counts = float(layer.count_include_pad)
     counts = F.pad(torch.ones_like(x[:1, :1]), around(window.padding), value=pad_counts)
 

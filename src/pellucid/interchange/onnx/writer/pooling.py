@@ -18,7 +18,6 @@ from pellucid.layers import (
     Resize,
     Upsample,
 )
-from pellucid.ops.pooling import pooling_window
 from pellucid.types import Array
 
 
@@ -37,14 +36,7 @@ def _max_pool2d(graph: Graph, path: str, layer: MaxPool2d, x: Value) -> str:
 
 def _avg_pool2d(graph: Graph, path: str, layer: AvgPool2d, x: Value) -> str:
     """Write the mean; what `ceil_mode` adds at the end is padding, which is never counted."""
-    window = pooling_window(
-        x.shape,
-        layer.kernel_size,
-        layer.stride,
-        layer.padding,
-        layer.dilation,
-        layer.ceil_mode,
-    )
+    window = layer.window(x.shape)
     counted = layer.count_include_pad and any(window.extra)
     mean = graph.node(
         "AveragePool",
