@@ -17,6 +17,9 @@ import pytest
 os.environ.setdefault("PELLUCID_ENGINE", "reference")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+from commands import pellucid as pellucid
+from commands import rows as rows
+from commands import run as run
 from pellucid.data import DataSet, Splits, load
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -6,24 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pellucid import cli
 from pellucid.view import draw
 from pellucid.view.draw import catalogue
-
-
-@pytest.fixture
-def pellucid(tmp_path, monkeypatch, capsys):
-    """Run the command in an empty folder; return its exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PELLUCID_DEBUG", raising=False)
-
-    def run(*arguments):
-        with pytest.raises(SystemExit) as exit_:
-            cli.main([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        return int(exit_.value.code or 0), shown.out, shown.err
-
-    return run
 
 
 def test_without_a_name_all_are_listed(pellucid):

@@ -1,30 +1,22 @@
 """``pellucid explain``: which pictures it leaves, what it says, what it answers to mistakes."""
 
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 import small_run
-from pellucid import cli, interchange, optim, training
+from commands import Command
+from pellucid import interchange, optim, training
 from pellucid.cli.config import Config
-
-Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def explain(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
+def explain(pellucid: Command, rows: None) -> Command:
     """Run ``pellucid explain`` beside a run and an image; return exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PELLUCID_DEBUG", raising=False)
-    train, test = small_run.DATA, small_run.VALIDATION
-    arrays = {"x_train": train.images, "y_train": train.labels}
-    arrays |= {"x_test": test.images, "y_test": test.labels, "classes": np.array(train.classes)}
-    np.savez("rows.npz", **arrays)
+    del rows
+    train = small_run.DATA
     model = small_run.network()
     adam = optim.Adam(model.parameters(), lr=0.01)
     for _ in training.train(model, train, optimizer=adam, epochs=8, batch_size=8):
@@ -33,14 +25,7 @@ def explain(
     interchange.safetensors.save(model, "run/model.safetensors")
     Config("rows.npz", "net", 8, 8, "adam", 0.01, "constant", 0.0, "reference").save(Path("run"))
     Image.fromarray(train.images[0, 0]).save("row.png")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            cli.main(["explain", *arguments])
-        shown = capsys.readouterr()
-        return int(exit_.value.code or 0), shown.out, shown.err
-
-    return run
+    return partial(pellucid, "explain")
 
 
 def pictures(folder: str) -> list[str]:

@@ -3,52 +3,20 @@
 import dataclasses
 import json
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import small_run
-from pellucid import cli
+from commands import Command
 from pellucid.cli import running
 from pellucid.cli.config import Config
 from pellucid.training import read_gradients, read_history
 
-Command = Callable[..., tuple[int, str, str]]
 TRAIN = ("train", "rows.npz", "--model", "net.toml", "--epochs", "2", "--batch-size", "8")
 
-NETWORK = """
-layers = [
-  { name = "conv", type = "Conv2d", out_channels = 4, kernel_size = 3 },
-  { type = "ReLU" },
-  { type = "Flatten" },
-  { name = "fc", type = "Linear", out_features = "classes" },
-]
-"""
-
-
-@pytest.fixture
-def pellucid(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
-    """Run the command in an empty folder; return its exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PELLUCID_DEBUG", raising=False)
-    train, test = small_run.DATA, small_run.VALIDATION
-    arrays = {"x_train": train.images, "y_train": train.labels}
-    np.savez("rows.npz", **arrays, x_test=test.images, y_test=test.labels)
-    Path("net.toml").write_text(NETWORK)
-
-    def run(*arguments: str | Path) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as exit_:
-            cli.main([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        said = shown.err.splitlines(keepends=True)
-        heard = "".join(line for line in said if "compiling for this machine" not in line)
-        return int(exit_.value.code or 0), shown.out, heard
-
-    return run
+pytestmark = pytest.mark.usefixtures("rows")
 
 
 def test_training_ends_with_a_report_that_can_be_made_anew(pellucid: Command) -> None:
@@ -121,7 +89,7 @@ def test_what_the_run_left_reads_back(pellucid: Command) -> None:
     history = read_history("run/history.csv")
     assert [epoch.epoch for epoch in history] == [1, 2]
     assert all(isinstance(epoch.best, bool) for epoch in history)
-    assert read_gradients("run/gradients.csv").names == ("conv.weight", "fc.weight")
+    assert read_gradients("run/gradients.csv").names == ("0.weight", "fc.weight")
 
 
 def test_the_command_in_the_report_makes_the_same_choices(

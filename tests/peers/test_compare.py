@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 
-from pellucid import cli
 from pellucid import layers as nn
 from pellucid.interchange.compare import rows_of
 from pellucid.interchange.compare.frameworks import FRAMEWORKS, OURS
@@ -92,18 +91,9 @@ def test_layers_are_written_as_in_each_framework():
     assert calls["tensorflow"]["block"] == "keras.layers.Add()"
 
 
-def run(capsys, *arguments):
-    """Run the command; return its exit status, stdout and stderr."""
-    with pytest.raises(SystemExit) as exit_:
-        cli.main(["compare", *map(str, arguments)])
-    shown = capsys.readouterr()
-    return int(exit_.value.code or 0), shown.out, shown.err
-
-
-def test_the_command_compares_prints_and_writes(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_the_command_compares_prints_and_writes(pellucid, tmp_path):
     short = ("--steps", 3, "--turns", 1, "--batch-size", 8, "--threads", 1)
-    status, out, err = run(capsys, "vgg", "digits", *short, "--code")
+    status, out, err = pellucid("compare", "vgg", "digits", *short, "--code")
     assert status == 0, err
     assert "PyTorch and TensorFlow: all 52 quantities are equal to rounding." in out
     assert re.search(r"features.0.weight +\S+e-\d\d .* equal", out)
@@ -116,10 +106,9 @@ def test_the_command_compares_prints_and_writes(tmp_path, monkeypatch, capsys):
     assert "def relu_gradient" in (folder / "compare.md").read_text(encoding="utf-8")
 
 
-def test_numbers_come_as_json(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
+def test_numbers_come_as_json(pellucid, tmp_path):
     short = ("--steps", 2, "--turns", 1, "--batch-size", 4, "--threads", 1, "--json")
-    status, out, err = run(capsys, "lenet5", "noise", *short)
+    status, out, err = pellucid("compare", "lenet5", "noise", *short)
     assert (status, err) == (0, "")
     found = json.loads(out)
     assert found["equal"] is True
@@ -127,16 +116,13 @@ def test_numbers_come_as_json(tmp_path, monkeypatch, capsys):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_that_one_framework_cannot_build_is_compared_with_the_other(
-    tmp_path, monkeypatch, capsys
-):
-    monkeypatch.chdir(tmp_path)
+def test_a_network_that_one_framework_cannot_build_is_compared_with_the_other(pellucid, tmp_path):
     (tmp_path / "net.toml").write_text(
         'layers = [{ type = "LocalResponseNorm", size = 3 }, { type = "Flatten" },\n'
         '{ type = "Linear", out_features = "classes" }]\n'
     )
     short = ("--steps", 2, "--turns", 1, "--batch-size", 4, "--threads", 1)
-    status, out, err = run(capsys, "net.toml", "digits", *short)
+    status, out, err = pellucid("compare", "net.toml", "digits", *short)
     assert status == 0, err
     assert "PyTorch: all" in out
     assert re.search(r"tensorflow: Keras has no layers for .*LocalResponseNorm", err)

@@ -1,0 +1,175 @@
+"""``pellucid train``: what a run leaves behind, and that every choice reaches it."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import small_run
+from commands import Command, short
+from pellucid import evaluate, load, training
+from pellucid.cli import running
+from pellucid.cli.config import Config, Parts
+
+pytestmark = pytest.mark.usefixtures("rows")
+
+
+def test_a_run_leaves_the_model_the_history_the_choices_and_the_checkpoint(
+    pellucid: Command,
+) -> None:
+    status, out, err = pellucid(*short())
+    assert (status, err) == (0, "")
+    run = Path("runs/rows-net-1")
+    assert sorted(path.name for path in run.iterdir()) == [
+        *("checkpoint", "config.json", "gradients.csv", "history.csv", "model.safetensors"),
+    ]
+    with (run / "history.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]
+    assert json.loads((run / "config.json").read_text())["epochs"] == 3
+    assert load(run / "model.safetensors").classes == ("top", "middle", "bottom")
+    assert "54 training, 6 validation, 20 test" in out
+    assert re.search(r"Test accuracy \d+\.\d\d %", out)
+    assert re.search(r"class +precision +recall +f1 +support", out)
+    assert str(run) in out
+
+
+def test_what_is_printed_fits_80_columns_and_holds_no_colours_in_a_file(pellucid: Command) -> None:
+    _, out, _ = pellucid(*short())
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\033" not in out
+
+
+def test_the_next_run_takes_the_next_free_name(pellucid: Command) -> None:
+    Path("runs/rows-net-4").mkdir(parents=True)
+    pellucid(*short("--epochs", "1"))
+    assert Path("runs/rows-net-5/model.safetensors").exists()
+
+
+def test_a_folder_that_is_there_is_replaced_only_by_force(pellucid: Command) -> None:
+    assert pellucid(*short("--out", "mine"))[0] == 0
+    Path("mine/notes.txt").write_text("mine")
+    before = Path("mine/model.safetensors").read_bytes()
+    status, _, err = pellucid(*short("--out", "mine", "--seed", "1"))
+    assert (status, "--force" in err) == (2, True)
+    assert Path("mine/model.safetensors").read_bytes() == before
+    assert pellucid(*short("--out", "mine", "--seed", "1", "--force"))[0] == 0
+    assert Path("mine/model.safetensors").read_bytes() != before
+    assert Path("mine/notes.txt").read_text() == "mine"
+
+
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(pellucid: Command) -> None:
+    for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        pellucid(*short("--out", out, "--seed", seed, "--augment", "crop:1"))
+    a, b, c = (Path(out, "model.safetensors").read_bytes() for out in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_every_choice_reaches_the_run(pellucid: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[training.TrainingState] = []
+    monkeypatch.setattr(running, "carry_on", lambda *given, **wanted: seen.append(given[3]))
+    choices = ("--optimizer", "SGD", "--lr", "0.5", "--momentum", "0.8", "--weight-decay", "0.01")
+    choices += ("--schedule", "warmup:0.1,cosine", "--label-smoothing", "0.2", "--clip-norm", "3")
+    choices += ("--augment", "crop:1,flip", "--ema", "0.9", "--seed", "7", "--validation", "0.2")
+    pellucid(*short(*choices))
+    (state,) = seen
+    assert state.optimizer.describe() == {
+        "type": "SGD",
+        "lr": 0.5,
+        "momentum": 0.8,
+        "weight_decay": 0.01,
+        "clip_norm": 3.0,
+        "decay_kinds": ("weight",),
+    }
+    assert state.schedule.describe()["then"] == {"type": "Cosine"}
+    assert state.loss.describe() == {"type": "CrossEntropy", "label_smoothing": 0.2}
+    assert state.augment is not None
+    assert len(state.augment.describe()["parts"]) == 2
+    assert state.averages is not None
+    assert (state.averages.decay, state.seed, state.batch_size, state.epochs) == (0.9, 7, 8, 3)
+
+
+def test_the_weights_that_did_best_in_validation_are_kept(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pellucid.training.loop.better", lambda epoch, than: epoch.epoch == 2)
+    _, out, _ = pellucid(*short("--out", "run"))
+    assert "The weights of epoch 2 are kept" in out
+    parts = Parts.load(Config.load(Path("run")))
+    assert parts.validation is not None
+    kept = evaluate(load("run/model.safetensors"), parts.validation).loss
+    with Path("run/history.csv").open() as file:
+        losses = [float(row["validation_loss"]) for row in csv.DictReader(file)]
+    assert [kept == pytest.approx(loss, rel=1e-4) for loss in losses] == [False, True, False]
+
+
+def test_patience_ends_a_run_early(pellucid: Command) -> None:
+    options = ("--model", "mlp", "--epochs", "50", "--lr", "1e-20", "--patience", "2")
+    status, out, _ = pellucid(*short(*options))
+    assert status == 0
+    assert " 3/50 " in out
+    assert " 4/50 " not in out
+
+
+def test_without_a_test_part_the_validation_part_judges(pellucid: Command) -> None:
+    np.savez("one.npz", images=small_run.DATA.images, labels=small_run.DATA.labels)
+    _, out, _ = pellucid("train", "one.npz", *short()[2:])
+    assert "Validation (there is no test part) accuracy" in out
+    status, out, _ = pellucid("train", "one.npz", *short("--validation", "0")[2:])
+    assert status == 0
+    assert "accuracy 0" not in out
+
+
+def test_a_table_is_data(pellucid: Command) -> None:
+    rows = [
+        [name, *pixels.ravel()]
+        for name, pixels in zip(
+            np.array(small_run.DATA.classes)[small_run.DATA.labels],
+            small_run.DATA.images,
+            strict=True,
+        )
+    ]
+    rows[7][3] = ""
+    with Path("table.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    options = short("--epochs", "1")[2:]
+    status, _, err = pellucid("train", "table.csv", *options)
+    assert status == 2
+    assert "row 8" in err
+    assert "--skip-bad" in err
+    assert not Path("runs").exists()
+    status, out, err = pellucid("train", "table.csv", "--skip-bad", *options)
+    assert status == 0
+    assert "row 8" in err
+    assert "53 training, 6 validation" in out
+
+
+def test_a_folder_of_large_photos_is_brought_to_a_modest_size(pellucid: Command) -> None:
+    source = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        Path("photos", name).mkdir(parents=True)
+        for i in range(6):
+            pixels = source.integers(0, 256, (150, 160, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(Path("photos", name, f"{i}.png"))
+    options = ("--model", "mlp", "--epochs", "1", "--batch-size", "4", "--no-report")
+    _, out, err = pellucid("train", "photos", *options)
+    assert "photos, 3×64×64: " in out
+    assert "--size" in err
+    _, out, err = pellucid("train", "photos", *options, "--size", "8x9", "--channels", "1")
+    assert "photos, 1×8×9: " in out
+    assert not err
+
+
+def test_parts_of_a_run_never_meet(pellucid: Command, run: Path) -> None:
+    del pellucid
+    parts = Parts.load(Config.load(run))
+    assert parts.validation is not None
+    assert len(parts.train) + len(parts.validation) == len(small_run.DATA)
+    train, validation = (
+        {image.tobytes() for image in p.images} for p in (parts.train, parts.validation)
+    )
+    assert not train & validation
