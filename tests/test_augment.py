@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import ndimage
 
+from augmented import CLASSES, batch, source
 from pellucid.data import augment
 from pellucid.data.augment import (
     Affine,
@@ -23,11 +23,9 @@ from pellucid.data.augment import (
     RandomCrop,
     RandomFlip,
 )
-from pellucid.data.augment.affine import forward_matrices, transform
 from pellucid.data.augment.base import registry
 from pellucid.data.augment.place import crop
 from pellucid.errors import DataError, FileError, ShapeError
-from pellucid.types import Array, Generator
 
 EXAMPLES: dict[str, Augmentation] = {
     "crop": RandomCrop(3),
@@ -42,18 +40,6 @@ EXAMPLES: dict[str, Augmentation] = {
     "several": Compose((RandomCrop(2), RandomFlip(), CutMix(), Mixup())),
 }
 every = pytest.mark.parametrize("augmentation", EXAMPLES.values(), ids=EXAMPLES)
-CLASSES = 5
-
-
-def source(seed: int = 0) -> Generator:
-    return np.random.Generator(np.random.Philox(seed))
-
-
-def batch(dtype: Any = np.uint8, shape: tuple[int, ...] = (40, 3, 9, 7)) -> tuple[Array, Array]:
-    generator = source(99)
-    images = generator.integers(0, 256, shape, np.uint8)
-    images = images if dtype == np.uint8 else (images / 255 - 0.5).astype(dtype)
-    return images, generator.integers(0, CLASSES, len(images))
 
 
 def test_every_augmentation_is_tested_here() -> None:
@@ -209,109 +195,6 @@ def test_cutout_covers_one_square_whose_centre_is_inside() -> None:
         assert 2 <= width <= 4
         areas.add((height, width))
     assert len(areas) == 9
-
-
-# Affine
-
-
-def turned(image: Array, degrees: float) -> Array:
-    matrix = forward_matrices(np.radians([degrees]), np.ones(1), np.zeros(1))
-    return transform(image[None, None], matrix, np.zeros((1, 2)))[0, 0]
-
-
-@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-@pytest.mark.parametrize("side", [5, 6])
-def test_quarter_turns_are_exact(quarters: int, side: int) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (side, side), np.uint8)
-    assert (turned(image, 90 * quarters) == np.rot90(image, quarters)).all()
-    exact = image.astype(np.float64)
-    np.testing.assert_allclose(turned(exact, 90 * quarters), np.rot90(exact, quarters), atol=1e-10)
-
-
-angles = st.floats(-3.2, 3.2)
-
-
-@given(
-    angle=angles,
-    scale=st.floats(0.3, 2),
-    shear=st.floats(-1, 1),
-    shift=st.tuples(st.floats(-5, 5), st.floats(-5, 5)),
-)
-def test_any_affine_map_is_what_scipy_makes_of_it(
-    angle: float, scale: float, shear: float, shift: tuple[float, float]
-) -> None:
-    image = np.random.default_rng(1).random((6, 9))
-    matrices = forward_matrices(np.array([angle]), np.array([scale]), np.array([shear]))
-    inverse = np.linalg.inv(matrices[0])
-    middle = np.array([2.5, 4.0])
-    expected = ndimage.affine_transform(
-        image,
-        inverse,
-        offset=middle - inverse @ (middle + shift),
-        order=1,
-        mode="grid-constant",
-    )
-    y = transform(image[None, None], matrices, np.array([shift]))[0, 0]
-    np.testing.assert_allclose(y, expected, atol=1e-9)
-
-
-def test_each_image_of_a_batch_has_its_own_map() -> None:
-    images, _ = batch(np.float64)
-    generator = source()
-    matrices = forward_matrices(*(generator.uniform(0.5, 1, len(images)) for _ in range(3)))
-    shifts = generator.uniform(-2, 2, (len(images), 2))
-    together = transform(images, matrices, shifts)
-    for i in range(len(images)):
-        alone = transform(images[i : i + 1], matrices[i : i + 1], shifts[i : i + 1])
-        np.testing.assert_allclose(together[i], alone[0], atol=1e-12)
-
-
-def test_whole_shifts_move_pixels_down_and_to_the_right() -> None:
-    image = np.arange(1, 13, dtype=np.uint8).reshape(1, 1, 3, 4)
-    y = transform(image, np.eye(2)[None], np.array([[1.0, 2.0]]))[0, 0]
-    assert y.tolist() == [[0, 0, 0, 0], [0, 0, 1, 2], [0, 0, 5, 6]]
-
-
-def test_bytes_between_pixels_are_rounded_to_the_nearest() -> None:
-    image = np.array([0, 7], np.uint8).reshape(1, 1, 1, 2)
-    y = transform(image, np.eye(2)[None], np.array([[0.0, -0.25]]))
-    assert y.ravel().tolist() == [2, 5]  # 1.75 and 5.25
-
-
-def test_a_shear_moves_rows_sideways() -> None:
-    image = np.zeros((1, 1, 5, 5), np.uint8)
-    image[0, 0, :, 2] = 1
-    matrices = forward_matrices(np.zeros(1), np.ones(1), np.array([np.pi / 4]))
-    assert (transform(image, matrices, np.zeros((1, 2)))[0, 0] == np.eye(5)).all()
-
-
-def test_an_affine_without_amounts_changes_nothing() -> None:
-    images, targets = batch()
-    assert (Affine()(images, targets, source(), CLASSES)[0] == images).all()
-
-
-def test_affine_amounts_are_the_largest_that_occur(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: dict[str, Array] = {}
-
-    def watch(images: Array, matrices: Array, shifts: Array) -> Array:
-        seen.update(matrices=matrices, shifts=shifts)
-        return images
-
-    monkeypatch.setattr("pellucid.data.augment.affine.transform", watch)
-    images = np.zeros((2000, 1, 10, 20), np.uint8)
-    Affine(degrees=30, scale=0.2, translate=0.1)(images, np.zeros(2000, int), source(), 1)
-    matrices = seen["matrices"]
-    scale = np.sqrt(np.linalg.det(matrices))
-    degrees = np.degrees(np.arctan2(matrices[:, 1, 0], matrices[:, 0, 0]))
-    for values, low, high in (
-        (scale, 0.8, 1.2),
-        (degrees, -30, 30),
-        (seen["shifts"][:, 0], -1, 1),
-        (seen["shifts"][:, 1], -2, 2),
-    ):
-        width = high - low
-        assert low <= values.min() < low + 0.01 * width
-        assert high - 0.01 * width < values.max() <= high
 
 
 # Brightness and contrast
