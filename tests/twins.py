@@ -39,3 +39,20 @@ def assert_twins_agree(ours, theirs, x, *, training=True, rtol=1e-12, atol=1e-12
     assert list(state) == list(theirs.state_dict())
     for name, value in theirs.state_dict().items():
         same(name, state[name], value)
+
+
+def several(x):
+    return x if isinstance(x, tuple) else (x,)
+
+
+def outputs_and_gradients(model, inputs, training):
+    """Return our outputs, and the gradients for the inputs and for every parameter."""
+    x = inputs if len(inputs) > 1 else inputs[0]
+    step = nn.Training() if training else None
+    y, cache = model.forward(x, step)
+    dy = tuple(np.cos(np.arange(part.size)).reshape(part.shape) for part in several(y))
+    dx = model.backward(dy if isinstance(y, tuple) else dy[0], cache)
+    if step is not None:
+        step.commit()
+    gradients = {name: item.grad for name, item in model.named_parameters().items()}
+    return several(y), dy, several(dx), gradients

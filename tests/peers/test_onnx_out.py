@@ -19,6 +19,7 @@ from pellucid.errors import FileError, MissingExtraError, PellucidError, ShapeEr
 from pellucid.interchange.onnx import save
 from pellucid.interchange.onnx.writer import WRITERS
 from pellucid.layers.base import registry
+from unwritten import unwritten_model
 
 WITHOUT_ONNX: dict[str, str] = {}
 """Layers that cannot be written, each with the reason."""
@@ -241,26 +242,9 @@ def test_options_that_the_table_does_not_have(make, shape, path) -> None:
 # Errors
 
 
-class _Unwritten(nn.Layer):
-    """A layer of a user's own, which no table knows."""
-
-    def forward(self, x, training=None):
-        return x, None
-
-    def backward(self, dy, cache, *, input_gradient=True):
-        return dy
-
-    def output_shape(self, input_shape):
-        return input_shape
-
-    def describe(self):
-        return {"type": "_Unwritten"}
-
-
 def test_all_layers_without_an_onnx_form_are_named_at_once(path) -> None:
-    model = nn.Sequential(a=_Unwritten(), b=nn.ReLU(), c=nn.Sequential(_Unwritten()))
     with pytest.raises(PellucidError, match=r"a \(_Unwritten\), c\.0 \(_Unwritten\)"):
-        save(model, path, (3,))
+        save(unwritten_model(), path, (3,))
     assert not path.exists()
 
 
