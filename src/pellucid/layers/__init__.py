@@ -30,8 +30,6 @@ from pellucid.layers.elementwise import (
     Exp,
     HardSigmoid,
     Power,
-    Scale,
-    Shift,
     Softsign,
     ThresholdedReLU,
 )
@@ -62,6 +60,7 @@ from pellucid.layers.rearrange import Expand, Pad, Permute, Reshape, Slice, Take
 from pellucid.layers.reduce import ReduceMax, ReduceMean, ReduceSum
 from pellucid.layers.residual import Residual
 from pellucid.layers.resize import Resize
+from pellucid.layers.scale import Scale, Shift
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.shape import Flatten, Identity
 from pellucid.layers.upsample import Upsample
