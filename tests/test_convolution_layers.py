@@ -27,6 +27,20 @@ def conv2d(*arguments, **options):
     return nn.Conv2d(*arguments, **options).astype("float64")
 
 
+def check_both_gradients(x, weight, options):
+    """Convolution is linear in its input and in its weights, and each gradient is its adjoint."""
+    check_adjoint(
+        lambda x: ops.conv2d(x, weight, **options),
+        lambda dy: ops.conv2d_input_gradient(dy, weight, x.shape, **options),
+        x,
+    )
+    check_adjoint(
+        lambda weight: ops.conv2d(x, weight, **options),
+        lambda dy: ops.conv2d_weight_gradient(dy, x, weight.shape, **options),
+        weight,
+    )
+
+
 # What goes wrong elsewhere
 
 
@@ -100,16 +114,7 @@ def test_a_flipped_kernel_gives_what_mathematics_calls_convolution(algorithm):
     options = {"flip_kernel": True, "algorithm": algorithm}
     y = ops.conv2d(x, weight, **options)
     np.testing.assert_allclose(y[0, 0], convolve2d(x[0, 0], weight[0, 0], "valid"), atol=1e-12)
-    check_adjoint(
-        lambda x: ops.conv2d(x, weight, **options),
-        lambda dy: ops.conv2d_input_gradient(dy, weight, x.shape, **options),
-        x,
-    )
-    check_adjoint(
-        lambda weight: ops.conv2d(x, weight, **options),
-        lambda dy: ops.conv2d_weight_gradient(dy, x, weight.shape, **options),
-        weight,
-    )
+    check_both_gradients(x, weight, options)
 
 
 @pytest.mark.parametrize(
@@ -122,16 +127,7 @@ def test_other_padding_is_padding_first(ours, numpys):
     options = {"padding": sides, "padding_mode": ours, "stride": (1, 2)}
     y = ops.conv2d(x, weight, **options)
     np.testing.assert_allclose(y, ops.conv2d(padded, weight, stride=(1, 2)), atol=1e-12)
-    check_adjoint(
-        lambda x: ops.conv2d(x, weight, **options),
-        lambda dy: ops.conv2d_input_gradient(dy, weight, x.shape, **options),
-        x,
-    )
-    check_adjoint(
-        lambda weight: ops.conv2d(x, weight, **options),
-        lambda dy: ops.conv2d_weight_gradient(dy, x, weight.shape, **options),
-        weight,
-    )
+    check_both_gradients(x, weight, options)
 
 
 def test_same_keeps_the_size_and_valid_takes_no_padding():
