@@ -74,11 +74,8 @@ def _adaptive_avg_pool2d(
 ) -> str:
     """Write ``V X Uᵀ``, where each row of V and U averages one cell; simpler where it can be."""
     (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
-    if (OH, OW) == (1, 1):
-        return graph.node("GlobalAveragePool", path, [x.name])
     if H % OH == 0 and W % OW == 0:
-        cell = [H // OH, W // OW]
-        return graph.node("AveragePool", path, [x.name], kernel_shape=cell, strides=cell)
+        return _equal_cells(graph, path, "AveragePool", x, (OH, OW))
     V = graph.constant(path, "rows", _averaging(H, OH))
     U = graph.constant(path, "columns", _averaging(W, OW).T)
     rows = graph.node("MatMul", path, [V, x.name], "mean_of_rows")
@@ -94,13 +91,17 @@ def _averaging(size: int, cells: int) -> Array:
 def _adaptive_max_pool2d(graph: Graph, path: str, layer: AdaptiveMaxPool2d, x: Value) -> str:
     """Write the maxima of the cells: first over the rows of each, then over the columns."""
     (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
-    if (OH, OW) == (1, 1):
-        return graph.node("GlobalMaxPool", path, [x.name])
     if H % OH == 0 and W % OW == 0:
-        cell = [H // OH, W // OW]
-        return graph.node("MaxPool", path, [x.name], kernel_shape=cell, strides=cell)
+        return _equal_cells(graph, path, "MaxPool", x, (OH, OW))
     rows = _maxima(graph, path, x.name, 2, H, OH, "max_of_rows")
     return _maxima(graph, path, rows, 3, W, OW, "")
+
+
+def _equal_cells(graph: Graph, path: str, kind: str, x: Value, cells: tuple[int, int]) -> str:
+    if cells == (1, 1):
+        return graph.node(f"Global{kind}", path, [x.name])
+    cell = [size // count for size, count in zip(x.shape[2:], cells, strict=True)]
+    return graph.node(kind, path, [x.name], kernel_shape=cell, strides=cell)
 
 
 def _maxima(graph: Graph, path: str, x: str, axis: int, size: int, cells: int, part: str) -> str:
