@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pellucid import compiled, engine, losses, models, optim, reference, training
 from pellucid import layers as nn
 from pellucid.compiled import layout
-from pellucid.compiled.conv import winograd
+from pellucid.compiled.conv import winograd, winograd_gradient
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.workspace import Workspace, empty
@@ -88,7 +88,7 @@ def test_winograd_fits_any_size_and_padding(size, padding, images):
         expected, weight.astype(float), x.shape, window, 1, "im2col"
     )
     np.testing.assert_allclose(dx, expected, rtol=0, atol=2e-4)
-    dw = winograd.weight_gradient(y, x, weight.shape, window)
+    dw = winograd_gradient.weight_gradient(y, x, weight.shape, window)
     expected = reference.conv2d_weight_gradient(
         y.astype(float), x.astype(float), weight.shape, window, 1, "im2col"
     )

@@ -118,3 +118,27 @@ def lane_sums(builder: Any, vectors: list[Any]) -> Any:
             builder.fadd(*(builder.shuffle_vector(a, b, half) for half in halves)) for a, b in pairs
         ]
     return vectors[0]
+
+
+def turned(builder: Any, rows: list[Any]) -> list[Any]:
+    """Return the registers of the transposed square: pairs change quarters, eighths, and so on."""
+    kind, width = ir.VectorType(I32, LANES), 1
+    while width < LANES:
+        # of a pair a, b, one gets the even runs of `width` places of both, one the odd runs
+        even = [i if not i & width else LANES + i - width for i in range(LANES)]
+        odd = [i + width if not i & width else LANES + i for i in range(LANES)]
+        for i in (i for i in range(LANES) if not i & width):
+            a, b = rows[i], rows[i + width]
+            rows[i], rows[i + width] = (
+                builder.shuffle_vector(a, b, ir.Constant(kind, places)) for places in (even, odd)
+            )
+        width *= 2
+    return rows
+
+
+def gathered(builder: Any, registers: list[Any]) -> Any:
+    """Return the registers as the value of a tile."""
+    acc = ir.Constant(ir.ArrayType(VECTOR, len(registers)), ir.Undefined)
+    for k, register in enumerate(registers):
+        acc = builder.insert_value(acc, register, k)
+    return acc

@@ -28,12 +28,14 @@ from pellucid.compiled.instructions import (
     by_register,
     call,
     fma_into,
+    gathered,
     lane_sums,
     load,
     pointer,
     row_at,
     splat,
     store,
+    turned,
 )
 
 __all__ = ["LANES", "REGISTERS"]  # and every function below
@@ -270,6 +272,34 @@ def load_run(typing: Any, x: Any, xi: Any, vectors: Any, lanes: Any) -> Any:
         return acc
 
     return tile(x, xi, vectors, lanes), code
+
+
+@intrinsic(prefer_literal=True)
+def load_square(typing: Any, x: Any, xi: Any, step: Any, rows: Any) -> Any:
+    """``tile[r] = x[xi + r·step …]``: `LANES` rows of a register each, zero from row `rows` on."""
+    tile = TileType(LANES, 1)
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        start = pointer(context, builder, x, args[0], args[1])
+        acc = ir.Constant(ir.ArrayType(VECTOR, LANES), ir.Undefined)
+        for r in range(LANES):
+            alive = builder.icmp_signed(">", args[3], ir.Constant(args[3].type, r))
+            run = load(builder, row_at(builder, start, args[2], r), 0, splat(builder, alive))
+            acc = builder.insert_value(acc, run, r)
+        return acc
+
+    return tile(x, xi, step, rows), code
+
+
+@intrinsic
+def turn(typing: Any, tile: Any) -> Any:
+    """``turn(tile)[r, lane] = tile[lane, r]``, for a tile of `LANES` registers."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        registers = [builder.extract_value(args[0], k) for k in range(LANES)]
+        return gathered(builder, turned(builder, registers))
+
+    return tile(tile), code
 
 
 @intrinsic

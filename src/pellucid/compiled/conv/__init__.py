@@ -12,7 +12,7 @@ The reference engine's algorithms can be asked for by name and are that engine's
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.conv import depthwise, direct, tuning, winograd
+from pellucid.compiled.conv import depthwise, direct, tuning, winograd, winograd_gradient
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
 from pellucid.errors import PellucidError
@@ -60,7 +60,7 @@ def conv2d_weight_gradient(
         case "depthwise":
             return depthwise.weight_gradient(dy, x, weight_shape, window)
         case "winograd4":
-            return winograd.weight_gradient(dy, x, weight_shape, window)
+            return winograd_gradient.weight_gradient(dy, x, weight_shape, window)
         case name:
             return reference.conv2d_weight_gradient(dy, x, weight_shape, window, groups, name)
 

@@ -21,40 +21,86 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 import numpy as np
 
 from pellucid.compiled.jit import jit_inline
-from pellucid.compiled.linear import product
 from pellucid.compiled.tile import (
     LANES,
     add,
     fma,
     live_lanes,
     load_run,
+    load_square,
+    store_tile,
+    turn,
     write_tile,
     zero_tile,
 )
-from pellucid.types import Array
 
-VECTORS = 4
+VECTORS = 2
 WIDTH = VECTORS * LANES
 
-_G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-_GG = np.kron(_G, _G).astype(np.float32)
-
+_QUARTER, _SIXTH, _TWELFTH, _TWENTYFOURTH = (np.float32(1 / n) for n in (4, 6, 12, 24))
 _TWO, _FOUR, _FIVE, _EIGHT = np.float32(2), np.float32(4), np.float32(5), np.float32(8)
-_MINUS = np.float32(-1)
+_MINUS, _ZERO = np.float32(-1), np.float32(0)
 
 
-def transform_weights(weight: Array) -> Array:
-    """Return ``G w Gᵀ`` of each kernel, (F, C, 3, 3) -> (36, F, C)."""
-    F, C = weight.shape[:2]
-    by_tap = np.ascontiguousarray(weight.reshape(F * C, 9).T)
-    return product(_GG, by_tap).reshape(36, F, C)  # (36, 9) × (9, F·C) -> (36, F·C)
+@jit_inline
+def transform_weights(w, u, size):
+    """``u[k] = (G w Gᵀ)[k]`` for `size` kernels that lie side by side: w (9, size), u (36, size)."""
+    one = live_lanes(LANES, 1)
+    for n in range(0, size, LANES):
+        for j in range(3):
+            w0 = load_run(w, j * size + n, 1, one)
+            w1, w2 = (
+                load_run(w, (3 + j) * size + n, 1, one),
+                load_run(w, (6 + j) * size + n, 1, one),
+            )
+            _write_six(_g(w0, w1, w2), u, j * size + n, 6 * size)
+        for i in range(6):
+            k = i * 6 * size + n
+            w0, w1 = load_run(u, k, 1, one), load_run(u, k + size, 1, one)
+            w2 = load_run(u, k + 2 * size, 1, one)
+            _write_six(_g(w0, w1, w2), u, k, size)
 
 
-def transform_weights_back(du: Array) -> Array:
-    """Return ``Gᵀ u G`` of each place, (36, F, C) -> (F, C, 3, 3): the adjoint."""
-    _, F, C = du.shape
-    dw = product(_GG.T, du.reshape(36, F * C))  # (9, 36) × (36, F·C) -> (9, F·C)
-    return np.ascontiguousarray(dw.T).reshape(F, C, 3, 3)
+@jit_inline
+def transform_weights_back(u, w):
+    """``w[k] = (Gᵀ u G)[k]``, the adjoint, for one register of kernels: u (36, lanes), w (9, …)."""
+    for j in range(6):
+        w0, w1, w2 = _g_back(*_read_registers(u, j * LANES, 6 * LANES))
+        write_tile(w0, u, j * LANES)
+        write_tile(w1, u, (6 + j) * LANES)
+        write_tile(w2, u, (12 + j) * LANES)
+    for i in range(3):
+        w0, w1, w2 = _g_back(*_read_registers(u, i * 6 * LANES, LANES))
+        write_tile(w0, w, i * 3 * LANES)
+        write_tile(w1, w, (i * 3 + 1) * LANES)
+        write_tile(w2, w, (i * 3 + 2) * LANES)
+
+
+@jit_inline
+def _g(w0, w1, w2):
+    """G w."""
+    ends, far = add(w0, w2), fma(w2, _FOUR, w0)
+    outer, wide = fma(ends, -_SIXTH, _ZERO), fma(far, _TWENTYFOURTH, _ZERO)
+    return (
+        fma(w0, _QUARTER, _ZERO),
+        fma(w1, -_SIXTH, outer),
+        fma(w1, _SIXTH, outer),
+        fma(w1, _TWELFTH, wide),
+        fma(w1, -_TWELFTH, wide),
+        w2,
+    )
+
+
+@jit_inline
+def _g_back(u0, u1, u2, u3, u4, u5):
+    """Gᵀ u."""
+    near, far = add(u1, u2), add(u3, u4)
+    off1, off2 = fma(u1, _MINUS, u2), fma(u4, _MINUS, u3)
+    return (
+        fma(u0, _QUARTER, fma(near, -_SIXTH, fma(far, _TWENTYFOURTH, _ZERO))),
+        fma(off1, _SIXTH, fma(off2, _TWELFTH, _ZERO)),
+        fma(near, -_SIXTH, fma(far, _SIXTH, u5)),
+    )
 
 
 @jit_inline
@@ -101,15 +147,15 @@ def _a(y0, y1, y2, y3):
 
 
 @jit_inline
-def transform_patch(xs, H, W, C, N, ih, iw, n, lanes, v, start, run):
-    """``v[start + (k·C + c)·run …] = (Bᵀ d B)[k]`` for the patch d that begins at (ih, iw)."""
-    row, place = W * C * N, C * run
+def transform_columns(xs, H, W, C, N, ih, iw, n, lanes, first, count, v):
+    """``v[i, j, c] = (Bᵀ d)[i, j]`` for channels from `first` of the patch d at (ih, iw)."""
+    row, place = W * C * N, count * WIDTH
     for j in range(6):
-        for c in range(C):
+        for c in range(count):
             d0, d1, d2 = zero_tile(1, VECTORS), zero_tile(1, VECTORS), zero_tile(1, VECTORS)
             d3, d4, d5 = zero_tile(1, VECTORS), zero_tile(1, VECTORS), zero_tile(1, VECTORS)
             if iw + j >= 0 and iw + j < W:
-                i = ((ih * W + iw + j) * C + c) * N + n
+                i = ((ih * W + iw + j) * C + first + c) * N + n
                 if ih >= 0 and ih < H:
                     d0 = load_run(xs, i, VECTORS, lanes)
                 if ih >= -1 and ih + 1 < H:
@@ -122,18 +168,37 @@ def transform_patch(xs, H, W, C, N, ih, iw, n, lanes, v, start, run):
                     d4 = load_run(xs, i + 4 * row, VECTORS, lanes)
                 if ih + 5 < H:
                     d5 = load_run(xs, i + 5 * row, VECTORS, lanes)
-            _write_six(_b(d0, d1, d2, d3, d4, d5), v, start + (j * C + c) * run, 6 * place)
-    every = live_lanes(WIDTH, VECTORS)
+            _write_six(_b(d0, d1, d2, d3, d4, d5), v, j * place + c * WIDTH, 6 * place)
+
+
+@jit_inline
+def transform_rows(v, C):
+    """``v[i, j, c] = (v B)[i, j]`` in place: with `transform_columns`, ``Bᵀ d B``."""
+    every, place = live_lanes(WIDTH, VECTORS), C * WIDTH
     for i in range(6):
         for c in range(C):
-            k = start + (i * 6 * C + c) * run
+            k = i * 6 * place + c * WIDTH
             _write_six(_b(*_read_six(v, k, place, every)), v, k, place)
 
 
 @jit_inline
-def transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d, start, run):
-    """``d[start + (k·F + f)·run …] = (A y Aᵀ)[k]`` for the 4×4 outputs y that begin at (oh, ow)."""
-    row, place = OW * F * N, F * run
+def transform_rows_turned(t, first, count, square, v, across):
+    """``v[i, j, n, first + c] = (t B)[i, j, c, n]``: now the channels lie innermost."""
+    every, one, place = live_lanes(WIDTH, VECTORS), live_lanes(LANES, 1), count * WIDTH
+    for i in range(6):
+        for c in range(count):
+            six = _b(*_read_six(t, i * 6 * place + c * WIDTH, place, every))
+            _write_six(six, square, c * WIDTH, LANES * WIDTH)
+        for j in range(6):
+            for n in range(0, WIDTH, LANES):
+                block = turn(load_square(square, j * LANES * WIDTH + n, WIDTH, count))
+                store_tile(block, v, ((i * 6 + j) * WIDTH + n) * across + first, across, LANES, one)
+
+
+@jit_inline
+def transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d):
+    """``d[i, j, f] = (A y Aᵀ)[i, j]`` for the 4×4 outputs y that begin at (oh, ow)."""
+    row, place = OW * F * N, F * WIDTH
     for j in range(4):
         for f in range(F):
             y0, y1 = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
@@ -147,11 +212,11 @@ def transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d, start, run):
                     y2 = load_run(ys, i + 2 * row, VECTORS, lanes)
                 if oh + 3 < OH:
                     y3 = load_run(ys, i + 3 * row, VECTORS, lanes)
-            _write_six(_a(y0, y1, y2, y3), d, start + (j * F + f) * run, 6 * place)
+            _write_six(_a(y0, y1, y2, y3), d, j * place + f * WIDTH, 6 * place)
     every = live_lanes(WIDTH, VECTORS)
     for i in range(6):
         for f in range(F):
-            k = start + (i * 6 * F + f) * run
+            k = i * 6 * place + f * WIDTH
             y0 = load_run(d, k, VECTORS, every)
             y1 = load_run(d, k + place, VECTORS, every)
             y2 = load_run(d, k + 2 * place, VECTORS, every)
@@ -178,6 +243,19 @@ def transform_columns_back(m, rows, F):
             write_tile(s1, m, k + 6 * place)
             write_tile(s2, m, k + 12 * place)
             write_tile(s3, m, k + 18 * place)
+
+
+@jit_inline
+def _read_registers(v, k, step):
+    one = live_lanes(LANES, 1)
+    return (
+        load_run(v, k, 1, one),
+        load_run(v, k + step, 1, one),
+        load_run(v, k + 2 * step, 1, one),
+        load_run(v, k + 3 * step, 1, one),
+        load_run(v, k + 4 * step, 1, one),
+        load_run(v, k + 5 * step, 1, one),
+    )
 
 
 @jit_inline

@@ -25,21 +25,17 @@ from pellucid.compiled.conv.transforms import (
     VECTORS,
     WIDTH,
     transform_back,
+    transform_columns,
     transform_columns_back,
-    transform_outputs,
-    transform_patch,
+    transform_rows,
     transform_weights,
-    transform_weights_back,
 )
 from pellucid.compiled.jit import jit, jit_inline, jit_sized
 from pellucid.compiled.tile import (
-    LANES,
     REGISTERS,
     add_rows,
-    add_sums,
     live_lanes,
     multiply_add,
-    outer_add,
     relu_tile,
     store_tile,
     write_tile,
@@ -49,7 +45,7 @@ from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty
 
-_SCRATCH = 10 << 20  # bytes of transformed patches at a time in the weights' gradient
+_TOGETHER = 8  # channels whose kernels are transformed side by side
 
 
 def supports(window: Window, groups: int) -> bool:
@@ -89,9 +85,9 @@ class Packed(NamedTuple):
 def pack(weight: Array, bias: Array | None) -> Packed:
     """Return the transformed weights, those of a block of filters side by side."""
     F, C = weight.shape[:2]
-    rows = 6 if REGISTERS == 32 and (F > 24 or F % 6 in (0, 4, 5)) else 4
+    rows = 8 if REGISTERS == 32 else 4
     packed = empty((-(-F // rows) * 36 * C * rows,), np.float32)
-    _pack(packed.size, transform_weights(weight), rows, packed)
+    _pack(packed.size, weight, rows, packed)
     return Packed(packed, np.zeros(F, np.float32) if bias is None else bias, rows)
 
 
@@ -105,16 +101,23 @@ def run(x: Array, packed: Packed, y: Array, top: int, left: int, relu: bool = Fa
 
 
 @jit_sized
-def _pack(work, u, rows, packed):
-    """(36, F, C) -> (blocks, 36, C, rows): a block's filters lie side by side."""
-    _, F, C = u.shape
+def _pack(work, weight, rows, packed):
+    """(F, C, 3, 3) -> (blocks, 36, C, rows): a block's filters lie side by side."""
+    F, C = weight.shape[:2]
     for block in numba.prange(-(-F // rows)):
-        for k in range(36):
-            for r in range(rows):
-                to = (block * 36 + k) * C * rows + r
-                f = block * rows + r
-                for c in range(C):
-                    packed[to + c * rows] = u[k, f, c] if f < F else np.float32(0)
+        size = _TOGETHER * rows  # of some channels all filters of the block
+        taps, places = np.zeros(9 * size, np.float32), np.empty(36 * size, np.float32)
+        for first in range(0, C, _TOGETHER):
+            count = min(_TOGETHER, C - first)
+            for r in range(min(rows, F - block * rows)):
+                for c in range(count):
+                    for k in range(9):
+                        w = weight[block * rows + r, first + c, k // 3, k % 3]
+                        taps[k * size + c * rows + r] = w
+            transform_weights(taps, places, size)
+            for k in range(36):
+                to, start = ((block * 36 + k) * C + first) * rows, k * size
+                packed[to : to + count * rows] = places[start : start + count * rows]
 
 
 @cache
@@ -132,7 +135,8 @@ def _kernel(ROWS: int) -> Any:
             n, place = item % widths * WIDTH, item // widths
             oh, ow = place // across * 4, place % across * 4
             lanes = live_lanes(N - n, VECTORS)
-            transform_patch(xs, H, W, C, N, oh - top, ow - left, n, lanes, v, 0, WIDTH)
+            transform_columns(xs, H, W, C, N, oh - top, ow - left, n, lanes, 0, C, v)
+            transform_rows(v, C)
             # (F, C) × (C, N) -> (F, N), for each of the 36 places
             for k in range(36):
                 for block in range(blocks):
@@ -165,77 +169,3 @@ def _store(run, bias, f, relu, ys, yi, lanes):
     if relu:
         run = relu_tile(run)
     store_tile(run, ys, yi, 0, 1, lanes)
-
-
-def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:
-    """Return dw of `weight_shape` (F, C, 3, 3), summed over the batch."""
-    F, C = weight_shape[:2]
-    OH, OW = window.output_size
-    (top, _), (left, _) = window.padding
-    inner, outer = layout.memory(x), layout.memory(dy)
-    patches = -(-OH // 4) * -(-OW // 4) * -(-len(x) // WIDTH)
-    together = min(patches, max(4, _SCRATCH // (36 * (C + F) * WIDTH * 4)))
-    # rows that lie a power of two apart would push each other out of the cache
-    run = together * WIDTH + LANES
-    v, d = (empty((36, c, run), np.float32) for c in (C, F))
-    rows, most = min(F, 6 if REGISTERS == 32 else 3), 4 if REGISTERS == 32 else 2
-    columns = next(n for n in range(most, 0, -1) if C % n == 0)
-    sums = empty((36, C // columns, -(-F // rows), rows, columns), np.float32)
-    sums[...] = 0
-    multiply = _product_kernel(rows, columns)
-    for first in range(0, patches, together):
-        count = min(together, patches - first)
-        _transform_pieces(inner, outer, top, left, first, count, v, d)
-        multiply(d, v, count * WIDTH, sums.reshape(-1))
-    du = empty((36, F, C), np.float32)
-    _put_together(sums, du)
-    return transform_weights_back(du)
-
-
-@jit
-def _transform_pieces(x, dy, top, left, first, count, v, d):
-    """Transform patches and outputs number `first` to before ``first + count``."""
-    H, W, C, N = x.shape
-    OH, OW, F, _ = dy.shape
-    across, widths, run = -(-OW // 4), -(-N // WIDTH), v.shape[2]
-    xs, ys, vs, ds = x.reshape(-1), dy.reshape(-1), v.reshape(-1), d.reshape(-1)
-    for t in numba.prange(count):
-        item = first + t
-        n, place = item % widths * WIDTH, item // widths
-        oh, ow = place // across * 4, place % across * 4
-        lanes = live_lanes(N - n, VECTORS)
-        transform_patch(xs, H, W, C, N, oh - top, ow - left, n, lanes, vs, t * WIDTH, run)
-        transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, ds, t * WIDTH, run)
-
-
-@jit
-def _put_together(tiles, du):
-    """Write tiles (36, c_blocks, f_blocks, ROWS, COLUMNS) as du (36, F, C)."""
-    _, c_blocks, f_blocks, ROWS, COLUMNS = tiles.shape
-    F = du.shape[1]
-    for k in numba.prange(36):
-        for c in range(c_blocks):
-            for b in range(f_blocks):
-                f = min(b * ROWS, F - ROWS)
-                du[k, f : f + ROWS, c * COLUMNS : (c + 1) * COLUMNS] = tiles[k, c, b]
-
-
-@cache
-def _product_kernel(ROWS: int, COLUMNS: int) -> Any:
-    @jit
-    def kernel(d, v, length, sums):
-        _, F, run = d.shape
-        C = v.shape[1]
-        f_blocks, c_blocks = -(-F // ROWS), C // COLUMNS
-        ds, vs = d.reshape(-1), v.reshape(-1)
-        for item in numba.prange(36 * f_blocks):
-            k, f = item // f_blocks, min(item % f_blocks * ROWS, F - ROWS)
-            for c_block in range(c_blocks):
-                tile = zero_tile(ROWS, COLUMNS)
-                di, vi = (k * F + f) * run, (k * C + c_block * COLUMNS) * run
-                for i in range(0, length, LANES):
-                    tile = outer_add(tile, ds, di + i, run, vs, vi + i, run)
-                at = (k * c_blocks + c_block) * f_blocks + item % f_blocks
-                add_sums(tile, sums, at * ROWS * COLUMNS)
-
-    return kernel

@@ -1,0 +1,152 @@
+"""The gradient of a convolution for its weights, by the adjoint of Winograd's transforms. ::
+
+    du[k] = Σ v[k]ᵀ·d[k]      v = Bᵀ x B of a patch, d = A dy Aᵀ of its 4×4 outputs, at 36 places k
+    dw = Gᵀ du G
+
+A product's sum runs over the images and over the patches of the picture. What one patch and some
+dozens of images need stays in the second cache, and its share is added to sums that stay there
+too. So that no sum has to be taken over the lanes of a register, the channels are brought innermost
+first: the tile then holds filters × channels, as in every other product.
+"""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+
+from pellucid.compiled import layout
+from pellucid.compiled.conv.transforms import (
+    VECTORS,
+    WIDTH,
+    transform_columns,
+    transform_outputs,
+    transform_rows_turned,
+    transform_weights_back,
+)
+from pellucid.compiled.jit import jit
+from pellucid.compiled.tile import (
+    LANES,
+    REGISTERS,
+    add,
+    live_lanes,
+    multiply_add_apart,
+    read_tile,
+    write_tile,
+    zero_tile,
+)
+from pellucid.geometry import Window
+from pellucid.types import Array, Shape
+from pellucid.workspace import empty
+
+_ROWS = {1: 16, 2: 8, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 4, 3: 3, 4: 2}
+"""How many filters fill the registers beside so many registers of channels."""
+
+_SUMS = 2 << 20  # bytes of sums that all shares of the work together should not exceed
+
+
+def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:
+    """Return dw of `weight_shape` (F, C, 3, 3), summed over the batch."""
+    F, C = weight_shape[:2]
+    OH, OW = window.output_size
+    (top, _), (left, _) = window.padding
+    across = -(-C // LANES)
+    columns = next(n for n in (4, 3, 2, 1) if across % n == 0)
+    rows = _rows(F, _ROWS[columns])
+    # the shares are the same for any number of threads, and so is what rounding leaves
+    patches = -(-OH // 4) * -(-OW // 4) * -(-len(x) // WIDTH)
+    shares = min(patches, max(4, min(16, _SUMS // (36 * F * across * LANES * 4))))
+    sums = empty((shares, 36, -(-F // rows), across // columns, rows, columns * LANES), np.float32)
+    _kernel(rows, columns)(
+        layout.memory(x), layout.memory(dy), top, left, patches, sums, *_room(C, F)
+    )
+    dw = np.empty(weight_shape, np.float32)
+    _put_together(sums, dw)
+    return dw
+
+
+def _rows(filters: int, most: int) -> int:
+    """Return how many filters a tile has: as many as fit, without an unfilled last one if it can."""
+    fitting = (r for r in range(min(most, filters), most // 2, -1) if filters % r == 0)
+    return next(fitting, min(most, filters))
+
+
+def _room(C: int, F: int) -> tuple[Array, ...]:
+    """Return for each thread room for a patch of some channels, of all, and for its outputs."""
+    threads = numba.get_num_threads()
+    sizes = (
+        36 * LANES * WIDTH,
+        6 * LANES * WIDTH,
+        36 * WIDTH * -(-C // LANES) * LANES,
+        36 * F * WIDTH,
+    )
+    return tuple(empty((threads, size), np.float32) for size in sizes)
+
+
+@cache
+def _kernel(ROWS: int, COLUMNS: int) -> Any:
+    SIZE = ROWS * COLUMNS * LANES
+
+    @jit
+    def kernel(x, dy, top, left, patches, sums, columns_done, squares, turned, outputs):
+        H, W, C, N = x.shape
+        OH, OW, F, _ = dy.shape
+        shares, _, f_blocks, c_blocks = sums.shape[:4]
+        wide, widths, across = -(-OW // 4), -(-N // WIDTH), c_blocks * COLUMNS * LANES
+        xs, ys, totals = x.reshape(-1), dy.reshape(-1), sums.reshape(-1)
+        for share in numba.prange(shares):
+            thread = numba.get_thread_id()
+            t, square, v, d = columns_done[thread], squares[thread], turned[thread], outputs[thread]
+            begin, end = patches * share // shares, patches * (share + 1) // shares
+            for item in range(begin, end):
+                n, place = item % widths * WIDTH, item // widths
+                oh, ow = place // wide * 4, place % wide * 4
+                lanes = live_lanes(N - n, VECTORS)
+                for c in range(0, C, LANES):
+                    count, ih, iw = min(LANES, C - c), oh - top, ow - left
+                    transform_columns(xs, H, W, C, N, ih, iw, n, lanes, c, count, t)
+                    transform_rows_turned(t, c, count, square, v, across)
+                transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d)
+                at = share * 36 * f_blocks * c_blocks * SIZE
+                # (F, N) × (N, C) -> (F, C), for each of the 36 places
+                for k in range(36):
+                    for block in range(f_blocks):
+                        f = min(block * ROWS, F - ROWS)
+                        for c_block in range(c_blocks):
+                            tile = zero_tile(ROWS, COLUMNS)
+                            if item > begin:
+                                tile = read_tile(ROWS, COLUMNS, totals, at)
+                            di = (k * F + f) * WIDTH
+                            vi = k * WIDTH * across + c_block * COLUMNS * LANES
+                            for _ in range(min(WIDTH, N - n)):
+                                tile = multiply_add_apart(tile, d, di, WIDTH, v, vi)
+                                di += 1
+                                vi += across
+                            write_tile(tile, totals, at)
+                            at += SIZE
+
+    return kernel
+
+
+@jit
+def _put_together(sums, dw):
+    """Add up the shares (shares, 36, f_blocks, c_blocks, ROWS, lanes), and transform them back."""
+    shares, _, f_blocks, c_blocks, ROWS, wide = sums.shape
+    F, C = dw.shape[:2]
+    totals, place = sums.reshape(-1), f_blocks * c_blocks * ROWS * wide
+    for f in numba.prange(F):
+        u, w = np.empty(36 * LANES, np.float32), np.empty(9 * LANES, np.float32)
+        # filter f is in a block that begins at a multiple of ROWS, or in the last, moved back
+        block = min(f // ROWS, f_blocks - 1)
+        r = f - min(block * ROWS, F - ROWS)
+        for c in range(0, C, LANES):
+            at = ((block * c_blocks + c // wide) * ROWS + r) * wide + c % wide
+            for k in range(36):
+                total = zero_tile(1, 1)
+                for share in range(shares):
+                    total = add(total, read_tile(1, 1, totals, (share * 36 + k) * place + at))
+                write_tile(total, u, k * LANES)
+            transform_weights_back(u, w)
+            for lane in range(min(LANES, C - c)):
+                for k in range(9):
+                    dw[f, c + lane, k // 3, k % 3] = w[k * LANES + lane]
