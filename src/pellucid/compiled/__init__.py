@@ -16,6 +16,7 @@ from pellucid.compiled import (
     conv,
     finish,
     inference,
+    join,
     layout,
     linear,
     normalization,
@@ -63,6 +64,7 @@ _COMPILED = {
 _FOR_ALL = {
     conv: ("conv2d_algorithm",),
     batch: ("make_batch",),
+    join: ("concatenate", "split", "total"),
     update: ("sgd", "adam"),
     finish: ("can_repeat", "repeat"),
     inference: ("prepare", "convolve", "transform", "max_pool_values"),

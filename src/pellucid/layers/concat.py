@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training, run_backward, run_forward
 from pellucid.layers.combinator import (
@@ -15,8 +16,9 @@ from pellucid.layers.combinator import (
     named,
     names_and_descriptions,
 )
-from pellucid.layers.merge import Cat, joined_shape
+from pellucid.layers.merge import Cat
 from pellucid.layers.wiring import Wire, Wiring
+from pellucid.ops.shape import joined_shape
 from pellucid.types import Array, Shape
 
 
@@ -51,18 +53,17 @@ class Concat(Combinator):
         outputs, caches = zip(
             *(run_forward(branch, x, training) for branch in self.branches.values()), strict=True
         )
-        joined_shape([y.shape for y in outputs], 1)
         ends = np.cumsum([y.shape[1] for y in outputs])
-        return np.concatenate(outputs, axis=1), (caches, ends)
+        return ops.concatenate(outputs, axis=1), (caches, ends)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
         caches, ends = cache
-        pieces = np.split(dy, ends[:-1], axis=1)
+        pieces = ops.split(dy, ends, axis=1)
         gradients = [
             run_backward(branch, piece, cache, input_gradient)
             for branch, piece, cache in zip(self.branches.values(), pieces, caches, strict=True)
         ]
-        return sum(gradients[1:], start=gradients[0]) if input_gradient else None
+        return ops.total(gradients) if input_gradient else None
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return joined_shape(

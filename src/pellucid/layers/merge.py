@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
+from pellucid.ops.shape import joined_shape
 from pellucid.types import Array, Shape
 
 
@@ -46,21 +48,10 @@ class Cat(Layer):
     inputs = None
 
     def forward(self, x: tuple[Array, ...], training: Training | None = None) -> tuple[Array, Any]:
-        self.output_shape(tuple(part.shape for part in x))
-        return np.concatenate(x, self.axis), np.cumsum([part.shape[self.axis] for part in x])
+        return ops.concatenate(x, self.axis), np.cumsum([part.shape[self.axis] for part in x])
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> tuple[Array, ...]:
-        return tuple(np.split(dy, cache[:-1], self.axis))
+        return tuple(ops.split(dy, cache, self.axis))
 
     def output_shape(self, input_shape: tuple[Shape, ...]) -> Shape:
         return joined_shape(list(input_shape), self.axis)
-
-
-def joined_shape(shapes: list[Shape], axis: int) -> Shape:
-    """Return the shape of arrays joined along `axis`: the others must agree."""
-    first = shapes[0]
-    if -len(first) <= axis < len(first):
-        axis %= len(first)
-        if len({(*shape[:axis], None, *shape[axis + 1 :]) for shape in shapes}) == 1:
-            return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
-    raise ShapeError(f"cannot join shapes {shapes} along axis {axis}: the others must be equal")

@@ -79,7 +79,7 @@ from pellucid.ops.pooling import (
     max_pool2d_gradient,
 )
 from pellucid.ops.resize import upsample2d, upsample2d_gradient
-from pellucid.ops.shape import add_to, flatten, unflatten
+from pellucid.ops.shape import add_to, concatenate, flatten, split, total, unflatten
 from pellucid.ops.transposed_convolution import (
     conv_transpose2d,
     conv_transpose2d_bias_gradient,

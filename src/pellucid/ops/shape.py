@@ -1,6 +1,7 @@
-"""From images to vectors and back, and sums."""
+"""From images to vectors and back, joined and apart, and sums."""
 
 import math
+from collections.abc import Sequence
 
 from pellucid import engine
 from pellucid.errors import ShapeError
@@ -13,6 +14,52 @@ def add_to(x: Array, y: Array) -> Array:
         raise ShapeError(f"add_to needs equal shapes, got {x.shape} and {y.shape}")
     total: Array = engine.current().add_to(x, y)
     return total
+
+
+def concatenate(arrays: Sequence[Array], axis: int) -> Array:
+    """Return the arrays one after the other along `axis`.
+
+    >>> import numpy as np
+    >>> concatenate([np.ones((1, 1)), np.zeros((1, 2))], axis=1)
+    array([[1., 0., 0.]])
+    """
+    joined_shape([array.shape for array in arrays], axis)
+    joined: Array = engine.current().concatenate(list(arrays), axis)
+    return joined
+
+
+def split(x: Array, ends: Sequence[int], axis: int) -> list[Array]:
+    """Return the pieces of x along `axis` that end before each of `ends`: views, or copies.
+
+    >>> import numpy as np
+    >>> split(np.array([1, 2, 3]), [1, 3], axis=0)
+    [array([1]), array([2, 3])]
+    """
+    pieces: list[Array] = engine.current().split(x, list(ends), axis)
+    return pieces
+
+
+def total(arrays: Sequence[Array]) -> Array:
+    """Return the sum of arrays of one shape.
+
+    >>> import numpy as np
+    >>> total([np.ones(2), np.ones(2), np.ones(2)])
+    array([3., 3.])
+    """
+    if len({array.shape for array in arrays}) != 1:
+        raise ShapeError(f"total needs equal shapes, got {[array.shape for array in arrays]}")
+    y: Array = engine.current().total(list(arrays))
+    return y
+
+
+def joined_shape(shapes: list[Shape], axis: int) -> Shape:
+    """Return the shape of arrays joined along `axis`: the others must agree."""
+    first = shapes[0]
+    if -len(first) <= axis < len(first):
+        axis %= len(first)
+        if len({(*shape[:axis], None, *shape[axis + 1 :]) for shape in shapes}) == 1:
+            return (*first[:axis], sum(shape[axis] for shape in shapes), *first[axis + 1 :])
+    raise ShapeError(f"cannot join shapes {shapes} along axis {axis}: the others must be equal")
 
 
 def flatten(x: Array) -> Array:

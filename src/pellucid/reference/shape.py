@@ -1,4 +1,6 @@
-"""From images to vectors and back, and sums."""
+"""From images to vectors and back, joined and apart, and sums."""
+
+import numpy as np
 
 from pellucid.types import Array, Shape
 
@@ -27,3 +29,19 @@ def flatten(x: Array) -> Array:
 def unflatten(y: Array, shape: Shape) -> Array:
     """Return y (N, D) in `shape`."""
     return y.reshape(shape)
+
+
+def concatenate(arrays: list[Array], axis: int) -> Array:
+    """Return the arrays one after the other along `axis`."""
+    return np.concatenate(arrays, axis)
+
+
+def split(x: Array, ends: list[int], axis: int) -> list[Array]:
+    """Return the pieces of x along `axis` that end before each of `ends`: views, or copies."""
+    return np.split(x, ends[:-1], axis)
+
+
+def total(arrays: list[Array]) -> Array:
+    """Return the sum of arrays of one shape."""
+    first, *others = arrays
+    return sum(others, start=first)

@@ -44,7 +44,7 @@ _MINUS, _ZERO = np.float32(-1), np.float32(0)
 
 @jit_inline
 def transform_weights(w, u, size):
-    """``u[k] = (G w Gᵀ)[k]`` for `size` kernels that lie side by side: w (9, size), u (36, size)."""
+    """``u[k] = (G w Gᵀ)[k]`` for kernels side by side: w (9, size), u (36, size)."""
     one = live_lanes(LANES, 1)
     for n in range(0, size, LANES):
         for j in range(3):

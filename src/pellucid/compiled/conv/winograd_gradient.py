@@ -66,7 +66,7 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) ->
 
 
 def _rows(filters: int, most: int) -> int:
-    """Return how many filters a tile has: as many as fit, without an unfilled last one if it can."""
+    """Return how many filters a tile has: as many as fit, and if it can, none left over."""
     fitting = (r for r in range(min(most, filters), most // 2, -1) if filters % r == 0)
     return next(fitting, min(most, filters))
 

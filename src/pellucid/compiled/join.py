@@ -1,0 +1,79 @@
+"""Images put together and taken apart along their channels, and added up."""
+
+import numba
+import numpy as np
+
+from pellucid import reference
+from pellucid.compiled import layout
+from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.tile import LANES, add, live_lanes, load_run, store_tile
+from pellucid.types import Array
+from pellucid.workspace import empty
+
+VECTORS = 4
+WIDTH = VECTORS * LANES
+_PIECE = 1 << 14  # numbers
+
+
+def concatenate(arrays: list[Array], axis: int) -> Array:
+    """Return the arrays one after the other along `axis`."""
+    if axis != 1 or not all(_images(x) for x in arrays):
+        return reference.concatenate(arrays, axis)
+    N, _, H, W = arrays[0].shape
+    y = empty((H, W, sum(x.shape[1] for x in arrays), N), np.float32)
+    first = 0
+    for x in arrays:
+        _copy(x.size, layout.memory(x), 0, y, first, x.shape[1])
+        first += x.shape[1]
+    return layout.images(y)
+
+
+def split(x: Array, ends: list[int], axis: int) -> list[Array]:
+    """Return the pieces of x along `axis` that end before each of `ends`."""
+    if axis != 1 or not _images(x):
+        return reference.split(x, ends, axis)
+    N, _, H, W = x.shape
+    inner, pieces, first = layout.memory(x), [], 0
+    for end in ends:
+        piece = empty((H, W, end - first, N), np.float32)
+        _copy(piece.size, inner, first, piece, 0, end - first)
+        pieces.append(layout.images(piece))
+        first = end
+    return pieces
+
+
+def total(arrays: list[Array]) -> Array:
+    """Return the sum of arrays of one shape."""
+    if len(arrays) == 1 or not all(_images(x) for x in arrays):
+        return reference.total(arrays)
+    a, b, *others = (layout.memory(x) for x in arrays)
+    y = empty(a.shape, np.float32)
+    _sum(a.size, a.reshape(-1), b.reshape(-1), y.reshape(-1))
+    for other in others:
+        _sum(y.size, y.reshape(-1), other.reshape(-1), y.reshape(-1))
+    return layout.images(y)
+
+
+def _images(x: Array) -> bool:
+    return x.ndim == 4 and x.dtype == np.float32
+
+
+@jit_sized
+def _copy(work, x, x_first, y, y_first, channels):
+    H, W, C, N = x.shape
+    xs, ys, run = x.reshape(-1), y.reshape(-1), channels * N
+    for h in numba.prange(H):
+        for pixel in range(h * W, (h + 1) * W):
+            start, to = (pixel * C + x_first) * N, (pixel * y.shape[2] + y_first) * N
+            for i in range(0, run, WIDTH):
+                lanes = live_lanes(run - i, VECTORS)
+                store_tile(load_run(xs, start + i, VECTORS, lanes), ys, to + i, 0, 1, lanes)
+
+
+@jit_sized
+def _sum(work, x, y, z):
+    for piece in numba.prange(-(-x.size // _PIECE)):
+        for i in range(piece * _PIECE, min((piece + 1) * _PIECE, x.size), WIDTH):
+            lanes = live_lanes(x.size - i, VECTORS)
+            both = add(load_run(x, i, VECTORS, lanes), load_run(y, i, VECTORS, lanes))
+            store_tile(both, z, i, 0, 1, lanes)
