@@ -1,22 +1,32 @@
-"""The linear layer: a convolution over an image of one pixel.
+"""The linear layer: matrix products, a tile of outputs at a time, in registers.
 
-An input (N, I) lies in memory as (I, N), which is an image of one pixel with I channels, and the
-weights (O, I) are O kernels of 1×1. The gradient for the weights is such a product too, with the
-images in the place of the channels and the features in the place of the images.
+An input (N, I) lies in memory as (I, N), the images innermost. A tile holds some rows of the result
+and some dozens of its columns, and stays in registers from its first product to its last.
 """
+
+from functools import cache
+from typing import Any
 
 import numba
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.conv.direct import correlate
-from pellucid.compiled.conv.taps import forward_taps
 from pellucid.compiled.jit import jit_sized
-from pellucid.geometry import Window
+from pellucid.compiled.tile import (
+    LANES,
+    REGISTERS,
+    add_rows,
+    live_lanes,
+    load_square,
+    multiply_add_apart,
+    store_tile,
+    turn,
+    zero_tile,
+)
 from pellucid.types import Array
 from pellucid.workspace import empty
 
-_PIXEL = Window((1, 1), (1, 1))
+_VECTORS = 4 if REGISTERS == 32 else 2
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -42,12 +52,37 @@ def linear_weight_gradient(dy: Array, x: Array) -> Array:
 
 def product(a: Array, b: Array, bias: Array | None = None) -> Array:
     """Return a (M, K) times b (K, L), plus one number for each row."""
-    (M, _), L = a.shape, b.shape[1]
+    (M, K), L = a.shape, b.shape[1]
     y = empty((M, L), np.float32)
     offsets = np.zeros(M, np.float32) if bias is None else bias
-    taps = forward_taps(_PIXEL)
-    correlate(b[None, None], a[:, :, None, None], offsets, y[None, None], taps, 1)
+    vectors = min(_VECTORS, -(-L // LANES))
+    rows = min(M, next((r for r in (6, 5, 4) if M % r == 0), 4))
+    steps = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
+    _product(rows, vectors)(M * K * L // 64, a, *steps, b, offsets, y)
     return y
+
+
+@cache
+def _product(ROWS: int, VECTORS: int) -> Any:
+    WIDTH = VECTORS * LANES
+
+    @jit_sized
+    def kernel(work, a, row, step, b, bias, y):
+        (M, K), L = a.shape, b.shape[1]
+        bs, ys, widths = b.reshape(-1), y.reshape(-1), -(-L // WIDTH)
+        for item in numba.prange(-(-M // ROWS) * widths):
+            # the last tile moves back until it is full
+            m, n = min(item // widths * ROWS, M - ROWS), item % widths * WIDTH
+            lanes, tile = live_lanes(L - n, VECTORS), zero_tile(ROWS, VECTORS)
+            ai, bi = m * row, n
+            # (rows, K) × (K, width) -> (rows, width)
+            for _ in range(K):
+                tile = multiply_add_apart(tile, a, ai, row, bs, bi, lanes)
+                ai += step
+                bi += L
+            store_tile(add_rows(tile, bias, m), ys, m * L + n, L, ROWS, lanes)
+
+    return kernel
 
 
 def _columns(x: Array) -> Array:
@@ -73,7 +108,10 @@ def _turned(x: Array) -> Array:
 @jit_sized
 def _turn(work, x, y):
     A, B = x.shape
-    for block in numba.prange(-(-B // 16)):
-        for a in range(A):
-            for b in range(block * 16, min(block * 16 + 16, B)):
-                y[b, a] = x[a, b]
+    xs, ys = x.reshape(-1), y.reshape(-1)
+    for block in numba.prange(-(-B // LANES)):
+        b = block * LANES
+        across = live_lanes(B - b, 1)
+        for a in range(0, A, LANES):
+            square = load_square(xs, a * B + b, B, min(LANES, A - a), across)
+            store_tile(turn(square), ys, b * A + a, A, min(LANES, B - b), live_lanes(A - a, 1))

@@ -152,21 +152,25 @@ def multiply_add(typing: Any, tile: Any, w: Any, wi: Any, x: Any, xi: Any, lanes
 
 
 @intrinsic
-def multiply_add_apart(typing: Any, tile: Any, w: Any, wi: Any, step: Any, x: Any, xi: Any) -> Any:
+def multiply_add_apart(
+    typing: Any, tile: Any, w: Any, wi: Any, step: Any, x: Any, xi: Any, lanes: Any
+) -> Any:
     """``tile[r, v] += w[wi + r·step] · x[xi + v·LANES …]``: the rows' numbers lie apart."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        acc, w_, wi_, step_, x_, xi_ = args
+        acc, w_, wi_, step_, x_, xi_, mask = args
         numbers = pointer(context, builder, w, w_, wi_)
         start = pointer(context, builder, x, x_, xi_)
-        runs = [load(builder, start, v, None) for v in range(tile.vectors)]
+        runs = [
+            load(builder, start, v, builder.extract_value(mask, v)) for v in range(tile.vectors)
+        ]
         for r in range(tile.rows):
             number = splat(builder, builder.load(row_at(builder, numbers, step_, r)))
             for v, run in enumerate(runs):
                 acc = fma_into(builder, acc, r * tile.vectors + v, number, run)
         return acc
 
-    return tile(tile, w, wi, step, x, xi), code
+    return tile(tile, w, wi, step, x, xi, lanes), code
 
 
 @intrinsic
@@ -274,21 +278,22 @@ def load_run(typing: Any, x: Any, xi: Any, vectors: Any, lanes: Any) -> Any:
     return tile(x, xi, vectors, lanes), code
 
 
-@intrinsic(prefer_literal=True)
-def load_square(typing: Any, x: Any, xi: Any, step: Any, rows: Any) -> Any:
+@intrinsic
+def load_square(typing: Any, x: Any, xi: Any, step: Any, rows: Any, lanes: Any) -> Any:
     """``tile[r] = x[xi + r·step …]``: `LANES` rows of a register each, zero from row `rows` on."""
     tile = TileType(LANES, 1)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        start = pointer(context, builder, x, args[0], args[1])
+        start, places = pointer(context, builder, x, args[0], args[1]), args[4]
         acc = ir.Constant(ir.ArrayType(VECTOR, LANES), ir.Undefined)
         for r in range(LANES):
-            alive = builder.icmp_signed(">", args[3], ir.Constant(args[3].type, r))
-            run = load(builder, row_at(builder, start, args[2], r), 0, splat(builder, alive))
-            acc = builder.insert_value(acc, run, r)
+            there = splat(builder, builder.icmp_signed(">", args[3], ir.Constant(args[3].type, r)))
+            alive = builder.and_(there, builder.extract_value(places, 0))
+            row = row_at(builder, start, args[2], r)
+            acc = builder.insert_value(acc, load(builder, row, 0, alive), r)
         return acc
 
-    return tile(x, xi, step, rows), code
+    return tile(x, xi, step, rows, lanes), code
 
 
 @intrinsic

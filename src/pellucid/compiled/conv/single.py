@@ -117,7 +117,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         _, W, C = x.shape
         OH, OW, F = y.shape
         blocks, xs, ys = len(bias) // SPAN, x.reshape(-1), y.reshape(-1)
-        across = -(-OW // ROWS)
+        across, every = -(-OW // ROWS), live_lanes(SPAN, VECTORS)
         for item in numba.prange(blocks * OH):
             block, oh = item // OH, item % OH
             f = block * SPAN
@@ -131,7 +131,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                         xi = ((oh * SH + kh * DH) * W + ow * SW + kw * DW) * C
                         # (rows, C) × (C, filters) -> (rows, filters)
                         for c in range(C):
-                            tile = multiply_add_apart(tile, xs, xi + c, SW * C, w, wi)
+                            tile = multiply_add_apart(tile, xs, xi + c, SW * C, w, wi, every)
                             wi += SPAN
                 tile = add_columns(tile, bias, f)
                 if relu:

@@ -191,7 +191,7 @@ def transform_rows_turned(t, first, count, square, v, across):
             _write_six(six, square, c * WIDTH, LANES * WIDTH)
         for j in range(6):
             for n in range(0, WIDTH, LANES):
-                block = turn(load_square(square, j * LANES * WIDTH + n, WIDTH, count))
+                block = turn(load_square(square, j * LANES * WIDTH + n, WIDTH, count, one))
                 store_tile(block, v, ((i * 6 + j) * WIDTH + n) * across + first, across, LANES, one)
 
 

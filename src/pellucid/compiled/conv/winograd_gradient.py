@@ -94,6 +94,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
         shares, _, f_blocks, c_blocks = sums.shape[:4]
         wide, widths, across = -(-OW // 4), -(-N // WIDTH), c_blocks * COLUMNS * LANES
         xs, ys, totals = x.reshape(-1), dy.reshape(-1), sums.reshape(-1)
+        every = live_lanes(COLUMNS * LANES, COLUMNS)
         for share in numba.prange(shares):
             thread = numba.get_thread_id()
             t, square, v, d = columns_done[thread], squares[thread], turned[thread], outputs[thread]
@@ -119,7 +120,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
                             di = (k * F + f) * WIDTH
                             vi = k * WIDTH * across + c_block * COLUMNS * LANES
                             for _ in range(min(WIDTH, N - n)):
-                                tile = multiply_add_apart(tile, d, di, WIDTH, v, vi)
+                                tile = multiply_add_apart(tile, d, di, WIDTH, v, vi, every)
                                 di += 1
                                 vi += across
                             write_tile(tile, totals, at)
