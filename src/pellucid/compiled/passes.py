@@ -8,7 +8,6 @@ from pellucid.compiled.tile import (
     LANES,
     above,
     add,
-    add_sums,
     choose,
     either,
     equal,
@@ -16,75 +15,71 @@ from pellucid.compiled.tile import (
     live_lanes,
     load_bytes,
     load_run,
-    read_tile,
     relu_tile,
     store_bytes,
     store_tile,
+    tile_sum,
     unequal,
-    write_tile,
     zero_tile,
 )
 from pellucid.types import Array
 
 VECTORS = 4
 WIDTH = VECTORS * LANES
+PART = 16
+"""Pixels that are summed together, channel by channel, so that the sums stay in registers.
+
+With more, the next channel's numbers would be read too late after their neighbours'.
+"""
 
 
 @jit
-def _statistics(z, means, rests, squares):
-    """Per row of pixels and channel: a mean, what rounding left in it, Σ(z − mean)²."""
+def _statistics(z, mean, var):
+    """Add the mean and the variance of each channel of z to zeros."""
     H, W, C, N = z.shape
-    zs, count = z.reshape(-1), np.float32(W * N)
-    for h in numba.prange(H):
-        totals, sums = np.zeros(C * WIDTH, np.float32), np.zeros(VECTORS, np.float32)
-        for w in range(W):
-            for c in range(C):
-                total = read_tile(1, VECTORS, totals, c * WIDTH)
-                for n in range(0, N, WIDTH):
-                    lanes = live_lanes(N - n, VECTORS)
-                    total = add(total, load_run(zs, ((h * W + w) * C + c) * N + n, VECTORS, lanes))
-                write_tile(total, totals, c * WIDTH)
+    zs, pixels = z.reshape(-1), H * W
+    parts = -(-pixels // PART)
+    means, squares = np.empty((parts, C)), np.empty((parts, C))
+    for part in numba.prange(parts):
+        first, end = part * PART, min((part + 1) * PART, pixels)
         for c in range(C):
-            sums[:] = 0
-            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0)
-            means[h, c] = sums.sum() / count
-        totals[:] = 0
-        left = np.zeros(C * WIDTH, np.float32)
-        for w in range(W):
-            for c in range(C):
-                total = read_tile(1, VECTORS, totals, c * WIDTH)
-                rest = read_tile(1, VECTORS, left, c * WIDTH)
+            total = zero_tile(1, VECTORS)
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                total = add(total, load_run(zs, (first * C + c) * N + n, VECTORS, lanes))
+            near = tile_sum(total) / np.float32(N)
+            rest, square = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
+            for pixel in range(first, end):
                 for n in range(0, N, WIDTH):
                     lanes = live_lanes(N - n, VECTORS)
-                    run = load_run(zs, ((h * W + w) * C + c) * N + n, VECTORS, lanes)
+                    run = load_run(zs, (pixel * C + c) * N + n, VECTORS, lanes)
                     # places that are not alive hold 0 and must not count
-                    off = choose(lanes, add(run, -means[h, c]), np.float32(0))
-                    total, rest = fma(off, off, total), add(rest, off)
-                write_tile(total, totals, c * WIDTH)
-                write_tile(rest, left, c * WIDTH)
+                    off = choose(lanes, add(run, -near), np.float32(0))
+                    rest, square = add(rest, off), fma(off, off, square)
+            count = np.float64((end - first) * N)
+            off_mean = tile_sum(rest) / count
+            means[part, c] = near + off_mean
+            squares[part, c] = tile_sum(square) - count * off_mean**2
+    for part in range(parts):
+        share = min(PART, pixels - part * PART) / pixels
         for c in range(C):
-            sums[:] = 0
-            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), sums, 0)
-            squares[h, c] = sums.sum()
-            sums[:] = 0
-            add_sums(read_tile(1, VECTORS, left, c * WIDTH), sums, 0)
-            rests[h, c] = sums.sum() / count
+            mean[c] += share * means[part, c]
+    for part in range(parts):
+        share = min(PART, pixels - part * PART) / pixels
+        for c in range(C):
+            var[c] += squares[part, c] / (pixels * N) + share * (means[part, c] - mean[c]) ** 2
 
 
 def statistics(z: Array) -> tuple[Array, Array]:
     """Return mean and variance of each channel of z (H, W, C, N), in float64.
 
-    Each row of pixels is summed by itself about its own mean, then the rows are put together: the
-    mean of means, and ``Σ(z − mean)² = Σ_rows (Σ(z − mean_row)² + count·(mean_row − mean)²)``.
+    Each part is read once: ``Σ(z − mean)² = Σ(z − m)² − count·(mean − m)²`` for any m, and where m
+    is near the mean, here that of the part's first pixel, little is subtracted. Then the parts are
+    put together: ``Σ(z − mean)² = Σ_parts (Σ(z − mean_part)² + count·(mean_part − mean)²)``.
     Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
     """
-    H, W, C, N = z.shape
-    means, rests, squares = np.empty((3, H, C), np.float32)
-    _statistics(z, means, rests, squares)
-    exact = means + rests.astype(np.float64)
-    mean = exact.mean(axis=0)
-    spread = ((exact - mean) ** 2 - rests.astype(np.float64) ** 2).mean(axis=0)
-    var = squares.sum(axis=0, dtype=np.float64) / (H * W * N) + spread
+    mean, var = np.zeros((2, z.shape[2]))
+    _statistics(z, mean, var)
     return mean, np.maximum(var, 0.0)
 
 
@@ -149,21 +144,21 @@ def finish_pooled_pass(
 
 @jit
 def _gradient_sums(dy, y, z, mean, scale, shift, relu, own, sums):
-    """Per row of pixels and channel: Σ dn and Σ dn·(z − mean), where dn = dy if y > 0.
+    """Add Σ dn and Σ dn·(z − mean) of each channel to zeros, where dn = dy if y > 0.
 
     If y is z's `own`, without a shortcut, it is worked out again: that is faster than to read it.
     """
     H, W, C, N = dy.shape
-    ds, ys, zs = dy.reshape(-1), y.reshape(-1), z.reshape(-1)
-    for h in numba.prange(H):
-        totals, products = np.zeros(C * WIDTH, np.float32), np.zeros(C * WIDTH, np.float32)
-        for w in range(W):
-            for c in range(C):
-                total = read_tile(1, VECTORS, totals, c * WIDTH)
-                product = read_tile(1, VECTORS, products, c * WIDTH)
+    ds, ys, zs, pixels = dy.reshape(-1), y.reshape(-1), z.reshape(-1), H * W
+    parts = -(-pixels // PART)
+    found = np.empty((parts, 2, C))
+    for part in numba.prange(parts):
+        for c in range(C):
+            total, product = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
+            for pixel in range(part * PART, min((part + 1) * PART, pixels)):
                 for n in range(0, N, WIDTH):
                     lanes = live_lanes(N - n, VECTORS)
-                    i = ((h * W + w) * C + c) * N + n
+                    i = (pixel * C + c) * N + n
                     dn = load_run(ds, i, VECTORS, lanes)
                     off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
                     if relu:
@@ -171,28 +166,21 @@ def _gradient_sums(dy, y, z, mean, scale, shift, relu, own, sums):
                         if not own:
                             value = load_run(ys, i, VECTORS, lanes)
                         dn = choose(above(value, np.float32(0)), dn, np.float32(0))
-                    total = add(total, dn)
-                    product = fma(dn, off, product)
-                write_tile(total, totals, c * WIDTH)
-                write_tile(product, products, c * WIDTH)
-        found = np.zeros(2 * VECTORS, np.float32)
-        for c in range(C):
-            found[:] = 0
-            add_sums(read_tile(1, VECTORS, totals, c * WIDTH), found, 0)
-            add_sums(read_tile(1, VECTORS, products, c * WIDTH), found, VECTORS)
-            sums[0, h, c] = found[:VECTORS].sum()
-            sums[1, h, c] = found[VECTORS:].sum()
+                    total, product = add(total, dn), fma(dn, off, product)
+            found[part, 0, c], found[part, 1, c] = tile_sum(total), tile_sum(product)
+    for part in range(parts):
+        for k in range(2):
+            for c in range(C):
+                sums[k, c] += found[part, k, c]
 
 
 def gradient_sums(
     dy: Array, y: Array, z: Array, norm: tuple[Array, Array, Array], relu: bool, own: bool
 ) -> tuple[Array, Array]:
     """Return per channel Σ dn and Σ dn·(z − mean) in float64, with dn = dy where y > 0."""
-    H, _, C, _ = dy.shape
-    sums = np.empty((2, H, C), np.float32)
+    sums = np.zeros((2, dy.shape[2]))
     _gradient_sums(dy, y, z, *norm, relu, own, sums)
-    first, second = sums.sum(axis=1, dtype=np.float64)
-    return first, second
+    return sums[0], sums[1]
 
 
 @jit
