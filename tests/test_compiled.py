@@ -205,6 +205,20 @@ def test_a_fused_model_trains_as_the_model_that_it_was_made_from(name):
     np.testing.assert_allclose(nn.fuse(model)(x), model(x), rtol=1e-4, atol=1e-5)
 
 
+def test_gradients_are_written_over_no_array_that_others_may_see():
+    chain = nn.fuse(
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.BatchNorm2d(2),
+        )
+    )  # fmt: skip
+    with engine.using("compiled"):
+        y, cache = chain.forward(numbers((5, 2, 9, 9)), nn.Training())
+        dy = layout.images(layout.memory(numbers(y.shape, 1)))
+        chain.backward(dy, cache)
+    np.testing.assert_array_equal(dy, numbers(y.shape, 1))
+
+
 def test_fusing_leaves_the_model_and_its_names_alone():
     model = small_network()
     names = [p.name for p in model.parameters()]

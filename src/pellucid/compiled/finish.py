@@ -92,15 +92,17 @@ def repeat(cache: Finished) -> Array:
     return images(y)
 
 
-def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None, Array]:
+def finish_gradient(
+    dy: Array, cache: Finished, overwrite_dy: bool = False
+) -> tuple[Array, Array | None, Array]:
     """Return the gradients for z, the shortcut (None if there was none) and a bias in z.
 
     Each dy that the ReLU lets through goes to one pixel, so the bias has their sum.
     """
-    dn, _ = before(dy, cache)
     norm = cache.norm or _float32(None, dy.shape[1])
     y = _output(cache)  # the pooled y has another shape than z, and here nothing is asked of z
     total, _ = gradient_sums(memory(dy), y, y, norm, cache.relu, cache.own)
+    dn, _ = before(dy, cache, overwrite_dy=overwrite_dy)
     return dn, dn if cache.shortcut else None, total.astype(np.float32)
 
 
@@ -126,7 +128,7 @@ def normalize_finish(
 
 
 def normalize_finish_gradient(
-    dy: Array, cache: Finished, weight: Array | None
+    dy: Array, cache: Finished, weight: Array | None, overwrite_dy: bool = False
 ) -> tuple[Array, Array | None, Array, Array]:
     """Return the gradients for z, the shortcut, weight and bias.
 
@@ -150,7 +152,7 @@ def normalize_finish_gradient(
     count = cache.z.size // cache.z.shape[2]
     a = s if weight is None else s * weight
     b = -a * s * dweight / count
-    dz, dn = before(dy, cache, (rounded, a, b, -a * total / count - b * rest))
+    dz, dn = before(dy, cache, (rounded, a, b, -a * total / count - b * rest), overwrite_dy)
     return dz, dn, dweight.astype(np.float32), total.astype(np.float32)
 
 
@@ -161,14 +163,19 @@ def affine(weight: Array | None, bias: Array | None, mean: Array, inv_std: Array
 
 
 def before(
-    dy: Array, cache: Finished, coefficients: tuple[Array, Array, Array, Array] | None = None
+    dy: Array,
+    cache: Finished,
+    coefficients: tuple[Array, Array, Array, Array] | None = None,
+    overwrite_dy: bool = False,
 ) -> tuple[Array, Array | None]:
     """Return ``dz = a·dn + b·(z − mean) + c``, or dn without coefficients; and dn if it is needed.
 
     The coefficients are (mean, a, b, c). With them, dn is returned for a shortcut.
+    Where dy may be overwritten, dz takes its place: no memory is fetched only to be overwritten.
     """
     inner, C = memory(dy), dy.shape[1]
-    dz = empty(cache.z.shape, np.float32)
+    in_place = overwrite_dy and cache.window is None
+    dz = inner if in_place else empty(cache.z.shape, np.float32)
     scaled = coefficients is not None
     mean, a, b, c = (v.astype(np.float32) for v in coefficients or (np.zeros(C, np.float32),) * 4)
     if cache.window is None:

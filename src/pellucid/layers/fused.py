@@ -90,17 +90,19 @@ class Block(_Fused, abstract=True):
         return self.backward_with(dy, cache, input_gradient)[0]
 
     def backward_with(
-        self, dy: Array, cache: Any, input_gradient: bool
+        self, dy: Array, cache: Any, input_gradient: bool, overwrite_dy: bool = False
     ) -> tuple[Any, Array | None]:
         """Return the gradients for x and for the shortcut."""
         conv_cache, finished = cache
         if self.norm is None:
-            dz, dshortcut, dbias = ops.finish_gradient(dy, finished)
+            dz, dshortcut, dbias = ops.finish_gradient(dy, finished, overwrite_dy)
             if isinstance(self.conv.bias, Parameter):
                 self.conv.bias.add_gradient(dbias)
         else:
             weight, _ = self.norm.affine_values()
-            dz, dshortcut, *gradients = ops.normalize_finish_gradient(dy, finished, weight)
+            dz, dshortcut, *gradients = ops.normalize_finish_gradient(
+                dy, finished, weight, overwrite_dy
+            )
             self.norm.add_gradients(*gradients)
             # a bias of the convolution has no gradient: the norm takes away what it adds
         return self.conv.backward_without_bias(dz, conv_cache, input_gradient), dshortcut
@@ -159,11 +161,15 @@ class Chain(_Fused, abstract=True):
     ) -> tuple[Any, Array | None]:
         """Return the gradients for x and for the shortcut."""
         shortcut = None
+        *_, last = self.blocks.values()
         for i, block in reversed(list(enumerate(self.blocks.values()))):
             kept, finished = caches.pop()
             if kept is None:
                 kept = ops.repeat(caches[-1][1])
-            dy, around = block.backward_with(dy, (kept, finished), input_gradient or i > 0)
+            own_dy = block is not last  # between blocks nobody else sees dy
+            dy, around = block.backward_with(
+                dy, (kept, finished), input_gradient or i > 0, overwrite_dy=own_dy
+            )
             shortcut = around if shortcut is None else shortcut
         return dy, shortcut
 

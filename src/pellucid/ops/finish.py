@@ -51,9 +51,14 @@ def repeat(cache: Any) -> Array:
     return np.asarray(engine.current().repeat(cache))
 
 
-def finish_gradient(dy: Array, cache: Any) -> tuple[Array, Array | None, Array]:
-    """Return the gradients for z, the shortcut (None if there was none) and a bias in z."""
-    dz, dshortcut, dbias = engine.current().finish_gradient(dy, cache)
+def finish_gradient(
+    dy: Array, cache: Any, overwrite_dy: bool = False
+) -> tuple[Array, Array | None, Array]:
+    """Return the gradients for z, the shortcut (None if there was none) and a bias in z.
+
+    With `overwrite_dy`, dz may be written over dy, which saves the time to fetch other memory.
+    """
+    dz, dshortcut, dbias = engine.current().finish_gradient(dy, cache, overwrite_dy)
     return dz, dshortcut, dbias
 
 
@@ -74,8 +79,13 @@ def normalize_finish(
 
 
 def normalize_finish_gradient(
-    dy: Array, cache: Any, weight: Array | None
+    dy: Array, cache: Any, weight: Array | None, overwrite_dy: bool = False
 ) -> tuple[Array, Array | None, Array, Array]:
-    """Return the gradients for z, the shortcut, weight and bias."""
-    dz, dshortcut, dweight, dbias = engine.current().normalize_finish_gradient(dy, cache, weight)
+    """Return the gradients for z, the shortcut, weight and bias.
+
+    With `overwrite_dy`, dz may be written over dy, which saves the time to fetch other memory.
+    """
+    dz, dshortcut, dweight, dbias = engine.current().normalize_finish_gradient(
+        dy, cache, weight, overwrite_dy
+    )
     return dz, dshortcut, dweight, dbias

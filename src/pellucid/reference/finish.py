@@ -68,8 +68,13 @@ def repeat(cache: Finished) -> Array:
     raise ValueError("nothing was kept from which y could be worked out again")
 
 
-def finish_gradient(dy: Array, cache: Finished) -> tuple[Array, Array | None, Array]:
-    """Return the gradients for z, the shortcut (None if there was none) and a bias in z."""
+def finish_gradient(
+    dy: Array, cache: Finished, overwrite_dy: bool = False
+) -> tuple[Array, Array | None, Array]:
+    """Return the gradients for z, the shortcut (None if there was none) and a bias in z.
+
+    Another engine may write over dy, where that is allowed; here dy stays as it is.
+    """
     dn = _before_norm(dy, cache)
     return dn, dn if cache.shortcut else None, np.asarray(dn.sum(axis=(0, 2, 3)))
 
@@ -90,7 +95,7 @@ def normalize_finish(
 
 
 def normalize_finish_gradient(
-    dy: Array, cache: Finished, weight: Array | None
+    dy: Array, cache: Finished, weight: Array | None, overwrite_dy: bool = False
 ) -> tuple[Array, Array | None, Array, Array]:
     """Return the gradients for z, the shortcut, weight and bias."""
     dn = _before_norm(dy, cache)
