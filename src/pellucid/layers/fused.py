@@ -87,13 +87,14 @@ class Block(_Fused, abstract=True):
         return y, (conv_cache, cache)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
-        return self.backward_with(dy, cache, input_gradient)[0]
+        x, finished = cache
+        dz, _ = self.backward_to_conv(dy, finished)
+        return self.conv.backward_without_bias(dz, x, input_gradient)
 
-    def backward_with(
-        self, dy: Array, cache: Any, input_gradient: bool, overwrite_dy: bool = False
-    ) -> tuple[Any, Array | None]:
-        """Return the gradients for x and for the shortcut."""
-        conv_cache, finished = cache
+    def backward_to_conv(
+        self, dy: Array, finished: Any, overwrite_dy: bool = False
+    ) -> tuple[Array, Array | None]:
+        """Return the gradients for the convolution's output and for the shortcut."""
         if self.norm is None:
             dz, dshortcut, dbias = ops.finish_gradient(dy, finished, overwrite_dy)
             if isinstance(self.conv.bias, Parameter):
@@ -105,7 +106,7 @@ class Block(_Fused, abstract=True):
             )
             self.norm.add_gradients(*gradients)
             # a bias of the convolution has no gradient: the norm takes away what it adds
-        return self.conv.backward_without_bias(dz, conv_cache, input_gradient), dshortcut
+        return dz, dshortcut
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
         for name, layer in self.layers.items():
@@ -163,14 +164,13 @@ class Chain(_Fused, abstract=True):
         shortcut = None
         *_, last = self.blocks.values()
         for i, block in reversed(list(enumerate(self.blocks.values()))):
-            kept, finished = caches.pop()
-            if kept is None:
-                kept = ops.repeat(caches[-1][1])
+            x, finished = caches.pop()
             own_dy = block is not last  # between blocks nobody else sees dy
-            dy, around = block.backward_with(
-                dy, (kept, finished), input_gradient or i > 0, overwrite_dy=own_dy
-            )
+            dz, around = block.backward_to_conv(dy, finished, overwrite_dy=own_dy)
             shortcut = around if shortcut is None else shortcut
+            if x is None:  # only now, so that it is near when the convolution needs it
+                x = ops.repeat(caches[-1][1])
+            dy = block.conv.backward_without_bias(dz, x, input_gradient or i > 0)
         return dy, shortcut
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
