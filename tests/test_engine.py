@@ -13,6 +13,11 @@ def two_engines(monkeypatch):
     monkeypatch.setattr(engine, "NAMES", ("first", "second"))
     monkeypatch.setattr(engine, "_everywhere", None)
     monkeypatch.delenv("PELLUCID_ENGINE", raising=False)
+    engine.environment.cache_clear()
+    engine._default.cache_clear()
+    yield
+    engine.environment.cache_clear()
+    engine._default.cache_clear()
 
 
 def in_a_thread():
@@ -23,10 +28,8 @@ def in_a_thread():
 @pytest.mark.parametrize(("numba", "default"), [(True, "compiled"), (False, "reference")])
 def test_the_compiled_engine_is_the_default_where_numba_is(monkeypatch, capsys, numba, default):
     monkeypatch.setattr(engine, "find_spec", lambda name: numba or None)
-    engine._default.cache_clear()
     assert engine.name() == engine.name() == default
     assert capsys.readouterr().err.count("Numba is not installed") == (not numba)
-    engine._default.cache_clear()
 
 
 def test_the_environment_may_name_an_engine(monkeypatch):

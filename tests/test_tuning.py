@@ -24,8 +24,10 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(tuning, "kernel_folder", lambda: tmp_path)
     for variable in ("PELLUCID_TUNE", "PELLUCID_PRECISE"):
         monkeypatch.delenv(variable, raising=False)
+    engine.environment.cache_clear()
     forget()
     yield tmp_path
+    engine.environment.cache_clear()
     forget()
 
 

@@ -28,11 +28,7 @@ def name() -> str:
 
     The default is `compiled` where Numba is installed.
     """
-    if chosen := _here.get() or _everywhere:
-        return chosen
-    if named := os.environ.get("PELLUCID_ENGINE"):
-        return _known(named)
-    return _default()
+    return _here.get() or _everywhere or _default()
 
 
 def current() -> Any:
@@ -42,6 +38,8 @@ def current() -> Any:
 
 @cache
 def _default() -> str:
+    if named := environment("PELLUCID_ENGINE"):
+        return _known(named)
     if find_spec("numba") is not None:
         return "compiled"
     print(
@@ -139,8 +137,17 @@ def tuned(tune: bool = True) -> Iterator[None]:
         _tuned.reset(token)
 
 
+@cache
+def environment(variable: str) -> str:
+    """Return a variable of the environment, as it was when it was first asked for.
+
+    A training step asks some hundred times, and each time the system's way takes a microsecond.
+    """
+    return os.environ.get(variable, "")
+
+
 def _asked(variable: str) -> bool:
-    return os.environ.get(variable, "0") not in ("", "0")
+    return environment(variable) not in ("", "0")
 
 
 def _known(engine: str) -> str:

@@ -40,7 +40,17 @@ class Parameter:
     array([1., 1.], dtype=float32)
     """
 
-    __slots__ = ("_grad", "_value", "dtype", "fan", "initializer", "kind", "name", "shape")
+    __slots__ = (
+        "_grad",
+        "_is_zero",
+        "_value",
+        "dtype",
+        "fan",
+        "initializer",
+        "kind",
+        "name",
+        "shape",
+    )
 
     def __init__(
         self,
@@ -59,6 +69,7 @@ class Parameter:
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self._value: Array | None = None
         self._grad: Array | None = None
+        self._is_zero = True  # whatever is in `_grad`: to write zeros there and then add takes time
 
     @property
     def value(self) -> Array:
@@ -78,27 +89,31 @@ class Parameter:
     @property
     def grad(self) -> Array:
         """The gradient, zero until something is added."""
-        if self._grad is None:
-            self._grad = np.zeros_like(self.value)
+        if self._is_zero:
+            self.add_gradient(np.zeros_like(self.value))
+        assert self._grad is not None
         return self._grad
 
     def add_gradient(self, gradient: Array) -> None:
         """Add `gradient` to `grad`."""
         if self._grad is None:
-            self._grad = np.zeros_like(self.value)
-        self._grad += gradient
+            self._grad = np.empty_like(self.value)
+        if self._is_zero:
+            self._grad[...] = gradient
+            self._is_zero = False
+        else:
+            self._grad += gradient
 
     def zero_grad(self) -> None:
-        """Set the gradient to zero."""
-        if self._grad is not None:
-            self._grad[...] = 0
+        """Set the gradient to zero: `grad` shows it, an array taken from there before does not."""
+        self._is_zero = True
 
     def initialize(self, seed: int) -> None:
         """Draw the value anew and forget the gradient."""
         source = generator(seed, f"initialize {self.name}")
         drawn = initializers.draw(self.initializer, self.shape, source, self.fan)
         self._value = np.ascontiguousarray(drawn, dtype=self.dtype)
-        self._grad = None
+        self._grad, self._is_zero = None, True
 
     def astype(self, dtype: DType) -> None:
         """Change the type of value and gradient."""

@@ -22,9 +22,9 @@ def remembered(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def look_up(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            hash((args, *kwargs.values()))
+            return known(*args, **kwargs)  # type: ignore[arg-type]  # not hashable: a TypeError
         except TypeError:
-            return function(*args, **kwargs)
-        return known(*args, **kwargs)  # type: ignore[arg-type]  # just found to be hashable
+            pass
+        return function(*args, **kwargs)
 
     return look_up

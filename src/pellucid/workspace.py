@@ -37,15 +37,14 @@ class Workspace:
     def __init__(self) -> None:
         self._blocks: dict[int, list[tuple[Array, int]]] = {}
 
-    def empty(self, shape: Shape, dtype: DType) -> Array:
-        """Return an array of `shape` with whatever was in it."""
-        size = math.prod(shape) * np.dtype(dtype).itemsize
+    def block(self, size: int) -> tuple[Array, int]:
+        """Return memory that only this workspace refers to, and where in it a cache line begins."""
         blocks = self._blocks.setdefault(size, [])
-        place = _first_free(blocks)
-        if place is None:
-            place = _block(size)
-            blocks.append(place)
-        return np.ndarray(shape, dtype, *place)
+        for block, start in blocks:
+            if sys.getrefcount(block) <= _FREE:
+                return block, start
+        blocks.append(_block(size))
+        return blocks[-1]
 
     @property
     def nbytes(self) -> int:
@@ -64,13 +63,12 @@ class Workspace:
 
 def empty(shape: Shape, dtype: DType) -> Array:
     """Return an uninitialised array, from the workspace in use if there is one."""
-    workspace = _current.get()
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < _SMALL:
         return np.empty(shape, dtype)
-    if workspace is None:
-        return np.ndarray(shape, dtype, *_block(size))
-    return workspace.empty(shape, dtype)
+    workspace = _current.get()
+    block, start = _block(size) if workspace is None else workspace.block(size)
+    return np.ndarray(shape, dtype, block, start)
 
 
 def _block(size: int) -> tuple[Array, int]:
@@ -83,14 +81,6 @@ def _block(size: int) -> tuple[Array, int]:
 
 
 _current: ContextVar[Workspace | None] = ContextVar("workspace", default=None)
-
-
-def _first_free(blocks: list[tuple[Array, int]]) -> tuple[Array, int] | None:
-    """Return the first block that only the list refers to."""
-    for block, start in blocks:
-        if sys.getrefcount(block) <= _FREE:
-            return block, start
-    return None
 
 
 # What `getrefcount` says of such a block: the list's tuple, the loop's name, and its own argument.

@@ -19,6 +19,7 @@ from pellucid.compiled import (
     join,
     layout,
     linear,
+    loss,
     normalization,
     pooling,
     update,
@@ -30,11 +31,15 @@ def _for_float32(function: Callable[..., Any], fallback: Callable[..., Any]) -> 
 
     @wraps(function)
     def chosen(*args: Any) -> Any:
-        floats = (a for a in args if isinstance(a, np.ndarray) and a.dtype.kind == "f")
-        return (function if all(a.dtype == np.float32 for a in floats) else fallback)(*args)
+        for a in args:
+            if isinstance(a, np.ndarray) and a.dtype != _FLOAT32 and a.dtype.kind == "f":
+                return fallback(*args)
+        return function(*args)
 
     return chosen
 
+
+_FLOAT32 = np.dtype(np.float32)
 
 _COMPILED = {
     conv: (
@@ -45,6 +50,7 @@ _COMPILED = {
     ),
     layout: ("add_to", "flatten", "unflatten"),
     linear: ("linear", "linear_input_gradient", "linear_weight_gradient"),
+    loss: ("cross_entropy",),
     normalization: ("batch_norm", "batch_norm_training", "batch_norm_gradient"),
     finish: (
         "finish",

@@ -39,7 +39,7 @@ class Training:
     def __init__(self, seed: int = 0, epoch: int = 0, step: int = 0) -> None:
         self.seed, self.epoch, self.step = seed, epoch, step
         self._draws: dict[str, int] = {}
-        self._updates: list[tuple[Buffer, Array]] = []
+        self._updates: dict[Buffer, Array] = {}
 
     def generator(self, purpose: str) -> Generator:
         """Return this step's next generator for `purpose`: another for each layer that asks."""
@@ -48,16 +48,16 @@ class Training:
 
     def update(self, buffer: Buffer, value: Array) -> None:
         """Note a buffer's next value; `commit` assigns it, once the loss is known to be finite."""
-        self._updates.append((buffer, value))
+        self._updates[buffer] = value
 
     def pending(self, buffer: Buffer) -> Array:
         """Return the buffer's value with this step's notes applied (a layer may be used twice)."""
-        noted = [value for other, value in self._updates if other is buffer]
-        return noted[-1] if noted else buffer.value
+        noted = self._updates.get(buffer)
+        return buffer.value if noted is None else noted
 
     def commit(self) -> None:
         """Assign the noted values."""
-        for buffer, value in self._updates:
+        for buffer, value in self._updates.items():
             buffer.value = value
         self._updates.clear()
 

@@ -70,8 +70,7 @@ class Conv2d(Layer):
             self.bias = Parameter("bias", shape[:1], "zeros", kind="bias")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
-        _check_input(self, x.shape)
-        return ops.conv2d(x, self.weight.value, _bias(self), **self._options), x
+        return self._convolution(x.shape).forward(x, self.weight.value, _bias(self)), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         if isinstance(self.bias, Parameter):
@@ -80,15 +79,12 @@ class Conv2d(Layer):
 
     def backward_without_bias(self, dy: Array, x: Array, input_gradient: bool) -> Array:
         """Do what `backward` does, except for the bias."""
-        w = self.weight
-        w.add_gradient(ops.conv2d_weight_gradient(dy, x, w.shape, **self._options))
-        if not input_gradient:
-            return dy
-        return ops.conv2d_input_gradient(dy, w.value, x.shape, **self._options)
+        convolution = self._convolution(x.shape)
+        self.weight.add_gradient(convolution.weight_gradient(dy, x))
+        return convolution.input_gradient(dy, self.weight.value) if input_gradient else dy
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        _check_input(self, input_shape)
-        convolution = Convolution.of(input_shape, self.weight.shape, **self._options)
+        convolution = self._convolution(input_shape)
         convolution.check_algorithm()
         return convolution.output_shape
 
@@ -97,19 +93,20 @@ class Conv2d(Layer):
         return N * OH * OW * math.prod(self.weight.shape)
 
     def algorithm_for(self, input_shape: Shape) -> str:
-        _check_input(self, input_shape)
-        convolution = Convolution.of(input_shape, self.weight.shape, **self._options)
-        return convolution.algorithm_for(self.weight.dtype)
+        return self._convolution(input_shape).algorithm_for(self.weight.dtype)
 
     def window(self, input_shape: Shape) -> Window:
         """Return how the kernel slides over an input of this shape."""
-        _check_input(self, input_shape)
-        return Convolution.of(input_shape, self.weight.shape, **self._options).window
+        return self._convolution(input_shape).window
 
     def kernel(self) -> Array:
         """Return a copy of the weight as it is multiplied: flipped or not."""
         weight = self.weight.value
         return weight[:, :, ::-1, ::-1].copy() if self.flip_kernel else weight.copy()
+
+    def _convolution(self, input_shape: Shape) -> Convolution:
+        _check_input(self, input_shape)
+        return Convolution.of(input_shape, self.weight.shape, **self._options)
 
     @property
     def _options(self) -> ConvolutionOptions:

@@ -7,6 +7,7 @@ padding of zeros.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypedDict, Unpack
 
 from pellucid import engine
@@ -195,11 +196,11 @@ class Convolution:
             algorithm=algorithm,
         )
 
-    @property
+    @cached_property
     def output_shape(self) -> Shape:
         return self.input_shape[0], self.weight_shape[0], *self.window.output_size
 
-    @property
+    @cached_property
     def padded_shape(self) -> Shape:
         """The shape of the images that the engine sees."""
         return *self.input_shape[:2], *self.window.size

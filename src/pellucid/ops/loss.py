@@ -1,5 +1,6 @@
 """Losses, with their arguments checked and their weightings worked out."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -29,26 +30,21 @@ def cross_entropy(
     """
     _check_outputs("cross_entropy", outputs, least=2)
     targets = np.asarray(targets)
-    classes = outputs.shape[1]
-    per_class = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
-    if per_class.shape != (classes,):
-        raise ShapeError(f"{per_class.size} class weights were given for {classes} classes")
-    share = _sample_weights(weights, outputs.shape)
-    if np.issubdtype(targets.dtype, np.integer):
+    classes, labels = outputs.shape[1], None
+    if targets.dtype.kind in "iu":
         _check_labels(targets, outputs.shape)
-        a = np.zeros_like(outputs)
-        np.put_along_axis(a, np.expand_dims(targets, 1), 1, axis=1)
-        total = (share * per_class[np.expand_dims(targets, 1)]).sum()
+        labels = np.expand_dims(targets, 1)
+        a = _like(outputs, labels == np.arange(classes).reshape(_along(1, outputs.ndim)))
     else:
         _check_probabilities(targets, outputs.shape)
         a = _like(outputs, targets)
-        total = share.sum() * (outputs.size / classes / len(outputs))
-    if not total > 0:
-        raise PellucidError("the weights of this batch add up to 0, so that it has no mean")
     if label_smoothing:
         a *= 1 - label_smoothing
         a += label_smoothing / classes
-    a *= per_class.reshape(_along(1, outputs.ndim)) * (share / total)
+    if weights is None and class_weights is None:
+        a *= classes / outputs.size
+    else:
+        a *= _weighting(outputs.shape, labels, weights, class_weights)
     return _compute("cross_entropy", outputs, a)
 
 
@@ -107,6 +103,27 @@ def _elementwise(
     return _like(outputs, targets), (share / total).astype(outputs.dtype)
 
 
+def _weighting(
+    shape: Shape,
+    labels: Array | None,
+    weights: Array | None,
+    class_weights: Sequence[float] | None,
+) -> Array:
+    """Return what each sample and class counts in the mean."""
+    classes = shape[1]
+    per_class = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
+    if per_class.shape != (classes,):
+        raise ShapeError(f"{per_class.size} class weights were given for {classes} classes")
+    share = _sample_weights(weights, shape)
+    if labels is None:
+        total = share.sum() * math.prod(shape[2:])
+    else:
+        total = (share * per_class[labels]).sum()
+    if not total > 0:
+        raise PellucidError("the weights of this batch add up to 0, so that it has no mean")
+    return np.asarray(per_class.reshape(_along(1, len(shape))) * (share / total))
+
+
 def _like(outputs: Array, targets: Array) -> Array:
     """Return the targets in the outputs' type and order in memory."""
     same = np.empty_like(outputs)
@@ -115,7 +132,7 @@ def _like(outputs: Array, targets: Array) -> Array:
 
 
 def _check_outputs(name: str, outputs: Array, least: int) -> None:
-    if not np.issubdtype(outputs.dtype, np.floating):
+    if outputs.dtype.kind != "f":
         raise PellucidError(f"{name}: outputs are floating-point numbers, got {outputs.dtype}")
     if outputs.ndim < least or outputs.size == 0:
         expected = "(N, classes, …)" if least == 2 else "(N, …)"
@@ -138,9 +155,8 @@ def _check_labels(targets: Array, shape: Shape) -> None:
         raise ShapeError(
             f"outputs of shape {shape} need class numbers of shape {expected}, got {targets.shape}"
         )
-    wrong = (targets < 0) | (targets >= shape[1])
-    if wrong.any():
-        at = _first(wrong)
+    if targets.min() < 0 or targets.max() >= shape[1]:
+        at = _first((targets < 0) | (targets >= shape[1]))
         raise PellucidError(
             f"the target at position {at} is class {targets[at]}, but the outputs have "
             f"{shape[1]} classes, 0 to {shape[1] - 1}"
