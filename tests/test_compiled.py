@@ -15,6 +15,7 @@ from pellucid.compiled import layout
 from pellucid.compiled.conv import winograd, winograd_gradient
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
+from pellucid.parameter import Parameter
 from pellucid.workspace import Workspace, empty
 
 
@@ -362,6 +363,39 @@ def test_a_network_learns_as_it_does_on_the_reference_engine():
             epochs = list(training.train(model, (x, targets), optimizer=adam, epochs=3))
         curves.append([epoch.loss for epoch in epochs])
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+def test_an_update_finds_arrays_of_all_sizes_and_those_that_took_their_place(kind):
+    def values(name):
+        shapes = [(), (3,), (70, 300), (2, 3, 5, 5), (1,), (16384,)]
+        parameters = [Parameter(f"w{i}", shape, "zeros") for i, shape in enumerate(shapes)]
+        optimizer = kind(parameters, lr=0.1, weight_decay=0.01)
+        if kind is optim.SGD:
+            optimizer.momentum = 0.9
+        with engine.using(name):
+            for step in range(4):
+                if step == 2:
+                    for p in parameters:
+                        p.initialize(seed=1)
+                optimizer.zero_grad()
+                for i, p in enumerate(parameters):
+                    p.add_gradient(numbers(p.shape, seed=10 * step + i))
+                optimizer.step()
+        return [p.value for p in parameters]
+
+    for found, expected in zip(*map(values, engine.NAMES), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_not_finite_is_found_in_arrays_of_all_sizes():
+    arrays = [np.full(size, 3e38, np.float32) for size in (1, 7, 70000)]
+    assert compiled.are_finite(arrays)
+    for array in arrays:
+        for wrong in (np.nan, np.inf, -np.inf):
+            array[-1] = wrong
+            assert not compiled.are_finite(arrays)
+        array[-1] = 0
 
 
 @pytest.mark.parametrize("e", [compiled, reference])

@@ -1,4 +1,4 @@
-"""Update rules, compiled: one pass over each parameter. The reference engine has the formulas."""
+"""Update rules, compiled: one pass over all parameters. The reference engine has the formulas."""
 
 from typing import Any
 
@@ -6,26 +6,27 @@ import numba
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.jit import jit_serial, jit_sized
+from pellucid.compiled.side_by_side import array_at, table
 
 _PIECE = 16384  # values
 
 
 def sgd(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
     """Stochastic gradient descent with momentum."""
-    lists = (values, gradients, state.get("momentum"))
-    if lists[2] is None or not _all_float32(lists):
+    found = table(values, gradients, state["momentum"]) if "momentum" in state else None
+    if found is None:
         reference.sgd(values, gradients, state, decays, **options)
         return
     lr, momentum = np.float32(options["lr"]), np.float32(options["momentum"])
-    for decay, w, g, v in zip(decays, *lists, strict=True):
-        _sgd(w.size, *_flat(w, g, v), np.float32(decay), lr, momentum, options["nesterov"])
+    work = found.starts[-1]
+    _sgd(work, *found, np.array(decays, np.float32), lr, momentum, options["nesterov"])
 
 
 def adam(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
     """Adam and AdamW; AMSGrad is the reference's."""
-    lists = (values, gradients, state.get("exp_avg"), state.get("exp_avg_sq"))
-    if "max_exp_avg_sq" in state or not _all_float32(lists):
+    found = table(values, gradients, state["exp_avg"], state["exp_avg_sq"])
+    if "max_exp_avg_sq" in state or found is None:
         reference.adam(values, gradients, state, decays, **options)
         return
     beta1, beta2 = options["betas"]
@@ -40,40 +41,57 @@ def adam(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -
         options["eps"],
     )
     given = [np.float32(number) for number in numbers]
-    for decay, w, g, m, s in zip(decays, *lists, strict=True):
-        _adam(w.size, *_flat(w, g, m, s), np.float32(decay), *given, options["decoupled"])
+    work = found.starts[-1]
+    _adam(work, *found, np.array(decays, np.float32), *given, options["decoupled"])
+
+
+def are_finite(arrays: Any) -> bool:
+    """Return whether every number in these arrays is finite."""
+    found = table(arrays)
+    return reference.are_finite(arrays) if found is None else bool(_sum_of_zeros(*found) == 0)
 
 
 @jit_sized
-def _sgd(work, w, g, v, decay, lr, momentum, nesterov):
-    for piece in numba.prange(-(-w.size // _PIECE)):
-        for i in range(piece * _PIECE, min((piece + 1) * _PIECE, w.size)):
-            change = g[i] + decay * w[i]
-            v[i] = momentum * v[i] + change
-            w[i] -= lr * (change + momentum * v[i] if nesterov else v[i])
+def _sgd(work, starts, addresses, decays, lr, momentum, nesterov):
+    for piece in numba.prange(-(-work // _PIECE)):
+        begin, end = piece * _PIECE, min((piece + 1) * _PIECE, work)
+        for k in range(len(decays)):
+            size, decay = starts[k + 1] - starts[k], decays[k]
+            w, g = array_at(addresses[0, k], size), array_at(addresses[1, k], size)
+            v = array_at(addresses[2, k], size)
+            for i in range(max(begin - starts[k], 0), min(end - starts[k], size)):
+                change = g[i] + decay * w[i]
+                v[i] = momentum * v[i] + change
+                w[i] -= lr * (change + momentum * v[i] if nesterov else v[i])
 
 
 @jit_sized
-def _adam(work, w, g, m, s, decay, lr, rate, correction, rest1, beta2, rest2, eps, decoupled):
-    for piece in numba.prange(-(-w.size // _PIECE)):
-        for i in range(piece * _PIECE, min((piece + 1) * _PIECE, w.size)):
-            change = g[i]
-            if decoupled:
-                w[i] *= np.float32(1) - lr * decay
-            else:
-                change += decay * w[i]
-            m[i] += rest1 * (change - m[i])
-            s[i] = beta2 * s[i] + rest2 * change * change
-            w[i] -= rate * m[i] / (np.sqrt(s[i]) * correction + eps)
+def _adam(
+    work, starts, addresses, decays, lr, rate, correction, rest1, beta2, rest2, eps, decoupled
+):
+    for piece in numba.prange(-(-work // _PIECE)):
+        begin, end = piece * _PIECE, min((piece + 1) * _PIECE, work)
+        for k in range(len(decays)):
+            size, decay = starts[k + 1] - starts[k], decays[k]
+            w, g = array_at(addresses[0, k], size), array_at(addresses[1, k], size)
+            m, s = array_at(addresses[2, k], size), array_at(addresses[3, k], size)
+            for i in range(max(begin - starts[k], 0), min(end - starts[k], size)):
+                change = g[i]
+                if decoupled:
+                    w[i] *= np.float32(1) - lr * decay
+                else:
+                    change += decay * w[i]
+                m[i] += rest1 * (change - m[i])
+                s[i] = beta2 * s[i] + rest2 * change * change
+                w[i] -= rate * m[i] / (np.sqrt(s[i]) * correction + eps)
 
 
-def _all_float32(lists: Any) -> bool:
-    return all(
-        array.dtype == np.float32 and array.flags.c_contiguous
-        for arrays in lists
-        for array in arrays
-    )
-
-
-def _flat(*arrays: Any) -> Any:
-    return (array.reshape(-1) for array in arrays)
+@jit_serial
+def _sum_of_zeros(starts, addresses):
+    """Return Σ 0·x: 0 for numbers, and NaN as soon as one is NaN or infinite."""
+    total = np.float32(0)
+    for k in range(addresses.shape[1]):
+        x = array_at(addresses[0, k], starts[k + 1] - starts[k])
+        for i in range(x.size):
+            total += np.float32(0) * x[i]
+    return total

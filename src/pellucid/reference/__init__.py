@@ -82,7 +82,7 @@ from pellucid.reference.pooling import (
 from pellucid.reference.resize import upsample2d, upsample2d_gradient
 from pellucid.reference.shape import add_to, concatenate, flatten, split, total, unflatten
 from pellucid.reference.softmax import log_softmax, log_softmax_gradient, softmax, softmax_gradient
-from pellucid.reference.update import adagrad, adam, clip_norm, rmsprop, sgd
+from pellucid.reference.update import adagrad, adam, are_finite, clip_norm, rmsprop, sgd
 
 FUSES = False
 """Whether a model runs faster here once it is fused."""

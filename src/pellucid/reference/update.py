@@ -167,6 +167,15 @@ def clip_norm(gradients: Arrays, largest: float) -> float:
     return norm
 
 
+def are_finite(arrays: Arrays) -> bool:
+    """Return whether every number in these arrays is finite.
+
+    A sum is finite only if all its terms are, and it is one quick pass that needs no memory; only
+    where it is not are the terms looked at, since finite terms may still add up to infinity.
+    """
+    return all(np.isfinite(a.sum()) or np.isfinite(a).all() for a in arrays)
+
+
 def _decayed(g: Array, w: Array, decay: float) -> Array:
     return g + decay * w if decay else g
 

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from pellucid import engine, reference
 from pellucid.errors import TrainingError
 from pellucid.layers import Layer, Training, observe
 from pellucid.layers.base import run_forward
@@ -46,6 +45,8 @@ def non_finite_gradient(
 
     Gradients flow backwards: the last parameter is the first that the trouble reached.
     """
+    if engine.current().are_finite([parameter.grad for parameter in parameters]):
+        return None
     for parameter in reversed(parameters):
         if not is_finite(parameter.grad):
             where = f"the first to get one, going backwards, is {parameter.name}"
@@ -54,14 +55,8 @@ def non_finite_gradient(
 
 
 def is_finite(values: Any) -> bool:
-    """Return whether every number in an array, or in a tuple of arrays, is finite.
-
-    A sum is finite only if all its terms are, and it is one quick pass that needs no memory; only
-    where it is not are the terms looked at, since finite terms may still add up to infinity.
-    """
-    if isinstance(values, tuple):
-        return all(map(is_finite, values))
-    return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+    """Return whether every number in an array, or in a tuple of arrays, is finite."""
+    return reference.are_finite(values if isinstance(values, tuple) else (values,))
 
 
 def _error(training: Training, what: str, where: str) -> TrainingError:
