@@ -22,7 +22,7 @@ if "numba" not in sys.modules:  # it reads this when it is imported, and not aga
     # A thread that waits for another soon goes to sleep. By default it would turn round for
     # milliseconds first, on a processor that the other may need: on a busy machine that is many
     # times slower.
-    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import numba
 from numba.core import caching
