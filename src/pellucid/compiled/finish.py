@@ -75,7 +75,7 @@ def finish(
     rows, columns = forward_taps(window)
     shape = (*window.output_size, C, N)
     y, winning, winner = empty(shape, np.float32), empty(shape, np.float32), empty(shape, np.uint8)
-    finish_pooled_pass(inner, *numbers, relu, y, winner, winning, *rows, *columns, window.kernel[1])
+    finish_pooled_pass(inner, *numbers, relu, y, winner, winning, *window.kernel, *rows, *columns)
     return images(y), Finished(inner, y, relu, shortcut is not None, window, winner, winning)
 
 
@@ -194,7 +194,7 @@ def before(
         gradient_apart_pass(*given, *cache.window.kernel)
     else:
         rows, columns = gradient_taps(cache.window)
-        gradient_pooled_pass(*given, *rows, *columns, *cache.window.kernel)
+        gradient_pooled_pass(*given, *cache.window.kernel, *rows, *columns)
     return images(dz), None
 
 

@@ -3,7 +3,7 @@
 import numba
 import numpy as np
 
-from pellucid.compiled.jit import jit
+from pellucid.compiled.jit import jit, jit_inline
 from pellucid.compiled.tile import (
     LANES,
     above,
@@ -101,45 +101,61 @@ def finish_pass(z, mean, scale, shift, shortcut, add_shortcut, relu, y):
                 store_tile(value, ys, i, N, 1, lanes)
 
 
+@jit_inline
+def _window_taps(
+    row, column, width, kernel_width, pixels, taps,
+    row_first, row_tap, row_source, row_length,
+    column_first, column_tap, column_source, column_length,
+):  # fmt: skip
+    """List which pixel each tap of one window meets; return how many do."""
+    count = 0
+    for i in range(row_first[row], row_first[row + 1]):
+        for r in range(row_length[i]):
+            for j in range(column_first[column], column_first[column + 1]):
+                for s in range(column_length[j]):
+                    pixels[count] = (row_source[i] + r) * width + column_source[j] + s
+                    taps[count] = (row_tap[i] + r) * kernel_width + column_tap[j] + s
+                    count += 1
+    return count
+
+
 @jit
 def finish_pooled_pass(
-    z, mean, scale, shift, relu, y, winner, winning,
+    z, mean, scale, shift, relu, y, winner, winning, KH, KW,
     row_first, row_tap, row_source, row_length,
-    column_first, column_tap, column_source, column_length, KW,
+    column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
     _, W, C, N = z.shape
     OH, OW = y.shape[:2]
-    zs, ys, taps, values = z.reshape(-1), y.reshape(-1), winner.reshape(-1), winning.reshape(-1)
+    zs, ys, winners, values = z.reshape(-1), y.reshape(-1), winner.reshape(-1), winning.reshape(-1)
     for position in numba.prange(OH * OW):
-        oh, ow = position // OW, position % OW
+        pixels, taps = np.zeros(KH * KW, np.int64), np.zeros(KH * KW, np.int64)
+        count = _window_taps(
+            position // OW, position % OW, W, KW, pixels, taps,
+            row_first, row_tap, row_source, row_length,
+            column_first, column_tap, column_source, column_length,
+        )  # fmt: skip
         for c in range(C):
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
+                # the first tap wins whatever it is, even −∞
                 best = add(zero_tile(1, VECTORS), np.float32(-np.inf))
-                tap, won = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
-                first = True
-                for i in range(row_first[oh], row_first[oh + 1]):
-                    for r in range(row_length[i]):
-                        for j in range(column_first[ow], column_first[ow + 1]):
-                            for s in range(column_length[j]):
-                                pixel = (row_source[i] + r) * W + column_source[j] + s
-                                k = np.float32((row_tap[i] + r) * KW + column_tap[j] + s)
-                                value = load_run(zs, (pixel * C + c) * N + n, VECTORS, lanes)
-                                scaled = fma(add(value, -mean[c]), scale[c], shift[c])
-                                # the first of equal maxima wins, and what is not a number wins
-                                better = either(above(scaled, best), unequal(scaled, scaled))
-                                if first:  # it wins whatever it is, even −∞
-                                    better = either(better, equal(scaled, scaled))
-                                    first = False
-                                best = choose(better, scaled, best)
-                                tap = choose(better, k, tap)
-                                won = choose(better, value, won)
+                tap = add(zero_tile(1, VECTORS), np.float32(taps[0]))
+                won = load_run(zs, (pixels[0] * C + c) * N + n, VECTORS, lanes)
+                for k in range(count):
+                    value = load_run(zs, (pixels[k] * C + c) * N + n, VECTORS, lanes)
+                    scaled = fma(add(value, -mean[c]), scale[c], shift[c])
+                    # the first of equal maxima wins, and what is not a number wins
+                    better = either(above(scaled, best), unequal(scaled, scaled))
+                    best = choose(better, scaled, best)
+                    tap = choose(better, np.float32(taps[k]), tap)
+                    won = choose(better, value, won)
                 o = (position * C + c) * N + n
                 if relu:
                     best = relu_tile(best)
                 store_tile(best, ys, o, N, 1, lanes)
                 store_tile(won, values, o, N, 1, lanes)
-                store_bytes(tap, taps, o, lanes)
+                store_bytes(tap, winners, o, lanes)
 
 
 @jit
@@ -240,36 +256,35 @@ def gradient_apart_pass(dy, y, winner, z, mean, relu, scaled, a, b, c0, dz, KH, 
 
 @jit
 def gradient_pooled_pass(
-    dy, y, winner, z, mean, relu, scaled, a, b, c0, dz,
+    dy, y, winner, z, mean, relu, scaled, a, b, c0, dz, KH, KW,
     row_first, row_tap, row_source, row_length,
-    column_first, column_tap, column_source, column_length, KH, KW,
+    column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
     """The same for any windows: a pixel has the dy of each that it won."""
     H, W, C, N = dz.shape
     OW = dy.shape[1]
-    ds, ys, taps = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
+    ds, ys, winners = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
     zs, dzs = z.reshape(-1), dz.reshape(-1)
     for position in numba.prange(H * W):
-        h, w = position // W, position % W
+        outputs, turned = np.zeros(KH * KW, np.int64), np.zeros(KH * KW, np.int64)
+        count = _window_taps(
+            position // W, position % W, OW, KW, outputs, turned,
+            row_first, row_tap, row_source, row_length,
+            column_first, column_tap, column_source, column_length,
+        )  # fmt: skip
         for c in range(C):
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
                 dn = zero_tile(1, VECTORS)
-                for i in range(row_first[h], row_first[h + 1]):
-                    for r in range(row_length[i]):
-                        for j in range(column_first[w], column_first[w + 1]):
-                            for s in range(column_length[j]):
-                                output = (row_source[i] + r) * OW + column_source[j] + s
-                                turned = (row_tap[i] + r) * KW + column_tap[j] + s
-                                k = np.float32(KH * KW - 1 - turned)
-                                o = (output * C + c) * N + n
-                                part = load_run(ds, o, VECTORS, lanes)
-                                won = equal(load_bytes(taps, o, VECTORS, lanes), k)
-                                part = choose(won, part, np.float32(0))
-                                if relu:
-                                    alive = above(load_run(ys, o, VECTORS, lanes), np.float32(0))
-                                    part = choose(alive, part, np.float32(0))
-                                dn = add(dn, part)
+                for k in range(count):
+                    o = (outputs[k] * C + c) * N + n
+                    tap = np.float32(KH * KW - 1 - turned[k])
+                    won = equal(load_bytes(winners, o, VECTORS, lanes), tap)
+                    part = choose(won, load_run(ds, o, VECTORS, lanes), np.float32(0))
+                    if relu:
+                        alive = above(load_run(ys, o, VECTORS, lanes), np.float32(0))
+                        part = choose(alive, part, np.float32(0))
+                    dn = add(dn, part)
                 p = (position * C + c) * N + n
                 if scaled:
                     off = add(load_run(zs, p, VECTORS, lanes), -mean[c])
