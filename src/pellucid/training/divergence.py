@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pellucid import engine, reference
+from pellucid import engine
 from pellucid.errors import TrainingError
 from pellucid.layers import Layer, Training, observe
 from pellucid.layers.base import run_forward
@@ -45,7 +45,7 @@ def non_finite_gradient(
 
     Gradients flow backwards: the last parameter is the first that the trouble reached.
     """
-    if engine.current().are_finite([parameter.grad for parameter in parameters]):
+    if is_finite(tuple(parameter.grad for parameter in parameters)):
         return None
     for parameter in reversed(parameters):
         if not is_finite(parameter.grad):
@@ -56,7 +56,8 @@ def non_finite_gradient(
 
 def is_finite(values: Any) -> bool:
     """Return whether every number in an array, or in a tuple of arrays, is finite."""
-    return reference.are_finite(values if isinstance(values, tuple) else (values,))
+    arrays = values if isinstance(values, tuple) else (values,)
+    return bool(engine.current().are_finite(arrays))
 
 
 def _error(training: Training, what: str, where: str) -> TrainingError:
