@@ -14,6 +14,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
 from pellucid.compiled.instructions import (
@@ -294,6 +295,26 @@ def load_square(typing: Any, x: Any, xi: Any, step: Any, rows: Any, lanes: Any) 
         return acc
 
     return tile(x, xi, step, rows, lanes), code
+
+
+@intrinsic
+def fetch_ahead(typing: Any, x: Any, xi: Any) -> Any:
+    """Ask for the cache line of ``x[xi]``, to be near when it is read; it need not exist."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = builder.bitcast(
+            pointer(context, builder, x, args[0], args[1]), ir.IntType(8).as_pointer()
+        )
+        fetch = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [place.type, I32, I32, I32]),
+            "llvm.prefetch.p0",
+        )
+        read, second_cache, data = (ir.Constant(I32, n) for n in (0, 2, 1))
+        builder.call(fetch, [place, read, second_cache, data])
+        return context.get_dummy_value()
+
+    return types.void(x, xi), code
 
 
 @intrinsic

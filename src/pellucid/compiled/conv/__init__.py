@@ -12,7 +12,14 @@ The reference engine's algorithms can be asked for by name and are that engine's
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.conv import depthwise, direct, tuning, winograd, winograd_gradient
+from pellucid.compiled.conv import (
+    depthwise,
+    direct,
+    point_gradient,
+    tuning,
+    winograd,
+    winograd_gradient,
+)
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
 from pellucid.errors import PellucidError
@@ -55,6 +62,8 @@ def conv2d_weight_gradient(
 ) -> Array:
     """Return dw of `weight_shape`, summed over the batch."""
     match conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups):
+        case "direct" if point_gradient.supports(weight_shape, window, groups):
+            return point_gradient.weight_gradient(dy, x)
         case "direct":
             return weight_gradient(dy, x, weight_shape, window, groups)
         case "depthwise":

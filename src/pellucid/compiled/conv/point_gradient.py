@@ -1,0 +1,134 @@
+"""The gradient for the weights of a 1×1 convolution: one matrix product over all positions. ::
+
+    dw[f, c] = Σ_{p, n} dy[p, f, n] · x[p, c, n]
+
+Positions and images are summed over alike. Of a few pixels at a time, x is turned so that its
+channels lie innermost, and what belongs to a filter of dy is laid side by side; both stay in near
+memory while the tiles of all filters × channels pass by.
+"""
+
+from functools import cache
+from typing import Any
+
+import numba
+import numpy as np
+
+from pellucid.compiled import layout
+from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
+from pellucid.compiled.jit import jit, jit_inline
+from pellucid.compiled.tile import (
+    LANES,
+    fetch_ahead,
+    live_lanes,
+    load_run,
+    load_square,
+    multiply_add_apart,
+    read_tile,
+    store_tile,
+    turn,
+    write_tile,
+    zero_tile,
+)
+from pellucid.geometry import Window
+from pellucid.types import Array, Shape
+from pellucid.workspace import empty
+
+TOGETHER = 128  # terms of the sum at a time
+
+
+def supports(weight_shape: Shape, window: Window, groups: int) -> bool:
+    """Return whether it is such a product, with enough channels to fill a register."""
+    plain = window.kernel == window.stride == (1, 1) and window.output_size == window.size
+    return plain and groups == 1 and min(weight_shape[:2]) >= LANES // 2
+
+
+def weight_gradient(dy: Array, x: Array) -> Array:
+    """Return dw (F, C, 1, 1), summed over the batch."""
+    N, C, H, W = x.shape
+    F = dy.shape[1]
+    rows, columns = tile_of(F, C)
+    blocks = -(-F // rows), -(-C // (columns * LANES))
+    size = blocks[0] * blocks[1] * rows * columns * LANES
+    shares = min(H * W, shares_of(4 * size))
+    pixels = max(1, TOGETHER // N)
+    threads = numba.get_num_threads()
+    # a row's length that is no power of two, or rows would push each other out of the cache
+    length = pixels * N + LANES
+    turned = empty((threads, blocks[1] * pixels * N * columns * LANES), np.float32)
+    d = empty((threads, F * length), np.float32)
+    sums = empty((shares, size), np.float32)
+    _kernel(rows, columns)(layout.memory(dy), layout.memory(x), pixels, length, turned, d, sums)
+    dw = np.empty((F, C, 1, 1), np.float32)
+    add_shares(sums, *blocks, rows, columns * LANES, dw.reshape(F, C, 1))
+    return dw
+
+
+@cache
+def _kernel(ROWS: int, COLUMNS: int) -> Any:
+    SIZE, WIDE = ROWS * COLUMNS * LANES, COLUMNS * LANES
+
+    @jit
+    def kernel(dy, x, pixels, length, room, outputs, sums):
+        H, W, C, N = x.shape
+        F, shares = dy.shape[2], len(sums)
+        f_blocks, c_blocks = -(-F // ROWS), -(-C // WIDE)
+        dys, xs, every = dy.reshape(-1), x.reshape(-1), live_lanes(WIDE, COLUMNS)
+        for share in numba.prange(shares):
+            thread = numba.get_thread_id()
+            v, d, totals = room[thread], outputs[thread], sums[share]
+            begin, end = H * W * share // shares, H * W * (share + 1) // shares
+            for first in range(begin, end, pixels):
+                count = min(pixels, end - first)
+                turn_pixels(xs, first, count, C, N, v, WIDE, pixels * N * WIDE)
+                gather_pixels(dys, first, count, F, N, d, length)
+                for c_block in range(c_blocks):
+                    for block in range(f_blocks):
+                        at = (block * c_blocks + c_block) * SIZE
+                        part, parts = c_block * f_blocks + block, f_blocks * c_blocks
+                        fetch_part(xs, (first + count) * C * N, count * C * N, part, parts)
+                        fetch_part(dys, (first + count) * F * N, count * F * N, part, parts)
+                        tile = zero_tile(ROWS, COLUMNS)
+                        if first > begin:
+                            tile = read_tile(ROWS, COLUMNS, totals, at)
+                        # the last block of filters moves back until it is full
+                        di = min(block * ROWS, F - ROWS) * length
+                        vi = c_block * pixels * N * WIDE
+                        # (F, T) × (T, C) -> (F, C)
+                        for _ in range(count * N):
+                            tile = multiply_add_apart(tile, d, di, length, v, vi, every)
+                            di += 1
+                            vi += WIDE
+                        write_tile(tile, totals, at)
+
+    return kernel
+
+
+@jit_inline
+def fetch_part(xs, start, size, part, parts):
+    """Ask for one part of what will be read next."""
+    for i in range(size * part // parts, size * (part + 1) // parts, LANES):
+        fetch_ahead(xs, start + i)
+
+
+@jit_inline
+def turn_pixels(xs, first, count, C, N, v, wide, block):
+    """``v[c // wide, (p, n), c % wide] = x[first + p, c, n]``."""
+    one = live_lanes(LANES, 1)
+    for p in range(count):
+        for c in range(0, C, LANES):
+            to = c // wide * block + p * N * wide + c % wide
+            for n in range(0, N, LANES):
+                xi, images = ((first + p) * C + c) * N + n, min(LANES, N - n)
+                square = load_square(xs, xi, N, min(LANES, C - c), live_lanes(images, 1))
+                store_tile(turn(square), v, to + n * wide, wide, images, one)
+
+
+@jit_inline
+def gather_pixels(ys, first, count, F, N, d, length):
+    """``d[f, (p, n)] = dy[first + p, f, n]``."""
+    for p in range(count):
+        for f in range(F):
+            for n in range(0, N, 4 * LANES):
+                lanes = live_lanes(N - n, 4)
+                run = load_run(ys, ((first + p) * F + f) * N + n, 4, lanes)
+                store_tile(run, d, f * length + p * N + n, 0, 1, lanes)
