@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.conv.tiles import shares_of, tile_of
 from pellucid.compiled.conv.transforms import (
     VECTORS,
     WIDTH,
@@ -27,7 +28,6 @@ from pellucid.compiled.conv.transforms import (
 from pellucid.compiled.jit import jit
 from pellucid.compiled.tile import (
     LANES,
-    REGISTERS,
     add,
     live_lanes,
     multiply_add_apart,
@@ -39,23 +39,15 @@ from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty
 
-_ROWS = {1: 16, 2: 8, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 4, 3: 3, 4: 2}
-"""How many filters fill the registers beside so many registers of channels."""
-
-_SUMS = 2 << 20  # bytes of sums that all shares of the work together should not exceed
-
 
 def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:
     """Return dw of `weight_shape` (F, C, 3, 3), summed over the batch."""
     F, C = weight_shape[:2]
     OH, OW = window.output_size
     (top, _), (left, _) = window.padding
-    across = -(-C // LANES)
-    columns = next(n for n in (4, 3, 2, 1) if across % n == 0)
-    rows = _rows(F, _ROWS[columns])
-    # the shares are the same for any number of threads, and so is what rounding leaves
-    patches = -(-OH // 4) * -(-OW // 4) * -(-len(x) // WIDTH)
-    shares = min(patches, max(4, min(16, _SUMS // (36 * F * across * LANES * 4))))
+    rows, columns = tile_of(F, C)
+    across, patches = -(-C // LANES), -(-OH // 4) * -(-OW // 4) * -(-len(x) // WIDTH)
+    shares = min(patches, shares_of(36 * F * across * LANES * 4))
     sums = empty((shares, 36, -(-F // rows), across // columns, rows, columns * LANES), np.float32)
     _kernel(rows, columns)(
         layout.memory(x), layout.memory(dy), top, left, patches, sums, *_room(C, F)
@@ -63,12 +55,6 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) ->
     dw = np.empty(weight_shape, np.float32)
     _put_together(sums, dw)
     return dw
-
-
-def _rows(filters: int, most: int) -> int:
-    """Return how many filters a tile has: as many as fit, and if it can, none left over."""
-    fitting = (r for r in range(min(most, filters), most // 2, -1) if filters % r == 0)
-    return next(fitting, min(most, filters))
 
 
 def _room(C: int, F: int) -> tuple[Array, ...]:
