@@ -22,6 +22,7 @@ from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
     add_rows,
+    fetch_ahead,
     live_lanes,
     multiply_add,
     relu_tile,
@@ -160,6 +161,11 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                 groups * blocks * share // shares, groups * blocks * (share + 1) // shares
             ):
                 group, f = block // blocks, block % blocks * ROWS
+                if KH * KW == 1:  # each pixel is read once: the next is asked for meanwhile
+                    for i in range(block * C // (groups * blocks), (block + 1) * C // (groups * blocks)):
+                        ask = (position + 1) * C * N + i * N + n
+                        for v in range(VECTORS):
+                            fetch_ahead(xs, ask + v * LANES)
                 tile = zero_tile(ROWS, VECTORS)
                 for i in range(row_first[oh], row_first[oh + 1]):
                     for r in range(row_length[i]):
