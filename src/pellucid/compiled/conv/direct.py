@@ -17,7 +17,7 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -161,11 +161,9 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                 groups * blocks * share // shares, groups * blocks * (share + 1) // shares
             ):
                 group, f = block // blocks, block % blocks * ROWS
-                if KH * KW == 1:  # each pixel is read once: the next is asked for meanwhile
-                    for i in range(block * C // (groups * blocks), (block + 1) * C // (groups * blocks)):
-                        ask = (position + 1) * C * N + i * N + n
-                        for v in range(VECTORS):
-                            fetch_ahead(xs, ask + v * LANES)
+                if KH * KW == 1:  # each pixel is read once, so the next is asked for meanwhile
+                    part = rest % widths * groups * blocks + block
+                    fetch_part(xs, (position + 1) * C * N, C * N, part, widths * groups * blocks)
                 tile = zero_tile(ROWS, VECTORS)
                 for i in range(row_first[oh], row_first[oh + 1]):
                     for r in range(row_length[i]):
@@ -189,3 +187,10 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                 store_tile(tile, ys, yi, N, F_group - f, lanes)
 
     return kernel
+
+
+@jit_inline
+def fetch_part(xs, start, size, part, parts):
+    """Ask for one part of the numbers from `start` on, to be near when they are read."""
+    for i in range(size * part // parts, size * (part + 1) // parts, LANES):
+        fetch_ahead(xs, start + i)

@@ -14,11 +14,11 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.conv.direct import fetch_part
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
 from pellucid.compiled.jit import jit, jit_inline
 from pellucid.compiled.tile import (
     LANES,
-    fetch_ahead,
     live_lanes,
     load_run,
     load_square,
@@ -101,13 +101,6 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
                         write_tile(tile, totals, at)
 
     return kernel
-
-
-@jit_inline
-def fetch_part(xs, start, size, part, parts):
-    """Ask for one part of what will be read next."""
-    for i in range(size * part // parts, size * (part + 1) // parts, LANES):
-        fetch_ahead(xs, start + i)
 
 
 @jit_inline
