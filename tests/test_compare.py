@@ -167,7 +167,7 @@ def test_the_lines_that_compute_a_layer_are_those_that_run():
     assert {"weight_gradient", "input_gradient"} <= {line.function for line in convolution.backward}
     assert all(line.where.startswith("pellucid/reference/") for line in convolution.forward)
     assert "y = y + around" in by_kind["Residual"].forward[0].text
-    assert "np.concatenate" in by_kind["Concat"].forward[0].text
+    assert "ops.concatenate" in by_kind["Concat"].forward[0].text
 
 
 def test_every_network_of_the_library_is_explained():
