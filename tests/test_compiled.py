@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pellucid import compiled, engine, losses, models, optim, reference, training
 from pellucid import layers as nn
 from pellucid.compiled import layout
-from pellucid.compiled.conv import winograd, winograd_gradient
+from pellucid.compiled.conv import point_gradient, winograd, winograd_gradient
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.parameter import Parameter
@@ -94,6 +94,50 @@ def test_winograd_fits_any_size_and_padding(size, padding, images):
         y.astype(float), x.astype(float), weight.shape, window, 1, "im2col"
     )
     np.testing.assert_allclose(dw, expected, rtol=0, atol=1e-4 * abs(expected).max())
+
+
+@pytest.mark.parametrize("images", [1, 5, 64, 150])
+@pytest.mark.parametrize(("filters", "channels"), [(8, 8), (18, 33), (128, 80), (10, 16)])
+def test_weight_gradients_of_1x1_kernels_fit_any_channels_and_images(images, filters, channels):
+    window = Window.of((3, 5), 1)
+    x, dy = numbers((images, channels, 3, 5)), numbers((images, filters, 3, 5), 1)
+    shape = (filters, channels, 1, 1)
+    assert point_gradient.supports(shape, window, 1)
+    dw = compiled.conv2d_weight_gradient(dy, x, shape, window, 1, "direct")
+    expected = np.einsum("nfhw,nchw->fc", dy.astype(float), x.astype(float))[..., None, None]
+    np.testing.assert_allclose(dw, expected, rtol=0, atol=1e-6 * abs(expected).max() * 10)
+
+
+@pytest.mark.parametrize("order", ["C", "batch last"])
+@pytest.mark.parametrize("images", [3, 64])
+def test_channels_are_joined_cut_and_added_up_exactly(order, images):
+    def made(channels, seed):
+        x = numbers((images, channels, 5, 4), seed)
+        if order == "C":
+            return x
+        return np.ascontiguousarray(x.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)
+
+    parts = [made(channels, channels) for channels in (3, 1, 17)]
+    joined = compiled.concatenate(parts, 1)
+    np.testing.assert_array_equal(joined, np.concatenate(parts, 1))
+    for piece, part in zip(compiled.split(joined, [3, 4, 21], 1), parts, strict=True):
+        np.testing.assert_array_equal(piece, part)
+    equal = [made(6, seed) for seed in range(3)]
+    np.testing.assert_array_equal(compiled.total(equal), equal[0] + equal[1] + equal[2])
+
+
+@pytest.mark.parametrize("images", [1, 7, 64, 130])
+@pytest.mark.parametrize(("inputs", "outputs"), [(1, 1), (33, 5), (100, 70), (400, 10)])
+def test_matrix_products_fit_any_size(images, inputs, outputs):
+    x, weight, bias = numbers((images, inputs)), numbers((outputs, inputs), 1), numbers(outputs, 2)
+    dy = numbers((images, outputs), 3)
+    wide = x.astype(float), weight.astype(float), dy.astype(float)
+    for found, expected in (
+        (compiled.linear(x, weight, bias), wide[0] @ wide[1].T + bias),
+        (compiled.linear_input_gradient(dy, weight), wide[2] @ wide[1]),
+        (compiled.linear_weight_gradient(dy, x), wide[2].T @ wide[0]),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * (1 + abs(expected).max()))
 
 
 def test_an_algorithm_that_cannot_do_it_says_so():
