@@ -32,8 +32,8 @@ def main(turns: int) -> None:
         assert parts.test is not None
         arrays = Path(folder) / "mnist.npz"
         np.savez(
-            arrays, x=parts.train.inputs, t=parts.train.targets,
-            test_x=parts.test.inputs, test_t=parts.test.targets,
+            arrays, x=parts.train.images, t=parts.train.labels,
+            test_x=parts.test.images, test_t=parts.test.labels,
         )  # fmt: skip
         for turn in range(turns + 1):
             for way in WAYS:
