@@ -45,7 +45,7 @@ def main(arrays: str, order: str, threads: int) -> None:
             int((model((a.float() - mean) / std).argmax(1) == b).sum())
             for a, b in zip(images["test_x"].split(256), images["test_t"].split(256), strict=True)
         )
-    print(f"{right / len(images['test_x']):.2%}")
+    print(f"Test accuracy {right / len(images['test_x']):.2%}")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def run(line: list[str]) -> tuple[float, float]:
     began = time.perf_counter()
     done = subprocess.run(line, check=True, capture_output=True, text=True, env=dict(os.environ))
     seconds = time.perf_counter() - began
-    *_, accuracy = re.findall(r"(\d+\.\d+) ?%", done.stdout)
+    (accuracy,) = re.findall(r"Test accuracy (\d+\.\d+) ?%", done.stdout)
     return seconds, float(accuracy) / 100
 
 
