@@ -8,19 +8,21 @@ import numpy as np
 
 from pellucid import reference
 from pellucid.compiled import conv, layout
+from pellucid.compiled.arithmetic import (
+    above,
+    add,
+    choose,
+    either,
+    unequal,
+)
 from pellucid.compiled.conv import depthwise, direct, single, winograd
 from pellucid.compiled.conv.taps import forward_taps
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.tile import (
     LANES,
-    above,
-    add,
-    choose,
-    either,
     live_lanes,
     load_run,
     store_tile,
-    unequal,
     zero_tile,
 )
 from pellucid.geometry import Window

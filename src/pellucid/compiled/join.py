@@ -5,8 +5,14 @@ import numpy as np
 
 from pellucid import reference
 from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import add
 from pellucid.compiled.jit import jit_sized
-from pellucid.compiled.tile import LANES, add, live_lanes, load_run, store_tile
+from pellucid.compiled.tile import (
+    LANES,
+    live_lanes,
+    load_run,
+    store_tile,
+)
 from pellucid.types import Array
 from pellucid.workspace import empty
 

@@ -11,16 +11,14 @@ import numba
 import numpy as np
 
 from pellucid import reference
+from pellucid.compiled.arithmetic import add_rows, multiply_add_apart, turn
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
-    add_rows,
     live_lanes,
     load_square,
-    multiply_add_apart,
     store_tile,
-    turn,
     zero_tile,
 )
 from pellucid.types import Array

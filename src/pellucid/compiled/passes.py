@@ -3,23 +3,25 @@
 import numba
 import numpy as np
 
-from pellucid.compiled.jit import jit, jit_inline
-from pellucid.compiled.tile import (
-    LANES,
+from pellucid.compiled.arithmetic import (
     above,
     add,
     choose,
     either,
     equal,
     fma,
+    relu_tile,
+    tile_sum,
+    unequal,
+)
+from pellucid.compiled.jit import jit, jit_inline
+from pellucid.compiled.tile import (
+    LANES,
     live_lanes,
     load_bytes,
     load_run,
-    relu_tile,
     store_bytes,
     store_tile,
-    tile_sum,
-    unequal,
     zero_tile,
 )
 from pellucid.types import Array

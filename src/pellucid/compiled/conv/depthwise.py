@@ -15,18 +15,20 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import (
+    add,
+    fma,
+    outer_add,
+    outer_add_some,
+    relu_tile,
+)
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
 from pellucid.compiled.jit import jit
 from pellucid.compiled.tile import (
     LANES,
-    add,
-    fma,
     live_lanes,
     load_run,
-    outer_add,
-    outer_add_some,
     read_tile,
-    relu_tile,
     store_tile,
     write_tile,
     zero_tile,

@@ -16,16 +16,14 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import add_rows, multiply_add, relu_tile
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
 from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
-    add_rows,
     fetch_ahead,
     live_lanes,
-    multiply_add,
-    relu_tile,
     store_tile,
     zero_tile,
 )

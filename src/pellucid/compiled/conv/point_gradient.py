@@ -14,6 +14,7 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import multiply_add_apart, turn
 from pellucid.compiled.conv.direct import fetch_part
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
 from pellucid.compiled.jit import jit, jit_inline
@@ -22,10 +23,8 @@ from pellucid.compiled.tile import (
     live_lanes,
     load_run,
     load_square,
-    multiply_add_apart,
     read_tile,
     store_tile,
-    turn,
     write_tile,
     zero_tile,
 )

@@ -15,16 +15,18 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from pellucid.compiled.arithmetic import (
+    add_columns,
+    fma,
+    multiply_add_apart,
+    relu_tile,
+)
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
-    add_columns,
-    fma,
     live_lanes,
     load_run,
-    multiply_add_apart,
-    relu_tile,
     store_tile,
     zero_tile,
 )

@@ -2,11 +2,11 @@
 
 import numba
 
+from pellucid.compiled.arithmetic import add
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
-    add,
     live_lanes,
     read_tile,
     store_tile,

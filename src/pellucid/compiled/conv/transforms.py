@@ -20,16 +20,14 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 
 import numpy as np
 
+from pellucid.compiled.arithmetic import add, fma, turn
 from pellucid.compiled.jit import jit_inline
 from pellucid.compiled.tile import (
     LANES,
-    add,
-    fma,
     live_lanes,
     load_run,
     load_square,
     store_tile,
-    turn,
     write_tile,
     zero_tile,
 )

@@ -14,14 +14,12 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import add_sums, outer_add, outer_add_some
 from pellucid.compiled.jit import jit
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
-    add_sums,
     live_lanes,
-    outer_add,
-    outer_add_some,
     read_tile,
     write_tile,
 )

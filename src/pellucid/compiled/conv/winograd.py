@@ -20,6 +20,7 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import add_rows, multiply_add, relu_tile
 from pellucid.compiled.conv.direct import turned
 from pellucid.compiled.conv.transforms import (
     VECTORS,
@@ -33,10 +34,7 @@ from pellucid.compiled.conv.transforms import (
 from pellucid.compiled.jit import jit, jit_inline, jit_sized
 from pellucid.compiled.tile import (
     REGISTERS,
-    add_rows,
     live_lanes,
-    multiply_add,
-    relu_tile,
     store_tile,
     write_tile,
     zero_tile,

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import add, multiply_add_apart
 from pellucid.compiled.conv.tiles import shares_of, tile_of
 from pellucid.compiled.conv.transforms import (
     VECTORS,
@@ -28,9 +29,7 @@ from pellucid.compiled.conv.transforms import (
 from pellucid.compiled.jit import jit
 from pellucid.compiled.tile import (
     LANES,
-    add,
     live_lanes,
-    multiply_add_apart,
     read_tile,
     write_tile,
     zero_tile,
