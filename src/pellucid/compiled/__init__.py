@@ -71,6 +71,7 @@ _FOR_ALL = {
     conv: ("conv2d_algorithm",),
     batch: ("make_batch",),
     join: ("concatenate", "split", "total"),
+    normalization: ("running_statistics",),
     update: ("sgd", "adam", "are_finite"),
     finish: ("can_repeat", "repeat"),
     inference: ("prepare", "convolve", "transform", "max_pool_values"),

@@ -9,6 +9,7 @@ max-pooling alone are this with mean 0, scale 1 and shift 0. Each step alone wou
 the whole array once, and that, not the arithmetic, is what it costs.
 """
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ from pellucid.compiled.passes import (
     statistics,
 )
 from pellucid.geometry import Window
+from pellucid.remember import remembered
 from pellucid.types import Array
 from pellucid.workspace import empty
 
@@ -33,23 +35,21 @@ Norm = tuple[Array, Array, Array]
 
 
 class Finished(NamedTuple):
-    """What the gradient needs, in memory order (H, W, C, N)."""
+    """What the gradient needs, images in memory order (H, W, C, N)."""
 
     z: Array
     y: Array | None
+    norm: Array
+    """(mean, scale, shift), float32."""
     relu: bool
     shortcut: bool = False
+    own: bool = False
+    """Whether y follows from z alone, channel by channel; then it is not kept."""
     window: Window | None = None
     winner: Array | None = None
     winning: Array | None = None
-    norm: Norm | None = None
-    mean: Array | None = None
-    inv_std: Array | None = None
-
-    @property
-    def own(self) -> bool:
-        """Whether y follows from z alone, channel by channel; then it is not kept."""
-        return self.norm is not None and self.window is None and not self.shortcut
+    moments: Array | None = None
+    """The batch's (mean, var, 1/√(var + eps)), float64."""
 
 
 def finish(
@@ -60,23 +60,39 @@ def finish(
     window: Window | None = None,
 ) -> tuple[Array, Finished]:
     """Return y as above, and what its gradient needs."""
-    N, C = z.shape[:2]
-    inner, numbers = memory(z), _float32(norm, C)
+    numbers = identity(z.shape[1]) if norm is None else _float32(norm)
+    return _finish(memory(z), numbers, None, shortcut, relu, window, own=norm is not None)
+
+
+def _finish(
+    z: Array,
+    norm: Array,
+    moments: Array | None,
+    shortcut: Array | None,
+    relu: bool,
+    window: Window | None,
+    own: bool,
+) -> tuple[Array, Finished]:
+    C, N = z.shape[2:]
+    around, plain = z if shortcut is None else memory(shortcut), shortcut is None
+    if window is not None and plain:
+        rows, columns = forward_taps(window)
+        shape = (*window.output_size, C, N)
+        y, winning = empty(shape, np.float32), empty(shape, np.float32)
+        winner = empty(shape, np.uint8)
+        finish_pooled_pass(z, norm, relu, y, winner, winning, *window.kernel, *rows, *columns)
+        kept = Finished(z, y, norm, relu, False, False, window, winner, winning, moments)
+        return images(y), kept
+    y = empty(z.shape, np.float32)
     if window is None:
-        y = empty(inner.shape, np.float32)
-        around = inner if shortcut is None else memory(shortcut)
-        finish_pass(inner, *numbers, around, shortcut is not None, relu, y)
-        own = norm is not None and shortcut is None
-        kept = None if own else y
-        return images(y), Finished(inner, kept, relu, shortcut is not None, norm=numbers)
-    if shortcut is not None:
-        inner = memory(finish(z, norm, shortcut, relu=False)[0])
-        numbers = _float32(None, C)
-    rows, columns = forward_taps(window)
-    shape = (*window.output_size, C, N)
-    y, winning, winner = empty(shape, np.float32), empty(shape, np.float32), empty(shape, np.uint8)
-    finish_pooled_pass(inner, *numbers, relu, y, winner, winning, *window.kernel, *rows, *columns)
-    return images(y), Finished(inner, y, relu, shortcut is not None, window, winner, winning)
+        finish_pass(z, norm, around, not plain, relu, y)
+        own = own and plain
+        return images(y), Finished(
+            z, None if own else y, norm, relu, not plain, own, moments=moments
+        )
+    finish_pass(z, norm, around, True, False, y)  # rare: pool the sum in a second pass
+    pooled, cache = _finish(y, identity(C), None, None, relu, window, own=False)
+    return pooled, cache._replace(z=z, norm=norm, shortcut=True, moments=moments)
 
 
 def can_repeat(cache: Any) -> bool:
@@ -86,9 +102,8 @@ def can_repeat(cache: Any) -> bool:
 
 def repeat(cache: Finished) -> Array:
     """Return y once more, from z: a pass over near memory, where y would come from far."""
-    assert cache.norm is not None
     y = empty(cache.z.shape, np.float32)
-    finish_pass(cache.z, *cache.norm, cache.z, False, cache.relu, y)
+    finish_pass(cache.z, cache.norm, cache.z, False, cache.relu, y)
     return images(y)
 
 
@@ -99,11 +114,10 @@ def finish_gradient(
 
     Each dy that the ReLU lets through goes to one pixel, so the bias has their sum.
     """
-    norm = cache.norm or _float32(None, dy.shape[1])
     y = _output(cache)  # the pooled y has another shape than z, and here nothing is asked of z
-    total, _ = gradient_sums(memory(dy), y, y, norm, cache.relu, cache.own)
+    _, (_, total) = _sums(memory(dy), cache, y, None)
     dn, _ = before(dy, cache, overwrite_dy=overwrite_dy)
-    return dn, dn if cache.shortcut else None, total.astype(np.float32)
+    return dn, dn if cache.shortcut else None, total
 
 
 def normalize_finish(
@@ -119,12 +133,20 @@ def normalize_finish(
 
     The normalisation is one factor and one offset a channel, found before the pass.
     """
-    inner = memory(z)
-    mean, var = statistics(inner)
-    inv_std = 1 / np.sqrt(var + eps)
-    y, cache = finish(z, affine(weight, bias, mean, inv_std), shortcut, relu, window)
-    cache = cache._replace(mean=mean, inv_std=inv_std, z=inner)
-    return y, mean.astype(z.dtype), var.astype(z.dtype), cache
+    inner, C = memory(z), z.shape[1]
+    moments, norm = np.zeros((3, C)), np.empty((3, C), np.float32)
+    zeros, ones, _ = identity(C)
+    statistics(
+        inner,
+        eps,
+        ones if weight is None else weight,
+        zeros if bias is None else bias,
+        moments,
+        norm,
+    )
+    y, cache = _finish(inner, norm, moments, shortcut, relu, window, own=True)
+    mean, var = moments[:2].astype(np.float32)
+    return y, mean, var, cache
 
 
 def normalize_finish_gradient(
@@ -132,69 +154,55 @@ def normalize_finish_gradient(
 ) -> tuple[Array, Array | None, Array, Array]:
     """Return the gradients for z, the shortcut, weight and bias.
 
-    From ``dz = s·w·(dn − mean(dn) − x̂·mean(dn·x̂))`` with ``x̂ = (z − mean)·s`` it follows that
-    ``dz = a·dn + b·(z − mean) + c`` with a = s·w, b = −a·s·mean(dn·x̂) and c = −a·mean(dn): two
-    sums over all positions, then one pass.
+    Two sums over all positions, from which `channels` finds three numbers for each channel, and
+    then one pass.
     """
     if cache.window is not None and cache.shortcut:  # rare: pool first, then as without
         dy, _ = before(dy, cache)
         cache = cache._replace(y=memory(dy), relu=False, window=None, winning=None)
-    norm = cache.norm or _float32(None, dy.shape[1])
-    s, mean = cache.inv_std, cache.mean
-    assert s is not None
-    assert mean is not None
     z = cache.z if cache.winning is None else cache.winning
-    rounded = mean.astype(np.float32)
-    rest = mean - rounded  # what rounding took from the mean comes back in these sums
-    norm = (rounded, *norm[1:])
-    total, product = gradient_sums(memory(dy), _output(cache), z, norm, cache.relu, cache.own)
-    dweight = (product - rest * total) * s  # Σ dn·x̂
-    count = cache.z.size // cache.z.shape[2]
-    a = s if weight is None else s * weight
-    b = -a * s * dweight / count
-    dz, dn = before(dy, cache, (rounded, a, b, -a * total / count - b * rest), overwrite_dy)
-    return dz, dn, dweight.astype(np.float32), total.astype(np.float32)
+    abc, (dweight, dbias) = _sums(memory(dy), cache, z, weight)
+    dz, dn = before(dy, cache, abc, overwrite_dy)
+    return dz, dn, dweight, dbias
 
 
-def affine(weight: Array | None, bias: Array | None, mean: Array, inv_std: Array) -> Norm:
-    """Return (mean, scale, shift) of a normalisation."""
-    scale = inv_std if weight is None else inv_std * weight
-    return mean, scale, np.zeros_like(mean) if bias is None else bias
+def _sums(dy: Array, cache: Finished, z: Array, weight: Array | None) -> tuple[Array, Array]:
+    """Return the (a, b, c) of a normalisation's gradient, and the gradients (dweight, dbias)."""
+    C = dy.shape[2]
+    moments = np.zeros((3, C)) if cache.moments is None else cache.moments
+    abc, gradients = np.empty((3, C), np.float32), np.empty((2, C), np.float32)
+    gradient_sums(
+        dy, _output(cache), z, cache.norm, cache.relu, cache.own, moments,
+        identity(C)[1] if weight is None else weight, cache.z.size // C, gradients, abc,
+    )  # fmt: skip
+    return abc, gradients
 
 
 def before(
-    dy: Array,
-    cache: Finished,
-    coefficients: tuple[Array, Array, Array, Array] | None = None,
-    overwrite_dy: bool = False,
+    dy: Array, cache: Finished, abc: Array | None = None, overwrite_dy: bool = False
 ) -> tuple[Array, Array | None]:
-    """Return ``dz = a·dn + b·(z − mean) + c``, or dn without coefficients; and dn if it is needed.
+    """Return ``dz = a·dn + b·(z − mean) + c``, or dn without these; and dn if it is needed.
 
-    The coefficients are (mean, a, b, c). With them, dn is returned for a shortcut.
+    With (a, b, c), dn is returned for a shortcut.
     Where dy may be overwritten, dz takes its place: no memory is fetched only to be overwritten.
     """
-    inner, C = memory(dy), dy.shape[1]
-    in_place = overwrite_dy and cache.window is None
-    dz = inner if in_place else empty(cache.z.shape, np.float32)
-    scaled = coefficients is not None
-    mean, a, b, c = (v.astype(np.float32) for v in coefficients or (np.zeros(C, np.float32),) * 4)
-    if cache.window is None:
+    inner, z, norm, window = memory(dy), cache.z, cache.norm, cache.window
+    dz = inner if overwrite_dy and window is None else empty(z.shape, np.float32)
+    scaled = abc is not None
+    numbers = norm if abc is None else abc
+    if window is None:
         keep = scaled and cache.shortcut
-        dn = empty(cache.z.shape, np.float32) if keep else dz
-        own_mean, scale, shift = cache.norm or _float32(None, C)
-        if cache.own:
-            mean = own_mean
+        dn = empty(z.shape, np.float32) if keep else dz
         gradient_pass(
-            inner, _output(cache), cache.z, mean, scale, shift, cache.relu, cache.own,
-            scaled, a, b, c, dz, dn, keep,
-        )  # fmt: skip
+            inner, _output(cache), z, norm, cache.relu, cache.own, scaled, numbers, dz, dn, keep
+        )
         return images(dz), images(dn) if keep else None
-    given = inner, _output(cache), cache.winner, cache.z, mean, cache.relu, scaled, a, b, c, dz
-    if _cover(cache.window):
-        gradient_apart_pass(*given, *cache.window.kernel)
+    given = inner, _output(cache), cache.winner, z, norm, cache.relu, scaled, numbers, dz
+    if _cover(window):
+        gradient_apart_pass(*given, *window.kernel)
     else:
-        rows, columns = gradient_taps(cache.window)
-        gradient_pooled_pass(*given, *cache.window.kernel, *rows, *columns)
+        rows, columns = gradient_taps(window)
+        gradient_pooled_pass(*given, *window.kernel, *rows, *columns)
     return images(dz), None
 
 
@@ -203,17 +211,21 @@ def _output(cache: Finished) -> Array:
     return cache.z if cache.y is None else cache.y
 
 
-def _float32(norm: Norm | None, channels: int) -> Norm:
+@cache
+def identity(channels: int) -> Array:
+    """Return the (mean, scale, shift) that change nothing."""
+    return np.repeat(np.array([[0], [1], [0]], np.float32), channels, axis=1)
+
+
+def _float32(norm: Norm) -> Array:
     """Return (mean, scale, shift) in float32; what rounding takes from one goes to the next."""
-    if norm is None:
-        zeros = np.zeros(channels, np.float32)
-        return zeros, np.ones(channels, np.float32), zeros
     mean, scale, shift = norm
     rounded = mean.astype(np.float32)
     shift = shift + (rounded.astype(np.float64) - mean) * scale
-    return rounded, scale.astype(np.float32), shift.astype(np.float32)
+    return np.stack([rounded, scale, shift]).astype(np.float32)
 
 
+@remembered
 def _cover(window: Window) -> bool:
     """Return whether the windows lie side by side and leave nothing out."""
     size = tuple(o * k for o, k in zip(window.output_size, window.kernel, strict=True))

@@ -3,9 +3,9 @@
 import numpy as np
 
 from pellucid import reference
+from pellucid.compiled.channels import move
 from pellucid.compiled.finish import (
     Finished,
-    affine,
     finish,
     normalize_finish,
     normalize_finish_gradient,
@@ -17,7 +17,8 @@ def batch_norm(
     x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float
 ) -> Array:
     """Return ``y = (x − mean)/√(var + eps)·w + b`` with a given mean and variance."""
-    norm = affine(weight, bias, mean, 1 / np.sqrt(var + np.float64(eps)))
+    scale = 1 / np.sqrt(var + np.float64(eps))
+    norm = mean, scale if weight is None else scale * weight, 0 * mean if bias is None else bias
     return finish(_as_images(x), norm, relu=False)[0].reshape(x.shape)
 
 
@@ -27,6 +28,17 @@ def batch_norm_training(
     """Return y with the batch's own statistics, the mean, the variance, and the cache."""
     y, mean, var, cache = normalize_finish(_as_images(x), weight, bias, eps, None, False, None)
     return y.reshape(x.shape), mean, var, cache
+
+
+def running_statistics(
+    running: tuple[Array, Array], new: tuple[Array, Array], momentum: float, count: int
+) -> tuple[Array, Array]:
+    """Return ``(1 − momentum)·running + momentum·new`` of mean and unbiased variance."""
+    if any(array.dtype != np.float32 for array in (*running, *new)):
+        return reference.running_statistics(running, new, momentum, count)
+    moved = np.empty((2, len(new[0])), np.float32)
+    move(*running, *new, momentum, count / (count - 1), moved)
+    return moved[0], moved[1]
 
 
 def batch_norm_gradient(

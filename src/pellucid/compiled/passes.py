@@ -14,6 +14,7 @@ from pellucid.compiled.arithmetic import (
     tile_sum,
     unequal,
 )
+from pellucid.compiled.channels import normalization, normalization_gradient
 from pellucid.compiled.jit import jit, jit_inline
 from pellucid.compiled.tile import (
     LANES,
@@ -24,7 +25,6 @@ from pellucid.compiled.tile import (
     store_tile,
     zero_tile,
 )
-from pellucid.types import Array
 
 VECTORS = 4
 WIDTH = VECTORS * LANES
@@ -36,8 +36,14 @@ With more, the next channel's numbers would be read too late after their neighbo
 
 
 @jit
-def _statistics(z, mean, var):
-    """Add the mean and the variance of each channel of z to zeros."""
+def statistics(z, eps, weight, bias, moments, norm):
+    """Add the mean and the variance of each channel of z to zeros in moments; then see `channels`.
+
+    Each part is read once: ``Σ(z − mean)² = Σ(z − m)² − count·(mean − m)²`` for any m, and where m
+    is near the mean, here that of the part's first pixel, little is subtracted. Then the parts are
+    put together: ``Σ(z − mean)² = Σ_parts (Σ(z − mean_part)² + count·(mean_part − mean)²)``.
+    Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
+    """
     H, W, C, N = z.shape
     zs, pixels = z.reshape(-1), H * W
     parts = -(-pixels // PART)
@@ -65,28 +71,17 @@ def _statistics(z, mean, var):
     for part in range(parts):
         share = min(PART, pixels - part * PART) / pixels
         for c in range(C):
-            mean[c] += share * means[part, c]
+            moments[0, c] += share * means[part, c]
     for part in range(parts):
         share = min(PART, pixels - part * PART) / pixels
         for c in range(C):
-            var[c] += squares[part, c] / (pixels * N) + share * (means[part, c] - mean[c]) ** 2
-
-
-def statistics(z: Array) -> tuple[Array, Array]:
-    """Return mean and variance of each channel of z (H, W, C, N), in float64.
-
-    Each part is read once: ``Σ(z − mean)² = Σ(z − m)² − count·(mean − m)²`` for any m, and where m
-    is near the mean, here that of the part's first pixel, little is subtracted. Then the parts are
-    put together: ``Σ(z − mean)² = Σ_parts (Σ(z − mean_part)² + count·(mean_part − mean)²)``.
-    Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
-    """
-    mean, var = np.zeros((2, z.shape[2]))
-    _statistics(z, mean, var)
-    return mean, np.maximum(var, 0.0)
+            apart = means[part, c] - moments[0, c]
+            moments[1, c] += squares[part, c] / (pixels * N) + share * apart**2
+    normalization(moments, eps, weight, bias, norm)
 
 
 @jit
-def finish_pass(z, mean, scale, shift, shortcut, add_shortcut, relu, y):
+def finish_pass(z, norm, shortcut, add_shortcut, relu, y):
     H, W, C, N = z.shape
     zs, ss, ys = z.reshape(-1), shortcut.reshape(-1), y.reshape(-1)
     for position in numba.prange(H * W):
@@ -94,8 +89,8 @@ def finish_pass(z, mean, scale, shift, shortcut, add_shortcut, relu, y):
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
                 i = (position * C + c) * N + n
-                value = add(load_run(zs, i, VECTORS, lanes), -mean[c])
-                value = fma(value, scale[c], shift[c])
+                value = add(load_run(zs, i, VECTORS, lanes), -norm[0, c])
+                value = fma(value, norm[1, c], norm[2, c])
                 if add_shortcut:
                     value = add(value, load_run(ss, i, VECTORS, lanes))
                 if relu:
@@ -123,7 +118,7 @@ def _window_taps(
 
 @jit
 def finish_pooled_pass(
-    z, mean, scale, shift, relu, y, winner, winning, KH, KW,
+    z, norm, relu, y, winner, winning, KH, KW,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
@@ -146,7 +141,7 @@ def finish_pooled_pass(
                 won = load_run(zs, (pixels[0] * C + c) * N + n, VECTORS, lanes)
                 for k in range(count):
                     value = load_run(zs, (pixels[k] * C + c) * N + n, VECTORS, lanes)
-                    scaled = fma(add(value, -mean[c]), scale[c], shift[c])
+                    scaled = fma(add(value, -norm[0, c]), norm[1, c], norm[2, c])
                     # the first of equal maxima wins, and what is not a number wins
                     better = either(above(scaled, best), unequal(scaled, scaled))
                     best = choose(better, scaled, best)
@@ -161,15 +156,16 @@ def finish_pooled_pass(
 
 
 @jit
-def _gradient_sums(dy, y, z, mean, scale, shift, relu, own, sums):
-    """Add Σ dn and Σ dn·(z − mean) of each channel to zeros, where dn = dy if y > 0.
+def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, gradients, coefficients):
+    """Take the sums Σ dn and Σ dn·(z − mean) of each channel, where dn = dy if y > 0.
 
-    If y is z's `own`, without a shortcut, it is worked out again: that is faster than to read it.
+    What follows from them, `channels` says. If y is z's `own`, without a shortcut, it is worked out
+    again: that is faster than to read it.
     """
     H, W, C, N = dy.shape
     ds, ys, zs, pixels = dy.reshape(-1), y.reshape(-1), z.reshape(-1), H * W
     parts = -(-pixels // PART)
-    found = np.empty((parts, 2, C))
+    found, sums = np.empty((parts, 2, C)), np.zeros((2, C))
     for part in numba.prange(parts):
         for c in range(C):
             total, product = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
@@ -178,9 +174,9 @@ def _gradient_sums(dy, y, z, mean, scale, shift, relu, own, sums):
                     lanes = live_lanes(N - n, VECTORS)
                     i = (pixel * C + c) * N + n
                     dn = load_run(ds, i, VECTORS, lanes)
-                    off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
+                    off = add(load_run(zs, i, VECTORS, lanes), -norm[0, c])
                     if relu:
-                        value = fma(off, scale[c], shift[c])
+                        value = fma(off, norm[1, c], norm[2, c])
                         if not own:
                             value = load_run(ys, i, VECTORS, lanes)
                         dn = choose(above(value, np.float32(0)), dn, np.float32(0))
@@ -190,20 +186,12 @@ def _gradient_sums(dy, y, z, mean, scale, shift, relu, own, sums):
         for k in range(2):
             for c in range(C):
                 sums[k, c] += found[part, k, c]
-
-
-def gradient_sums(
-    dy: Array, y: Array, z: Array, norm: tuple[Array, Array, Array], relu: bool, own: bool
-) -> tuple[Array, Array]:
-    """Return per channel Σ dn and Σ dn·(z − mean) in float64, with dn = dy where y > 0."""
-    sums = np.zeros((2, dy.shape[2]))
-    _gradient_sums(dy, y, z, *norm, relu, own, sums)
-    return sums[0], sums[1]
+    normalization_gradient(sums, moments, norm, weight, count, gradients, coefficients)
 
 
 @jit
-def gradient_pass(dy, y, z, mean, scale, shift, relu, own, scaled, a, b, c0, dz, dn_out, keep_dn):
-    """``dz = a·dn + b·(z − mean) + c0`` per channel if scaled, else dn, where dn = dy if y > 0."""
+def gradient_pass(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn):
+    """``dz = a·dn + b·(z − mean) + c`` per channel if scaled, else dn, where dn = dy if y > 0."""
     H, W, C, N = dy.shape
     ds, ys, zs, dzs, dns = (
         dy.reshape(-1), y.reshape(-1), z.reshape(-1), dz.reshape(-1), dn_out.reshape(-1)
@@ -216,21 +204,21 @@ def gradient_pass(dy, y, z, mean, scale, shift, relu, own, scaled, a, b, c0, dz,
                 dn = load_run(ds, i, VECTORS, lanes)
                 off = zero_tile(1, VECTORS)
                 if scaled or own:
-                    off = add(load_run(zs, i, VECTORS, lanes), -mean[c])
+                    off = add(load_run(zs, i, VECTORS, lanes), -norm[0, c])
                 if relu:
-                    value = fma(off, scale[c], shift[c])
+                    value = fma(off, norm[1, c], norm[2, c])
                     if not own:
                         value = load_run(ys, i, VECTORS, lanes)
                     dn = choose(above(value, np.float32(0)), dn, np.float32(0))
                 if keep_dn:
                     store_tile(dn, dns, i, N, 1, lanes)
                 if scaled:
-                    dn = fma(dn, a[c], fma(off, b[c], c0[c]))
+                    dn = fma(dn, abc[0, c], fma(off, abc[1, c], abc[2, c]))
                 store_tile(dn, dzs, i, N, 1, lanes)
 
 
 @jit
-def gradient_apart_pass(dy, y, winner, z, mean, relu, scaled, a, b, c0, dz, KH, KW):
+def gradient_apart_pass(dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW):
     """The same where y was pooled over windows that cover the image and do not overlap."""
     OH, OW, C, N = dy.shape
     W = dz.shape[1]
@@ -251,14 +239,14 @@ def gradient_apart_pass(dy, y, winner, z, mean, relu, scaled, a, b, c0, dz, KH, 
                     p = (pixel * C + c) * N + n
                     part = choose(equal(won, np.float32(k)), dn, np.float32(0))
                     if scaled:
-                        off = add(load_run(zs, p, VECTORS, lanes), -mean[c])
-                        part = fma(part, a[c], fma(off, b[c], c0[c]))
+                        off = add(load_run(zs, p, VECTORS, lanes), -norm[0, c])
+                        part = fma(part, abc[0, c], fma(off, abc[1, c], abc[2, c]))
                     store_tile(part, dzs, p, N, 1, lanes)
 
 
 @jit
 def gradient_pooled_pass(
-    dy, y, winner, z, mean, relu, scaled, a, b, c0, dz, KH, KW,
+    dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
@@ -289,6 +277,6 @@ def gradient_pooled_pass(
                     dn = add(dn, part)
                 p = (position * C + c) * N + n
                 if scaled:
-                    off = add(load_run(zs, p, VECTORS, lanes), -mean[c])
-                    dn = fma(dn, a[c], fma(off, b[c], c0[c]))
+                    off = add(load_run(zs, p, VECTORS, lanes), -norm[0, c])
+                    dn = fma(dn, abc[0, c], fma(off, abc[1, c], abc[2, c]))
                 store_tile(dn, dzs, p, N, 1, lanes)

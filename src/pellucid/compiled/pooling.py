@@ -3,7 +3,7 @@
 import numpy as np
 
 from pellucid import reference
-from pellucid.compiled.finish import Finished, before, finish
+from pellucid.compiled.finish import Finished, before, finish, identity
 from pellucid.compiled.layout import images, memory, new_images
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
@@ -27,7 +27,8 @@ def max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape, window: W
         return reference.max_pool2d_gradient(dy, indices, input_shape, window)
     winner = np.ascontiguousarray(indices.transpose(2, 3, 1, 0))
     nothing = empty((*window.size, *input_shape[1::-1]), np.float32)
-    cache = Finished(nothing, memory(dy), relu=False, window=window, winner=winner)
+    norm = identity(dy.shape[1])
+    cache = Finished(nothing, memory(dy), norm, relu=False, window=window, winner=winner)
     return before(dy, cache)[0]
 
 

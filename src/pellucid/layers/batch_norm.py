@@ -112,16 +112,14 @@ class _ChannelNorm(Layer):
     def _move(
         self, training: Training, momentum: float, mean: Array, var: Array, count: int
     ) -> None:
-        """Note ``running ← (1 − momentum)·running + momentum·new``, the variance unbiased.
-
-        Σ(x − mean)² of `count` values has count − 1 degrees of freedom, so the estimate of the
-        variance of all data divides by that.
-        """
-        unbiased = var * (count / (count - 1))
-        for buffer, new in ((self.running_mean, mean), (self.running_var, unbiased)):
-            if buffer is not None:
-                old = training.pending(buffer)
-                training.update(buffer, (1 - momentum) * old + momentum * new)
+        """Note the next running statistics."""
+        if self.running_mean is None or self.running_var is None:
+            return
+        buffers = self.running_mean, self.running_var
+        old = training.pending(buffers[0]), training.pending(buffers[1])
+        moved = ops.running_statistics(old, (mean, var), momentum, count)
+        for buffer, value in zip(buffers, moved, strict=True):
+            training.update(buffer, value)
 
 
 @dataclass(eq=False, repr=False)

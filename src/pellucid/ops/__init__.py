@@ -66,6 +66,7 @@ from pellucid.ops.normalization import (
     layer_norm_gradient,
     local_response_norm,
     local_response_norm_gradient,
+    running_statistics,
 )
 from pellucid.ops.padding import pad2d, pad2d_gradient
 from pellucid.ops.pooling import (

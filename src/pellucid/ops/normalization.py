@@ -112,6 +112,24 @@ def batch_norm_gradient(dy: Array, cache: Any, weight: Array | None = None) -> G
     return dx, dweight, dbias
 
 
+def running_statistics(
+    running: tuple[Array, Array], new: tuple[Array, Array], momentum: float, count: int
+) -> tuple[Array, Array]:
+    """Return the next (mean, variance): ``(1 − momentum)·running + momentum·new``.
+
+    Of the variance of `count` values is taken what it says of all data, with count − 1 below.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> zero, one = np.zeros(1), np.ones(1)
+    >>> running_statistics((zero, one), (one, one), momentum=0.5, count=2)
+    (array([0.5]), array([1.5]))
+    """
+    mean, var = engine.current().running_statistics(running, new, momentum, count)
+    return mean, var
+
+
 def group_norm(
     x: Array,
     num_groups: int,

@@ -71,6 +71,7 @@ from pellucid.reference.normalization import (
     group_norm_gradient,
     layer_norm,
     layer_norm_gradient,
+    running_statistics,
 )
 from pellucid.reference.padding import pad2d, pad2d_gradient
 from pellucid.reference.pooling import (

@@ -161,6 +161,22 @@ def batch_norm_gradient(
     return _as_images(dx, dy.shape), count * mean_dy_x_hat.ravel(), count * mean_dy.ravel()
 
 
+def running_statistics(
+    running: tuple[Array, Array], new: tuple[Array, Array], momentum: float, count: int
+) -> tuple[Array, Array]:
+    """Return ``(1 − momentum)·running + momentum·new`` for mean and variance, the latter unbiased.
+
+    Σ(x − mean)² of `count` values has count − 1 degrees of freedom, so the estimate of the
+    variance of all data divides by that.
+    """
+    mean, var = new
+    unbiased = var * (count / (count - 1))
+    return (
+        (1 - momentum) * running[0] + momentum * mean,
+        (1 - momentum) * running[1] + momentum * unbiased,
+    )
+
+
 def group_norm(
     x: Array, groups: int, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array, Array, Standardized]:
