@@ -1,9 +1,11 @@
 """Pooling, compiled."""
 
+import numba
 import numpy as np
 
 from pellucid import reference
 from pellucid.compiled.finish import Finished, before, finish, identity
+from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import images, memory, new_images
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
@@ -36,8 +38,27 @@ def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
     """Return the mean of each cell; over the whole image it is compiled."""
     if output_size != (1, 1) or x.size == 0:
         return reference.adaptive_avg_pool2d(x, output_size)
-    y = memory(x).mean(axis=(0, 1), keepdims=True)  # (H, W, C, N) -> (1, 1, C, N)
-    return images(y)
+    y = new_images((*x.shape[:2], 1, 1))
+    _mean(x.size, memory(x), memory(y))
+    return y
+
+
+@jit_sized
+def _mean(work, x, y):
+    """(H, W, C, N) -> (1, 1, C, N)"""
+    H, W, C, N = x.shape
+    for block in numba.prange(-(-C // _TOGETHER)):
+        first, end = block * _TOGETHER, min((block + 1) * _TOGETHER, C)
+        y[0, 0, first:end] = 0
+        for h in range(H):
+            for w in range(W):
+                for c in range(first, end):
+                    for n in range(N):
+                        y[0, 0, c, n] += x[h, w, c, n]
+        y[0, 0, first:end] /= np.float32(H * W)
+
+
+_TOGETHER = 16  # channels whose sums stay in the first cache
 
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
@@ -45,5 +66,17 @@ def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
     if dy.shape[2:] != (1, 1):
         return reference.adaptive_avg_pool2d_gradient(dy, input_shape)
     dx = new_images(input_shape)
-    memory(dx)[...] = memory(dy) / np.float32(input_shape[2] * input_shape[3])
+    _spread(dx.size, memory(dy), memory(dx))
     return dx
+
+
+@jit_sized
+def _spread(work, dy, dx):
+    """(1, 1, C, N) -> (H, W, C, N)"""
+    H, W, C, N = dx.shape
+    share = np.float32(1) / np.float32(H * W)
+    for h in numba.prange(H):
+        for w in range(W):
+            for c in range(C):
+                for n in range(N):
+                    dx[h, w, c, n] = share * dy[0, 0, c, n]
