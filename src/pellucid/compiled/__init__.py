@@ -68,12 +68,12 @@ _COMPILED = {
 }
 
 _FOR_ALL = {
-    conv: ("conv2d_algorithm",),
+    conv: ("conv2d_algorithm", "reads_through", "written"),
     batch: ("make_batch",),
     join: ("concatenate", "split", "total"),
     normalization: ("running_statistics",),
     update: ("sgd", "adam", "are_finite"),
-    finish: ("can_repeat", "repeat"),
+    finish: ("through",),
     inference: ("prepare", "convolve", "transform", "max_pool_values"),
 }
 """These look for themselves at what they are given."""

@@ -175,8 +175,9 @@ def turn(typing: Any, tile: Any) -> Any:
 
 @intrinsic
 def fma(typing: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a · b + c``, each a tile or a float32, at least one a tile."""
-    tile = next(kind for kind in (a, b, c) if isinstance(kind, TileType))
+    """``a · b + c``, each a tile or a float32, at least one a tile; one row serves all rows."""
+    tiles = [kind for kind in (a, b, c) if isinstance(kind, TileType)]
+    tile = max(tiles, key=lambda kind: kind.rows)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return by_register(

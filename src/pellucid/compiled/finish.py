@@ -27,7 +27,7 @@ from pellucid.compiled.passes import (
 )
 from pellucid.geometry import Window
 from pellucid.remember import remembered
-from pellucid.types import Array
+from pellucid.types import Array, Through
 from pellucid.workspace import empty
 
 Norm = tuple[Array, Array, Array]
@@ -95,16 +95,11 @@ def _finish(
     return pooled, cache._replace(z=z, norm=norm, shortcut=True, moments=moments)
 
 
-def can_repeat(cache: Any) -> bool:
-    """Return whether `repeat` can work y out again."""
-    return isinstance(cache, Finished) and cache.own
-
-
-def repeat(cache: Finished) -> Array:
-    """Return y once more, from z: a pass over near memory, where y would come from far."""
-    y = empty(cache.z.shape, np.float32)
-    finish_pass(cache.z, cache.norm, cache.z, False, cache.relu, y)
-    return images(y)
+def through(cache: Any) -> Through | None:
+    """Return y as it is read through the normalisation, if it follows from z alone."""
+    if not isinstance(cache, Finished) or not cache.own:
+        return None
+    return Through(images(cache.z), cache.norm, cache.relu)
 
 
 def finish_gradient(
@@ -128,9 +123,11 @@ def normalize_finish(
     shortcut: Array | None,
     relu: bool,
     window: Window | None,
-) -> tuple[Array, Array, Array, Finished]:
+    write: bool = True,
+) -> tuple[Any, Array, Array, Finished]:
     """Return y with batch normalisation in training first, its mean and variance, and the cache.
 
+    Where nothing else follows and y need not be written, it is a `Through`.
     The normalisation is one factor and one offset a channel, found before the pass.
     """
     inner, C = memory(z), z.shape[1]
@@ -144,9 +141,12 @@ def normalize_finish(
         moments,
         norm,
     )
-    y, cache = _finish(inner, norm, moments, shortcut, relu, window, own=True)
     mean, var = moments[:2].astype(np.float32)
-    return y, mean, var, cache
+    if write or shortcut is not None or window is not None:
+        y, cache = _finish(inner, norm, moments, shortcut, relu, window, own=True)
+        return y, mean, var, cache
+    cache = Finished(inner, None, norm, relu, own=True, moments=moments)
+    return through(cache), mean, var, cache
 
 
 def normalize_finish_gradient(

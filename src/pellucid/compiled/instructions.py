@@ -28,13 +28,16 @@ BYTES = ir.VectorType(ir.IntType(8), LANES)
 
 
 def by_register(builder: Any, kind: Any, args: Any, instruction: Any) -> Any:
-    """Return what `instruction` makes of each register; a number goes to all lanes."""
+    """Return what `instruction` makes of each register.
+
+    A number goes to all lanes, and a tile of one row to all rows.
+    """
     masks = not hasattr(kind, "rows")  # lanes have registers, but no rows
     count = kind.vectors if masks else kind.rows * kind.vectors
     result = ir.Constant(ir.ArrayType(MASK if masks else VECTOR, count), ir.Undefined)
     for k in range(count):
         operands = [
-            builder.extract_value(arg, k) if isinstance(arg.type, ir.ArrayType)
+            builder.extract_value(arg, k % arg.type.count) if isinstance(arg.type, ir.ArrayType)
             else splat(builder, arg)
             for arg in args
         ]  # fmt: skip

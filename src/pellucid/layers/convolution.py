@@ -15,7 +15,7 @@ from pellucid.ops.transposed_convolution import (
     transposed,
 )
 from pellucid.parameter import Parameter
-from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
+from pellucid.types import Array, Padding, PaddingMode, Pair, Shape, Through
 
 
 @dataclass(eq=False, repr=False)
@@ -69,7 +69,7 @@ class Conv2d(Layer):
         if self.bias:
             self.bias = Parameter("bias", shape[:1], "zeros", kind="bias")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array | Through, training: Training | None = None) -> tuple[Array, Any]:
         return self._convolution(x.shape).forward(x, self.weight.value, _bias(self)), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
@@ -77,7 +77,7 @@ class Conv2d(Layer):
             self.bias.add_gradient(ops.conv2d_bias_gradient(dy))
         return self.backward_without_bias(dy, cache, input_gradient)
 
-    def backward_without_bias(self, dy: Array, x: Array, input_gradient: bool) -> Array:
+    def backward_without_bias(self, dy: Array, x: Array | Through, input_gradient: bool) -> Array:
         """Do what `backward` does, except for the bias."""
         convolution = self._convolution(x.shape)
         self.weight.add_gradient(convolution.weight_gradient(dy, x))
@@ -94,6 +94,10 @@ class Conv2d(Layer):
 
     def algorithm_for(self, input_shape: Shape) -> str:
         return self._convolution(input_shape).algorithm_for(self.weight.dtype)
+
+    def reads_through(self, input_shape: Shape) -> bool:
+        """Return whether images of this shape need not be written: see `types.Through`."""
+        return self._convolution(input_shape).reads_through()
 
     def window(self, input_shape: Shape) -> Window:
         """Return how the kernel slides over an input of this shape."""

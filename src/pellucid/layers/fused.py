@@ -26,7 +26,7 @@ from pellucid.layers.runs import with_runs
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.wiring import Wiring
 from pellucid.parameter import Parameter
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Shape, Through
 
 _FOLLOW = (BatchNorm2d, ReLU, MaxPool2d)
 """What may follow a convolution in one block, in this order, each at most once."""
@@ -68,9 +68,16 @@ class Block(_Fused, abstract=True):
         return self.forward_with(x, None, training)
 
     def forward_with(
-        self, x: Array, shortcut: Array | None, training: Training | None
-    ) -> tuple[Array, Any]:
-        """Return y and the cache, with a shortcut added before the ReLU."""
+        self,
+        x: Array | Through,
+        shortcut: Array | None,
+        training: Training | None,
+        reader: Conv2d | None = None,
+    ) -> tuple[Any, Any]:
+        """Return y and the cache, with a shortcut added before the ReLU.
+
+        A `reader` is the convolution that alone reads y: it may be given a `Through`.
+        """
         z, conv_cache = self.conv.forward(x, training)
         window, norm = self._window(z.shape), self.norm
         if norm is None:
@@ -79,8 +86,9 @@ class Block(_Fused, abstract=True):
             y, cache = ops.finish(z, norm.inference_affine(), shortcut, self.relu, window)
         else:
             weight, bias = norm.affine_values()
+            write = reader is None or not self.relu or not reader.reads_through(z.shape)
             y, mean, var, cache = ops.normalize_finish(
-                z, weight, bias, norm.eps, shortcut, self.relu, window
+                z, weight, bias, norm.eps, shortcut, self.relu, window, write
             )
             if training is not None:
                 norm.gather(training, mean, var, z)
@@ -126,9 +134,11 @@ class Block(_Fused, abstract=True):
 class Chain(_Fused, abstract=True):
     """Blocks one after the other, of which only the convolutions' outputs are kept.
 
-    What one block hands to the next follows from its convolution's output by one pass over memory.
-    To do that pass again in the backward direction is faster than to fetch the result from far
-    memory, and needs half the memory.
+    What one block hands to the next, y = relu(norm(z)), follows from its convolution's output z by
+    next to no arithmetic. So the next convolution reads z and works y out on the way, forward and
+    for its weights' gradient: z is the only large array that is written, read and kept. Where that
+    would be slower, y is written in the forward direction, and again in the backward direction:
+    that is faster than to fetch y from far memory, and needs half the memory.
     """
 
     def __init__(self, blocks: Mapping[str, Layer]) -> None:
@@ -145,14 +155,15 @@ class Chain(_Fused, abstract=True):
     ) -> tuple[Array, Any]:
         """Return y and the cache, with a shortcut added before the last ReLU."""
         caches: list[tuple[Any, Any]] = []
-        *_, last = self.blocks.values()
-        for block in self.blocks.values():
-            around = shortcut if block is last else None
-            x, (kept, finished) = block.forward_with(x, around, training)
-            if caches and ops.can_repeat(caches[-1][1]):
-                kept = None
-            caches.append((kept, finished))
-        return x, caches
+        blocks = list(self.blocks.values())
+        readers = [*(block.conv for block in blocks[1:]), None]
+        y, kept = x, None
+        for block, reader in zip(blocks, readers, strict=True):
+            around = shortcut if reader is None else None
+            y, (read, finished) = block.forward_with(y, around, training, reader)
+            caches.append((read if kept is None else kept, finished))
+            kept = ops.through(finished)
+        return y, caches
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
         return self.backward_with(dy, cache, input_gradient)[0]
@@ -168,8 +179,6 @@ class Chain(_Fused, abstract=True):
             own_dy = block is not last  # between blocks nobody else sees dy
             dz, around = block.backward_to_conv(dy, finished, overwrite_dy=own_dy)
             shortcut = around if shortcut is None else shortcut
-            if x is None:  # only now, so that it is near when the convolution needs it
-                x = ops.repeat(caches[-1][1])
             dy = block.conv.backward_without_bias(dz, x, input_gradient or i > 0)
         return dy, shortcut
 

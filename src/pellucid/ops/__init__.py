@@ -40,12 +40,11 @@ from pellucid.ops.convolution import (
     conv2d_weight_gradient,
 )
 from pellucid.ops.finish import (
-    can_repeat,
     finish,
     finish_gradient,
     normalize_finish,
     normalize_finish_gradient,
-    repeat,
+    through,
 )
 from pellucid.ops.inference import convolve, max_pool_values, prepare, transform
 from pellucid.ops.linear import (

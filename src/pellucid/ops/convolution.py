@@ -16,7 +16,7 @@ from pellucid.geometry import Sides, Window, pair, resolve_padding
 from pellucid.ops.checks import check_floating
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
 from pellucid.remember import remembered
-from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape
+from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape, Through
 
 
 class ConvolutionOptions(TypedDict, total=False):
@@ -205,7 +205,7 @@ class Convolution:
         """The shape of the images that the engine sees."""
         return *self.input_shape[:2], *self.window.size
 
-    def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
+    def forward(self, x: Array | Through, weight: Array, bias: Array | None) -> Array:
         """Return y."""
         check_floating("convolution", x, weight)
         _check_shape("an input", x, self.input_shape)
@@ -226,7 +226,7 @@ class Convolution:
             dx = engine.current().pad2d_gradient(dx, self.sides, self.padding_mode)
         return dx
 
-    def weight_gradient(self, dy: Array, x: Array) -> Array:
+    def weight_gradient(self, dy: Array, x: Array | Through) -> Array:
         """Return dw."""
         check_floating("convolution", dy, x)
         _check_shape("an output's gradient", dy, self.output_shape)
@@ -235,6 +235,14 @@ class Convolution:
             dy, self._padded(x), self.weight_shape, self.window, self.groups, self._asked
         )
         return self._kernel(dw)
+
+    def reads_through(self) -> bool:
+        """Return whether the engine in force gladly reads images through their normalisation."""
+        return self.sides is None and bool(
+            engine.current().reads_through(
+                self._asked, self.input_shape, self.weight_shape, self.window, self.groups
+            )
+        )
 
     def check_algorithm(self) -> None:
         """Raise an error unless the algorithm exists and can do this convolution."""
@@ -262,10 +270,11 @@ class Convolution:
     def _asked(self) -> str:
         return engine.algorithm(self.algorithm)
 
-    def _padded(self, x: Array) -> Array:
+    def _padded(self, x: Array | Through) -> Any:
         if self.sides is None:
             return x
-        padded: Array = engine.current().pad2d(x, self.sides, self.padding_mode, 0.0)
+        images = engine.current().written(x)
+        padded: Array = engine.current().pad2d(images, self.sides, self.padding_mode, 0.0)
         return padded
 
     def _kernel(self, weight: Array) -> Array:
@@ -295,7 +304,7 @@ def _check_channels(input_shape: Shape, weight_shape: Shape, groups: int) -> Non
         )
 
 
-def _check_shape(what: str, array: Array, expected: Shape) -> None:
+def _check_shape(what: str, array: Array | Through, expected: Shape) -> None:
     if array.shape != expected:
         raise ShapeError(f"this convolution expects {what} of shape {expected}, got {array.shape}")
 

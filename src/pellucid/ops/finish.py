@@ -2,11 +2,9 @@
 
 from typing import Any
 
-import numpy as np
-
 from pellucid import engine
 from pellucid.geometry import Window
-from pellucid.types import Array
+from pellucid.types import Array, Through
 
 
 def finish(
@@ -41,14 +39,13 @@ def finish(
     return y, cache
 
 
-def can_repeat(cache: Any) -> bool:
-    """Return whether `repeat` can work out y again from what the gradient's cache keeps."""
-    return bool(engine.current().can_repeat(cache))
+def through(cache: Any) -> Through | None:
+    """Return y as a convolution reads it from z, if the cache keeps all that it needs for that.
 
-
-def repeat(cache: Any) -> Array:
-    """Return y once more, from z: so nobody has to keep it until the backward pass."""
-    return np.asarray(engine.current().repeat(cache))
+    So nobody has to keep y until the backward pass.
+    """
+    found: Through | None = engine.current().through(cache)
+    return found
 
 
 def finish_gradient(
@@ -70,10 +67,14 @@ def normalize_finish(
     shortcut: Array | None = None,
     relu: bool = True,
     window: Window | None = None,
-) -> tuple[Array, Array, Array, Any]:
-    """Return y with batch normalisation in training first, its mean and variance, and the cache."""
+    write: bool = True,
+) -> tuple[Any, Array, Array, Any]:
+    """Return y with batch normalisation in training first, its mean and variance, and the cache.
+
+    Without `write`, y may be a `Through`, left to a convolution to work out as it reads z.
+    """
     y, mean, var, cache = engine.current().normalize_finish(
-        z, weight, bias, eps, shortcut, relu, window
+        z, weight, bias, eps, shortcut, relu, window, write
     )
     return y, mean, var, cache
 

@@ -40,15 +40,16 @@ from pellucid.reference.conv import (
     conv2d_bias_gradient,
     conv2d_input_gradient,
     conv2d_weight_gradient,
+    reads_through,
 )
 from pellucid.reference.erf import erf
 from pellucid.reference.finish import (
-    can_repeat,
     finish,
     finish_gradient,
     normalize_finish,
     normalize_finish_gradient,
-    repeat,
+    through,
+    written,
 )
 from pellucid.reference.inference import convolve, max_pool_values, prepare, transform
 from pellucid.reference.linear import (

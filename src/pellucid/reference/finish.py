@@ -58,14 +58,13 @@ def finish(
     return _after_norm(z, None, shortcut, relu, window)
 
 
-def can_repeat(cache: Finished) -> bool:
-    """Return whether `repeat` can work y out again: here y is kept where it is needed."""
-    return False
+def through(cache: Finished) -> None:
+    """Return y as a convolution reads it from z. Another engine does so; here y itself is kept."""
 
 
-def repeat(cache: Finished) -> Array:
-    """Return y once more. Another engine keeps less and works it out again."""
-    raise ValueError("nothing was kept from which y could be worked out again")
+def written(y: Array) -> Array:
+    """Return y, which another engine may have left unwritten."""
+    return y
 
 
 def finish_gradient(
@@ -87,8 +86,12 @@ def normalize_finish(
     shortcut: Array | None,
     relu: bool,
     window: Window | None,
+    write: bool = True,
 ) -> tuple[Array, Array, Array, Finished]:
-    """Return y with batch normalisation in training first, its mean and variance, and the cache."""
+    """Return y with batch normalisation in training first, its mean and variance, and the cache.
+
+    Another engine may leave y unwritten, where that is allowed; here it is always an array.
+    """
     n, mean, var, kept = batch_norm_training(z, weight, bias, eps)
     y, cache = _after_norm(n, kept, shortcut, relu, window)
     return y, mean, var, cache

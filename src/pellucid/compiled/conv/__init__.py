@@ -20,15 +20,21 @@ from pellucid.compiled.conv import (
     winograd,
     winograd_gradient,
 )
+from pellucid.compiled.conv.through import written
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Shape, Through
 
 
 def conv2d(
-    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, algorithm: str
+    x: Array | Through,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    groups: int,
+    algorithm: str,
 ) -> Array:
     """Return the convolution of x with weight, plus bias."""
     match conv2d_algorithm(algorithm, x.shape, weight.shape, window, groups):
@@ -39,7 +45,7 @@ def conv2d(
         case "winograd4":
             return winograd.forward(x, weight, bias, window)
         case name:
-            return reference.conv2d(x, weight, bias, window, groups, name)
+            return reference.conv2d(written(x), weight, bias, window, groups, name)
 
 
 def conv2d_input_gradient(
@@ -58,19 +64,20 @@ def conv2d_input_gradient(
 
 
 def conv2d_weight_gradient(
-    dy: Array, x: Array, weight_shape: Shape, window: Window, groups: int, algorithm: str
+    dy: Array, x: Array | Through, weight_shape: Shape, window: Window, groups: int, algorithm: str
 ) -> Array:
     """Return dw of `weight_shape`, summed over the batch."""
     match conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups):
         case "direct" if point_gradient.supports(weight_shape, window, groups):
             return point_gradient.weight_gradient(dy, x)
         case "direct":
-            return weight_gradient(dy, x, weight_shape, window, groups)
+            return weight_gradient(dy, written(x), weight_shape, window, groups)
         case "depthwise":
-            return depthwise.weight_gradient(dy, x, weight_shape, window)
+            return depthwise.weight_gradient(dy, written(x), weight_shape, window)
         case "winograd4":
             return winograd_gradient.weight_gradient(dy, x, weight_shape, window)
         case name:
+            x = written(x)
             return reference.conv2d_weight_gradient(dy, x, weight_shape, window, groups, name)
 
 
@@ -108,6 +115,22 @@ def conv2d_algorithm(
             return algorithm
         case name:
             return reference.conv2d_algorithm(name, input_shape, weight_shape, window, groups)
+
+
+def reads_through(
+    algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
+) -> bool:
+    """Return whether it is faster to read images through a normalisation than to write them first.
+
+    It can be done with every convolution; where it is slower, they are written first.
+    """
+    match conv2d_algorithm(algorithm, input_shape, weight_shape, window, groups):
+        case "direct":
+            return direct.reads_through(window, groups)
+        case "depthwise" | "winograd4":
+            return True
+        case _:
+            return False
 
 
 def _winograd_pays(images: int, weight_shape: Shape, window: Window) -> bool:

@@ -23,7 +23,8 @@ from pellucid.compiled.arithmetic import (
     relu_tile,
 )
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.jit import jit
+from pellucid.compiled.conv.through import UNCHANGED, normalized, room_for, source
+from pellucid.compiled.jit import jit, jit_inline
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -34,12 +35,13 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Shape, Through
 
 VECTORS = 4
 WIDTH = VECTORS * LANES
 POSITIONS = 4
-CHANNELS = 16  # of a row at a time: what their taps share stays in the first cache
+CHANNELS = 16  # at a time: what their taps share stays in near memory
+ROWS = 8  # of outputs at a time, if that leaves work for all: what they share is worked out once
 
 
 def supports(weight_shape: Shape, groups: int) -> bool:
@@ -47,22 +49,21 @@ def supports(weight_shape: Shape, groups: int) -> bool:
     return weight_shape[0] == groups and weight_shape[1] == 1
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(x: Array | Through, weight: Array, bias: Array | None, window: Window) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (C, 1, KH, KW), plus bias."""
     y = layout.new_images((*x.shape[:2], *window.output_size))
-    _correlate(x, weight, bias, y, forward_taps(window))
+    (inner, norm), taps, KW = source(x), forward_taps(window), window.kernel[1]
+    reach = window.extent[0]
+    run(inner, by_tap(weight), bias, layout.memory(y), taps, KW, norm=norm, reach=reach)
     return y
 
 
 def input_gradient(dy: Array, weight: Array, input_shape: Shape, window: Window) -> Array:
     """Return dx: dy convolved with the filters turned by 180°."""
     dx = layout.new_images(input_shape)
-    _correlate(dy, weight[:, :, ::-1, ::-1], None, dx, gradient_taps(window))
+    kernels, KW = by_tap(weight[:, :, ::-1, ::-1]), window.kernel[1]
+    run(layout.memory(dy), kernels, None, layout.memory(dx), gradient_taps(window), KW)
     return dx
-
-
-def _correlate(x: Array, weight: Array, bias: Array | None, y: Array, taps: Any) -> None:
-    run(layout.memory(x), by_tap(weight), bias, layout.memory(y), taps, weight.shape[3])
 
 
 def by_tap(weight: Array) -> Array:
@@ -71,11 +72,28 @@ def by_tap(weight: Array) -> Array:
 
 
 def run(
-    x: Array, taken: Array, bias: Array | None, y: Array, taps: Any, KW: int, relu: bool = False
+    x: Array,
+    taken: Array,
+    bias: Array | None,
+    y: Array,
+    taps: Any,
+    KW: int,
+    relu: bool = False,
+    norm: Array = UNCHANGED,
+    reach: int = 1,
 ) -> None:
-    """Write into y (OH, OW, C, N) the convolution of x (H, W, C, N), with ReLU if wanted."""
+    """Write into y (OH, OW, C, N) the convolution of x (H, W, C, N), with ReLU if wanted.
+
+    With a norm, only the last rows are kept as it leaves them, as many as the kernel reaches over.
+    """
     offsets = np.zeros(taken.shape[1], np.float32) if bias is None else bias
-    _kernel(x, taken, offsets, y, *taps[0], *taps[1], KW, relu)
+    H, W, C, N = x.shape
+    rows = reach if norm.size else H
+    room = room_for(norm, rows * W * CHANNELS * N)
+    # no sum depends on how the work is shared out, so that may depend on the number of threads
+    together = len(y) * -(-C // CHANNELS) // (4 * numba.get_num_threads())
+    together = max(1, min(together, ROWS))
+    _kernel(x, taken, offsets, y, *taps[0], *taps[1], KW, relu, norm, rows, room, together)
 
 
 @jit
@@ -83,37 +101,62 @@ def _kernel(
     x, w, bias, y,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length, KW, relu,
+    norm, rows, room, together,
 ):  # fmt: skip
-    W, C, N = x.shape[1:]
+    H, W, C, N = x.shape
     OH, OW = y.shape[:2]
     xs, ys, ws = x.reshape(-1), y.reshape(-1), w.reshape(-1)
     blocks = -(-C // CHANNELS)
-    for item in numba.prange(OH * blocks):
-        oh, first = item // blocks, item % blocks * CHANNELS
+    for item in numba.prange(-(-OH // together) * blocks):
+        first = item % blocks * CHANNELS
+        end = min(first + CHANNELS, C)
+        # what is read, where it begins, how far its pixels lie apart, and which row is made next
+        read, start, step, made = xs, first * N, C * N, H
+        if norm.size > 0:
+            read, start, step, made = room[numba.get_thread_id()], 0, CHANNELS * N, 0
         # where in x and in w the taps of one position lie
         sources, taps = np.empty(len(w), np.int64), np.empty(len(w), np.int64)
-        for ow in range(OW):
-            count = 0
+        for oh in range(item // blocks * together, min((item // blocks + 1) * together, OH)):
             for i in range(row_first[oh], row_first[oh + 1]):
-                for r in range(row_length[i]):
-                    for j in range(column_first[ow], column_first[ow + 1]):
-                        for s in range(column_length[j]):
-                            taps[count] = ((row_tap[i] + r) * KW + column_tap[j] + s) * C
-                            pixel = (row_source[i] + r) * W + column_source[j] + s
-                            sources[count] = pixel * C * N
-                            count += 1
-            for c in range(first, min(first + CHANNELS, C)):
-                for n in range(0, N, WIDTH):
-                    lanes = live_lanes(N - n, VECTORS)
-                    total = zero_tile(1, VECTORS)
-                    for k in range(count):
-                        run = load_run(xs, sources[k] + c * N + n, VECTORS, lanes)
-                        total = fma(run, ws[taps[k] + c], total)
-                    yi = ((oh * OW + ow) * C + c) * N + n
-                    total = add(total, bias[c])
-                    if relu:
-                        total = relu_tile(total)
-                    store_tile(total, ys, yi, N, 1, lanes)
+                made = max(made, row_source[row_first[oh]])
+                while made < row_source[i] + row_length[i]:
+                    to = made % rows * W * step
+                    normalize_row(xs, made, W, C, N, first, end, norm, read, to)
+                    made += 1
+            for ow in range(OW):
+                count = 0
+                for i in range(row_first[oh], row_first[oh + 1]):
+                    for r in range(row_length[i]):
+                        for j in range(column_first[ow], column_first[ow + 1]):
+                            for s in range(column_length[j]):
+                                taps[count] = ((row_tap[i] + r) * KW + column_tap[j] + s) * C
+                                row, column = row_source[i] + r, column_source[j] + s
+                                sources[count] = start + (row % rows * W + column) * step
+                                count += 1
+                for c in range(first, end):
+                    for n in range(0, N, WIDTH):
+                        lanes = live_lanes(N - n, VECTORS)
+                        total = zero_tile(1, VECTORS)
+                        for k in range(count):
+                            at = sources[k] + (c - first) * N + n
+                            total = fma(load_run(read, at, VECTORS, lanes), ws[taps[k] + c], total)
+                        yi = ((oh * OW + ow) * C + c) * N + n
+                        total = add(total, bias[c])
+                        if relu:
+                            total = relu_tile(total)
+                        store_tile(total, ys, yi, N, 1, lanes)
+
+
+@jit_inline
+def normalize_row(xs, ih, W, C, N, first, end, norm, made, to):
+    """Write the channels from `first` to before `end` of a row of pixels, normalised."""
+    for iw in range(W):
+        for c in range(first, end):
+            xi, at = ((ih * W + iw) * C + c) * N, to + (iw * CHANNELS + c - first) * N
+            for n in range(0, N, WIDTH):
+                lanes = live_lanes(N - n, VECTORS)
+                run = normalized(load_run(xs, xi + n, VECTORS, lanes), norm, c)
+                store_tile(run, made, at + n, N, 1, lanes)
 
 
 def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:

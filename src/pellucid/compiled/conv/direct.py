@@ -18,17 +18,20 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add_rows, multiply_add, relu_tile
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
+from pellucid.compiled.conv.through import UNCHANGED, normalized, room_for, source, written
 from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
     fetch_ahead,
     live_lanes,
+    load_run,
     store_tile,
+    write_tile,
     zero_tile,
 )
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Shape, Through
 from pellucid.workspace import empty
 
 _ROWS = (
@@ -36,11 +39,23 @@ _ROWS = (
 )
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window, groups: int) -> Array:
+def reads_through(window: Window, groups: int) -> bool:
+    """Return whether `forward` takes images through a normalisation: pixel by pixel, as they lie.
+
+    Then each is worked out once. With larger kernels it would be for each of their taps.
+    """
+    plain = window.kernel == window.stride == (1, 1) and window.output_size == window.size
+    return plain and groups == 1
+
+
+def forward(
+    x: Array | Through, weight: Array, bias: Array | None, window: Window, groups: int
+) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C/groups, KH, KW), plus bias."""
-    y = layout.new_images((len(x), len(weight), *window.output_size))
+    y = layout.new_images((x.shape[0], len(weight), *window.output_size))
     offsets = np.zeros(len(weight), np.float32) if bias is None else bias
-    correlate(layout.memory(x), weight, offsets, layout.memory(y), forward_taps(window), groups)
+    inner, norm = source(x if reads_through(window, groups) else written(x))
+    correlate(inner, weight, offsets, layout.memory(y), forward_taps(window), groups, norm)
     return y
 
 
@@ -56,10 +71,12 @@ def input_gradient(
     return dx
 
 
-def correlate(x: Array, weight: Array, bias: Array, y: Array, taps: Any, groups: int) -> None:
+def correlate(
+    x: Array, weight: Array, bias: Array, y: Array, taps: Any, groups: int, norm: Array = UNCHANGED
+) -> None:
     """Write into y (OH, OW, F, N) what x (H, W, C, N) and the weights are, tap by tap."""
     rows = tile_shape(len(weight) // groups, x.shape[3])[0]
-    run(x, pack(weight, bias, groups, rows), y, taps)
+    run(x, pack(weight, bias, groups, rows), y, taps, norm=norm)
 
 
 class Packed(NamedTuple):
@@ -82,9 +99,11 @@ def pack(weight: Array, bias: Array, groups: int, rows: int) -> Packed:
     return Packed(packed, padded.reshape(-1), rows, groups, (KH, KW))
 
 
-def run(x: Array, packed: Packed, y: Array, taps: Any, relu: bool = False) -> None:
+def run(
+    x: Array, packed: Packed, y: Array, taps: Any, relu: bool = False, norm: Array = UNCHANGED
+) -> None:
     """Do what `correlate` does, with packed weights, and ReLU if wanted."""
-    F, N = y.shape[2:]
+    (C, N), F = x.shape[2:], y.shape[2]
     vectors = tile_shape(F // packed.groups, N)[1]
     # few positions leave cores without work, then blocks of filters are shared out too
     widths, blocks = -(-N // (vectors * LANES)), len(packed.bias) // packed.rows
@@ -93,6 +112,7 @@ def run(x: Array, packed: Packed, y: Array, taps: Any, relu: bool = False) -> No
     _kernel(packed.rows, vectors)(
         products // 64, x, packed.weight, packed.bias, y, *taps[0], *taps[1],
         *packed.kernel, packed.groups, shares, relu,
+        norm, room_for(norm, C * vectors * LANES),
     )  # fmt: skip
 
 
@@ -143,7 +163,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         work, x, w, bias, y,
         row_first, row_tap, row_source, row_length,
         column_first, column_tap, column_source, column_length,
-        KH, KW, groups, shares, relu,
+        KH, KW, groups, shares, relu, norm, room,
     ):  # fmt: skip
         _, W, C, N = x.shape
         OH, OW, F, _ = y.shape
@@ -155,6 +175,12 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
             n, position = rest % widths * WIDTH, rest // widths
             oh, ow = position // OW, position % OW
             lanes = live_lanes(N - n, VECTORS)
+            read, step_x = xs, N
+            if norm.size > 0:  # 1×1: all blocks of filters read what is worked out here once
+                read, step_x = room[numba.get_thread_id()], WIDTH
+                for c in range(C):
+                    z = load_run(xs, (position * C + c) * N + n, VECTORS, lanes)
+                    write_tile(normalized(z, norm, c), read, c * WIDTH)
             for block in range(
                 groups * blocks * share // shares, groups * blocks * (share + 1) // shares
             ):
@@ -174,10 +200,12 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                             run = C_group * (column_length[j] if groups == 1 else 1)
                             for step in range(steps):
                                 xi = ((pixel + step) * C + group * C_group) * N + n
+                                if norm.size > 0:
+                                    xi = 0
                                 for _ in range(run):
-                                    tile = multiply_add(tile, w, wi, xs, xi, lanes)
+                                    tile = multiply_add(tile, w, wi, read, xi, lanes)
                                     wi += ROWS
-                                    xi += N
+                                    xi += step_x
                 tile = add_rows(tile, bias, block * ROWS)
                 if relu:
                     tile = relu_tile(tile)

@@ -16,6 +16,7 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import multiply_add_apart, turn
 from pellucid.compiled.conv.direct import fetch_part
+from pellucid.compiled.conv.through import normalized_square, source
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
 from pellucid.compiled.jit import jit, jit_inline
 from pellucid.compiled.tile import (
@@ -29,7 +30,7 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Shape, Through
 from pellucid.workspace import empty
 
 TOGETHER = 128  # terms of the sum at a time
@@ -41,7 +42,7 @@ def supports(weight_shape: Shape, window: Window, groups: int) -> bool:
     return plain and groups == 1 and min(weight_shape[:2]) >= LANES // 2
 
 
-def weight_gradient(dy: Array, x: Array) -> Array:
+def weight_gradient(dy: Array, x: Array | Through) -> Array:
     """Return dw (F, C, 1, 1), summed over the batch."""
     N, C, H, W = x.shape
     F = dy.shape[1]
@@ -56,7 +57,7 @@ def weight_gradient(dy: Array, x: Array) -> Array:
     turned = empty((threads, blocks[1] * pixels * N * columns * LANES), np.float32)
     d = empty((threads, F * length), np.float32)
     sums = empty((shares, size), np.float32)
-    _kernel(rows, columns)(layout.memory(dy), layout.memory(x), pixels, length, turned, d, sums)
+    _kernel(rows, columns)(layout.memory(dy), *source(x), pixels, length, turned, d, sums)
     dw = np.empty((F, C, 1, 1), np.float32)
     add_shares(sums, *blocks, rows, columns * LANES, dw.reshape(F, C, 1))
     return dw
@@ -67,7 +68,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE, WIDE = ROWS * COLUMNS * LANES, COLUMNS * LANES
 
     @jit
-    def kernel(dy, x, pixels, length, room, outputs, sums):
+    def kernel(dy, x, norm, pixels, length, room, outputs, sums):
         H, W, C, N = x.shape
         F, shares = dy.shape[2], len(sums)
         f_blocks, c_blocks = -(-F // ROWS), -(-C // WIDE)
@@ -78,7 +79,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
             begin, end = H * W * share // shares, H * W * (share + 1) // shares
             for first in range(begin, end, pixels):
                 count = min(pixels, end - first)
-                turn_pixels(xs, first, count, C, N, v, WIDE, pixels * N * WIDE)
+                turn_pixels(xs, norm, first, count, C, N, v, WIDE, pixels * N * WIDE)
                 gather_pixels(dys, first, count, F, N, d, length)
                 for c_block in range(c_blocks):
                     for block in range(f_blocks):
@@ -103,8 +104,8 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
 
 
 @jit_inline
-def turn_pixels(xs, first, count, C, N, v, wide, block):
-    """``v[c // wide, (p, n), c % wide] = x[first + p, c, n]``."""
+def turn_pixels(xs, norm, first, count, C, N, v, wide, block):
+    """``v[c // wide, (p, n), c % wide] = x[first + p, c, n]``, read through a normalisation."""
     one = live_lanes(LANES, 1)
     for p in range(count):
         for c in range(0, C, LANES):
@@ -112,7 +113,10 @@ def turn_pixels(xs, first, count, C, N, v, wide, block):
             for n in range(0, N, LANES):
                 xi, images = ((first + p) * C + c) * N + n, min(LANES, N - n)
                 square = load_square(xs, xi, N, min(LANES, C - c), live_lanes(images, 1))
-                store_tile(turn(square), v, to + n * wide, wide, images, one)
+                square = turn(square)
+                if norm.size > 0:
+                    square = normalized_square(square, norm, c, live_lanes(C - c, 1))
+                store_tile(square, v, to + n * wide, wide, images, one)
 
 
 @jit_inline

@@ -21,6 +21,7 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 import numpy as np
 
 from pellucid.compiled.arithmetic import add, fma, turn
+from pellucid.compiled.conv.through import normalized
 from pellucid.compiled.jit import jit_inline
 from pellucid.compiled.tile import (
     LANES,
@@ -145,7 +146,7 @@ def _a(y0, y1, y2, y3):
 
 
 @jit_inline
-def transform_columns(xs, H, W, C, N, ih, iw, n, lanes, first, count, v):
+def transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, first, count, v):
     """``v[i, j, c] = (Bᵀ d)[i, j]`` for channels from `first` of the patch d at (ih, iw)."""
     row, place = W * C * N, count * WIDTH
     for j in range(6):
@@ -155,18 +156,24 @@ def transform_columns(xs, H, W, C, N, ih, iw, n, lanes, first, count, v):
             if iw + j >= 0 and iw + j < W:
                 i = ((ih * W + iw + j) * C + first + c) * N + n
                 if ih >= 0 and ih < H:
-                    d0 = load_run(xs, i, VECTORS, lanes)
+                    d0 = _load(xs, i, lanes, norm, first + c)
                 if ih >= -1 and ih + 1 < H:
-                    d1 = load_run(xs, i + row, VECTORS, lanes)
+                    d1 = _load(xs, i + row, lanes, norm, first + c)
                 if ih >= -2 and ih + 2 < H:
-                    d2 = load_run(xs, i + 2 * row, VECTORS, lanes)
+                    d2 = _load(xs, i + 2 * row, lanes, norm, first + c)
                 if ih + 3 < H:
-                    d3 = load_run(xs, i + 3 * row, VECTORS, lanes)
+                    d3 = _load(xs, i + 3 * row, lanes, norm, first + c)
                 if ih + 4 < H:
-                    d4 = load_run(xs, i + 4 * row, VECTORS, lanes)
+                    d4 = _load(xs, i + 4 * row, lanes, norm, first + c)
                 if ih + 5 < H:
-                    d5 = load_run(xs, i + 5 * row, VECTORS, lanes)
+                    d5 = _load(xs, i + 5 * row, lanes, norm, first + c)
             _write_six(_b(d0, d1, d2, d3, d4, d5), v, j * place + c * WIDTH, 6 * place)
+
+
+@jit_inline
+def _load(xs, i, lanes, norm, c):
+    run = load_run(xs, i, VECTORS, lanes)
+    return normalized(run, norm, c) if norm.size > 0 else run
 
 
 @jit_inline

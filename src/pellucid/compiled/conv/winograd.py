@@ -22,6 +22,7 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add_rows, multiply_add, relu_tile
 from pellucid.compiled.conv.direct import turned
+from pellucid.compiled.conv.through import UNCHANGED, source
 from pellucid.compiled.conv.transforms import (
     VECTORS,
     WIDTH,
@@ -40,7 +41,7 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Shape, Through
 from pellucid.workspace import empty
 
 _TOGETHER = 8  # channels whose kernels are transformed side by side
@@ -52,11 +53,12 @@ def supports(window: Window, groups: int) -> bool:
     return plain and window.kernel == (3, 3) and groups == 1
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(x: Array | Through, weight: Array, bias: Array | None, window: Window) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C, 3, 3), plus bias."""
-    y = layout.new_images((len(x), len(weight), *window.output_size))
+    y = layout.new_images((x.shape[0], len(weight), *window.output_size))
     (top, _), (left, _) = window.padding
-    _correlate(layout.memory(x), weight, bias, layout.memory(y), top, left)
+    inner, norm = source(x)
+    run(inner, pack(weight, bias), layout.memory(y), top, left, norm=norm)
     return y
 
 
@@ -64,12 +66,9 @@ def input_gradient(dy: Array, weight: Array, input_shape: Shape, window: Window)
     """Return dx: dy convolved with the kernels turned by 180°."""
     dx = layout.new_images(input_shape)
     (top, _), (left, _) = window.padding
-    _correlate(layout.memory(dy), turned(weight, 1), None, layout.memory(dx), 2 - top, 2 - left)
+    packed = pack(turned(weight, 1), None)
+    run(layout.memory(dy), packed, layout.memory(dx), 2 - top, 2 - left)
     return dx
-
-
-def _correlate(x: Array, weight: Array, bias: Array | None, y: Array, top: int, left: int) -> None:
-    run(x, pack(weight, bias), y, top, left)
 
 
 class Packed(NamedTuple):
@@ -89,13 +88,21 @@ def pack(weight: Array, bias: Array | None) -> Packed:
     return Packed(packed, np.zeros(F, np.float32) if bias is None else bias, rows)
 
 
-def run(x: Array, packed: Packed, y: Array, top: int, left: int, relu: bool = False) -> None:
+def run(
+    x: Array,
+    packed: Packed,
+    y: Array,
+    top: int,
+    left: int,
+    relu: bool = False,
+    norm: Array = UNCHANGED,
+) -> None:
     """Write into y (OH, OW, F, N) the convolution of x (H, W, C, N), with ReLU if wanted."""
     C, blocks = x.shape[2], -(-y.shape[2] // packed.rows)
     threads = numba.get_num_threads()
     patches = empty((threads, 36 * C * WIDTH), np.float32)
     products = empty((threads, 36 * blocks * packed.rows * WIDTH), np.float32)
-    _kernel(packed.rows)(x, packed.weight, packed.bias, y, top, left, relu, patches, products)
+    _kernel(packed.rows)(x, norm, packed.weight, packed.bias, y, top, left, relu, patches, products)
 
 
 @jit_sized
@@ -121,7 +128,7 @@ def _pack(work, weight, rows, packed):
 @cache
 def _kernel(ROWS: int) -> Any:
     @jit
-    def kernel(x, u, bias, y, top, left, relu, patches, products):
+    def kernel(x, norm, u, bias, y, top, left, relu, patches, products):
         H, W, C, N = x.shape
         OH, OW, F, _ = y.shape
         across, widths, blocks = -(-OW // 4), -(-N // WIDTH), -(-F // ROWS)
@@ -133,7 +140,8 @@ def _kernel(ROWS: int) -> Any:
             n, place = item % widths * WIDTH, item // widths
             oh, ow = place // across * 4, place % across * 4
             lanes = live_lanes(N - n, VECTORS)
-            transform_columns(xs, H, W, C, N, oh - top, ow - left, n, lanes, 0, C, v)
+            ih, iw = oh - top, ow - left
+            transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, 0, C, v)
             transform_rows(v, C)
             # (F, C) × (C, N) -> (F, N), for each of the 36 places
             for k in range(36):

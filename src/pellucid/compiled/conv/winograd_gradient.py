@@ -17,6 +17,7 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add, multiply_add_apart
+from pellucid.compiled.conv.through import source
 from pellucid.compiled.conv.tiles import shares_of, tile_of
 from pellucid.compiled.conv.transforms import (
     VECTORS,
@@ -35,22 +36,20 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Shape, Through
 from pellucid.workspace import empty
 
 
-def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:
+def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: Window) -> Array:
     """Return dw of `weight_shape` (F, C, 3, 3), summed over the batch."""
     F, C = weight_shape[:2]
     OH, OW = window.output_size
     (top, _), (left, _) = window.padding
     rows, columns = tile_of(F, C)
-    across, patches = -(-C // LANES), -(-OH // 4) * -(-OW // 4) * -(-len(x) // WIDTH)
+    across, patches = -(-C // LANES), -(-OH // 4) * -(-OW // 4) * -(-len(dy) // WIDTH)
     shares = min(patches, shares_of(36 * F * across * LANES * 4))
     sums = empty((shares, 36, -(-F // rows), across // columns, rows, columns * LANES), np.float32)
-    _kernel(rows, columns)(
-        layout.memory(x), layout.memory(dy), top, left, patches, sums, *_room(C, F)
-    )
+    _kernel(rows, columns)(*source(x), layout.memory(dy), top, left, patches, sums, *_room(C, F))
     dw = np.empty(weight_shape, np.float32)
     _put_together(sums, dw)
     return dw
@@ -73,7 +72,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE = ROWS * COLUMNS * LANES
 
     @jit
-    def kernel(x, dy, top, left, patches, sums, columns_done, squares, turned, outputs):
+    def kernel(x, norm, dy, top, left, patches, sums, columns_done, squares, turned, outputs):
         H, W, C, N = x.shape
         OH, OW, F, _ = dy.shape
         shares, _, f_blocks, c_blocks = sums.shape[:4]
@@ -90,7 +89,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
                 lanes = live_lanes(N - n, VECTORS)
                 for c in range(0, C, LANES):
                     count, ih, iw = min(LANES, C - c), oh - top, ow - left
-                    transform_columns(xs, H, W, C, N, ih, iw, n, lanes, c, count, t)
+                    transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, c, count, t)
                     transform_rows_turned(t, c, count, square, v, across)
                 transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d)
                 at = share * 36 * f_blocks * c_blocks * SIZE

@@ -56,6 +56,13 @@ def conv2d_bias_gradient(dy: Array) -> Array:
     return np.asarray(dy.sum(axis=(0, 2, 3)))
 
 
+def reads_through(
+    algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
+) -> bool:
+    """Return whether images are read through a normalisation: here they are written first."""
+    return False
+
+
 def conv2d_algorithm(
     algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
 ) -> str:

@@ -1,0 +1,64 @@
+"""Images that a convolution reads through the normalisation before them.
+
+A pass that reads z and writes ``y = relu((z − mean)·scale + shift)`` makes two trips to far memory
+and computes next to nothing. A kernel that has some numbers of z in its registers does that on the
+way. Padding stays zero: it is y that is padded, not z.
+"""
+
+import numba
+import numpy as np
+
+from pellucid.compiled import layout
+from pellucid.compiled.arithmetic import fma, relu_tile
+from pellucid.compiled.jit import jit_inline
+from pellucid.compiled.passes import finish_pass
+from pellucid.compiled.tile import load_run
+from pellucid.types import Array, Through
+from pellucid.workspace import empty
+
+UNCHANGED = np.empty((3, 0), np.float32)
+"""The norm of images that are read as they lie."""
+
+_MINUS = np.float32(-1)
+_NO_ROOM = np.empty((1, 0), np.float32)
+
+
+def source(x: Array | Through) -> tuple[Array, Array]:
+    """Return memory (H, W, C, N), and the norm that it is read through."""
+    if isinstance(x, Through) and x.relu:
+        return layout.memory(x.z), x.norm
+    return layout.memory(written(x)), UNCHANGED
+
+
+def written(x: Array | Through) -> Array:
+    """Return the images themselves, for those who cannot read them through a norm."""
+    if not isinstance(x, Through):
+        return x
+    z = layout.memory(x.z)
+    y = empty(z.shape, np.float32)
+    finish_pass(z, x.norm, z, False, x.relu, y)
+    return layout.images(y)
+
+
+def room_for(norm: Array, size: int) -> Array:
+    """Return for each thread room for so many normalised numbers, if there will be any."""
+    return empty((numba.get_num_threads(), size), np.float32) if norm.size else _NO_ROOM
+
+
+@jit_inline
+def normalized(run, norm, c):
+    """``relu((run − mean)·scale + shift)`` for numbers of channel c."""
+    return _normalized(run, norm[0, c], norm[1, c], norm[2, c])
+
+
+@jit_inline
+def normalized_square(square, norm, c, lanes):
+    """The same for a tile in whose lanes lie the channels from c on."""
+    numbers, C = norm.reshape(-1), norm.shape[1]
+    mean, scale = load_run(numbers, c, 1, lanes), load_run(numbers, C + c, 1, lanes)
+    return _normalized(square, mean, scale, load_run(numbers, 2 * C + c, 1, lanes))
+
+
+@jit_inline
+def _normalized(tile, mean, scale, shift):
+    return relu_tile(fma(fma(mean, _MINUS, tile), scale, shift))
