@@ -126,7 +126,7 @@ def reads_through(
     """
     match conv2d_algorithm(algorithm, input_shape, weight_shape, window, groups):
         case "direct":
-            return direct.reads_through(window, groups)
+            return direct.is_pointwise(window, groups)
         case "depthwise" | "winograd4":
             return True
         case _:

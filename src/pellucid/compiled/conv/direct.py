@@ -39,10 +39,10 @@ _ROWS = (
 )
 
 
-def reads_through(window: Window, groups: int) -> bool:
-    """Return whether `forward` takes images through a normalisation: pixel by pixel, as they lie.
+def is_pointwise(window: Window, groups: int) -> bool:
+    """Return whether each output is made of all channels of one pixel, and each pixel is used.
 
-    Then each is worked out once. With larger kernels it would be for each of their taps.
+    Then `forward` reads through a norm, once for each pixel. Else it would be once for each tap.
     """
     plain = window.kernel == window.stride == (1, 1) and window.output_size == window.size
     return plain and groups == 1
@@ -54,7 +54,7 @@ def forward(
     """Return the convolution of x (N, C, H, W) with weight (F, C/groups, KH, KW), plus bias."""
     y = layout.new_images((x.shape[0], len(weight), *window.output_size))
     offsets = np.zeros(len(weight), np.float32) if bias is None else bias
-    inner, norm = source(x if reads_through(window, groups) else written(x))
+    inner, norm = source(x if is_pointwise(window, groups) else written(x))
     correlate(inner, weight, offsets, layout.memory(y), forward_taps(window), groups, norm)
     return y
 

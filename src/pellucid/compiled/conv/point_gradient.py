@@ -15,7 +15,7 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import multiply_add_apart, turn
-from pellucid.compiled.conv.direct import fetch_part
+from pellucid.compiled.conv.direct import fetch_part, is_pointwise
 from pellucid.compiled.conv.through import normalized_square, source
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
 from pellucid.compiled.jit import jit, jit_inline
@@ -38,8 +38,7 @@ TOGETHER = 128  # terms of the sum at a time
 
 def supports(weight_shape: Shape, window: Window, groups: int) -> bool:
     """Return whether it is such a product, with enough channels to fill a register."""
-    plain = window.kernel == window.stride == (1, 1) and window.output_size == window.size
-    return plain and groups == 1 and min(weight_shape[:2]) >= LANES // 2
+    return is_pointwise(window, groups) and min(weight_shape[:2]) >= LANES // 2
 
 
 def weight_gradient(dy: Array, x: Array | Through) -> Array:
