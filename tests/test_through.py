@@ -1,0 +1,94 @@
+"""What a convolution reads through a normalisation is what a pass before it would have written."""
+
+import numpy as np
+import pytest
+
+from pellucid import compiled, engine, reference
+from pellucid import layers as nn
+from pellucid.compiled import layout
+from pellucid.geometry import Window
+from pellucid.types import Through
+
+
+def numbers(shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def images(shape, seed=0):
+    return layout.images(layout.memory(numbers(shape, seed)))
+
+
+CONVOLUTIONS = {
+    "1×1": ((5, 6), 1, {}, 20, 33, 1),
+    "1×1, few channels": ((5, 6), 1, {}, 3, 9, 1),
+    "1×1, padded": ((5, 6), 1, {"padding": 1}, 20, 33, 1),
+    "1×1 in groups": ((5, 6), 1, {}, 8, 12, 4),
+    "depthwise": ((19, 5), 3, {"padding": 1}, 20, 20, 20),
+    "depthwise, strided": ((19, 8), 3, {"stride": 2, "padding": ((0, 1), (2, 1))}, 17, 17, 17),
+    "depthwise, dilated": ((20, 12), (5, 2), {"dilation": 2, "padding": 4}, 3, 3, 3),
+    "depthwise, with gaps": ((30, 7), 1, {"stride": 3}, 16, 16, 16),
+    "3×3": ((17, 18), 3, {"padding": 1}, 33, 26, 1),
+    "3×3, padded on some sides": ((18, 19), 3, {"padding": ((2, 0), (0, 1))}, 24, 40, 1),
+    "3×3, strided": ((9, 9), 3, {"stride": 2, "padding": 1}, 4, 6, 1),
+}
+
+
+@pytest.mark.parametrize("images_at_once", [1, 5, 33, 64])
+@pytest.mark.parametrize("algorithm", ["auto", "precise", "im2col"])
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_reading_through_is_writing_first_bit_for_bit(name, algorithm, images_at_once):
+    size, kernel, options, C, F, groups = CONVOLUTIONS[name]
+    window, z = Window.of(size, kernel, **options), images((images_at_once, C, *size))
+    weight, bias = numbers((F, C // groups, *window.kernel), 1), numbers(F, 2)
+    through = Through(z, numbers((3, C), 3), relu=True)
+    y, rest = compiled.written(through), (window, groups, algorithm)
+    found = compiled.conv2d(through, weight, bias, *rest)
+    np.testing.assert_array_equal(found, compiled.conv2d(y, weight, bias, *rest))
+    dy = images(found.shape, 4)
+    found = compiled.conv2d_weight_gradient(dy, through, weight.shape, *rest)
+    np.testing.assert_array_equal(
+        found, compiled.conv2d_weight_gradient(dy, y, weight.shape, *rest)
+    )
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_what_is_read_through_can_be_written(relu):
+    z, (mean, scale, shift) = images((5, 4, 3, 2)), numbers((3, 4), 1)
+    expected = reference.finish(z, (mean, scale, shift), None, relu, None)[0]
+    y = compiled.written(Through(z, np.stack((mean, scale, shift)), relu))
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+def network():
+    """Blocks of which the next convolution reads through the norm, or cannot, for every reason."""
+    return nn.Sequential(
+        nn.Conv2d(3, 24, 3, padding=1, bias=False), nn.BatchNorm2d(24), nn.ReLU(),
+        nn.Conv2d(24, 24, 3, padding=1, groups=24), nn.BatchNorm2d(24), nn.ReLU(),
+        nn.Conv2d(24, 32, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.Conv2d(32, 24, 3, padding=1), nn.BatchNorm2d(24, affine=False), nn.ReLU(),
+        nn.Conv2d(24, 16, 1), nn.BatchNorm2d(16),
+        nn.Conv2d(16, 16, 3, padding=1, padding_mode="reflect"), nn.BatchNorm2d(16), nn.ReLU(),
+        nn.Conv2d(16, 16, 5, stride=2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(16, 8, 1), nn.ReLU(), nn.Conv2d(8, 8, 1), nn.BatchNorm2d(8), nn.ReLU(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("precise", [False, True])
+@pytest.mark.parametrize("images_at_once", [3, 64])
+def test_a_chain_computes_the_same_whether_its_norms_are_written(
+    monkeypatch, precise, images_at_once
+):
+    x, results = images((images_at_once, 3, 16, 16)), []
+    with engine.using("compiled"), engine.precisely(precise):
+        for written in (False, True):
+            if written:
+                monkeypatch.setattr(compiled, "reads_through", lambda *args: False)
+            model = nn.initialize(network(), seed=1)
+            chain, step = nn.fuse(model), nn.Training()
+            y, cache = chain.forward(x, step)
+            dx = chain.backward(images(y.shape, 2), cache)
+            step.commit()
+            gradients = [p.grad for p in model.parameters()]
+            results.append([y, dx, *gradients, *model.state_dict().values()])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(found, expected)
