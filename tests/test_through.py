@@ -1,4 +1,4 @@
-"""What a convolution reads through a normalisation is what a pass before it would have written."""
+"""What a convolution does on the way: read through a normalisation, add to what is there."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from pellucid import compiled, engine, reference
 from pellucid import layers as nn
 from pellucid.compiled import layout
-from pellucid.geometry import Window
+from pellucid.geometry import Window, pair
 from pellucid.types import Through
 
 
@@ -92,3 +92,19 @@ def test_a_chain_computes_the_same_whether_its_norms_are_written(
             results.append([y, dx, *gradients, *model.state_dict().values()])
     for found, expected in zip(*results, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("images_at_once", [1, 33])
+@pytest.mark.parametrize("algorithm", ["auto", "precise"])
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize("by", [compiled, reference])
+def test_an_input_gradient_is_added_to_what_is_there(name, algorithm, images_at_once, by):
+    size, kernel, options, C, F, groups = CONVOLUTIONS[name]
+    window, weight = (
+        Window.of(size, kernel, **options),
+        numbers((F, C // groups, *pair(kernel, "kernel"))),
+    )
+    rest = weight, (images_at_once, C, *size), window, groups, algorithm
+    dy, there = images((images_at_once, F, *window.output_size), 1), images(rest[1], 2)
+    expected = by.conv2d_input_gradient(dy, *rest) + there
+    np.testing.assert_array_equal(by.conv2d_input_gradient(dy, *rest, there), expected)

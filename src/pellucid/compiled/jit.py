@@ -25,7 +25,11 @@ if "numba" not in sys.modules:  # it reads this when it is imported, and not aga
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import numba
+import numpy as np
 from numba.core import caching
+
+from pellucid.types import Array
+from pellucid.workspace import empty
 
 Kernel = Callable[..., Any]
 
@@ -60,6 +64,12 @@ def jit_sized(function: Kernel) -> Kernel:
 
 
 _WORK_OF_ONE = 1 << 15
+_config: Any = numba.config  # a module that fills itself in as it is imported
+
+
+def room_for_threads(size: int) -> Array:
+    """Return room for so many numbers for each thread that a kernel may run on: (threads, size)."""
+    return empty((_config.NUMBA_NUM_THREADS, size), np.float32)
 
 
 @cache

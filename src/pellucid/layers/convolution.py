@@ -77,11 +77,13 @@ class Conv2d(Layer):
             self.bias.add_gradient(ops.conv2d_bias_gradient(dy))
         return self.backward_without_bias(dy, cache, input_gradient)
 
-    def backward_without_bias(self, dy: Array, x: Array | Through, input_gradient: bool) -> Array:
-        """Do what `backward` does, except for the bias."""
+    def backward_without_bias(
+        self, dy: Array, x: Array | Through, input_gradient: bool, onto: Array | None = None
+    ) -> Array:
+        """Do what `backward` does, except for the bias; add dx to `onto`, which may be lost."""
         convolution = self._convolution(x.shape)
         self.weight.add_gradient(convolution.weight_gradient(dy, x))
-        return convolution.input_gradient(dy, self.weight.value) if input_gradient else dy
+        return convolution.input_gradient(dy, self.weight.value, onto) if input_gradient else dy
 
     def output_shape(self, input_shape: Shape) -> Shape:
         convolution = self._convolution(input_shape)

@@ -169,9 +169,9 @@ class Chain(_Fused, abstract=True):
         return self.backward_with(dy, cache, input_gradient)[0]
 
     def backward_with(
-        self, dy: Array, caches: Any, input_gradient: bool
+        self, dy: Array, caches: Any, input_gradient: bool, x_is_shortcut: bool = False
     ) -> tuple[Any, Array | None]:
-        """Return the gradients for x and for the shortcut."""
+        """Return the gradients for x and for the shortcut; where both are one, their sum first."""
         shortcut = None
         *_, last = self.blocks.values()
         for i, block in reversed(list(enumerate(self.blocks.values()))):
@@ -179,7 +179,8 @@ class Chain(_Fused, abstract=True):
             own_dy = block is not last  # between blocks nobody else sees dy
             dz, around = block.backward_to_conv(dy, finished, overwrite_dy=own_dy)
             shortcut = around if shortcut is None else shortcut
-            dy = block.conv.backward_without_bias(dz, x, input_gradient or i > 0)
+            onto = shortcut if i == 0 and x_is_shortcut else None
+            dy = block.conv.backward_without_bias(dz, x, input_gradient or i > 0, onto)
         return dy, shortcut
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
@@ -213,13 +214,12 @@ class FusedResidual(_Fused, abstract=True):
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
         body_cache, shortcut_cache = cache
+        if self.shortcut is None:
+            return self.body.backward_with(dy, body_cache, input_gradient, x_is_shortcut=True)[0]
         dx, around = self.body.backward_with(dy, body_cache, input_gradient)
-        if self.shortcut is not None:
-            around = run_backward(self.shortcut, around, shortcut_cache, input_gradient)
-        if input_gradient:
-            assert around is not None
-            return ops.add_to(dx, around)  # dx is the convolution's own: nobody sees it change
-        return dx
+        around = run_backward(self.shortcut, around, shortcut_cache, input_gradient)
+        # dx is the convolution's own: nobody sees it change
+        return ops.add_to(dx, around) if input_gradient else dx
 
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
         yield "body", self.body, input_shape

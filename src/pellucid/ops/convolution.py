@@ -215,16 +215,17 @@ class Convolution:
         )
         return y
 
-    def input_gradient(self, dy: Array, weight: Array) -> Array:
-        """Return dx."""
+    def input_gradient(self, dy: Array, weight: Array, onto: Array | None = None) -> Array:
+        """Return dx, added to `onto` if there is one: an array that may be overwritten."""
         check_floating("convolution", dy, weight)
         _check_shape("an output's gradient", dy, self.output_shape)
-        dx: Array = engine.current().conv2d_input_gradient(
-            dy, self._kernel(weight), self.padded_shape, self.window, self.groups, self._asked
-        )
-        if self.sides is not None:
-            dx = engine.current().pad2d_gradient(dx, self.sides, self.padding_mode)
-        return dx
+        given = dy, self._kernel(weight), self.padded_shape, self.window, self.groups, self._asked
+        if self.sides is None:
+            dx: Array = engine.current().conv2d_input_gradient(*given, onto)
+            return dx
+        dx = engine.current().conv2d_input_gradient(*given)
+        dx = engine.current().pad2d_gradient(dx, self.sides, self.padding_mode)
+        return dx if onto is None else dx + onto
 
     def weight_gradient(self, dy: Array, x: Array | Through) -> Array:
         """Return dw."""

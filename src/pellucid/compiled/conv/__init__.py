@@ -12,6 +12,7 @@ The reference engine's algorithms can be asked for by name and are that engine's
 import numpy as np
 
 from pellucid import reference
+from pellucid.compiled import layout
 from pellucid.compiled.conv import (
     depthwise,
     direct,
@@ -49,18 +50,25 @@ def conv2d(
 
 
 def conv2d_input_gradient(
-    dy: Array, weight: Array, input_shape: Shape, window: Window, groups: int, algorithm: str
+    dy: Array,
+    weight: Array,
+    input_shape: Shape,
+    window: Window,
+    groups: int,
+    algorithm: str,
+    onto: Array | None = None,
 ) -> Array:
-    """Return dx of `input_shape`."""
+    """Return dx of `input_shape`, added to `onto` if there is one, which may be overwritten."""
     match conv2d_algorithm(algorithm, input_shape, weight.shape, window, groups):
         case "direct":
-            return direct.input_gradient(dy, weight, input_shape, window, groups)
+            dx = direct.input_gradient(dy, weight, input_shape, window, groups)
         case "depthwise":
-            return depthwise.input_gradient(dy, weight, input_shape, window)
+            dx = depthwise.input_gradient(dy, weight, input_shape, window)
         case "winograd4":
-            return winograd.input_gradient(dy, weight, input_shape, window)
+            return winograd.input_gradient(dy, weight, input_shape, window, onto)
         case name:
-            return reference.conv2d_input_gradient(dy, weight, input_shape, window, groups, name)
+            dx = reference.conv2d_input_gradient(dy, weight, input_shape, window, groups, name)
+    return dx if onto is None else layout.add_to(dx, onto)
 
 
 def conv2d_weight_gradient(

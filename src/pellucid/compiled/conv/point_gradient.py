@@ -18,7 +18,7 @@ from pellucid.compiled.arithmetic import multiply_add_apart, turn
 from pellucid.compiled.conv.direct import fetch_part, is_pointwise
 from pellucid.compiled.conv.through import normalized_square, source
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
-from pellucid.compiled.jit import jit, jit_inline
+from pellucid.compiled.jit import jit, jit_inline, room_for_threads
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -50,13 +50,12 @@ def weight_gradient(dy: Array, x: Array | Through) -> Array:
     size = blocks[0] * blocks[1] * rows * columns * LANES
     shares = min(H * W, shares_of(4 * size))
     pixels = max(1, TOGETHER // N)
-    threads = numba.get_num_threads()
     # a row's length that is no power of two, or rows would push each other out of the cache
     length = pixels * N + LANES
-    turned = empty((threads, blocks[1] * pixels * N * columns * LANES), np.float32)
-    d = empty((threads, F * length), np.float32)
+    turned = blocks[1] * pixels * N * columns * LANES
+    room = room_for_threads(turned + F * length)
     sums = empty((shares, size), np.float32)
-    _kernel(rows, columns)(layout.memory(dy), *source(x), pixels, length, turned, d, sums)
+    _kernel(rows, columns)(layout.memory(dy), *source(x), pixels, length, turned, room, sums)
     dw = np.empty((F, C, 1, 1), np.float32)
     add_shares(sums, *blocks, rows, columns * LANES, dw.reshape(F, C, 1))
     return dw
@@ -67,14 +66,14 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE, WIDE = ROWS * COLUMNS * LANES, COLUMNS * LANES
 
     @jit
-    def kernel(dy, x, norm, pixels, length, room, outputs, sums):
+    def kernel(dy, x, norm, pixels, length, turned, room, sums):
         H, W, C, N = x.shape
         F, shares = dy.shape[2], len(sums)
         f_blocks, c_blocks = -(-F // ROWS), -(-C // WIDE)
         dys, xs, every = dy.reshape(-1), x.reshape(-1), live_lanes(WIDE, COLUMNS)
         for share in numba.prange(shares):
-            thread = numba.get_thread_id()
-            v, d, totals = room[thread], outputs[thread], sums[share]
+            own, totals = room[numba.get_thread_id()], sums[share]
+            v, d = own[:turned], own[turned:]
             begin, end = H * W * share // shares, H * W * (share + 1) // shares
             for first in range(begin, end, pixels):
                 count = min(pixels, end - first)

@@ -5,12 +5,11 @@ and computes next to nothing. A kernel that has some numbers of z in its registe
 way. Padding stays zero: it is y that is padded, not z.
 """
 
-import numba
 import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import fma, relu_tile
-from pellucid.compiled.jit import jit_inline
+from pellucid.compiled.jit import jit_inline, room_for_threads
 from pellucid.compiled.passes import finish_pass
 from pellucid.compiled.tile import load_run
 from pellucid.types import Array, Through
@@ -42,7 +41,7 @@ def written(x: Array | Through) -> Array:
 
 def room_for(norm: Array, size: int) -> Array:
     """Return for each thread room for so many normalised numbers, if there will be any."""
-    return empty((numba.get_num_threads(), size), np.float32) if norm.size else _NO_ROOM
+    return room_for_threads(size) if norm.size else _NO_ROOM
 
 
 @jit_inline

@@ -1,5 +1,7 @@
 """How sums over filters × channels are cut into tiles, shared out, and put together again."""
 
+from functools import cache
+
 import numba
 
 from pellucid.compiled.arithmetic import add
@@ -20,6 +22,7 @@ _ROWS = {1: 16, 2: 8, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 4, 3: 3, 4: 
 _SUMS = 2 << 20  # bytes of sums that all shares of the work together should not exceed
 
 
+@cache
 def tile_of(F: int, C: int) -> tuple[int, int]:
     """Return a tile's filters and its registers of channels, with none left over if it can be."""
     across = -(-C // LANES)

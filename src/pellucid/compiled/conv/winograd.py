@@ -20,7 +20,7 @@ import numba
 import numpy as np
 
 from pellucid.compiled import layout
-from pellucid.compiled.arithmetic import add_rows, multiply_add, relu_tile
+from pellucid.compiled.arithmetic import add, add_rows, multiply_add, relu_tile
 from pellucid.compiled.conv.direct import turned
 from pellucid.compiled.conv.through import UNCHANGED, source
 from pellucid.compiled.conv.transforms import (
@@ -32,10 +32,11 @@ from pellucid.compiled.conv.transforms import (
     transform_rows,
     transform_weights,
 )
-from pellucid.compiled.jit import jit, jit_inline, jit_sized
+from pellucid.compiled.jit import jit, jit_inline, jit_sized, room_for_threads
 from pellucid.compiled.tile import (
     REGISTERS,
     live_lanes,
+    load_run,
     store_tile,
     write_tile,
     zero_tile,
@@ -62,13 +63,15 @@ def forward(x: Array | Through, weight: Array, bias: Array | None, window: Windo
     return y
 
 
-def input_gradient(dy: Array, weight: Array, input_shape: Shape, window: Window) -> Array:
-    """Return dx: dy convolved with the kernels turned by 180°."""
-    dx = layout.new_images(input_shape)
+def input_gradient(
+    dy: Array, weight: Array, input_shape: Shape, window: Window, onto: Array | None = None
+) -> Array:
+    """Return dx, dy convolved with the kernels turned by 180°, added to `onto` if there is one."""
+    dx = layout.memory(layout.new_images(input_shape) if onto is None else onto)
     (top, _), (left, _) = window.padding
     packed = pack(turned(weight, 1), None)
-    run(layout.memory(dy), packed, layout.memory(dx), 2 - top, 2 - left)
-    return dx
+    run(layout.memory(dy), packed, dx, 2 - top, 2 - left, add_to_y=onto is not None)
+    return layout.images(dx)
 
 
 class Packed(NamedTuple):
@@ -95,14 +98,13 @@ def run(
     top: int,
     left: int,
     relu: bool = False,
+    add_to_y: bool = False,
     norm: Array = UNCHANGED,
 ) -> None:
     """Write into y (OH, OW, F, N) the convolution of x (H, W, C, N), with ReLU if wanted."""
     C, blocks = x.shape[2], -(-y.shape[2] // packed.rows)
-    threads = numba.get_num_threads()
-    patches = empty((threads, 36 * C * WIDTH), np.float32)
-    products = empty((threads, 36 * blocks * packed.rows * WIDTH), np.float32)
-    _kernel(packed.rows)(x, norm, packed.weight, packed.bias, y, top, left, relu, patches, products)
+    room = room_for_threads(36 * (C + blocks * packed.rows) * WIDTH)
+    _kernel(packed.rows)(x, norm, packed.weight, packed.bias, y, top, left, relu, add_to_y, room)
 
 
 @jit_sized
@@ -128,15 +130,15 @@ def _pack(work, weight, rows, packed):
 @cache
 def _kernel(ROWS: int) -> Any:
     @jit
-    def kernel(x, norm, u, bias, y, top, left, relu, patches, products):
+    def kernel(x, norm, u, bias, y, top, left, relu, add_to_y, room):
         H, W, C, N = x.shape
         OH, OW, F, _ = y.shape
         across, widths, blocks = -(-OW // 4), -(-N // WIDTH), -(-F // ROWS)
         xs, ys = x.reshape(-1), y.reshape(-1)
         every = live_lanes(WIDTH, VECTORS)
         for item in numba.prange(-(-OH // 4) * across * widths):
-            thread = numba.get_thread_id()
-            v, m = patches[thread], products[thread]
+            own, size = room[numba.get_thread_id()], 36 * C * WIDTH
+            v, m = own[:size], own[size:]
             n, place = item % widths * WIDTH, item // widths
             oh, ow = place // across * 4, place % across * 4
             lanes = live_lanes(N - n, VECTORS)
@@ -158,20 +160,22 @@ def _kernel(ROWS: int) -> Any:
                 for f in range(F):
                     s0, s1, s2, s3 = transform_back(m, blocks * ROWS, f, i)
                     yi, pixel = (((oh + i) * OW + ow) * F + f) * N + n, F * N
-                    _store(s0, bias, f, relu, ys, yi, lanes)
+                    _store(s0, bias, f, relu, add_to_y, ys, yi, lanes)
                     if ow + 1 < OW:
-                        _store(s1, bias, f, relu, ys, yi + pixel, lanes)
+                        _store(s1, bias, f, relu, add_to_y, ys, yi + pixel, lanes)
                     if ow + 2 < OW:
-                        _store(s2, bias, f, relu, ys, yi + 2 * pixel, lanes)
+                        _store(s2, bias, f, relu, add_to_y, ys, yi + 2 * pixel, lanes)
                     if ow + 3 < OW:
-                        _store(s3, bias, f, relu, ys, yi + 3 * pixel, lanes)
+                        _store(s3, bias, f, relu, add_to_y, ys, yi + 3 * pixel, lanes)
 
     return kernel
 
 
 @jit_inline
-def _store(run, bias, f, relu, ys, yi, lanes):
+def _store(run, bias, f, relu, add_to_y, ys, yi, lanes):
     run = add_rows(run, bias, f)
+    if add_to_y:
+        run = add(run, load_run(ys, yi, VECTORS, lanes))
     if relu:
         run = relu_tile(run)
     store_tile(run, ys, yi, 0, 1, lanes)

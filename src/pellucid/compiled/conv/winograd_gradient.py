@@ -27,7 +27,7 @@ from pellucid.compiled.conv.transforms import (
     transform_rows_turned,
     transform_weights_back,
 )
-from pellucid.compiled.jit import jit
+from pellucid.compiled.jit import jit, room_for_threads
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -49,22 +49,12 @@ def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: 
     across, patches = -(-C // LANES), -(-OH // 4) * -(-OW // 4) * -(-len(dy) // WIDTH)
     shares = min(patches, shares_of(36 * F * across * LANES * 4))
     sums = empty((shares, 36, -(-F // rows), across // columns, rows, columns * LANES), np.float32)
-    _kernel(rows, columns)(*source(x), layout.memory(dy), top, left, patches, sums, *_room(C, F))
+    # a patch of some channels in two steps, of all channels, and of the outputs
+    room = room_for_threads((42 * LANES + 36 * across * LANES + 36 * F) * WIDTH)
+    _kernel(rows, columns)(*source(x), layout.memory(dy), top, left, patches, sums, room)
     dw = np.empty(weight_shape, np.float32)
     _put_together(sums, dw)
     return dw
-
-
-def _room(C: int, F: int) -> tuple[Array, ...]:
-    """Return for each thread room for a patch of some channels, of all, and for its outputs."""
-    threads = numba.get_num_threads()
-    sizes = (
-        36 * LANES * WIDTH,
-        6 * LANES * WIDTH,
-        36 * WIDTH * -(-C // LANES) * LANES,
-        36 * F * WIDTH,
-    )
-    return tuple(empty((threads, size), np.float32) for size in sizes)
 
 
 @cache
@@ -72,7 +62,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE = ROWS * COLUMNS * LANES
 
     @jit
-    def kernel(x, norm, dy, top, left, patches, sums, columns_done, squares, turned, outputs):
+    def kernel(x, norm, dy, top, left, patches, sums, room):
         H, W, C, N = x.shape
         OH, OW, F, _ = dy.shape
         shares, _, f_blocks, c_blocks = sums.shape[:4]
@@ -80,8 +70,10 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
         xs, ys, totals = x.reshape(-1), dy.reshape(-1), sums.reshape(-1)
         every = live_lanes(COLUMNS * LANES, COLUMNS)
         for share in numba.prange(shares):
-            thread = numba.get_thread_id()
-            t, square, v, d = columns_done[thread], squares[thread], turned[thread], outputs[thread]
+            own = room[numba.get_thread_id()]
+            t, square = own[: 36 * LANES * WIDTH], own[36 * LANES * WIDTH : 42 * LANES * WIDTH]
+            v = own[42 * LANES * WIDTH : (42 * LANES + 36 * across) * WIDTH]
+            d = own[(42 * LANES + 36 * across) * WIDTH :]
             begin, end = patches * share // shares, patches * (share + 1) // shares
             for item in range(begin, end):
                 n, place = item % widths * WIDTH, item // widths

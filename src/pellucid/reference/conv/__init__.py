@@ -36,11 +36,18 @@ def conv2d(
 
 
 def conv2d_input_gradient(
-    dy: Array, weight: Array, input_shape: Shape, window: Window, groups: int, algorithm: str
+    dy: Array,
+    weight: Array,
+    input_shape: Shape,
+    window: Window,
+    groups: int,
+    algorithm: str,
+    onto: Array | None = None,
 ) -> Array:
-    """Return dx of `input_shape` (N, C, H, W)."""
+    """Return dx of `input_shape` (N, C, H, W), added to `onto` if there is one."""
     chosen = choose.resolve(algorithm, input_shape, weight.shape, window, groups)
-    return chosen.input_gradient(dy, weight, window, groups)
+    dx = chosen.input_gradient(dy, weight, window, groups)
+    return dx if onto is None else dx + onto
 
 
 def conv2d_weight_gradient(
