@@ -52,11 +52,13 @@ def total(arrays: list[Array]) -> Array:
     """Return the sum of arrays of one shape."""
     if len(arrays) == 1 or not all(_images(x) for x in arrays):
         return reference.total(arrays)
-    a, b, *others = (layout.memory(x) for x in arrays)
-    y = empty(a.shape, np.float32)
-    _sum(a.size, a.reshape(-1), b.reshape(-1), y.reshape(-1))
-    for other in others:
-        _sum(y.size, y.reshape(-1), other.reshape(-1), y.reshape(-1))
+    flat = [layout.memory(x).reshape(-1) for x in arrays]
+    y = empty(layout.memory(arrays[0]).shape, np.float32)
+    found = y.reshape(-1)
+    while flat:  # up to five in one pass; a running sum is one of them
+        some, flat = flat[:5], flat[5:]
+        _sum(y.size, *some, *some[:1] * (5 - len(some)), len(some), found)
+        flat = [found, *flat] if flat else []
     return layout.images(y)
 
 
@@ -77,9 +79,16 @@ def _copy(work, x, x_first, y, y_first, channels):
 
 
 @jit_sized
-def _sum(work, x, y, z):
-    for piece in numba.prange(-(-x.size // _PIECE)):
-        for i in range(piece * _PIECE, min((piece + 1) * _PIECE, x.size), WIDTH):
-            lanes = live_lanes(x.size - i, VECTORS)
-            both = add(load_run(x, i, VECTORS, lanes), load_run(y, i, VECTORS, lanes))
-            store_tile(both, z, i, 0, 1, lanes)
+def _sum(work, a, b, c, d, e, count, y):
+    """``y = a + b + …``, of which there are `count`."""
+    for piece in numba.prange(-(-y.size // _PIECE)):
+        for i in range(piece * _PIECE, min((piece + 1) * _PIECE, y.size), WIDTH):
+            lanes = live_lanes(y.size - i, VECTORS)
+            total = add(load_run(a, i, VECTORS, lanes), load_run(b, i, VECTORS, lanes))
+            if count > 2:
+                total = add(total, load_run(c, i, VECTORS, lanes))
+            if count > 3:
+                total = add(total, load_run(d, i, VECTORS, lanes))
+            if count > 4:
+                total = add(total, load_run(e, i, VECTORS, lanes))
+            store_tile(total, y, i, 0, 1, lanes)
