@@ -81,7 +81,7 @@ def conv2d_weight_gradient(
         case "direct":
             return weight_gradient(dy, written(x), weight_shape, window, groups)
         case "depthwise":
-            return depthwise.weight_gradient(dy, written(x), weight_shape, window)
+            return depthwise.weight_gradient(dy, x, weight_shape, window)
         case "winograd4":
             return winograd_gradient.weight_gradient(dy, x, weight_shape, window)
         case name:

@@ -17,6 +17,7 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import (
     add,
+    add_sums,
     fma,
     outer_add,
     outer_add_some,
@@ -121,7 +122,7 @@ def _kernel(
                 made = max(made, row_source[row_first[oh]])
                 while made < row_source[i] + row_length[i]:
                     to = made % rows * W * step
-                    normalize_row(xs, made, W, C, N, first, end, norm, read, to)
+                    normalize_pixels(xs, made * W, W, C, N, first, end, norm, read, to)
                     made += 1
             for ow in range(OW):
                 count = 0
@@ -148,29 +149,37 @@ def _kernel(
 
 
 @jit_inline
-def normalize_row(xs, ih, W, C, N, first, end, norm, made, to):
-    """Write the channels from `first` to before `end` of a row of pixels, normalised."""
-    for iw in range(W):
+def normalize_pixels(xs, pixel, count, C, N, first, end, norm, made, to):
+    """Write the channels from `first` to before `end` of some pixels, normalised."""
+    for p in range(count):
         for c in range(first, end):
-            xi, at = ((ih * W + iw) * C + c) * N, to + (iw * CHANNELS + c - first) * N
+            xi, at = ((pixel + p) * C + c) * N, to + (p * CHANNELS + c - first) * N
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
                 run = normalized(load_run(xs, xi + n, VECTORS, lanes), norm, c)
                 store_tile(run, made, at + n, N, 1, lanes)
 
 
-def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window) -> Array:
-    """Return dw of `weight_shape` (C, 1, KH, KW), summed over the batch."""
+def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: Window) -> Array:
+    """Return dw of `weight_shape` (C, 1, KH, KW), summed over the batch.
+
+    A share of the work is some channels of some rows of x, and each row is normalised once. How
+    many there are does not depend on the number of threads, and so neither does the sum.
+    """
     C, _, KH, KW = weight_shape
-    inner, outer = layout.memory(x), layout.memory(dy)
-    # how many shares there are does not depend on the number of threads, nor does the sum
-    sums = np.zeros((min(_SHARES, len(outer)), C * KH * KW * LANES), np.float32)
+    inner, norm = source(x)
+    H, W, _, N = inner.shape
+    shares = max(1, min(_SHARES // -(-C // CHANNELS), H // _FEWEST_ROWS))
+    dw, room = np.zeros(weight_shape, np.float32), room_for(norm, W * CHANNELS * N)
     (top, _), (left, _) = window.padding
-    _gradient_kernel(KW)(outer, inner, sums, KH, *window.stride, *window.dilation, top, left)
-    return np.asarray(sums.reshape(len(sums), *weight_shape, LANES).sum(axis=(0, -1)))
+    _gradient_kernel(KW)(
+        layout.memory(dy), inner, dw, shares, *window.stride, *window.dilation, top, left, norm, room
+    )  # fmt: skip
+    return dw
 
 
 _SHARES = 16
+_FEWEST_ROWS = 4  # of x in a share: the rows of dy around them are read once more
 
 
 @cache
@@ -178,31 +187,47 @@ def _gradient_kernel(COLUMNS: int) -> Any:
     SIZE = COLUMNS * LANES
 
     @jit
-    def kernel(dy, x, sums, KH, SH, SW, DH, DW, top, left):
+    def kernel(dy, x, dw, shares, SH, SW, DH, DW, top, left, norm, room):
         H, W, C, N = x.shape
         OH, OW = dy.shape[:2]
-        dys, xs, shares = dy.reshape(-1), x.reshape(-1), len(sums)
-        step, whole = DW * C * N, N - N % LANES
+        KH, blocks = dw.shape[2], -(-C // CHANNELS)
+        dys, xs, whole = dy.reshape(-1), x.reshape(-1), N - N % LANES
+        found = np.zeros((shares, C * KH * COLUMNS), np.float32)
         # from `low` to before `high`, all taps of a row of the kernel meet the image
         low = max(0, -(-left // SW))
         high = max(low, min(OW, (W - 1 + left - (COLUMNS - 1) * DW) // SW + 1))
-        for share in numba.prange(shares):
-            found = sums[share]
-            for oh in range(OH * share // shares, OH * (share + 1) // shares):
+        for item in numba.prange(blocks * shares):
+            share, channel = item % shares, item // shares * CHANNELS
+            channels = min(CHANNELS, C - channel)
+            sums = np.zeros(channels * KH * SIZE, np.float32)
+            for ih in range(H * share // shares, H * (share + 1) // shares):
+                # what is read, where the row begins, and how far its pixels lie apart
+                read, row, step = xs, (ih * W * C + channel) * N, C * N
+                if norm.size > 0:
+                    read, row, step = room[numba.get_thread_id()], 0, CHANNELS * N
+                made = 0
                 for start in range(0, OW, POSITIONS):
                     end = min(start + POSITIONS, OW)
-                    for item in range(C * KH):
-                        c, kh = item // KH, item % KH
-                        ih = oh * SH + kh * DH - top
-                        if ih < 0 or ih >= H:
+                    reach = min(W, (end - 1) * SW - left + (COLUMNS - 1) * DW + 1)
+                    if norm.size > 0 and made < reach:
+                        normalize_pixels(
+                            xs, ih * W + made, reach - made, C, N, channel, channel + channels,
+                            norm, read, made * step,
+                        )  # fmt: skip
+                        made = reach
+                    for part in range(channels * KH):
+                        c, kh = part // KH, part % KH
+                        oh, between = divmod(ih + top - kh * DH, SH)
+                        if between or oh < 0 or oh >= OH:
                             continue
-                        tile = read_tile(1, COLUMNS, found, item * SIZE)
+                        tile = read_tile(1, COLUMNS, sums, part * SIZE)
                         for ow in range(start, end):
                             iw = ow * SW - left
-                            di, xi = ((oh * OW + ow) * C + c) * N, ((ih * W + iw) * C + c) * N
+                            di = ((oh * OW + ow) * C + channel + c) * N
+                            xi = row + iw * step + c * N
                             if low <= ow and ow < high:
                                 for n in range(0, whole, LANES):
-                                    tile = outer_add(tile, dys, di + n, N, xs, xi + n, step)
+                                    tile = outer_add(tile, dys, di + n, N, read, xi + n, DW * step)
                                 begin, first, last = whole, 0, COLUMNS
                             else:
                                 begin = 0
@@ -211,8 +236,15 @@ def _gradient_kernel(COLUMNS: int) -> Any:
                             for n in range(begin, N, LANES):
                                 lanes = live_lanes(N - n, 1)
                                 tile = outer_add_some(
-                                    tile, dys, di + n, N, xs, xi + n, step, lanes, first, last
-                                )
-                        write_tile(tile, found, item * SIZE)
+                                    tile, dys, di + n, N, read, xi + n, DW * step, lanes,
+                                    first, last,
+                                )  # fmt: skip
+                        write_tile(tile, sums, part * SIZE)
+            for part in range(channels * KH):
+                at = (channel * KH + part) * COLUMNS
+                add_sums(read_tile(1, COLUMNS, sums, part * SIZE), found[share], at)
+        total = dw.reshape(-1)
+        for share in range(shares):
+            total += found[share]
 
     return kernel
