@@ -108,6 +108,26 @@ def test_weight_gradients_of_1x1_kernels_fit_any_channels_and_images(images, fil
     np.testing.assert_allclose(dw, expected, rtol=0, atol=1e-6 * abs(expected).max() * 10)
 
 
+@pytest.mark.parametrize("images", [1, 16, 40])
+@pytest.mark.parametrize("channels", [3, 40])
+@pytest.mark.parametrize(
+    ("size", "kernel", "options"),
+    [
+        ((19, 5), 3, {"padding": 1}),
+        ((18, 13), 3, {"stride": 2, "padding": ((1, 0), (0, 1))}),
+        ((9, 20), (2, 5), {"dilation": 2, "padding": (1, 4), "stride": (3, 1)}),
+    ],
+)
+def test_depthwise_weight_gradients_fit_any_shape(size, kernel, options, channels, images):
+    window = Window.of(size, kernel, **options)
+    x, dy = numbers((images, channels, *size)), numbers((images, channels, *window.output_size), 1)
+    shape = (channels, 1, *window.kernel)
+    dw = compiled.conv2d_weight_gradient(dy, x, shape, window, channels, "depthwise")
+    wide = dy.astype(float), x.astype(float)
+    expected = reference.conv2d_weight_gradient(*wide, shape, window, channels, "im2col")
+    close(dw, expected, images * np.prod(window.output_size))
+
+
 @pytest.mark.parametrize("order", ["C", "batch last"])
 @pytest.mark.parametrize("images", [3, 64])
 def test_channels_are_joined_cut_and_added_up_exactly(order, images):

@@ -28,6 +28,7 @@ from pellucid.compiled.conv.through import UNCHANGED, normalized, room_for, sour
 from pellucid.compiled.jit import jit, jit_inline
 from pellucid.compiled.tile import (
     LANES,
+    fetch_ahead,
     live_lanes,
     load_run,
     read_tile,
@@ -37,10 +38,12 @@ from pellucid.compiled.tile import (
 )
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape, Through
+from pellucid.workspace import empty
 
 VECTORS = 4
 WIDTH = VECTORS * LANES
 POSITIONS = 4
+LINE = 16  # numbers in a line of the caches
 CHANNELS = 16  # at a time: what their taps share stays in near memory
 ROWS = 8  # of outputs at a time, if that leaves work for all: what they share is worked out once
 
@@ -150,31 +153,39 @@ def _kernel(
 
 @jit_inline
 def normalize_pixels(xs, pixel, count, C, N, first, end, norm, made, to):
-    """Write the channels from `first` to before `end` of some pixels, normalised."""
+    """Write the channels from `first` to before `end` of some pixels, normalised if wanted.
+
+    As many pixels after them, which are read next, are asked for in time.
+    """
     for p in range(count):
         for c in range(first, end):
             xi, at = ((pixel + p) * C + c) * N, to + (p * CHANNELS + c - first) * N
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
-                run = normalized(load_run(xs, xi + n, VECTORS, lanes), norm, c)
+                for k in range(n, min(n + WIDTH, N), LINE):
+                    fetch_ahead(xs, xi + count * C * N + k)
+                run = load_run(xs, xi + n, VECTORS, lanes)
+                if norm.size > 0:
+                    run = normalized(run, norm, c)
                 store_tile(run, made, at + n, N, 1, lanes)
 
 
 def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: Window) -> Array:
     """Return dw of `weight_shape` (C, 1, KH, KW), summed over the batch.
 
-    A share of the work is some channels of some rows of x, and each row is normalised once. How
-    many there are does not depend on the number of threads, and so neither does the sum.
+    A share of the work is some channels of some rows of x. Each row is copied once, normalised on
+    the way if wanted, and padded, so that every tap meets it. How many shares there are depends on
+    shapes alone, so the sum is the same for any number of threads.
     """
-    C, _, KH, KW = weight_shape
+    C, _, _, KW = weight_shape
+    (top, _), (left, right) = window.padding
     inner, norm = source(x)
     H, W, _, N = inner.shape
     shares = max(1, min(_SHARES // -(-C // CHANNELS), H // _FEWEST_ROWS))
-    dw, room = np.zeros(weight_shape, np.float32), room_for(norm, W * CHANNELS * N)
-    (top, _), (left, _) = window.padding
-    _gradient_kernel(KW)(
-        layout.memory(dy), inner, dw, shares, *window.stride, *window.dilation, top, left, norm, room
-    )  # fmt: skip
+    rows = empty((numba.get_num_threads(), (left + W + right) * CHANNELS * N), np.float32)
+    dw = np.zeros(weight_shape, np.float32)
+    outer, kernel = layout.memory(dy), _gradient_kernel(KW)
+    kernel(outer, inner, norm, dw, shares, *window.stride, *window.dilation, top, left, rows)
     return dw
 
 
@@ -187,32 +198,28 @@ def _gradient_kernel(COLUMNS: int) -> Any:
     SIZE = COLUMNS * LANES
 
     @jit
-    def kernel(dy, x, dw, shares, SH, SW, DH, DW, top, left, norm, room):
+    def kernel(dy, x, norm, dw, shares, SH, SW, DH, DW, top, left, rows):
         H, W, C, N = x.shape
         OH, OW = dy.shape[:2]
-        KH, blocks = dw.shape[2], -(-C // CHANNELS)
-        dys, xs, whole = dy.reshape(-1), x.reshape(-1), N - N % LANES
+        KH, blocks, pixel = dw.shape[2], -(-C // CHANNELS), CHANNELS * N
+        dys, xs, step, whole = dy.reshape(-1), x.reshape(-1), DW * pixel, N - N % LANES
         found = np.zeros((shares, C * KH * COLUMNS), np.float32)
-        # from `low` to before `high`, all taps of a row of the kernel meet the image
-        low = max(0, -(-left // SW))
-        high = max(low, min(OW, (W - 1 + left - (COLUMNS - 1) * DW) // SW + 1))
         for item in numba.prange(blocks * shares):
             share, channel = item % shares, item // shares * CHANNELS
             channels = min(CHANNELS, C - channel)
             sums = np.zeros(channels * KH * SIZE, np.float32)
+            row = rows[numba.get_thread_id()]
+            row[: left * pixel] = 0
+            row[(left + W) * pixel :] = 0
             for ih in range(H * share // shares, H * (share + 1) // shares):
-                # what is read, where the row begins, and how far its pixels lie apart
-                read, row, step = xs, (ih * W * C + channel) * N, C * N
-                if norm.size > 0:
-                    read, row, step = room[numba.get_thread_id()], 0, CHANNELS * N
                 made = 0
                 for start in range(0, OW, POSITIONS):
                     end = min(start + POSITIONS, OW)
                     reach = min(W, (end - 1) * SW - left + (COLUMNS - 1) * DW + 1)
-                    if norm.size > 0 and made < reach:
+                    if made < reach:
                         normalize_pixels(
                             xs, ih * W + made, reach - made, C, N, channel, channel + channels,
-                            norm, read, made * step,
+                            norm, row, (left + made) * pixel,
                         )  # fmt: skip
                         made = reach
                     for part in range(channels * KH):
@@ -222,23 +229,15 @@ def _gradient_kernel(COLUMNS: int) -> Any:
                             continue
                         tile = read_tile(1, COLUMNS, sums, part * SIZE)
                         for ow in range(start, end):
-                            iw = ow * SW - left
                             di = ((oh * OW + ow) * C + channel + c) * N
-                            xi = row + iw * step + c * N
-                            if low <= ow and ow < high:
-                                for n in range(0, whole, LANES):
-                                    tile = outer_add(tile, dys, di + n, N, read, xi + n, DW * step)
-                                begin, first, last = whole, 0, COLUMNS
-                            else:
-                                begin = 0
-                                first = max(0, -(iw // DW))
-                                last = min(COLUMNS, (W - 1 - iw) // DW + 1)
-                            for n in range(begin, N, LANES):
-                                lanes = live_lanes(N - n, 1)
+                            xi = ow * SW * pixel + c * N
+                            for n in range(0, whole, LANES):
+                                tile = outer_add(tile, dys, di + n, N, row, xi + n, step)
+                            if whole < N:
+                                di, xi, lanes = di + whole, xi + whole, live_lanes(N - whole, 1)
                                 tile = outer_add_some(
-                                    tile, dys, di + n, N, read, xi + n, DW * step, lanes,
-                                    first, last,
-                                )  # fmt: skip
+                                    tile, dys, di, N, row, xi, step, lanes, 0, COLUMNS
+                                )
                         write_tile(tile, sums, part * SIZE)
             for part in range(channels * KH):
                 at = (channel * KH + part) * COLUMNS
