@@ -33,7 +33,7 @@ def name() -> str:
 
 def current() -> Any:
     """Return the engine in force, a module."""
-    return _module(name())
+    return _module(_here.get() or _everywhere or _default())
 
 
 @cache
@@ -76,16 +76,6 @@ def using(engine: str) -> Iterator[None]:
         _here.reset(token)
 
 
-def is_precise() -> bool:
-    """Return whether convolution leaves out the algorithms that gain speed by rounding more."""
-    return _precise.get() or _asked("PELLUCID_PRECISE")
-
-
-def is_tuned() -> bool:
-    """Return whether convolution's algorithm is chosen by timing; precise leaves no choice."""
-    return (_tuned.get() or _asked("PELLUCID_TUNE")) and not is_precise()
-
-
 def algorithm(asked: str) -> str:
     """Return what an engine is told: ``auto`` as ``precise`` or ``tuned`` where that is in force.
 
@@ -95,7 +85,9 @@ def algorithm(asked: str) -> str:
     """
     if asked != "auto":
         return asked
-    return "precise" if is_precise() else "tuned" if is_tuned() else "auto"
+    if _precise.get() or _asked("PELLUCID_PRECISE"):
+        return "precise"  # which leaves no choice to be timed
+    return "tuned" if _tuned.get() or _asked("PELLUCID_TUNE") else "auto"
 
 
 def computing(dtype: Any) -> Any:

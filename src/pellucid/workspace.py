@@ -8,6 +8,7 @@ any more, and Python counts references anyway.
 
 import math
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -35,11 +36,11 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self._blocks: dict[int, list[tuple[Array, int]]] = {}
+        self._blocks: defaultdict[int, list[tuple[Array, int]]] = defaultdict(list)
 
     def block(self, size: int) -> tuple[Array, int]:
         """Return memory that only this workspace refers to, and where in it a cache line begins."""
-        blocks = self._blocks.setdefault(size, [])
+        blocks = self._blocks[size]
         for block, start in blocks:
             if sys.getrefcount(block) <= _FREE:
                 return block, start
