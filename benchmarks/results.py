@@ -101,7 +101,8 @@ class Row:
         first, second = self.best(family), self.best(against)
         if first is None or second is None:
             return []
-        pairs = zip(self.entries[first].turns, self.entries[second].turns, strict=True)
+        # where a run was repeated without some, those have the first run's turns alone
+        pairs = zip(self.entries[first].turns, self.entries[second].turns, strict=False)
         return [theirs.seconds / ours.seconds for ours, theirs in pairs]
 
     def compare(self, outputs: dict[str, Array]) -> None:
