@@ -25,7 +25,7 @@ from pellucid.compiled.arithmetic import (
 )
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
 from pellucid.compiled.conv.through import UNCHANGED, normalized, room_for, source
-from pellucid.compiled.jit import jit, jit_inline
+from pellucid.compiled.jit import jit, jit_inline, room_for_threads
 from pellucid.compiled.tile import (
     LANES,
     fetch_ahead,
@@ -38,7 +38,6 @@ from pellucid.compiled.tile import (
 )
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape, Through
-from pellucid.workspace import empty
 
 VECTORS = 4
 WIDTH = VECTORS * LANES
@@ -182,7 +181,7 @@ def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: 
     inner, norm = source(x)
     H, W, _, N = inner.shape
     shares = max(1, min(_SHARES // -(-C // CHANNELS), H // _FEWEST_ROWS))
-    rows = empty((numba.get_num_threads(), (left + W + right) * CHANNELS * N), np.float32)
+    rows = room_for_threads((left + W + right) * CHANNELS * N)
     dw = np.zeros(weight_shape, np.float32)
     outer, kernel = layout.memory(dy), _gradient_kernel(KW)
     kernel(outer, inner, norm, dw, shares, *window.stride, *window.dilation, top, left, rows)
