@@ -225,6 +225,11 @@ class TestBatchNorm:
             nn.BatchNorm1d(3).forward(np.ones(shape, np.float32), nn.Training())
         assert nn.BatchNorm1d(3)(np.ones(shape, np.float32)).shape == shape
 
+    def test_so_says_a_fused_block_too(self):
+        block = nn.fuse(nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.ReLU()))
+        with pytest.raises(ShapeError, match=r"more than one value per channel.*larger batch"):
+            block.forward(np.ones((1, 2, 1, 1), np.float32), nn.Training())
+
     def test_without_running_statistics_the_batchs_own_serve_in_inference_too(self):
         x = values((4, 3, 2, 2))
         layer = nn.BatchNorm2d(3, track_running_stats=False).astype("float64")

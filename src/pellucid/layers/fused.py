@@ -86,13 +86,18 @@ class Block(_Fused, abstract=True):
             y, cache = ops.finish(z, norm.inference_affine(), shortcut, self.relu, window)
         else:
             weight, bias = norm.affine_values()
-            write = reader is None or not self.relu or not reader.reads_through(z.shape)
             y, mean, var, cache = ops.normalize_finish(
-                z, weight, bias, norm.eps, shortcut, self.relu, window, write
+                z, weight, bias, norm.eps, shortcut, self.relu, window, self._writes(z, reader)
             )
             if training is not None:
                 norm.gather(training, mean, var, z)
         return y, (conv_cache, cache)
+
+    def _writes(self, z: Array, reader: Conv2d | None) -> bool:
+        """Return whether y must be written: whether its reader cannot work it out from z."""
+        if reader is None or self.pool is not None or not self.relu:
+            return True
+        return not reader.reads_through(z.shape)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
         x, finished = cache

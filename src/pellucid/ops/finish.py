@@ -4,6 +4,7 @@ from typing import Any
 
 from pellucid import engine
 from pellucid.geometry import Window
+from pellucid.ops.normalization import check_statistics
 from pellucid.types import Array, Through
 
 
@@ -73,6 +74,7 @@ def normalize_finish(
 
     Without `write`, y may be a `Through`, left to a convolution to work out as it reads z.
     """
+    check_statistics(z)
     y, mean, var, cache = engine.current().normalize_finish(
         z, weight, bias, eps, shortcut, relu, window, write
     )

@@ -92,11 +92,7 @@ def batch_norm_training(
     (array([-1.,  1.]), array([2.]), array([1.]))
     """
     _check_channels("batch_norm", x, weight, bias)
-    if x.size // x.shape[1] < 2:
-        raise ShapeError(
-            "batch normalisation in training needs more than one value per channel, got an input "
-            f"of shape {x.shape}; use a larger batch, or leave out a last batch of one"
-        )
+    check_statistics(x)
     y, mean, var, cache = engine.current().batch_norm_training(x, weight, bias, eps)
     return y, mean, var, cache
 
@@ -263,6 +259,15 @@ def local_response_norm_gradient(
     _check_gradient("local_response_norm", dy, x.shape)
     dx: Array = engine.current().local_response_norm_gradient(dy, x, s, size, alpha, beta)
     return dx
+
+
+def check_statistics(x: Array) -> None:
+    """Check that x (N, C, …) has values enough for a variance per channel."""
+    if x.size // x.shape[1] < 2:
+        raise ShapeError(
+            "batch normalisation in training needs more than one value per channel, got an input "
+            f"of shape {x.shape}; use a larger batch, or leave out a last batch of one"
+        )
 
 
 def _check_channels(of: str, x: Array, *values: Array | None) -> None:
