@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 
 import pellucid as pl
+from kernels import close, convolutions, numbers
 from pellucid import compiled, engine, models, reference
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.layers import Training
-from test_compiled import close, convolutions, numbers
 
 NETWORKS = ("lenet5", "vgg", "resnet20", "inception", "mobilenet", "densenet")
 

@@ -3,20 +3,11 @@
 import numpy as np
 import pytest
 
+from kernels import images, numbers
 from pellucid import compiled, engine, reference
 from pellucid import layers as nn
-from pellucid.compiled import layout
 from pellucid.geometry import Window, pair
 from pellucid.types import Through
-
-
-def numbers(shape, seed=0):
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
-
-
-def images(shape, seed=0):
-    return layout.images(layout.memory(numbers(shape, seed)))
-
 
 CONVOLUTIONS = {
     "1×1": ((5, 6), 1, {}, 20, 33, 1),

@@ -1,0 +1,61 @@
+"""The compiled passes over memory, one for several steps, compute what the reference computes."""
+
+import numpy as np
+import pytest
+
+from kernels import numbers
+from pellucid import compiled, reference
+from pellucid.geometry import Window
+
+FINISHES = [
+    (relu, pooled, shortcut)
+    for relu in (False, True)
+    for pooled in (
+        None,
+        {"kernel_size": 2, "stride": 2},
+        {"kernel_size": 3, "stride": 2, "padding": 1},
+    )
+    for shortcut in (False, True)
+]
+
+
+@pytest.mark.parametrize(("relu", "pooled", "shortcut"), FINISHES)
+@pytest.mark.parametrize("normalized", [False, True])
+@pytest.mark.parametrize("images", [5, 64])
+def test_one_pass_is_the_same_as_one_pass_for_each_step(relu, pooled, shortcut, normalized, images):
+    z, around = numbers((images, 5, 6, 8)), numbers((images, 5, 6, 8), 1) if shortcut else None
+    window = None if pooled is None else Window.of((6, 8), **pooled)
+    weight, bias = numbers(5, 2), numbers(5, 3)
+    if normalized:
+        results = [
+            e.normalize_finish(z, weight, bias, 1e-5, around, relu, window)
+            for e in (compiled, reference)
+        ]
+        for found, expected in zip(*(r[:3] for r in results), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
+        dy = numbers(results[0][0].shape, 4)
+        gradients = [
+            e.normalize_finish_gradient(dy, r[3], weight)
+            for e, r in zip((compiled, reference), results, strict=True)
+        ]
+    else:
+        results = [e.finish(z, None, around, relu, window) for e in (compiled, reference)]
+        np.testing.assert_array_equal(results[0][0], results[1][0])
+        dy = numbers(results[0][0].shape, 4)
+        gradients = [
+            e.finish_gradient(dy, r[1]) for e, r in zip((compiled, reference), results, strict=True)
+        ]
+    for found, expected in zip(*gradients, strict=True):
+        assert (found is None) == (expected is None)
+        if expected is not None:
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=3e-5)
+
+
+def test_pooling_passes_on_what_is_not_a_number_and_minus_infinity():
+    x = np.full((1, 1, 2, 4), -np.inf, np.float32)
+    x[0, 0, 1, 3] = np.nan
+    window = Window.of((2, 4), 2, stride=2)
+    for e in (compiled, reference):
+        y, indices = e.max_pool2d(x, window)
+        np.testing.assert_array_equal(y.ravel(), [-np.inf, np.nan])
+        assert indices.ravel().tolist() == [0, 3]

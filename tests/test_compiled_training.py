@@ -1,0 +1,75 @@
+"""The compiled engine trains as the reference does, and the same with any number of threads."""
+
+import numpy as np
+import pytest
+
+from kernels import numbers
+from pellucid import compiled, engine, models, optim, training
+from pellucid import layers as nn
+from pellucid.parameter import Parameter
+from programs import run_python
+
+TRAIN = """
+import hashlib, numpy as np
+from pellucid import layers as nn, models, optim, training
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(70, 3, 12, 12)).astype(np.float32), rng.integers(0, 4, 70)
+model = models.build("resnet20", (3, 12, 12), 4)
+sgd = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+for epoch in training.train(model, (x, y), optimizer=sgd):
+    pass
+print(hashlib.sha256(b"".join(v.tobytes() for v in model.state_dict().values())).hexdigest())
+"""
+
+
+def test_results_are_the_same_to_the_last_bit_whatever_the_number_of_threads():
+    one, _ = run_python(TRAIN, NUMBA_NUM_THREADS="1")
+    two, _ = run_python(TRAIN, NUMBA_NUM_THREADS="2")
+    assert one == two
+
+
+def test_a_network_learns_as_it_does_on_the_reference_engine():
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 90)
+    x = rng.normal(size=(90, 1, 12, 12)).astype(np.float32) + targets[:, None, None, None]
+    curves = []
+    for name in engine.NAMES:
+        model = nn.initialize(models.build("lenet5", (1, 12, 12), 3), seed=0)
+        adam = optim.Adam(model.parameters(), lr=1e-3)
+        with engine.using(name):
+            epochs = list(training.train(model, (x, targets), optimizer=adam, epochs=3))
+        curves.append([epoch.loss for epoch in epochs])
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
+def test_an_update_finds_arrays_of_all_sizes_and_those_that_took_their_place(kind):
+    def values(name):
+        shapes = [(), (3,), (70, 300), (2, 3, 5, 5), (1,), (16384,)]
+        parameters = [Parameter(f"w{i}", shape, "zeros") for i, shape in enumerate(shapes)]
+        optimizer = kind(parameters, lr=0.1, weight_decay=0.01)
+        if kind is optim.SGD:
+            optimizer.momentum = 0.9
+        with engine.using(name):
+            for step in range(4):
+                if step == 2:
+                    for p in parameters:
+                        p.initialize(seed=1)
+                optimizer.zero_grad()
+                for i, p in enumerate(parameters):
+                    p.add_gradient(numbers(p.shape, seed=10 * step + i))
+                optimizer.step()
+        return [p.value for p in parameters]
+
+    for found, expected in zip(*map(values, engine.NAMES), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_not_finite_is_found_in_arrays_of_all_sizes():
+    arrays = [np.full(size, 3e38, np.float32) for size in (1, 7, 70000)]
+    assert compiled.are_finite(arrays)
+    for array in arrays:
+        for wrong in (np.nan, np.inf, -np.inf):
+            array[-1] = wrong
+            assert not compiled.are_finite(arrays)
+        array[-1] = 0

@@ -1,0 +1,53 @@
+"""A fused model is the model that it was made from, in fewer passes."""
+
+import numpy as np
+import pytest
+
+from kernels import images, numbers
+from pellucid import engine
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from small_network import a_step, small_network
+
+
+@pytest.mark.parametrize("name", engine.NAMES)
+def test_a_fused_model_trains_as_the_model_that_it_was_made_from(name):
+    x, targets = numbers((12, 2, 10, 10)), np.arange(12) % 3
+    results = []
+    with engine.using(name):
+        for fused in (False, True):
+            model = nn.initialize(small_network(), seed=1)
+            results.append(a_step(model, nn.fuse(model) if fused else model, x, targets))
+    (outputs, gradients, state), (outputs_f, gradients_f, state_f) = results
+    np.testing.assert_allclose(outputs_f, outputs, rtol=1e-4, atol=1e-5)
+    assert list(gradients_f) == list(gradients)
+    assert list(state_f) == list(state)
+    for key, expected in gradients.items():
+        np.testing.assert_allclose(gradients_f[key], expected, rtol=1e-3, atol=2e-5, err_msg=key)
+    for key, expected in state.items():
+        np.testing.assert_allclose(state_f[key], expected, rtol=1e-4, atol=1e-5, err_msg=key)
+    np.testing.assert_allclose(nn.fuse(model)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_are_written_over_no_array_that_others_may_see():
+    chain = nn.fuse(
+        nn.Sequential(
+            nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),
+            nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.BatchNorm2d(2),
+        )
+    )  # fmt: skip
+    with engine.using("compiled"):
+        y, cache = chain.forward(numbers((5, 2, 9, 9)), nn.Training())
+        dy = images(y.shape, 1)
+        chain.backward(dy, cache)
+    np.testing.assert_array_equal(dy, numbers(y.shape, 1))
+
+
+def test_fusing_leaves_the_model_and_its_names_alone():
+    model = small_network()
+    names = [p.name for p in model.parameters()]
+    fused = nn.fuse(model)
+    assert [p.name for p in model.parameters()] == names
+    assert {id(p) for p in fused.parameters()} == {id(p) for p in model.parameters()}
+    with pytest.raises(PellucidError, match="no description"):
+        fused.describe()

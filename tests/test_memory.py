@@ -1,0 +1,47 @@
+"""How images lie in memory, and how a step's memory is used again."""
+
+import numpy as np
+
+from kernels import numbers
+from pellucid import engine
+from pellucid import layers as nn
+from pellucid.compiled import layout
+from pellucid.workspace import Workspace, empty
+from small_network import a_step, small_network
+
+
+def test_images_lie_position_by_position_and_nothing_is_converted_between_layers(monkeypatch):
+    model, x = nn.fuse(small_network()), numbers((8, 2, 10, 10))
+    with engine.using("compiled"):
+        lying = layout.images(layout.memory(x))
+        model(lying)  # made once, so that everything is compiled
+        copies = []
+        kernel = layout._turn
+        monkeypatch.setattr(layout, "_turn", lambda *args: (copies.append(args), kernel(*args)))
+        np.testing.assert_array_equal(model(lying), model(x))
+    assert len(copies) == 1  # x itself, the second time
+
+
+def test_a_step_takes_its_memory_from_the_step_before():
+    model, x, targets = small_network(), numbers((64, 2, 10, 10)), np.arange(64) % 3
+    run, workspace, sizes = nn.fuse(model), Workspace(), []
+    with engine.using("compiled"), workspace.used():
+        for _ in range(4):
+            a_step(model, run, x, targets)
+            sizes.append(workspace.nbytes)
+    assert sizes[1] == sizes[2] == sizes[3]
+
+
+def test_memory_is_handed_out_again_only_when_nobody_refers_to_it():
+    workspace = Workspace()
+    with workspace.used():
+        first = empty((100, 100), np.float32)
+        view = first[:50].T
+        second = empty((100, 100), np.float32)
+        assert not np.shares_memory(first, second)
+        del first
+        assert not np.shares_memory(view, empty((100, 100), np.float32))
+        address = view.ctypes.data
+        del view
+        assert empty((100, 100), np.float32).ctypes.data == address
+    assert not np.shares_memory(second, empty((100, 100), np.float32))
