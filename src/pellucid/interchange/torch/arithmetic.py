@@ -80,10 +80,10 @@ def _shape(tensor: Tensor) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _clamp(  # PyTorch's names
+def _clamp(
     x: Wire,
-    min: float | None = None,  # noqa: A002
-    max: float | None = None,  # noqa: A002
+    min: float | None = None,  # noqa: A002  # PyTorch's name
+    max: float | None = None,  # noqa: A002  # PyTorch's name
 ) -> Use:
     limits = {"low": min, "high": max}
     given = {name: float(limit) for name, limit in limits.items() if limit is not None}

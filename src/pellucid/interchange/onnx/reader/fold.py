@@ -291,13 +291,15 @@ def slices(call: Call, ndim: int) -> list[tuple[int, slice]]:
 def reduce(call: Call) -> Constant:
     """One number for each position along the other axes."""
     array, axes = call.numbers(0, "input"), call.ints_or_input("axes", 1)
-    function = {"Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean}
+    functions: dict[str, Callable[..., Any]] = {
+        "Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean
+    }  # fmt: skip
     keep = bool(call.integer("keepdims", 1))
     if not axes and call.integer("noop_with_empty_axes", 0):
         return Constant(array)
-    found = function[call.op.removeprefix("Reduce")]
+    found = functions[call.op.removeprefix("Reduce")]
     axis = tuple(axes) if axes else None
-    return Constant(_numpy(lambda: np.asarray(found(array, axis=axis, keepdims=keep))))  # type: ignore[operator]
+    return Constant(_numpy(lambda: np.asarray(found(array, axis=axis, keepdims=keep))))
 
 
 # What all of them need

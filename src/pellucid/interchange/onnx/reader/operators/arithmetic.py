@@ -174,8 +174,10 @@ def _fitting(call: Call, value: Value, array: Array) -> tuple[Value, Array]:
     for i in range(-array.ndim, 0):
         sizes[i] = _broadcast(sizes[i], array.shape[i])
     if sizes != list(value.sizes):
-        kept = [-1 if a == b else b for a, b in zip(value.sizes, sizes, strict=True)]
-        value = call.add(Expand(tuple(int(k) for k in kept)), value)  # type: ignore[arg-type]
+        pairs = zip(value.sizes, sizes, strict=True)
+        # −1 keeps a size, and the batch's is always kept
+        repeated = tuple(b if isinstance(b, int) and a != b else -1 for a, b in pairs)
+        value = call.add(Expand(repeated), value)
     while array.ndim and array.shape[0] == 1:
         array = array[0]
     return value, array
