@@ -184,6 +184,7 @@ class Chain(_Fused, abstract=True):
             own_dy = block is not last  # between blocks nobody else sees dy
             dz, around = block.backward_to_conv(dy, finished, overwrite_dy=own_dy)
             shortcut = around if shortcut is None else shortcut
+            # an engine that writes over it has made it, because the last block has a norm
             onto = shortcut if i == 0 and x_is_shortcut else None
             dy = block.conv.backward_without_bias(dz, x, input_gradient or i > 0, onto)
         return dy, shortcut
