@@ -42,14 +42,21 @@ def test_a_network_learns_as_it_does_on_the_reference_engine():
     np.testing.assert_allclose(curves[0], curves[1], rtol=1e-3)
 
 
-@pytest.mark.parametrize("kind", [optim.SGD, optim.Adam])
-def test_an_update_finds_arrays_of_all_sizes_and_those_that_took_their_place(kind):
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"type": "SGD", "momentum": 0.9},
+        {"type": "SGD", "momentum": 0.9, "nesterov": True},
+        {"type": "Adam"},
+        {"type": "AdamW"},
+    ],
+    ids=str,
+)
+def test_an_update_finds_arrays_of_all_sizes_and_those_that_took_their_place(options):
     def values(name):
         shapes = [(), (3,), (70, 300), (2, 3, 5, 5), (1,), (16384,)]
         parameters = [Parameter(f"w{i}", shape, "zeros") for i, shape in enumerate(shapes)]
-        optimizer = kind(parameters, lr=0.1, weight_decay=0.01)
-        if kind is optim.SGD:
-            optimizer.momentum = 0.9
+        optimizer = optim.build({"lr": 0.1, "weight_decay": 0.01} | options, parameters)
         with engine.using(name):
             for step in range(4):
                 if step == 2:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from pellucid import losses
+from pellucid import engine, losses
 from pellucid.errors import FileError, PellucidError
 from pellucid.losses import BinaryCrossEntropy, CrossEntropy, MeanSquaredError
 
@@ -67,6 +67,17 @@ def test_the_gradient_has_the_type_and_order_in_memory_of_the_outputs(
     assert type(value) is float
     assert (gradient.dtype, gradient.strides) == (dtype, outputs.strides)
     np.testing.assert_array_equal(outputs, before)
+
+
+@each
+@pytest.mark.parametrize("name", engine.NAMES)
+def test_every_engine_gives_in_float32_what_float64_gives(loss, outputs, targets, weights, name):
+    exact, exact_gradient = loss(outputs, targets, weights)
+    with engine.using(name):
+        # the batch lies last, as layers leave it
+        value, gradient = loss(np.asfortranarray(outputs, np.float32), targets, weights)
+    assert value == pytest.approx(exact, rel=1e-6)
+    np.testing.assert_allclose(gradient, exact_gradient, rtol=1e-5, atol=1e-7)
 
 
 @each
