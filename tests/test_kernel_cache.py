@@ -17,6 +17,18 @@ def test_kernels_are_compiled_once_and_then_read_from_disk(tmp_path):
     assert said[1] == ""
 
 
+FIRST = """
+import numpy as np
+from pellucid import layers as nn
+print(nn.Conv2d(1, 4, 3)(np.ones((1, 1, 8, 8), np.float32)).shape)
+"""
+
+
+def test_a_kernel_for_one_thread_may_be_the_first_that_is_read_from_disk(tmp_path):
+    for _ in range(2):
+        assert run_python(FIRST, PELLUCID_HOME=str(tmp_path))[0] == "(1, 4, 6, 6)"
+
+
 SHARE = """
 import numba, numpy as np
 from pellucid.compiled.jit import jit_sized

@@ -145,6 +145,9 @@ class _KernelCache(caching.FunctionCache):
             found = None
         if found is None:
             _say_once()
+        # a kernel may ask in which thread it runs, and nobody answers before the threads are there;
+        # to compile it makes them, to read it from disk does not
+        numba.get_num_threads()
         return found
 
     def save_overload(self, signature: Any, data: Any) -> None:
