@@ -34,7 +34,7 @@ from pellucid.layers.elementwise import (
     ThresholdedReLU,
 )
 from pellucid.layers.frozen import freeze
-from pellucid.layers.fused import for_engine, fuse
+from pellucid.layers.fusing import for_engine, fuse
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.merge import Add, Cat
