@@ -28,12 +28,20 @@ LEVELS = (
     ("engine",),
     ("compiled",),
     ("reference",),
-    ("initializers", "geometry", "parameter", "preprocessing", "randomness", "workspace"),
+    (
+        "initializers",
+        "geometry",
+        "parameter",
+        "preprocessing",
+        "randomness",
+        "recording",
+        "workspace",
+    ),
     ("errors", "types", "files", "home", "notebook", "plain", "remember", "threads"),
 )
 """From the top down. A part may import what stands below it."""
 
-FLOOR = LEVELS[-2] + LEVELS[-1]
+FLOOR = LEVELS[-3] + LEVELS[-2] + LEVELS[-1]
 """Small modules that may also import one another."""
 
 ASIDE = {

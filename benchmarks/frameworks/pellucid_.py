@@ -21,7 +21,7 @@ class Contestant:
         model.load_state_dict(state)
         sgd = SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
         self.state = TrainingState(model, sgd, batch_size=job.batch)
-        self.model = layers.for_engine(model)
+        self.model = layers.for_training(model)
         self.frozen: layers.Layer | None = None
         self.workspace = Workspace()
 

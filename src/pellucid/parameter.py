@@ -7,6 +7,7 @@ import numpy as np
 from pellucid import initializers
 from pellucid.errors import ShapeError
 from pellucid.randomness import generator
+from pellucid.recording import recorded
 from pellucid.types import Array, DType, Shape
 
 Kind = Literal["weight", "bias", "norm"]
@@ -94,6 +95,7 @@ class Parameter:
         assert self._grad is not None
         return self._grad
 
+    @recorded
     def add_gradient(self, gradient: Array) -> None:
         """Add `gradient` to `grad`."""
         if self._grad is None:
@@ -163,7 +165,10 @@ class Buffer:
 
     @value.setter
     def value(self, value: Array) -> None:
-        self._value = np.array(checked(self.name, value, self.shape), self.dtype)
+        array = checked(self.name, value, self.shape)
+        if self._value is None:
+            self._value = np.empty(self.shape, self.dtype)
+        self._value[...] = array
 
     def initialize(self) -> None:
         """Go back to the first value."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,18 @@ from pellucid.types import Array, DType, Shape
 
 _SMALL = 1 << 14  # bytes under which NumPy's own memory is as fast
 _LINE = 64  # bytes of a cache line
+
+
+class Place(NamedTuple):
+    """Where in a workspace an array lies, and how."""
+
+    size: int
+    number: int
+    """It is in this block of all that have this size."""
+    offset: int
+    shape: Shape
+    dtype: DType
+    strides: tuple[int, ...]
 
 
 class Workspace:
@@ -37,6 +50,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self._blocks: defaultdict[int, list[tuple[Array, int]]] = defaultdict(list)
+        self._where: dict[int, tuple[int, int]] = {}
 
     def block(self, size: int) -> tuple[Array, int]:
         """Return memory that only this workspace refers to, and where in it a cache line begins."""
@@ -45,7 +59,25 @@ class Workspace:
             if sys.getrefcount(block) <= _FREE:
                 return block, start
         blocks.append(_block(size))
+        self._where[id(blocks[-1][0])] = size, len(blocks) - 1
         return blocks[-1]
+
+    def place(self, item: Any) -> Any:
+        """Return where an array of this workspace lies, which keeps no memory; else the item."""
+        owner = item
+        while isinstance(owner, np.ndarray) and isinstance(owner.base, np.ndarray):
+            owner = owner.base
+        if (where := self._where.get(id(owner))) is None:
+            return item
+        offset = item.ctypes.data - owner.ctypes.data
+        return Place(*where, offset, item.shape, item.dtype, item.strides)
+
+    def at(self, item: Any) -> Any:
+        """Return the array at a place that `place` returned; else the item."""
+        if not isinstance(item, Place):
+            return item
+        block, _ = self._blocks[item.size][item.number]
+        return np.ndarray(item.shape, item.dtype, block, item.offset, item.strides)
 
     @property
     def nbytes(self) -> int:

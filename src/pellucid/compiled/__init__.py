@@ -49,7 +49,7 @@ _COMPILED = {
         "conv2d_bias_gradient",
     ),
     layout: ("add_to", "flatten", "unflatten"),
-    linear: ("linear", "linear_input_gradient", "linear_weight_gradient"),
+    linear: ("linear", "linear_input_gradient", "linear_weight_gradient", "linear_bias_gradient"),
     loss: ("cross_entropy",),
     normalization: ("batch_norm", "batch_norm_training", "batch_norm_gradient"),
     finish: (

@@ -2,18 +2,21 @@
 
 from pellucid import reference
 from pellucid.compiled.finish import Finished, before, finish, identity
-from pellucid.compiled.layout import memory
+from pellucid.compiled.layout import as_images, memory
 from pellucid.types import Array
 
 
 def relu(x: Array) -> Array:
     """Return ``y = max(x, 0)``."""
-    return finish(x)[0] if x.ndim == 4 else reference.relu(x)
+    if not 2 <= x.ndim <= 4:
+        return reference.relu(x)
+    return finish(as_images(x))[0].reshape(x.shape)
 
 
 def relu_gradient(dy: Array, y: Array) -> Array:
     """Return ``dx = dy · [y > 0]``."""
-    if dy.ndim != 4:
+    if not 2 <= dy.ndim <= 4:
         return reference.relu_gradient(dy, y)
-    inner = memory(y)
-    return before(dy, Finished(inner, inner, identity(dy.shape[1]), relu=True))[0]
+    inner = memory(as_images(y))
+    cache = Finished(inner, inner, identity(dy.shape[1]), relu=True)
+    return before(as_images(dy), cache)[0].reshape(dy.shape)

@@ -131,17 +131,11 @@ def normalize_finish(
     The normalisation is one factor and one offset a channel, found before the pass.
     """
     inner, C = memory(z), z.shape[1]
-    moments, norm = np.zeros((3, C)), np.empty((3, C), np.float32)
+    moments, norm = np.empty((3, C)), np.empty((3, C), np.float32)
     zeros, ones, _ = identity(C)
-    statistics(
-        inner,
-        eps,
-        ones if weight is None else weight,
-        zeros if bias is None else bias,
-        moments,
-        norm,
-    )
-    mean, var = moments[:2].astype(np.float32)
+    weight, bias = ones if weight is None else weight, zeros if bias is None else bias
+    mean, var = found = np.empty((2, C), np.float32)
+    statistics(inner, eps, weight, bias, moments, norm, found)
     if write or shortcut is not None or window is not None:
         y, cache = _finish(inner, norm, moments, shortcut, relu, window, own=True)
         return y, mean, var, cache

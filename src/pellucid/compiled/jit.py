@@ -28,6 +28,7 @@ import numba
 import numpy as np
 from numba.core import caching
 
+from pellucid.recording import recorded
 from pellucid.types import Array
 from pellucid.workspace import empty
 
@@ -36,7 +37,7 @@ Kernel = Callable[..., Any]
 
 def jit(function: Kernel) -> Any:
     """Compile `function` when it is first called; ``numba.prange`` loops run on all threads."""
-    return _with_cache(numba.njit(function, parallel=True, error_model="numpy"))
+    return recorded(_with_cache(numba.njit(function, parallel=True, error_model="numpy")))
 
 
 def jit_inline(function: Kernel) -> Any:
@@ -46,7 +47,8 @@ def jit_inline(function: Kernel) -> Any:
 
 def jit_serial(function: Kernel) -> Any:
     """Compile `function` for one thread; sums may be taken in another order, to use vectors."""
-    return _with_cache(numba.njit(function, error_model="numpy", fastmath={"reassoc", "contract"}))
+    fast = {"reassoc", "contract"}
+    return recorded(_with_cache(numba.njit(function, error_model="numpy", fastmath=fast)))
 
 
 def jit_sized(function: Kernel) -> Kernel:

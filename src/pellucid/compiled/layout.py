@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid import reference
 from pellucid.compiled.jit import jit, jit_sized
+from pellucid.recording import add_up, copy
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty
 
@@ -28,14 +29,20 @@ def new_images(shape: Shape) -> Array:
 def memory(x: Array) -> Array:
     """Return images (N, C, H, W) as contiguous memory (H, W, C, N): a view if they lie so."""
     turned = x.transpose(2, 3, 1, 0)
-    if turned.flags.c_contiguous:
-        return turned
+    if turned.flags.c_contiguous or not x.flags.c_contiguous:
+        return contiguous(turned)
     ordered = empty(turned.shape, np.float32)
-    if x.flags.c_contiguous:
-        _turn(x, ordered)
-    else:
-        ordered[...] = turned
+    _turn(x, ordered)
     return ordered
+
+
+def contiguous(x: Array) -> Array:
+    """Return x, written anew if it does not lie in one piece."""
+    if x.flags.c_contiguous:
+        return x
+    y = empty(x.shape, x.dtype)
+    copy(y, x)
+    return y
 
 
 @jit
@@ -67,6 +74,18 @@ def _add(work, x, y):
                     x[h, w, c, n] += y[h, w, c, n]
 
 
+def channel_sums(x: Array) -> Array:
+    """Return the sum of x (N, C, …) over all but C."""
+    y = np.empty(x.shape[1], x.dtype)
+    add_up(x, (0, *range(2, x.ndim)), y)
+    return y
+
+
+def as_images(x: Array) -> Array:
+    """Return x (N, C), (N, C, L) or (N, C, H, W) with four axes: a view."""
+    return x.reshape(*x.shape, *(1,) * (4 - x.ndim)) if x.ndim < 4 else x
+
+
 def flatten(x: Array) -> Array:
     """Return images (N, C, H, W) as (N, C·H·W), in memory (C·H·W, N): runs move whole."""
     if x.ndim != 4:
@@ -83,7 +102,7 @@ def unflatten(y: Array, shape: Shape) -> Array:
         return reference.unflatten(y, shape)
     N, C, H, W = shape
     x = new_images(shape)
-    _pixels_first(y.size, np.ascontiguousarray(y.T).reshape(C, H, W, N), memory(x))
+    _pixels_first(y.size, contiguous(y.T).reshape(C, H, W, N), memory(x))
     return x
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from pellucid import reference
 from pellucid.compiled.arithmetic import add_rows, multiply_add_apart, turn
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.layout import channel_sums, contiguous
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -46,6 +47,11 @@ def linear_weight_gradient(dy: Array, x: Array) -> Array:
     if dy.ndim != 2:
         return reference.linear_weight_gradient(dy, x)
     return product(_columns(dy), _rows(x))  # (O, N) × (N, I) -> (O, I)
+
+
+def linear_bias_gradient(dy: Array) -> Array:
+    """Return ``db = Σ dy``."""
+    return channel_sums(dy) if dy.ndim == 2 else reference.linear_bias_gradient(dy)
 
 
 def product(a: Array, b: Array, bias: Array | None = None) -> Array:
@@ -95,11 +101,10 @@ def _rows(x: Array) -> Array:
 
 def _turned(x: Array) -> Array:
     """Return x (A, B) written as (B, A)."""
+    if not x.flags.c_contiguous:
+        return contiguous(x.T)
     y = empty(x.T.shape, np.float32)
-    if x.flags.c_contiguous:
-        _turn(x.size, x, y)
-    else:
-        y[...] = x.T
+    _turn(x.size, x, y)
     return y
 
 

@@ -10,6 +10,7 @@ from pellucid.compiled.finish import (
     normalize_finish,
     normalize_finish_gradient,
 )
+from pellucid.compiled.layout import as_images
 from pellucid.types import Array
 
 
@@ -19,14 +20,14 @@ def batch_norm(
     """Return ``y = (x − mean)/√(var + eps)·w + b`` with a given mean and variance."""
     scale = 1 / np.sqrt(var + np.float64(eps))
     norm = mean, scale if weight is None else scale * weight, 0 * mean if bias is None else bias
-    return finish(_as_images(x), norm, relu=False)[0].reshape(x.shape)
+    return finish(as_images(x), norm, relu=False)[0].reshape(x.shape)
 
 
 def batch_norm_training(
     x: Array, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array, Array, Finished]:
     """Return y with the batch's own statistics, the mean, the variance, and the cache."""
-    y, mean, var, cache = normalize_finish(_as_images(x), weight, bias, eps, None, False, None)
+    y, mean, var, cache = normalize_finish(as_images(x), weight, bias, eps, None, False, None)
     return y.reshape(x.shape), mean, var, cache
 
 
@@ -47,10 +48,5 @@ def batch_norm_gradient(
     """Return dx, dweight and dbias."""
     if not isinstance(cache, Finished):
         return reference.batch_norm_gradient(dy, cache, weight)
-    dx, _, dweight, dbias = normalize_finish_gradient(_as_images(dy), cache, weight)
+    dx, _, dweight, dbias = normalize_finish_gradient(as_images(dy), cache, weight)
     return dx.reshape(dy.shape), dweight, dbias
-
-
-def _as_images(x: Array) -> Array:
-    """Return x (N, C), (N, C, L) or (N, C, H, W) with four axes."""
-    return x.reshape(*x.shape, *(1,) * (4 - x.ndim)) if x.ndim < 4 else x

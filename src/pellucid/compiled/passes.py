@@ -36,8 +36,8 @@ With more, the next channel's numbers would be read too late after their neighbo
 
 
 @jit
-def statistics(z, eps, weight, bias, moments, norm):
-    """Add the mean and the variance of each channel of z to zeros in moments; then see `channels`.
+def statistics(z, eps, weight, bias, moments, norm, found):
+    """Write mean and variance of each channel of z into moments and found; then see `channels`.
 
     Each part is read once: ``Σ(z − mean)² = Σ(z − m)² − count·(mean − m)²`` for any m, and where m
     is near the mean, here that of the part's first pixel, little is subtracted. Then the parts are
@@ -68,6 +68,7 @@ def statistics(z, eps, weight, bias, moments, norm):
             off_mean = tile_sum(rest) / count
             means[part, c] = near + off_mean
             squares[part, c] = tile_sum(square) - count * off_mean**2
+    moments[:] = 0
     for part in range(parts):
         share = min(PART, pixels - part * PART) / pixels
         for c in range(C):
@@ -78,6 +79,7 @@ def statistics(z, eps, weight, bias, moments, norm):
             apart = means[part, c] - moments[0, c]
             moments[1, c] += squares[part, c] / (pixels * N) + share * apart**2
     normalization(moments, eps, weight, bias, norm)
+    found[0], found[1] = moments[0], moments[1]
 
 
 @jit

@@ -6,7 +6,7 @@ import numpy as np
 from pellucid import reference
 from pellucid.compiled.finish import Finished, before, finish, identity
 from pellucid.compiled.jit import jit_sized
-from pellucid.compiled.layout import images, memory, new_images
+from pellucid.compiled.layout import contiguous, images, memory, new_images
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty
@@ -27,7 +27,7 @@ def max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape, window: W
     """Return dx: each dy goes to where its maximum was."""
     if window.kernel[0] * window.kernel[1] > _MOST_TAPS:
         return reference.max_pool2d_gradient(dy, indices, input_shape, window)
-    winner = np.ascontiguousarray(indices.transpose(2, 3, 1, 0))
+    winner = contiguous(indices.transpose(2, 3, 1, 0))
     nothing = empty((*window.size, *input_shape[1::-1]), np.float32)
     norm = identity(dy.shape[1])
     cache = Finished(nothing, memory(dy), norm, relu=False, window=window, winner=winner)

@@ -58,6 +58,7 @@ from pellucid.layers.pooling import (
 )
 from pellucid.layers.rearrange import Expand, Pad, Permute, Reshape, Slice, Take
 from pellucid.layers.reduce import ReduceMax, ReduceMean, ReduceSum
+from pellucid.layers.replay import for_training
 from pellucid.layers.residual import Residual
 from pellucid.layers.resize import Resize
 from pellucid.layers.scale import Scale, Shift
@@ -138,6 +139,7 @@ __all__ = [
     "Upsample",
     "build",
     "for_engine",
+    "for_training",
     "freeze",
     "fuse",
     "initialize",

@@ -2,10 +2,11 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Self
+from weakref import WeakSet
 
 import numpy as np
 
@@ -39,10 +40,29 @@ class Training:
     def __init__(self, seed: int = 0, epoch: int = 0, step: int = 0) -> None:
         self.seed, self.epoch, self.step = seed, epoch, step
         self._draws: dict[str, int] = {}
+        self._drawn: list[tuple[str, Array]] = []
         self._updates: dict[Buffer, Array] = {}
+        self._counts: dict[Buffer, int] = {}
+        self.varies = False
+        """Whether numbers that are not in arrays differ from one step to the next."""
 
     def generator(self, purpose: str) -> Generator:
         """Return this step's next generator for `purpose`: another for each layer that asks."""
+        self.varies = True
+        return self._generator(purpose)
+
+    def draw(self, purpose: str, shape: Shape) -> Array:
+        """Return numbers from 0 to 1, drawn from this step's next generator for `purpose`."""
+        drawn = self._generator(purpose).random(shape, dtype=np.float32)
+        self._drawn.append((purpose, drawn))
+        return drawn
+
+    def draw_again(self, other: "Training") -> None:
+        """Put into what another step has drawn what this one draws."""
+        for purpose, drawn in other._drawn:
+            self._generator(purpose).random(out=drawn, dtype=np.float32)
+
+    def _generator(self, purpose: str) -> Generator:
         turn = self._draws[purpose] = self._draws.get(purpose, -1) + 1
         return generator(self.seed, f"{purpose} {turn}", self.epoch, self.step)
 
@@ -50,16 +70,32 @@ class Training:
         """Note a buffer's next value; `commit` assigns it, once the loss is known to be finite."""
         self._updates[buffer] = value
 
+    def count(self, buffer: Buffer) -> None:
+        """Note that a buffer that counts is one more."""
+        self._counts[buffer] = self._counts.get(buffer, 0) + 1
+
     def pending(self, buffer: Buffer) -> Array:
         """Return the buffer's value with this step's notes applied (a layer may be used twice)."""
+        if buffer in self._counts:
+            return buffer.value + self._counts[buffer]
         noted = self._updates.get(buffer)
         return buffer.value if noted is None else noted
 
+    def noted(self) -> dict[Buffer, Array]:
+        """Return the next values of all buffers that change."""
+        return {buffer: self.pending(buffer) for buffer in (*self._updates, *self._counts)}
+
+    def take_over(self, other: "Training") -> None:
+        """Note what another step has noted."""
+        self._updates.update(other._updates)
+        self._counts.update(other._counts)
+
     def commit(self) -> None:
         """Assign the noted values."""
-        for buffer, value in self._updates.items():
+        for buffer, value in self.noted().items():
             buffer.value = value
         self._updates.clear()
+        self._counts.clear()
 
 
 class Layer(Shown, ABC):
@@ -91,6 +127,12 @@ class Layer(Shown, ABC):
         if name in registry and registry[name].__module__ != cls.__module__:
             raise PellucidError(f"there is a layer called {name} already; choose another name")
         registry[name] = cls
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if self in _watched:
+            global _changes
+            _changes += 1
 
     @abstractmethod
     def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
@@ -236,6 +278,16 @@ class Layer(Shown, ABC):
         return f"{described['type']}({arguments})"
 
 
+_watched: WeakSet[Layer] = WeakSet()
+_changes = 0
+
+
+def watch(layers: Iterable[Layer]) -> Callable[[], int]:
+    """Return a function that tells how often an attribute of a watched layer was assigned."""
+    _watched.update(layers)
+    return lambda: _changes
+
+
 def initialize(model: Layer, seed: int = 0) -> Layer:
     """Draw all weights of `model` anew from `seed`, set its buffers back, and return it.
 
@@ -276,6 +328,11 @@ def run_backward(layer: Layer, dy: Any, cache: Any, input_gradient: bool = True)
     if (observer := _on_backward.get()) is not None:
         observer(layer, dy, dx)
     return dx
+
+
+def is_observed() -> bool:
+    """Return whether somebody looks."""
+    return _on_forward.get() is not None or _on_backward.get() is not None
 
 
 @contextmanager

@@ -133,9 +133,11 @@ class _BatchNorm(_ChannelNorm):
     def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
         if self.num_batches_tracked is None:
             return
-        batches = training.pending(self.num_batches_tracked) + 1
-        training.update(self.num_batches_tracked, batches)
-        momentum = 1 / float(batches) if self.momentum is None else self.momentum
+        training.count(self.num_batches_tracked)
+        momentum = self.momentum
+        if momentum is None:
+            training.varies = True
+            momentum = 1 / float(training.pending(self.num_batches_tracked))
         self._move(training, momentum, mean, var, x.size // x.shape[1])
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.layers.base import Layer, Training
+from pellucid.recording import recorded
 from pellucid.types import Array, Shape
 
 
@@ -24,7 +25,7 @@ class Dropout(Layer):
 
     Examples
     --------
-    >>> y, mask = Dropout(0.5).forward(np.ones((1, 4)), Training(seed=0))
+    >>> y, _ = Dropout(0.5).forward(np.ones((1, 4)), Training(seed=0))
     >>> sorted(set(y.ravel().tolist()))
     [0.0, 2.0]
     """
@@ -42,9 +43,8 @@ class Dropout(Layer):
         if training is None or self.p == 0:
             return x, None
         N, *rest = self._mask_shape(x.shape)
-        draws = training.generator("dropout").random((*rest, N), dtype=np.float32)
-        mask = np.moveaxis(draws >= self.p, -1, 0)  # batch last in memory
-        return self._scaled(x, mask), mask
+        draws = np.moveaxis(training.draw("dropout", (*rest, N)), -1, 0)  # batch last in memory
+        return self._scaled(x, draws), draws
 
     def backward(self, dy: Array, cache: Array | None, *, input_gradient: bool = True) -> Array:
         return dy if cache is None else self._scaled(dy, cache)
@@ -52,13 +52,19 @@ class Dropout(Layer):
     def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def _scaled(self, values: Array, mask: Array) -> Array:
-        kept: Array = values * mask
-        kept *= 1 / (1 - self.p) if self.p < 1 else 0.0
+    def _scaled(self, values: Array, draws: Array) -> Array:
+        kept = np.empty_like(values)
+        _scale(values, draws, self.p, kept)
         return kept
 
     def _mask_shape(self, shape: Shape) -> Shape:
         return shape
+
+
+@recorded
+def _scale(values: Array, draws: Array, p: float, kept: Array) -> None:
+    np.multiply(values, draws >= p, out=kept)
+    kept *= 1 / (1 - p) if p < 1 else 0.0
 
 
 @dataclass(eq=False, repr=False)
@@ -70,8 +76,8 @@ class Dropout2d(Dropout):
 
     Examples
     --------
-    >>> y, mask = Dropout2d(0.5).forward(np.ones((2, 3, 4, 4)), Training(seed=0))
-    >>> mask.shape
+    >>> y, draws = Dropout2d(0.5).forward(np.ones((2, 3, 4, 4)), Training(seed=0))
+    >>> draws.shape
     (2, 3, 1, 1)
     """
 

@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from pellucid.layers import Layer, Training, for_engine, freeze
+from pellucid.layers import Layer, Training, for_training, freeze
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
@@ -123,7 +123,7 @@ def records(state: TrainingState, data: Data, validation: Data | None = None) ->
 
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
-    model, workspace = for_engine(state.model), Workspace()
+    model, workspace = for_training(state.model), Workspace()
     with closing(Pace()) as pace:
         while not state.finished:
             batches = source.shuffled(state.epoch, state.seed, start=state.step)

@@ -71,7 +71,7 @@ def input_gradient(dy: Array, weight: Array, input_shape: Shape, window: Window)
 
 def by_tap(weight: Array) -> Array:
     """Return the weights (C, 1, KH, KW) as (KH·KW, C)."""
-    return np.ascontiguousarray(weight.reshape(len(weight), -1).T)
+    return layout.contiguous(weight.reshape(len(weight), -1).T)
 
 
 def run(
@@ -182,7 +182,7 @@ def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: 
     H, W, _, N = inner.shape
     shares = max(1, min(_SHARES // -(-C // CHANNELS), H // _FEWEST_ROWS))
     rows = room_for_threads((left + W + right) * CHANNELS * N)
-    dw = np.zeros(weight_shape, np.float32)
+    dw = np.empty(weight_shape, np.float32)
     outer, kernel = layout.memory(dy), _gradient_kernel(KW)
     kernel(outer, inner, norm, dw, shares, *window.stride, *window.dilation, top, left, rows)
     return dw
@@ -242,6 +242,7 @@ def _gradient_kernel(COLUMNS: int) -> Any:
                 at = (channel * KH + part) * COLUMNS
                 add_sums(read_tile(1, COLUMNS, sums, part * SIZE), found[share], at)
         total = dw.reshape(-1)
+        total[:] = 0
         for share in range(shares):
             total += found[share]
 

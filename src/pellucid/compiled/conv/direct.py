@@ -91,12 +91,11 @@ class Packed(NamedTuple):
 
 def pack(weight: Array, bias: Array, groups: int, rows: int) -> Packed:
     """Return the weights for tiles of so many rows."""
-    (F, C, KH, KW), blocks = weight.shape, -(-len(weight) // groups // rows)
+    (_, C, KH, KW), blocks = weight.shape, -(-len(weight) // groups // rows)
     packed = empty((groups * blocks * KH * KW * C * rows,), np.float32)
-    _pack(packed.size, weight, groups, rows, packed)
-    padded = np.zeros((groups, blocks * rows), np.float32)
-    padded[:, : F // groups] = bias.reshape(groups, -1)
-    return Packed(packed, padded.reshape(-1), rows, groups, (KH, KW))
+    offsets = empty((groups * blocks * rows,), np.float32)
+    _pack(packed.size, weight, bias, groups, rows, packed, offsets)
+    return Packed(packed, offsets, rows, groups, (KH, KW))
 
 
 def run(
@@ -123,7 +122,10 @@ def turned(weight: Array, groups: int) -> Array:
     """
     F, C, KH, KW = weight.shape
     grouped = weight.reshape(groups, F // groups, C, KH, KW)[..., ::-1, ::-1]
-    return grouped.swapaxes(1, 2).reshape(groups * C, F // groups, KH, KW)
+    apart = grouped.swapaxes(1, 2)
+    return (apart if groups == 1 else layout.contiguous(apart)).reshape(
+        groups * C, F // groups, KH, KW
+    )
 
 
 def tile_shape(filters: int, images: int) -> tuple[int, int]:
@@ -136,7 +138,7 @@ def tile_shape(filters: int, images: int) -> tuple[int, int]:
 
 
 @jit_sized
-def _pack(work, weight, groups, rows, packed):
+def _pack(work, weight, bias, groups, rows, packed, offsets):
     """(G·F, C, KH, KW) -> (G, blocks, KH, KW, C, rows): a block's filters lie side by side."""
     F, (C, KH, KW) = weight.shape[0] // groups, weight.shape[1:]
     blocks = -(-F // rows)
@@ -144,6 +146,8 @@ def _pack(work, weight, groups, rows, packed):
         group, f0 = block // blocks, block % blocks * rows
         start = block * KH * KW * C * rows
         live = min(rows, F - f0)
+        for r in range(rows):
+            offsets[block * rows + r] = bias[group * F + f0 + r] if r < live else 0
         for kh in range(KH):
             for kw in range(KW):
                 for c in range(C):

@@ -23,6 +23,7 @@ from pellucid.compiled.jit import kernel_folder
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.geometry import Window
+from pellucid.recording import paused
 from pellucid.types import Array, Shape
 from pellucid.workspace import Workspace
 
@@ -56,7 +57,7 @@ def fastest(
         if kept in names:
             _chosen[key] = kept
         else:
-            with Workspace().used():
+            with paused(), Workspace().used():
                 times = seconds(names, _passes(operations, *key[:4]))
             _chosen[key] = min(names, key=times.__getitem__)
             _keep(written, _chosen[key])

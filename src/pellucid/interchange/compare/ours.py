@@ -7,7 +7,7 @@ import numpy as np
 import pellucid
 from pellucid import engine
 from pellucid.interchange.compare.look import Look, Names
-from pellucid.layers import Layer, Training, for_engine, observe
+from pellucid.layers import Layer, Training, for_training, observe
 from pellucid.losses import cross_entropy
 from pellucid.optim import SGD
 from pellucid.optim.schedules import Constant
@@ -20,13 +20,13 @@ Batch = tuple[Array, Array]
 
 
 class Contestant:
-    """It takes steps as training does: with what the engine in force fuses, and its workspace."""
+    """It takes steps as training does: with what trains fastest, and a workspace."""
 
     def __init__(
         self, model: Layer, input_shape: Shape, threads: int, rate: float, momentum: float
     ) -> None:
         self.version = f"Pellucid {pellucid.__version__}, engine {engine.name()}"
-        self.model, self.fused = model, for_engine(model)
+        self.model, self.trained = model, for_training(model)
         self.workspace = Workspace()
         optimizer = SGD(model.parameters(), lr=rate, momentum=momentum)
         self.state = TrainingState(model, optimizer, cross_entropy, 1, 1, Constant(), None, 0, None)
@@ -52,7 +52,7 @@ class Contestant:
 
     def step(self, batch: Batch) -> float:
         with self.workspace.used():
-            step = take_step(self.state, self.fused, batch, self.state.step + 1, perf_counter())
+            step = take_step(self.state, self.trained, batch, self.state.step + 1, perf_counter())
         return step.loss
 
     def calls(self) -> dict[str, str]:

@@ -1,0 +1,119 @@
+"""Calls that are written down, and made again.
+
+A training step calls the same kernels with the same arrays each time; only the numbers in the
+arrays are others. So the calls of one step can be written down and made again without the Python
+around them, whose work is to find out which calls they are. That work takes longer than it seems:
+each kernel pushes the interpreter out of the caches, and the interpreter the kernel's numbers.
+
+What a call is given besides arrays is written down as it is, and arrays in a workspace by their
+place, so that a step that is written down uses its memory again as any other does.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
+
+from pellucid.types import Array
+from pellucid.workspace import Workspace
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Recording:
+    """The calls of `recorded` functions, in their order.
+
+    Parameters
+    ----------
+    workspace
+        Where the arrays lie that are made while it runs, and that the calls are given again.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> add, a, b = recorded(np.add), np.ones(2), np.zeros(2)
+    >>> recording = Recording(Workspace())
+    >>> with recording.running():
+    ...     _ = add(a, a, b)
+    >>> recording.bind()
+    >>> a[:] = 5
+    >>> recording.play()
+    >>> b
+    array([10., 10.])
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Write down what is called inside the ``with`` block."""
+        token = _running.set(self)
+        try:
+            with self.workspace.used():
+                yield
+        finally:
+            _running.reset(token)
+
+    def note(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Write down one call."""
+        self._calls.append((function, tuple(map(self.workspace.place, args))))
+
+    def bind(self) -> None:
+        """Give the calls their arrays: from now on nothing else uses that memory."""
+        at = self.workspace.at
+        self._calls = [(function, tuple(map(at, args))) for function, args in self._calls]
+
+    def play(self) -> None:
+        """Make the calls again."""
+        for function, args in self._calls:
+            function(*args)
+
+
+_running: ContextVar[Recording | None] = ContextVar("recording", default=None)
+
+
+def recorded(function: Callable[P, R]) -> Callable[P, R]:
+    """Return `function`, whose calls a running recording writes down.
+
+    It is called with arguments in order, and must do its work on the arrays among them: what it
+    returns when it is called again is not used.
+    """
+
+    called: Callable[..., R] = function
+
+    @wraps(function)
+    def call(*args: Any) -> R:
+        if (recording := _running.get()) is not None:
+            recording.note(called, args)
+        return called(*args)
+
+    return cast("Callable[P, R]", call)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Write nothing down inside the ``with`` block."""
+    token = _running.set(None)
+    try:
+        yield
+    finally:
+        _running.reset(token)
+
+
+# NumPy's own, for what no kernel is worth writing.
+
+
+@recorded
+def copy(to: Array, values: Array) -> None:
+    """Write values into an array."""
+    to[...] = values
+
+
+@recorded
+def add_up(values: Array, axes: tuple[int, ...], to: Array) -> None:
+    """Write the sum of values over some axes into an array."""
+    values.sum(axis=axes, out=to)
