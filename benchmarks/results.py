@@ -36,7 +36,8 @@ class Turn:
 class Start:
     """A process from its start: the seconds to its first result, and the bytes that it held.
 
-    `imported` is what it held with its framework imported, `peak` the most while it was timed.
+    `imported` is what it held with its framework imported, engine and all, `peak` the most while it
+    was timed.
     """
 
     seconds: float

@@ -33,6 +33,8 @@ def main(job: Job) -> None:
     answers = _standard_output_for_answers_alone()
     _stay_on(job.threads)
     framework = import_module(f"benchmarks.frameworks.{job.framework}")
+    if hasattr(framework, "load"):  # what the import of the framework itself leaves for later
+        framework.load(job)
     imported = memory.resident()
     contestant: Contestant = framework.Contestant(job, _read(job.state))
     work, ready = (_training if job.training else _inference)(job, contestant)

@@ -12,11 +12,16 @@ from pellucid.training.loop import take_step
 from pellucid.workspace import Workspace
 
 
+def load(job: Job) -> None:
+    """Import the engine: other frameworks come with theirs."""
+    engine.use(job.options["engine"])
+    engine.current()
+
+
 class Contestant:
     """Option `engine`: compiled or reference."""
 
     def __init__(self, job: Job, state: dict[str, Array]) -> None:
-        engine.use(job.options["engine"])
         model = layers.build(job.description)
         model.load_state_dict(state)
         sgd = SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
