@@ -364,3 +364,31 @@ def test_inference_and_the_reference_engine_are_never_played():
     np.testing.assert_array_equal(played(numbers(SHAPE)), nn.for_engine(model)(numbers(SHAPE)))
     with engine.using("reference"):
         assert not isinstance(nn.for_training(model), Replayed)
+
+
+@pytest.mark.parametrize("images", [1, 5, 64, 100])
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "mlp"])
+def test_inference_of_a_frozen_network_is_played_too(name, images):
+    make, shape = NETWORKS[name]
+    model = nn.initialize(make(), seed=1)
+    played = nn.freeze(model)
+    for i in range(AFTER + 2):
+        x = numbers((images, *shape[1:]), i)
+        np.testing.assert_array_equal(played(x), nn.freeze(model)(x))
+    size = 1 if images < 10 else 64
+    assert played.played[0] == (size, *shape[1:])
+
+
+def test_what_inference_gave_stays_as_it_is():
+    played = nn.freeze(nn.initialize(small_network(), seed=1))
+    outputs = [played(numbers(SHAPE, 1)) for _ in range(AFTER + 3)]
+    played(numbers(SHAPE, 2))
+    assert equal(outputs, outputs[:1] * len(outputs))
+
+
+def test_inference_with_work_that_no_kernel_does_is_run():
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Sigmoid(), nn.AvgPool2d(2))
+    frozen = nn.freeze(nn.initialize(model, seed=1))
+    for i in range(AFTER + 3):
+        x = numbers(SHAPE, i)
+        np.testing.assert_array_equal(frozen(x), nn.freeze(model)(x))

@@ -27,12 +27,13 @@ from pellucid.layers.dropout import Dropout
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.pooling import MaxPool2d
+from pellucid.layers.replay import Inference
 from pellucid.layers.residual import Residual
 from pellucid.layers.runs import with_runs
 from pellucid.layers.sequential import Sequential
 from pellucid.parameter import Parameter
+from pellucid.recording import recorded
 from pellucid.types import Array, Shape
-from pellucid.workspace import Workspace
 
 _FEW = 8
 """Up to so many images are computed one after the other: registers hold filters then."""
@@ -125,11 +126,19 @@ class _Residual(_Part, abstract=True):
         y: Array = self.body(x)
         if len(y) > 1 and y.ndim == 4:
             return ops.finish(y, None, around, self.relu)[0]
-        total: Array = y + around
-        return np.maximum(total, 0, out=total) if self.relu else total
+        total = np.empty_like(y)
+        _add(y, around, self.relu, total)
+        return total
 
     def output_shape(self, input_shape: Any) -> Any:
         return self.body.output_shape(input_shape)
+
+
+@recorded
+def _add(y: Array, around: Array, relu: bool, total: Array) -> None:
+    np.add(y, around, out=total)
+    if relu:
+        np.maximum(total, 0, out=total)
 
 
 class Frozen(_Part, abstract=True):
@@ -151,12 +160,20 @@ class Frozen(_Part, abstract=True):
     def output_shape(self, input_shape: Any) -> Any:
         return self.layer.output_shape(input_shape)
 
+    @property
+    def played(self) -> list[Shape]:
+        """The shapes of input that are played in this thread; see `layers.replay`."""
+        return self._inference().played
+
     def _piece(self, x: Array) -> Array:
-        if not hasattr(self._thread, "workspace"):
-            self._thread.workspace = Workspace()
-        with self._thread.workspace.used():
-            y: Array = self.layer(x)
+        y: Array = self._inference()(x)
         return y
+
+    def _inference(self) -> Inference:
+        if not hasattr(self._thread, "inference"):
+            self._thread.inference = Inference(self.layer)
+        found: Inference = self._thread.inference
+        return found
 
 
 def freeze(model: Layer) -> Layer:
