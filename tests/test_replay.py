@@ -1,6 +1,7 @@
 """A training step that is played gives what it gives when it is run, bit for bit."""
 
 import tracemalloc
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -202,6 +203,30 @@ def change_momentum(model):
 
 def change_eps(model):
     next(layer for _, layer in model.walk() if isinstance(layer, nn.BatchNorm2d)).eps = 0.1
+
+
+@dataclass
+class _Named(nn.Layer):
+    """A layer that somebody wrote as a plain dataclass: it has no hash."""
+
+    name: str = "mine"
+
+    def forward(self, x, training=None):
+        return x, None
+
+    def backward(self, dy, cache, *, input_gradient=True):
+        return dy
+
+    def output_shape(self, input_shape):
+        return input_shape
+
+
+def test_a_layer_without_a_hash_is_run():
+    run, played = pair(lambda: nn.Sequential(nn.Conv2d(2, 3, 3), _Named()))
+    for i in range(AFTER + 3):
+        for model, _ in (run, played):
+            model["1"].name = f"step {i}"
+        assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
 
 
 CHANGES = {

@@ -5,8 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Self
-from weakref import WeakSet
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -40,6 +39,10 @@ class Layer(Shown, ABC):
     input_shape: Shape | None = None
     """(C, H, W) of the images that this model was trained on."""
 
+    changes: ClassVar[int] = 0
+    """How often an attribute of a layer that is watched was assigned; see `watch`."""
+    _is_watched = False
+
     inputs: int | None = 1
     """How many inputs it takes; with more than one, or None for any number, a tuple."""
 
@@ -54,9 +57,8 @@ class Layer(Shown, ABC):
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, value)
-        if self in _watched:
-            global _changes
-            _changes += 1
+        if self._is_watched:
+            Layer.changes += 1
 
     @abstractmethod
     def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
@@ -202,14 +204,10 @@ class Layer(Shown, ABC):
         return f"{described['type']}({arguments})"
 
 
-_watched: WeakSet[Layer] = WeakSet()
-_changes = 0
-
-
-def watch(layers: Iterable[Layer]) -> Callable[[], int]:
-    """Return a function that tells how often an attribute of a watched layer was assigned."""
-    _watched.update(layers)
-    return lambda: _changes
+def watch(layers: Iterable[Layer]) -> None:
+    """From now on count in `Layer.changes` how often an attribute of these layers is assigned."""
+    for layer in layers:
+        vars(layer)["_is_watched"] = True
 
 
 def initialize(model: Layer, seed: int = 0) -> Layer:

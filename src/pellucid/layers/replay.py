@@ -113,7 +113,8 @@ class _Shapes:
         self._model = model
         layers = [layer for _, layer in model.walk()]
         self._can = all(type(layer).__module__.startswith("pellucid.") for layer in layers)
-        self._changes, self._seen = watch(layers), -1
+        watch(layers)
+        self._changes = -1
         self._values: list[tuple[Any, Array]] = []
         self._known: dict[Any, _Shape] = {}
 
@@ -122,10 +123,10 @@ class _Shapes:
         if not (self._can and isinstance(x, np.ndarray)) or is_observed():
             return None
         replaced = any(item.value is not value for item, value in self._values)
-        if replaced or self._changes() != self._seen:
+        if replaced or self._changes != Layer.changes:
             self._known.clear()
             self._values = [(item, item.value) for _, item in self._model.named_state()]
-            self._seen = self._changes()
+            self._changes = Layer.changes
         key = x.shape, x.dtype, engine.setting()
         if key not in self._known and len(self._known) < _MOST:
             self._known[key] = _Shape()
