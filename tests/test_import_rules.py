@@ -4,7 +4,6 @@ These rules are read from the source: who breaks one sees the line here.
 """
 
 import ast
-import json
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -297,24 +296,33 @@ def test_these_rules_can_be_broken(tmp_path):
 
 
 FRESH = """
-import json, sys, time
-start = time.perf_counter()
-import numpy, numpy.random
-numpy_took = time.perf_counter() - start
+import sys
 before = set(sys.modules)
-start = time.perf_counter()
 import pellucid
-took = time.perf_counter() - start
-new = {name.split(".")[0] for name in set(sys.modules) - before}
-print(json.dumps([sorted(new - sys.stdlib_module_names), numpy_took, took]))
+{use}
+new = {{name.split(".")[0] for name in set(sys.modules) - before}} - sys.stdlib_module_names
+print(*sorted(new), *(name for name in sys.modules if name.startswith("pellucid.")))
 """
+OPTIONAL = {"CNNClassifier", "CNNRegressor", "view"}
 
 
-def test_importing_pellucid_loads_numpy_and_safetensors_alone():
+def loaded(use: str = "") -> set[str]:
+    """What `import pellucid`, and then `use`, load."""
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", FRESH], capture_output=True, text=True, check=True
-    )
-    loaded, numpy_took, took = json.loads(run.stdout)
-    print(f"import numpy: {1000 * numpy_took:.0f} ms, then pellucid: {1000 * took:.0f} ms")
-    assert "pellucid" in loaded
-    assert set(loaded) <= {"pellucid", "safetensors", "numpy"}
+        [sys.executable, "-W", "error", "-c", FRESH.format(use=use)],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return set(run.stdout.split())
+
+
+def test_importing_pellucid_loads_what_it_offers_when_it_is_asked_for():
+    assert loaded() <= {"pellucid", "pellucid.errors", "pellucid.notebook"}
+    assert {"pellucid.layers", "numpy"} <= loaded("pellucid.layers")
+
+
+def test_all_that_needs_no_extra_loads_numpy_and_safetensors_alone():
+    names = sorted(set(pellucid.__all__) - OPTIONAL)
+    found = loaded("; ".join(f"pellucid.{name}" for name in names))
+    others = {name for name in found if not name.startswith(("pellucid", "_cython", "cython"))}
+    assert others <= {"safetensors", "numpy"}  # of which NumPy brings Cython's
+    assert "pellucid.training" in found

@@ -12,29 +12,29 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pellucid import (
-    data,
-    engine,
-    errors,
-    interchange,
-    layers,
-    losses,
-    models,
-    notebook,
-    ops,
-    optim,
-    training,
-)
-from pellucid.evaluation import Evaluation, evaluate, predict
-from pellucid.interchange.safetensors import load, save
-from pellucid.layers import freeze, fuse, initialize
-from pellucid.models import summary
-from pellucid.preprocessing import Preprocessing
-from pellucid.training import find_rate, fit, train
+from pellucid import errors, notebook
 
 if TYPE_CHECKING:
-    from pellucid import explain, view
+    from pellucid import (
+        data,
+        engine,
+        explain,
+        interchange,
+        layers,
+        losses,
+        models,
+        ops,
+        optim,
+        training,
+        view,
+    )
     from pellucid.estimator import CNNClassifier, CNNRegressor
+    from pellucid.evaluation import Evaluation, evaluate, predict
+    from pellucid.interchange.safetensors import load, save
+    from pellucid.layers import freeze, fuse, initialize
+    from pellucid.models.summary import summary
+    from pellucid.preprocessing import Preprocessing
+    from pellucid.training import find_rate, fit, train
 
 __version__ = "0.1.0"
 
@@ -68,22 +68,41 @@ __all__ = [
     "view",
 ]
 
-_LATER = {
-    "CNNClassifier": "pellucid.estimator",
-    "CNNRegressor": "pellucid.estimator",
-    "explain": "pellucid.explain",
-    "view": "pellucid.view",
+_MODULES = (
+    "data", "engine", "explain", "interchange", "layers", "losses", "models", "ops", "optim",
+    "training", "view",
+)  # fmt: skip
+_FROM = {
+    "CNNClassifier": "estimator",
+    "CNNRegressor": "estimator",
+    "Evaluation": "evaluation",
+    "Preprocessing": "preprocessing",
+    "evaluate": "evaluation",
+    "find_rate": "training",
+    "fit": "training",
+    "freeze": "layers",
+    "fuse": "layers",
+    "initialize": "layers",
+    "load": "interchange.safetensors",
+    "predict": "evaluation",
+    "save": "interchange.safetensors",
+    "summary": "models.summary",
+    "train": "training",
 }
-"""Names whose modules are loaded when they are first asked for, with what they need."""
+"""Where each name comes from. A module is loaded when it is first asked for, with what it needs."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name in _MODULES:
+        return _loaded(f"pellucid.{name}")
+    if name not in _FROM:
         raise AttributeError(f"module 'pellucid' has no attribute '{name}'")
-    module = _loaded(_LATER[name])
-    found = getattr(module, name, module)
-    globals()[name] = found
+    found = globals()[name] = getattr(_loaded(f"pellucid.{_FROM[name]}"), name)
     return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def _show(kind: str, thing: Any) -> str | None:
