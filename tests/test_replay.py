@@ -417,3 +417,16 @@ def test_inference_with_work_that_no_kernel_does_is_run():
     for i in range(AFTER + 3):
         x = numbers(SHAPE, i)
         np.testing.assert_array_equal(frozen(x), nn.freeze(model)(x))
+
+
+def test_inference_that_cannot_be_played_uses_its_memory_again():
+    frozen = nn.freeze(nn.Sequential(nn.Conv2d(2, 8, 3), _Doubled()))
+    x = numbers((64, *SHAPE[1:]))
+    for _ in range(3):
+        y = frozen(x)
+    del y
+    tracemalloc.start()
+    frozen(x)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1.5 * 64 * 8 * 8 * 8 * 4  # what _Doubled makes, and no convolution's output

@@ -195,7 +195,7 @@ class Inference:
     """
 
     def __init__(self, model: Layer) -> None:
-        self.model, self._shapes = model, _Shapes(model)
+        self.model, self._shapes, self._workspace = model, _Shapes(model), Workspace()
 
     @property
     def played(self) -> list[Shape]:
@@ -204,14 +204,15 @@ class Inference:
 
     def __call__(self, x: Any) -> Any:
         """Return the model's output."""
-        if (known := self._shapes.of(x)) is None:
-            return self.model(x)
-        if known.times == AFTER:
-            known.recorded = _recorded_inference(self.model, x, known.workspace)
-        known.times += 1
-        if known.recorded is not None:
-            return known.recorded(x)
-        with known.workspace.used():
+        known, workspace = self._shapes.of(x), self._workspace
+        if known is not None:
+            workspace = known.workspace
+            if known.times == AFTER:
+                known.recorded = _recorded_inference(self.model, x, workspace)
+            known.times += 1
+            if known.recorded is not None:
+                return known.recorded(x)
+        with workspace.used():
             return self.model(x)
 
 
