@@ -15,8 +15,8 @@ from benchmarks.contestants import ON_NUMPY, PELLUCID, PYTORCH
 MODULES = {
     "Python alone": "sys",
     "NumPy": "numpy",
-    PELLUCID: "pellucid",
-    ON_NUMPY: "pellucid",
+    PELLUCID: "pellucid.training",  # the name alone loads nothing yet
+    ON_NUMPY: "pellucid.training",
     PYTORCH: "torch",
     "JAX": "jax",
     "TensorFlow": "tensorflow",

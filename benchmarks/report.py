@@ -30,8 +30,9 @@ CAPTIONS = {
     ),
     "inference": "**Inference**: milliseconds for one batch, from array to array.",
     "footprint": (
-        f"**Around it**: `import` in a new process; from the start of a process to the first step "
-        f"of training {STARTED[0]} with batches of {STARTED[1]} done, what was compiled before "
+        "**Around it**: `import` in a new process (of Pellucid what trains: `pellucid.training`); "
+        "from the start of a process to the first step of training "
+        f"{STARTED[0]} with batches of {STARTED[1]} done, what was compiled before "
         "kept on disk; the most memory held while training it, and how much of that came after "
         "the import; what `pip` installs."
     ),
