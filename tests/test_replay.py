@@ -10,7 +10,7 @@ from kernels import numbers
 from layer_table import ROWS
 from pellucid import compiled, engine, models, reference
 from pellucid import layers as nn
-from pellucid.layers import Training
+from pellucid.layers import Training, replay
 from pellucid.layers.replay import AFTER, Replayed
 from small_network import small_network
 
@@ -139,7 +139,7 @@ class _Noise(nn.Layer):
 
 
 def test_other_random_numbers_are_never_played(monkeypatch):
-    monkeypatch.setattr(_Noise, "__module__", "pellucid.layers")
+    monkeypatch.setattr(_Noise, "recordable", True)
     run, played = pair(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), _Noise()))
     for i in range(AFTER + 4):
         assert equal(step(*run, numbers(SHAPE), i), step(*played, numbers(SHAPE), i))
@@ -173,6 +173,17 @@ def test_it_is_found_even_where_weights_of_zero_hide_it(monkeypatch):
         for model, _ in (run, played):
             if i <= AFTER:
                 model["last"].weight.value[...] = 0
+        assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
+    assert played[1].played == []
+
+
+def test_what_is_left_to_numpy_is_noticed_even_if_no_number_shows_it(monkeypatch):
+    monkeypatch.setattr(replay, "_numbers", lambda *_: [])  # as where every ReLU is dead
+    reflect = {"padding": 1, "padding_mode": "reflect"}
+    run, played = pair(
+        lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.ReLU(), nn.Conv2d(2, 2, 3, **reflect))
+    )
+    for i in range(AFTER + 3):
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
     assert played[1].played == []
 

@@ -47,6 +47,8 @@ class Recording:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self.is_whole = True
+        """Whether nothing was called that cannot be written down."""
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -92,6 +94,18 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
         return called(*args)
 
     return cast("Callable[P, R]", call)
+
+
+def unrecorded(function: Callable[P, R]) -> Callable[P, R]:
+    """Return `function`, which a recording cannot write down: it makes arrays of its own."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        if (recording := _running.get()) is not None:
+            recording.is_whole = False
+        return function(*args, **kwargs)
+
+    return call
 
 
 @contextmanager

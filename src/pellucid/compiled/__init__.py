@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled import (
     activation,
     batch,
@@ -24,6 +23,7 @@ from pellucid.compiled import (
     pooling,
     update,
 )
+from pellucid.compiled.taken_over import reference
 
 
 def _for_float32(function: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,7 +78,7 @@ _FOR_ALL = {
 }
 """These look for themselves at what they are given."""
 
-globals().update({name: item for name, item in vars(reference).items() if callable(item)})
+globals().update(vars(reference))
 globals().update(
     {
         name: _for_float32(getattr(module, name), getattr(reference, name))

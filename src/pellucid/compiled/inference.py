@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled import conv, layout
 from pellucid.compiled.arithmetic import (
     above,
@@ -18,6 +17,7 @@ from pellucid.compiled.arithmetic import (
 from pellucid.compiled.conv import depthwise, direct, single, winograd
 from pellucid.compiled.conv.taps import forward_taps
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.taken_over import reference
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -103,7 +103,7 @@ def transform(x: Array, weights: Any, relu: bool) -> Array:
         return reference.transform(x, weights, relu)
     if x.dtype != np.float32:
         return reference.transform(x, weights.plain, relu)
-    columns = np.ascontiguousarray(x.T)  # (N, I) -> (I, N): an image of one pixel
+    columns = layout.contiguous(x.T)  # (N, I) -> (I, N): an image of one pixel
     pixel = layout.images(columns[None, None])
     return convolve(pixel, weights, _PIXEL, "direct", relu)[:, :, 0, 0]
 

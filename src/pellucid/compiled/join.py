@@ -3,10 +3,10 @@
 import numba
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.taken_over import reference
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,

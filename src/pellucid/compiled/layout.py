@@ -8,8 +8,8 @@ H, W): a view with its axes turned.
 import numba
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled.jit import jit, jit_sized
+from pellucid.compiled.taken_over import reference
 from pellucid.recording import add_up, copy
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty

@@ -10,10 +10,10 @@ from typing import Any
 import numba
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled.arithmetic import add_rows, multiply_add_apart, turn
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import channel_sums, contiguous
+from pellucid.compiled.taken_over import reference
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,

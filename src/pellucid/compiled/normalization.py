@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled.channels import move
 from pellucid.compiled.finish import (
     Finished,
@@ -11,6 +10,7 @@ from pellucid.compiled.finish import (
     normalize_finish_gradient,
 )
 from pellucid.compiled.layout import as_images
+from pellucid.compiled.taken_over import reference
 from pellucid.types import Array
 
 

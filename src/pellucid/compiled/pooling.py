@@ -3,10 +3,10 @@
 import numba
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled.finish import Finished, before, finish, identity
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import contiguous, images, memory, new_images
+from pellucid.compiled.taken_over import reference
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 from pellucid.workspace import empty

@@ -5,9 +5,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from pellucid import reference
 from pellucid.compiled.jit import jit_serial, jit_sized
 from pellucid.compiled.side_by_side import array_at, table
+from pellucid.compiled.taken_over import reference
 
 _PIECE = 16384  # values
 

@@ -39,6 +39,9 @@ class Layer(Shown, ABC):
     input_shape: Shape | None = None
     """(C, H, W) of the images that this model was trained on."""
 
+    recordable: ClassVar[bool] = False
+    """Whether all that it computes goes through recorded calls, see `pellucid.recording`; each
+    class has to say so itself."""
     changes: ClassVar[int] = 0
     """How often an attribute of a layer that is watched was assigned; see `watch`."""
     _is_watched = False

@@ -149,6 +149,8 @@ class BatchNorm1d(_BatchNorm):
     (64, 10)
     """
 
+    recordable = True
+
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) not in (2, 3) or input_shape[1] != self.num_features:
             raise ShapeError(
@@ -193,6 +195,8 @@ class BatchNorm2d(_BatchNorm):
     >>> list(BatchNorm2d(16).state_dict())
     ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
     """
+
+    recordable = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return _images(self, input_shape)

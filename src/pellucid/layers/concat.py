@@ -38,6 +38,8 @@ class Concat(Combinator):
     (1, 12, 8, 8)
     """
 
+    recordable = True
+
     entries = ("branches",)
 
     def __init__(self, *branches: Layer | Mapping[str, Layer], **by_name: Layer) -> None:

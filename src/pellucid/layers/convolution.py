@@ -46,6 +46,8 @@ class Conv2d(Layer):
     Parameter('weight', (16, 3, 5, 5), float32, weight)
     """
 
+    recordable = True
+
     in_channels: int
     out_channels: int
     kernel_size: Pair

@@ -30,6 +30,8 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
+    recordable = True
+
     p: float = 0.5
 
     def __post_init__(self) -> None:
@@ -80,6 +82,8 @@ class Dropout2d(Dropout):
     >>> draws.shape
     (2, 3, 1, 1)
     """
+
+    recordable = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 4:

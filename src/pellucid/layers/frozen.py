@@ -63,6 +63,8 @@ _FOR_INFERENCE = "a frozen model does not learn; train the model that it was mad
 class _Convolution(_Part, abstract=True):
     """``y = pool(relu(norm(conv(x))))``."""
 
+    recordable = True
+
     def __init__(
         self, conv: Conv2d, norm: BatchNorm2d | None, relu: bool, pool: MaxPool2d | None
     ) -> None:
@@ -86,6 +88,8 @@ class _Convolution(_Part, abstract=True):
 class _Pooling(_Part, abstract=True):
     """Max-pooling that does not note where its maxima were."""
 
+    recordable = True
+
     def __init__(self, pool: MaxPool2d) -> None:
         self.pool = pool
 
@@ -98,6 +102,8 @@ class _Pooling(_Part, abstract=True):
 
 class _Linear(_Part, abstract=True):
     """``y = relu(x Wᵀ + b)``."""
+
+    recordable = True
 
     def __init__(self, linear: Linear, relu: bool) -> None:
         self.linear, self.relu = linear, relu
@@ -117,6 +123,8 @@ class _Linear(_Part, abstract=True):
 
 class _Residual(_Part, abstract=True):
     """``y = relu(body(x) + shortcut(x))``."""
+
+    recordable = True
 
     def __init__(self, body: Layer, shortcut: Layer | None, relu: bool) -> None:
         self.body, self.shortcut, self.relu = body, shortcut, relu

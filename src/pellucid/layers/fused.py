@@ -43,6 +43,8 @@ class Block(_Fused, abstract=True):
     Made by `fuse` from the layers of a model.
     """
 
+    recordable = True
+
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = dict(layers)
         conv, *rest = layers.values()
@@ -142,6 +144,8 @@ class Chain(_Fused, abstract=True):
     that is faster than to fetch y from far memory, and needs half the memory.
     """
 
+    recordable = True
+
     def __init__(self, blocks: Mapping[str, Layer]) -> None:
         self.blocks = {name: block for name, block in blocks.items() if isinstance(block, Block)}
 
@@ -199,6 +203,8 @@ class Chain(_Fused, abstract=True):
 
 class FusedResidual(_Fused, abstract=True):
     """A `Residual` whose sum and ReLU are done in the last block's pass."""
+
+    recordable = True
 
     def __init__(self, body: Chain, shortcut: Layer | None) -> None:
         self.body, self.shortcut = body, shortcut

@@ -34,6 +34,8 @@ class Linear(Layer):
     Parameter('weight', (10, 400), float32, weight)
     """
 
+    recordable = True
+
     in_features: int
     out_features: int
     bias: Parameter | bool = True

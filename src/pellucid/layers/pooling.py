@@ -65,6 +65,8 @@ class MaxPool2d(_Windowed):
     (64, 16, 14, 14)
     """
 
+    recordable = True
+
     kernel_size: Pair
     stride: Pair | None = None
     padding: Padding = 0
@@ -170,6 +172,8 @@ class AdaptiveAvgPool2d(Layer):
     (64, 512, 7, 9)
     """
 
+    recordable = True
+
     output_size: OutputSize
 
     def __post_init__(self) -> None:
@@ -232,6 +236,8 @@ class GlobalAvgPool2d(Layer):
     >>> GlobalAvgPool2d().output_shape((64, 512, 7, 7))
     (64, 512, 1, 1)
     """
+
+    recordable = True
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         return ops.adaptive_avg_pool2d(x, 1), x.shape

@@ -2,9 +2,10 @@
 
 The first steps with a new shape of input run as ever. Then one is written down (see
 `pellucid.recording`), and from then on its calls are made again. That gives the same numbers only
-if all that depends on the input goes through recorded calls. Nobody has to believe it: a copy of
-the model is written down first, given random weights and a random input, and played; where one bit
-differs from what running it gives, the model runs as ever.
+if all that depends on the input goes through recorded calls. So each kind of layer says whether it
+does nothing else, what is left to NumPy says so when it is called, and still nobody has to believe
+it: a copy of the model is written down first, given random weights and a random input, and played;
+where one bit differs from what running it gives, the model runs as ever.
 
 It also runs as ever where a step depends on more than its arrays: on a count of steps, on random
 numbers other than dropout's, on layers that are not of this library, and while somebody looks
@@ -51,6 +52,7 @@ class RecordedStep:
         with self._backward.running():
             model.backward(self._dy, cache, input_gradient=False)
         self.varies = self._notes.varies
+        self.is_whole = self._forward.is_whole and self._backward.is_whole
         self._last: ref[Played] | None = None
 
     @property
@@ -112,7 +114,7 @@ class _Shapes:
     def __init__(self, model: Layer) -> None:
         self._model = model
         layers = [layer for _, layer in model.walk()]
-        self._can = all(type(layer).__module__.startswith("pellucid.") for layer in layers)
+        self._can = all(vars(type(layer)).get("recordable") for layer in layers)
         watch(layers)
         self._changes = -1
         self._values: list[tuple[Any, Array]] = []
@@ -223,6 +225,7 @@ class RecordedInference:
         self._x, self._recording = np.zeros_like(x), Recording(workspace)
         with self._recording.running():
             y = model(self._x)
+        self.is_whole = self._recording.is_whole
         place = workspace.place(y)
         del y
         self._recording.bind()
@@ -241,14 +244,14 @@ def _recorded_inference(model: Layer, x: Array, workspace: Workspace) -> Recorde
         expected = [np.asarray(model(given)).tobytes() for given in (x, other)]
     recorded = RecordedInference(model, x, workspace)
     found = [recorded(given).tobytes() for given in (x, other)]
-    return recorded if found == expected else None
+    return recorded if recorded.is_whole and found == expected else None
 
 
 def _recorded(model: Layer, x: Array, workspace: Workspace) -> RecordedStep | None:
     """Return a step written down, if playing it gives what running it gives, bit for bit."""
     random, copy = np.random.default_rng(0), deepcopy(model)
     trial, other = RecordedStep(copy, x, workspace), _like(x, random)
-    if trial.varies:
+    if trial.varies or not trial.is_whole:
         return None
     _draw(copy, random)
     with workspace.used():

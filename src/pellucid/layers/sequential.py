@@ -28,6 +28,8 @@ class Sequential(Combinator):
     ['conv1.weight', 'conv1.bias']
     """
 
+    recordable = True
+
     entries = ("layers",)
 
     def __init__(self, *layers: Layer | Mapping[str, Layer], **by_name: Layer) -> None:

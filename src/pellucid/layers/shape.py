@@ -20,6 +20,8 @@ class Flatten(Layer):
     (64, 400)
     """
 
+    recordable = True
+
     start_dim: int = 1
     end_dim: int = -1
 
@@ -56,6 +58,8 @@ class Identity(Layer):
     >>> Identity().output_shape((64, 3, 8, 8))
     (64, 3, 8, 8)
     """
+
+    recordable = True
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
         return x, None

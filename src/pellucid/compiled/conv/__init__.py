@@ -9,7 +9,6 @@
 The reference engine's algorithms can be asked for by name and are that engine's.
 """
 
-from pellucid import reference
 from pellucid.compiled import layout
 from pellucid.compiled.conv import (
     depthwise,
@@ -22,6 +21,7 @@ from pellucid.compiled.conv import (
 from pellucid.compiled.conv.through import written
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
+from pellucid.compiled.taken_over import reference
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape, Through
