@@ -8,6 +8,7 @@ that ask for `data_home` are deselected, and the end of the report says so.
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from commands import pellucid as pellucid
 from commands import rows as rows
 from commands import run as run
+from pellucid import engine
 from pellucid.data import DataSet, Splits, load
 
 _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -96,3 +98,9 @@ def _home() -> Path | None:
 def _program() -> Path | None:
     program = Path(os.environ.get("PELLUCID_TEST_DATA") or _BESIDE) / "prepare.py"
     return program if program.is_file() else None
+
+
+@pytest.fixture
+def on_compiled() -> Iterator[None]:
+    with engine.using("compiled"):
+        yield

@@ -12,8 +12,8 @@ place, so that a step that is written down uses its memory again as any other do
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from functools import partial, wraps
+from typing import Any, ParamSpec, TypeVar
 
 from pellucid.types import Array
 from pellucid.workspace import Workspace
@@ -81,19 +81,17 @@ _running: ContextVar[Recording | None] = ContextVar("recording", default=None)
 def recorded(function: Callable[P, R]) -> Callable[P, R]:
     """Return `function`, whose calls a running recording writes down.
 
-    It is called with arguments in order, and must do its work on the arrays among them: what it
-    returns when it is called again is not used.
+    It must do its work on the arrays that it is given: what it returns when it is called again is
+    not used.
     """
 
-    called: Callable[..., R] = function
-
     @wraps(function)
-    def call(*args: Any) -> R:
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if (recording := _running.get()) is not None:
-            recording.note(called, args)
-        return called(*args)
+            recording.note(function, args)
+        return function(*args, **kwargs)
 
-    return cast("Callable[P, R]", call)
+    return call
 
 
 def unrecorded(function: Callable[P, R]) -> Callable[P, R]:

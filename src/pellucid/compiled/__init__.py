@@ -92,3 +92,6 @@ globals().update(
 
 FUSES = True
 """Whether a model runs faster here once it is fused."""
+
+RECORDS = True
+"""Whether a recording can write down what is called here."""

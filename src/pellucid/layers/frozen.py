@@ -12,6 +12,7 @@ nothing is kept for a backward pass.
 import threading
 from abc import abstractmethod
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -223,7 +224,7 @@ def _alone(layer: Layer) -> Layer:
         return _Convolution(layer, None, False, None)
     if type(layer) is Linear:
         return _Linear(layer, False)
-    return _Pooling(layer) if type(layer) is MaxPool2d else layer
+    return _Pooling(layer) if type(layer) is MaxPool2d else deepcopy(layer)
 
 
 def _parts(model: Sequential) -> Iterator[tuple[str, Layer]]:

@@ -1,4 +1,4 @@
-"""Training steps without the Python between their kernels.
+"""Training steps, and inference, without the Python between their kernels.
 
 The first steps with a new shape of input run as ever. Then one is written down (see
 `pellucid.recording`), and from then on its calls are made again. That gives the same numbers only
@@ -11,6 +11,8 @@ It also runs as ever where a step depends on more than its arrays: on a count of
 numbers other than dropout's, on layers that are not of this library, and while somebody looks
 inside. Where a value has become another array, or a layer's settings have changed, the step is
 written down anew.
+
+The inference of a model whose values do not change is played in the same way.
 """
 
 from collections.abc import Mapping
@@ -122,7 +124,8 @@ class _Shapes:
 
     def of(self, x: Any) -> _Shape | None:
         """Return what is known of such an input; None if it can only be run."""
-        if not (self._can and isinstance(x, np.ndarray)) or is_observed():
+        can = self._can and engine.current().RECORDS and isinstance(x, np.ndarray)
+        if not can or is_observed():
             return None
         replaced = any(item.value is not value for item, value in self._values)
         if replaced or self._changes != Layer.changes:
@@ -288,4 +291,4 @@ def _numbers(step: Layer | RecordedStep, model: Layer, x: Array) -> list[bytes]:
 
 def for_training(model: Layer) -> Layer:
     """Return what the engine in force trains fastest, with the model's own parameters."""
-    return Replayed(for_engine(model)) if engine.current().FUSES else for_engine(model)
+    return Replayed(for_engine(model)) if engine.current().RECORDS else for_engine(model)

@@ -3,9 +3,12 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from pellucid import ops
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
+from pellucid.recording import unrecorded
 from pellucid.types import Array, Shape
 
 
@@ -27,10 +30,10 @@ class Flatten(Layer):
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         shape = self.output_shape(x.shape)
-        return (ops.flatten(x) if self._whole(x.ndim) else x.reshape(shape)), x.shape
+        return (ops.flatten(x) if self._whole(x.ndim) else _reshape(x, shape)), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
-        return ops.unflatten(dy, cache) if self._whole(len(cache)) else dy.reshape(cache)
+        return ops.unflatten(dy, cache) if self._whole(len(cache)) else _reshape(dy, cache)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = range(len(input_shape))
@@ -49,6 +52,9 @@ class Flatten(Layer):
     def _whole(self, ndim: int) -> bool:
         """Return whether each image becomes one vector."""
         return range(ndim)[self.start_dim] == 1 and range(ndim)[self.end_dim] == ndim - 1
+
+
+_reshape = unrecorded(np.reshape)
 
 
 @dataclass(eq=False, repr=False)

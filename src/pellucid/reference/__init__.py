@@ -88,3 +88,6 @@ from pellucid.reference.update import adagrad, adam, are_finite, clip_norm, rmsp
 
 FUSES = False
 """Whether a model runs faster here once it is fused."""
+
+RECORDS = False
+"""Whether a recording can write down what is called here."""

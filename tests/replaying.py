@@ -1,0 +1,55 @@
+"""The same network twice, run and played, and all that their steps give."""
+
+import numpy as np
+
+from kernels import numbers
+from pellucid import layers as nn
+from pellucid import models
+from pellucid.layers import Training
+from pellucid.layers.replay import AFTER
+from small_network import small_network
+
+SHAPE = (8, 2, 10, 10)
+
+NETWORKS = {
+    "small network": (small_network, SHAPE),
+    "lenet5": (lambda: models.lenet5((1, 28, 28), 10), (5, 1, 28, 28)),
+    "vgg": (lambda: models.vgg((3, 16, 16), 10), (6, 3, 16, 16)),
+    "resnet20": (lambda: models.resnet20((3, 8, 8), 10), (33, 3, 8, 8)),
+    "inception": (lambda: models.inception((3, 16, 16), 10), (4, 3, 16, 16)),
+    "mobilenet": (lambda: models.mobilenet((3, 16, 16), 10), (3, 3, 16, 16)),
+    "mlp": (lambda: models.mlp((6,), 3, hidden=(8,)), (7, 6)),
+}
+
+
+def step(model, run, x, number=3):
+    """One step with a made-up loss; all that it gives."""
+    training = Training(seed=1, epoch=2, step=number)
+    y, cache = run.forward(x, training)
+    dy = np.empty_like(y)
+    dy[...] = numbers(y.shape, 5)
+    model.zero_grad()
+    run.backward(dy, cache, input_gradient=False)
+    training.commit()
+    given = [y.copy(), *(parameter.grad.copy() for parameter in model.parameters())]
+    for parameter in model.parameters():
+        parameter.value[...] -= 0.01 * parameter.grad
+    return [*given, *model.state_dict().values()]
+
+
+def equal(one, other):
+    return all(a.tobytes() == b.tobytes() for a, b in zip(one, other, strict=True))
+
+
+def pair(make, seed=1):
+    """The same network twice: one that is run and one that is played, with their models."""
+    run, played = nn.initialize(make(), seed), nn.initialize(make(), seed)
+    return (run, nn.for_engine(run)), (played, nn.for_training(played))
+
+
+def known(make=small_network):
+    """Such a pair after some steps, when the steps are played."""
+    run, played = pair(make)
+    for i in range(AFTER + 2):
+        assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
+    return run, played
