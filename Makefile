@@ -19,8 +19,9 @@ test: $(VENV)/.installed-app-test  ## Run the tests, in random order, warnings a
 	PELLUCID_ENGINE=compiled $(BIN)/python -m pytest $(THROUGH) $(ARGS)
 
 # Tests that go through the whole library, for which the engine makes no difference.
-THROUGH := $(addprefix tests/test_,training.py checkpoint.py resume_kill.py evaluation.py cli.py) \
-	$(addprefix tests/test_cli_,train.py resume.py evaluate.py summary.py)
+THROUGH := $(addprefix tests/training/test_,training.py checkpoint.py resume_kill.py) \
+	tests/evaluation/test_evaluation.py \
+	$(addprefix tests/cli/test_cli,.py _train.py _resume.py _evaluate.py _summary.py)
 
 test-peers: $(VENV)/.installed-app-test-peers $(VENV)/.torchvision  ## Compare with PyTorch and others, open a report in Chromium (installs much)
 	$(BIN)/python -m pytest tests/peers $(ARGS)

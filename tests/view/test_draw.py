@@ -14,7 +14,7 @@ from drawings import collisions, cut_off, made, matrices, moving
 from pellucid.errors import FileError, PellucidError, ShapeError
 from pellucid.view import draw, style
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 
 

@@ -11,7 +11,7 @@ from pellucid import models
 from pellucid.errors import FileError, PellucidError
 from pellucid.models import toml
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "networks-in-toml.md"
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.M | re.S)
 

@@ -13,7 +13,7 @@ import pellucid as pl
 from pellucid.cli.app import app
 from pellucid.data import DataSet, Splits
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 LINES = [

@@ -16,7 +16,7 @@ import pytest
 
 import pellucid
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 NEEDED = {"pellucid.interchange.torch": "torch", "pellucid.interchange.onnx": "onnx"}
 """Parts whose examples need a package that not everybody has; tests/peers has them all."""
