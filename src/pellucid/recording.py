@@ -88,7 +88,7 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if (recording := _running.get()) is not None:
-            recording.note(function, args)
+            recording.note(partial(function, **kwargs) if kwargs else function, args)
         return function(*args, **kwargs)
 
     return call

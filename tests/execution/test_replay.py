@@ -20,21 +20,8 @@ from small_network import small_network
 pytestmark = pytest.mark.usefixtures("on_compiled")
 
 
-
-
-
-
-
-
-
-
-
-
-
 def of_one_input(row):
     return isinstance(row.shape[0], int)
-
-
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -172,10 +159,6 @@ def test_a_layer_from_elsewhere_is_run():
     assert played[1].played == []
 
 
-
-
-
-
 @dataclass
 class _Named(nn.Layer):
     """A layer that somebody wrote as a plain dataclass: it has no hash."""
@@ -200,47 +183,11 @@ def test_a_layer_without_a_hash_is_run():
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
 
 
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
-
 def test_inference_and_the_reference_engine_are_never_played():
     (_, _), (model, played) = known()
     np.testing.assert_array_equal(played(numbers(SHAPE)), nn.for_engine(model)(numbers(SHAPE)))
     with engine.using("reference"):
         assert not isinstance(nn.for_training(model), Replayed)
-
-
-
-
-
-
-
-
 
 
 def test_a_layer_that_stands_twice_in_a_network():

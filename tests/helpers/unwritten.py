@@ -1,9 +1,9 @@
-"""A model with layers that no table knows."""
+"""A model that ONNX cannot hold, because one of its layers is unknown to the exporter."""
 
 from pellucid import layers as nn
 
 
-class _Unwritten(nn.Layer):
+class Unwritten(nn.Layer, abstract=True):
     """A layer of a user's own, which no table knows."""
 
     def forward(self, x, training=None):
@@ -16,8 +16,8 @@ class _Unwritten(nn.Layer):
         return input_shape
 
     def describe(self):
-        return {"type": "_Unwritten"}
+        return {"type": "Unwritten"}
 
 
 def unwritten_model():
-    return nn.Sequential(a=_Unwritten(), b=nn.ReLU(), c=nn.Sequential(_Unwritten()))
+    return nn.Sequential(a=Unwritten(), b=nn.ReLU(), c=nn.Sequential(Unwritten()))

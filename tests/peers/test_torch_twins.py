@@ -296,7 +296,7 @@ def test_keys_that_do_not_fit_are_all_named(tmp_path) -> None:
 
 
 def test_layers_without_a_twin_are_all_named() -> None:
-    with pytest.raises(PellucidError, match=r"a \(_Unwritten\), c\.0 \(_Unwritten\)"):
+    with pytest.raises(PellucidError, match=r"a \(Unwritten\), c\.0 \(_Unwritten\)"):
         to_torch(unwritten_model())
 
 
