@@ -1,7 +1,8 @@
 # Everything here needs Python 3.11 or later and make. What is installed goes into .venv, once.
 
 VENV := .venv
-BIN := $(VENV)/bin
+SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN := $(VENV)/$(SCRIPTS)
 comma := ,
 
 .DEFAULT_GOAL := help
@@ -40,15 +41,15 @@ BENCH := .venv-bench
 
 bench:  ## Compare speed with other libraries: about an hour, on a quiet machine
 	@$(MAKE) --no-print-directory VENV=$(BENCH) $(BENCH)/.installed-app-bench
-	$(BENCH)/bin/python -m benchmarks.run $(ARGS)
-	$(if $(ARGS),,$(BENCH)/bin/python -m benchmarks.report)
+	$(BENCH)/$(SCRIPTS)/python -m benchmarks.run $(ARGS)
+	$(if $(ARGS),,$(BENCH)/$(SCRIPTS)/python -m benchmarks.report)
 
 clean:  ## Remove .venv and everything that was made; runs/ stays
 	rm -rf $(VENV) $(BENCH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # One stamp per set of extras: .venv/.installed-app-test stands for pip install -e '.[app,test]'.
-$(VENV)/.installed-%: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-%: pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo "Installing into $(VENV), once: pellucid[$(subst -,$(comma),$*)]"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(subst -,$(comma),$*)]'
 	@touch $@
@@ -59,7 +60,7 @@ $(VENV)/.torchvision: | $(VENV)/.installed-app-test-peers
 	@touch $@
 
 # The first Python that is new enough, or the one given: make train PYTHON=/path/to/python3.12
-$(VENV)/bin/python:
+$(VENV)/pyvenv.cfg:
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "Making $(VENV) with $$($$python --version)"; \

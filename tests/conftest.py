@@ -1,8 +1,8 @@
 """Real data sets for the tests that look at them.
 
-They come from PELLUCID_HOME if all of them are there, else from a folder beside the checkout (or at
-PELLUCID_TEST_DATA) that has a program `prepare.py` which lays them out. Without either, the tests
-that ask for `data_home` are deselected, and the end of the report says so.
+They come from PELLUCID_HOME if all of them are there, else from the folder PELLUCID_TEST_DATA, whose
+program `prepare.py` lays them out. Without either, the tests that ask for `data_home` are
+deselected, and the end of the report says so.
 """
 
 import os
@@ -24,7 +24,6 @@ from commands import run as run
 from pellucid import engine
 from pellucid.data import DataSet, Splits, load
 
-_BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 _SETS = ("mnist", "fashion-mnist", "cifar-10")
 _left_out = pytest.StashKey[int]()
 
@@ -49,8 +48,8 @@ def pytest_terminal_summary(
 ) -> None:
     if count := config.stash.get(_left_out, 0):
         terminalreporter.write_line(
-            f"{count} tests need real data sets, which are neither in PELLUCID_HOME nor at "
-            f"PELLUCID_TEST_DATA nor in {_BESIDE}; they were left out",
+            f"{count} tests need real data sets, which are neither in PELLUCID_HOME nor in "
+            "PELLUCID_TEST_DATA; they were left out",
             yellow=True,
         )
 
@@ -96,7 +95,9 @@ def _home() -> Path | None:
 
 
 def _program() -> Path | None:
-    program = Path(os.environ.get("PELLUCID_TEST_DATA") or _BESIDE) / "prepare.py"
+    if not (folder := os.environ.get("PELLUCID_TEST_DATA")):
+        return None
+    program = Path(folder) / "prepare.py"
     return program if program.is_file() else None
 
 
