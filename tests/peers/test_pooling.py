@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pellucid import engine
 from pellucid import layers as nn
 from pellucid.errors import ShapeError
 from twins import assert_twins_agree
@@ -42,6 +43,46 @@ def test_max_pooling_agrees(case, seed):
     # where a dilated window misses the image wholly, PyTorch's gradient lands at another image
     assume(np.isfinite(ours(x)).all())
     assert_twins_agree(ours, theirs, x, seed=seed)
+
+
+# Each is a geometry whose outputs times the kernel give the image's side: PADDED has windows that
+# lie side by side but begin in the padding.
+PADDED = [(9, 3, 1), (8, 4, 1), (10, 5, 2), (14, 7, 3), ((6, 9), (2, 3), (0, 1))]
+
+
+@pytest.mark.parametrize("engine_name", engine.NAMES)
+@pytest.mark.parametrize("chain", ["pool", "relu pool", "norm pool", "norm relu pool"])
+@pytest.mark.parametrize(("side", "kernel", "padding"), [*PADDED, (4, 2, 1), (6, 2, 0), (7, 3, 0)])
+def test_max_pooling_after_a_convolution_agrees_fused_or_not(
+    side, kernel, padding, chain, engine_name
+):
+    size = (side, side) if isinstance(side, int) else side
+    x = images(size, 0, ties=False).astype(np.float32)
+    pools = [library.MaxPool2d(kernel, padding=padding) for library in (nn, torch.nn)]
+    steps = [
+        {"pool": pool, "relu": library.ReLU(), "norm": library.BatchNorm2d(4)}
+        for library, pool in zip((nn, torch.nn), pools, strict=True)
+    ]
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), *(steps[0][step] for step in chain.split()))
+    twin = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 1), *(steps[1][step] for step in chain.split())
+    ).double()
+    twin.load_state_dict({name: torch.tensor(v) for name, v in model.state_dict().items()})
+    inner = torch.tensor(x.astype(float), requires_grad=True)
+    expected = twin(inner)
+    dy = images(expected.shape[2:], 1, ties=False)[:, :1] * np.ones((1, 4, 1, 1))
+    expected.backward(torch.tensor(dy))
+
+    with engine.using(engine_name):
+        for run in (model, nn.fuse(model)):
+            model.zero_grad()
+            y, cache = run.forward(x, nn.Training())
+            dx = run.backward(dy.astype(np.float32), cache)
+            np.testing.assert_allclose(y, expected.detach(), rtol=1e-4, atol=1e-5)
+            np.testing.assert_allclose(dx, inner.grad, rtol=1e-4, atol=1e-5)
+            for name, parameter in twin.named_parameters():
+                found = model.named_parameters()[name].grad
+                np.testing.assert_allclose(found, parameter.grad, rtol=1e-4, atol=1e-4)
 
 
 @settings(max_examples=150, deadline=None)

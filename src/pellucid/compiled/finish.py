@@ -221,6 +221,6 @@ def _float32(norm: Norm) -> Array:
 
 @remembered
 def _cover(window: Window) -> bool:
-    """Return whether the windows lie side by side and leave nothing out."""
-    size = tuple(o * k for o, k in zip(window.output_size, window.kernel, strict=True))
-    return window.kernel == window.stride and window.dilation == (1, 1) and size == window.size
+    """Return whether the windows lie side by side, begin at the first pixel and end at the last."""
+    (OH, OW), (KH, KW) = window.output_size, window.kernel
+    return window == Window((OH * KH, OW * KW), window.kernel, stride=window.kernel)
