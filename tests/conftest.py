@@ -1,7 +1,7 @@
 """Real data sets for the tests that look at them.
 
-They come from PELLUCID_HOME if all of them are there, else from the folder PELLUCID_TEST_DATA, whose
-program `prepare.py` lays them out. Without either, the tests that ask for `data_home` are
+They come from PELLUCID_HOME if all of them are there, else from the folder PELLUCID_TEST_DATA,
+whose program `prepare.py` lays them out. Without either, the tests that ask for `data_home` are
 deselected, and the end of the report says so.
 """
 
