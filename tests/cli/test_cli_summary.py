@@ -40,12 +40,12 @@ def test_a_network_shown_as_toml_is_a_model_again(pellucid: Command) -> None:
     assert pellucid(*short("--model", "again.toml"))[0] == 0
 
 
-def test_data_counts_classes_and_names_what_is_odd(pellucid: Command) -> None:
+def test_data_counts_classes_and_names_what_may_be_wrong(pellucid: Command) -> None:
     Path("table.csv").write_text("label,a,b,c,d\n0,1,2,3,4\n1,1,2,3,4\n1,9,,9,9\n")
     status, out, _ = pellucid("data", "table.csv")
     assert status == 0
     assert re.search(r"^1 +1$", out, re.MULTILINE)
-    assert re.search(r"several classes +2$", out, re.MULTILINE)
+    assert re.search(r"different classes +2$", out, re.MULTILINE)
     assert "row 3" in out
 
 

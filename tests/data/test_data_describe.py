@@ -38,7 +38,7 @@ def test_pixel_statistics_are_those_of_each_channel() -> None:
 
 
 def test_odd_images_are_counted() -> None:
-    train, test = describe(splits()).oddities
+    train, test = describe(splits()).issues
     assert train == {
         "part": "train",
         "constant": 1,
@@ -65,16 +65,16 @@ def test_the_same_as_tables() -> None:
     tables = describe(splits()).tables()
     assert tables["counts"].loc["b", "train"] == 3
     assert tables["pixels"].loc[("train", 0), "max"] == splits().train.images[:, 0].max()
-    assert tables["oddities"].loc["test", "in_train"] == 2
+    assert tables["issues"].loc["test", "in_train"] == 2
 
 
 def test_a_single_part_can_be_described() -> None:
     found = describe(splits().train)
     assert found.title.startswith("small: 5 images of 2×3×3, uint8, in 3 classes")
-    assert len(found.oddities) == 1
+    assert len(found.issues) == 1
 
 
-def test_the_digits_have_nothing_odd() -> None:
-    train, test = describe("digits").oddities
+def test_the_digits_have_no_issues() -> None:
+    train, test = describe("digits").issues
     assert not any(value for key, value in train.items() if key != "part")
     assert not any(value for key, value in test.items() if key != "part")

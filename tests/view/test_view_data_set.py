@@ -11,7 +11,7 @@ from PIL import Image
 
 import pellucid as pl
 from pellucid.cli import main
-from pellucid.data import OddOne
+from pellucid.data import Outlier
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.view.statistics import statistics
 
@@ -88,10 +88,13 @@ def test_colours_have_their_names_and_other_channels_numbers() -> None:
     assert legend(3) == ["red", "green", "blue"]
 
 
-def test_odd_ones_are_shown_beside_what_they_resemble() -> None:
-    odd = [OddOne(4, "one value alone"), OddOne(9, "copy, other class", like=2)]
+def test_outliers_are_shown_beside_the_images_that_they_resemble() -> None:
+    outliers = [
+        Outlier(4, "one value in every pixel"),
+        Outlier(9, "copy, other class", similar_to=2),
+    ]
     images, labels, classes = arrays()
-    drawn = pl.view.data_set(images, labels, classes, odd=odd)
+    drawn = pl.view.data_set(images, labels, classes, outliers=outliers)
     alone, pair = drawn.axes[-2:]
     assert alone.get_title(loc="center") == f"image 4\n{classes[labels[4]]}"
     assert pair.get_title(loc="center") == f"image 2 and 9\n{classes[labels[9]]}"

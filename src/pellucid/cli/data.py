@@ -20,7 +20,7 @@ def data(
     channels_last: common.ChannelsLast = None,
     plot: Annotated[
         bool,
-        typer.Option("--plot", help="Draw samples, means, balance, pixel values and odd images."),
+        typer.Option("--plot", help="Draw samples, means, balance, pixel values and outliers."),
     ] = False,
     out: Annotated[
         Path | None,
@@ -31,7 +31,7 @@ def data(
         ),
     ] = None,
 ) -> None:
-    """Show what is in a data set: images in each class, pixel values, and what looks odd.
+    """Show what is in a data set: images in each class, pixel values, and what may be wrong.
 
     DATA is digits, mnist, fashion-mnist, cifar-10, or a path: a folder with
     one folder of images for each class, a CSV file or an NPZ file.
@@ -59,12 +59,12 @@ def data(
             for r in found.pixels
         ),
     )
-    print("\nWhat may be odd")
+    print("\nPossible issues")
     common.print_table(
-        ["", *(f">{r['part']}" for r in found.oddities)],
+        ["", *(f">{r['part']}" for r in found.issues)],
         (
-            (name, *(common.thousands(r[key]) for r in found.oddities))
-            for key, name in _ODDITIES.items()
+            (name, *(common.thousands(r[key]) for r in found.issues))
+            for key, name in _ISSUES.items()
         ),
     )
     for line in found.skipped:
@@ -75,19 +75,19 @@ def data(
 
 def _draw(data: "DataSet", out: Path | None) -> None:
     from pellucid import view
-    from pellucid.data import odd_ones
+    from pellucid.data import find_outliers
 
     path = Path(f"{data.name}-data.png") if out is None else out
     drawn = view.data_set(
-        data.images, data.labels, data.classes, odd=odd_ones(data), title=repr(data)
+        data.images, data.labels, data.classes, outliers=find_outliers(data), title=repr(data)
     )
     print(f"\nDrawn: {view.save(drawn, path)}")
 
 
-_ODDITIES = {
-    "constant": "images of one value alone",
+_ISSUES = {
+    "constant": "images with one value in every pixel",
     "duplicates": "copies of an earlier image",
-    "contradictory": "images that are there with several classes",
-    "in_train": "test images that are training images too",
+    "contradictory": "copies with different classes",
+    "in_train": "test images that are in the training part too",
     "empty_classes": "classes without images",
 }

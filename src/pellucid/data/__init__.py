@@ -6,30 +6,30 @@ from pellucid.data.cifar10 import read_cifar10
 from pellucid.data.csv import read_csv
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.describe import Description, describe
-from pellucid.data.drawn import drawn_digit
+from pellucid.data.drawn_digits import drawn_digit
 from pellucid.data.folder import read_folder
 from pellucid.data.idx import read_idx, read_idx_folder
 from pellucid.data.images import read_image
 from pellucid.data.npz import read_npz
-from pellucid.data.odd import OddOne, odd_ones
+from pellucid.data.outliers import Outlier, find_outliers
+from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, names
-from pellucid.data.skipped import SkippedWarning
 from pellucid.home import home
 
 __all__ = [
     "DataSet",
     "Description",
-    "OddOne",
+    "Outlier",
     "SkippedWarning",
     "Splits",
     "augment",
     "describe",
     "drawn_digit",
+    "find_outliers",
     "from_arrays",
     "home",
     "load",
     "names",
-    "odd_ones",
     "read_cifar10",
     "read_csv",
     "read_folder",

@@ -157,9 +157,11 @@ def _encode_names(
 
 
 def _whole(labels: Array, name: str) -> Array:
-    odd = np.flatnonzero(~(np.isfinite(labels) & (labels == np.rint(labels))))
-    if odd.size:
-        raise DataError(f"{name}: image {odd[0]} has label {labels[odd[0]]}, which is no class")
+    broken = np.flatnonzero(~(np.isfinite(labels) & (labels == np.rint(labels))))
+    if broken.size:
+        raise DataError(
+            f"{name}: image {broken[0]} has label {labels[broken[0]]}, which is no class"
+        )
     return labels.astype(np.int64)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from pellucid.data.arrays import channels_first, encode_labels
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.extras import missing
-from pellucid.data.skipped import Problems
+from pellucid.data.problems import Problems
 from pellucid.errors import DataError, unknown
 from pellucid.types import Array, Shape
 

@@ -1,4 +1,4 @@
-"""What is in a data set: counts, pixel values, and what looks odd."""
+"""Describe a data set: images per class, pixel values, duplicates and other issues."""
 
 import warnings
 from collections import Counter
@@ -10,9 +10,9 @@ import numpy as np
 
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.extras import missing
-from pellucid.data.odd import constant, digests
+from pellucid.data.outliers import constant, digests
+from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, takes
-from pellucid.data.skipped import SkippedWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,13 +33,13 @@ class Description:
         One record for each class: ``class`` and the number of images in each part.
     pixels
         One record for each part and channel: ``min``, ``max``, ``mean``, ``std``.
-    oddities
-        One record for each part: how many images are ``constant`` (all pixels equal), are
-        ``duplicates`` of an earlier one, are there with different classes (``contradictory``), are
-        ``in_train`` although they belong to the test part, and how many ``empty_classes`` there
-        are.
+    issues
+        One record for each part: the number of images that are ``constant`` (all pixels equal),
+        ``duplicates`` of an earlier image, ``contradictory`` (the same image with different
+        classes) or ``in_train`` although they belong to another part; and the number of
+        ``empty_classes``.
     skipped
-        What was left out because it could not be used: one line for each file or folder.
+        What could not be used and was left out: one line for each file or folder.
     data
         The data set itself.
     """
@@ -47,12 +47,12 @@ class Description:
     title: str
     counts: list[Record]
     pixels: list[Record]
-    oddities: list[Record]
+    issues: list[Record]
     skipped: tuple[str, ...]
     data: Splits
 
     def tables(self) -> dict[str, "pd.DataFrame"]:
-        """Return ``counts``, ``pixels`` and ``oddities`` as pandas tables."""
+        """Return ``counts``, ``pixels`` and ``issues`` as pandas tables."""
         try:
             import pandas as pd
         except ImportError as error:
@@ -60,18 +60,18 @@ class Description:
         return {
             "counts": pd.DataFrame(self.counts).set_index("class"),
             "pixels": pd.DataFrame(self.pixels).set_index(["part", "channel"]),
-            "oddities": pd.DataFrame(self.oddities).set_index("part"),
+            "issues": pd.DataFrame(self.issues).set_index("part"),
         }
 
 
 def describe(source: str | Path | Splits | DataSet, **options: Any) -> Description:
-    """Say what is in a data set.
+    """Return what a data set contains.
 
     Parameters
     ----------
     source
-        A data set, or what `load` takes; then rows and images that cannot be used are left out and
-        named in the result instead of raising an error.
+        A data set, or anything that `load` takes. Rows and images that cannot be used do not raise
+        an error here; they are left out and listed in ``skipped``.
     options
         As for `load`.
 
@@ -92,7 +92,7 @@ def describe(source: str | Path | Splits | DataSet, **options: Any) -> Descripti
         repr(splits),
         _counts(parts),
         [record for name, part in parts.items() for record in _pixels(name, part)],
-        _oddities(parts),
+        _issues(parts),
         skipped,
         splits,
     )
@@ -136,7 +136,7 @@ def _pixels(name: str, part: DataSet) -> list[Record]:
     ]
 
 
-def _oddities(parts: dict[str, DataSet]) -> list[Record]:
+def _issues(parts: dict[str, DataSet]) -> list[Record]:
     in_train: set[bytes] = set()
     records = []
     for name, part in parts.items():

@@ -9,7 +9,7 @@ from pellucid.data.arrays import in_order
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.idx import find_idx
 from pellucid.data.images import listed, opened, pixels, shape_of
-from pellucid.data.skipped import Problems
+from pellucid.data.problems import Problems
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array, Pair
 

@@ -1,4 +1,4 @@
-"""A data set at a glance: samples and mean of each class, balance, pixel values, odd ones."""
+"""A data set at a glance: samples and mean of each class, balance, pixel values, outliers."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -19,18 +19,18 @@ _BARS = 3.2  # widths of an image that the bars and their numbers take
 _LETTER = 0.073  # inches, in the names of classes
 _WIDEST_IMAGE = 0.75  # inches
 _SIDE = 64  # larger images are shown with every n-th pixel
-_TILES = 6  # odd ones in a row
+_TILES = 6  # outliers in a row
 
 
-class Odd(Protocol):
-    """An image that somebody should look at; see `pellucid.data.odd_ones`."""
+class Outlier(Protocol):
+    """An image that deserves a look; see `pellucid.data.find_outliers`."""
 
     @property
     def index(self) -> int: ...
     @property
     def reason(self) -> str: ...
     @property
-    def like(self) -> int | None: ...
+    def similar_to(self) -> int | None: ...
 
 
 @style.styled
@@ -39,14 +39,14 @@ def data_set(
     labels: Array,
     classes: Sequence[str],
     *,
-    odd: Sequence[Odd] = (),
+    outliers: Sequence[Outlier] = (),
     title: str = "",
 ) -> Figure:
     """Draw what is in a data set.
 
     For each class: the mean of its images, some of them, evenly spread over the data, and how many
     there are. Below: the mean of all images, the standard deviation of each pixel, how often each
-    pixel value occurs, and images that somebody should look at.
+    pixel value occurs, and the outliers.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def data_set(
     labels, classes
         (N,), the number of each image's class; the names of the classes. Of more than 100 classes
         the 100 largest are shown.
-    odd
-        What `pellucid.data.odd_ones` found.
+    outliers
+        What `pellucid.data.find_outliers` found.
 
     Raises
     ------
@@ -77,8 +77,8 @@ def data_set(
     blocks = np.array_split(shown, columns)
     width = 8.0 + 2.0 * columns
     grid = _Grid(found, images, labels, _SAMPLES[columns - 1], width / columns - 0.3)
-    tiles = -(-len(odd) // _TILES)
-    heights = [0.5 + grid.height(len(blocks[0])), 2.2] + [0.3 + 1.9 * tiles] * bool(odd)
+    tiles = -(-len(outliers) // _TILES)
+    heights = [0.5 + grid.height(len(blocks[0])), 2.2] + [0.3 + 1.9 * tiles] * bool(outliers)
     drawn = style.figure(width, sum(heights) + 0.4 * bool(title))
     if title:
         drawn.suptitle(title, x=0.01, ha="left", size=style.LARGE + 1)
@@ -92,9 +92,9 @@ def data_set(
     for strip in bottom:
         strip[0].suptitle("To be looked at", x=0.01, ha="left", size=style.LARGE)
         panels = strip[0].subplots(tiles, _TILES, squeeze=False).ravel()
-        for ax, one in zip(panels, odd, strict=False):
-            _draw_odd(ax, found, images, labels, one)
-        for ax in panels[len(odd) :]:
+        for ax, outlier in zip(panels, outliers, strict=False):
+            _draw_outlier(ax, found, images, labels, outlier)
+        for ax in panels[len(outliers) :]:
             ax.remove()
     return drawn
 
@@ -196,16 +196,19 @@ _RGB = "red", "green", "blue"
 _RGB_COLOURS = style.VERMILLION, style.GREEN, style.BLUE
 
 
-def _draw_odd(ax: Axes, found: Statistics, images: Array, labels: Array, one: Odd) -> None:
-    """Draw an odd one, to the right of the image that it resembles if there is one."""
-    numbers = [one.index] if one.like is None else [one.like, one.index]
+def _draw_outlier(
+    ax: Axes, found: Statistics, images: Array, labels: Array, outlier: Outlier
+) -> None:
+    """Draw an outlier, to the right of the earlier image that it resembles if there is one."""
+    alone = outlier.similar_to is None
+    numbers = [outlier.index] if outlier.similar_to is None else [outlier.similar_to, outlier.index]
     panels = [style.to_rgb(found.scaled(images[n])) for n in numbers]
     white = np.ones((len(panels[0]), max(panels[0].shape[1] // 8, 1), 3))
-    style.bare(ax).imshow(np.hstack(panels if one.like is None else [panels[0], white, panels[1]]))
-    name = style.shortened(found.classes[labels[one.index]], 14)
+    style.bare(ax).imshow(np.hstack(panels if alone else [panels[0], white, panels[1]]))
+    name = style.shortened(found.classes[labels[outlier.index]], 14)
     who = " and ".join(f"{n:,}" for n in numbers)
     ax.set_title(f"image {who}\n{name}", loc="center", size=style.SMALL)
-    ax.set_xlabel(_in_two_lines(one.reason), size=style.SMALL)
+    ax.set_xlabel(_in_two_lines(outlier.reason), size=style.SMALL)
 
 
 def _in_two_lines(text: str, wide: int = 24) -> str:

@@ -1,4 +1,4 @@
-"""Pairs of images that are almost the same."""
+"""Pairs of images that are almost the same, found without comparing every pair."""
 
 import math
 from collections.abc import Iterator
@@ -15,22 +15,21 @@ _SAMPLE = 512
 _ROUNDING = 1e-5
 
 
-def near_pairs(images: Array, alike: float = 0.99) -> list[tuple[int, int, float]]:
+def near_duplicates(images: Array, alike: float = 0.99) -> list[tuple[int, int, float]]:
     """Return the pairs of images whose pixels have a correlation r above `alike`.
 
-    They are returned as (earlier, later, r), the most alike first. Correlation does not see
-    brightness and contrast. An image of one value alone resembles nothing.
+    Each pair is (earlier, later, r); the highest correlations come first. Correlation ignores
+    brightness and contrast. A constant image has no correlation and is in no pair.
 
-    With each image brought to mean 0 and length 1, correlation is distance:
-    ``‖a − b‖² = 2·(1 − r)``. Perpendicular projection makes no distance longer. So pairs that are
-    too far apart along the first principal direction, or in the space of the first few, need not be
-    looked at further, and none is missed.
+    With each image shifted to mean 0 and scaled to length 1, ``‖a − b‖² = 2·(1 − r)``. An
+    orthogonal projection never makes a distance longer, so a pair that is too far apart along the
+    first principal direction, or in the space of the first few, can be discarded; none is missed.
 
     Examples
     --------
     >>> images = np.random.default_rng(0).integers(0, 250, (9, 1, 8, 8), np.uint8)
     >>> images[6] = images[2] + 5
-    >>> near_pairs(images)
+    >>> near_duplicates(images)
     [(2, 6, 1.0)]
     """
     flat = images.reshape(len(images), -1)
@@ -51,7 +50,7 @@ def _unit(flat: Array, dtype: Any = np.float64) -> Array:
 
 
 def _candidates(flat: Array, reach: float) -> Iterator[tuple[Array, Array]]:
-    """Yield pairs that are nearer than `reach` as far as projections tell, some at a time."""
+    """Yield, in blocks, the pairs whose projections are nearer than `reach`."""
     p = _projected(flat)
     order = np.argsort(p[:, 0], kind="stable")
     p = p[order]
@@ -69,7 +68,7 @@ def _candidates(flat: Array, reach: float) -> Iterator[tuple[Array, Array]]:
 
 
 def _projected(flat: Array) -> Array:
-    """Return where images lie along the first principal directions of a sample of them."""
+    """Return the coordinates of all images along the first principal directions of a sample."""
     sample = np.sort(generator(0, "near pairs").permutation(len(flat))[:_SAMPLE])
     x = _unit(flat[sample])
     _, _, directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)

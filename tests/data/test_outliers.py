@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from pellucid.data import DataSet, OddOne, odd_ones
-from pellucid.data.near import near_pairs
+from pellucid.data import DataSet, Outlier, find_outliers
+from pellucid.data.near_duplicates import near_duplicates
 
 
 def data_set(count: int = 60, classes: int = 3) -> DataSet:
-    """Noise around a pattern for each class, with nothing odd in it."""
+    """Noise around a pattern for each class, with no outlier in it."""
     generator = np.random.default_rng(0)
     labels = np.arange(count) % classes
     patterns = generator.integers(80, 120, (classes, 1, 6, 7))
@@ -23,8 +23,8 @@ def brute_force(images: np.ndarray, alike: float) -> list[tuple[int, int]]:
     return [(i, j) for i in range(len(r)) for j in range(i + 1, len(r)) if r[i, j] > alike]
 
 
-def test_images_without_anything_odd_are_left_alone() -> None:
-    assert odd_ones(data_set()) == []
+def test_a_clean_data_set_has_no_outliers() -> None:
+    assert find_outliers(data_set()) == []
 
 
 def test_each_kind_is_found_with_its_reason() -> None:
@@ -35,23 +35,23 @@ def test_each_kind_is_found_with_its_reason() -> None:
     data.images[41] = np.minimum(data.images[2].astype(int) + 1, 255)
     data.images[50] = 255 - data.images[50]
     data.images[50, :, :3] = 0
-    assert odd_ones(data) == [
-        OddOne(7, "one value alone"),
-        OddOne(33, "copy, other class", 4),
-        OddOne(20, "copy", 5),
-        OddOne(41, "almost a copy", 2),
-        *[odd for odd in odd_ones(data) if "far" in odd.reason],
+    assert find_outliers(data) == [
+        Outlier(7, "one value in every pixel"),
+        Outlier(33, "copy, other class", 4),
+        Outlier(20, "copy", 5),
+        Outlier(41, "near duplicate", 2),
+        *[outlier for outlier in find_outliers(data) if "far" in outlier.reason],
     ]
-    assert 50 in [odd.index for odd in odd_ones(data) if "far" in odd.reason]
+    assert 50 in [outlier.index for outlier in find_outliers(data) if "far" in outlier.reason]
 
 
 def test_no_more_are_returned_than_wanted_and_no_kind_takes_all() -> None:
     data = data_set()
     data.images[:30] = 9
-    found = odd_ones(data, most=8)
+    found = find_outliers(data, most=8)
     assert len(found) <= 8
-    reasons = [odd.reason for odd in found]
-    assert reasons.count("one value alone") == 2
+    reasons = [outlier.reason for outlier in found]
+    assert reasons.count("one value in every pixel") == 2
     assert reasons.count("copy, other class") == 2
 
 
@@ -64,16 +64,16 @@ def test_almost_equal_pairs_are_those_that_comparing_all_finds(
     few = generator.normal(size=(90, *shape))
     noise = generator.uniform(0.05, 1.0, (900, 1, 1, 1)) * generator.normal(size=(900, *shape))
     images = 3 * few[generator.integers(0, 90, 900)] + noise
-    found = near_pairs(images, alike)
+    found = near_duplicates(images, alike)
     assert len(found) > 100
     assert sorted((a, b) for a, b, _ in found) == brute_force(images, alike)
     assert [r for *_, r in found] == sorted((r for *_, r in found), reverse=True)
 
 
 def test_images_of_one_value_resemble_nothing() -> None:
-    assert near_pairs(np.full((5, 1, 3, 3), 7, np.uint8)) == []
+    assert near_duplicates(np.full((5, 1, 3, 3), 7, np.uint8)) == []
 
 
 def test_brightness_and_contrast_make_no_difference() -> None:
     image = np.random.default_rng(0).random((1, 1, 5, 5))
-    assert near_pairs(np.concatenate([image, 3 * image - 7])) == [(0, 1, 1.0)]
+    assert near_duplicates(np.concatenate([image, 3 * image - 7])) == [(0, 1, 1.0)]
