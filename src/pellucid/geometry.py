@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from pellucid.arguments import LARGEST_SIZE, as_integer, shown
 from pellucid.errors import ShapeError
 from pellucid.types import Padding, Pair
 
@@ -19,8 +20,11 @@ def pair(value: Pair, name: str, minimum: int = 1) -> tuple[int, int]:
     (3, 3)
     """
     both = _two_ints(value, minimum)
-    if both is None:
-        raise ShapeError(f"{name} is one int or two, each at least {minimum}, not {value!r}")
+    if both is None or max(both) > LARGEST_SIZE:
+        most = f" and at most {LARGEST_SIZE:,}" if both else ""
+        raise ShapeError(
+            f"{name} is one int or two, each at least {minimum}{most}, not {shown(value)}"
+        )
     return both
 
 
@@ -192,14 +196,13 @@ def resolve_padding(
             _same(size[0], kernel[0], stride[0], dilation[0]),
             _same(size[1], kernel[1], stride[1], dilation[1]),
         )
-    sides = (padding, padding) if isinstance(padding, int) else padding
-    if isinstance(sides, tuple | list) and len(sides) == 2:
-        vertical, horizontal = (_two_ints(side, minimum=0) for side in sides)
-        if vertical is not None and horizontal is not None:
-            return vertical, horizontal
+    sides = padding if isinstance(padding, tuple | list) else (padding, padding)
+    found = [pair for side in sides if (pair := _two_ints(side, minimum=0)) is not None]
+    if len(found) == len(sides) == 2 and max(*found[0], *found[1]) <= LARGEST_SIZE:
+        return found[0], found[1]
     raise ShapeError(
         "padding is an int, (vertical, horizontal), ((top, bottom), (left, right)), "
-        f"'same' or 'valid', none negative, not {padding!r}"
+        f"'same' or 'valid', none negative, not {shown(padding)}"
     )
 
 
@@ -230,11 +233,12 @@ def _inside(size: int, outputs: int, stride: int, offset: int) -> Area:
 
 
 def _two_ints(value: Any, minimum: int) -> tuple[int, int] | None:
-    """Return one int twice, or two as they are, or None for anything else."""
-    both = (value, value) if isinstance(value, int) else value
-    if not isinstance(both, tuple | list) or len(both) != 2:
+    """Return one integer twice, or two as they are, or None for anything else."""
+    try:
+        first, second = map(as_integer, value if isinstance(value, tuple | list) else (value,) * 2)
+    except (TypeError, ValueError):
         return None
-    return (both[0], both[1]) if all(isinstance(v, int) and v >= minimum for v in both) else None
+    return (first, second) if min(first, second) >= minimum else None
 
 
 def _same(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:

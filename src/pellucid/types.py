@@ -1,6 +1,6 @@
 """The types that signatures speak of."""
 
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,13 @@ Array = npt.NDArray[Any]
 
 Shape = tuple[int, ...]
 
-Pair = int | tuple[int, int]
+Pair = Annotated[int | tuple[int, int], "one int or two"]
 """One number for both directions, or `(vertical, horizontal)`."""
 
-Padding = int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | Literal["same", "valid"]
+Padding = Annotated[
+    int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | Literal["same", "valid"],
+    "an int, (vertical, horizontal), ((top, bottom), (left, right)), 'same' or 'valid'",
+]
 """All sides, `(vertical, horizontal)`, `((top, bottom), (left, right))`, or by name."""
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]

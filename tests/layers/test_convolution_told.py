@@ -35,10 +35,10 @@ def test_an_input_that_does_not_fit_is_told_in_the_users_terms():
         ({"stride": 0}, "stride is one int or two"),
         ({"dilation": (1, 0)}, "dilation is one int or two"),
         ({"padding": -1}, "padding is an int"),
-        ({"padding": "full"}, "padding is an int"),
-        ({"padding_mode": "mirror"}, "unknown padding mode 'mirror'"),
-        ({"groups": 2}, "that groups divides, not 3 and 8 with groups=2"),
-        ({"groups": 0}, "that groups divides"),
+        ({"padding": "full"}, "padding must be an int"),
+        ({"padding_mode": "mirror"}, "padding_mode must be 'zeros', .* not 'mirror'"),
+        ({"groups": 2}, "groups to divide in_channels and out_channels, not 3 and 8"),
+        ({"groups": 0}, "groups must be an integer of at least 1, not 0"),
         ({"algorithm": "gemm"}, "unknown convolution algorithm 'gemm'"),
         ({"algorithm": "winograd4", "stride": 2}, "stride 1 and dilation 1, not a 3×3 kernel"),
         ({"initializer": "he"}, "unknown initializer 'he'"),
@@ -53,9 +53,9 @@ def test_wrong_options_are_told_when_the_layer_is_made(options, message):
 def test_wrong_sizes_are_told_when_the_layer_is_made():
     with pytest.raises(ShapeError, match="kernel_size is one int or two, each at least 1, not 0"):
         nn.Conv2d(3, 8, 0)
-    with pytest.raises(PellucidError, match="in_channels and out_channels of at least 1"):
+    with pytest.raises(PellucidError, match="out_channels must be an integer of at least 1"):
         nn.Conv2d(3, 0, 3)
-    with pytest.raises(PellucidError, match="that groups divides"):
+    with pytest.raises(PellucidError, match="groups to divide in_channels"):
         nn.ConvTranspose2d(4, 3, 3, groups=2)
 
 

@@ -179,7 +179,7 @@ def test_what_is_told_of_shapes_can_be_left_out():
         ({"type": "Linear", "in_features": 3}, "Linear needs out_features"),
         ({"type": "Linear", "in_features": 3, "out_feature": 3}, "did you mean 'out_features'"),
         ({"type": "Linear", "in_features": "3", "out_features": 3}, r"model \(Linear\)"),
-        ({"type": "Dropout", "p": 2}, "probability"),
+        ({"type": "Dropout", "p": 2}, "p must be a number from 0 to 1"),
         ({"type": "Sequential"}, "'layers' is missing"),
         ({"type": "Sequential", "layers": {}}, "list of tables"),
         ({"type": "Sequential", "layers": [1]}, "list of tables|table with a type"),

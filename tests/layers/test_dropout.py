@@ -88,7 +88,7 @@ def test_type_and_order_in_memory_are_kept(Layer, dtype):
 
 @pytest.mark.parametrize("p", [-0.1, 1.1, float("nan")])
 def test_p_is_a_probability(p):
-    with pytest.raises(PellucidError, match="Dropout needs a probability p from 0 to 1"):
+    with pytest.raises(PellucidError, match=r"Dropout: p must be .* from 0 to 1"):
         nn.Dropout(p)
 
 

@@ -103,7 +103,7 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(mode):
         (lambda: nn.Upsample(), "either size or scale_factor"),
         (lambda: nn.Upsample(4, 2), "either size or scale_factor"),
         (lambda: nn.Upsample(0), "size is one int or two, each at least 1, not 0"),
-        (lambda: nn.Upsample(scale_factor=-1), "one positive number or two, not -1"),
+        (lambda: nn.Upsample(scale_factor=-1), "one positive number or two, or None, not -1"),
         (lambda: nn.Upsample(scale_factor=(1, float("nan"))), "one positive number or two"),
         (lambda: nn.Upsample(2, mode="linear"), "unknown mode 'linear'; did you mean 'bilinear'"),
         (lambda: nn.Upsample(2, align_corners=True), "align_corners belongs to mode='bilinear'"),

@@ -193,11 +193,14 @@ class TestErf:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: nn.LeakyReLU(-0.1), "LeakyReLU needs negative_slope ≥ 0, not -0.1"),
-        (lambda: nn.ELU(float("nan")), "ELU needs alpha ≥ 0"),
+        (
+            lambda: nn.LeakyReLU(-0.1),
+            "negative_slope must be a number of at least 0, not -0.1",
+        ),
+        (lambda: nn.ELU(float("nan")), "ELU: alpha must be a finite number of at least 0, not nan"),
         (lambda: nn.GELU("sigmoid"), "'none' or 'tanh', not 'sigmoid'"),
-        (lambda: nn.Softplus(beta=0.0), "positive beta"),
-        (lambda: nn.PReLU(0), "num_parameters ≥ 1"),
+        (lambda: nn.Softplus(beta=0.0), "beta must be a number above 0"),
+        (lambda: nn.PReLU(0), "num_parameters must be an integer of at least 1"),
         (lambda: nn.PReLU(3)(np.zeros((2, 4))), r"PReLU expects 3 channels, got .*\(2, 4\)"),
         (lambda: nn.Softmax(2)(np.zeros((2, 4))), r"shape \(2, 4\) has no axis 2"),
         (lambda: nn.ReLU()(np.array([1, 2])), "relu computes with floating-point numbers, got int"),

@@ -77,7 +77,7 @@ def test_multiply_adds_count_one_for_each_weight_and_row():
         ),
         (lambda: nn.Linear(3, 2).output_shape((4, 5)), r"got \(4, 5\)$"),
         (lambda: nn.Linear(3, 2).output_shape((3,)), r"got \(3,\)$"),
-        (lambda: nn.Linear(0, 2), "at least 1, not 0 and 2"),
+        (lambda: nn.Linear(0, 2), "in_features must be an integer of at least 1, not 0"),
         (lambda: nn.Linear(2, 2, initializer="he"), "unknown initializer 'he'"),
         (lambda: ops.linear(np.ones((2, 3)), np.ones((4, 2))), r"\(N, …, 2\), got \(2, 3\)"),
         (lambda: ops.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3)), "bias of shape"),

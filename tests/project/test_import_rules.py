@@ -36,7 +36,7 @@ LEVELS = (
         "recording",
         "workspace",
     ),
-    ("errors", "types", "files", "home", "notebook", "plain", "remember", "threads"),
+    ("arguments", "errors", "types", "files", "home", "notebook", "plain", "remember", "threads"),
 )
 """From the top down. A part may import what stands below it."""
 
@@ -44,7 +44,7 @@ FLOOR = LEVELS[-3] + LEVELS[-2] + LEVELS[-1]
 """Small modules that may also import one another."""
 
 ASIDE = {
-    "data": {"errors", "types", "randomness", "files", "home", "notebook", "plain"},
+    "data": {"arguments", "errors", "types", "randomness", "files", "home", "notebook", "plain"},
     "testing": {"errors", "types", "geometry", "parameter", "randomness", "ops", "layers"},
 }
 """What stands beside the list, and what it may import; only `cli` imports `data`."""

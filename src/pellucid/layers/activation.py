@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from pellucid import ops
-from pellucid.errors import PellucidError, ShapeError
+from pellucid.arguments import Extended, NotNegative, Positive, Size
+from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
@@ -83,10 +84,7 @@ class LeakyReLU(_Function, value=ops.leaky_relu, gradient=ops.leaky_relu_gradien
     array([-0.1,  2. ])
     """
 
-    negative_slope: float = 0.01
-
-    def __post_init__(self) -> None:
-        _check_not_negative(self, "negative_slope")
+    negative_slope: NotNegative = 0.01
 
 
 @dataclass(eq=False, repr=False)
@@ -98,10 +96,7 @@ class ELU(_Function, value=ops.elu, gradient=ops.elu_gradient, keeps="y"):
     array([-1.,  2.])
     """
 
-    alpha: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_not_negative(self, "alpha")
+    alpha: NotNegative = 1.0
 
 
 @dataclass(eq=False, repr=False)
@@ -129,10 +124,6 @@ class GELU(_Function, value=ops.gelu, gradient=ops.gelu_gradient, keeps="x"):
     """
 
     approximate: Literal["none", "tanh"] = "none"
-
-    def __post_init__(self) -> None:
-        if self.approximate not in ("none", "tanh"):
-            raise PellucidError(f"GELU's approximate is 'none' or 'tanh', not {self.approximate!r}")
 
 
 @dataclass(eq=False, repr=False)
@@ -166,12 +157,8 @@ class Softplus(_Function, value=ops.softplus, gradient=ops.softplus_gradient, ke
     array([  0.6931, 100.    ])
     """
 
-    beta: float = 1.0
-    threshold: float = 20.0
-
-    def __post_init__(self) -> None:
-        if not self.beta > 0:
-            raise PellucidError(f"Softplus needs a positive beta, not {self.beta!r}")
+    beta: Positive = 1.0
+    threshold: Extended = 20.0
 
 
 @dataclass(eq=False, repr=False)
@@ -248,13 +235,12 @@ class PReLU(Layer):
     array([[-0.25,  2.  ]])
     """
 
-    num_parameters: int = 1
+    num_parameters: Size = 1
     init: float = 0.25
     weight: Parameter = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.num_parameters < 1:
-            raise PellucidError(f"PReLU needs num_parameters ≥ 1, not {self.num_parameters!r}")
+        super().__post_init__()
         start = f"constant:{self.init}"
         self.weight = Parameter("weight", (self.num_parameters,), start, kind="norm")
 
@@ -272,12 +258,6 @@ class PReLU(Layer):
         if channels > 1 and (len(input_shape) < 2 or input_shape[1] != channels):
             raise ShapeError(f"PReLU expects {channels} channels, got an input of {input_shape}")
         return input_shape
-
-
-def _check_not_negative(layer: Layer, name: str) -> None:
-    value = getattr(layer, name)
-    if not value >= 0:
-        raise PellucidError(f"{type(layer).__name__} needs {name} ≥ 0, not {value!r}")
 
 
 def _checked_dim(layer: Layer, dim: int, shape: Shape) -> Shape:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from pellucid.arguments import check_fields
 from pellucid.errors import FileError, PellucidError
 from pellucid.layers.training import Training
 from pellucid.layers.wiring import Wiring
@@ -62,6 +63,10 @@ class Layer(Shown, ABC):
         super().__setattr__(name, value)
         if self._is_watched:
             Layer.changes += 1
+
+    def __post_init__(self) -> None:
+        """Check the arguments against their annotations; a dataclass calls this when it is made."""
+        check_fields(self)
 
     @abstractmethod
     def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pellucid import ops
-from pellucid.errors import PellucidError, ShapeError
+from pellucid.arguments import NotNegative, Probability, Size
+from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.parameter import Buffer, Parameter
 from pellucid.types import Array, Shape
@@ -20,9 +21,9 @@ _Cache = tuple[Array | None, Any]
 class _ChannelNorm(Layer):
     """A normalisation with a scale and a shift per channel, and running statistics."""
 
-    num_features: int
-    eps: float = 1e-5
-    momentum: float | None = 0.1
+    num_features: Size
+    eps: NotNegative = 1e-5
+    momentum: Probability | None = 0.1
     affine: bool = True
     track_running_stats: bool = True
     weight: Parameter | None = field(init=False, default=None)
@@ -32,14 +33,7 @@ class _ChannelNorm(Layer):
     num_batches_tracked: Buffer | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        name = type(self).__name__
-        if self.num_features < 1 or not self.eps >= 0:
-            raise PellucidError(
-                f"{name} needs num_features of at least 1 and eps of at least 0, "
-                f"not {self.num_features} and {self.eps}"
-            )
-        if self.momentum is not None and not 0 <= self.momentum <= 1:
-            raise PellucidError(f"{name} needs a momentum from 0 to 1, not {self.momentum}")
+        super().__post_init__()
         shape = (self.num_features,)
         if self.affine:
             self.weight = Parameter("weight", shape, "ones", kind="norm")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid import ops
+from pellucid.arguments import Size
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.geometry import Window, pair
 from pellucid.layers.base import Layer, Training
@@ -48,13 +49,13 @@ class Conv2d(Layer):
 
     recordable = True
 
-    in_channels: int
-    out_channels: int
+    in_channels: Size
+    out_channels: Size
     kernel_size: Pair
     stride: Pair = 1
     padding: Padding = 0
     dilation: Pair = 1
-    groups: int = 1
+    groups: Size = 1
     bias: Parameter | bool = True
     padding_mode: PaddingMode = "zeros"
     flip_kernel: bool = False
@@ -63,7 +64,8 @@ class Conv2d(Layer):
     weight: Parameter = field(init=False)
 
     def __post_init__(self) -> None:
-        _check_channels(self)
+        super().__post_init__()
+        _check_groups(self)
         kernel = pair(self.kernel_size, "kernel_size")
         shape = (self.out_channels, self.in_channels // self.groups, *kernel)
         check_options(shape, **self._options)
@@ -154,13 +156,13 @@ class ConvTranspose2d(Layer):
     (64, 8, 14, 14)
     """
 
-    in_channels: int
-    out_channels: int
+    in_channels: Size
+    out_channels: Size
     kernel_size: Pair
     stride: Pair = 1
     padding: Padding = 0
     output_padding: Pair = 0
-    groups: int = 1
+    groups: Size = 1
     bias: Parameter | bool = True
     dilation: Pair = 1
     flip_kernel: bool = False
@@ -169,7 +171,8 @@ class ConvTranspose2d(Layer):
     weight: Parameter = field(init=False)
 
     def __post_init__(self) -> None:
-        _check_channels(self)
+        super().__post_init__()
+        _check_groups(self)
         kernel, steps = pair(self.kernel_size, "kernel_size"), pair(self.stride, "stride")
         shape = (self.in_channels, self.out_channels // self.groups, *kernel)
         check_transposed_options(shape, **self._options)
@@ -222,12 +225,12 @@ class ConvTranspose2d(Layer):
         }
 
 
-def _check_channels(layer: Conv2d | ConvTranspose2d) -> None:
+def _check_groups(layer: Conv2d | ConvTranspose2d) -> None:
     C, F, groups = layer.in_channels, layer.out_channels, layer.groups
-    if min(C, F, groups) < 1 or C % groups or F % groups:
+    if C % groups or F % groups:
         raise PellucidError(
-            f"{type(layer).__name__} needs in_channels and out_channels of at least 1 that groups "
-            f"divides, not {C} and {F} with groups={groups}"
+            f"{type(layer).__name__} needs groups to divide in_channels and out_channels, "
+            f"not {C} and {F} with groups={groups}"
         )
 
 

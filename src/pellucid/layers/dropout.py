@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.errors import PellucidError, ShapeError
+from pellucid.arguments import Probability
+from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.recording import recorded
 from pellucid.types import Array, Shape
@@ -32,13 +33,7 @@ class Dropout(Layer):
 
     recordable = True
 
-    p: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.p <= 1:
-            raise PellucidError(
-                f"{type(self).__name__} needs a probability p from 0 to 1, not {self.p!r}"
-            )
+    p: Probability = 0.5
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array | None]:
         self.output_shape(x.shape)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid import ops
-from pellucid.errors import PellucidError
+from pellucid.arguments import Extended
 from pellucid.layers.base import Layer, Training
 from pellucid.types import Array, Shape
 
@@ -41,11 +41,11 @@ class Affine(_Elementwise):
     array([3., 5.])
     """
 
-    scale: float = 1.0
-    shift: float = 0.0
+    scale: Extended = 1.0
+    shift: Extended = 0.0
 
     def value(self, x: Array) -> Array:
-        return x * float(self.scale) + float(self.shift)
+        return x * self.scale + self.shift
 
     def derivative(self, x: Array) -> Array:
         return np.full_like(x, self.scale)
@@ -62,10 +62,10 @@ class Power(_Elementwise):
     exponent: float
 
     def value(self, x: Array) -> Array:
-        return np.sqrt(x) if self.exponent == 0.5 else x ** float(self.exponent)
+        return np.sqrt(x) if self.exponent == 0.5 else x**self.exponent
 
     def derivative(self, x: Array) -> Array:
-        return float(self.exponent) * x ** (float(self.exponent) - 1)
+        return self.exponent * x ** (self.exponent - 1)
 
 
 @dataclass(eq=False, repr=False)
@@ -122,16 +122,12 @@ class Clip(_Elementwise):
     array([0., 2., 4.])
     """
 
-    low: float = -math.inf
-    high: float = math.inf
-
-    def __post_init__(self) -> None:
-        if math.isnan(self.low) or math.isnan(self.high):
-            raise PellucidError("Clip needs limits that are numbers")
+    low: Extended = -math.inf
+    high: Extended = math.inf
 
     def value(self, x: Array) -> Array:
         # where low is above high, high holds, as in NumPy, PyTorch and ONNX
-        return np.minimum(np.maximum(x, float(self.low)), float(self.high))
+        return np.minimum(np.maximum(x, self.low), self.high)
 
     def derivative(self, x: Array) -> Array:
         return ((x > self.low) & (x < self.high)).astype(x.dtype)
@@ -152,7 +148,7 @@ class HardSigmoid(_Elementwise):
     beta: float = 0.5
 
     def value(self, x: Array) -> Array:
-        return np.minimum(np.maximum(x * float(self.alpha) + float(self.beta), 0.0), 1.0)
+        return np.minimum(np.maximum(x * self.alpha + self.beta, 0.0), 1.0)
 
     def derivative(self, x: Array) -> Array:
         y = self.value(x)

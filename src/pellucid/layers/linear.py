@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 from pellucid import ops
-from pellucid.errors import PellucidError, ShapeError
+from pellucid.arguments import Size
+from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
@@ -36,18 +37,14 @@ class Linear(Layer):
 
     recordable = True
 
-    in_features: int
-    out_features: int
+    in_features: Size
+    out_features: Size
     bias: Parameter | bool = True
     initializer: str = "he_normal"
     weight: Parameter = field(init=False)
 
     def __post_init__(self) -> None:
-        if min(self.in_features, self.out_features) < 1:
-            raise PellucidError(
-                "Linear needs in_features and out_features of at least 1, "
-                f"not {self.in_features} and {self.out_features}"
-            )
+        super().__post_init__()
         shape = self.out_features, self.in_features
         self.weight = Parameter("weight", shape, self.initializer)
         if self.bias:

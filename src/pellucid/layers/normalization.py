@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pellucid import ops
+from pellucid.arguments import NotNegative, Size
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.parameter import Parameter
@@ -37,19 +38,17 @@ class LayerNorm(Layer):
     (16, 7, 7)
     """
 
-    normalized_shape: int | tuple[int, ...]
-    eps: float = 1e-5
+    normalized_shape: Size | tuple[Size, ...]
+    eps: NotNegative = 1e-5
     elementwise_affine: bool = True
     bias: Parameter | bool = True
     weight: Parameter | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         shape = self._shape
-        if not shape or min(shape) < 1 or not self.eps >= 0:
-            raise PellucidError(
-                "LayerNorm needs a normalized_shape of one axis or more, each at least 1, and eps "
-                f"of at least 0, not {shape} and {self.eps}"
-            )
+        if not shape:
+            raise PellucidError("LayerNorm needs a normalized_shape of one axis or more, not ()")
         if self.elementwise_affine:
             self.weight = Parameter("weight", shape, "ones", kind="norm")
         if self.elementwise_affine and self.bias:
@@ -111,21 +110,20 @@ class GroupNorm(Layer):
     (64, 16, 28, 28)
     """
 
-    num_groups: int
-    num_channels: int
-    eps: float = 1e-5
+    num_groups: Size
+    num_channels: Size
+    eps: NotNegative = 1e-5
     affine: bool = True
     weight: Parameter | None = field(init=False, default=None)
     bias: Parameter | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.num_groups < 1 or self.num_channels < 1 or self.num_channels % self.num_groups:
+        super().__post_init__()
+        if self.num_channels % self.num_groups:
             raise PellucidError(
                 "GroupNorm needs a number of groups that divides the channels, "
                 f"not {self.num_groups} groups of {self.num_channels} channels"
             )
-        if not self.eps >= 0:
-            raise PellucidError(f"GroupNorm needs eps of at least 0, not {self.eps}")
         if self.affine:
             self.weight = Parameter("weight", (self.num_channels,), "ones", kind="norm")
             self.bias = Parameter("bias", (self.num_channels,), "zeros", kind="norm")
@@ -176,14 +174,10 @@ class LocalResponseNorm(Layer):
     (64, 16, 28, 28)
     """
 
-    size: int
+    size: Size
     alpha: float = 1e-4
     beta: float = 0.75
     k: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.size < 1:
-            raise PellucidError(f"LocalResponseNorm needs a size of at least 1, not {self.size}")
 
     def forward(
         self, x: Array, training: Training | None = None

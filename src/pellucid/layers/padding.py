@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pellucid import ops
+from pellucid.arguments import Extended
 from pellucid.layers.base import Layer, Training
 from pellucid.ops.padding import check_pad_mode, padded_shape, padding_sides
 from pellucid.types import Array, Padding, Shape
@@ -29,9 +30,10 @@ class Pad2d(Layer):
 
     padding: Padding
     mode: str = "constant"
-    value: float = 0.0
+    value: Extended = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_pad_mode(self.mode, self.value)
         padding_sides((1, 1, 1, 1), self.padding, "constant")
 

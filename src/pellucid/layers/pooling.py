@@ -22,6 +22,7 @@ class _Windowed(Layer):
     ceil_mode: bool
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.output_shape(_ANY_IMAGE)
 
     def window(self, input_shape: Shape) -> Window:
@@ -177,6 +178,7 @@ class AdaptiveAvgPool2d(Layer):
     output_size: OutputSize
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.output_shape(_ANY_IMAGE)
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
@@ -209,6 +211,7 @@ class AdaptiveMaxPool2d(Layer):
     output_size: OutputSize
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.output_shape(_ANY_IMAGE)
 
     def forward(

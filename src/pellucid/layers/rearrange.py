@@ -2,12 +2,16 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
+from pellucid.arguments import LARGEST_SIZE, Extended, Range, shown
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.types import Array, Shape
+
+_Side = Annotated[int, Range(0, LARGEST_SIZE)]
 
 
 @dataclass(eq=False, repr=False)
@@ -26,12 +30,12 @@ class Reshape(Layer):
     (64, 4, 196)
     """
 
-    shape: Shape
+    shape: tuple[Annotated[int, Range(-1, LARGEST_SIZE)], ...]
 
     def __post_init__(self) -> None:
-        sizes = [size for size in self.shape if isinstance(size, int) and size >= -1]
-        if len(sizes) < len(self.shape) or sizes.count(-1) > 1:
-            raise PellucidError(f"Reshape needs sizes of at least 0, one of them −1: {self.shape}")
+        super().__post_init__()
+        if self.shape.count(-1) > 1:
+            raise PellucidError(f"Reshape takes −1 for one size at most, not {shown(self.shape)}")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         return _reshaped(x, self.output_shape(x.shape)), x.shape
@@ -63,8 +67,9 @@ class Permute(Layer):
     dims: Shape
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if sorted(self.dims) != list(range(len(self.dims))):
-            raise PellucidError(f"Permute needs each axis once, from 0 on, not {self.dims}")
+            raise PellucidError(f"Permute needs each axis once, from 0 on, not {shown(self.dims)}")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
         self.output_shape(x.shape)
@@ -93,6 +98,7 @@ class Slice(Layer):
     step: int = 1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.step == 0:
             raise PellucidError("Slice needs a step other than 0")
 
@@ -133,8 +139,9 @@ class Take(Layer):
     axis: int = 1
 
     def __post_init__(self) -> None:
-        if not self.indices or not all(isinstance(index, int) for index in self.indices):
-            raise PellucidError(f"Take needs one whole number or more, not {self.indices!r:.60}")
+        super().__post_init__()
+        if not self.indices:
+            raise PellucidError("Take needs one index or more, not ()")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
@@ -171,11 +178,12 @@ class Expand(Layer):
     (64, 16, 7, 7)
     """
 
-    shape: Shape
+    shape: tuple[Annotated[int, Range(-1, LARGEST_SIZE)], ...]
 
     def __post_init__(self) -> None:
-        if not all(isinstance(size, int) and (size == -1 or size > 0) for size in self.shape):
-            raise PellucidError(f"Expand needs sizes of at least 1, or −1, not {self.shape}")
+        super().__post_init__()
+        if 0 in self.shape:
+            raise PellucidError(f"Expand needs sizes of at least 1, or −1, not {shown(self.shape)}")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         shape = self.output_shape(x.shape)
@@ -213,14 +221,8 @@ class Pad(Layer):
     (64, 24, 28, 28)
     """
 
-    padding: tuple[tuple[int, int], ...]
-    value: float = 0.0
-
-    def __post_init__(self) -> None:
-        sides = [side for pair in self.padding for side in pair]
-        whole = all(isinstance(side, int) and side >= 0 for side in sides)
-        if not whole or any(len(pair) != 2 for pair in self.padding):
-            raise PellucidError(f"Pad needs two numbers ≥ 0 for each axis, not {self.padding}")
+    padding: tuple[tuple[_Side, _Side], ...]
+    value: Extended = 0.0
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         y = _zeros(self.output_shape(x.shape), x)

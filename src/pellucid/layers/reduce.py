@@ -16,8 +16,9 @@ class _Reduce(Layer):
     keepdims: bool = False
 
     def __post_init__(self) -> None:
-        if not self.axes or not all(isinstance(axis, int) for axis in self.axes):
-            raise PellucidError(f"{type(self).__name__} needs axes, not {self.axes!r}")
+        super().__post_init__()
+        if not self.axes:
+            raise PellucidError(f"{type(self).__name__} needs one axis or more, not ()")
 
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = self._axes(input_shape)

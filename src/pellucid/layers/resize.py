@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid.arguments import LARGEST_SIZE, Positive, Size
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.layers.base import Layer, Training
 from pellucid.types import Array, Shape
@@ -58,8 +59,8 @@ class Resize(Layer):
     (64, 16, 14, 21)
     """
 
-    size: tuple[int, int] | None = None
-    scale: tuple[float, float] | None = None
+    size: tuple[Size, Size] | None = None
+    scale: tuple[Positive, Positive] | None = None
     mode: str = "nearest"
     coordinates: str = "half_pixel"
     rounding: str = "round_prefer_floor"
@@ -68,6 +69,7 @@ class Resize(Layer):
     antialias: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for what, value, known in (
             ("mode", self.mode, MODES),
             ("coordinates", self.coordinates, COORDINATES),
@@ -77,13 +79,6 @@ class Resize(Layer):
                 raise PellucidError(unknown(what, value, known))
         if self.size is None and self.scale is None:
             raise PellucidError("Resize needs a size or a scale")
-        if self.size is not None and (len(self.size) != 2 or min(self.size) < 1):
-            raise PellucidError(f"Resize needs two sizes of at least 1, not {self.size}")
-        good = self.scale is None or (
-            len(self.scale) == 2 and all(_positive(s) for s in self.scale)
-        )
-        if not good:
-            raise PellucidError(f"Resize needs two positive scales, not {self.scale}")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
@@ -100,16 +95,18 @@ class Resize(Layer):
         if len(input_shape) != 4 or min(input_shape[1:]) < 1:
             raise ShapeError(f"Resize expects images of shape (N, C, H, W), got {input_shape}")
         size = self._size(input_shape)
-        if min(size) < 1:
-            raise ShapeError(f"{self!r} leaves nothing of images of shape {input_shape}")
+        if min(size) < 1 or max(size) > LARGEST_SIZE:
+            raise ShapeError(
+                f"{self!r} makes images of {size[0]:.0f}×{size[1]:.0f} from the shape {input_shape}"
+            )
         return *input_shape[:2], *size
 
     def _size(self, shape: Shape) -> tuple[int, int]:
         if self.size is not None:
             return self.size
         assert self.scale is not None
-        height, width = (math.floor(n * s) for n, s in zip(shape[2:], self.scale, strict=True))
-        return height, width
+        vertical, horizontal = (min(scale, 2.0 * LARGEST_SIZE) for scale in self.scale)
+        return math.floor(shape[2] * vertical), math.floor(shape[3] * horizontal)
 
     def matrices(self, input_shape: Shape) -> tuple[Array, Array]:
         """Return V (OH, H) and U (OW, W)."""
@@ -177,7 +174,3 @@ def _times(x: Array, V: Array, U: Array) -> Array:
     """Return ``V X Uᵀ`` for every image and channel, the batch last in memory."""
     turned = np.moveaxis(np.matmul(np.matmul(V, x), U.T), 0, -1)
     return np.moveaxis(np.ascontiguousarray(turned), -1, 0)
-
-
-def _positive(number: float) -> bool:
-    return math.isfinite(number) and number > 0

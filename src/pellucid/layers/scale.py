@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pellucid.errors import PellucidError, ShapeError
+from pellucid.arguments import Size
+from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, Training
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
@@ -14,11 +15,7 @@ from pellucid.types import Array, Shape
 class _Learned(Layer):
     """A learned array that is repeated along x, from the last axes on."""
 
-    shape: Shape
-
-    def __post_init__(self) -> None:
-        if not all(isinstance(size, int) and size > 0 for size in self.shape):
-            raise PellucidError(f"{type(self).__name__} needs sizes of at least 1: {self.shape}")
+    shape: tuple[Size, ...]
 
     def output_shape(self, input_shape: Shape) -> Shape:
         fits = len(self.shape) <= len(input_shape) and all(
@@ -59,7 +56,7 @@ class Scale(_Learned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.weight = Parameter("weight", tuple(self.shape), "ones", kind="norm")
+        self.weight = Parameter("weight", self.shape, "ones", kind="norm")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
         self.output_shape(x.shape)
@@ -89,7 +86,7 @@ class Shift(_Learned):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.bias = Parameter("bias", tuple(self.shape), "zeros", kind="bias")
+        self.bias = Parameter("bias", self.shape, "zeros", kind="bias")
 
     def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
         self.output_shape(x.shape)

@@ -1,15 +1,16 @@
 """Pooling: maximum and mean over windows or over a given number of cells."""
 
-from typing import Any
+from typing import Annotated
 
 from pellucid import engine
+from pellucid.arguments import shown
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window, pair
 from pellucid.ops.checks import check_floating
 from pellucid.remember import remembered
 from pellucid.types import Array, Padding, Pair, Shape
 
-OutputSize = int | tuple[int | None, int | None]
+OutputSize = Annotated[int | tuple[int | None, int | None], "one int or two"]
 """(vertical, horizontal) or one int for both; None keeps the input's size."""
 
 
@@ -208,9 +209,9 @@ def adaptive_size(input_shape: Shape, output_size: OutputSize) -> tuple[int, int
     (7, 20)
     """
     size = image_size("adaptive pooling", input_shape)
-    given: Any = (output_size,) * 2 if isinstance(output_size, int) else tuple(output_size)
+    given = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
     if len(given) != 2:
-        raise ShapeError(f"output_size is one int or two, not {output_size!r}")
+        raise ShapeError(f"output_size is one int or two, not {shown(output_size)}")
     kept = tuple(s if g is None else g for g, s in zip(given, size, strict=True))
     return pair((kept[0], kept[1]), "output_size")
 

@@ -1,16 +1,17 @@
 """Resizing images by the nearest pixel or by bilinear interpolation."""
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 from pellucid import engine
+from pellucid.arguments import LARGEST_SIZE, Positive, shown
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.geometry import pair
 from pellucid.ops.checks import check_floating
 from pellucid.ops.pooling import image_size
 from pellucid.types import Array, Pair, Shape
 
-Factor = float | tuple[float, float]
+Factor = Annotated[Positive | tuple[Positive, Positive], "one positive number or two"]
 """One factor for both directions, or (vertical, horizontal)."""
 
 MODES = ("nearest", "bilinear")
@@ -105,8 +106,11 @@ def resize_plan(
     factors: Any = scale_factor if isinstance(scale_factor, tuple) else (scale_factor,) * 2
     good = len(factors) == 2 and all(math.isfinite(factor) and factor > 0 for factor in factors)
     if not good:
-        raise ShapeError(f"scale_factor is one positive number or two, not {scale_factor!r}")
-    output_size = math.floor(H * factors[0]), math.floor(W * factors[1])
-    if min(output_size) < 1:
+        raise ShapeError(f"scale_factor is one positive number or two, not {shown(scale_factor)}")
+    height, width = H * factors[0], W * factors[1]
+    if min(height, width) < 1:
         raise ShapeError(f"scale_factor {scale_factor} leaves nothing of an image of {H}×{W}")
+    if max(height, width) > LARGEST_SIZE:
+        raise ShapeError(f"scale_factor {scale_factor} is too large for an image of {H}×{W}")
+    output_size = math.floor(height), math.floor(width)
     return output_size, (factors[0], factors[1])

@@ -1,0 +1,259 @@
+"""Arguments as users and files give them, checked against their annotations.
+
+A dataclass says what each of its arguments may be in the field's annotation, such as `Size` or
+``Literal["none", "tanh"]``, and calls `check_fields` when it is made. From then on its fields hold
+plain Python values: NumPy's integers became `int`, lists became tuples. A string inside an
+annotation, ``Annotated[int | tuple[int, int], "one int or two"]``, is what messages call it.
+"""
+
+import math
+import operator
+import reprlib
+import types
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from numbers import Real
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+
+LARGEST_SIZE = 2**31 - 1
+"""No side, number of channels or position of an image is larger."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Which numbers an argument may be, inside an annotation: ``Annotated[float, Range(0, 1)]``.
+
+    Attributes
+    ----------
+    low, high
+        The smallest and the largest value.
+    above
+        Whether `low` itself is excluded.
+    finite
+        Whether infinity is excluded; NaN always is.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    above: bool = False
+    finite: bool = True
+
+    def holds(self, number: float) -> bool:
+        """Return whether `number` lies in this range."""
+        if self.above and number == self.low:
+            return False
+        return self.low <= number <= self.high and not (self.finite and abs(number) == math.inf)
+
+    def __str__(self) -> str:
+        if self.low >= -1 and self.high >= LARGEST_SIZE:
+            return f" above {self.low:g}" if self.above else f" of at least {self.low:g}"
+        return f" from {self.low:g} to {self.high:g}" if self.low >= -1 else ""
+
+
+Size = Annotated[int, Range(1, LARGEST_SIZE)]
+"""A number of channels, features or pixels."""
+
+Integer = Annotated[int, Range(-(2**63), 2**63 - 1)]
+Positive = Annotated[float, Range(0, above=True)]
+NotNegative = Annotated[float, Range(0)]
+Probability = Annotated[float, Range(0, 1)]
+Extended = Annotated[float, Range(finite=False)]
+"""Any number, or plus or minus infinity."""
+
+
+def as_integer(value: Any) -> int:
+    """Return an integer of any kind, NumPy's for example, as an int; a bool is none.
+
+    >>> as_integer(np.int64(3))
+    3
+    """
+    if isinstance(value, bool | np.bool_):
+        raise TypeError("a bool is not an integer")
+    return operator.index(value)
+
+
+def as_number(value: Any) -> float:
+    """Return a real number of any kind as a float; a bool is none."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        raise TypeError("not a number")
+    return float(value)
+
+
+def check_fields(thing: Any) -> None:
+    """Check the arguments of a dataclass against its annotations, and make them plain values.
+
+    Fields with annotations of other kinds than those in this module are left alone.
+
+    Raises
+    ------
+    PellucidError
+        Naming the argument, what it may be and what was given.
+
+    Examples
+    --------
+    >>> @dataclass
+    ... class Blur:
+    ...     radius: Size
+    ...     def __post_init__(self):
+    ...         check_fields(self)
+    >>> Blur(0)
+    Traceback (most recent call last):
+    pellucid.errors.PellucidError: Blur: radius must be an integer of at least 1, not 0
+    """
+    kind: Any = type(thing)
+    for name, rule in _rules(kind):
+        given = getattr(thing, name)
+        try:
+            value = rule(given)
+        except _UnfitError as unfit:
+            raise PellucidError(
+                f"{kind.__name__}: {name} must be {unfit}, not {shown(given)}"
+            ) from None
+        object.__setattr__(thing, name, value)  # a dataclass may be frozen
+
+
+def shown(value: Any) -> str:
+    """Return `value` for a message, in one short line whatever it is."""
+    try:
+        return reprlib.repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits
+        return f"a very long {type(value).__name__}"
+
+
+class _UnfitError(Exception):
+    """Says what an argument should have been."""
+
+
+_Rule = Callable[[Any], Any]
+"""Returns a given value as a plain one, or raises what it should have been."""
+
+
+@cache
+def _rules(kind: type) -> tuple[tuple[str, _Rule], ...]:
+    arguments = ((field.name, _rule(field.type)) for field in fields(kind) if field.init)
+    return tuple((name, rule) for name, rule in arguments if rule is not None)
+
+
+def _rule(annotation: Any) -> _Rule | None:
+    """Return the check that belongs to an annotation, None for one of another kind."""
+    origin, inside = get_origin(annotation), get_args(annotation)
+    if origin is Annotated and isinstance(inside[1], Range):
+        return _number(inside[0], inside[1])
+    if origin is Annotated and isinstance(inside[1], str):
+        return _named(_rule(inside[0]), inside[1])
+    if annotation is int:
+        return _rule(Integer)
+    if annotation is float:
+        return _number(float, Range())
+    if annotation is bool:
+        return _instance((bool, np.bool_), bool, "True or False")
+    if annotation is str:
+        return _instance((str,), str, "a string")
+    if annotation is types.NoneType:
+        return _instance((types.NoneType,), lambda value: value, "None")
+    if origin is Literal:
+        return _choice(inside)
+    if origin is tuple:
+        return _tuple(inside)
+    if origin in (Union, types.UnionType):
+        return _union(inside)
+    if isinstance(annotation, type) and not getattr(annotation, "_is_protocol", False):
+        return _instance((annotation,), lambda value: value, f"a {annotation.__name__}")
+    return None
+
+
+def _number(kind: type, allowed: Range) -> _Rule:
+    convert, what = (as_integer, "an integer") if kind is int else (as_number, "a number")
+
+    def rule(value: Any) -> int | float:
+        try:
+            number = convert(value)
+        except OverflowError:
+            raise _UnfitError(f"{what} below 1e308") from None
+        except TypeError:
+            raise _UnfitError(what) from None
+        if allowed.holds(number):
+            return number
+        if isinstance(number, float) and allowed.finite and not math.isfinite(number):
+            raise _UnfitError(f"a finite number{allowed}")
+        if number > allowed.high >= LARGEST_SIZE:
+            raise _UnfitError(f"{what} of at most {allowed.high:,}")
+        raise _UnfitError(f"{what}{allowed}")
+
+    return rule
+
+
+def _named(rule: _Rule | None, what: str) -> _Rule | None:
+    def named(value: Any) -> Any:
+        assert rule is not None
+        try:
+            return rule(value)
+        except _UnfitError:
+            raise _UnfitError(what) from None
+
+    return rule and named
+
+
+def _instance(kinds: tuple[type, ...], plain: Callable[[Any], Any], what: str) -> _Rule:
+    def rule(value: Any) -> Any:
+        if not isinstance(value, kinds):
+            raise _UnfitError(what)
+        return plain(value)
+
+    return rule
+
+
+def _choice(known: Sequence[Any]) -> _Rule:
+    def rule(value: Any) -> Any:
+        if not isinstance(value, str) or value not in known:
+            raise _UnfitError(_either([repr(choice) for choice in known]))
+        return str(value)
+
+    return rule
+
+
+def _tuple(inside: tuple[Any, ...]) -> _Rule | None:
+    endless = len(inside) == 2 and inside[1] is Ellipsis
+    rules = [_rule(annotation) for annotation in (inside[:1] if endless else inside)]
+    if None in rules:
+        return None
+    what = "a tuple" if endless else f"a tuple of {len(inside)}"
+
+    def rule(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, tuple | list) or not (endless or len(value) == len(rules)):
+            raise _UnfitError(what)
+        try:
+            return tuple(
+                check(item)  # type: ignore[misc]
+                for check, item in zip(rules * len(value) if endless else rules, value, strict=True)
+            )
+        except _UnfitError as unfit:
+            raise _UnfitError(f"{what}, each {unfit}") from None
+
+    return rule
+
+
+def _union(inside: tuple[Any, ...]) -> _Rule | None:
+    rules = [_rule(annotation) for annotation in inside]
+
+    def rule(value: Any) -> Any:
+        expected = []
+        for check in rules:
+            try:
+                return value if check is None else check(value)
+            except _UnfitError as unfit:
+                expected.append(str(unfit))
+        raise _UnfitError(_either(expected))
+
+    return rule
+
+
+def _either(choices: list[str]) -> str:
+    *others, last = dict.fromkeys(choices)
+    comma = "," if len(others) == 1 and " or " in others[0] else ""
+    return f"{', '.join(others)}{comma} or {last}" if others else last
