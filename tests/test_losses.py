@@ -136,6 +136,52 @@ def test_nothing_overflows_for_outputs_far_from_zero():
     assert losses.binary_cross_entropy(outputs, outputs < 0)[0] == pytest.approx(1e4)
 
 
+# Scores of −∞ for two classes that no target names, and a third sample whose class is ruled out.
+RULED_OUT = np.array([[1.0, -np.inf, 0.0, -np.inf], [2.0, -1.0, -np.inf, 0.5], [0, 1, 2, -np.inf]])
+RIGHT = np.array([0, 3, 3])
+MIXED = np.array([[0.25, 0, 0.75, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
+
+
+@pytest.mark.parametrize("name", engine.NAMES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("loss", "targets", "weights", "finite"),
+    [
+        (CrossEntropy(), RIGHT, np.array([1, 2, 0]), True),
+        (CrossEntropy((1, 2, 3, 0.5)), RIGHT, np.array([1, 2, 0]), True),
+        (CrossEntropy((1, 2, 3, 0)), RIGHT, None, True),
+        (CrossEntropy(), MIXED, None, True),
+        (CrossEntropy((1, 2, 3, 4)), MIXED, np.array([1, 2, 3]), True),
+        (CrossEntropy(), RIGHT, None, False),
+        (CrossEntropy(label_smoothing=0.1), MIXED, None, False),
+    ],
+)
+def test_a_class_that_is_ruled_out_by_a_score_of_minus_infinity_costs_nothing_where_it_is_wrong(
+    loss, targets, weights, finite, order, dtype, name
+):
+    q = np.eye(4)[targets] if targets.ndim == 1 else targets
+    w = np.ones(4) if loss.class_weights is None else np.array(loss.class_weights)
+    share = np.ones(3) if weights is None else weights
+    a = w * ((1 - loss.label_smoothing) * q + loss.label_smoothing / 4) * share[:, None]
+    a /= (share * w[targets]).sum() if targets.ndim == 1 else share.sum()
+    p = special.softmax(RULED_OUT, axis=1)
+    with engine.using(name), np.errstate(divide="ignore"):
+        value, gradient = loss(np.array(RULED_OUT, dtype, order=order), targets, weights)
+        assert value == pytest.approx(-special.xlogy(a, p).sum(), rel=1e-6)
+    assert np.isfinite(value) == finite
+    np.testing.assert_allclose(gradient, p * a.sum(axis=1, keepdims=True) - a, atol=1e-6)
+
+
+def test_infinite_outputs_cost_nothing_in_binary_cross_entropy_where_they_are_right():
+    outputs = np.array([[np.inf], [-np.inf], [0.0], [np.inf]])
+    targets, weights = np.array([[1.0], [0], [1], [0]]), np.array([1, 1, 1, 0])
+    value, gradient = losses.binary_cross_entropy(outputs, targets, weights)
+    assert value == pytest.approx(np.log(2) / 3)
+    np.testing.assert_allclose(gradient, [[0], [0], [-0.5 / 3], [0]])
+    assert losses.binary_cross_entropy(outputs, targets)[0] == np.inf
+
+
 def test_the_value_is_summed_in_float64():
     outputs = np.array([4096] + [1] * 1023, np.float32)  # 2²⁴ + 1023 is no float32
     value, _ = losses.mean_squared_error(outputs, np.zeros_like(outputs))

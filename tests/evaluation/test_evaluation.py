@@ -157,6 +157,17 @@ def test_huge_outputs_give_probabilities_all_the_same():
     assert np.array_equal(said, [[1, 0], [0, 1], [0.5, 0.5]])
 
 
+def test_a_class_ruled_out_by_a_score_of_minus_infinity_has_probability_0():
+    model = nn.Sequential(nn.Flatten(), nn.Shift((3,)))
+    scores = np.array([[1.0, -np.inf, 0.0], [-np.inf, 2.0, -np.inf]], np.float32)
+    model[1].bias.value = scores[0]
+    p = predict(model, np.zeros((1, 1, 1, 3)))
+    np.testing.assert_allclose(p, [[1 / (1 + np.exp(-1)), 0, 1 / (1 + np.exp(1))]], rtol=1e-6)
+    model[1].bias.value = scores[1]
+    found = evaluate(model, (np.zeros((1, 1, 1, 3), np.float32), np.array([1])))
+    assert (found.loss, found.accuracy) == (0, 1)
+
+
 def test_a_model_that_ends_in_softmax_gives_probabilities_itself(images):
     model = classifier()
     with_softmax = nn.Sequential(model, nn.Sequential(nn.Softmax()))

@@ -31,5 +31,6 @@ def _cross_entropy(z, a, gradient):
         for k in range(K):
             log_p = z[k, n] - largest - log_sum
             gradient[k, n] = np.exp(log_p) * shares - a[k, n]
-            total -= np.float64(a[k, n] * log_p)
+            if a[k, n] != 0 or log_p != -np.inf:  # 0·log 0 is 0
+                total -= np.float64(a[k, n] * log_p)
     return total

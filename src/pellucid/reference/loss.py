@@ -14,7 +14,8 @@ from pellucid.types import Array
 def cross_entropy(z: Array, a: Array) -> tuple[float, Array]:
     """Return ``L = −Σ aₙₖ·log pₙₖ`` with p = softmax(z) along axis 1, and its gradient.
 
-    ``∂L/∂zₙⱼ = pₙⱼ·Σₖ aₙₖ − aₙⱼ``, for ``∂ log pₙₖ/∂zₙⱼ = [j = k] − pₙⱼ``.
+    ``∂L/∂zₙⱼ = pₙⱼ·Σₖ aₙₖ − aₙⱼ``, for ``∂ log pₙₖ/∂zₙⱼ = [j = k] − pₙⱼ``. A score of −∞ rules its
+    class out: p is 0, and where a is 0 too, the term is 0, as everywhere for ``0·log 0``.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def cross_entropy(z: Array, a: Array) -> tuple[float, Array]:
     """
     log_p = log_softmax(z, 1)
     gradient: Array = np.exp(log_p) * a.sum(axis=1, keepdims=True) - a
-    return -_total(a * log_p), gradient
+    return -_total(_product(a, log_p)), gradient
 
 
 def mean_squared_error(y: Array, t: Array, a: Array) -> tuple[float, Array]:
@@ -46,15 +47,24 @@ def mean_squared_error(y: Array, t: Array, a: Array) -> tuple[float, Array]:
 def binary_cross_entropy(z: Array, t: Array, a: Array) -> tuple[float, Array]:
     """Return ``L = −Σ a·(t·log σ(z) + (1 − t)·log(1 − σ(z)))`` and ``∂L/∂z = a·(σ(z) − t)``.
 
-    Computed as ``Σ a·(max(z, 0) − z·t + log(1 + exp(−|z|)))``, where nothing overflows.
+    Computed as ``Σ a·((1 − t)·max(z, 0) − t·min(z, 0) + log(1 + exp(−|z|)))``, where nothing
+    overflows, and where infinite z cost nothing if they are right.
 
     >>> value, gradient = binary_cross_entropy(np.zeros(1), np.ones(1), np.ones(1))
     >>> round(value, 4), gradient.tolist()
     (0.6931, [-0.5])
     """
-    each = np.clip(z, 0, np.inf) - z * t + np.log1p(np.exp(-np.abs(z)))
+    above, below = np.maximum(z, 0), np.minimum(z, 0)
+    each = _product(1 - t, above) - _product(t, below) + np.log1p(np.exp(-np.abs(z)))
     gradient: Array = a * (sigmoid(z) - t)
-    return _total(a * each), gradient
+    return _total(_product(a, each)), gradient
+
+
+def _product(a: Array, logarithm: Array) -> Array:
+    """Return ``a·logarithm``, which is 0 where a is 0 and the logarithm infinite."""
+    counts = (a != 0) | ~np.isinf(logarithm)
+    product: Array = np.multiply(a, logarithm, out=np.zeros_like(logarithm), where=counts)
+    return product
 
 
 def _total(terms: Array) -> float:
