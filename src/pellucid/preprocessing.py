@@ -36,6 +36,11 @@ class Preprocessing:
         A channel that never changes gets scale 1. Sums run over blocks of images in float64, so
         that no copy of the data set is made.
         """
+        if images.ndim != 4 or images.size == 0:
+            raise ShapeError(
+                "preprocessing is fitted to images (N, C, H, W), at least one, "
+                f"not to an array of shape {images.shape}"
+            )
         count = (len(images) if weights is None else weights.sum()) * images[0, 0].size
         total = np.zeros(images.shape[1])
         squares = np.zeros(images.shape[1])

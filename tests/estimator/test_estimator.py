@@ -123,6 +123,14 @@ def test_predicting_from_images_of_another_shape_is_refused(fitted: pl.CNNClassi
         fitted.predict(FLAT[:, :63])
 
 
+@pytest.mark.parametrize("shape", [(0, 8, 8), (0, 1, 8, 8), (0, 64)])
+def test_no_images_at_all_are_refused_in_words(fitted: pl.CNNClassifier, shape: Any) -> None:
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        fitted.predict(np.zeros(shape))
+    with pytest.raises(ValueError, match=r"0 sample\(s\)"):
+        pl.CNNClassifier().fit(np.zeros(shape), np.zeros(0))
+
+
 def test_tables_keep_their_names() -> None:
     table = pd.DataFrame(FLAT, columns=DIGITS.feature_names)
     classifier = quick().fit(table, pd.Series(NAMES[Y], name="digit"))

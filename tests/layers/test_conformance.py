@@ -134,6 +134,31 @@ def test_used_twice_its_gradients_add(row):
 # Shapes and types
 
 
+@pytest.mark.parametrize("run", [lambda layer: layer, nn.fuse, nn.freeze])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_batch_without_images_has_an_output_without_images(row, dtype, run):
+    if not row.alone:
+        pytest.skip("its output depends on the whole batch, and here there is none")
+    layer, x = made(row, dtype), inputs(row, dtype, batch=slice(0))
+    assert shapes(run(layer)(x)) == layer.output_shape(shapes(x))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_a_batch_without_images_changes_nothing_in_training(row, dtype):
+    layer, x, step = made(row, dtype), inputs(row, dtype, batch=slice(0)), nn.Training()
+    if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+        with pytest.raises(errors.ShapeError, match="more than one value per channel"):
+            layer.forward(x, step)
+        return
+    before = layer.state_dict()
+    y, cache = layer.forward(x, step)
+    assert shapes(layer.backward(y, cache)) == shapes(x)
+    step.commit()
+    assert not any(parameter.grad.any() for parameter in layer.parameters())
+    for name, value in layer.state_dict().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
 @pytest.mark.parametrize("training", [None, nn.Training()])
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_output_shape_tells_the_shape_and_the_type_is_kept(row, dtype, training):

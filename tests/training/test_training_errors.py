@@ -107,6 +107,11 @@ def images(count: int = 8) -> np.ndarray:
     return np.zeros((count, 1, 6, 6), np.float32)
 
 
+class NoBatches(list):  # type: ignore[type-arg]
+    def batches(self, epoch: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        return iter(self)
+
+
 def spoilt() -> np.ndarray:
     x = images(3000)
     x[2500, 0, 3, 3] = np.nan
@@ -121,6 +126,7 @@ LABELS = np.arange(8) % 3
     [
         ((images(), LABELS[:-1]), ShapeError, "one target for each input"),
         ((images(0), LABELS[:0]), DataError, "the training data is empty"),
+        (NoBatches(), DataError, "the training data is empty: it gives no batches"),
         ((spoilt(), np.zeros(3000, int)), DataError, "NaN or infinity, first in number 2500"),
         ((images(), LABELS + 1), DataError, "labels .* from 1 to 3, but the model has 3 outputs"),
         ((images(), LABELS - 1), DataError, "labels .* from -1 to 1"),

@@ -93,7 +93,7 @@ def flatten(x: Array) -> Array:
     N, C, H, W = x.shape
     y = empty((C, H, W, N), np.float32)
     _pixels_last(x.size, memory(x), y)
-    return y.reshape(-1, N).T
+    return y.reshape(C * H * W, N).T
 
 
 def unflatten(y: Array, shape: Shape) -> Array:

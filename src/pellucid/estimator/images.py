@@ -29,7 +29,7 @@ def flattened(X: Any, image_shape: Shape | None) -> tuple[Any, Shape | None]:
             f"images are (N, C, H, W), X of shape {X.shape} looks like (N, H, W, C): give "
             "X.transpose(0, 3, 1, 2), or say image_shape if it is what it seems not to be"
         )
-    return X.reshape(len(X), -1), shape
+    return X.reshape(len(X), math.prod(shape)), shape
 
 
 def shape_of_image(features: int, seen: Shape | None, given: Any) -> Shape:

@@ -242,7 +242,8 @@ class InstanceNorm2d(_ChannelNorm):
 
     def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
         pixels = x.shape[2] * x.shape[3]
-        self._move(training, self.momentum or 0.0, mean.mean(axis=0), var.mean(axis=0), pixels)
+        if len(x):  # images that are not there have no mean
+            self._move(training, self.momentum or 0.0, mean.mean(axis=0), var.mean(axis=0), pixels)
 
 
 def _images(layer: _ChannelNorm, input_shape: Shape) -> Shape:

@@ -265,8 +265,9 @@ def check_statistics(x: Array) -> None:
     """Check that x (N, C, …) has values enough for a variance per channel."""
     if x.size // x.shape[1] < 2:
         raise ShapeError(
-            "batch normalisation in training needs more than one value per channel, got an input "
-            f"of shape {x.shape}; use a larger batch, or leave out a last batch of one"
+            "batch normalisation by the batch's own mean and variance needs more than one value "
+            f"per channel, got an input of shape {x.shape}; use a larger batch, or leave out a "
+            "last batch of one"
         )
 
 

@@ -110,10 +110,8 @@ def batch_norm_inference_gradient(
     """
     dx = dy * _per_channel(_inference_factor(weight, var, eps), x)
     dy_, centred = _channels_first(dy), _channels_first(x) - mean.astype(x.dtype)[:, None, None]
-    count = dy_.shape[1]
-    dbias = count * _mean(dy_).ravel()
-    dweight = count * _mean_product(dy_, centred).ravel() / np.sqrt(var + eps)
-    return dx, dweight.astype(dy.dtype), dbias
+    dweight = _sum_of_products(dy_, centred).ravel() / np.sqrt(var + eps)
+    return dx, dweight.astype(dy.dtype), _sum(dy_).ravel()
 
 
 def batch_norm_training(
@@ -213,12 +211,13 @@ def group_norm_gradient(
 ) -> tuple[Array, Array | None, Array | None]:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` (None where there is no weight)."""
     N, C = dy.shape[:2]
-    dy_, (x_hat, inv_std) = memory.batch_last(dy).reshape(C, -1, N), cache
+    pixels, (x_hat, inv_std) = math.prod(dy.shape[2:]), cache
+    dy_ = memory.batch_last(dy).reshape(C, pixels, N)
     dweight, dbias = None, None
     if weight is not None:
-        each = dy_.reshape(C, -1, 1)
-        dweight = each.shape[1] * _mean_product(each, x_hat.reshape(each.shape)).ravel()
-        dbias = each.shape[1] * _mean(each).ravel()
+        each = dy_.reshape(C, pixels * N, 1)
+        dweight = _sum_of_products(each, x_hat.reshape(each.shape)).ravel()
+        dbias = _sum(each).ravel()
         dy_ = dy_ * weight[:, None, None]  # it differs inside a group, so it stays with dy
     dx, _, _ = standardize_gradient(dy_.reshape(x_hat.shape), x_hat, inv_std)
     return _as_images(dx, dy.shape), dweight, dbias
@@ -265,18 +264,30 @@ def _affine(x_hat: Array, weight: Array | None, bias: Array | None, shape: Shape
 
 
 def _mean(x: Array) -> Array:
-    """Return the mean over the middle axis; a matrix product is the fastest sum that NumPy has."""
-    total: Array = np.ones((1, x.shape[1]), x.dtype) @ x  # (1, R) × (A, R, B) -> (A, 1, B)
-    total /= x.shape[1]
-    return total
+    """Return the mean over the middle axis."""
+    mean = _sum(x)
+    mean /= x.shape[1]
+    return mean
 
 
 def _mean_product(a: Array, b: Array) -> Array:
     """Return the mean of a·b over the middle axis."""
+    mean = _sum_of_products(a, b)
+    mean /= a.shape[1]
+    return mean
+
+
+def _sum(x: Array) -> Array:
+    """Return the sum over the middle axis; a matrix product is the fastest that NumPy has."""
+    total: Array = np.ones((1, x.shape[1]), x.dtype) @ x  # (1, R) × (A, R, B) -> (A, 1, B)
+    return total
+
+
+def _sum_of_products(a: Array, b: Array) -> Array:
+    """Return the sum of a·b over the middle axis."""
     if a.shape[2] != 1:
-        return _mean(a * b)
+        return _sum(a * b)
     total: Array = a.transpose(0, 2, 1) @ b  # (A, 1, R) × (A, R, 1) -> (A, 1, 1)
-    total /= a.shape[1]
     return total
 
 

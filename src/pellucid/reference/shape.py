@@ -1,5 +1,7 @@
 """From images to vectors and back, joined and apart, and sums."""
 
+import math
+
 import numpy as np
 
 from pellucid.types import Array, Shape
@@ -23,7 +25,7 @@ def flatten(x: Array) -> Array:
     >>> flatten(np.zeros((2, 3, 4))).shape
     (2, 12)
     """
-    return x.reshape(len(x), -1) if x.size else x.reshape(len(x), 0)
+    return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 def unflatten(y: Array, shape: Shape) -> Array:

@@ -151,6 +151,8 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
     elif isinstance(data, tuple) and len(data) in (2, 3):
         x, targets = np.asarray(data[0]), np.asarray(data[1])
     elif isinstance(data, Batches):
+        if len(data) == 0:
+            raise DataError(f"the {what} is empty: it gives no batches")
         return None
     else:
         raise DataError(
