@@ -1,33 +1,24 @@
 """Networks that PyTorch exports, read here and computed beside onnxruntime."""
 
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper
 from PIL import Image
 from torch import nn as tnn
 from typer.testing import CliRunner
 
 import pellucid as pl
-from benchmarks.onnx_models import by_onnxruntime, export, torchvision_model, zoo
+from benchmarks.onnx_models import export, torchvision_model, zoo
+from onnx_files import agree, by_onnxruntime, images, saved
 from pellucid import layers as nn
 from pellucid import losses, optim
 from pellucid.cli.app import app
 from pellucid.interchange.onnx import load, save
 
 SIZE = 64
-
-
-def images(count, shape, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, *shape)).astype(np.float32)
-
-
-def agree(ours, theirs, tolerance=2e-5):
-    assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
 
 
 def written(model, path, shape, **options):
@@ -240,20 +231,6 @@ def test_what_a_module_computes_is_read(module, opset, tmp_path):
     for count in (1, 5):
         x = images(count, (4, 6, 6))
         agree(load(path)(x), by_onnxruntime(path)(x)[0], 1e-5)
-
-
-def saved(path, nodes, arrays, opset, shape=("N", 3, 8, 8)):
-    """Write a file with these nodes, from "x" to "y", as exporters of that version did."""
-    graph = helper.make_graph(
-        nodes,
-        "graph",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(array, name) for name, array in arrays.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=3)
-    Path(path).write_bytes(model.SerializeToString())
-    return path
 
 
 def test_a_file_of_2017_is_read(tmp_path):

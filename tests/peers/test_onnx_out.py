@@ -243,7 +243,7 @@ def test_options_that_the_table_does_not_have(make, shape, path) -> None:
 
 
 def test_all_layers_without_an_onnx_form_are_named_at_once(path) -> None:
-    with pytest.raises(PellucidError, match=r"a \(Unwritten\), c\.0 \(_Unwritten\)"):
+    with pytest.raises(PellucidError, match=r"a \(Unwritten\), c\.0 \(Unwritten\)"):
         save(unwritten_model(), path, (3,))
     assert not path.exists()
 

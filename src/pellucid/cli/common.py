@@ -4,22 +4,24 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from pellucid import engine
 from pellucid.cli import folders
-from pellucid.errors import FileError, PellucidError, unknown
+from pellucid.errors import FileError, PellucidError
 from pellucid.threads import limited
 
 if TYPE_CHECKING:
     from pellucid.data import Splits
     from pellucid.layers import Layer
     from pellucid.types import Shape
+
+T = TypeVar("T")
 
 _COMPUTING = "How it is computed"
 _READING = "How files and folders are read"
@@ -31,15 +33,6 @@ Run = Annotated[
     Path,
     typer.Argument(
         metavar="RUN", help="The folder of a run, a model.safetensors or an .onnx file."
-    ),
-]
-Pixels = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HOW",
-        help="What an .onnx file takes pixels as, if it does not say so: 0-255, 0-1, -1-1, or "
-        "imagenet (0-1, less ImageNet's means, by its deviations).",
-        show_default="0-1",
     ),
 ]
 Engine = Annotated[
@@ -244,12 +237,17 @@ def load_data(source: str, options: dict[str, Any]) -> "Splits":
     """Load `source`, and say what was left out."""
     from pellucid import data
 
+    return noting(data.SkippedWarning, lambda: data.load(source, **options))
+
+
+def noting(kind: type[Warning], action: Callable[[], T]) -> T:
+    """Return what `action` returns, and print each warning of this kind as a note."""
     with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always", data.SkippedWarning)
-        splits = data.load(source, **options)
+        warnings.simplefilter("always", kind)
+        found = action()
     for warning in heard:
         note(str(warning.message))
-    return splits
+    return found
 
 
 def load_model(run: Path) -> "Layer":
@@ -266,35 +264,8 @@ def load_model(run: Path) -> "Layer":
     if path.suffix == ".onnx":
         from pellucid.interchange import onnx
 
-        found: Layer = onnx.load(path)
-        return found
+        return noting(onnx.LayoutWarning, lambda: onnx.load(path))
     return load(path)
-
-
-_PIXELS = {
-    "0-255": ((0.0,) * 3, (1.0,) * 3),
-    "0-1": ((0.0,) * 3, (255.0,) * 3),
-    "-1-1": ((127.5,) * 3, (127.5,) * 3),
-    "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
-}
-"""(mean, scale) of red, green and blue, by which `Preprocessing` brings pixels there."""
-
-
-def take_pixels(model: "Layer", run: Path, pixels: str | None) -> None:
-    """Tell a model of another program how pixels become its inputs, unless it knows."""
-    from pellucid.preprocessing import Preprocessing
-
-    if run.suffix != ".onnx" or (pixels is None and model.preprocessing is not None):
-        if pixels is not None:
-            raise PellucidError("--pixels is for .onnx files; a run knows how it took its pixels")
-        return
-    if pixels is None:
-        note(f"{run} does not say how pixels become its inputs; as 0-1 here, --pixels changes it")
-    if pixels is not None and pixels not in _PIXELS:
-        raise PellucidError(unknown("way to take pixels", pixels, _PIXELS))
-    channels = input_shape_of(model, run)[0]
-    mean, scale = (values[:channels] for values in _PIXELS[pixels or "0-1"])
-    model.preprocessing = Preprocessing(mean, scale)
 
 
 def input_shape_of(model: "Layer", run: Path) -> "Shape":

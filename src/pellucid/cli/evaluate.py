@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli import common
+from pellucid.cli import common, trained
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import FileError
 
@@ -31,7 +31,10 @@ def evaluate(
             metavar="N", min=0, help="Show so many of the mistakes made most confidently."
         ),
     ] = 0,
-    pixels: common.Pixels = None,
+    pixels: trained.Pixels = None,
+    input_shape: trained.Input = None,
+    layout: trained.Layout = None,
+    output: trained.Output = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
     label: common.Label = None,
@@ -42,13 +45,12 @@ def evaluate(
     """Show how good a trained model is: accuracy, and precision, recall and F1 of each class."""
     from pellucid.evaluation import evaluate as evaluation_of
 
-    model = common.load_model(run)
-    common.take_pixels(model, run, pixels)
+    model, shape = trained.load(run, pixels, input_shape, layout, output)
     if name is None:
         part, what = _own(run)
     else:
         options = common.reading(name, None, None, label, header, channels_last, skip_bad)
-        part, what = _other(name, options, common.input_shape_of(model, run))
+        part, what = _other(name, options, shape)
     if model.classes is not None:
         part = part.with_classes(model.classes)
     with common.computing(engine, threads):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from pellucid.cli import common, folders
+from pellucid.cli import common, folders, trained
 from pellucid.cli import images as files
 from pellucid.cli.config import Config, Parts
-from pellucid.errors import FileError, PellucidError, unknown
+from pellucid.errors import FileError, PellucidError, ShapeError, unknown
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
@@ -86,6 +86,10 @@ def explain(
         ),
     ] = None,
     drawn_digit: files.DrawnDigit = False,
+    how_pixels: trained.Pixels = None,
+    input_shape: trained.Input = None,
+    layout: trained.Layout = None,
+    output: trained.Output = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
 ) -> None:
@@ -96,8 +100,8 @@ def explain(
     for name in method or ():
         if name not in METHODS:
             raise PellucidError(unknown("method", name, METHODS))
-    model = common.load_model(run)
-    pixels = files.read(image, common.input_shape_of(model, run), drawn_digit)
+    model, shape = trained.load(run, how_pixels, input_shape, layout, output)
+    pixels = files.read(image, shape, drawn_digit)
     data = None if filters is None else _training_images(run)
     with common.computing(engine, threads):
         probabilities = predict(model, pixels[None])[0]
@@ -106,9 +110,8 @@ def explain(
         print(f"{image}: {_seen(probabilities, classes, number)}")
         folder = _folder(run, image) if out is None else out
         folder.mkdir(parents=True, exist_ok=True)
-        for name, figure, says in _pictures(
-            model, pixels, classes[number], number, method or list(METHODS), layer
-        ):
+        methods = method or _applicable(model, pixels)
+        for name, figure, says in _pictures(model, pixels, classes[number], number, methods, layer):
             print(f"\n{view.save(figure, folder / f'{name}.png')}\n  {says}")
         if filters is not None and data is not None:
             name, figure, says = _of_filters(model, filters, data)
@@ -133,6 +136,18 @@ def _number(target: str, classes: tuple[str, ...]) -> int:
     if target.isdecimal() and int(target) < len(classes):
         return int(target)
     raise PellucidError(unknown("class", target, classes))
+
+
+def _applicable(model: "Layer", pixels: "Array") -> list[str]:
+    """Return all methods, without those for maps where the model has none."""
+    from pellucid.explain import last_maps
+
+    try:
+        last_maps(model, pixels)
+    except ShapeError:
+        common.note("the model has no layer with maps: Grad-CAM and feature maps are left out")
+        return [name for name in METHODS if not name.startswith("grad-cam")]
+    return list(METHODS)
 
 
 def _seen(probabilities: "Array", classes: tuple[str, ...], number: int) -> str:
@@ -161,7 +176,8 @@ def _pictures(
         if chosen in maps and len(maps) > 1:
             figure = view.attribution(pixels, {METHODS[chosen][1]: maps[chosen]}, [title])
             yield Picture(chosen, figure, says.format(name))
-    yield _feature_maps(model, pixels, layer)
+    if (maps_of_layers := _feature_maps(model, pixels, layer)) is not None:
+        yield maps_of_layers
 
 
 _ALONE = {
@@ -179,7 +195,8 @@ def _map(model: "Layer", pixels: "Array", number: int, name: str, layer: str | N
     return method(model, pixels, number, **options)
 
 
-def _feature_maps(model: "Layer", pixels: "Array", layer: str | None) -> Picture:
+def _feature_maps(model: "Layer", pixels: "Array", layer: str | None) -> Picture | None:
+    """Show what a layer, or each convolution, makes of the image, if the model has any."""
     from pellucid import view
     from pellucid.explain import activations
     from pellucid.layers import Conv2d
@@ -191,7 +208,7 @@ def _feature_maps(model: "Layer", pixels: "Array", layer: str | None) -> Picture
     kinds = dict(model.walk())
     names = [n for n in found if isinstance(kinds.get(n.partition("#")[0]), Conv2d)]
     if not names:
-        raise PellucidError("the model has no convolution; choose a layer with --layer")
+        return None
     shown = [names[i] for i in np.unique(np.linspace(0, len(names) - 1, _MOST_LAYERS).astype(int))]
     which = _counted(len(names), "convolution")
     some = f" ({len(shown)} are shown; --layer shows any)" if len(shown) < len(names) else ""

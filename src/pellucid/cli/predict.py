@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from pellucid.cli import common
+from pellucid.cli import common, trained
 from pellucid.cli import images as files
 
 if TYPE_CHECKING:
@@ -18,16 +18,17 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE…", help="Image files.")],
     drawn_digit: files.DrawnDigit = False,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to show.")] = 3,
-    pixels: common.Pixels = None,
+    pixels: trained.Pixels = None,
+    input_shape: trained.Input = None,
+    layout: trained.Layout = None,
+    output: trained.Output = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
 ) -> None:
     """Show the most probable classes of images."""
     from pellucid.evaluation import predict as probabilities_of
 
-    model = common.load_model(run)
-    shape = common.input_shape_of(model, run)
-    common.take_pixels(model, run, pixels)
+    model, shape = trained.load(run, pixels, input_shape, layout, output)
     stored = np.stack([files.read(path, shape, drawn_digit) for path in images])
     with common.computing(engine, threads):
         probabilities = probabilities_of(model, stored)

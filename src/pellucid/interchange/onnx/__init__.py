@@ -4,7 +4,8 @@ Format: the ONNX specification, https://onnx.ai/onnx/repo-docs/IR.html and
 https://onnx.ai/onnx/operators/. Needs ``pip install "pellucid[onnx]"``.
 """
 
-from pellucid.interchange.onnx.reader.load import load
+from pellucid.interchange.onnx.reader.layout import LayoutWarning
+from pellucid.interchange.onnx.reader.load import load, output_names
 from pellucid.interchange.onnx.save import save
 
-__all__ = ["load", "save"]
+__all__ = ["LayoutWarning", "load", "output_names", "save"]

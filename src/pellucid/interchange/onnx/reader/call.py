@@ -1,20 +1,17 @@
 """One node as its operator's converter sees it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
-from pellucid.errors import PellucidError
 from pellucid.interchange.onnx.reader import names
+from pellucid.interchange.onnx.reader.builder import Builder
 from pellucid.interchange.onnx.reader.model import Node
-from pellucid.interchange.onnx.reader.size import Batch, Sizes, has_batch
+from pellucid.interchange.onnx.reader.size import Batch, has_batch
+from pellucid.interchange.onnx.reader.values import Computed, Constant, Known, UnsupportedError
 from pellucid.layers import Layer
 from pellucid.types import Array
-
-if TYPE_CHECKING:
-    from pellucid.interchange.onnx.reader.importer import Importer
 
 T = TypeVar("T")
 
@@ -26,36 +23,13 @@ _FEW = 4096
 """Values of what stands for axes: a list in Python takes more memory than an array."""
 
 
-class UnsupportedError(PellucidError):
-    """What a file asks for and the library does not have."""
-
-
-@dataclass(frozen=True)
-class Constant:
-    """An array that is known when the file is read, and what it is called there."""
-
-    array: Array
-    name: str = ""
-
-
-@dataclass(frozen=True)
-class Value:
-    """What a layer computes: the name of its node in the graph, and its sizes."""
-
-    name: str
-    sizes: Sizes
-
-
-Known = Constant | Value | Any
-
-
 class Call:
     """A node, its inputs and its attributes; what was read of these is noted."""
 
-    def __init__(self, node: Node, given: Sequence[Known | None], importer: "Importer") -> None:
-        self.op, self.node, self.importer = node.op, node, importer
+    def __init__(self, node: Node, given: Sequence[Known | None], builder: Builder) -> None:
+        self.op, self.node, self.builder = node.op, node, builder
         self.given = list(given)
-        self.opset = importer.opset
+        self.opset, self.batch = builder.opset, builder.batch
         self._unread = set(node.attributes) - _NO_MEANING
 
     # Inputs
@@ -64,12 +38,12 @@ class Call:
         """Return whether input i is given."""
         return i < len(self.given) and self.given[i] is not None
 
-    def value(self, i: int = 0) -> Value:
+    def value(self, i: int = 0) -> Computed:
         """Return input i, which a layer computes."""
         if not self.has(i):
             raise UnsupportedError(f"input {i + 1} is missing")
         found = self.given[i]
-        if not isinstance(found, Value):
+        if not isinstance(found, Computed):
             raise UnsupportedError(f"input {i + 1} is a constant, which is not supported")
         return found
 
@@ -104,7 +78,7 @@ class Call:
         """Return whether input i is known."""
         return self.has(i) and isinstance(self.given[i], Constant)
 
-    def values(self) -> list[Value]:
+    def values(self) -> list[Computed]:
         """Return all inputs, which layers compute."""
         return [self.value(i) for i in range(len(self.given))]
 
@@ -162,24 +136,23 @@ class Call:
                 f"(opset {self.opset})"
             )
         wanted = [i for i, name in enumerate(self.node.outputs) if name and i >= outputs]
-        if any(self.importer.is_read(self.node.outputs[i]) for i in wanted):
+        if any(self.is_read(i) for i in wanted):
             raise UnsupportedError(f"output {wanted[0] + 1} is not supported (opset {self.opset})")
 
     # Layers
 
-    def add(self, layer: Layer, *read: Value, name: str = "") -> Value:
+    def add(self, layer: Layer, *read: Computed, name: str = "") -> Computed:
         """Put a layer into the graph; it reads what is given, or the node's first input."""
         wish = name or self._weight_name() or names.of_node(self.node.name, self.op)
-        return self.importer.add(layer, read or (self.value(),), wish)
+        return self.builder.add(layer, read or (self.value(),), wish)
 
     def _weight_name(self) -> str:
         weight = self.given[1] if self.is_constant(1) else None
         return names.layer_of(weight.name) if isinstance(weight, Constant) else ""
 
-    @property
-    def batch(self) -> int | None:
-        """The number of images that the exporter fixed, or None."""
-        return self.importer.batch
+    def is_read(self, output: int) -> bool:
+        """Return whether another node reads this output, or the file gives it."""
+        return self.node.outputs[output] in self.builder.read
 
 
 def axis_of(axis: int, ndim: int) -> int:
@@ -189,7 +162,7 @@ def axis_of(axis: int, ndim: int) -> int:
     return axis % ndim
 
 
-def image_sizes(value: Value) -> tuple[int, int, int]:
+def image_sizes(value: Computed) -> tuple[int, int, int]:
     """Return (C, H, W) of images."""
     if len(value.sizes) != 4:
         raise UnsupportedError(

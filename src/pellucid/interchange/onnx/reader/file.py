@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import FileError
 from pellucid.interchange.extras import missing
-from pellucid.interchange.onnx.reader.model import Attribute, Graph, Input, Model, Node
+from pellucid.interchange.onnx.reader.model import Attribute, FileGraph, Input, Model, Node
 from pellucid.interchange.onnx.reader.tensors import array_of, text, type_name
 from pellucid.types import Array
 
@@ -39,7 +39,7 @@ def read(path: Path) -> Model:
         )
     graph = _Reader(path.parent).graph(model.graph, 0)
     metadata = {text(entry.key): text(entry.value) for entry in model.metadata_props}
-    return Model(graph, opset, metadata)
+    return Model(graph, opset, metadata, text(model.producer_name))
 
 
 def _parsed(path: Path) -> "ModelProto":
@@ -75,7 +75,7 @@ class _Reader:
     def __init__(self, folder: Path) -> None:
         self.folder, self.nodes = folder, 0
 
-    def graph(self, graph: "GraphProto", depth: int) -> Graph:
+    def graph(self, graph: "GraphProto", depth: int) -> FileGraph:
         if depth > _DEEPEST:
             raise FileError(f"graphs stand in graphs more than {_DEEPEST} deep")
         if graph.sparse_initializer:
@@ -103,7 +103,7 @@ class _Reader:
         ]
         outputs = [text(value.name) for value in graph.output]
         _check_names([value.name for value in inputs], list(constants), nodes)
-        return Graph(nodes, constants, inputs, outputs)
+        return FileGraph(nodes, constants, inputs, outputs)
 
     def attributes(
         self, op: str, attributes: Iterable["AttributeProto"], depth: int
@@ -143,12 +143,13 @@ def _input(value: "ValueInfoProto") -> Input:
         raise FileError(f"the input '{name[:100]}' is no tensor")
     tensor = value.type.tensor_type
     shape = None
+    axes = tuple(text(size.dim_param) for size in tensor.shape.dim)
     if tensor.HasField("shape"):
         shape = tuple(
             int(size.dim_value) if size.HasField("dim_value") and size.dim_value > 0 else None
             for size in tensor.shape.dim
         )
-    return Input(name, type_name(tensor.elem_type), shape)
+    return Input(name, type_name(tensor.elem_type), shape, axes)
 
 
 def _check_names(inputs: list[str], constants: list[str], nodes: list[Node]) -> None:

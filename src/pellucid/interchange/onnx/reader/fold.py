@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.interchange.onnx.reader.call import Call, Constant, UnsupportedError, Value, axis_of
+from pellucid.interchange.onnx.reader.call import Call, axis_of
 from pellucid.interchange.onnx.reader.size import as_array, has_batch, simplified
 from pellucid.interchange.onnx.reader.tensors import TYPES
-from pellucid.types import Array
+from pellucid.interchange.onnx.reader.values import Computed, Constant, UnsupportedError
+from pellucid.types import Array, DType
 
 Fold = Callable[[Call], Constant | tuple[Constant, ...]]
 
@@ -26,8 +27,10 @@ OF_SHAPES = ("Shape", "Size")
 LARGEST = 2**28
 """Values of one array that takes no memory, as it holds one number everywhere: 1 GiB as weights."""
 
-_SMALL = 2**22
+SMALL = 2**22
 """Values in one array that is made up from smaller ones."""
+
+_MOST_MULTIPLICATIONS = 2**30
 
 
 def fold(*ops: str) -> Callable[[Fold], Fold]:
@@ -73,7 +76,7 @@ def constant_of_shape(call: Call) -> Constant:
 def shape(call: Call) -> Constant:
     """The sizes, the batch among them; from opset 15 on, a part of them."""
     given = call.given[0]
-    sizes = given.sizes if isinstance(given, Value) else call.constant(0, "input").shape
+    sizes = given.sizes if isinstance(given, Computed) else call.constant(0, "input").shape
     start, end = call.integer("start", 0), call.integer("end", len(sizes))
     return Constant(as_array(sizes[slice(start, end)]))
 
@@ -81,7 +84,7 @@ def shape(call: Call) -> Constant:
 @fold("Size")
 def size(call: Call) -> Constant:
     """The number of values."""
-    if isinstance(call.given[0], Value):
+    if isinstance(call.given[0], Computed):
         raise UnsupportedError("of computed values is not supported")
     return Constant(np.asarray(call.constant(0, "input").size))
 
@@ -92,7 +95,7 @@ def range_(call: Call) -> Constant:
     start, limit, delta = (call.numbers(i, "range").reshape(-1)[0] for i in range(3))
     if not delta or not np.isfinite(count := np.ceil((float(limit) - start) / float(delta))):
         raise UnsupportedError(f"from {start} to {limit} in steps of {delta} has no end")
-    _pay((max(int(count), 0),), _SMALL)
+    pay((max(int(count), 0),), SMALL)
     return Constant(np.arange(start, limit, delta, dtype=start.dtype))
 
 
@@ -154,7 +157,7 @@ def arithmetic(call: Call) -> Constant:
     arrays = [call.constant(i, "input") for i in range(len(call.given))]
     if call.integer("axis", 0):
         raise UnsupportedError("the attribute axis is not supported for constants")
-    _pay(_broadcast(*(array.shape for array in arrays)), _SMALL)
+    pay(_broadcast(*(array.shape for array in arrays)), SMALL)
     function = _ARITHMETIC[call.op]
     with np.errstate(all="ignore"):
         if call.op in ("Max", "Min", "Sum") and len(arrays) != 2:
@@ -174,10 +177,29 @@ def cast(call: Call) -> Constant:
         wanted = next((n for n, t in TYPES.items() if t[0] == wanted.lower()), 0)
     if wanted not in TYPES:
         raise UnsupportedError(f"the attribute to is type {wanted}, which is not supported")
+    return Constant(_of_type(array, TYPES[wanted][3]))
+
+
+@fold("CastLike")
+def cast_like(call: Call) -> Constant:
+    """The type of another array."""
+    call.ignore("saturate", "round_mode")
+    return Constant(_of_type(call.constant(0, "input"), call.constant(1, "target").dtype))
+
+
+def _of_type(array: Array, dtype: DType) -> Array:
     if has_batch(array):
-        return Constant(array)
+        return array
     with np.errstate(all="ignore"):
-        return Constant(array.astype(TYPES[wanted][3]))
+        return array.astype(dtype)
+
+
+@fold("MatMul")
+def matmul(call: Call) -> Constant:
+    """The products of the matrices in the last two axes."""
+    a, b = call.numbers(0, "matrix"), call.numbers(1, "matrix")
+    pay((max(a.size, b.size), (b if a.size > b.size else a).shape[-1]), _MOST_MULTIPLICATIONS)
+    return Constant(_numpy(lambda: np.asarray(a @ b)))
 
 
 @fold("Identity", "Dropout")
@@ -241,7 +263,7 @@ def flatten(call: Call) -> Constant:
 def concat(call: Call) -> Constant:
     """Arrays one after the other."""
     arrays = [call.constant(i, "input") for i in range(len(call.given))]
-    _pay((sum(array.size for array in arrays),), _SMALL)
+    pay((sum(array.size for array in arrays),), SMALL)
     axis = call.integer("axis", 1)
     return Constant(simplified(_numpy(lambda: np.concatenate(arrays, axis))))
 
@@ -257,7 +279,7 @@ def gather(call: Call) -> Constant:
         raise UnsupportedError(
             f"entries {indices.reshape(-1)[:5]} of an axis of {array.shape[axis]}"
         )
-    _pay((array.size // max(array.shape[axis], 1), indices.size), _SMALL)
+    pay((array.size // max(array.shape[axis], 1), indices.size), SMALL)
     return Constant(simplified(np.asarray(np.take(array, indices.astype(np.int64), axis))))
 
 
@@ -310,18 +332,19 @@ def _shape(array: Array) -> tuple[int, ...]:
     sizes = tuple(int(size) for size in array.reshape(-1)[:100])
     if len(sizes) > 32 or min(sizes, default=0) < 0:
         raise UnsupportedError(f"the shape {sizes[:8]} is impossible")
-    _pay(sizes, LARGEST)
+    pay(sizes, LARGEST)
     return sizes
 
 
-def _pay(sizes: tuple[int, ...], most: int) -> None:
+def pay(sizes: tuple[int, ...], most: int) -> None:
+    """Raise an error where more than `most` values, or multiplications, would be needed."""
     if prod(sizes) > most:
         raise UnsupportedError(f"an array of the absurd shape {sizes[:8]} would be made")
 
 
 def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     found = _numpy(lambda: np.broadcast_shapes(*shapes))
-    _pay(found, LARGEST)
+    pay(found, LARGEST)
     return tuple(found)
 
 

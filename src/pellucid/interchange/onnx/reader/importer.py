@@ -1,32 +1,31 @@
 """From the nodes of an ONNX file to the layers of a `Graph`, one after the other.
 
 Every value of the file is one of two things: a `Constant`, an array that is known when the file is
-read, or a `Value`, which a layer computes when the graph runs. A node whose inputs are all known
-is computed here and now (`fold.py`); for any other the operator's converter adds layers. Shapes
-that contain the batch are arrays of `Batch`, so that shape arithmetic is computed here too.
+read, or a `Computed`, which a layer computes when the graph runs. A node whose inputs are all known
+is computed here and now (`fold.py`, `constants.py`); for any other the operator's converter adds
+layers (`operators`). Shapes that contain the batch are arrays of `Batch`, so that shape arithmetic
+is computed here too.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from pellucid.errors import FileError
 from pellucid.interchange.onnx.reader import fold
-from pellucid.interchange.onnx.reader.call import Call, Constant, Known, UnsupportedError, Value
+from pellucid.interchange.onnx.reader.builder import Builder
+from pellucid.interchange.onnx.reader.call import Call
+from pellucid.interchange.onnx.reader.constants import on_constants
 from pellucid.interchange.onnx.reader.layout import TO_LAST
-from pellucid.interchange.onnx.reader.model import Graph as FileGraph
-from pellucid.interchange.onnx.reader.model import Node
-from pellucid.interchange.onnx.reader.names import Names
+from pellucid.interchange.onnx.reader.model import FileGraph, Node
 from pellucid.interchange.onnx.reader.operators import CONVERTERS
-from pellucid.interchange.onnx.reader.size import Sizes, at, between
+from pellucid.interchange.onnx.reader.size import Sizes
 from pellucid.interchange.onnx.reader.tidy import with_biases
-from pellucid.layers import Graph, Identity, Layer, Permute
+from pellucid.interchange.onnx.reader.values import Computed, Constant, Known, UnsupportedError
+from pellucid.layers import Graph, Identity, Permute
 
-_MOST_VALUES = 2**28
-"""In one array for one image: 1 GiB. No network for images comes near it."""
 _MOST_FOLDED = 2**24
 """Values that folding may make besides four times what the file holds."""
 _LISTED = 20
@@ -39,8 +38,8 @@ class Plan:
 
     inputs: Mapping[str, Sizes]
     batch: int | None
-    channels_last: bool = False
-    """Whether the file wants the channels last; the graph is given them first all the same."""
+    channels_last: frozenset[str] = frozenset()
+    """The inputs that the file wants with the channels last; the graph takes them first."""
 
 
 class Importer:
@@ -55,21 +54,16 @@ class Importer:
     """
 
     def __init__(self, opset: int, plan: Plan) -> None:
-        self.opset = opset
-        self.batch = plan.batch
-        self.nodes: dict[str, tuple[Layer, tuple[str, ...]]] = {}
-        self.names = Names()
+        self.builder = Builder(opset, plan.batch)
         self.known: dict[str, Known | None] = {"": None}
         self.problems: list[str] = []
-        self._read: set[str] = set()
-        self._values: dict[str, Value] = {}
         self._budget = _MOST_FOLDED
-        self._weights = fold.LARGEST
-        self.inputs = {name: self.names.new(name) for name in plan.inputs}
+        self.inputs: list[str] = []
         for name, sizes in plan.inputs.items():
-            value = self._values[self.inputs[name]] = Value(self.inputs[name], sizes)
-            if plan.channels_last:
-                value = self.add(Permute(TO_LAST), (value,), f"{name}_channels_last")
+            value = self.builder.input(name, sizes)
+            self.inputs.append(value.name)
+            if name in plan.channels_last:
+                value = self.builder.add(Permute(TO_LAST), (value,), f"{name}_channels_last")
             self.known[name] = value
 
     def run(self, graph: FileGraph) -> Graph:
@@ -79,53 +73,23 @@ class Importer:
         if self.problems:
             raise FileError(_told(self.problems))
         return Graph(
-            with_biases(self._needed(outputs), outputs),
+            with_biases(self.builder.needed(outputs), outputs),
             outputs[0] if len(outputs) == 1 else outputs,
-            tuple(self.inputs.values()),
+            tuple(self.inputs),
         )
 
     def take(self, graph: FileGraph) -> None:
         """Take over a graph's arrays and nodes."""
         size = sum(array.size for array in graph.constants.values())
         self._budget += 4 * size
-        self._weights += size
+        self.builder.allow_weights(size)
         self.known |= {name: Constant(array, name) for name, array in graph.constants.items()}
         nodes = needed_nodes(graph)
-        self._read.update(graph.outputs)
+        self.builder.read.update(graph.outputs)
         for node in nodes:
-            self._read.update(node.inputs, captured(node))
+            self.builder.read.update(node.inputs, captured(node))
         for node in nodes:
             self._node(node)
-
-    def add(self, layer: Layer, read: tuple[Value, ...], name: str) -> Value:
-        """Put a layer into the graph and return what it gives."""
-        shapes = [
-            tuple(at(value.sizes, batch) for value in read)
-            if layer.inputs != 1
-            else at(read[0].sizes, batch)
-            for batch in (1, 2)
-        ]
-        one, two = (layer.output_shape(shape) for shape in shapes)
-        if prod(one) > _MOST_VALUES:
-            raise UnsupportedError(f"its output has the absurd shape {one} for one image")
-        self._weights -= sum(prod(parameter.shape) for parameter in layer.parameters())
-        if self._weights < 0:
-            raise FileError("this network's weights are absurdly many for what the file holds")
-        name = self.names.new(name)
-        self.nodes[name] = layer, tuple(value.name for value in read)
-        self._values[name] = Value(name, between(one, two))
-        return self._values[name]
-
-    def source(self, value: Value) -> tuple[Layer, Value] | None:
-        """Return the layer that gives a value, and what it reads, if that is one value."""
-        if value.name not in self.nodes:
-            return None
-        layer, read = self.nodes[value.name]
-        return (layer, self._values[read[0]]) if len(read) == 1 else None
-
-    def is_read(self, name: str) -> bool:
-        """Return whether any node reads a value, or it is an output."""
-        return name in self._read
 
     def _node(self, node: Node) -> None:
         for name in node.inputs:
@@ -153,21 +117,21 @@ class Importer:
             raise UnsupportedError(f"operators of '{node.domain[:100]}' are not supported")
         foldable = node.op in fold.FOLDS
         if node.op not in CONVERTERS and not foldable and node.op != "If":
-            raise UnsupportedError(f"is not supported (opset {self.opset})")
+            raise UnsupportedError(f"is not supported (opset {self.builder.opset})")
         if spoilt:
             return ()
         if node.op == "If":
             return self._branch(node, given[0])
-        call = Call(node, given, self)
+        call = Call(node, given, self.builder)
         constant = all(isinstance(value, Constant) or value is None for value in given)
         if foldable and (constant or node.op in fold.OF_SHAPES):
             results: Any = fold.FOLDS[node.op](call)
-        elif node.op in CONVERTERS and not constant:
-            results = CONVERTERS[node.op](call)
+        elif node.op not in CONVERTERS:
+            raise UnsupportedError(f"of computed values is not supported (opset {call.opset})")
         elif constant:
-            raise UnsupportedError(f"of constants is not supported (opset {self.opset})")
+            results = on_constants(call, CONVERTERS[node.op])
         else:
-            raise UnsupportedError(f"of computed values is not supported (opset {self.opset})")
+            results = CONVERTERS[node.op](call)
         given_back = results if isinstance(results, tuple) else (results,)
         call.check_all_was_read(len(given_back))
         self._pay(given, given_back)
@@ -195,23 +159,15 @@ class Importer:
 
     def _output(self, name: str) -> str:
         value = self.known.get(name)
-        if isinstance(value, Value):
-            if value.name not in self.nodes:
-                value = self.add(Identity(), (value,), name)
+        if isinstance(value, Computed):
+            if value.name not in self.builder.nodes:
+                value = self.builder.add(Identity(), (value,), name)
             return value.name
         if value is None:
             raise FileError(f"no node gives the output '{name[:100]}'")
         if isinstance(value, Constant):
             self.problems.append(f"the output '{name[:100]}' does not depend on any input")
         return ""
-
-    def _needed(self, outputs: list[str]) -> dict[str, tuple[Layer, tuple[str, ...]]]:
-        """Return the layers on which the outputs depend."""
-        wanted = set(outputs)
-        for name, (_, read) in reversed(self.nodes.items()):
-            if name in wanted:
-                wanted.update(read)
-        return {name: node for name, node in self.nodes.items() if name in wanted}
 
 
 class Missing:

@@ -1,33 +1,157 @@
-"""Whether a network takes images with the channels last, as TensorFlow's do."""
+"""Whether an input of a network has the channels first (NCHW) or last (NHWC), as TensorFlow's do.
 
-from pellucid.interchange.onnx.reader.model import Graph
+The format does not say it. What the nodes do decides it, where they do something that has to do
+with channels; else the names of the axes, the program that wrote the file, and the shape. What is
+decided by a shape against the format's custom, or by custom alone, is told by a `LayoutWarning`.
+"""
 
+import warnings
+from collections.abc import Mapping
+
+from pellucid.interchange.onnx.reader.model import FileGraph, Input, Model, Node
+from pellucid.types import Array
+
+LAYOUTS = ("NCHW", "NHWC")
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 """Axes in the other order: of images (N, C, H, W) with the channels last, and back."""
 
-_EACH_VALUE = {"Identity", "Cast", "Add", "Sub", "Mul", "Div"}
+_OF_CHANNELS_FIRST = {
+    "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
+    "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "DepthToSpace",
+    "SpaceToDepth",
+}  # fmt: skip
+"""Operators that are defined for (N, C, H, W) alone."""
+
+_ARITHMETIC = {"Add", "Sub", "Mul", "Div"}
+_KEEP_AXES = _ARITHMETIC | {
+    "Identity", "Cast", "CastLike", "Dropout", "Relu", "LeakyRelu", "Elu", "Sigmoid", "Tanh",
+    "Clip", "Neg", "Abs", "Exp", "Log", "Sqrt", "Pow", "Sum", "Max", "Min", "Mean", "Slice", "Pad",
+    "Concat",
+}  # fmt: skip
+"""Operators after which the axes mean what they did before."""
+
+_AXES = {"N": ("n", "batch"), "C": ("c", "channel"), "H": ("h", "height"), "W": ("w", "width")}
+_WRITERS = {"tf2onnx": "NHWC", "keras2onnx": "NHWC", "pytorch": "NCHW", "pellucid": "NCHW"}
+_COLOURS = (1, 3, 4)
 
 
-def channels_last(graph: Graph) -> bool:
-    """Return whether the first input is brought from (N, H, W, C) to (N, C, H, W) at first.
+class LayoutWarning(UserWarning):
+    """An ONNX file does not tell whether its input has the channels first or last."""
 
-    The format's operators want the channels first. A file from a program that has them last begins
-    with a Transpose, at most with something done to each value before it.
-    """
-    first = graph.inputs[0]
-    if first.shape is None or len(first.shape) != 4:
+
+def is_channels_last(model: Model, given: Input) -> bool:
+    """Return whether an input of a file has the channels last; warn where that is a guess."""
+    if given.shape is None or len(given.shape) != 4:
         return False
-    reached = {first.name}
+    told = _by_nodes(model.graph, given) or _by_names(given)
+    if told:
+        return told == "NHWC"
+    writer, shape = _WRITERS.get(model.producer.lower()), _by_shape(given.shape[1:])
+    chosen = shape or writer or "NCHW"
+    # the format's operators, and so most of its files, have the channels first
+    if chosen != (writer or "NCHW") or not (shape or writer):
+        other = LAYOUTS[chosen == "NCHW"]
+        sizes = "×".join("?" if size is None else str(size) for size in given.shape[1:])
+        warnings.warn(
+            f"the file does not say whether its input '{given.name[:100]}' ({sizes}) has the "
+            f"channels first or last; it is taken as {chosen}. If that is wrong, say "
+            f'layout="{other}" (--layout {other} in the command)',
+            LayoutWarning,
+            stacklevel=2,
+        )
+    return chosen == "NHWC"
+
+
+def _by_nodes(graph: FileGraph, given: Input) -> str | None:
+    """Return the layout by the first node that does something with channels, if there is one.
+
+    Where no node mixes axes, each layout gives the same: then it is the file's, as it stands.
+    """
+    constants: dict[str, Array | None] = dict(graph.constants)
+    reached, mixed = {given.name}, False
     for node in graph.nodes:
+        if node.op == "Constant" and node.outputs:
+            constants[node.outputs[0]] = node.attributes.get("value")
         if not reached.intersection(node.inputs):
             continue
-        if node.op == "Transpose":
-            return node.attributes.get("perm") == list(TO_FIRST)
-        if node.op == "Reshape":  # which does the same for one channel
-            wanted = graph.constants.get((*node.inputs, "")[1])
-            sizes = [] if wanted is None or wanted.size != 4 else wanted.reshape(-1).tolist()
-            return sizes[1:] == [1, *first.shape[1:3]] and first.shape[3] == 1
-        if node.op not in _EACH_VALUE:
-            return False
-        reached.update(node.outputs)
-    return False
+        found = _by_node(node, reached, constants, given)
+        if found is not None:
+            return found
+        if node.op in _KEEP_AXES:
+            reached.update(node.outputs)
+        else:
+            mixed = True
+    return None if mixed else "NCHW"
+
+
+def _by_node(
+    node: Node, reached: set[str], constants: Mapping[str, Array | None], given: Input
+) -> str | None:
+    assert given.shape is not None
+    if node.op == "Transpose":
+        order = node.attributes.get("perm")
+        return {TO_FIRST: "NHWC", TO_LAST: "NCHW"}.get(tuple(order or ()))
+    if node.op in _OF_CHANNELS_FIRST and node.inputs[0] in reached:
+        return "NCHW"
+    if node.op in _ARITHMETIC:
+        known = [constants.get(name) for name in node.inputs]
+        return next(filter(None, (_by_constant(array, given) for array in known)), None)
+    if node.op in ("Resize", "Upsample"):
+        return _by_scales(node, constants)
+    if node.op == "Reshape":  # from (N, H, W, 1) to (N, 1, H, W), as a Transpose would do
+        wanted = constants.get((*node.inputs, "")[1])
+        sizes = [] if wanted is None or wanted.size != 4 else wanted.reshape(-1).tolist()
+        if sizes[1:] == [1, *given.shape[1:3]] and given.shape[3] == 1:
+            return "NHWC"
+    return None
+
+
+def _by_constant(array: Array | None, given: Input) -> str | None:
+    """Return the layout in which a constant holds one value for each channel."""
+    assert given.shape is not None
+    if array is None or not 1 <= array.ndim <= 4:
+        return None
+    shape = (1,) * (4 - array.ndim) + array.shape
+    varying = [axis for axis, size in enumerate(shape) if size > 1]
+    for axis, layout in ((1, "NCHW"), (3, "NHWC")):
+        if varying == [axis] and shape[axis] == given.shape[axis]:
+            return layout
+    return None
+
+
+def _by_scales(node: Node, constants: Mapping[str, Array | None]) -> str | None:
+    """Return the layout in which a change of an image's size leaves the channels as they are."""
+    known = [constants.get(name) for name in node.inputs[1:]]
+    scales = node.attributes.get("scales") or next((a for a in known if _is_scales(a)), None)
+    if scales is None or len(scales) != 4:
+        return None
+    changed = [axis for axis, scale in enumerate(scales) if scale != 1]
+    return "NHWC" if changed and changed[0] == 1 and 3 not in changed else "NCHW"
+
+
+def _is_scales(array: Array | None) -> bool:
+    return array is not None and array.dtype.kind == "f" and array.shape == (4,)
+
+
+def _by_names(given: Input) -> str | None:
+    """Return the layout that the names of open axes tell, such as "height"."""
+    meant = ["?"] * 4
+    for axis, name in enumerate(given.axes):
+        for letter, (short, long) in _AXES.items():
+            if name.lower() == short or long in name.lower():
+                meant[axis] = letter
+    for layout in LAYOUTS:
+        agree = [a == b for a, b in zip(meant[1:], layout[1:], strict=True) if a != "?"]
+        if agree and all(agree):
+            return layout
+    return None
+
+
+def _by_shape(shape: tuple[int | None, ...]) -> str | None:
+    """Return the layout where one end alone can be a number of colours, beside larger sides."""
+    first, middle, last = (size or 2**20 for size in shape)
+    if last in _COLOURS and min(first, middle) > max(_COLOURS):
+        return "NHWC"
+    if first in _COLOURS and min(middle, last) > max(_COLOURS):
+        return "NCHW"
+    return None

@@ -2,16 +2,17 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pellucid.errors import FileError, MissingExtraError, PellucidError
+from pellucid.errors import FileError, MissingExtraError, PellucidError, unknown
 from pellucid.interchange.onnx import metadata
 from pellucid.interchange.onnx.reader.file import read
 from pellucid.interchange.onnx.reader.importer import Importer, Plan
-from pellucid.interchange.onnx.reader.layout import TO_FIRST, channels_last
-from pellucid.interchange.onnx.reader.model import Input, Model
+from pellucid.interchange.onnx.reader.layout import LAYOUTS, TO_FIRST, is_channels_last
+from pellucid.interchange.onnx.reader.model import FileGraph, Input, Model
 from pellucid.interchange.onnx.reader.size import Batch, at
 from pellucid.layers import Graph
 from pellucid.preprocessing import Preprocessing
@@ -21,21 +22,34 @@ _LONGEST = 10_000
 _FLOATING = ("float32", "float64", "float16", "bfloat16")
 
 
-def load(path: str | PathLike[str], *, input_shape: Shape | None = None) -> Graph:
+def load(
+    path: str | PathLike[str],
+    *,
+    input_shape: Shape | None = None,
+    output: str | None = None,
+    layout: Literal["NCHW", "NHWC"] | None = None,
+) -> Graph:
     """Return the network in the ONNX file at `path` as a graph of this library's layers.
 
-    It takes images (N, C, H, W), also where the file has the channels last, as TensorFlow's have;
-    it runs for any number of them, can be looked into, trained further and saved. Weights are
-    parameters; constants and shape arithmetic are computed once, here. Nothing in the file is
-    executed, and values that lie in other files are read from the file's own folder alone.
+    The graph takes images (N, C, H, W), also where the file has the channels last, as files from
+    TensorFlow have; it runs for any number of images, and can be looked into, trained further and
+    saved. Weights become parameters; constants and the arithmetic of shapes are computed once,
+    here. Nothing in the file is executed, and tensors in other files are read from the file's own
+    folder alone.
 
     Parameters
     ----------
     path
         The file.
     input_shape
-        (C, H, W) of the images, where the file leaves it open, or for another size of images than
-        the file's where the network allows it.
+        (C, H, W) of the images: where the file leaves it open, or for images of another size than
+        the file's, if the network allows it.
+    output
+        The name of the output to read, of a file with several; without it the graph returns a tuple
+        of all. What the other outputs alone need is not read. See `output_names`.
+    layout
+        Whether the file's own input has the channels first, ``"NCHW"``, or last, ``"NHWC"``.
+        Without it, what the nodes do with the input decides, or names, or shapes.
 
     Returns
     -------
@@ -47,19 +61,56 @@ def load(path: str | PathLike[str], *, input_shape: Shape | None = None) -> Grap
         The file is damaged, or the network has parts that are not supported: all of them are named.
     MissingExtraError
         The package onnx is not installed.
+
+    Warns
+    -----
+    LayoutWarning
+        The file does not tell the layout of its input; the message says how it is read.
     """
+    if layout is not None and layout not in LAYOUTS:
+        raise PellucidError(unknown("layout", layout, LAYOUTS))
     where = Path(path)
     try:
         model = read(where)
-        plan = _plan(model, input_shape)
+        if output is not None:
+            model = replace(model, graph=_with_output(model.graph, output))
+        plan = _plan(model, input_shape, layout)
         graph = _imported(model, plan)
         _describe(graph, model.metadata, plan)
     except MissingExtraError:
         raise
     except (ValueError, ArithmeticError, RecursionError, MemoryError, OSError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error)[:_LONGEST]
-        raise FileError(f"{fspath(path)}: {said}") from error
+        raise _failed(path, error) from error
     return graph
+
+
+def output_names(path: str | PathLike[str]) -> tuple[str, ...]:
+    """Return the names of the outputs of the network in the ONNX file at `path`.
+
+    Raises
+    ------
+    FileError
+        The file is damaged.
+    MissingExtraError
+        The package onnx is not installed.
+    """
+    try:
+        return tuple(read(Path(path)).graph.outputs)
+    except MissingExtraError:
+        raise
+    except (ValueError, RecursionError, MemoryError, OSError) as error:
+        raise _failed(path, error) from error
+
+
+def _failed(path: str | PathLike[str], error: Exception) -> FileError:
+    said = error.strerror if isinstance(error, OSError) else str(error)[:_LONGEST]
+    return FileError(f"{fspath(path)}: {said}")
+
+
+def _with_output(graph: FileGraph, output: str) -> FileGraph:
+    if output not in graph.outputs:
+        raise FileError(unknown("output", output, graph.outputs))
+    return replace(graph, outputs=[output])
 
 
 def _imported(model: Model, plan: Plan) -> Graph:
@@ -81,14 +132,14 @@ def _imported(model: Model, plan: Plan) -> Graph:
         raise
 
 
-def _plan(model: Model, input_shape: Shape | None) -> Plan:
+def _plan(model: Model, input_shape: Shape | None, layout: str | None) -> Plan:
     inputs = model.graph.inputs
     if not inputs:
         raise FileError("the network has no input")
     if input_shape is not None and len(inputs) > 1:
         raise FileError(f"the network has {len(inputs)} inputs; input_shape is for one")
-    last = len(inputs) == 1 and channels_last(model.graph)
-    shapes = {value.name: _completed(value, input_shape, last) for value in inputs}
+    last = frozenset(value.name for value in inputs if _is_last(model, value, layout))
+    shapes = {value.name: _completed(value, input_shape, value.name in last) for value in inputs}
     firsts = {shape[0] if shape else 0 for shape in shapes.values()}
     first = firsts.pop()
     if not firsts and first != 0:  # all inputs begin with the batch
@@ -96,7 +147,13 @@ def _plan(model: Model, input_shape: Shape | None) -> Plan:
         return Plan(sizes, first, last)
     if None in firsts | {first}:
         raise FileError("the sizes of the inputs are open; export it with one batch size for all")
-    return Plan(shapes, None)
+    return Plan(shapes, None, last)
+
+
+def _is_last(model: Model, value: Input, layout: str | None) -> bool:
+    if layout is None:
+        return is_channels_last(model, value)
+    return layout == "NHWC" and value.shape is not None and len(value.shape) == 4
 
 
 def _completed(value: Input, input_shape: Shape | None, last: bool) -> Any:
@@ -113,7 +170,7 @@ def _completed(value: Input, input_shape: Shape | None, last: bool) -> Any:
     if shape is None or None in shape[1:]:
         raise FileError(
             f"the file leaves open what shape the input '{value.name}' has: {shape}; say it, as "
-            "in load(path, input_shape=(3, 224, 224))"
+            "in load(path, input_shape=(3, 224, 224)), or --input 3x224x224 in the command"
         )
     return shape
 

@@ -7,7 +7,7 @@ from typing import Any
 from pellucid.types import Array
 
 Attribute = Any
-"""An int, a float, a text, a list of one of these, an array, or a `Graph`."""
+"""An int, a float, a text, a list of one of these, an array, or a `FileGraph`."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,20 @@ class Node:
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the graph: its type, and its sizes, None where the file leaves one open."""
+    """An input of the graph: its type, and its sizes, None where the file leaves one open.
+
+    `axes` are the names that the file has for open sizes, "" where it has none.
+    """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
+    axes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Graph:
-    """Nodes in order, the arrays that the file holds, and what goes in and out."""
+class FileGraph:
+    """The graph in a file: nodes in order, the arrays that it holds, and what goes in and out."""
 
     nodes: Sequence[Node]
     constants: Mapping[str, Array]
@@ -43,8 +47,9 @@ class Graph:
 
 @dataclass(frozen=True)
 class Model:
-    """A graph, the version of the operators' meanings, and what the file says about itself."""
+    """A graph, the version of its operators, and what the file says about itself."""
 
-    graph: Graph
+    graph: FileGraph
     opset: int
     metadata: Mapping[str, str]
+    producer: str = ""

@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 
-from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, axis_of, filled
+from pellucid.interchange.onnx.reader.call import Call, axis_of, filled
 from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped
 from pellucid.interchange.onnx.reader.operators.registry import converts
 from pellucid.interchange.onnx.reader.size import product
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import (
     ELU,
     GELU,
@@ -58,14 +59,14 @@ _SELU = 1.0507009873554805, 1.6732632423543772
 
 
 @converts(*_PLAIN)
-def plain(call: Call) -> Value:
+def plain(call: Call) -> Computed:
     """Functions without attributes."""
     kind, arguments = _PLAIN[call.op]
     return call.add(kind(*arguments))
 
 
 @converts("Identity", "Cast", "CastLike")
-def identity(call: Call) -> Value:
+def identity(call: Call) -> Computed:
     """The same: all computing is done in the type of the weights."""
     to = call.attribute("to", 1, (int, str))
     call.ignore("saturate", "round_mode")
@@ -75,7 +76,7 @@ def identity(call: Call) -> Value:
 
 
 @converts("Dropout")
-def dropout(call: Call) -> Value:
+def dropout(call: Call) -> Computed:
     """Nothing in inference; if the network is trained further, it leaves values out."""
     call.ignore("is_test", "seed")
     if call.has(2) and call.numbers(2, "training_mode").any():
@@ -85,25 +86,25 @@ def dropout(call: Call) -> Value:
 
 
 @converts("LeakyRelu")
-def leaky_relu(call: Call) -> Value:
+def leaky_relu(call: Call) -> Computed:
     """``max(x, 0) + alpha · min(x, 0)``."""
     return call.add(LeakyReLU(_short(call.number("alpha", 0.01))))
 
 
 @converts("ThresholdedRelu")
-def thresholded_relu(call: Call) -> Value:
+def thresholded_relu(call: Call) -> Computed:
     """x above alpha, else 0."""
     return call.add(ThresholdedReLU(_short(call.number("alpha", 1.0))))
 
 
 @converts("Elu")
-def elu(call: Call) -> Value:
+def elu(call: Call) -> Computed:
     """``max(x, 0) + alpha · (exp(min(x, 0)) − 1)``."""
     return call.add(ELU(_short(call.number("alpha", 1.0))))
 
 
 @converts("Celu")
-def celu(call: Call) -> Value:
+def celu(call: Call) -> Computed:
     """``alpha · elu(x / alpha)``."""
     alpha = _short(call.number("alpha", 1.0))
     if alpha == 1:
@@ -113,7 +114,7 @@ def celu(call: Call) -> Value:
 
 
 @converts("Selu")
-def selu(call: Call) -> Value:
+def selu(call: Call) -> Computed:
     """``gamma · elu(x)``; the numbers are those of the paper in nearly all files."""
     gamma, alpha = call.number("gamma", _SELU[0]), call.number("alpha", _SELU[1])
     if math.isclose(gamma, _SELU[0], rel_tol=1e-5) and math.isclose(alpha, _SELU[1], rel_tol=1e-5):
@@ -122,7 +123,7 @@ def selu(call: Call) -> Value:
 
 
 @converts("Gelu")
-def gelu(call: Call) -> Value:
+def gelu(call: Call) -> Computed:
     """``x · Φ(x)``."""
     approximate = call.word("approximate", "none")
     if approximate not in ("none", "tanh"):
@@ -131,7 +132,7 @@ def gelu(call: Call) -> Value:
 
 
 @converts("Swish")
-def swish(call: Call) -> Value:
+def swish(call: Call) -> Computed:
     """``x · σ(alpha · x)``."""
     alpha = _short(call.number("alpha", 1.0))
     if alpha == 1:
@@ -141,13 +142,13 @@ def swish(call: Call) -> Value:
 
 
 @converts("Mish")
-def mish(call: Call) -> Value:
+def mish(call: Call) -> Computed:
     """``x · tanh(softplus(x))``."""
     return call.add(Multiply(), call.value(), call.add(Tanh(), call.add(Softplus())))
 
 
 @converts("HardSigmoid")
-def hard_sigmoid(call: Call) -> Value:
+def hard_sigmoid(call: Call) -> Computed:
     """``min(max(alpha · x + beta, 0), 1)``."""
     alpha, beta = call.number("alpha", 0.2), call.number("beta", 0.5)
     usual = math.isclose(alpha, 1 / 6, rel_tol=1e-6)  # a float32 in the file
@@ -155,7 +156,7 @@ def hard_sigmoid(call: Call) -> Value:
 
 
 @converts("Clip")
-def clip(call: Call) -> Value:
+def clip(call: Call) -> Computed:
     """Limits are attributes before version 11 and inputs from it on; 0 and 6 make a ReLU6."""
     low = float(np.reshape(call.constant_or(1, "min", call.number("min", -math.inf)), ()))
     high = float(np.reshape(call.constant_or(2, "max", call.number("max", math.inf)), ()))
@@ -168,7 +169,7 @@ def clip(call: Call) -> Value:
 
 
 @converts("PRelu")
-def prelu(call: Call) -> Value:
+def prelu(call: Call) -> Computed:
     """Slopes of one number, or one for each channel; any others as a sum of simpler layers."""
     slope, axes = call.numbers(1, "slope"), len(call.value().sizes)
     channels = call.value().sizes[1] if axes > 1 else 0
@@ -186,7 +187,7 @@ def prelu(call: Call) -> Value:
 
 
 @converts("Softmax", "LogSoftmax")
-def softmax(call: Call) -> Value:
+def softmax(call: Call) -> Computed:
     """Along one axis; before version 13 over all axes from that one on, which become one."""
     x, new = call.value(), call.opset >= 13
     axes, kind = len(x.sizes), Softmax if call.op == "Softmax" else LogSoftmax

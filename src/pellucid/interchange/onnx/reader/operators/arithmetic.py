@@ -9,15 +9,10 @@ from functools import reduce
 
 import numpy as np
 
-from pellucid.interchange.onnx.reader.call import (
-    Call,
-    UnsupportedError,
-    Value,
-    axis_of,
-    filled,
-)
+from pellucid.interchange.onnx.reader.call import Call, axis_of, filled
 from pellucid.interchange.onnx.reader.operators.registry import converts
 from pellucid.interchange.onnx.reader.size import Batch, Size, Sizes
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import (
     Add,
     Affine,
@@ -40,6 +35,8 @@ from pellucid.types import Array
 _MOST_VALUES = 2**24
 """In a constant that is added or multiplied, value by value."""
 
+WithConstant = Callable[[Call, Computed, Array], Computed]
+
 _OF_TWO: dict[str, type[Layer]] = {
     "Add": BroadcastAdd,
     "Sub": Subtract,
@@ -51,19 +48,19 @@ _OF_TWO: dict[str, type[Layer]] = {
 
 
 @converts("Add", "Sub", "Mul", "Div")
-def of_two(call: Call) -> Value:
+def of_two(call: Call) -> Computed:
     """Two operands, the smaller repeated."""
     first, second = _placed(call)
-    if isinstance(first, Value) and isinstance(second, Value):
+    if isinstance(first, Computed) and isinstance(second, Computed):
         return pair(call, first, second)
-    if isinstance(second, Value):
+    if isinstance(second, Computed):
         return _with_constant_first(call, np.asarray(first), second)
-    assert isinstance(first, Value)
+    assert isinstance(first, Computed)
     return _with_constant_second(call, first, np.asarray(second))
 
 
 @converts("Sum", "Max", "Min", "Mean")
-def of_many(call: Call) -> Value:
+def of_many(call: Call) -> Computed:
     """Any number of operands, taken together one after the other."""
     kind = "Add" if call.op in ("Sum", "Mean") else call.op
     known = [call.numbers(i, "operand") for i in range(len(call.given)) if call.is_constant(i)]
@@ -85,7 +82,7 @@ def _limit(kind: str, array: Array) -> Layer:
 
 
 @converts("Pow")
-def power(call: Call) -> Value:
+def power(call: Call) -> Computed:
     """A computed value to the power of a number."""
     exponent = call.numbers(1, "exponent")
     if exponent.size != 1:
@@ -93,7 +90,7 @@ def power(call: Call) -> Value:
     return call.add(Power(float(exponent.reshape(()))))
 
 
-def pair(call: Call, first: Value, second: Value, kind: str = "") -> Value:
+def pair(call: Call, first: Computed, second: Computed, kind: str = "") -> Computed:
     """Add the layer of two inputs for an operator, the inputs with the same number of axes."""
     if (kind or call.op) == "Add" and first.sizes == second.sizes:
         return call.add(Add(), first, second)
@@ -102,13 +99,13 @@ def pair(call: Call, first: Value, second: Value, kind: str = "") -> Value:
     return call.add(layer, with_axes(call, first, axes), with_axes(call, second, axes))
 
 
-def with_axes(call: Call, value: Value, axes: int) -> Value:
+def with_axes(call: Call, value: Computed, axes: int) -> Computed:
     """Return the value with axes of size 1 in front, so many in all."""
     more = axes - len(value.sizes)
     return value if more <= 0 else reshaped(call, value, (*(1,) * more, *value.sizes))
 
 
-def reshaped(call: Call, value: Value, sizes: Sizes) -> Value:
+def reshaped(call: Call, value: Computed, sizes: Sizes) -> Computed:
     """Add a `Reshape` to sizes of which one may contain the batch."""
     if sizes == value.sizes:
         return value
@@ -128,7 +125,7 @@ def spelled(before: Sizes, after: Sizes) -> tuple[int, ...]:
     return tuple(found)
 
 
-def shifted(call: Call, value: Value, array: Array) -> Value:
+def shifted(call: Call, value: Computed, array: Array) -> Computed:
     """Add what adds a constant."""
     if array.size == 1:
         number = float(array.reshape(()))
@@ -137,7 +134,7 @@ def shifted(call: Call, value: Value, array: Array) -> Value:
     return call.add(filled(Shift(array.shape), bias=array), value)
 
 
-def scaled(call: Call, value: Value, array: Array) -> Value:
+def scaled(call: Call, value: Computed, array: Array) -> Computed:
     """Add what multiplies by a constant."""
     if array.size == 1:
         number = float(array.reshape(()))
@@ -146,8 +143,10 @@ def scaled(call: Call, value: Value, array: Array) -> Value:
     return call.add(filled(Scale(array.shape), weight=array), value)
 
 
-def _with_constant_second(call: Call, value: Value, array: Array) -> Value:
-    action: Callable[[Call, Value, Array], Value] = shifted if call.op in ("Add", "Sub") else scaled
+def _with_constant_second(call: Call, value: Computed, array: Array) -> Computed:
+    action: Callable[[Call, Computed, Array], Computed] = (
+        shifted if call.op in ("Add", "Sub") else scaled
+    )
     if call.op == "Sub":
         array = -array
     elif call.op == "Div":
@@ -157,16 +156,18 @@ def _with_constant_second(call: Call, value: Value, array: Array) -> Value:
     return action(call, value, array)
 
 
-def _with_constant_first(call: Call, array: Array, value: Value) -> Value:
+def _with_constant_first(call: Call, array: Array, value: Computed) -> Computed:
     if call.op == "Sub":
         value = call.add(Affine(-1.0), value)
     elif call.op == "Div":
         value = call.add(Power(-1.0), value)
-    action: Callable[[Call, Value, Array], Value] = shifted if call.op in ("Add", "Sub") else scaled
+    action: Callable[[Call, Computed, Array], Computed] = (
+        shifted if call.op in ("Add", "Sub") else scaled
+    )
     return action(call, value, array)
 
 
-def _fitting(call: Call, value: Value, array: Array) -> tuple[Value, Array]:
+def _fitting(call: Call, value: Computed, array: Array) -> tuple[Computed, Array]:
     """Return the value repeated to what it gives with a constant, which has no batch axis."""
     if array.ndim > len(value.sizes):
         value = with_axes(call, value, array.ndim)
@@ -192,7 +193,7 @@ def _broadcast(size: Size, other: int) -> Size:
     raise UnsupportedError(f"sizes {size} and {other} do not fit each other")
 
 
-def _placed(call: Call) -> tuple[Value | Array, Value | Array]:
+def _placed(call: Call) -> tuple[Computed | Array, Computed | Array]:
     """Return the two operands; the second as versions before 7 place it, with broadcast and axis.
 
     There the second's axes are those of the first from `axis` on.
@@ -208,11 +209,14 @@ def _placed(call: Call) -> tuple[Value | Array, Value | Array]:
     axis = call.integer("axis", -1)
     if call.integer("broadcast", 0) and "axis" in call.node.attributes:
         first, second = (
-            operand.sizes if isinstance(operand, Value) else operand.shape for operand in operands
+            operand.sizes if isinstance(operand, Computed) else operand.shape
+            for operand in operands
         )
         behind = len(first) - axis_of(axis, len(first)) - len(second)
         if behind > 0:
             wanted = (*second, *(1,) * behind)
             b = operands[1]
-            operands[1] = reshaped(call, b, wanted) if isinstance(b, Value) else b.reshape(wanted)
+            operands[1] = (
+                reshaped(call, b, wanted) if isinstance(b, Computed) else b.reshape(wanted)
+            )
     return operands[0], operands[1]

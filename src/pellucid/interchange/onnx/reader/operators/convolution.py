@@ -3,14 +3,9 @@
 import numpy as np
 
 from pellucid.geometry import resolve_padding
-from pellucid.interchange.onnx.reader.call import (
-    Call,
-    UnsupportedError,
-    Value,
-    filled,
-    image_sizes,
-)
+from pellucid.interchange.onnx.reader.call import Call, filled, image_sizes
 from pellucid.interchange.onnx.reader.operators.registry import converts
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import Conv2d, ConvTranspose2d
 from pellucid.types import Array
 
@@ -67,7 +62,7 @@ def _weight(call: Call) -> tuple[Array, Two]:
 
 
 @converts("Conv")
-def conv(call: Call) -> Value:
+def conv(call: Call) -> Computed:
     """Cross-correlation, as everywhere in this library."""
     weight, kernel = _weight(call)
     channels, height, width = image_sizes(call.value())
@@ -88,7 +83,7 @@ def conv(call: Call) -> Value:
 
 
 @converts("ConvTranspose")
-def conv_transpose(call: Call) -> Value:
+def conv_transpose(call: Call) -> Computed:
     """The output's size is told by pads, by output_shape or by auto_pad."""
     weight, kernel = _weight(call)
     channels, height, width = image_sizes(call.value())

@@ -2,15 +2,16 @@
 
 import numpy as np
 
-from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, filled
+from pellucid.interchange.onnx.reader.call import Call, filled
 from pellucid.interchange.onnx.reader.operators.arithmetic import shifted, with_axes
 from pellucid.interchange.onnx.reader.operators.registry import converts
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import Linear, MatMul, Permute
 from pellucid.types import Array
 
 
 @converts("Gemm")
-def gemm(call: Call) -> Value:
+def gemm(call: Call) -> Computed:
     """``alpha · A B + beta · C``; B and C are weights, alpha and beta go into them."""
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     call.ignore("broadcast")
@@ -29,14 +30,14 @@ def gemm(call: Call) -> Value:
     return shifted(call, linear(call, weight, None, x), bias)
 
 
-def linear(call: Call, weight: Array, bias: Array | None, x: Value) -> Value:
+def linear(call: Call, weight: Array, bias: Array | None, x: Computed) -> Computed:
     """Add a `Linear` with weight (out, in)."""
     layer = Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     return call.add(filled(layer, weight=weight, bias=bias), x)
 
 
 @converts("MatMul")
-def matmul(call: Call) -> Value:
+def matmul(call: Call) -> Computed:
     """``x W`` with a known W, which `Linear` keeps transposed; or two computed matrices."""
     if not call.is_constant(0) and not call.is_constant(1):
         a, b = call.value(0), call.value(1)

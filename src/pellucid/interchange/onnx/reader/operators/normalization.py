@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, axis_of, filled
+from pellucid.interchange.onnx.reader.call import Call, axis_of, filled
 from pellucid.interchange.onnx.reader.operators.arithmetic import scaled, shifted
 from pellucid.interchange.onnx.reader.operators.registry import converts
 from pellucid.interchange.onnx.reader.size import Batch, Sizes
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import (
     Abs,
     Affine,
@@ -25,7 +26,7 @@ from pellucid.layers import (
 
 
 @converts("BatchNormalization")
-def batch_normalization(call: Call) -> Value:
+def batch_normalization(call: Call) -> Computed:
     """With running statistics, which go on running if the network is trained further.
 
     The format's momentum weighs the old statistics, this library's the new ones.
@@ -49,7 +50,7 @@ def batch_normalization(call: Call) -> Value:
 
 
 @converts("InstanceNormalization")
-def instance_normalization(call: Call) -> Value:
+def instance_normalization(call: Call) -> Computed:
     """Each channel of each image on its own: group normalisation with one channel a group."""
     channels = _channels(call)
     layer = GroupNorm(channels, channels, eps=call.number("epsilon", 1e-5))
@@ -59,7 +60,7 @@ def instance_normalization(call: Call) -> Value:
 
 
 @converts("GroupNormalization")
-def group_normalization(call: Call) -> Value:
+def group_normalization(call: Call) -> Computed:
     """Scale and shift are one for each group before version 21, and one for each channel since."""
     channels, groups = _channels(call), call.integer("num_groups", 1)
     call.ignore("stash_type")
@@ -71,7 +72,7 @@ def group_normalization(call: Call) -> Value:
 
 
 @converts("LayerNormalization")
-def layer_normalization(call: Call) -> tuple[Value, ...]:
+def layer_normalization(call: Call) -> tuple[Computed, ...]:
     """Over the axes from `axis` on; mean and 1/deviation are given too, where they are read."""
     sizes = call.value().sizes
     axis = axis_of(call.integer("axis", -1), len(sizes))
@@ -83,7 +84,7 @@ def layer_normalization(call: Call) -> tuple[Value, ...]:
     layer = LayerNorm(shape, eps=call.number("epsilon", 1e-5), bias=bias is not None)
     bias = None if bias is None else np.broadcast_to(bias, shape)
     y = call.add(filled(layer, weight=np.broadcast_to(weight, shape), bias=bias))
-    if not any(call.importer.is_read(name) for name in call.node.outputs[1:]):
+    if not any(call.is_read(i) for i in range(1, len(call.node.outputs))):
         return (y,)
     axes = tuple(range(axis, len(sizes)))
     mean = call.add(ReduceMean(axes, keepdims=True))
@@ -93,7 +94,7 @@ def layer_normalization(call: Call) -> tuple[Value, ...]:
 
 
 @converts("MeanVarianceNormalization")
-def mean_variance_normalization(call: Call) -> Value:
+def mean_variance_normalization(call: Call) -> Computed:
     """Mean 0 and variance 1 over the axes given; those without the batch are layer norms."""
     axes = call.integers("axes", [0, 2, 3])
     sizes = call.value().sizes
@@ -103,7 +104,7 @@ def mean_variance_normalization(call: Call) -> Value:
 
 
 @converts("LpNormalization")
-def lp_normalization(call: Call) -> Value:
+def lp_normalization(call: Call) -> Computed:
     """``x / ‖x‖`` along an axis."""
     axis, p = axis_of(call.integer("axis", -1), len(call.value().sizes)), call.integer("p", 2)
     if p not in (1, 2):
@@ -115,7 +116,7 @@ def lp_normalization(call: Call) -> Value:
 
 
 @converts("LRN")
-def lrn(call: Call) -> Value:
+def lrn(call: Call) -> Computed:
     """Local response normalisation over channels.
 
     With an even size, the format counts one channel more behind than before, and this library one
@@ -131,7 +132,7 @@ def lrn(call: Call) -> Value:
 
 
 @converts("RMSNormalization")
-def rms_normalization(call: Call) -> Value:
+def rms_normalization(call: Call) -> Computed:
     """``x / √(mean x² + epsilon) · scale`` over the axes from `axis` on."""
     sizes = call.value().sizes
     axis = axis_of(call.integer("axis", -1), len(sizes))

@@ -1,7 +1,7 @@
 """Pooling."""
 
 from pellucid.geometry import Window
-from pellucid.interchange.onnx.reader.call import Call, UnsupportedError, Value, image_sizes
+from pellucid.interchange.onnx.reader.call import Call, image_sizes
 from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped
 from pellucid.interchange.onnx.reader.operators.convolution import (
     Sides,
@@ -13,13 +13,14 @@ from pellucid.interchange.onnx.reader.operators.convolution import (
 )
 from pellucid.interchange.onnx.reader.operators.registry import converts
 from pellucid.interchange.onnx.reader.size import product
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import AdaptiveMaxPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d, Pad2d
 
 _LARGEST_KERNEL = 4096
 
 
 @converts("MaxPool")
-def max_pool(call: Call) -> Value:
+def max_pool(call: Call) -> Computed:
     """The maximum of each window; storage_order is about the second output, where they were."""
     call.ignore("storage_order")
     dilation = two(call, "dilations")
@@ -35,7 +36,7 @@ def max_pool(call: Call) -> Value:
 
 
 @converts("AveragePool")
-def average_pool(call: Call) -> Value:
+def average_pool(call: Call) -> Computed:
     """The mean of each window; padding counts only if count_include_pad is 1."""
     if len(call.value().sizes) == 5:
         return _over_channels(call)
@@ -56,7 +57,7 @@ def average_pool(call: Call) -> Value:
     return call.add(layer)
 
 
-def _over_channels(call: Call) -> Value:
+def _over_channels(call: Call) -> Computed:
     """Pool (N, 1, C, H, W) along C alone, as PyTorch writes its local response normalisation."""
     sizes, kernel = call.value().sizes, call.integers("kernel_shape") or []
     pads, strides = call.integers("pads", [0] * 6) or [], call.integers("strides", [1] * 3)
@@ -73,14 +74,14 @@ def _over_channels(call: Call) -> Value:
 
 
 @converts("GlobalAveragePool")
-def global_average_pool(call: Call) -> Value:
+def global_average_pool(call: Call) -> Computed:
     """The mean over all positions."""
     image_sizes(call.value())
     return call.add(GlobalAvgPool2d())
 
 
 @converts("GlobalMaxPool")
-def global_max_pool(call: Call) -> Value:
+def global_max_pool(call: Call) -> Computed:
     """The maximum over all positions."""
     image_sizes(call.value())
     return call.add(AdaptiveMaxPool2d(1))

@@ -1,7 +1,8 @@
 """Sums, means and maxima over axes."""
 
-from pellucid.interchange.onnx.reader.call import Call, Value, axis_of
+from pellucid.interchange.onnx.reader.call import Call, axis_of
 from pellucid.interchange.onnx.reader.operators.registry import converts
+from pellucid.interchange.onnx.reader.values import Computed
 from pellucid.layers import (
     Abs,
     Affine,
@@ -31,7 +32,7 @@ def _axes(call: Call) -> tuple[tuple[int, ...], bool]:
 
 
 @converts(*_KINDS)
-def reduce(call: Call) -> Value:
+def reduce(call: Call) -> Computed:
     """The mean over height and width of images is written as global pooling."""
     axes, keep = _axes(call)
     if not axes:
@@ -43,7 +44,7 @@ def reduce(call: Call) -> Value:
 
 
 @converts("ReduceMin")
-def reduce_min(call: Call) -> Value:
+def reduce_min(call: Call) -> Computed:
     """``−max(−x)``."""
     axes, keep = _axes(call)
     if not axes:
@@ -52,7 +53,7 @@ def reduce_min(call: Call) -> Value:
 
 
 @converts("ReduceL1", "ReduceL2", "ReduceSumSquare")
-def norms(call: Call) -> Value:
+def norms(call: Call) -> Computed:
     """``Σ |x|``, ``√Σ x²`` and ``Σ x²``."""
     axes, keep = _axes(call)
     inner = call.add(Abs() if call.op == "ReduceL1" else Power(2.0))

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from pellucid.interchange.onnx.reader.call import Call, Value
+from pellucid.interchange.onnx.reader.call import Call
+from pellucid.interchange.onnx.reader.values import Computed
 
-Converter = Callable[[Call], Value | tuple[Value, ...]]
+Converter = Callable[[Call], Computed | tuple[Computed, ...]]
 
 CONVERTERS: dict[str, Converter] = {}
 

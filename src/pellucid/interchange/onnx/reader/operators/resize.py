@@ -1,23 +1,20 @@
 """Images at another size."""
 
+from typing import Any
+
 import numpy as np
 
-from pellucid.interchange.onnx.reader.call import (
-    Call,
-    UnsupportedError,
-    Value,
-    axis_of,
-    image_sizes,
-)
+from pellucid.interchange.onnx.reader.call import Call, axis_of, image_sizes
 from pellucid.interchange.onnx.reader.operators.registry import converts
+from pellucid.interchange.onnx.reader.size import Batch
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import Layer, Resize, Upsample
-from pellucid.types import Array
 
 Two = tuple[float, float]
 
 
 @converts("Upsample")
-def upsample(call: Call) -> Value:
+def upsample(call: Call) -> Computed:
     """What Resize was called until version 9: scales as attributes, later as an input."""
     scales = call.attribute("scales", None, list)
     if scales is None and call.has(1):
@@ -25,11 +22,11 @@ def upsample(call: Call) -> Value:
     if scales is None:
         scales = [1, 1, call.number("height_scale", 1.0), call.number("width_scale", 1.0)]
     mode = {"bilinear": "linear"}.get(mode := call.word("mode", "nearest"), mode)
-    return _resized(call, None, _of_images(call, np.array(scales)), mode, "asymmetric", "floor")
+    return _resized(call, None, _of_images(call, scales), mode, "asymmetric", "floor")
 
 
 @converts("Resize")
-def resize(call: Call) -> Value:
+def resize(call: Call) -> Computed:
     """By sizes or scales; version 10 has neither rounding nor coordinates, and 11 added both."""
     old = call.opset < 11
     mode = call.word("mode", "nearest")
@@ -41,34 +38,36 @@ def resize(call: Call) -> Value:
     if coordinates == "tf_crop_and_resize":
         raise UnsupportedError("coordinate_transformation_mode tf_crop_and_resize is not supported")
     call.ignore("extrapolation_value")  # of tf_crop_and_resize alone
-    scales = call.constant_or(1 if old else 2, "scales", np.zeros(0))
-    sizes = call.constant_or(3, "sizes", np.zeros(0))
-    if call.has(3) and sizes.size:
-        size = _of_images(call, sizes)
-        size, scale = _by_policy(call, (int(size[0]), int(size[1])))
+    place = 1 if old else 2
+    scales = call.few(place, "scales") if call.has(place) else []
+    sizes = call.few(3, "sizes") if call.has(3) else []
+    if sizes:
+        height, width = _of_images(call, sizes, are_sizes=True)
+        size, scale = _by_policy(call, (int(height), int(width)))
         return _resized(call, size, scale, mode, coordinates, rounding)
     call.ignore("keep_aspect_ratio_policy")
     return _resized(call, None, _of_images(call, scales), mode, coordinates, rounding)
 
 
-def _of_images(call: Call, values: Array) -> Two:
-    """Return the values for height and width; batch and channels have to stay."""
-    if values.size > 4:
-        raise UnsupportedError(f"{values.size} sizes or scales for images")
+def _of_images(call: Call, values: list[Any], are_sizes: bool = False) -> Two:
+    """Return the sizes or scales for height and width; batch and channels have to stay."""
     axes = call.integers("axes") or list(range(len(values)))
-    if len(axes) != len(values) or not len(values):
+    if len(axes) != len(values) or not 0 < len(values) <= 4:
         raise UnsupportedError(f"{len(values)} sizes or scales for {len(axes)} axes")
     C, H, W = image_sizes(call.value())
-    whole = values.dtype.kind in "iu"
-    found = [float(n) if whole else 1.0 for n in (0, C, H, W)]
-    for axis, value in zip(axes, values.tolist(), strict=True):
-        found[axis_of(axis, 4)] = float(value)
-    batch_stays = found[0] in ((0, 1, call.batch) if whole else (1,))
-    if not batch_stays or found[1] != (C if whole else 1):
-        raise UnsupportedError(f"of batch or channels: {values.tolist()}")
+    batch: Any = call.value().sizes[0]
+    found = [batch, C, H, W] if are_sizes else [1, 1, 1, 1]
+    for axis, value in zip(axes, values, strict=True):
+        found[axis_of(axis, 4)] = value
+    numbers = [not isinstance(value, Batch) for value in found]
+    if not all(numbers[1:]) or found[1] != (C if are_sizes else 1):
+        raise UnsupportedError(f"of batch or channels: {values}")
+    stays = found[0] in (0, 1, call.batch) if numbers[0] else found[0] == batch
+    if not (stays if are_sizes else numbers[0] and found[0] == 1):
+        raise UnsupportedError(f"of batch or channels: {values}")
     if not all(0 < n < 2**20 for n in found[2:]):
         raise UnsupportedError(f"to {found[2:]}")
-    return found[2], found[3]
+    return float(found[2]), float(found[3])
 
 
 def _by_policy(call: Call, size: tuple[int, int]) -> tuple[tuple[int, int], Two | None]:
@@ -93,7 +92,7 @@ def _resized(
     mode: str,
     coordinates: str,
     rounding: str,
-) -> Value:
+) -> Computed:
     """Add an `Upsample` where that does the same, or else a `Resize`."""
     layer: Layer = Resize(
         size,

@@ -6,24 +6,21 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.interchange.onnx.reader import fold
-from pellucid.interchange.onnx.reader.call import (
-    Call,
-    UnsupportedError,
-    Value,
-    axis_of,
-    image_sizes,
-)
+from pellucid.interchange.onnx.reader.call import Call, axis_of, image_sizes
 from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped
 from pellucid.interchange.onnx.reader.operators.registry import converts
 from pellucid.interchange.onnx.reader.size import Batch, Size, Sizes, at, product, same
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import Cat, Expand, Flatten, Pad, Pad2d, Permute, Slice, Take
 
 _MOST_AXES = 16
 _MOST_REPEATS = 1024
+_MOST_IMAGES = 10**6
+"""In a batch: exporters write a larger number for the end where they mean all."""
 
 
 @converts("Flatten")
-def flatten(call: Call) -> Value:
+def flatten(call: Call) -> Computed:
     """The axes before `axis` become one, and those from it on."""
     sizes = call.value().sizes
     axis = call.integer("axis", 1)
@@ -32,7 +29,7 @@ def flatten(call: Call) -> Value:
 
 
 @converts("Reshape")
-def reshape(call: Call) -> Value:
+def reshape(call: Call) -> Computed:
     """Any shape; a batch size that the exporter wrote down as a number is any batch afterwards."""
     wanted: list[Any]
     if "shape" in call.node.attributes:  # before version 5
@@ -87,10 +84,10 @@ def _with_rest(before: Sizes, wanted: list[Any], free: list[int]) -> Sizes:
     return after
 
 
-def to_sizes(call: Call, sizes: Sizes, value: Value | None = None) -> Value:
+def to_sizes(call: Call, sizes: Sizes, value: Computed | None = None) -> Computed:
     """Add what makes these sizes: a `Flatten` where each image becomes a vector."""
     value = value or call.value()
-    before = call.importer.source(value)
+    before = call.builder.source(value)
     if before is not None and isinstance(before[0], Permute) and before[1].sizes == sizes:
         moved = [axis for axis in before[0].dims if _is_many(sizes[axis])]
         if moved == sorted(moved):  # only axes of size 1 were moved, and come back
@@ -101,7 +98,7 @@ def to_sizes(call: Call, sizes: Sizes, value: Value | None = None) -> Value:
 
 
 @converts("Squeeze")
-def squeeze(call: Call) -> Value:
+def squeeze(call: Call) -> Computed:
     """Axes of size 1 left out; the batch stays, whatever its size."""
     sizes, axes = call.value().sizes, call.ints_or_input("axes", 1)
     if axes is None:
@@ -114,7 +111,7 @@ def squeeze(call: Call) -> Value:
 
 
 @converts("Unsqueeze")
-def unsqueeze(call: Call) -> Value:
+def unsqueeze(call: Call) -> Computed:
     """Axes of size 1 put in."""
     axes = call.ints_or_input("axes", 1) or []
     rest, total = list(call.value().sizes), len(call.value().sizes) + len(axes)
@@ -126,13 +123,13 @@ def unsqueeze(call: Call) -> Value:
 
 
 @converts("Transpose")
-def transpose(call: Call) -> Value:
+def transpose(call: Call) -> Computed:
     """The axes in another order."""
     axes = len(call.value().sizes)
     order = call.integers("perm") or list(range(axes))[::-1]
     if order == list(range(axes)):
         return call.value()
-    before = call.importer.source(call.value())
+    before = call.builder.source(call.value())
     if before is not None and isinstance(before[0], Permute):  # both at once
         dims = tuple(before[0].dims[axis] for axis in order)
         plain = dims == tuple(range(axes))
@@ -141,7 +138,7 @@ def transpose(call: Call) -> Value:
 
 
 @converts("Concat")
-def concat(call: Call) -> Value:
+def concat(call: Call) -> Computed:
     """One after the other."""
     values = call.values()
     axis = axis_of(call.integer("axis", 1), len(values[0].sizes))
@@ -149,7 +146,7 @@ def concat(call: Call) -> Value:
 
 
 @converts("Split")
-def split(call: Call) -> tuple[Value, ...]:
+def split(call: Call) -> tuple[Computed, ...]:
     """Parts along an axis, of given sizes or as equal as can be: a `Slice` for each."""
     x = call.value()
     axis = axis_of(call.integer("axis", 0), len(x.sizes))
@@ -162,7 +159,7 @@ def split(call: Call) -> tuple[Value, ...]:
     if sum(parts) != size or len(parts) != len(call.node.outputs) or min(parts) < 0:
         raise UnsupportedError(f"the sizes {parts[:8]} of an axis of {size}")
     ends = np.cumsum(parts).tolist()
-    wanted = [call.importer.is_read(name) for name in call.node.outputs]
+    wanted = [call.is_read(i) for i in range(len(call.node.outputs))]
     return tuple(
         call.add(Slice(axis, end - part, end)) if needed else x
         for part, end, needed in zip(parts, ends, wanted, strict=True)
@@ -170,13 +167,13 @@ def split(call: Call) -> tuple[Value, ...]:
 
 
 @converts("Slice")
-def slice_(call: Call) -> Value:
+def slice_(call: Call) -> Computed:
     """Parts along some axes: a `Slice` for each axis that loses something."""
     value = call.value()
     for axis, part in fold.slices(call, len(value.sizes)):
         size = value.sizes[axis]
         if isinstance(size, Batch):
-            whole = (part.start, part.step) == (0, 1) and (part.stop or 0) >= 2**31 - 1
+            whole = (part.start, part.step) == (0, 1) and (part.stop or 0) >= _MOST_IMAGES
             if not whole:
                 raise UnsupportedError("of the batch is not supported")
             continue
@@ -189,7 +186,7 @@ def slice_(call: Call) -> Value:
 
 
 @converts("Gather")
-def gather(call: Call) -> Value:
+def gather(call: Call) -> Computed:
     """The entries with known numbers along an axis; with one number the axis is gone."""
     x, indices = call.value(), call.numbers(1, "indices")
     axis = axis_of(call.integer("axis", 0), len(x.sizes))
@@ -202,7 +199,7 @@ def gather(call: Call) -> Value:
 
 
 @converts("Expand")
-def expand(call: Call) -> Value:
+def expand(call: Call) -> Computed:
     """Values repeated to a shape, where they have size 1."""
     x, wanted = call.value(), call.few(1, "shape")
     axes = max(len(x.sizes), len(wanted))
@@ -224,7 +221,7 @@ def expand(call: Call) -> Value:
 
 
 @converts("Tile")
-def tile(call: Call) -> Value:
+def tile(call: Call) -> Computed:
     """The whole repeated along axes, one after the other."""
     value, repeats = call.value(), call.few(1, "repeats")
     if len(repeats) != len(value.sizes) or not all(n in range(1, _MOST_REPEATS) for n in repeats):
@@ -236,7 +233,7 @@ def tile(call: Call) -> Value:
 
 
 @converts("DepthToSpace", "SpaceToDepth")
-def depth_to_space(call: Call) -> Value:
+def depth_to_space(call: Call) -> Computed:
     """Channels to squares of pixels, or back: two shapes, and axes changed between them."""
     block, mode = call.integer("blocksize", 1), call.word("mode", "DCR")
     C, H, W = image_sizes(call.value())
@@ -259,7 +256,7 @@ _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate",
 
 
 @converts("Pad")
-def pad(call: Call) -> Value:
+def pad(call: Call) -> Computed:
     """Values around each image, or along any axis; below 0, a part is cut off."""
     x, mode = call.value(), call.word("mode", "constant")
     name = "pads" if "pads" in call.node.attributes or call.opset > 1 else "paddings"
@@ -287,7 +284,7 @@ def pad(call: Call) -> Value:
 
 
 @converts("Shape", "Size")
-def shape_of_unknown(call: Call) -> Value:
+def shape_of_unknown(call: Call) -> Computed:
     """Shapes are known, and computed in `fold`."""
     raise PellucidError("is not known here")
 

@@ -1,0 +1,80 @@
+"""The layers of a `Graph` while they are gathered."""
+
+from collections.abc import Iterable
+from math import prod
+
+from pellucid.errors import FileError
+from pellucid.interchange.onnx.reader.names import Names
+from pellucid.interchange.onnx.reader.size import Sizes, at, between
+from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
+from pellucid.layers import Layer
+
+_MOST_VALUES = 2**28
+"""In one array for one image: 1 GiB. No network for images comes near it."""
+_MOST_WEIGHTS = 2**28
+"""Weights that layers may have besides those that the file holds."""
+
+
+class Builder:
+    """Layers by name, each with the names of what it reads, and the sizes of what it gives.
+
+    Parameters
+    ----------
+    opset
+        The version of the operators.
+    batch
+        The number of images that the exporter fixed, or None.
+    """
+
+    def __init__(self, opset: int, batch: int | None) -> None:
+        self.opset, self.batch = opset, batch
+        self.nodes: dict[str, tuple[Layer, tuple[str, ...]]] = {}
+        self.names = Names()
+        self.read: set[str] = set()
+        """The names in the file that a node reads, or that are outputs."""
+        self._values: dict[str, Computed] = {}
+        self._weights = _MOST_WEIGHTS
+
+    def input(self, name: str, sizes: Sizes) -> Computed:
+        """Add an input of the graph."""
+        found = Computed(self.names.new(name), sizes)
+        self._values[found.name] = found
+        return found
+
+    def add(self, layer: Layer, read: tuple[Computed, ...], name: str) -> Computed:
+        """Put a layer into the graph and return what it gives."""
+        shapes = [
+            tuple(at(value.sizes, batch) for value in read)
+            if layer.inputs != 1
+            else at(read[0].sizes, batch)
+            for batch in (1, 2)
+        ]
+        one, two = (layer.output_shape(shape) for shape in shapes)
+        if prod(one) > _MOST_VALUES:
+            raise UnsupportedError(f"its output has the absurd shape {one} for one image")
+        self._weights -= sum(prod(parameter.shape) for parameter in layer.parameters())
+        if self._weights < 0:
+            raise FileError("this network's weights are absurdly many for what the file holds")
+        name = self.names.new(name)
+        self.nodes[name] = layer, tuple(value.name for value in read)
+        self._values[name] = Computed(name, between(one, two))
+        return self._values[name]
+
+    def allow_weights(self, count: int) -> None:
+        """Let layers have as many weights more as the file holds values."""
+        self._weights += count
+
+    def source(self, value: Computed) -> tuple[Layer, Computed] | None:
+        """Return the layer that gives a value, and what it reads, if that is one value."""
+        if value.name not in self.nodes:
+            return None
+        layer, read = self.nodes[value.name]
+        return (layer, self._values[read[0]]) if len(read) == 1 else None
+
+    def needed(self, outputs: Iterable[str]) -> dict[str, tuple[Layer, tuple[str, ...]]]:
+        """Return the layers on which the outputs depend."""
+        wanted = set(outputs)
+        for name, (_, read) in reversed(self.nodes.items()):
+            if name in wanted:
+                wanted.update(read)
+        return {name: node for name, node in self.nodes.items() if name in wanted}

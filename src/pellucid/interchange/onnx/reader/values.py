@@ -1,0 +1,31 @@
+"""The two kinds of values in an ONNX file: known when it is read, or computed by a layer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pellucid.errors import PellucidError
+from pellucid.interchange.onnx.reader.size import Sizes
+from pellucid.types import Array
+
+
+class UnsupportedError(PellucidError):
+    """What a file asks for and the library does not have."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """An array that is known when the file is read, and what it is called there."""
+
+    array: Array
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What a layer computes: the name of its node in the graph, and its sizes."""
+
+    name: str
+    sizes: Sizes
+
+
+Known = Constant | Computed | Any

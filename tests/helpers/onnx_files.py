@@ -1,0 +1,46 @@
+"""Small ONNX files made node by node, and what onnxruntime computes with them."""
+
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
+from benchmarks.onnx_models import by_onnxruntime
+
+node = helper.make_node
+
+
+def saved(path, nodes, arrays, opset=17, shape=("N", 3, 8, 8), outputs=("y",), producer=""):
+    """Write a file with these nodes, from "x" to "y", as exporters of that version did."""
+    graph = helper.make_graph(
+        nodes,
+        "graph",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [numpy_helper.from_array(np.asarray(array), name) for name, array in arrays.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=3)
+    model.producer_name = producer
+    Path(path).write_bytes(model.SerializeToString())
+    return path
+
+
+def images(count, shape, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, *shape)).astype(np.float32)
+
+
+def random(*shape, seed=0):
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def agree(ours, theirs, tolerance=2e-5):
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
+
+
+def last(x):
+    """Images (N, C, H, W) with the channels last."""
+    return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
+
+
+__all__ = ["agree", "by_onnxruntime", "images", "last", "node", "random", "saved"]
