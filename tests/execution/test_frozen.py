@@ -159,6 +159,16 @@ def test_what_cannot_be_joined_is_left_as_it_is(layer, images, each_engine):
     np.testing.assert_allclose(pl.freeze(layer)(x), layer(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("eps", [1e-3, 0.5])
+@pytest.mark.parametrize(
+    "before", [nn.Identity(), nn.Conv2d(3, 3, 1), nn.ConvTranspose2d(3, 3, 2)], ids=repr
+)
+def test_a_norm_keeps_the_epsilon_it_has(before, eps, each_engine):
+    model, x = nn.Sequential(before, nn.BatchNorm2d(3, eps)), numbers((4, 3, 6, 5))
+    model[1].running_var.value[...] = [0.1, 0.2, 0.01]
+    np.testing.assert_allclose(pl.freeze(model)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
 def test_its_input_is_not_written_to(each_engine):
     x = numbers((1, 3, 8, 8))
     before = x.copy()

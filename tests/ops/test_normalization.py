@@ -186,6 +186,18 @@ class TestBatchNorm:
         for name, value in layer.state_dict().items():
             np.testing.assert_array_equal(value, before[name])
 
+    def test_a_step_is_committed_once(self):
+        layer = nn.BatchNorm2d(3)
+        training = nn.Training()
+        layer.forward(values((4, 3, 2, 2)).astype(np.float32), training)
+        training.commit()
+        after = layer.state_dict()
+        training.commit()
+        layer.running_mean.value = np.zeros(3, np.float32)
+        training.commit()
+        assert layer.num_batches_tracked.value == after["num_batches_tracked"] == 1
+        np.testing.assert_array_equal(layer.running_mean.value, np.zeros(3))
+
     def test_a_layer_used_twice_in_a_step_counts_twice(self):
         first, second = values((4, 3, 2, 2)), values((4, 3, 2, 2), seed=1)
         once_each, twice = nn.BatchNorm2d(3).astype("float64"), nn.BatchNorm2d(3).astype("float64")
@@ -313,6 +325,13 @@ def test_running_statistics_are_exact_where_the_mean_is_large():
     np.testing.assert_allclose(
         layer.running_var.value, exact.var(axis=(0, 2, 3), ddof=1), rtol=1e-6
     )
+
+
+def test_the_mean_of_a_batch_is_exact_to_the_last_digit_of_single_precision():
+    x = (np.random.default_rng(0).normal(size=(64, 100, 8, 8)) + 1e4).astype(np.float32)
+    _, mean, _, _ = ops.batch_norm_training(x)
+    exact = x.astype(np.float64).mean(axis=(0, 2, 3))
+    assert np.abs(mean - exact).max() <= np.spacing(np.float32(1e4))
 
 
 LAYERS = [

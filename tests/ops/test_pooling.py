@@ -175,6 +175,13 @@ class TestMaximum:
             expected[place[0] // 2, place[1] // 2] = True
             np.testing.assert_array_equal(np.isnan(layer(x)[0, 0]), expected)
 
+    @pytest.mark.parametrize("name", engine.NAMES)
+    def test_the_gradient_of_what_is_not_a_number_goes_to_it(self, name):
+        x = image([np.nan, 2], [3, 1]).astype("float32")
+        with engine.using(name):
+            _, dx = run(nn.MaxPool2d(2), x[..., ::-1])
+        np.testing.assert_array_equal(dx, image([0, 1], [0, 0]))
+
     def test_the_indices_are_small_whatever_the_kernel(self):
         x = np.random.default_rng(0).normal(size=(1, 1, 20, 20))
         assert ops.max_pool2d(x, 16)[1].dtype == np.uint8

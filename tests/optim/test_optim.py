@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pellucid import optim
+from pellucid import engine, optim
 from pellucid.errors import FileError, PellucidError
 from pellucid.parameter import Buffer, Parameter
 
@@ -98,6 +98,34 @@ def test_adam_keeps_its_state_from_batch_to_batch():
         m, s = 0.9 * m + 0.1 * g, 0.999 * s + 0.001 * g**2
         expected -= 0.1 * (m / (1 - 0.9**t)) / (np.sqrt(s / (1 - 0.999**t)) + 1e-8)
         assert w.value.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", engine.NAMES)
+def test_a_variance_that_rounding_made_negative_counts_as_zero(name):
+    """Centred RMSprop divides by √(s − m²) + ε, and here s < m² from the beginning."""
+    w = parameter([1.0, 1.0], dtype="float32")
+    optimizer = optim.RMSprop([w], lr=0.1, alpha=1 - 1e-7, eps=0.5, centered=True)
+    state = optimizer.state_dict()
+    for key in state:
+        if key.endswith("_avg"):
+            state[key] = np.full(2, 0.9 if "square" in key else 1.0, np.float32)
+    optimizer.load_state_dict(state)
+    w.add_gradient(np.ones(2, np.float32))
+    with engine.using(name):
+        optimizer.step()
+    np.testing.assert_allclose(w.value, 1 - 0.1 / 0.5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", engine.NAMES)
+@pytest.mark.parametrize("size", [1, 100, 40_000])
+def test_numbers_are_finite_even_where_their_sum_is_not(name, size):
+    with engine.using(name):
+        are_finite = engine.current().are_finite
+        large = np.full(size, 3e38, np.float32)
+        assert are_finite([large, np.full(size, 1.7e308)])
+        for strange in (np.inf, -np.inf, np.nan):
+            large[-1] = strange
+            assert not are_finite([np.zeros(3, np.float32), large])
 
 
 def test_adamw_decays_by_the_rate_times_the_decay_whatever_the_gradient():

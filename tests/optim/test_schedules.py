@@ -43,6 +43,12 @@ def test_step_counts_steps_or_shares_of_all():
     assert [Step(0.5, 0.5)(step, 4) for step in range(4)] == [1, 1, 0.5, 0.5]
 
 
+def test_a_share_of_all_steps_is_the_nearest_whole_number_and_at_least_one():
+    for share, steps in ((0.496, 50), (0.494, 49), (0.001, 1)):
+        assert [Step(share, 0.5)(step, 100) for step in (steps - 1, steps)] == [1, 0.5]
+        assert Warmup(share)(0, 100) == 1 / steps
+
+
 def test_exponential_is_halfway_down_in_the_middle():
     assert [Exponential(0.25)(step, 4) for step in (0, 2, 4)] == pytest.approx([1, 0.5, 0.25])
 

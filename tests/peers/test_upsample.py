@@ -40,6 +40,12 @@ def test_a_given_factor_agrees(mode, size, factor):
     assert_agree(images(size), *mode, scale_factor=factor)
 
 
+@pytest.mark.parametrize("factor", [1.05, 1.9, 2.1, 2.19, 3.1])
+@pytest.mark.parametrize(("mode", "align_corners"), MODES)
+def test_a_factor_that_only_nearly_fits_the_output_agrees(mode, align_corners, factor):
+    assert_agree(images((5, 7)), mode, align_corners, scale_factor=factor)
+
+
 @pytest.mark.parametrize("size", [*range(1, 80, 7), 65])
 def test_where_rounding_decides_which_pixel_is_the_nearest_it_is_the_same(size):
     x = np.arange(size, dtype=np.float32).reshape(1, 1, size, 1)

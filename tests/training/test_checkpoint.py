@@ -176,6 +176,20 @@ def test_a_checkpoint_of_another_run_is_refused_and_nothing_is_changed(
         np.testing.assert_array_equal(state.model.state_dict()[name], value)
 
 
+@pytest.mark.parametrize("part", ["optimizer", "averages", "model"])
+def test_a_checkpoint_that_lacks_values_is_refused_and_nothing_is_changed(
+    part: str, tmp_path: Path
+) -> None:
+    began = run(small_run.new_state(epochs=1))
+    setattr(getattr(began, part), "state_dict", dict)  # noqa: B010, it is a method
+    save_checkpoint(began, tmp_path)
+    state, untouched = small_run.new_state(), small_run.new_state()
+    with pytest.raises(FileError):
+        restore(state, tmp_path)
+    assert state.epoch == state.step == state.optimizer.steps == 0
+    assert small_run.equal(state.model.state_dict(), untouched.model.state_dict())
+
+
 def test_a_run_on_other_data_is_refused(saved: Path) -> None:
     changed = DATA.images.copy()
     changed[0] += 1
@@ -193,6 +207,14 @@ def test_a_run_on_other_data_is_refused(saved: Path) -> None:
         state = resumed(saved)
         with pytest.raises(FileError, match=f"began with other {which} data"):
             records(state, data, validation)
+
+
+@pytest.mark.parametrize("image", [0, 1, 29, 58, 59])
+def test_one_image_that_differs_makes_other_data(image: int, saved: Path) -> None:
+    changed = DATA.images.copy()
+    changed[image, 0, 3, 4] += 1
+    with pytest.raises(FileError, match="began with other training data"):
+        resume(saved, replace(DATA, images=changed), VALIDATION, augment=AUGMENT)
 
 
 def test_the_augmentation_has_to_be_given_again(saved: Path) -> None:

@@ -66,6 +66,14 @@ def test_a_run_that_continues_stops_where_the_whole_would_have() -> None:
         assert len(before + rest) == max(len(whole), cut)
 
 
+def test_an_improvement_is_more_than_the_tolerance() -> None:
+    epochs = with_losses([3.0, 2.0, 1.95, 1.9, 1.85, 1.0])
+    assert len(list(stop_early(epochs, patience=2, tolerance=0.125))) == 4
+    assert len(list(stop_early(epochs, patience=2))) == 6
+    exactly = with_losses([3.0, 2.5, 2.0])
+    assert len(list(stop_early(exactly, patience=1, tolerance=0.5))) == 2
+
+
 def test_what_grows_is_monitored_upwards() -> None:
     epochs = [replace(EPOCH, accuracy=value) for value in (0.5, 0.6, 0.6, 0.9)]
     assert len(list(stop_early(epochs, 1, "accuracy"))) == 3

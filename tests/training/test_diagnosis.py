@@ -47,6 +47,11 @@ def test_a_run_is_judged_by_its_losses(training, validation, said):
     assert re.search(said, diagnosis(run(training, validation)))
 
 
+@pytest.mark.parametrize(("last", "said"), [(0.965, "had settled"), (0.959, "was still falling")])
+def test_a_loss_still_falls_if_it_lost_two_percent_in_each_of_two_epochs(last, said):
+    assert said in diagnosis(run([2.0, 1.0, 0.985, last]))
+
+
 def test_a_bump_within_chance_is_no_overfitting():
     said = diagnosis(run(FALLING, [2.1, 1.6, 1.2, 0.84, 0.85]))
     assert "overfitting: since" not in said

@@ -58,6 +58,16 @@ def test_it_follows_when_a_machine_becomes_busy_and_quiet_again(machine, pace):
     assert pace.threads == 2
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_other_number_is_tried_again_at_least_every_half_minute(machine, pace, busy):
+    machine.busy, tried = busy, []
+    for _ in range(40):
+        machine.steps.clear()
+        machine.work(pace, 31)
+        tried.append(set(machine.steps) == {1, 2})
+    assert all(tried)
+
+
 def test_afterwards_the_threads_are_as_they_were(machine, pace):
     machine.busy = True
     machine.work(pace, 20)

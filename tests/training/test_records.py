@@ -94,6 +94,7 @@ def test_a_history_is_a_sequence_and_a_table() -> None:
         (losses.cross_entropy, [[1.0, 2.0], [2.0, 1.0]], np.array([1, 1]), 1),
         (losses.cross_entropy, [[1.0, 2.0], [2.0, 1.0]], np.array([[0.4, 0.6], [0.7, 0.3]]), 2),
         (losses.binary_cross_entropy, [[1.0], [-1.0]], np.array([[1.0], [1.0]]), 1),
+        (losses.binary_cross_entropy, [[0.1], [-0.1]], np.array([[1.0], [0.0]]), 2),
         (losses.binary_cross_entropy, [[1.0, 1.0]], np.array([[1.0, 1.0]]), None),
         (losses.mean_squared_error, [[1.0, 2.0]], np.array([[1.0, 2.0]]), None),
     ],
@@ -147,6 +148,8 @@ def test_accuracy_decides_before_loss() -> None:
     assert better(dataclasses.replace(base, validation_loss=0.9), base)
     assert not better(base, base)
     assert not better(dataclasses.replace(base, validation_loss=None), None)
+    for loss in (math.inf, -math.inf, math.nan):
+        assert not better(dataclasses.replace(base, validation_loss=loss), None)
     assert state.best is None
 
 

@@ -8,7 +8,7 @@ from pellucid import models, optim, train
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.losses import mean_squared_error
 from pellucid.preprocessing import Preprocessing
-from pellucid.training import Epoch, TrainingState, records, stop_early
+from pellucid.training import Epoch, TrainingState, records
 from pellucid.training.batches import ArraySource
 
 GENERATOR = np.random.default_rng(0)
@@ -97,14 +97,3 @@ def test_preprocessing_counts_an_image_as_often_as_it_weighs() -> None:
     repeated = Preprocessing.fit(images.repeat(times, axis=0))
     assert weighted.mean == pytest.approx(repeated.mean, rel=1e-12)
     assert weighted.scale == pytest.approx(repeated.scale, rel=1e-12)
-
-
-def test_early_stopping_may_ask_for_more_than_any_improvement() -> None:
-    losses = [3.0, 2.0, 1.95, 1.9, 1.85, 1.0]
-    epochs = [
-        Epoch(n, 9, 1, loss, None, None, None, 0.1, 1.0, 1.0, False)
-        for n, loss in enumerate(losses, start=1)
-    ]
-    stopped = list(stop_early(epochs, patience=2, monitor="loss", tolerance=0.125))
-    assert [epoch.loss for epoch in stopped] == [3.0, 2.0, 1.95, 1.9]
-    assert len(list(stop_early(epochs, patience=2, monitor="loss"))) == 6

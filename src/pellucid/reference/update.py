@@ -173,7 +173,8 @@ def are_finite(arrays: Arrays) -> bool:
     A sum is finite only if all its terms are, and it is one quick pass that needs no memory; only
     where it is not are the terms looked at, since finite terms may still add up to infinity.
     """
-    return all(np.isfinite(a.sum()) or np.isfinite(a).all() for a in arrays)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(np.isfinite(a.sum()) or np.isfinite(a).all() for a in arrays)
 
 
 def _decayed(g: Array, w: Array, decay: float) -> Array:

@@ -214,15 +214,25 @@ def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str
     preprocessing = facts["preprocessing"] and Preprocessing.from_description(
         facts["preprocessing"]
     )
-    state.optimizer.load_state_dict(_part("optimizer", tensors))
-    if state.averages is not None:
-        state.averages.load_state_dict(_part("averages", tensors))
-    state.model.load_state_dict(_part("model", tensors))
+    _load(state, tensors)
     state.model.preprocessing = preprocessing
     state.model.classes = facts["classes"] and tuple(facts["classes"])
     state.model.input_shape = facts["input_shape"] and tuple(facts["input_shape"])
     state.epoch, state.step = facts["epoch"], facts["step"]
     state.sums, state.history, state.best, state.data = sums, history, best, facts["data"]
+
+
+def _load(state: TrainingState, tensors: Mapping[str, Array]) -> None:
+    """Load all values, or, where some do not fit, none."""
+    parts = {"optimizer": state.optimizer, "averages": state.averages, "model": state.model}
+    changed = [(part, part.state_dict(), name) for name, part in parts.items() if part is not None]
+    try:
+        for part, _, name in changed:
+            part.load_state_dict(_part(name, tensors))
+    except Exception:
+        for part, before, _ in changed:
+            part.load_state_dict(before)
+        raise
 
 
 _SAID = {
