@@ -122,8 +122,7 @@ def _loaded(module: str) -> ModuleType:
         package = (error.name or "").partition(".")[0]
         if package in ("", "pellucid"):
             raise
-        said = f'{module} needs {package}: pip install "pellucid[app]"'
-        raise errors.MissingExtraError(said) from error
+        raise errors.missing_extra(module, package) from error
 
 
 notebook.show_with(_show)

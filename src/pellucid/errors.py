@@ -32,6 +32,18 @@ class MissingExtraError(PellucidError, ImportError):
     """An optional package is needed and is not installed."""
 
 
+def missing_extra(purpose: str, package: str, extra: str = "app") -> MissingExtraError:
+    """Return the error that says what `purpose` needs and how to get it.
+
+    >>> print(missing_extra("reading CSV files", "pandas"))
+    reading CSV files needs pandas, which is not installed; get it with: pip install "pellucid[app]"
+    """
+    return MissingExtraError(
+        f"{purpose} needs {package}, which is not installed; "
+        f'get it with: pip install "pellucid[{extra}]"'
+    )
+
+
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
     """Return the message for a name that does not exist, with the nearest one that does.
 

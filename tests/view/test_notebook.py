@@ -162,7 +162,10 @@ assert pl.layers.Sequential(pl.layers.ReLU())._repr_html_() is None
 try:
     pl.view
 except pl.errors.MissingExtraError as error:
-    assert str(error) == 'pellucid.view needs matplotlib: pip install "pellucid[app]"'
+    assert str(error) == (
+        "pellucid.view needs matplotlib, which is not installed; get it with: "
+        'pip install "pellucid[app]"'
+    )
 else:
     raise AssertionError
 """

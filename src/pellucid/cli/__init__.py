@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pellucid.errors import MissingExtraError, PellucidError
+from pellucid.errors import PellucidError, missing_extra
 
 if TYPE_CHECKING:
     import typer
@@ -32,10 +32,7 @@ def _app() -> "typer.Typer":
     try:
         from pellucid.cli.app import app
     except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"the command needs {error.name}, which is not installed; "
-            'install it with: pip install "pellucid[app]"'
-        ) from error
+        raise missing_extra("the command", str(error.name)) from error
     return app
 
 

@@ -13,9 +13,8 @@ import numpy as np
 
 from pellucid.data.arrays import channels_first, encode_labels
 from pellucid.data.dataset import DataSet, Splits
-from pellucid.data.extras import missing
 from pellucid.data.problems import Problems
-from pellucid.errors import DataError, unknown
+from pellucid.errors import DataError, missing_extra, unknown
 from pellucid.types import Array, Shape
 
 if TYPE_CHECKING:
@@ -266,7 +265,7 @@ def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
     try:
         import pandas as pd
     except ImportError as error:
-        raise missing("pandas", "reading CSV files") from error
+        raise missing_extra("reading CSV files", "pandas") from error
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", pd.errors.ParserWarning)
         try:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pellucid.data.dataset import DataSet, Splits
-from pellucid.data.extras import missing
 from pellucid.data.outliers import constant, digests
 from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, takes
+from pellucid.errors import missing_extra
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +56,7 @@ class Description:
         try:
             import pandas as pd
         except ImportError as error:
-            raise missing("pandas", "making tables") from error
+            raise missing_extra("making tables", "pandas") from error
         return {
             "counts": pd.DataFrame(self.counts).set_index("class"),
             "pixels": pd.DataFrame(self.pixels).set_index(["part", "channel"]),

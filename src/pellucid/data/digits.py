@@ -3,7 +3,7 @@
 import numpy as np
 
 from pellucid.data.dataset import DataSet, Splits
-from pellucid.data.extras import missing
+from pellucid.errors import missing_extra
 
 TEST_FRACTION = 0.2
 
@@ -21,7 +21,7 @@ def digits() -> Splits:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise missing("scikit-learn", "the data set 'digits'") from error
+        raise missing_extra("the data set 'digits'", "scikit-learn") from error
     images, labels = load_digits().images, load_digits().target
     pixels = np.rint(images * (255 / 16)).astype(np.uint8)[:, None]
     classes = tuple("0123456789")

@@ -7,8 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pellucid.data.extras import missing
-from pellucid.errors import DataError, MissingExtraError
+from pellucid.errors import DataError, MissingExtraError, missing_extra
 
 _TIMEOUT = (5, 30)
 """Seconds to wait for a connection, and for each next piece of a file."""
@@ -71,7 +70,7 @@ def _fetch_one(file: Remote, folder: Path, data_set: str) -> list[str]:
         import pooch
         from requests import RequestException
     except ImportError as error:
-        raise missing("pooch", f"downloading {data_set}") from error
+        raise missing_extra(f"downloading {data_set}", "pooch") from error
     pooch.get_logger().setLevel("WARNING")
     failures: dict[str, str] = {}
     places = file.urls

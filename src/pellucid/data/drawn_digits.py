@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from pellucid.data.extras import missing
-from pellucid.errors import DataError, ShapeError
+from pellucid.errors import DataError, ShapeError, missing_extra
 from pellucid.types import Array
 
 _SIDE = 28
@@ -64,7 +63,7 @@ def _without_specks(grey: Array) -> Array:
     try:
         from PIL import Image, ImageFilter
     except ImportError as error:
-        raise missing("pillow", "preparing a drawn digit") from error
+        raise missing_extra("preparing a drawn digit", "pillow") from error
     smooth = Image.fromarray(np.ascontiguousarray(grey))
     return np.asarray(smooth.filter(ImageFilter.MedianFilter(3)))
 
@@ -123,7 +122,7 @@ def _fitted(ink: Array) -> Array:
     try:
         from PIL import Image
     except ImportError as error:
-        raise missing("pillow", "preparing a drawn digit") from error
+        raise missing_extra("preparing a drawn digit", "pillow") from error
     factor = _BOX / max(ink.shape)
     height, width = (max(1, round(side * factor)) for side in ink.shape)
     picture = Image.fromarray(ink.astype(np.float32))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pellucid.data.extras import missing
-from pellucid.errors import DataError, ShapeError
+from pellucid.errors import DataError, ShapeError, missing_extra
 from pellucid.types import Array, Shape
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ def opened(path: str | Path) -> Iterator["Image.Image"]:
     try:
         from PIL import Image
     except ImportError as error:
-        raise missing("pillow", "reading image files") from error
+        raise missing_extra("reading image files", "pillow") from error
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -1,13 +1,11 @@
 """Networks as scikit-learn knows models: with `fit`, `predict` and `score`."""
 
-from pellucid.errors import MissingExtraError
+from pellucid.errors import missing_extra
 
 try:
     import sklearn
 except ImportError as error:
-    raise MissingExtraError(
-        'CNNClassifier and CNNRegressor need scikit-learn: pip install "pellucid[sklearn]"'
-    ) from error
+    raise missing_extra("pellucid.estimator", "scikit-learn", "sklearn") from error
 
 from pellucid.estimator.classifier import CNNClassifier
 from pellucid.estimator.regressor import CNNRegressor

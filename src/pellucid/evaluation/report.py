@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.errors import DataError, MissingExtraError, ShapeError
+from pellucid.errors import DataError, ShapeError, missing_extra
 from pellucid.evaluation.metrics import (
     Calibration,
     ClassScores,
@@ -288,5 +288,5 @@ def _frame(*args: Any, **kwargs: Any) -> "pd.DataFrame":
     try:
         import pandas as pd
     except ImportError as error:
-        raise MissingExtraError('a table needs pandas: pip install "pellucid[app]"') from error
+        raise missing_extra("a table", "pandas") from error
     return pd.DataFrame(*args, **kwargs)

@@ -4,16 +4,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pellucid.errors import MissingExtraError
+from pellucid.errors import missing_extra
 from pellucid.geometry import Sides, Window
 from pellucid.types import Array, DType
 
 try:
     from hypothesis import strategies as st
 except ImportError as error:
-    raise MissingExtraError(
-        'these strategies need Hypothesis: pip install "pellucid[test]"'
-    ) from error
+    raise missing_extra("pellucid.testing.strategies", "Hypothesis", "test") from error
 
 LAYOUTS = ("batch last", "C order", "Fortran order", "reversed", "every second", "read-only")
 """How `laid_out` lays an array out."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
-from pellucid.errors import MissingExtraError
+from pellucid.errors import missing_extra
 from pellucid.notebook import Shown
 
 if TYPE_CHECKING:
@@ -143,8 +143,6 @@ class History(Shown, Sequence[Epoch]):
         try:
             import pandas as pd
         except ImportError as error:
-            raise MissingExtraError(
-                'a table needs pandas: pip install "pellucid[app]" (or use History.rows)'
-            ) from error
+            raise missing_extra("a table, other than History.rows,", "pandas") from error
         columns = [field.name for field in dataclasses.fields(Epoch)]
         return pd.DataFrame(self.rows(), columns=columns).set_index("epoch")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pellucid.interchange.extras import missing
+from pellucid.errors import missing_extra
 
 
 def load(purpose: str) -> Any:
@@ -24,7 +24,7 @@ def load(purpose: str) -> Any:
         with _quietly():
             import keras
     except ImportError as error:
-        raise missing("TensorFlow", "tensorflow", purpose) from error
+        raise missing_extra(purpose, "TensorFlow", "tensorflow") from error
     return keras
 
 

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import pellucid
-from pellucid.errors import FileError, PellucidError, ShapeError
+from pellucid.errors import FileError, PellucidError, ShapeError, missing_extra
 from pellucid.files import atomic_write
-from pellucid.interchange.extras import missing
 from pellucid.interchange.onnx.metadata import properties
 from pellucid.interchange.onnx.writer import WRITERS, Graph, Value
 from pellucid.layers import Layer
@@ -81,7 +80,7 @@ def save(
     try:
         import onnx
     except ImportError as error:
-        raise missing("the package onnx", "onnx", "writing an ONNX file") from error
+        raise missing_extra("writing an ONNX file", "onnx", "onnx") from error
     proto = to_proto(model, input_shape, preprocessing=preprocessing, probabilities=probabilities)
     if proto.ByteSize() > _LARGEST:
         raise FileError(f"{os.fspath(path)}: the model is larger than the 2 GB of an ONNX file")

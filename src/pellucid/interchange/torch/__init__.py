@@ -5,7 +5,7 @@ Needs ``pip install "pellucid[torch]"``.
 
 from typing import TYPE_CHECKING, Any
 
-from pellucid.interchange.extras import missing
+from pellucid.errors import missing_extra
 from pellucid.layers import Layer
 from pellucid.types import Shape
 
@@ -85,5 +85,5 @@ def _check(purpose: str) -> Any:
     try:
         import torch
     except ImportError as error:
-        raise missing("PyTorch", "torch", purpose) from error
+        raise missing_extra(purpose, "PyTorch", "torch") from error
     return torch

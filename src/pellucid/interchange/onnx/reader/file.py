@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.errors import FileError
-from pellucid.interchange.extras import missing
+from pellucid.errors import FileError, missing_extra
 from pellucid.interchange.onnx.reader.model import Attribute, FileGraph, Input, Model, Node
 from pellucid.interchange.onnx.reader.tensors import array_of, text, type_name
 from pellucid.types import Array
@@ -46,7 +45,7 @@ def _parsed(path: Path) -> "ModelProto":
     try:
         from onnx import ModelProto
     except ModuleNotFoundError as error:
-        raise missing("onnx", "onnx", "reading an ONNX file") from error
+        raise missing_extra("reading an ONNX file", "onnx", "onnx") from error
     if path.stat().st_size >= _LARGEST_FILE:
         raise FileError("the file has 2 GiB or more, which the format does not allow")
     try:
