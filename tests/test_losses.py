@@ -136,6 +136,17 @@ def test_nothing_overflows_for_outputs_far_from_zero():
     assert losses.binary_cross_entropy(outputs, outputs < 0)[0] == pytest.approx(1e4)
 
 
+def test_where_every_target_is_ignored_the_loss_and_its_gradient_are_0():
+    value, gradient = CrossEntropy(ignore_index=9)(OUTPUTS, np.full(6, 9))
+    assert value == 0
+    np.testing.assert_array_equal(gradient, np.zeros((6, 4)))
+
+
+def test_only_the_class_number_that_is_ignored_may_lie_outside_the_classes():
+    with pytest.raises(PellucidError, match=r"position \(1,\) is class 4"):
+        CrossEntropy(ignore_index=-1)(OUTPUTS[:3], np.array([-1, 4, 0]))
+
+
 # Scores of −∞ for two classes that no target names, and a third sample whose class is ruled out.
 RULED_OUT = np.array([[1.0, -np.inf, 0.0, -np.inf], [2.0, -1.0, -np.inf, 0.5], [0, 1, 2, -np.inf]])
 RIGHT = np.array([0, 3, 3])

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pellucid import ops, plain
 from pellucid.errors import PellucidError
 from pellucid.types import Array
@@ -22,6 +24,10 @@ class Loss(ABC):
         self, outputs: Array, targets: Array, weights: Array | None = None
     ) -> tuple[float, Array]:
         """Return the loss and its gradient for the outputs, in their type and order in memory."""
+
+    def counted(self, targets: Array) -> float:
+        """Return over how many samples the loss of these targets is a mean."""
+        return len(targets)
 
     def describe(self) -> dict[str, Any]:
         """Return it as plain data, from which `losses.build` makes it anew."""
@@ -44,6 +50,10 @@ class CrossEntropy(Loss):
         w, one number per class, 0 or more; all 1 when not given.
     label_smoothing
         ε, from 0 to 1.
+    ignore_index
+        A class number that marks targets which do not count, such as pixels nobody labelled: they
+        have no gradient and no share in the mean. Where none counts, the loss is 0. PyTorch's
+        default, -100, has to be asked for.
 
     Notes
     -----
@@ -60,6 +70,7 @@ class CrossEntropy(Loss):
 
     class_weights: tuple[float, ...] | None = None
     label_smoothing: float = 0.0
+    ignore_index: int | None = None
 
     def __post_init__(self) -> None:
         if self.class_weights is not None:
@@ -79,7 +90,13 @@ class CrossEntropy(Loss):
             weights,
             class_weights=self.class_weights,
             label_smoothing=self.label_smoothing,
+            ignore_index=self.ignore_index,
         )
+
+    def counted(self, targets: Array) -> float:
+        if self.ignore_index is None or targets.dtype.kind not in "iu":
+            return len(targets)
+        return len(targets) * float(np.mean(targets != self.ignore_index))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from pellucid import losses
+from pellucid import engine, losses
 
 generator = np.random.default_rng(0)
 OUTPUTS = generator.normal(size=(3, 5, 2, 4)) * 3
@@ -48,6 +48,32 @@ def test_cross_entropy(dtype, pixels, kind, class_weights, label_smoothing):
         outputs,
         dtype,
     )
+
+
+@types
+@pytest.mark.parametrize("pixels", [True, False])
+@pytest.mark.parametrize("name", engine.NAMES)
+@pytest.mark.parametrize("ignored", [-100, 3])
+@pytest.mark.parametrize("class_weights", [None, (0.5, 2.0, 0.0, 1.0, 3.0)])
+@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
+def test_targets_that_are_ignored(dtype, pixels, name, ignored, class_weights, label_smoothing):
+    outputs = OUTPUTS if pixels else OUTPUTS[:, :, 0, 0]
+    targets = np.random.default_rng(1).integers(0, 5, (3, *outputs.shape[2:]))
+    targets[1], targets[2] = ignored, 4
+    loss = losses.CrossEntropy(class_weights, label_smoothing, ignored)
+    with engine.using(name):
+        compare(
+            lambda y: loss(y, targets),
+            lambda y: functional.cross_entropy(
+                y,
+                torch.tensor(targets),
+                weight=class_weights and torch.tensor(class_weights, dtype=y.dtype),
+                ignore_index=ignored,
+                label_smoothing=label_smoothing,
+            ),
+            outputs,
+            dtype,
+        )
 
 
 @types

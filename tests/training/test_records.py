@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import small_run
+from pellucid import layers as nn
 from pellucid import losses, optim
 from pellucid.training import (
     Epoch,
@@ -20,6 +21,8 @@ from pellucid.training import (
     train,
 )
 from pellucid.training.accuracy import count_correct
+from pellucid.training.batches import ArraySource
+from pellucid.training.loop import measure
 from small_run import equal, simple_state
 
 DATA, VALIDATION = small_run.DATA, small_run.VALIDATION
@@ -46,6 +49,43 @@ def test_an_epochs_loss_and_accuracy_are_means_over_its_images() -> None:
     assert epoch.loss == pytest.approx(np.average([s.loss for s in steps], weights=sizes))
     accuracies = [s.accuracy for s in steps]
     assert epoch.accuracy == pytest.approx(np.average(accuracies, weights=sizes))
+
+
+def test_targets_that_are_ignored_count_neither_in_weights_nor_in_means() -> None:
+    generator = np.random.default_rng(0)
+    x, labels = generator.normal(size=(40, 5)).astype("f4"), generator.integers(0, 3, 40)
+    counted = np.arange(40) % 3 > 0
+    parts = (x, np.where(counted, labels, -100)), (x[counted], labels[counted])
+    runs = []
+    for data in parts:
+        model = nn.initialize(nn.Linear(5, 3), seed=1)
+        last = list(
+            train(
+                model,
+                data,
+                validation=data,
+                optimizer=optim.SGD(model.parameters(), lr=0.5),
+                loss=losses.CrossEntropy(ignore_index=-100),
+                batch_size=40,
+                epochs=3,
+            )
+        )[-1]
+        runs.append((last, model.weight.value))
+    (ignoring, weight), (without, expected) = runs
+    np.testing.assert_allclose(weight, expected, rtol=1e-5)
+    for name in ("loss", "accuracy", "validation_loss", "validation_accuracy"):
+        assert getattr(ignoring, name) == pytest.approx(getattr(without, name), rel=1e-5)
+
+
+def test_a_mean_over_batches_of_which_some_ignore_more_is_that_over_all_targets() -> None:
+    generator = np.random.default_rng(1)
+    x, labels = generator.normal(size=(20, 5)).astype("f4"), generator.integers(0, 3, 20)
+    labels[:10] = -100
+    model, loss = nn.Linear(5, 3), losses.CrossEntropy(ignore_index=-100)
+    found = measure(model, loss, ArraySource(x, labels, batch_size=6))
+    assert found.mean_loss == pytest.approx(loss(model(x), labels)[0], rel=1e-6)
+    right = (model(x).argmax(axis=1) == labels).sum()
+    assert found.accuracy == pytest.approx(right / 10)
 
 
 def test_validation_is_that_of_the_network_at_the_epochs_end() -> None:

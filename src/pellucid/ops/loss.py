@@ -19,6 +19,7 @@ def cross_entropy(
     *,
     class_weights: Sequence[float] | None = None,
     label_smoothing: float = 0.0,
+    ignore_index: int | None = None,
 ) -> ValueAndGradient:
     """Return the cross entropy of softmax(outputs) with the targets, and its gradient.
 
@@ -30,9 +31,12 @@ def cross_entropy(
     """
     _check_outputs("cross_entropy", outputs, least=2)
     targets = np.asarray(targets)
-    classes, labels = outputs.shape[1], None
+    classes, labels, counted = outputs.shape[1], None, None
     if targets.dtype.kind in "iu":
-        _check_labels(targets, outputs.shape)
+        counted = _counted(targets, ignore_index)
+        _check_labels(targets, outputs.shape, counted)
+        if counted is not None and not counted.any():
+            return 0.0, np.zeros_like(outputs)
         labels = np.expand_dims(targets, 1)
         a = _like(outputs, labels == np.arange(classes).reshape(_along(1, outputs.ndim)))
     else:
@@ -41,10 +45,10 @@ def cross_entropy(
     if label_smoothing:
         a *= 1 - label_smoothing
         a += label_smoothing / classes
-    if weights is None and class_weights is None:
+    if weights is None and class_weights is None and counted is None:
         a *= classes / outputs.size
     else:
-        a *= _weighting(outputs.shape, labels, weights, class_weights)
+        a *= _weighting(outputs.shape, labels, counted, weights, class_weights)
     return _compute("cross_entropy", outputs, a)
 
 
@@ -106,10 +110,11 @@ def _elementwise(
 def _weighting(
     shape: Shape,
     labels: Array | None,
+    counted: Array | None,
     weights: Array | None,
     class_weights: Sequence[float] | None,
 ) -> Array:
-    """Return what each sample and class counts in the mean."""
+    """Return what each sample and class counts in the mean; labels are (N, 1, …)."""
     classes = shape[1]
     per_class = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
     if per_class.shape != (classes,):
@@ -117,8 +122,11 @@ def _weighting(
     share = _sample_weights(weights, shape)
     if labels is None:
         total = share.sum() * math.prod(shape[2:])
-    else:
+    elif counted is None:
         total = (share * per_class[labels]).sum()
+    else:
+        share = share * np.expand_dims(counted, 1)
+        total = (share * per_class[np.where(share > 0, labels, 0)]).sum()
     if not total > 0:
         raise PellucidError("the weights of this batch add up to 0, so that it has no mean")
     return np.asarray(per_class.reshape(_along(1, len(shape))) * (share / total))
@@ -149,14 +157,25 @@ def _sample_weights(weights: Array | None, shape: Shape) -> Array:
     return given.reshape(_along(0, len(shape)))
 
 
-def _check_labels(targets: Array, shape: Shape) -> None:
+def _counted(labels: Array, ignore_index: int | None) -> Array | None:
+    """Return which labels count, or None where all of them do."""
+    if ignore_index is None:
+        return None
+    counted: Array = labels != ignore_index
+    return None if counted.all() else counted
+
+
+def _check_labels(targets: Array, shape: Shape, counted: Array | None) -> None:
     expected = (shape[0], *shape[2:])
     if targets.shape != expected:
         raise ShapeError(
             f"outputs of shape {shape} need class numbers of shape {expected}, got {targets.shape}"
         )
-    if targets.min() < 0 or targets.max() >= shape[1]:
-        at = _first((targets < 0) | (targets >= shape[1]))
+    wrong = (targets < 0) | (targets >= shape[1])
+    if counted is not None:
+        wrong &= counted
+    if wrong.any():
+        at = _first(wrong)
         raise PellucidError(
             f"the target at position {at} is class {targets[at]}, but the outputs have "
             f"{shape[1]} classes, 0 to {shape[1] - 1}"

@@ -164,7 +164,8 @@ def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, star
         state.averages.update()
     correct = count_correct(state.loss, outputs, targets)
     seconds = perf_counter() - started
-    state.sums.add(loss, correct, len(targets), seconds)
+    counted = state.loss.counted(targets)
+    state.sums.add(loss, correct, len(targets), counted, seconds)
     state.step += 1
     return Step(
         epoch=state.epoch + 1,
@@ -172,7 +173,7 @@ def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, star
         step=state.step,
         steps=steps,
         loss=loss,
-        accuracy=None if correct is None else correct / len(targets),
+        accuracy=None if correct is None or not counted else correct / counted,
         rate=optimizer.lr,
         seconds=seconds,
     )
@@ -214,5 +215,6 @@ def measure(model: Layer, loss: Loss, source: Source) -> Sums:
         for x, targets, *weights in source.in_order():
             outputs = model(x)
             value, _ = loss(outputs, targets, *weights)
-            sums.add(value, count_correct(loss, outputs, targets), len(targets))
+            correct = count_correct(loss, outputs, targets)
+            sums.add(value, correct, len(targets), loss.counted(targets))
     return sums

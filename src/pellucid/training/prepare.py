@@ -83,11 +83,12 @@ def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tup
     shape = state.model.output_shape((min(len(x), state.batch_size), *x.shape[1:]))
     labels = targets.ndim == 1 and targets.dtype == np.int64
     if labels and len(shape) == 2 and shape[1] > 1:
-        low, high = int(targets.min()), int(targets.max())
-        if low < 0 or high >= shape[1]:
+        ignored = getattr(state.loss, "ignore_index", None)
+        named = targets if ignored is None else targets[targets != ignored]
+        if named.size and (named.min() < 0 or named.max() >= shape[1]):
             raise DataError(
-                f"the labels of the {what} run from {low} to {high}, but the model has "
-                f"{shape[1]} outputs, for classes 0 to {shape[1] - 1}"
+                f"the labels of the {what} run from {named.min()} to {named.max()}, but the model "
+                f"has {shape[1]} outputs, for classes 0 to {shape[1] - 1}"
             )
     try:
         state.loss(np.zeros((1, *shape[1:]), state.dtype), targets[:1])

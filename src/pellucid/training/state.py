@@ -20,30 +20,38 @@ from pellucid.types import Array
 class Sums:
     """Loss and correct answers, summed over the samples `seen`, and the time that took.
 
-    `correct` is None where outputs are not classes.
+    `correct` is None where outputs are not classes, and `counted` is less than `seen` where the
+    loss ignores targets.
     """
 
     loss: float = 0.0
     correct: int | None = 0
     seen: int = 0
     seconds: float = 0.0
+    counted: float = 0.0
 
     def add(
-        self, mean_loss: float, correct: int | None, samples: int, seconds: float = 0.0
+        self,
+        mean_loss: float,
+        correct: int | None,
+        samples: int,
+        counted: float,
+        seconds: float = 0.0,
     ) -> None:
         """Add what one batch came to."""
-        self.loss += mean_loss * samples
+        self.loss += mean_loss * counted
         self.correct = None if self.correct is None or correct is None else self.correct + correct
         self.seen += samples
+        self.counted += counted
         self.seconds += seconds
 
     @property
     def mean_loss(self) -> float:
-        return self.loss / self.seen
+        return self.loss / self.counted if self.counted else 0.0
 
     @property
     def accuracy(self) -> float | None:
-        return None if self.correct is None else self.correct / self.seen
+        return None if self.correct is None or not self.counted else self.correct / self.counted
 
 
 @dataclass(frozen=True)
