@@ -20,7 +20,8 @@ from statistics import median
 
 import numpy as np
 
-from pellucid import data, threads
+from pellucid import data
+from pellucid.runtime import threads
 
 WAYS = ("pellucid", "PyTorch, NCHW", "PyTorch, channels last")
 

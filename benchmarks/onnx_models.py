@@ -25,8 +25,8 @@ import onnxruntime
 import torch
 from onnx import numpy_helper
 
+from pellucid.execution import for_engine
 from pellucid.interchange import onnx as exchange
-from pellucid.layers import for_engine
 
 TORCHVISION = (
     "alexnet",

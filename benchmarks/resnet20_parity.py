@@ -70,7 +70,7 @@ def our_states(model: nn.Layer, batches: Iterable[Batch], lr: float) -> Iterator
     """Train `model`; yield all its values after each step."""
     optimizer = SGD(model.parameters(), lr=lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
     for step, (images, labels) in enumerate(batches):
-        training = nn.Training(seed=0, step=step)
+        training = nn.StepContext(seed=0, step=step)
         outputs, cache = model.forward(images, training)
         _, gradient = cross_entropy(outputs, labels)
         model.zero_grad()

@@ -264,7 +264,7 @@ def test_everything_that_does_not_fit_is_told_at_once():
 
 
 def test_running_statistics_wait_for_the_commit():
-    norm, training = nn.BatchNorm1d(2), nn.Training()
+    norm, training = nn.BatchNorm1d(2), nn.StepContext()
     norm.forward(np.array([[1.0, 2.0], [3.0, 6.0]], np.float32), training)
     assert norm.running_mean.value.tolist() == [0, 0]
     training.commit()
@@ -273,7 +273,7 @@ def test_running_statistics_wait_for_the_commit():
 
 
 def test_a_norm_used_twice_in_a_step_gathers_both():
-    norm, training = nn.BatchNorm1d(1, momentum=0.5), nn.Training()
+    norm, training = nn.BatchNorm1d(1, momentum=0.5), nn.StepContext()
     for mean in (2.0, 4.0):
         norm.forward(np.array([[mean - 1], [mean + 1]], np.float32), training)
     training.commit()

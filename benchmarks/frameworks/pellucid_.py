@@ -7,9 +7,9 @@ import numpy as np
 from benchmarks.job import LEARNING_RATE, MOMENTUM, Array, Job
 from pellucid import engine, layers, ops
 from pellucid.optim import SGD
+from pellucid.runtime.workspace import Workspace
 from pellucid.training import TrainingState
 from pellucid.training.loop import take_step
-from pellucid.workspace import Workspace
 
 
 def load(job: Job) -> None:

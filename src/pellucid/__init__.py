@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     )
     from pellucid.estimator import CNNClassifier, CNNRegressor
     from pellucid.evaluation import Evaluation, evaluate, predict
+    from pellucid.execution import freeze, fuse
     from pellucid.interchange.safetensors import load, save
-    from pellucid.layers import freeze, fuse, initialize
+    from pellucid.layers import initialize
     from pellucid.models.summary import summary
     from pellucid.preprocessing import Preprocessing
     from pellucid.training import find_rate, fit, train
@@ -80,8 +81,8 @@ _FROM = {
     "evaluate": "evaluation",
     "find_rate": "training",
     "fit": "training",
-    "freeze": "layers",
-    "fuse": "layers",
+    "freeze": "execution",
+    "fuse": "execution",
     "initialize": "layers",
     "load": "interchange.safetensors",
     "predict": "evaluation",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid import ops, plain
+from pellucid import descriptions, ops
 from pellucid.errors import PellucidError
 from pellucid.types import Array
 
@@ -31,7 +31,7 @@ class Loss(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Return it as plain data, from which `losses.build` makes it anew."""
-        return plain.describe(self)
+        return descriptions.describe(self)
 
 
 @dataclass(frozen=True)
@@ -147,4 +147,4 @@ def build(description: Any) -> Loss:
     >>> build({"type": "CrossEntropy", "label_smoothing": 0.1})
     CrossEntropy(class_weights=None, label_smoothing=0.1)
     """
-    return plain.build("loss", description, LOSSES)
+    return descriptions.build("loss", description, LOSSES)

@@ -7,7 +7,7 @@ import numpy as np
 from pellucid import initializers
 from pellucid.errors import ShapeError
 from pellucid.randomness import generator
-from pellucid.recording import recorded
+from pellucid.runtime.recording import recorded
 from pellucid.types import Array, DType, Shape
 
 Kind = Literal["weight", "bias", "norm"]

@@ -2,16 +2,16 @@
 
 import numpy as np
 
+import pellucid as pl
 from kernels import numbers
 from pellucid import engine
-from pellucid import layers as nn
 from pellucid.compiled import layout
-from pellucid.workspace import Workspace, empty
+from pellucid.runtime.workspace import Workspace, empty
 from small_network import a_step, small_network
 
 
 def test_images_lie_position_by_position_and_nothing_is_converted_between_layers(monkeypatch):
-    model, x = nn.fuse(small_network()), numbers((8, 2, 10, 10))
+    model, x = pl.fuse(small_network()), numbers((8, 2, 10, 10))
     with engine.using("compiled"):
         lying = layout.images(layout.memory(x))
         model(lying)  # made once, so that everything is compiled
@@ -24,7 +24,7 @@ def test_images_lie_position_by_position_and_nothing_is_converted_between_layers
 
 def test_a_step_takes_its_memory_from_the_step_before():
     model, x, targets = small_network(), numbers((64, 2, 10, 10)), np.arange(64) % 3
-    run, workspace, sizes = nn.fuse(model), Workspace(), []
+    run, workspace, sizes = pl.fuse(model), Workspace(), []
     with engine.using("compiled"), workspace.used():
         for _ in range(4):
             a_step(model, run, x, targets)

@@ -11,14 +11,14 @@ from kernels import close, convolutions, numbers
 from pellucid import compiled, engine, models, reference
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
-from pellucid.layers import Training
+from pellucid.layers import StepContext
 
 NETWORKS = ("lenet5", "vgg", "resnet20", "inception", "mobilenet", "densenet")
 
 
 def trained(model, shape):
     """Return the model with running statistics and norms that are not those of the beginning."""
-    training = Training()
+    training = StepContext()
     model.forward(numbers((8, *shape)) * 2 + 1, training)
     training.commit()
     for name, item in model.named_state():
@@ -55,7 +55,7 @@ def branching():
 @pytest.mark.parametrize("images", [1, 20])
 def test_runs_in_a_graph_are_joined_and_what_others_read_is_kept(images, each_engine):
     graph, x = branching(), numbers((images, 3, 8, 8))
-    training = Training()
+    training = StepContext()
     graph.forward(x, training)
     training.commit()
     names = [item.name for _, item in graph.named_state()]
@@ -72,7 +72,7 @@ def test_a_fused_graph_learns_as_the_graph_does(each_engine):
     for change in (lambda layer: layer, pl.fuse):
         graph = nn.initialize(branching(), 0)
         run = change(graph)
-        outputs, cache = run.forward(x, Training())
+        outputs, cache = run.forward(x, StepContext())
         dx = run.backward(tuple(y * 0.01 for y in outputs), cache)
         found.append([dx, *outputs, *(item.grad for item in graph.parameters())])
     for one, other in zip(*found, strict=True):
@@ -189,7 +189,7 @@ def test_later_changes_of_the_model_do_not_reach_it(each_engine):
 def test_it_does_not_learn():
     frozen = pl.freeze(nn.Linear(3, 2))
     with pytest.raises(PellucidError, match="does not learn"):
-        frozen.forward(numbers((2, 3)), Training())
+        frozen.forward(numbers((2, 3)), StepContext())
     with pytest.raises(PellucidError, match="does not learn"):
         frozen.backward(numbers((2, 2)), None)
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pellucid as pl
 from kernels import images, numbers
 from pellucid import engine
 from pellucid import layers as nn
@@ -17,7 +18,7 @@ def test_a_fused_model_trains_as_the_model_that_it_was_made_from(name):
     with engine.using(name):
         for fused in (False, True):
             model = nn.initialize(small_network(), seed=1)
-            results.append(a_step(model, nn.fuse(model) if fused else model, x, targets))
+            results.append(a_step(model, pl.fuse(model) if fused else model, x, targets))
     (outputs, gradients, state), (outputs_f, gradients_f, state_f) = results
     np.testing.assert_allclose(outputs_f, outputs, rtol=1e-4, atol=1e-5)
     assert list(gradients_f) == list(gradients)
@@ -26,18 +27,18 @@ def test_a_fused_model_trains_as_the_model_that_it_was_made_from(name):
         np.testing.assert_allclose(gradients_f[key], expected, rtol=1e-3, atol=2e-5, err_msg=key)
     for key, expected in state.items():
         np.testing.assert_allclose(state_f[key], expected, rtol=1e-4, atol=1e-5, err_msg=key)
-    np.testing.assert_allclose(nn.fuse(model)(x), model(x), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(pl.fuse(model)(x), model(x), rtol=1e-4, atol=1e-5)
 
 
 def test_gradients_are_written_over_no_array_that_others_may_see():
-    chain = nn.fuse(
+    chain = pl.fuse(
         nn.Sequential(
             nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU(),
             nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3), nn.BatchNorm2d(2),
         )
     )  # fmt: skip
     with engine.using("compiled"):
-        y, cache = chain.forward(numbers((5, 2, 9, 9)), nn.Training())
+        y, cache = chain.forward(numbers((5, 2, 9, 9)), nn.StepContext())
         dy = images(y.shape, 1)
         chain.backward(dy, cache)
     np.testing.assert_array_equal(dy, numbers(y.shape, 1))
@@ -82,11 +83,11 @@ def test_a_fused_residual_has_the_gradients_of_the_one_that_it_was_made_from(
     body, convolution, shortcut, activation, name
 ):
     x, dy, results = images((5, 6, 7, 6)), images((5, 6, 7, 6), 1), []
-    for by, made in (("reference", lambda model: model), (name, nn.fuse)):
+    for by, made in (("reference", lambda model: model), (name, pl.fuse)):
         model = nn.initialize(two_residuals(body, convolution, shortcut, activation), seed=1)
         run = made(model)
         with engine.using(by):
-            y, cache = run.forward(x, nn.Training())
+            y, cache = run.forward(x, nn.StepContext())
             results.append([y, run.backward(dy, cache), *(p.grad for p in model.parameters())])
     for expected, found in zip(*results, strict=True):
         # a bias before a norm changes nothing: what it has for a gradient is rounding
@@ -99,7 +100,7 @@ def test_a_fused_residual_has_the_gradients_of_the_one_that_it_was_made_from(
 def test_fusing_leaves_the_model_and_its_names_alone():
     model = small_network()
     names = [p.name for p in model.parameters()]
-    fused = nn.fuse(model)
+    fused = pl.fuse(model)
     assert [p.name for p in model.parameters()] == names
     assert {id(p) for p in fused.parameters()} == {id(p) for p in model.parameters()}
     with pytest.raises(PellucidError, match="no description"):
@@ -108,7 +109,7 @@ def test_fusing_leaves_the_model_and_its_names_alone():
 
 @pytest.mark.parametrize("name", engine.NAMES)
 def test_it_has_no_gradient_in_inference_and_says_so(name):
-    model = nn.fuse(nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.ReLU()))
+    model = pl.fuse(nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.ReLU()))
     with engine.using(name):
         y, cache = model.forward(images((2, 2, 4, 4)))
         with pytest.raises(PellucidError, match="use the model that it was made from"):

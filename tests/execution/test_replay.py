@@ -7,13 +7,13 @@ import pytest
 
 from kernels import numbers
 from layer_table import ROWS
-from pellucid import compiled, engine, reference
+from pellucid import compiled, engine, execution, reference
 from pellucid import layers as nn
-from pellucid.layers import replay
-from pellucid.layers.replay import AFTER, Replayed
+from pellucid.execution import replay
+from pellucid.execution.replay import AFTER, Replayed
 from pellucid.parameter import Parameter
-from pellucid.recording import Recording
-from pellucid.workspace import Workspace
+from pellucid.runtime.recording import Recording
+from pellucid.runtime.workspace import Workspace
 from replaying import NETWORKS, SHAPE, equal, known, pair, step
 from small_network import small_network
 
@@ -185,9 +185,11 @@ def test_a_layer_without_a_hash_is_run():
 
 def test_inference_and_the_reference_engine_are_never_played():
     (_, _), (model, played) = known()
-    np.testing.assert_array_equal(played(numbers(SHAPE)), nn.for_engine(model)(numbers(SHAPE)))
+    np.testing.assert_array_equal(
+        played(numbers(SHAPE)), execution.for_engine(model)(numbers(SHAPE))
+    )
     with engine.using("reference"):
-        assert not isinstance(nn.for_training(model), Replayed)
+        assert not isinstance(execution.for_training(model), Replayed)
 
 
 def test_a_layer_that_stands_twice_in_a_network():

@@ -8,8 +8,8 @@ import pytest
 from kernels import numbers
 from pellucid import engine
 from pellucid import layers as nn
-from pellucid.layers import Training
-from pellucid.layers.replay import AFTER
+from pellucid.execution.replay import AFTER
+from pellucid.layers import StepContext
 from replaying import SHAPE, equal, known, pair, step
 from small_network import small_network
 
@@ -67,7 +67,7 @@ def test_a_step_may_use_a_model_twice():
     run, played = pair(small_network)
     for i in range(AFTER + 3):
         for _, network in (run, played):
-            training = Training()
+            training = StepContext()
             for j in range(2):
                 y, cache = network.forward(numbers(SHAPE, 2 * i + j), training)
                 network.backward(np.ones_like(y), cache, input_gradient=False)
@@ -79,10 +79,10 @@ def test_who_looks_inside_sees_every_layer():
     _, (_, played) = known()
     seen = []
     with nn.observe(forward=lambda layer, x, y: seen.append(type(layer).__name__)):
-        y, cache = played.forward(numbers(SHAPE), Training())
+        y, cache = played.forward(numbers(SHAPE), StepContext())
     assert "FusedResidual" in seen
     played.backward(np.ones_like(y), cache)
-    y, cache = played.forward(numbers(SHAPE), Training())
+    y, cache = played.forward(numbers(SHAPE), StepContext())
     with nn.observe(backward=lambda layer, dy, dx: seen.append(dx.shape)):
         played.backward(np.ones_like(y), cache, input_gradient=False)
     assert (8, 8, 5, 5) in seen
@@ -92,7 +92,7 @@ def test_the_input_gradient_is_there_for_who_asks():
     run, played = known()
     x, given = numbers(SHAPE, 7), []
     for model, network in (run, played):
-        y, cache = network.forward(x, Training())
+        y, cache = network.forward(x, StepContext())
         model.zero_grad()
         given.append([network.backward(np.ones_like(y), cache)])
         given[-1] += [parameter.grad for parameter in model.parameters()]
@@ -103,7 +103,7 @@ def test_two_forward_passes_before_their_backward_passes():
     run, played = known()
     given = []
     for model, network in (run, played):
-        first, second = Training(), Training()
+        first, second = StepContext(), StepContext()
         y, cache = network.forward(numbers(SHAPE, 7), first)
         y2, cache2 = network.forward(numbers(SHAPE, 8), second)
         model.zero_grad()
@@ -121,7 +121,7 @@ def test_gradients_of_several_steps_add_up():
     for model, network in (run, played):
         model.zero_grad()
         for i in range(3):
-            y, cache = network.forward(numbers(SHAPE, i), Training())
+            y, cache = network.forward(numbers(SHAPE, i), StepContext())
             network.backward(np.ones_like(y), cache, input_gradient=False)
     assert equal(*([p.grad for p in model.parameters()] for model, _ in (run, played)))
 
@@ -131,7 +131,7 @@ def test_to_write_a_step_down_leaves_gradients_and_running_statistics_as_they_we
     for model, network in (run, played):
         model.zero_grad()
         for i in range(AFTER + 2):
-            y, cache = network.forward(numbers(SHAPE, i), Training())
+            y, cache = network.forward(numbers(SHAPE, i), StepContext())
             network.backward(np.ones_like(y), cache, input_gradient=False)
     assert played[1].played == [SHAPE]
     assert equal(*([p.grad for p in model.parameters()] for model, _ in (run, played)))
@@ -140,13 +140,13 @@ def test_to_write_a_step_down_leaves_gradients_and_running_statistics_as_they_we
 
 def test_a_step_that_is_given_up_changes_nothing_and_the_next_is_right():
     run, played = known()
-    played[1].forward(numbers(SHAPE, 7), Training())
+    played[1].forward(numbers(SHAPE, 7), StepContext())
     assert equal(step(*run, numbers(SHAPE, 8)), step(*played, numbers(SHAPE, 8)))
 
 
 def test_outputs_that_were_given_stay_as_they_are():
     _, (model, played) = known()
-    y = played.forward(numbers(SHAPE, 1), Training())[0]
+    y = played.forward(numbers(SHAPE, 1), StepContext())[0]
     before = y.copy()
     step(model, played, numbers(SHAPE, 2))
     np.testing.assert_array_equal(y, before)
@@ -156,7 +156,7 @@ def test_notes_that_wait_are_not_overwritten():
     run, played = known()
     notes = []
     for model, network in (run, played):
-        first, second = Training(), Training()
+        first, second = StepContext(), StepContext()
         for i, training in enumerate((first, second)):
             y, cache = network.forward(numbers(SHAPE, i), training)
             network.backward(np.ones_like(y), cache, input_gradient=False)
@@ -169,10 +169,10 @@ def test_a_played_step_makes_no_large_array():
     _, (_, played) = known()
     x = numbers((256, *SHAPE[1:]))
     for _ in range(AFTER + 2):
-        y, cache = played.forward(x, Training())
+        y, cache = played.forward(x, StepContext())
         played.backward(np.ones_like(y), cache, input_gradient=False)
     tracemalloc.start()
-    y, cache = played.forward(x, Training())
+    y, cache = played.forward(x, StepContext())
     played.backward(np.ones_like(y), cache, input_gradient=False)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()

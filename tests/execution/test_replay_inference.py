@@ -5,10 +5,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
+import pellucid as pl
 from kernels import numbers
 from pellucid import engine
 from pellucid import layers as nn
-from pellucid.layers.replay import AFTER
+from pellucid.execution.replay import AFTER
 from replaying import NETWORKS, SHAPE, equal
 from small_network import small_network
 from unwritten import Unwritten
@@ -21,16 +22,16 @@ pytestmark = pytest.mark.usefixtures("on_compiled")
 def test_inference_of_a_frozen_network_is_played_too(name, images):
     make, shape = NETWORKS[name]
     model = nn.initialize(make(), seed=1)
-    played = nn.freeze(model)
+    played = pl.freeze(model)
     for i in range(AFTER + 2):
         x = numbers((images, *shape[1:]), i)
-        np.testing.assert_array_equal(played(x), nn.freeze(model)(x))
+        np.testing.assert_array_equal(played(x), pl.freeze(model)(x))
     size = 1 if images < 10 else 64
     assert played.played[0] == (size, *shape[1:])
 
 
 def test_what_inference_gave_stays_as_it_is():
-    played = nn.freeze(nn.initialize(small_network(), seed=1))
+    played = pl.freeze(nn.initialize(small_network(), seed=1))
     outputs = [played(numbers(SHAPE, 1)) for _ in range(AFTER + 3)]
     played(numbers(SHAPE, 2))
     assert equal(outputs, outputs[:1] * len(outputs))
@@ -38,14 +39,14 @@ def test_what_inference_gave_stays_as_it_is():
 
 def test_inference_with_work_that_no_kernel_does_is_run():
     model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.Sigmoid(), nn.AvgPool2d(2))
-    frozen = nn.freeze(nn.initialize(model, seed=1))
+    frozen = pl.freeze(nn.initialize(model, seed=1))
     for i in range(AFTER + 3):
         x = numbers(SHAPE, i)
-        np.testing.assert_array_equal(frozen(x), nn.freeze(model)(x))
+        np.testing.assert_array_equal(frozen(x), pl.freeze(model)(x))
 
 
 def test_inference_that_cannot_be_played_uses_its_memory_again():
-    frozen = nn.freeze(nn.Sequential(nn.Conv2d(2, 8, 3), Unwritten()))
+    frozen = pl.freeze(nn.Sequential(nn.Conv2d(2, 8, 3), Unwritten()))
     x = numbers((64, *SHAPE[1:]))
     for _ in range(3):
         y = frozen(x)
@@ -61,7 +62,7 @@ def test_the_reference_engine_is_run_even_where_no_number_of_the_trial_shows_it(
     model = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
     model["0"].bias.value = np.full(2, -100)  # the ReLU is dead but for large inputs
     with engine.using("reference"):
-        frozen = nn.freeze(model)
+        frozen = pl.freeze(model)
         for _ in range(AFTER + 2):
             frozen(np.ones((2, 3), np.float32))
         x = 1e4 * numbers((2, 3))
@@ -75,7 +76,7 @@ def test_later_changes_of_a_model_do_not_reach_its_frozen_one(name):
     model = nn.Sequential(nn.BatchNorm2d(2), nn.ReLU(), nn.Conv2d(2, 3, 3), nn.PReLU(3))
     nn.initialize(model)
     with engine.using(name):
-        frozen, x = nn.freeze(model), numbers(SHAPE)
+        frozen, x = pl.freeze(model), numbers(SHAPE)
         before = frozen(x)
         for _, item in model.named_state():
             item.value = item.value + 1

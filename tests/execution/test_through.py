@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pellucid as pl
 from kernels import images, numbers
 from pellucid import compiled, engine, reference
 from pellucid import layers as nn
@@ -75,7 +76,7 @@ def test_a_chain_computes_the_same_whether_its_norms_are_written(
             if written:
                 monkeypatch.setattr(compiled, "reads_through", lambda *args: False)
             model = nn.initialize(network(), seed=1)
-            chain, step = nn.fuse(model), nn.Training()
+            chain, step = pl.fuse(model), nn.StepContext()
             y, cache = chain.forward(x, step)
             dx = chain.backward(images(y.shape, 2), cache)
             step.commit()

@@ -22,7 +22,7 @@ def network(name: str) -> nn.Layer:
     source = np.random.default_rng(11)
     for parameter in model.parameters():  # biases too, so that nothing is 0 by chance
         parameter.value = parameter.value + source.normal(0, 0.05, parameter.shape)
-    training = nn.Training()
+    training = nn.StepContext()
     model.forward(images(32), training)
     training.commit()
     return model

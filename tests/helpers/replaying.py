@@ -3,10 +3,10 @@
 import numpy as np
 
 from kernels import numbers
+from pellucid import execution, models
 from pellucid import layers as nn
-from pellucid import models
-from pellucid.layers import Training
-from pellucid.layers.replay import AFTER
+from pellucid.execution.replay import AFTER
+from pellucid.layers import StepContext
 from small_network import small_network
 
 SHAPE = (8, 2, 10, 10)
@@ -24,7 +24,7 @@ NETWORKS = {
 
 def step(model, run, x, number=3):
     """One step with a made-up loss; all that it gives."""
-    training = Training(seed=1, epoch=2, step=number)
+    training = StepContext(seed=1, epoch=2, step=number)
     y, cache = run.forward(x, training)
     dy = np.empty_like(y)
     dy[...] = numbers(y.shape, 5)
@@ -44,7 +44,7 @@ def equal(one, other):
 def pair(make, seed=1):
     """The same network twice: one that is run and one that is played, with their models."""
     run, played = nn.initialize(make(), seed), nn.initialize(make(), seed)
-    return (run, nn.for_engine(run)), (played, nn.for_training(played))
+    return (run, execution.for_engine(run)), (played, execution.for_training(played))
 
 
 def known(make=small_network):

@@ -23,7 +23,7 @@ def small_network():
 
 
 def a_step(model, run, x, targets):
-    step = nn.Training()
+    step = nn.StepContext()
     outputs, cache = run.forward(x, step)
     _, gradient = losses.cross_entropy(outputs, targets)
     model.zero_grad()

@@ -22,6 +22,6 @@ class Logged(nn.Linear, abstract=True):
 def gradients(model, x, **options):
     """Return dx and the parameters' gradients for dy = 1."""
     model.zero_grad()
-    y, cache = model.forward(x, nn.Training())
+    y, cache = model.forward(x, nn.StepContext())
     dx = model.backward(np.ones_like(y), cache, **options)
     return dx, {name: p.grad.copy() for name, p in model.named_parameters().items()}

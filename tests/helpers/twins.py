@@ -16,7 +16,7 @@ def assert_twins_agree(ours, theirs, x, *, training=True, rtol=1e-12, atol=1e-12
     dy = np.random.default_rng(seed).normal(size=output.shape).astype(x.dtype)
     output.backward(torch.tensor(dy))
 
-    step = nn.Training() if training else None
+    step = nn.StepContext() if training else None
     y, cache = ours.forward(x, step)
     dx = ours.backward(dy, cache)
     if step is not None:
@@ -48,7 +48,7 @@ def several(x):
 def outputs_and_gradients(model, inputs, training):
     """Return our outputs, and the gradients for the inputs and for every parameter."""
     x = inputs if len(inputs) > 1 else inputs[0]
-    step = nn.Training() if training else None
+    step = nn.StepContext() if training else None
     y, cache = model.forward(x, step)
     dy = tuple(np.cos(np.arange(part.size)).reshape(part.shape) for part in several(y))
     dx = model.backward(dy if isinstance(y, tuple) else dy[0], cache)

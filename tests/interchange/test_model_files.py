@@ -55,7 +55,7 @@ def test_the_loaded_model_computes_the_same(saved):
 
 def test_the_loaded_model_can_be_trained(saved):
     model = load(saved)
-    y, cache = model.forward(np.ones((2, 1, 2, 2), np.float32), nn.Training())
+    y, cache = model.forward(np.ones((2, 1, 2, 2), np.float32), nn.StepContext())
     model.backward(np.ones_like(y), cache)
     for parameter in model.parameters():
         parameter.value -= 0.1 * parameter.grad

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import pellucid as pl
 from layer_table import ROWS
 from pellucid import engine, errors
 from pellucid import layers as nn
@@ -134,7 +135,7 @@ def test_used_twice_its_gradients_add(row):
 # Shapes and types
 
 
-@pytest.mark.parametrize("run", [lambda layer: layer, nn.fuse, nn.freeze])
+@pytest.mark.parametrize("run", [lambda layer: layer, pl.fuse, pl.freeze])
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_a_batch_without_images_has_an_output_without_images(row, dtype, run):
     if not row.alone:
@@ -145,7 +146,7 @@ def test_a_batch_without_images_has_an_output_without_images(row, dtype, run):
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_a_batch_without_images_changes_nothing_in_training(row, dtype):
-    layer, x, step = made(row, dtype), inputs(row, dtype, batch=slice(0)), nn.Training()
+    layer, x, step = made(row, dtype), inputs(row, dtype, batch=slice(0)), nn.StepContext()
     if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
         with pytest.raises(errors.ShapeError, match="more than one value per channel"):
             layer.forward(x, step)
@@ -159,7 +160,7 @@ def test_a_batch_without_images_changes_nothing_in_training(row, dtype):
         np.testing.assert_array_equal(value, before[name])
 
 
-@pytest.mark.parametrize("training", [None, nn.Training()])
+@pytest.mark.parametrize("training", [None, nn.StepContext()])
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_output_shape_tells_the_shape_and_the_type_is_kept(row, dtype, training):
     layer, x = made(row, dtype), inputs(row, dtype)
@@ -172,9 +173,9 @@ def test_output_shape_tells_the_shape_and_the_type_is_kept(row, dtype, training)
 
 
 def test_float32_differs_from_float64_by_rounding_alone(row):
-    training = nn.Training()
+    training = nn.StepContext()
     exact = outputs(made(row), inputs(row), training)
-    rounded = outputs(made(row, "float32"), inputs(row, "float32"), nn.Training())
+    rounded = outputs(made(row, "float32"), inputs(row, "float32"), nn.StepContext())
     for a, b in zip(exact, rounded, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-4 * max(abs(a).max(), 1e-3))
 
@@ -209,14 +210,14 @@ def test_counting_multiplications_gives_a_whole_number(row):
 # Nothing hidden, nothing harmed
 
 
-@pytest.mark.parametrize("training", [None, nn.Training()])
+@pytest.mark.parametrize("training", [None, nn.StepContext()])
 def test_inputs_and_gradients_given_are_not_written_to(row, training):
     layer = made(row)
     y, cache = layer.forward(each(read_only, inputs(row)), training)
     layer.backward(each(lambda part: read_only(np.ones_like(part)), y), cache)
 
 
-@pytest.mark.parametrize("training", [None, nn.Training()])
+@pytest.mark.parametrize("training", [None, nn.StepContext()])
 def test_a_layer_keeps_no_memory_of_its_last_call(row, training):
     layer = made(row)
     before = [(inner, dict(vars(inner))) for _, inner in layer.walk()]
@@ -232,7 +233,7 @@ def test_a_layer_keeps_no_memory_of_its_last_call(row, training):
 
 def test_what_is_returned_is_new_or_passed_on_whole(row):
     layer, x = made(row), inputs(row)
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     dy = each(np.ones_like, y)
     dx = layer.backward(dy, cache)
     for given, returned in ((x, y), (dy, dx)):
@@ -248,7 +249,7 @@ def test_what_is_returned_is_new_or_passed_on_whole(row):
 
 
 def test_the_same_position_gives_the_same_result(row):
-    results = [outputs(made(row), inputs(row), nn.Training(seed=1, step=5)) for _ in range(2)]
+    results = [outputs(made(row), inputs(row), nn.StepContext(seed=1, step=5)) for _ in range(2)]
     assert all(a.tobytes() == b.tobytes() for a, b in zip(*results, strict=True))
 
 
@@ -271,15 +272,15 @@ def test_threads_do_not_disturb_each_other(row):
 
 @pytest.mark.parametrize("order", [batch_last, strided, np.asfortranarray])
 def test_the_order_in_memory_means_nothing(row, order):
-    expected = outputs(made(row), inputs(row), nn.Training())
-    found = outputs(made(row), inputs(row, order=order), nn.Training())
+    expected = outputs(made(row), inputs(row), nn.StepContext())
+    found = outputs(made(row), inputs(row, order=order), nn.StepContext())
     for a, b in zip(expected, found, strict=True):
         np.testing.assert_allclose(b, a, rtol=1e-10, atol=1e-12)
 
 
 def test_images_lie_batch_last_all_the_way(row):
     layer, x = made(row), inputs(row, order=batch_last)
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     assert all(map(is_batch_last, parts(y)))
     dx = layer.backward(each(lambda part: batch_last(np.ones_like(part)), y), cache)
     assert all(map(is_batch_last, parts(dx)))
@@ -370,7 +371,7 @@ def numbers(value):
 
 def test_every_engine_gives_what_the_reference_gives(row, each_engine):
     def step():
-        layer, training = made(row, "float32"), nn.Training()
+        layer, training = made(row, "float32"), nn.StepContext()
         found = outputs(layer, inputs(row, "float32"), training)
         training.commit()
         return [*found, *layer.state_dict().values()]

@@ -18,7 +18,7 @@ def normal(*shape):
 
 def learned(layer, x, dy=None):
     """One pass forward and back; returns y and dx, and leaves the gradients in the layer."""
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     layer.zero_grad()
     return y, layer.backward(np.ones_like(y) if dy is None else dy, cache)
 
@@ -239,7 +239,7 @@ def test_he_initialisation_keeps_the_size_of_signals_through_relu():
 @pytest.mark.parametrize("make", [nn.Conv2d, nn.ConvTranspose2d])
 def test_where_nobody_needs_the_input_gradient_it_is_not_computed(make, monkeypatch):
     layer, x = make(2, 3, 3).astype("float64"), normal(2, 2, 5, 5)
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     layer.backward(y, cache)
     expected = layer.weight.grad.copy()
     layer.zero_grad()

@@ -20,7 +20,7 @@ def test_inference_changes_nothing(Layer):
 @pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 0.9, 1.0])
 def test_a_share_p_is_left_out_and_the_mean_stays(Layer, p):
     x = np.ones((200, 500, 1, 1), np.float32)
-    y, _ = Layer(p).forward(x, nn.Training(seed=3))
+    y, _ = Layer(p).forward(x, nn.StepContext(seed=3))
     assert (y == 0).mean() == pytest.approx(p, abs=0.01)
     kept = y[y != 0]
     np.testing.assert_allclose(kept, 1 / (1 - p) if kept.size else 0, rtol=1e-6)
@@ -31,7 +31,7 @@ def test_a_share_p_is_left_out_and_the_mean_stays(Layer, p):
 def test_the_gradient_goes_where_values_passed(Layer):
     x = np.random.default_rng(0).normal(size=(3, 4, 2, 2))
     check_gradients(Layer(0.4), x)
-    training = nn.Training(seed=1)
+    training = nn.StepContext(seed=1)
     y, cache = Layer(0.4).forward(x, training)
     dx = Layer(0.4).backward(np.ones_like(x), cache)
     np.testing.assert_array_equal(dx == 0, y == 0)
@@ -47,7 +47,7 @@ def test_a_gradient_without_the_division_is_rejected():
 
 
 def test_whole_channels_are_left_out_by_dropout2d():
-    y, _ = nn.Dropout2d(0.5).forward(np.ones((20, 30, 4, 5)), nn.Training())
+    y, _ = nn.Dropout2d(0.5).forward(np.ones((20, 30, 4, 5)), nn.StepContext())
     assert (y == y[:, :, :1, :1]).all()
     assert 0.4 < (y[:, :, 0, 0] == 0).mean() < 0.6
     assert len({tuple(image[:, 0, 0]) for image in y}) > 1
@@ -58,7 +58,7 @@ def test_the_draws_follow_from_the_position_alone(Layer):
     x = np.ones((4, 6, 3, 3), np.float32)
 
     def draw(x, **position):
-        return Layer().forward(x, nn.Training(**position))[0]
+        return Layer().forward(x, nn.StepContext(**position))[0]
 
     first = draw(x, seed=1, epoch=2, step=3)
     batch_last = np.ascontiguousarray(x.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
@@ -70,7 +70,7 @@ def test_the_draws_follow_from_the_position_alone(Layer):
 
 
 def test_two_dropouts_in_one_step_draw_differently():
-    training, x = nn.Training(), np.ones((4, 50))
+    training, x = nn.StepContext(), np.ones((4, 50))
     first, _ = nn.Dropout().forward(x, training)
     second, _ = nn.Dropout().forward(x, training)
     assert (first != second).any()
@@ -80,7 +80,7 @@ def test_two_dropouts_in_one_step_draw_differently():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_type_and_order_in_memory_are_kept(Layer, dtype):
     x = np.ones((3, 4, 5, 2), dtype).transpose(3, 0, 1, 2)
-    y, cache = Layer().forward(x, nn.Training())
+    y, cache = Layer().forward(x, nn.StepContext())
     dx = Layer().backward(y, cache)
     for result in (y, dx):
         assert (result.dtype, result.strides) == (dtype, x.strides)

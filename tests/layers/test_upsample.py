@@ -75,7 +75,7 @@ def test_backward_is_the_adjoint_of_forward(size, output_size, mode):
     layer = nn.Upsample(output_size, None, *mode)
     generator = np.random.default_rng(0)
     x, dy = generator.normal(size=(2, 3, *size)), generator.normal(size=(2, 3, *output_size))
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     product = pytest.approx(np.vdot(y, dy), rel=1e-12, abs=1e-12)
     assert np.vdot(x, layer.backward(dy, cache)) == product
 
@@ -91,7 +91,7 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(mode):
     x = np.random.default_rng(0).normal(size=(5, 3, 6, 8)).astype(np.float32)
     x.flags.writeable = False
     layer = nn.Upsample(scale_factor=2, mode=mode)
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     for result in (y, layer.backward(y, cache)):
         assert result.dtype == np.float32
         assert result.transpose(1, 2, 3, 0).flags.c_contiguous

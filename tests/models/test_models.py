@@ -67,7 +67,7 @@ def test_a_model_turns_images_into_one_score_per_class(name, input_shape) -> Non
 def test_every_parameter_of_a_model_takes_part(name) -> None:
     model = models.build(name, (3, 32, 32), 5, **SMALL[name])
     images = np.random.default_rng(0).normal(size=(4, 3, 32, 32)).astype(np.float32)
-    y, cache = model.forward(images, nn.Training())
+    y, cache = model.forward(images, nn.StepContext())
     assert y.shape == (4, 5)
     model.backward(np.arange(20, dtype=np.float32).reshape(4, 5) - 7, cache)
     unmoved = [name for name, p in model.named_parameters().items() if not p.grad.any()]
@@ -145,7 +145,7 @@ def test_an_mlp_learns_xor(activation) -> None:
     x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
     target = np.array([[0], [1], [1], [0]], dtype=np.float32)
     for _ in range(3000):
-        y, cache = model.forward(x, nn.Training())
+        y, cache = model.forward(x, nn.StepContext())
         model.zero_grad()
         model.backward((y - target) / 2, cache)
         for parameter in model.parameters():

@@ -90,7 +90,7 @@ def test_the_memory_of_a_training_step_is_near_the_estimate(name) -> None:
     model(x[:1])
     tracemalloc.start()
     try:
-        y, cache = model.forward(x, nn.Training())
+        y, cache = model.forward(x, nn.StepContext())
         model.backward(y, cache)
         used = tracemalloc.get_traced_memory()[1]
     finally:

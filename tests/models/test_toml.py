@@ -33,7 +33,7 @@ def test_the_documentation_has_examples() -> None:
 def test_the_example_networks_learn_on_images_of_any_size(path) -> None:
     for input_shape in [(1, 28, 28), (3, 32, 32)]:
         model = toml.load(path, input_shape, classes=10)
-        y, cache = model.forward(np.ones((2, *input_shape), np.float32), nn.Training())
+        y, cache = model.forward(np.ones((2, *input_shape), np.float32), nn.StepContext())
         model.backward(np.arange(20.0, dtype=np.float32).reshape(2, 10), cache)
         assert y.shape == (2, 10)
 

@@ -77,7 +77,7 @@ def test_a_gradient_off_by_a_thousandth_is_rejected(layer, x):
 def test_type_and_order_in_memory_are_kept(layer, x, dtype):
     layer = nn.build(layer.describe()).astype(dtype)
     x = np.ascontiguousarray(x.transpose(1, 2, 3, 0).astype(dtype)).transpose(3, 0, 1, 2)
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     dx = layer.backward(np.ones_like(x), cache)
     for result in (y, dx):
         assert (result.dtype, result.strides) == (dtype, x.strides)
@@ -98,7 +98,7 @@ def test_type_and_order_in_memory_are_kept(layer, x, dtype):
 )
 def test_at_a_kink_the_derivative_is_that_of_the_left_or_flat_side(layer, at, expected):
     x = np.full((1, 1), at)
-    _, cache = layer.astype("float64").forward(x, nn.Training())
+    _, cache = layer.astype("float64").forward(x, nn.StepContext())
     assert layer.backward(np.ones((1, 1)), cache).item() == pytest.approx(expected)
 
 
@@ -106,7 +106,7 @@ def test_at_a_kink_the_derivative_is_that_of_the_left_or_flat_side(layer, at, ex
 def test_nothing_overflows_far_from_zero(layer):
     x = np.array([[-1e4, -100.0, 0.0, 100.0, 1e4]], np.float32)
     layer = nn.build(layer.describe())
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     assert np.isfinite(y).all()
     assert np.isfinite(layer.backward(np.ones_like(x), cache)).all()
 

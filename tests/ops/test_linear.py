@@ -51,7 +51,7 @@ def test_outputs_and_input_gradients_have_the_batch_last_in_memory(shape):
 
 def test_weight_and_bias_gradients_are_sums_over_the_batch_neither_divided_by_it():
     layer = nn.Linear(2, 1)
-    _, cache = layer.forward(np.ones((8, 2), np.float32), nn.Training())
+    _, cache = layer.forward(np.ones((8, 2), np.float32), nn.StepContext())
     layer.backward(np.ones((8, 1), np.float32), cache)
     np.testing.assert_array_equal(layer.weight.grad, [[8, 8]])
     np.testing.assert_array_equal(layer.bias.grad, [8])

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import pellucid as pl
 from pellucid import layers as nn
 from pellucid import ops
 from pellucid.errors import PellucidError, ShapeError
@@ -36,7 +37,7 @@ def with_random_parameters(layer, dtype="float64"):
 def train(layer, *batches):
     """One committed step for each batch; returns the last output."""
     for step, x in enumerate(batches):
-        training = nn.Training(step=step)
+        training = nn.StepContext(step=step)
         y, _ = layer.forward(x, training)
         training.commit()
     return y
@@ -94,7 +95,7 @@ CASES = [
 @pytest.mark.parametrize(("layer", "shape", "definition"), CASES)
 def test_values_are_standardised_where_the_definition_says(layer, shape, definition):
     x = values(shape)
-    y, _ = nn.build(layer.describe()).astype("float64").forward(x, nn.Training())
+    y, _ = nn.build(layer.describe()).astype("float64").forward(x, nn.StepContext())
     np.testing.assert_allclose(y, definition(x), rtol=1e-9, atol=1e-12)
 
 
@@ -182,13 +183,13 @@ class TestBatchNorm:
     def test_a_step_that_is_not_committed_leaves_them_alone(self):
         layer = nn.BatchNorm2d(3)
         before = layer.state_dict()
-        layer.forward(values((4, 3, 2, 2)).astype(np.float32), nn.Training())
+        layer.forward(values((4, 3, 2, 2)).astype(np.float32), nn.StepContext())
         for name, value in layer.state_dict().items():
             np.testing.assert_array_equal(value, before[name])
 
     def test_a_step_is_committed_once(self):
         layer = nn.BatchNorm2d(3)
-        training = nn.Training()
+        training = nn.StepContext()
         layer.forward(values((4, 3, 2, 2)).astype(np.float32), training)
         training.commit()
         after = layer.state_dict()
@@ -202,7 +203,7 @@ class TestBatchNorm:
         first, second = values((4, 3, 2, 2)), values((4, 3, 2, 2), seed=1)
         once_each, twice = nn.BatchNorm2d(3).astype("float64"), nn.BatchNorm2d(3).astype("float64")
         train(once_each, first, second)
-        training = nn.Training()
+        training = nn.StepContext()
         twice.forward(first, training)
         twice.forward(second, training)
         training.commit()
@@ -234,13 +235,13 @@ class TestBatchNorm:
     @pytest.mark.parametrize("shape", [(1, 3), (1, 3, 1)])
     def test_a_batch_of_one_value_has_no_statistics(self, shape):
         with pytest.raises(ShapeError, match=r"more than one value per channel.*larger batch"):
-            nn.BatchNorm1d(3).forward(np.ones(shape, np.float32), nn.Training())
+            nn.BatchNorm1d(3).forward(np.ones(shape, np.float32), nn.StepContext())
         assert nn.BatchNorm1d(3)(np.ones(shape, np.float32)).shape == shape
 
     def test_so_says_a_fused_block_too(self):
-        block = nn.fuse(nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.ReLU()))
+        block = pl.fuse(nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.ReLU()))
         with pytest.raises(ShapeError, match=r"more than one value per channel.*larger batch"):
-            block.forward(np.ones((1, 2, 1, 1), np.float32), nn.Training())
+            block.forward(np.ones((1, 2, 1, 1), np.float32), nn.StepContext())
 
     def test_without_running_statistics_the_batchs_own_serve_in_inference_too(self):
         x = values((4, 3, 2, 2))
@@ -264,7 +265,7 @@ def test_a_shift_or_a_scale_of_all_values_has_no_gradient(shape, seed):
         (nn.InstanceNorm2d(C, eps=0.0), (2, 3)),
         (nn.LayerNorm(x.shape[1:], eps=0.0), (1, 2, 3)),
     ):
-        _, cache = layer.astype("float64").forward(x, nn.Training())
+        _, cache = layer.astype("float64").forward(x, nn.StepContext())
         dx = layer.backward(generator.normal(size=x.shape), cache)
         size = np.abs(dx).sum(axis=axes) + 1e-3
         np.testing.assert_array_less(np.abs(dx.sum(axis=axes)), 1e-9 * size)
@@ -308,7 +309,7 @@ def test_single_precision_is_exact_even_where_the_mean_is_large(layer, mean):
     results = []
     for dtype in ("float32", "float64"):
         layer = with_random_parameters(nn.build(layer.describe()), dtype)
-        y, cache = layer.forward(x.astype(dtype), nn.Training())
+        y, cache = layer.forward(x.astype(dtype), nn.StepContext())
         dx = layer.backward(dy.astype(dtype), cache)
         results.append((y, dx, *(p.grad for p in layer.parameters())))
     for single, double in zip(*results, strict=True):
@@ -346,7 +347,7 @@ LAYERS = [
 def test_results_have_the_batch_last_in_memory_and_the_inputs_type(layer):
     x = batch_last(values((5, 8, 24, 24)).astype(np.float32))
     x.flags.writeable = False
-    for training in (nn.Training(), None):
+    for training in (nn.StepContext(), None):
         y, cache = layer.forward(x, training)
         for result in (y, layer.backward(y, cache)):
             assert result.dtype == np.float32
@@ -357,10 +358,10 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(layer):
 def test_the_order_in_memory_and_what_becomes_of_y_have_no_meaning(layer):
     x = values((5, 8, 24, 24))
     dy = np.random.default_rng(2).normal(size=x.shape)
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     expected = y.copy(), layer.backward(dy, cache)
     for order in (batch_last(x), np.asfortranarray(x)):
-        y, cache = layer.forward(order, nn.Training())
+        y, cache = layer.forward(order, nn.StepContext())
         np.testing.assert_allclose(y, expected[0], rtol=1e-9, atol=1e-12)
         y[...] = np.nan  # the caller may do so: the gradient must not read it
         dx = layer.backward(np.asfortranarray(dy), cache)

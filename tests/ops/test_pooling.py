@@ -18,7 +18,7 @@ from pellucid.testing.gradients import away_from_kinks, check_gradients
 
 def run(layer, x, dy=None):
     """One pass forward and back; dy is ones if not given."""
-    y, cache = layer.forward(x, nn.Training())
+    y, cache = layer.forward(x, nn.StepContext())
     return y, layer.backward(np.ones_like(y) if dy is None else dy, cache)
 
 

@@ -40,7 +40,7 @@ def test_values_and_gradients_agree(ours, theirs, dtype):
     ours, theirs = nn.build(ours.describe()).astype(dtype), theirs.to(getattr(torch, dtype))
     tolerance = {"rtol": 1e-12, "atol": 1e-13} if dtype == "float64" else {"atol": 3e-6}
 
-    y, cache = ours.forward(x, nn.Training())
+    y, cache = ours.forward(x, nn.StepContext())
     dx = ours.backward(dy, cache)
     theirs.zero_grad()
     tensor = torch.tensor(x, requires_grad=True)

@@ -11,7 +11,7 @@ from pellucid import layers as nn
 @pytest.mark.parametrize("name", ["Dropout", "Dropout2d"])
 def test_the_same_values_occur_equally_often(name, p):
     x = np.full((300, 200, 2, 2), 3.0, np.float32)
-    ours, _ = getattr(nn, name)(p).forward(x, nn.Training())
+    ours, _ = getattr(nn, name)(p).forward(x, nn.StepContext())
     torch.manual_seed(0)
     theirs = getattr(torch.nn, name)(p)(torch.tensor(x)).numpy()
     np.testing.assert_allclose(np.unique(ours), np.unique(theirs), rtol=1e-6)

@@ -50,7 +50,7 @@ def assert_equal(model, twin, shape, training, tolerance=1e-9):
     xs = [random.normal(size=one) for one in shapes]
     inputs = [tf.Variable(channels_last_array(x)) for x in xs]
     ours, cache = model.forward(
-        tuple(xs) if len(xs) > 1 else xs[0], nn.Training() if training else None
+        tuple(xs) if len(xs) > 1 else xs[0], nn.StepContext() if training else None
     )
     several = isinstance(ours, tuple)
     ours = ours if several else (ours,)

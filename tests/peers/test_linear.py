@@ -18,7 +18,7 @@ def test_linear_and_its_gradients_agree(shape, bias, dtype, tolerance):
     theirs = torch.nn.Linear(4, 7, bias=bias, dtype=getattr(torch, dtype))
     ours.load_state_dict({k: v.numpy() for k, v in theirs.state_dict().items()})
 
-    y, cache = ours.forward(x, nn.Training())
+    y, cache = ours.forward(x, nn.StepContext())
     dx = ours.backward(dy, cache)
     tensor = torch.tensor(x, requires_grad=True)
     output = theirs(tensor)

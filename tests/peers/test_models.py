@@ -193,7 +193,7 @@ def test_outputs_and_gradients_are_pytorchs_after_loading_its_weights(name, twin
     images = np.random.default_rng(0).normal(size=(4, 3, 64, 64))
     dy = np.random.default_rng(1).normal(size=(4, 5))
 
-    y, cache = ours.forward(images, nn.Training())
+    y, cache = ours.forward(images, nn.StepContext())
     dx = ours.backward(dy, cache)
     x = torch.tensor(images, requires_grad=True)
     scores = theirs(x)

@@ -111,4 +111,4 @@ def test_both_refuse_statistics_of_one_value(name):
     with pytest.raises(ValueError, match="Expected more than 1"):
         theirs(torch.ones(1, 3, 1, 1, dtype=torch.float64))
     with pytest.raises(ShapeError, match="more than one"):
-        ours.forward(np.ones((1, 3, 1, 1)), nn.Training())
+        ours.forward(np.ones((1, 3, 1, 1)), nn.StepContext())

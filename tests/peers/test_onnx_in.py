@@ -105,7 +105,7 @@ def test_a_network_that_was_read_is_trained_further_as_in_pytorch(tmp_path):
     expected = torch.optim.SGD(module.train().parameters(), lr=0.1)
     ours = optim.SGD(graph.parameters(), lr=0.1)
     for _ in range(3):
-        training = nn.Training()
+        training = nn.StepContext()
         y, cache = graph.forward(x, training)
         loss, dy = losses.CrossEntropy()(y, labels)
         graph.zero_grad()

@@ -6,6 +6,7 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import pellucid as pl
 from pellucid import engine
 from pellucid import layers as nn
 from pellucid.errors import ShapeError
@@ -74,9 +75,9 @@ def test_max_pooling_after_a_convolution_agrees_fused_or_not(
     expected.backward(torch.tensor(dy))
 
     with engine.using(engine_name):
-        for run in (model, nn.fuse(model)):
+        for run in (model, pl.fuse(model)):
             model.zero_grad()
-            y, cache = run.forward(x, nn.Training())
+            y, cache = run.forward(x, nn.StepContext())
             dx = run.backward(dy.astype(np.float32), cache)
             np.testing.assert_allclose(y, expected.detach(), rtol=1e-4, atol=1e-5)
             np.testing.assert_allclose(dx, inner.grad, rtol=1e-4, atol=1e-5)

@@ -21,6 +21,7 @@ LEVELS = (
     ("cli",),
     ("estimator", "view", "interchange", "explain", "evaluation"),
     ("training",),
+    ("execution",),
     ("losses", "optim", "models"),
     ("layers",),
     ("ops",),
@@ -33,10 +34,9 @@ LEVELS = (
         "parameter",
         "preprocessing",
         "randomness",
-        "recording",
-        "workspace",
     ),
-    ("arguments", "errors", "types", "files", "home", "notebook", "plain", "remember", "threads"),
+    ("runtime",),
+    ("arguments", "errors", "types", "files", "descriptions", "memoize", "notebook"),
 )
 """From the top down. A part may import what stands below it."""
 
@@ -44,7 +44,16 @@ FLOOR = LEVELS[-3] + LEVELS[-2] + LEVELS[-1]
 """Small modules that may also import one another."""
 
 ASIDE = {
-    "data": {"arguments", "errors", "types", "randomness", "files", "home", "notebook", "plain"},
+    "data": {
+        "arguments",
+        "errors",
+        "types",
+        "randomness",
+        "files",
+        "descriptions",
+        "notebook",
+        "runtime",
+    },
     "testing": {"errors", "types", "geometry", "parameter", "randomness", "ops", "layers"},
 }
 """What stands beside the list, and what it may import; only `cli` imports `data`."""
@@ -64,7 +73,7 @@ THIRD_PARTY = {
     "evaluation": {"pandas"},
     "interchange": {"safetensors", "onnx", "torch", "tensorflow", "keras"},
     "testing": {"hypothesis"},
-    "threads": {"threadpoolctl"},
+    "runtime": {"threadpoolctl"},
     "training": {"pandas", "rich", "safetensors"},
     "view": {"matplotlib", "pandas", "PIL"},
 }

@@ -69,7 +69,7 @@ def test_the_first_gradient_is_that_of_the_loss(tmp_path: Path) -> None:
     again = small_run.simple_state(batch_size=60, epochs=1)
     assert state.model.preprocessing is not None
     x = state.model.preprocessing(DATA.images)
-    outputs, cache = again.model.forward(x, small_run.nn.Training())
+    outputs, cache = again.model.forward(x, small_run.nn.StepContext())
     again.model.backward(cross_entropy(outputs, DATA.labels)[1], cache)
     parameters = again.model.named_parameters()
     expected = [np.linalg.norm(parameters[name].grad) for name in WEIGHTS]

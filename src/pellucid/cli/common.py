@@ -14,7 +14,7 @@ import typer
 from pellucid import engine
 from pellucid.cli import folders
 from pellucid.errors import FileError, PellucidError
-from pellucid.threads import limited
+from pellucid.runtime.threads import limited
 
 if TYPE_CHECKING:
     from pellucid.data import Splits

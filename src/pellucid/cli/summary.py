@@ -55,7 +55,7 @@ def summary(
     tune: common.Tune = False,
 ) -> None:
     """Show what a network consists of: its layers, their outputs, parameters, cost and memory."""
-    from pellucid import layers, models
+    from pellucid import execution, models
     from pellucid.models.summary import HEADS, WORDS, cells
 
     if model is None:
@@ -66,7 +66,7 @@ def summary(
         print(models.toml.dumps(network, short=True), end="")
         return
     if fused:
-        network = layers.fuse(network)
+        network = execution.fuse(network)
     with common.computing(engine, threads, precise, tune):
         found = models.summary(network, shape, batch_size)
     columns = [head if i < WORDS else f">{head}" for i, head in enumerate(HEADS)]

@@ -10,7 +10,7 @@ from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
 from pellucid.errors import PellucidError
-from pellucid.threads import granted
+from pellucid.runtime.threads import granted
 
 _RUN = "The run"
 

@@ -26,9 +26,9 @@ from pellucid.compiled.passes import (
     statistics,
 )
 from pellucid.geometry import Window
-from pellucid.remember import remembered
+from pellucid.memoize import memoize
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Through
-from pellucid.workspace import empty
 
 Norm = tuple[Array, Array, Array]
 """Per channel (mean, scale, shift)."""
@@ -219,7 +219,7 @@ def _float32(norm: Norm) -> Array:
     return np.stack([rounded, scale, shift]).astype(np.float32)
 
 
-@remembered
+@memoize
 def _cover(window: Window) -> bool:
     """Return whether the windows lie side by side, begin at the first pixel and end at the last."""
     (OH, OW), (KH, KW) = window.output_size, window.kernel

@@ -26,8 +26,8 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array
-from pellucid.workspace import empty
 
 T = TypeVar("T")
 _PIXEL = Window((1, 1), (1, 1))

@@ -14,8 +14,8 @@ from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
-from pellucid import threads
-from pellucid.home import home
+from pellucid.runtime import threads
+from pellucid.runtime.cache_folder import cache_folder
 
 if "numba" not in sys.modules:  # it reads this when it is imported, and not again
     os.environ.setdefault("NUMBA_NUM_THREADS", str(threads.granted()))
@@ -28,9 +28,9 @@ import numba
 import numpy as np
 from numba.core import caching
 
-from pellucid.recording import recorded
+from pellucid.runtime.recording import recorded
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array
-from pellucid.workspace import empty
 
 Kernel = Callable[..., Any]
 
@@ -83,7 +83,7 @@ def kernel_folder() -> Path | None:
     digest = hashlib.sha256(numba.__version__.encode())
     for source in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
-    folder = home() / "kernels" / digest.hexdigest()[:16]
+    folder = cache_folder() / "kernels" / digest.hexdigest()[:16]
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()

@@ -13,8 +13,8 @@ from pellucid.compiled.tile import (
     load_run,
     store_tile,
 )
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array
-from pellucid.workspace import empty
 
 VECTORS = 4
 WIDTH = VECTORS * LANES

@@ -10,9 +10,9 @@ import numpy as np
 
 from pellucid.compiled.jit import jit, jit_sized
 from pellucid.compiled.taken_over import reference
-from pellucid.recording import add_up, copy
+from pellucid.runtime.recording import add_up, copy
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
-from pellucid.workspace import empty
 
 
 def images(memory: Array) -> Array:

@@ -22,8 +22,8 @@ from pellucid.compiled.tile import (
     store_tile,
     zero_tile,
 )
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array
-from pellucid.workspace import empty
 
 _VECTORS = 4 if REGISTERS == 32 else 2
 

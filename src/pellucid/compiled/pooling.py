@@ -8,8 +8,8 @@ from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import contiguous, images, memory, new_images
 from pellucid.compiled.taken_over import reference
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
-from pellucid.workspace import empty
 
 _MOST_TAPS = 256  # the winner is kept as one byte
 

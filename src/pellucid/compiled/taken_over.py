@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pellucid.reference
-from pellucid.recording import unrecorded
+from pellucid.runtime.recording import unrecorded
 
 __all__ = ["reference"]
 

@@ -14,7 +14,7 @@ from pellucid.data.npz import read_npz
 from pellucid.data.outliers import Outlier, find_outliers
 from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, names
-from pellucid.home import home
+from pellucid.runtime.cache_folder import cache_folder as home
 
 __all__ = [
     "DataSet",

@@ -17,7 +17,7 @@ from pellucid.data.download import Remote, fetch
 from pellucid.data.idx import Readable
 from pellucid.data.pickled import read_pickle
 from pellucid.errors import DataError
-from pellucid.home import home
+from pellucid.runtime.cache_folder import cache_folder
 from pellucid.types import Array
 
 CLASSES = (
@@ -45,7 +45,7 @@ _MOST_ARCHIVE_BYTES = 256 << 20
 
 def cifar10() -> Splits:
     """Return CIFAR-10 from the home, where it is downloaded to if it is missing."""
-    folder = home() / "cifar-10"
+    folder = cache_folder() / "cifar-10"
     for place in (folder / "cifar-10-batches-py", folder / "cifar-10-batches-bin", folder):
         if _find(place, _TEST) is not None:
             return read_cifar10(place)

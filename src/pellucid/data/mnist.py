@@ -8,7 +8,7 @@ Sources: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", u
 from pellucid.data.dataset import Splits
 from pellucid.data.download import Remote, fetch
 from pellucid.data.idx import find_idx, read_idx_folder
-from pellucid.home import home
+from pellucid.runtime.cache_folder import cache_folder
 
 DIGITS = tuple("0123456789")
 CLOTHES = (
@@ -59,7 +59,7 @@ def fashion_mnist() -> Splits:
 def _load(
     name: str, classes: tuple[str, ...], sha256: tuple[str, ...], mirrors: tuple[str, ...]
 ) -> Splits:
-    folder = home() / name
+    folder = cache_folder() / name
     files = [
         Remote(file, digest, tuple(mirror + file for mirror in mirrors))
         for file, digest in zip(_FILES, sha256, strict=True)

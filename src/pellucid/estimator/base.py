@@ -15,7 +15,8 @@ from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.estimator.images import as_images, flattened, shape_of_image
 from pellucid.estimator.networks import network
 from pellucid.estimator.state import from_plain, to_plain
-from pellucid.layers import Layer, build, for_engine, initialize
+from pellucid.execution import for_engine
+from pellucid.layers import Layer, build, initialize
 from pellucid.losses import Loss
 from pellucid.optim import schedules
 from pellucid.preprocessing import Preprocessing

@@ -6,7 +6,8 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.layers import Graph, Layer, Sequential, Softmax, freeze
+from pellucid.execution import freeze
+from pellucid.layers import Graph, Layer, Sequential, Softmax
 from pellucid.training.batches import check_finite
 from pellucid.types import Array, Shape
 

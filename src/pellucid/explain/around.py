@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pellucid.layers import Layer, Training
+from pellucid.layers import Layer, StepContext
 
 
 class Around(Layer, abstract=True):
@@ -13,7 +13,7 @@ class Around(Layer, abstract=True):
         self.layer = layer
         self.inputs = layer.inputs
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
         return self.layer.forward(x, training)
 
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:

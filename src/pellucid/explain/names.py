@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pellucid.errors import PellucidError, unknown
+from pellucid.execution.frozen import Frozen
 from pellucid.layers import Layer
 from pellucid.layers.base import join
-from pellucid.layers.frozen import Frozen
 
 
 class Uses:

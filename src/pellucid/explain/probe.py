@@ -12,7 +12,16 @@ from pellucid.errors import PellucidError
 from pellucid.explain.around import Around
 from pellucid.explain.names import Uses, check_names, next_use
 from pellucid.explain.scores import Score, score_gradient
-from pellucid.layers import Identity, Layer, LogSoftmax, ReLU, ReLU6, Sequential, Softmax, Training
+from pellucid.layers import (
+    Identity,
+    Layer,
+    LogSoftmax,
+    ReLU,
+    ReLU6,
+    Sequential,
+    Softmax,
+    StepContext,
+)
 from pellucid.parameter import Parameter
 from pellucid.types import Array
 
@@ -65,7 +74,7 @@ class _Watched(Around, abstract=True):
         super().__init__(layer)
         self.path, self.trace = path, trace
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
         y, cache = super().forward(x, training)
         use = next_use(self.path, self.trace.counts)
         self.trace.outputs[use] = y

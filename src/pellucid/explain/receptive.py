@@ -10,7 +10,7 @@ from pellucid.errors import ShapeError
 from pellucid.explain.around import Around
 from pellucid.explain.inputs import chunks, joined
 from pellucid.explain.names import Uses, check_names, refuse_frozen
-from pellucid.layers import Concat, Graph, Layer, Residual, Sequential, Training, observe
+from pellucid.layers import Concat, Graph, Layer, Residual, Sequential, StepContext, observe
 from pellucid.layers.base import run_forward
 from pellucid.types import Array, Shape
 
@@ -95,7 +95,7 @@ class _Lit(Around, abstract=True):
     layer smooths away, each by another amount, so that no two changes cancel.
     """
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Array, None]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Array, None]:
         source = np.random.default_rng(0)
         before, after = [], []
         for lit in x if isinstance(x, tuple) else (x,):

@@ -16,7 +16,7 @@ from pellucid.layers.activation import (
     Softplus,
     Tanh,
 )
-from pellucid.layers.base import Layer, Training, initialize, observe
+from pellucid.layers.base import Layer, StepContext, initialize, observe
 from pellucid.layers.batch_norm import BatchNorm1d, BatchNorm2d, InstanceNorm2d
 from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
@@ -33,8 +33,6 @@ from pellucid.layers.elementwise import (
     Softsign,
     ThresholdedReLU,
 )
-from pellucid.layers.frozen import freeze
-from pellucid.layers.fusing import for_engine, fuse
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.merge import Add, Cat
@@ -58,13 +56,15 @@ from pellucid.layers.pooling import (
 )
 from pellucid.layers.rearrange import Expand, Pad, Permute, Reshape, Slice, Take
 from pellucid.layers.reduce import ReduceMax, ReduceMean, ReduceSum
-from pellucid.layers.replay import for_training
 from pellucid.layers.residual import Residual
 from pellucid.layers.resize import Resize
 from pellucid.layers.scale import Scale, Shift
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.shape import Flatten, Identity
 from pellucid.layers.upsample import Upsample
+
+Training = StepContext
+"""The former name of `StepContext`."""
 
 __all__ = [
     "ELU",
@@ -131,17 +131,13 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "StepContext",
     "Subtract",
     "Take",
     "Tanh",
     "ThresholdedReLU",
-    "Training",
     "Upsample",
     "build",
-    "for_engine",
-    "for_training",
-    "freeze",
-    "fuse",
     "initialize",
     "observe",
 ]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from pellucid import ops
 from pellucid.arguments import Extended, NotNegative, Positive, Size
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
 
@@ -37,7 +37,7 @@ class _Function(Layer):
         cls._value, cls._gradient = staticmethod(value), staticmethod(gradient)
         cls._keeps = keeps
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         self.output_shape(x.shape)
         y = self._value(x, *self._arguments())
         return y, x if self._keeps == "x" else y
@@ -244,7 +244,7 @@ class PReLU(Layer):
         start = f"constant:{self.init}"
         self.weight = Parameter("weight", (self.num_parameters,), start, kind="norm")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         self.output_shape(x.shape)
         return ops.prelu(x, self.weight.value), x
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.arguments import check_fields
 from pellucid.errors import FileError, PellucidError
-from pellucid.layers.training import Training
+from pellucid.layers.context import StepContext
 from pellucid.layers.wiring import Wiring
 from pellucid.notebook import Shown
 from pellucid.parameter import Buffer, Parameter
@@ -41,8 +41,7 @@ class Layer(Shown, ABC):
     """(C, H, W) of the images that this model was trained on."""
 
     recordable: ClassVar[bool] = False
-    """Whether all that it computes goes through recorded calls, see `pellucid.recording`; each
-    class has to say so itself."""
+    """Whether a step through this class can be captured; each class has to say so itself."""
     changes: ClassVar[int] = 0
     """How often an attribute of a layer that is watched was assigned; see `watch`."""
     _is_watched = False
@@ -69,7 +68,7 @@ class Layer(Shown, ABC):
         check_fields(self)
 
     @abstractmethod
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
         """Return the output and the cache that `backward` needs.
 
         Without `training` it is inference, which changes nothing in the layer.
@@ -244,7 +243,7 @@ _on_forward: ContextVar[Observer | None] = ContextVar("on_forward", default=None
 _on_backward: ContextVar[Observer | None] = ContextVar("on_backward", default=None)
 
 
-def run_forward(layer: Layer, x: Any, training: Training | None) -> tuple[Any, Any]:
+def run_forward(layer: Layer, x: Any, training: StepContext | None) -> tuple[Any, Any]:
     """Return ``layer.forward(x, training)`` and show the observer (layer, x, y)."""
     y, cache = layer.forward(x, training)
     if (observer := _on_forward.get()) is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.arguments import NotNegative, Probability, Size
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.parameter import Buffer, Parameter
 from pellucid.types import Array, Shape
 
@@ -43,7 +43,7 @@ class _ChannelNorm(Layer):
             self.running_var = Buffer("running_var", shape, 1.0)
             self.num_batches_tracked = Buffer("num_batches_tracked", (), 0, np.int64)
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, _Cache]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, _Cache]:
         self.output_shape(x.shape)
         weight, bias = self.affine_values()
         if training is None and self.running_mean is not None and self.running_var is not None:
@@ -84,7 +84,7 @@ class _ChannelNorm(Layer):
         """Return dx, dweight and dbias of `_normalize`."""
 
     @abstractmethod
-    def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
+    def gather(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
         """Note the next running statistics."""
 
     def inference_affine(self) -> tuple[Array, Array, Array]:
@@ -104,7 +104,7 @@ class _ChannelNorm(Layer):
         return self.weight.value, self.bias.value
 
     def _move(
-        self, training: Training, momentum: float, mean: Array, var: Array, count: int
+        self, training: StepContext, momentum: float, mean: Array, var: Array, count: int
     ) -> None:
         """Note the next running statistics."""
         if self.running_mean is None or self.running_var is None:
@@ -124,7 +124,7 @@ class _BatchNorm(_ChannelNorm):
     def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
         return ops.batch_norm_gradient(dy, kept, weight)
 
-    def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
+    def gather(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
         if self.num_batches_tracked is None:
             return
         training.count(self.num_batches_tracked)
@@ -240,7 +240,7 @@ class InstanceNorm2d(_ChannelNorm):
     def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
         return ops.group_norm_gradient(dy, kept, weight)
 
-    def gather(self, training: Training, mean: Array, var: Array, x: Array) -> None:
+    def gather(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
         pixels = x.shape[2] * x.shape[3]
         if len(x):  # images that are not there have no mean
             self._move(training, self.momentum or 0.0, mean.mean(axis=0), var.mean(axis=0), pixels)

@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
 from pellucid.layers.combinator import (
     Build,
     Combinator,
@@ -51,7 +51,7 @@ class Concat(Combinator):
     def children(self) -> dict[str, Layer]:
         return self.branches
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         outputs, caches = zip(
             *(run_forward(branch, x, training) for branch in self.branches.values()), strict=True
         )

@@ -8,7 +8,7 @@ from pellucid import ops
 from pellucid.arguments import Size
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.geometry import Window, pair
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.ops.convolution import Convolution, ConvolutionOptions, check_options
 from pellucid.ops.transposed_convolution import (
     TransposedOptions,
@@ -73,7 +73,7 @@ class Conv2d(Layer):
         if self.bias:
             self.bias = Parameter("bias", shape[:1], "zeros", kind="bias")
 
-    def forward(self, x: Array | Through, training: Training | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array | Through, training: StepContext | None = None) -> tuple[Array, Any]:
         return self._convolution(x.shape).forward(x, self.weight.value, _bias(self)), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
@@ -183,7 +183,7 @@ class ConvTranspose2d(Layer):
         if self.bias:
             self.bias = Parameter("bias", (self.out_channels,), "zeros", kind="bias")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         _check_input(self, x.shape)
         return ops.conv_transpose2d(x, self.weight.value, _bias(self), **self._options), x
 

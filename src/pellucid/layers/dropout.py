@@ -6,8 +6,8 @@ import numpy as np
 
 from pellucid.arguments import Probability
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
-from pellucid.recording import recorded
+from pellucid.layers.base import Layer, StepContext
+from pellucid.runtime.recording import recorded
 from pellucid.types import Array, Shape
 
 
@@ -26,7 +26,7 @@ class Dropout(Layer):
 
     Examples
     --------
-    >>> y, _ = Dropout(0.5).forward(np.ones((1, 4)), Training(seed=0))
+    >>> y, _ = Dropout(0.5).forward(np.ones((1, 4)), StepContext(seed=0))
     >>> sorted(set(y.ravel().tolist()))
     [0.0, 2.0]
     """
@@ -35,7 +35,7 @@ class Dropout(Layer):
 
     p: Probability = 0.5
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array | None]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array | None]:
         self.output_shape(x.shape)
         if training is None or self.p == 0:
             return x, None
@@ -73,7 +73,7 @@ class Dropout2d(Dropout):
 
     Examples
     --------
-    >>> y, draws = Dropout2d(0.5).forward(np.ones((2, 3, 4, 4)), Training(seed=0))
+    >>> y, draws = Dropout2d(0.5).forward(np.ones((2, 3, 4, 4)), StepContext(seed=0))
     >>> draws.shape
     (2, 3, 1, 1)
     """

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.arguments import Extended
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.types import Array, Shape
 
 
@@ -23,7 +23,7 @@ class _Elementwise(Layer):
     def derivative(self, x: Array) -> Array:
         """Return f′(x)."""
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         return self.value(x), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:

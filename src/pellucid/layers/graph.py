@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
 from pellucid.layers.combinator import Build, Combinator, Describe
 from pellucid.layers.wiring import Wire, Wiring
 
@@ -98,7 +98,7 @@ class Graph(Combinator):
     def children(self) -> dict[str, Layer]:
         return {name: layer for name, (layer, _) in self.nodes.items()}
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, tuple[Any, Any]]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, tuple[Any, Any]]:
         given = dict(zip(self.graph_inputs, self._as_tuple(x), strict=True))
         values, caches = dict(given), {}
         for name, (layer, read) in self.nodes.items():

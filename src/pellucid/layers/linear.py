@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pellucid import ops
 from pellucid.arguments import Size
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
 
@@ -50,7 +50,7 @@ class Linear(Layer):
         if self.bias:
             self.bias = Parameter("bias", shape[:1], "zeros", kind="bias")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         self.output_shape(x.shape)
         bias = self.bias.value if isinstance(self.bias, Parameter) else None
         return ops.linear(x, self.weight.value, bias), x

@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.ops.shape import joined_shape
 from pellucid.types import Array, Shape
 
@@ -22,7 +22,9 @@ class Add(Layer):
 
     inputs = None
 
-    def forward(self, x: tuple[Array, ...], training: Training | None = None) -> tuple[Array, int]:
+    def forward(
+        self, x: tuple[Array, ...], training: StepContext | None = None
+    ) -> tuple[Array, int]:
         self.output_shape(tuple(part.shape for part in x))
         return sum(x[1:], start=x[0]), len(x)
 
@@ -47,7 +49,9 @@ class Cat(Layer):
 
     inputs = None
 
-    def forward(self, x: tuple[Array, ...], training: Training | None = None) -> tuple[Array, Any]:
+    def forward(
+        self, x: tuple[Array, ...], training: StepContext | None = None
+    ) -> tuple[Array, Any]:
         return ops.concatenate(x, self.axis), np.cumsum([part.shape[self.axis] for part in x])
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> tuple[Array, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from pellucid import ops
 from pellucid.arguments import NotNegative, Size
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
 
@@ -54,7 +54,7 @@ class LayerNorm(Layer):
         if self.elementwise_affine and self.bias:
             self.bias = Parameter("bias", shape, "zeros", kind="norm")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         self.output_shape(x.shape)
         bias = self.bias.value if isinstance(self.bias, Parameter) else None
         return ops.layer_norm(x, self._shape, self._weight_value(), bias, self.eps)
@@ -128,7 +128,7 @@ class GroupNorm(Layer):
             self.weight = Parameter("weight", (self.num_channels,), "ones", kind="norm")
             self.bias = Parameter("bias", (self.num_channels,), "zeros", kind="norm")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         self.output_shape(x.shape)
         weight = None if self.weight is None else self.weight.value
         bias = None if self.bias is None else self.bias.value
@@ -180,7 +180,7 @@ class LocalResponseNorm(Layer):
     k: float = 1.0
 
     def forward(
-        self, x: Array, training: Training | None = None
+        self, x: Array, training: StepContext | None = None
     ) -> tuple[Array, tuple[Array, Array]]:
         self.output_shape(x.shape)
         y, s = ops.local_response_norm(x, self.size, self.alpha, self.beta, self.k)

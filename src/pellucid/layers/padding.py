@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pellucid import ops
 from pellucid.arguments import Extended
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.ops.padding import check_pad_mode, padded_shape, padding_sides
 from pellucid.types import Array, Padding, Shape
 
@@ -37,7 +37,7 @@ class Pad2d(Layer):
         check_pad_mode(self.mode, self.value)
         padding_sides((1, 1, 1, 1), self.padding, "constant")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return ops.pad2d(x, self.padding, self.mode, self.value), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:

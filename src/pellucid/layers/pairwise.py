@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.types import Array, Shape
 
 Two = tuple[Array, Array]
@@ -25,7 +25,7 @@ class _Pairwise(Layer):
     def gradients(self, dy: Array, a: Array, b: Array) -> Two:
         """Return dy · ∂f/∂a and dy · ∂f/∂b, not yet summed over what was repeated."""
 
-    def forward(self, x: Two, training: Training | None = None) -> tuple[Array, Two]:
+    def forward(self, x: Two, training: StepContext | None = None) -> tuple[Array, Two]:
         self.output_shape((x[0].shape, x[1].shape))
         return self.value(*x), x
 
@@ -148,7 +148,7 @@ class MatMul(Layer):
 
     inputs = 2
 
-    def forward(self, x: Two, training: Training | None = None) -> tuple[Array, Two]:
+    def forward(self, x: Two, training: StepContext | None = None) -> tuple[Array, Two]:
         self.output_shape((x[0].shape, x[1].shape))
         return _batch_last(x[0] @ x[1]), x
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pellucid import ops
 from pellucid.geometry import Window
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.ops.pooling import OutputSize, adaptive_size, pooling_window
 from pellucid.types import Array, Padding, Pair, Shape
 
@@ -75,7 +75,7 @@ class MaxPool2d(_Windowed):
     ceil_mode: bool = False
 
     def forward(
-        self, x: Array, training: Training | None = None
+        self, x: Array, training: StepContext | None = None
     ) -> tuple[Array, tuple[Array, Shape]]:
         y, indices = ops.max_pool2d(
             x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
@@ -128,7 +128,7 @@ class AvgPool2d(_Windowed):
     count_include_pad: bool = True
     dilation: Pair = 1
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         y = ops.avg_pool2d(
             x,
             self.kernel_size,
@@ -181,7 +181,7 @@ class AdaptiveAvgPool2d(Layer):
         super().__post_init__()
         self.output_shape(_ANY_IMAGE)
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return ops.adaptive_avg_pool2d(x, self.output_size), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
@@ -215,7 +215,7 @@ class AdaptiveMaxPool2d(Layer):
         self.output_shape(_ANY_IMAGE)
 
     def forward(
-        self, x: Array, training: Training | None = None
+        self, x: Array, training: StepContext | None = None
     ) -> tuple[Array, tuple[Array, Shape]]:
         y, indices = ops.adaptive_max_pool2d(x, self.output_size)
         return y, (indices, x.shape)
@@ -242,7 +242,7 @@ class GlobalAvgPool2d(Layer):
 
     recordable = True
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return ops.adaptive_avg_pool2d(x, 1), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:

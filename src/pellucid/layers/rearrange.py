@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.arguments import LARGEST_SIZE, Extended, Range, shown
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.types import Array, Shape
 
 _Side = Annotated[int, Range(0, LARGEST_SIZE)]
@@ -37,7 +37,7 @@ class Reshape(Layer):
         if self.shape.count(-1) > 1:
             raise PellucidError(f"Reshape takes −1 for one size at most, not {shown(self.shape)}")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return _reshaped(x, self.output_shape(x.shape)), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
@@ -71,7 +71,7 @@ class Permute(Layer):
         if sorted(self.dims) != list(range(len(self.dims))):
             raise PellucidError(f"Permute needs each axis once, from 0 on, not {shown(self.dims)}")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, None]:
         self.output_shape(x.shape)
         return _new(x.transpose(self.dims)), None
 
@@ -102,7 +102,7 @@ class Slice(Layer):
         if self.step == 0:
             raise PellucidError("Slice needs a step other than 0")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
         return _new(x[self._index(x.ndim)]), x.shape
 
@@ -143,7 +143,7 @@ class Take(Layer):
         if not self.indices:
             raise PellucidError("Take needs one index or more, not ()")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
         return _new(np.take(x, self.indices, self.axis)), x.shape
 
@@ -185,7 +185,7 @@ class Expand(Layer):
         if 0 in self.shape:
             raise PellucidError(f"Expand needs sizes of at least 1, or −1, not {shown(self.shape)}")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         shape = self.output_shape(x.shape)
         return _new(np.array(np.broadcast_to(x, shape), order="K")), x.shape
 
@@ -224,7 +224,7 @@ class Pad(Layer):
     padding: tuple[tuple[_Side, _Side], ...]
     value: Extended = 0.0
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         y = _zeros(self.output_shape(x.shape), x)
         y += float(self.value)
         y[self._inner(x.shape)] = x

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.types import Array, Shape
 
 
@@ -56,7 +56,7 @@ class ReduceSum(_Reduce):
     (64, 16)
     """
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return x.sum(axis=self._axes(x.shape), keepdims=self.keepdims), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
@@ -78,7 +78,7 @@ class ReduceMean(_Reduce):
     (64, 16, 1, 1)
     """
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return x.mean(axis=self._axes(x.shape), keepdims=self.keepdims), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
@@ -101,7 +101,7 @@ class ReduceMax(_Reduce):
     (64, 16)
     """
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         return x.max(axis=self._axes(x.shape), keepdims=self.keepdims), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
 from pellucid.layers.combinator import Build, Combinator, Describe
 from pellucid.layers.merge import Add
 from pellucid.layers.wiring import Wire, Wiring
@@ -41,7 +41,9 @@ class Residual(Combinator):
         parts = {"": self.body, "downsample": self.shortcut, "activation": self.activation}
         return {name: layer for name, layer in parts.items() if layer is not None}
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, tuple[Any, Any, Any]]:
+    def forward(
+        self, x: Any, training: StepContext | None = None
+    ) -> tuple[Any, tuple[Any, Any, Any]]:
         y, body_cache = run_forward(self.body, x, training)
         around, shortcut_cache, activation_cache = x, None, None
         if self.shortcut is not None:

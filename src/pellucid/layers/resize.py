@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid.arguments import LARGEST_SIZE, Positive, Size
 from pellucid.errors import PellucidError, ShapeError, unknown
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.types import Array, Shape
 
 MODES = ("nearest", "linear", "cubic")
@@ -80,7 +80,7 @@ class Resize(Layer):
         if self.size is None and self.scale is None:
             raise PellucidError("Resize needs a size or a scale")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
         V, U = (matrix.astype(x.dtype) for matrix in self.matrices(x.shape))
         return _times(x, V, U), x.shape

@@ -6,7 +6,7 @@ import numpy as np
 
 from pellucid.arguments import Size
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Shape
 
@@ -58,7 +58,7 @@ class Scale(_Learned):
         super().__post_init__()
         self.weight = Parameter("weight", self.shape, "ones", kind="norm")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Array]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         self.output_shape(x.shape)
         return x * self.weight.value, x
 
@@ -88,7 +88,7 @@ class Shift(_Learned):
         super().__post_init__()
         self.bias = Parameter("bias", self.shape, "zeros", kind="bias")
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, None]:
         self.output_shape(x.shape)
         return x + self.bias.value, None
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
-from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
 from pellucid.layers.combinator import (
     Build,
     Combinator,
@@ -43,7 +43,7 @@ class Sequential(Combinator):
     def children(self) -> dict[str, Layer]:
         return self.layers
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, list[Any]]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, list[Any]]:
         caches = []
         for layer in self.layers.values():
             x, cache = run_forward(layer, x, training)

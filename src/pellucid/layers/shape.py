@@ -7,8 +7,8 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, Training
-from pellucid.recording import unrecorded
+from pellucid.layers.base import Layer, StepContext
+from pellucid.runtime.recording import unrecorded
 from pellucid.types import Array, Shape
 
 
@@ -28,7 +28,7 @@ class Flatten(Layer):
     start_dim: int = 1
     end_dim: int = -1
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         shape = self.output_shape(x.shape)
         return (ops.flatten(x) if self._whole(x.ndim) else _reshape(x, shape)), x.shape
 
@@ -67,7 +67,7 @@ class Identity(Layer):
 
     recordable = True
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, None]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, None]:
         return x, None
 
     def backward(self, dy: Array, cache: None, *, input_gradient: bool = True) -> Array:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pellucid import ops
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.ops.resize import Factor, resize_plan
 from pellucid.types import Array, Pair, Shape
 
@@ -47,7 +47,7 @@ class Upsample(Layer):
         super().__post_init__()
         self.output_shape((1, 1, 2**16, 2**16))  # an image for which each sensible factor fits
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Shape]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         y = ops.upsample2d(x, self.size, self.scale_factor, self.mode, self.align_corners)
         return y, x.shape
 

@@ -39,14 +39,6 @@ from pellucid.ops.convolution import (
     conv2d_input_gradient,
     conv2d_weight_gradient,
 )
-from pellucid.ops.finish import (
-    finish,
-    finish_gradient,
-    normalize_finish,
-    normalize_finish_gradient,
-    through,
-)
-from pellucid.ops.inference import convolve, max_pool_values, prepare, transform
 from pellucid.ops.linear import (
     linear,
     linear_bias_gradient,

@@ -13,9 +13,9 @@ from typing import Any, TypedDict, Unpack
 from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, Window, pair, resolve_padding
+from pellucid.memoize import memoize
 from pellucid.ops.checks import check_floating
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
-from pellucid.remember import remembered
 from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape, Through
 
 
@@ -159,7 +159,7 @@ class Convolution:
     algorithm: str
 
     @classmethod
-    @remembered
+    @memoize
     def of(
         cls,
         input_shape: Shape,

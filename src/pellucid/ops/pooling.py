@@ -6,8 +6,8 @@ from pellucid import engine
 from pellucid.arguments import shown
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window, pair
+from pellucid.memoize import memoize
 from pellucid.ops.checks import check_floating
-from pellucid.remember import remembered
 from pellucid.types import Array, Padding, Pair, Shape
 
 OutputSize = Annotated[int | tuple[int | None, int | None], "one int or two"]
@@ -171,7 +171,7 @@ def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) 
     return dx
 
 
-@remembered
+@memoize
 def pooling_window(
     input_shape: Shape,
     kernel_size: Pair,

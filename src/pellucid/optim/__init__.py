@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pellucid import plain
+from pellucid import descriptions
 from pellucid.optim import schedules
 from pellucid.optim.adagrad import Adagrad
 from pellucid.optim.adam import Adam, AdamW
@@ -37,4 +37,4 @@ def build(description: Any, parameters: Sequence[Parameter]) -> Optimizer:
     >>> build({"type": "SGD", "momentum": 0.9}, [Parameter("w", (1,), "ones")])
     SGD(1 parameters, momentum=0.9)
     """
-    return plain.build("optimizer", description, OPTIMIZERS, parameters=parameters)
+    return descriptions.build("optimizer", description, OPTIMIZERS, parameters=parameters)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, get_args
 
 import numpy as np
 
-from pellucid import engine, plain
+from pellucid import descriptions, engine
 from pellucid.errors import FileError, PellucidError, unknown
 from pellucid.parameter import Kind, Parameter
 from pellucid.types import Array
@@ -135,7 +135,7 @@ class Optimizer(ABC):
     def describe(self) -> dict[str, Any]:
         """Return its arguments as plain data, without the parameters and with the base rate."""
         as_given = dataclasses.replace(self, lr=self.base_lr)
-        described = plain.describe(as_given)
+        described = descriptions.describe(as_given)
         del described["parameters"]
         return described
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pellucid import plain
+from pellucid import descriptions
 from pellucid.errors import PellucidError, unknown
 
 Steps = int | float
@@ -26,7 +26,7 @@ class Schedule(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Return it as plain data, from which `schedules.build` makes it anew."""
-        return plain.describe(self)
+        return descriptions.describe(self)
 
 
 @dataclass(frozen=True)
@@ -181,7 +181,7 @@ def build(description: Any) -> Schedule:
     >>> build({"type": "Warmup", "steps": 100, "then": {"type": "Cosine"}})
     Warmup(steps=100, then=Cosine(final=0.0))
     """
-    return plain.build("schedule", description, SCHEDULES)
+    return descriptions.build("schedule", description, SCHEDULES)
 
 
 # On the command line: each name with the arguments that may follow it after colons.

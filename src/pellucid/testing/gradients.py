@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.parameter import Parameter
 from pellucid.types import Array, Generator, Shape
 
@@ -126,7 +126,7 @@ class _Loss:
         return dx, alone
 
     def _forward(self) -> tuple[Any, Any]:
-        return self.layer.forward(self.x, None if self.seed is None else Training(self.seed))
+        return self.layer.forward(self.x, None if self.seed is None else StepContext(self.seed))
 
     def _backward(
         self, dy: tuple[Array, ...], beginning: dict[str, Array], *, input_gradient: bool = True

@@ -5,18 +5,18 @@ from typing import Any
 
 from pellucid import engine
 from pellucid.errors import TrainingError
-from pellucid.layers import Layer, Training, observe
+from pellucid.layers import Layer, StepContext, observe
 from pellucid.layers.base import run_forward
 from pellucid.parameter import Parameter
 from pellucid.types import Array
 
 
-def non_finite_loss(model: Layer, x: Array, training: Training, loss: float) -> TrainingError:
+def non_finite_loss(model: Layer, x: Array, training: StepContext, loss: float) -> TrainingError:
     """Return the error that names the step and the first layer whose output is not finite.
 
     The forward pass runs once more for that, with the same randomness; nothing is changed by it.
     """
-    again = Training(training.seed, training.epoch, training.step)
+    again = StepContext(training.seed, training.epoch, training.step)
     paths = {id(layer): path for path, layer in model.walk()}
     found: list[str] = []
 
@@ -39,7 +39,7 @@ def non_finite_loss(model: Layer, x: Array, training: Training, loss: float) -> 
 
 
 def non_finite_gradient(
-    parameters: Sequence[Parameter], training: Training
+    parameters: Sequence[Parameter], training: StepContext
 ) -> TrainingError | None:
     """Return the error that names the last parameter whose gradient is not finite, if there is one.
 
@@ -60,7 +60,7 @@ def is_finite(values: Any) -> bool:
     return bool(engine.current().are_finite(arrays))
 
 
-def _error(training: Training, what: str, where: str) -> TrainingError:
+def _error(training: StepContext, what: str, where: str) -> TrainingError:
     return TrainingError(
         f"epoch {training.epoch + 1}, step {training.step + 1}: {what}; {where}. "
         "The model and the optimiser are as they were before this step. "

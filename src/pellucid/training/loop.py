@@ -8,19 +8,19 @@ from time import perf_counter
 
 import numpy as np
 
-from pellucid.layers import Layer, Training, for_training, freeze
+from pellucid.execution import ThreadTuner, for_training, freeze
+from pellucid.layers import Layer, StepContext
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
+from pellucid.runtime.workspace import Workspace
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import Augmentation, Batch, Data, Source
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
-from pellucid.training.pace import Pace
 from pellucid.training.prepare import prepare
 from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History, Record, Step, better
 from pellucid.training.state import Best, Sums, TrainingState
-from pellucid.workspace import Workspace
 
 
 def train(
@@ -124,7 +124,7 @@ def records(state: TrainingState, data: Data, validation: Data | None = None) ->
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
     model, workspace = for_training(state.model), Workspace()
-    with closing(Pace()) as pace:
+    with closing(ThreadTuner()) as tuner:
         while not state.finished:
             batches = source.shuffled(state.epoch, state.seed, start=state.step)
             while True:
@@ -132,7 +132,7 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
                 with workspace.used():
                     if (batch := next(batches, None)) is None:
                         break
-                    with pace.step():
+                    with tuner.step():
                         step = take_step(state, model, batch, len(source), started)
                 yield step
             with workspace.used():
@@ -147,7 +147,7 @@ def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, star
     """
     x, targets, *weights = batch
     optimizer = state.optimizer
-    training = Training(state.seed, state.epoch, state.step)
+    training = StepContext(state.seed, state.epoch, state.step)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
         outputs, cache = model.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)

@@ -31,8 +31,8 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape, Through
-from pellucid.workspace import empty
 
 _ROWS = (
     {1: (4, 16), 2: (4, 12), 3: (4, 8), 4: (4, 6)} if REGISTERS == 32 else {1: (4, 8), 2: (4, 6)}

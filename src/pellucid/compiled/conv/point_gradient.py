@@ -30,8 +30,8 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape, Through
-from pellucid.workspace import empty
 
 TOGETHER = 128  # terms of the sum at a time
 

@@ -31,8 +31,8 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array
-from pellucid.workspace import empty
 
 _MOST_ROWS = {1: 8, 2: 8, 3: 8, 4: 6} if REGISTERS == 32 else {1: 6, 2: 4}
 

@@ -12,8 +12,8 @@ from pellucid.compiled.arithmetic import fma, relu_tile
 from pellucid.compiled.jit import jit_inline, room_for_threads
 from pellucid.compiled.passes import finish_pass
 from pellucid.compiled.tile import load_run
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Through
-from pellucid.workspace import empty
 
 UNCHANGED = np.empty((3, 0), np.float32)
 """The norm of images that are read as they lie."""

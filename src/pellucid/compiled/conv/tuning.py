@@ -23,9 +23,9 @@ from pellucid.compiled.jit import kernel_folder
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.geometry import Window
-from pellucid.recording import paused
+from pellucid.runtime.recording import paused
+from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Shape
-from pellucid.workspace import Workspace
 
 Pass = Callable[[str], Any]
 """A pass of one convolution, given the algorithm's name."""

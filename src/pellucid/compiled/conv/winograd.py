@@ -42,8 +42,8 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape, Through
-from pellucid.workspace import empty
 
 _TOGETHER = 8  # channels whose kernels are transformed side by side
 

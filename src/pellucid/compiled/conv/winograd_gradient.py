@@ -36,8 +36,8 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape, Through
-from pellucid.workspace import empty
 
 
 def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: Window) -> Array:

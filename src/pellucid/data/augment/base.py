@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid import plain
+from pellucid import descriptions
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
 
@@ -53,7 +53,7 @@ class Augmentation(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Return it as plain data; `build` makes it anew."""
-        return plain.describe(self)
+        return descriptions.describe(self)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def build(description: Any) -> Augmentation:
         if description.keys() != {"type", "parts"} or not isinstance(description["parts"], list):
             raise FileError("augmentation Compose: expected 'parts', a list, and nothing else")
         return Compose([build(part) for part in description["parts"]])
-    return plain.build("augmentation", description, registry)
+    return descriptions.build("augmentation", description, registry)
 
 
 def check_range(what: str, value: float, low: float, high: float = np.inf) -> None:

@@ -6,15 +6,16 @@ import numpy as np
 
 import pellucid
 from pellucid import engine
+from pellucid.execution import for_training
 from pellucid.interchange.compare.look import Look, Names
-from pellucid.layers import Layer, Training, for_training, observe
+from pellucid.layers import Layer, StepContext, observe
 from pellucid.losses import cross_entropy
 from pellucid.optim import SGD
 from pellucid.optim.schedules import Constant
+from pellucid.runtime.workspace import Workspace
 from pellucid.training import TrainingState
 from pellucid.training.loop import take_step
 from pellucid.types import Array, Shape
-from pellucid.workspace import Workspace
 
 Batch = tuple[Array, Array]
 
@@ -39,7 +40,7 @@ class Contestant:
                 activations[name] = np.array(y)
 
         with observe(forward=note):
-            outputs, cache = self.model.forward(x, Training())
+            outputs, cache = self.model.forward(x, StepContext())
         loss, gradient = cross_entropy(outputs, targets)
         self.model.zero_grad()
         self.model.backward(gradient, cache, input_gradient=False)

@@ -14,7 +14,7 @@ import numpy as np
 import pellucid
 from pellucid import engine
 from pellucid.interchange.compare.look import compared
-from pellucid.layers import Layer, Training
+from pellucid.layers import Layer, StepContext
 from pellucid.layers.combinator import Combinator
 from pellucid.types import Array
 
@@ -87,7 +87,7 @@ def _inputs(model: Layer, x: Array) -> Iterator[tuple[str, Layer, Any]]:
         seen.setdefault(id(layer), given)
 
     with observe(forward=note):
-        model.astype("float64").forward(x, Training())
+        model.astype("float64").forward(x, StepContext())
     seen.setdefault(id(model), x)
     for path, layer in model.walk():
         if compared(layer) and id(layer) in seen:
@@ -97,7 +97,7 @@ def _inputs(model: Layer, x: Array) -> Iterator[tuple[str, Layer, Any]]:
 def _functions(layer: Layer, x: Any) -> tuple[list[CodeType], list[CodeType]]:
     """Return the functions that one pass forward and one back call."""
     with _recording() as forward:
-        y, cache = layer.forward(x, Training())
+        y, cache = layer.forward(x, StepContext())
     with _recording() as backward:
         layer.backward(np.ones_like(y), cache)
     if isinstance(layer, Combinator) or not (forward or backward):

@@ -23,7 +23,7 @@ from pellucid.interchange.compare.agreement import TYPES
 from pellucid.interchange.compare.job import Job
 from pellucid.interchange.compare.look import Contestant
 from pellucid.interchange.safetensors import load
-from pellucid.threads import limited
+from pellucid.runtime.threads import limited
 
 
 def main(job: Job) -> None:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 
-def home() -> Path:
+def cache_folder() -> Path:
     """Return the folder for what is kept between runs: PELLUCID_HOME, or the platform's folder for
     caches.
 

@@ -7,7 +7,7 @@ from pellucid.randomness import generator
 from pellucid.types import Array, Generator, Shape
 
 
-class Training:
+class StepContext:
     """What a forward pass needs in training and not in inference.
 
     Parameters
@@ -17,7 +17,7 @@ class Training:
 
     Examples
     --------
-    >>> training = Training(seed=1, epoch=0, step=7)
+    >>> training = StepContext(seed=1, epoch=0, step=7)
     >>> training.generator("dropout").random() != training.generator("dropout").random()
     True
     """
@@ -42,7 +42,7 @@ class Training:
         self._drawn.append((purpose, drawn))
         return drawn
 
-    def draw_again(self, other: "Training") -> None:
+    def draw_again(self, other: "StepContext") -> None:
         """Put into what another step has drawn what this one draws."""
         for purpose, drawn in other._drawn:
             self._generator(purpose).random(out=drawn, dtype=np.float32)
@@ -70,7 +70,7 @@ class Training:
         """Return the next values of all buffers that change."""
         return {buffer: self.pending(buffer) for buffer in (*self._updates, *self._counts)}
 
-    def take_over(self, other: "Training") -> None:
+    def take_over(self, other: "StepContext") -> None:
         """Note what another step has noted."""
         self._updates.update(other._updates)
         self._counts.update(other._counts)

@@ -15,8 +15,8 @@ from contextvars import ContextVar
 from functools import partial, wraps
 from typing import Any, ParamSpec, TypeVar
 
+from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array
-from pellucid.workspace import Workspace
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -17,10 +17,12 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.execution import epilogue, prepared
+from pellucid.execution.replay import Inference
+from pellucid.execution.runs import with_runs
 from pellucid.layers.activation import ReLU
-from pellucid.layers.base import Layer, Training
+from pellucid.layers.base import Layer, StepContext
 from pellucid.layers.batch_norm import BatchNorm2d
 from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d
@@ -28,12 +30,10 @@ from pellucid.layers.dropout import Dropout
 from pellucid.layers.graph import Graph
 from pellucid.layers.linear import Linear
 from pellucid.layers.pooling import MaxPool2d
-from pellucid.layers.replay import Inference
 from pellucid.layers.residual import Residual
-from pellucid.layers.runs import with_runs
 from pellucid.layers.sequential import Sequential
 from pellucid.parameter import Parameter
-from pellucid.recording import recorded
+from pellucid.runtime.recording import recorded
 from pellucid.types import Array, Shape
 
 _FEW = 8
@@ -48,7 +48,7 @@ class _Part(Layer, abstract=True):
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
         raise PellucidError(_FOR_INFERENCE)
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, None]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, None]:
         if training is not None:
             raise PellucidError(_FOR_INFERENCE)
         return self.compute(x), None
@@ -75,11 +75,13 @@ class _Convolution(_Part, abstract=True):
             mean, scale, shift = (np.asarray(v, np.float64) for v in norm.inference_affine())
             weight = (weight * scale[:, None, None, None]).astype(weight.dtype)
             bias = ((bias - mean) * scale + shift).astype(weight.dtype)
-        self.weights = ops.prepare(weight, bias, conv.groups)
+        self.weights = prepared.prepare(weight, bias, conv.groups)
 
     def compute(self, x: Array) -> Array:
-        y = ops.convolve(x, self.weights, self.conv.window(x.shape), self.relu, self.conv.algorithm)
-        return y if self.pool is None else ops.max_pool_values(y, self.pool.window(y.shape))
+        y = prepared.convolve(
+            x, self.weights, self.conv.window(x.shape), self.relu, self.conv.algorithm
+        )
+        return y if self.pool is None else prepared.max_pool_values(y, self.pool.window(y.shape))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         shape = self.conv.output_shape(input_shape)
@@ -95,7 +97,7 @@ class _Pooling(_Part, abstract=True):
         self.pool = pool
 
     def compute(self, x: Array) -> Array:
-        return ops.max_pool_values(x, self.pool.window(x.shape))
+        return prepared.max_pool_values(x, self.pool.window(x.shape))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return self.pool.output_shape(input_shape)
@@ -109,14 +111,14 @@ class _Linear(_Part, abstract=True):
     def __init__(self, linear: Linear, relu: bool) -> None:
         self.linear, self.relu = linear, relu
         weight = linear.weight.value
-        self.weights = ops.prepare(weight[:, :, None, None].copy(), _bias(linear))
+        self.weights = prepared.prepare(weight[:, :, None, None].copy(), _bias(linear))
 
     def compute(self, x: Array) -> Array:
         self.linear.output_shape(x.shape)
         if x.ndim != 2:
             y: Array = self.linear(x)
             return np.maximum(y, 0) if self.relu else y
-        return ops.transform(x, self.weights, self.relu)
+        return prepared.transform(x, self.weights, self.relu)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return self.linear.output_shape(input_shape)
@@ -134,7 +136,7 @@ class _Residual(_Part, abstract=True):
         around = x if self.shortcut is None else self.shortcut(x)
         y: Array = self.body(x)
         if len(y) > 1 and y.ndim == 4:
-            return ops.finish(y, None, around, self.relu)[0]
+            return epilogue.finish(y, None, around, self.relu)[0]
         total = np.empty_like(y)
         _add(y, around, self.relu, total)
         return total

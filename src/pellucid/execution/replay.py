@@ -1,11 +1,11 @@
 """Training steps, and inference, without the Python between their kernels.
 
 The first steps with a new shape of input run as ever. Then one is written down (see
-`pellucid.recording`), and from then on its calls are made again. That gives the same numbers only
-if all that depends on the input goes through recorded calls. So each kind of layer says whether it
-does nothing else, what is left to NumPy says so when it is called, and still nobody has to believe
-it: a copy of the model is written down first, given random weights and a random input, and played;
-where one bit differs from what running it gives, the model runs as ever.
+`pellucid.runtime.recording`), and from then on its calls are made again. That gives the same
+numbers only if all that depends on the input goes through recorded calls. So each kind of layer
+says whether it does nothing else, what is left to NumPy says so when it is called, and a copy of
+the model is tried first, with random weights and a random input: where one bit differs from what
+running it gives, the model runs as ever.
 
 It also runs as ever where a step depends on more than its arrays: on a count of steps, on random
 numbers other than dropout's, on layers that are not of this library, and while somebody looks
@@ -24,11 +24,11 @@ from weakref import ref
 import numpy as np
 
 from pellucid import engine
-from pellucid.layers.base import Layer, Training, is_observed, watch
-from pellucid.layers.fusing import for_engine
-from pellucid.recording import Recording
+from pellucid.execution.fusion import for_engine
+from pellucid.layers.base import Layer, StepContext, is_observed, watch
+from pellucid.runtime.recording import Recording
+from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Shape
-from pellucid.workspace import Workspace
 
 AFTER = 3
 """How many steps of a shape are run first: to write one down takes as long as five."""
@@ -45,7 +45,7 @@ class RecordedStep:
     """
 
     def __init__(self, model: Layer, x: Array, workspace: Workspace) -> None:
-        self.x, self._notes = np.zeros_like(x), Training()
+        self.x, self._notes = np.zeros_like(x), StepContext()
         self._workspace = workspace
         self._forward, self._backward = Recording(workspace), Recording(workspace)
         with self._forward.running():
@@ -63,7 +63,7 @@ class RecordedStep:
         last = None if self._last is None else self._last()
         return last is None or not (last.waits or last.training.noted())
 
-    def forward(self, x: Array, training: Training) -> tuple[Array, "Played"]:
+    def forward(self, x: Array, training: StepContext) -> tuple[Array, "Played"]:
         if self._last is None:
             self._forward.bind()
             self._backward.bind()
@@ -88,7 +88,7 @@ class Played:
     """The cache of a forward pass that was played."""
 
     step: RecordedStep
-    training: Training
+    training: StepContext
     waits: bool = True
     """Whether the backward pass is still to come."""
 
@@ -165,7 +165,7 @@ class Replayed(Layer, abstract=True):
     def output_shape(self, input_shape: Any) -> Any:
         return self.model.output_shape(input_shape)
 
-    def forward(self, x: Any, training: Training | None = None) -> tuple[Any, Any]:
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
         if training is None or training.noted() or (known := self._shapes.of(x)) is None:
             return self.model.forward(x, training)
         if known.times == AFTER:
@@ -186,7 +186,7 @@ class Replayed(Layer, abstract=True):
             if not input_gradient and not is_observed():
                 return cache.step.backward(dy, cache)
             cache.waits = False
-            _, cache = self.model.forward(cache.step.x, Training())  # for what it keeps
+            _, cache = self.model.forward(cache.step.x, StepContext())  # for what it keeps
         return self.model.backward(dy, cache, input_gradient=input_gradient)
 
 
@@ -281,7 +281,7 @@ def _like(array: Array, random: np.random.Generator) -> Array:
 
 def _numbers(step: Layer | RecordedStep, model: Layer, x: Array) -> list[bytes]:
     """Return all that a training step gives: outputs, gradients, and the buffers' next values."""
-    training = Training()
+    training = StepContext()
     y, cache = step.forward(x, training)
     model.zero_grad()
     step.backward(_like(y, np.random.default_rng(1)), cache, input_gradient=False)

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from pellucid import threads
+from pellucid.runtime import threads
 
 _TRIED = 4  # steps
 _WARM = 2  # steps in which kernels are compiled and memory is fetched
 _SOON, _LATE = 2.0, 30.0  # seconds until the other number is tried again, at first and at last
 
 
-class Pace:
+class ThreadTuner:
     """Runs steps with all threads or with one, whichever takes less time.
 
     Parameters
@@ -29,10 +29,10 @@ class Pace:
 
     Examples
     --------
-    >>> pace = Pace(most=1)
-    >>> with pace.step():
+    >>> tuner = ThreadTuner(most=1)
+    >>> with tuner.step():
     ...     pass
-    >>> pace.threads
+    >>> tuner.threads
     1
     """
 

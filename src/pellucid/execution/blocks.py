@@ -11,9 +11,10 @@ from typing import Any, Self
 
 from pellucid import ops
 from pellucid.errors import PellucidError
+from pellucid.execution import epilogue
 from pellucid.geometry import Window
 from pellucid.layers.activation import ReLU
-from pellucid.layers.base import Layer, Training, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
 from pellucid.layers.batch_norm import BatchNorm2d
 from pellucid.layers.combinator import Build, Combinator, Describe
 from pellucid.layers.convolution import Conv2d
@@ -57,14 +58,14 @@ class Block(_Fused, abstract=True):
     def children(self) -> dict[str, Layer]:
         return self.layers
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         return self.forward_with(x, None, training)
 
     def forward_with(
         self,
         x: Array | Through,
         shortcut: Array | None,
-        training: Training | None,
+        training: StepContext | None,
         reader: Conv2d | None = None,
     ) -> tuple[Any, Any]:
         """Return y and the cache, with a shortcut added before the ReLU.
@@ -74,13 +75,13 @@ class Block(_Fused, abstract=True):
         z, conv_cache = self.conv.forward(x, training)
         window, norm = self._window(z.shape), self.norm
         if norm is None:
-            y, cache = ops.finish(z, None, shortcut, self.relu, window)
+            y, cache = epilogue.finish(z, None, shortcut, self.relu, window)
         elif training is None and norm.track_running_stats:
-            y, _ = ops.finish(z, norm.inference_affine(), shortcut, self.relu, window)
+            y, _ = epilogue.finish(z, norm.inference_affine(), shortcut, self.relu, window)
             cache = None  # its gradient is another one; who needs it asks the model itself
         else:
             weight, bias = norm.affine_values()
-            y, mean, var, cache = ops.normalize_finish(
+            y, mean, var, cache = epilogue.normalize_finish(
                 z, weight, bias, norm.eps, shortcut, self.relu, window, self._writes(z, reader)
             )
             if training is not None:
@@ -103,7 +104,7 @@ class Block(_Fused, abstract=True):
     ) -> tuple[Array, Array | None]:
         """Return the gradients for the convolution's output and for the shortcut."""
         if self.norm is None:
-            dz, dshortcut, dbias = ops.finish_gradient(dy, finished, overwrite_dy)
+            dz, dshortcut, dbias = epilogue.finish_gradient(dy, finished, overwrite_dy)
             if isinstance(self.conv.bias, Parameter):
                 self.conv.bias.add_gradient(dbias)
         elif finished is None:
@@ -112,7 +113,7 @@ class Block(_Fused, abstract=True):
             )
         else:
             weight, _ = self.norm.affine_values()
-            dz, dshortcut, *gradients = ops.normalize_finish_gradient(
+            dz, dshortcut, *gradients = epilogue.normalize_finish_gradient(
                 dy, finished, weight, overwrite_dy
             )
             self.norm.add_gradients(*gradients)
@@ -152,11 +153,11 @@ class Chain(_Fused, abstract=True):
     def children(self) -> dict[str, Layer]:
         return dict(self.blocks)
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         return self.forward_with(x, None, training)
 
     def forward_with(
-        self, x: Array, shortcut: Array | None, training: Training | None
+        self, x: Array, shortcut: Array | None, training: StepContext | None
     ) -> tuple[Array, Any]:
         """Return y and the cache, with a shortcut added before the last ReLU."""
         caches: list[tuple[Any, Any]] = []
@@ -167,7 +168,7 @@ class Chain(_Fused, abstract=True):
             around = shortcut if reader is None else None
             y, (read, finished) = block.forward_with(y, around, training, reader)
             caches.append((read if kept is None else kept, finished))
-            kept = ops.through(finished)
+            kept = epilogue.through(finished)
         return y, caches
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
@@ -213,7 +214,7 @@ class FusedResidual(_Fused, abstract=True):
         parts = {"body": self.body, "shortcut": self.shortcut}
         return {name: layer for name, layer in parts.items() if layer is not None}
 
-    def forward(self, x: Array, training: Training | None = None) -> tuple[Array, Any]:
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         around, shortcut_cache = x, None
         if self.shortcut is not None:
             around, shortcut_cache = run_forward(self.shortcut, x, training)

@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from pellucid import engine
+from pellucid.execution.blocks import Block, Chain, FusedResidual
+from pellucid.execution.runs import with_runs
 from pellucid.layers.activation import ReLU
 from pellucid.layers.base import Layer
 from pellucid.layers.batch_norm import BatchNorm2d
 from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d
-from pellucid.layers.fused import Block, Chain, FusedResidual
 from pellucid.layers.graph import Graph
 from pellucid.layers.pooling import MaxPool2d
 from pellucid.layers.residual import Residual
-from pellucid.layers.runs import with_runs
 from pellucid.layers.sequential import Sequential
 
 _FOLLOW = (BatchNorm2d, ReLU, MaxPool2d)

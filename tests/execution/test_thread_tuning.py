@@ -5,7 +5,7 @@ import pytest
 
 from pellucid import engine, optim, training
 from pellucid import layers as nn
-from pellucid.training.pace import Pace
+from pellucid.execution.thread_tuning import ThreadTuner
 
 
 class Machine:
@@ -17,10 +17,10 @@ class Machine:
     def use(self, count):
         self.threads = count
 
-    def work(self, pace, seconds):
+    def work(self, tuner, seconds):
         end = self.now + seconds
         while self.now < end:
-            with pace.step():
+            with tuner.step():
                 self.steps.append(self.threads)
                 self.now += 0.1 if self.threads == 1 else 1.0 if self.busy else 0.05
 
@@ -31,69 +31,69 @@ def machine():
 
 
 @pytest.fixture
-def pace(machine):
-    return Pace(2, clock=lambda: machine.now, use=machine.use)
+def tuner(machine):
+    return ThreadTuner(2, clock=lambda: machine.now, use=machine.use)
 
 
-def test_a_quiet_machine_uses_all_threads_nearly_always(machine, pace):
-    machine.work(pace, 600)
-    assert pace.threads == machine.threads == 2
+def test_a_quiet_machine_uses_all_threads_nearly_always(machine, tuner):
+    machine.work(tuner, 600)
+    assert tuner.threads == machine.threads == 2
     assert machine.steps.count(1) < 0.02 * len(machine.steps)
 
 
-def test_a_busy_machine_uses_one(machine, pace):
+def test_a_busy_machine_uses_one(machine, tuner):
     machine.busy = True
-    machine.work(pace, 600)
-    assert pace.threads == machine.threads == 1
+    machine.work(tuner, 600)
+    assert tuner.threads == machine.threads == 1
     assert machine.steps.count(2) < 0.02 * len(machine.steps)
 
 
-def test_it_follows_when_a_machine_becomes_busy_and_quiet_again(machine, pace):
-    machine.work(pace, 60)
+def test_it_follows_when_a_machine_becomes_busy_and_quiet_again(machine, tuner):
+    machine.work(tuner, 60)
     machine.busy = True
-    machine.work(pace, 60)
-    assert pace.threads == 1
+    machine.work(tuner, 60)
+    assert tuner.threads == 1
     machine.busy = False
-    machine.work(pace, 60)
-    assert pace.threads == 2
+    machine.work(tuner, 60)
+    assert tuner.threads == 2
 
 
 @pytest.mark.parametrize("busy", [False, True])
-def test_the_other_number_is_tried_again_at_least_every_half_minute(machine, pace, busy):
+def test_the_other_number_is_tried_again_at_least_every_half_minute(machine, tuner, busy):
     machine.busy, tried = busy, []
     for _ in range(40):
         machine.steps.clear()
-        machine.work(pace, 31)
+        machine.work(tuner, 31)
         tried.append(set(machine.steps) == {1, 2})
     assert all(tried)
 
 
-def test_afterwards_the_threads_are_as_they_were(machine, pace):
+def test_afterwards_the_threads_are_as_they_were(machine, tuner):
     machine.busy = True
-    machine.work(pace, 20)
-    pace.close()
+    machine.work(tuner, 20)
+    tuner.close()
     assert machine.threads == 2
 
 
-def test_steps_in_which_kernels_are_compiled_decide_nothing(machine, pace):
-    with pace.step():
+def test_steps_in_which_kernels_are_compiled_decide_nothing(machine, tuner):
+    with tuner.step():
         machine.now += 100
-    machine.work(pace, 20)
-    assert pace.threads == 2
+    machine.work(tuner, 20)
+    assert tuner.threads == 2
 
 
-def test_an_error_in_a_step_passes_and_leaves_the_threads_as_they_were(machine, pace):
-    machine.work(pace, 20)
-    with pytest.raises(ZeroDivisionError), pace.step():
+def test_an_error_in_a_step_passes_and_leaves_the_threads_as_they_were(machine, tuner):
+    machine.work(tuner, 20)
+    with pytest.raises(ZeroDivisionError), tuner.step():
         raise ZeroDivisionError
     assert machine.threads == 2
 
 
 def test_one_thread_is_left_alone():
-    pace = Pace(1, use=None)
-    with pace.step():
+    tuner = ThreadTuner(1, use=None)
+    with tuner.step():
         pass
-    assert pace.threads == 1
+    assert tuner.threads == 1
 
 
 def test_the_weights_are_the_same_whatever_is_tried(monkeypatch):
@@ -103,8 +103,8 @@ def test_the_weights_are_the_same_whatever_is_tried(monkeypatch):
     for most in (1, 2):
         tried = []
         monkeypatch.setattr(
-            "pellucid.training.loop.Pace",
-            lambda most=most, tried=tried: Pace(most, use=tried.append),
+            "pellucid.training.loop.ThreadTuner",
+            lambda most=most, tried=tried: ThreadTuner(most, use=tried.append),
         )
         model = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(1600, 3))
         with engine.using("compiled"):

@@ -8,12 +8,12 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def remembered(function: Callable[P, R]) -> Callable[P, R]:
+def memoize(function: Callable[P, R]) -> Callable[P, R]:
     """Return `function`, which remembers its latest results; for functions of plain values alone.
 
     Arguments that cannot be looked up, such as lists, are worked out anew each time.
 
-    >>> double = remembered(lambda values: [2 * v for v in values])
+    >>> double = memoize(lambda values: [2 * v for v in values])
     >>> double((1, 2)) is double((1, 2)), double([1, 2]) is double([1, 2])
     (True, False)
     """
