@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optim,
+        teach,
         training,
         view,
     )
@@ -64,6 +65,7 @@ __all__ = [
     "predict",
     "save",
     "summary",
+    "teach",
     "train",
     "training",
     "view",
@@ -71,7 +73,7 @@ __all__ = [
 
 _MODULES = (
     "data", "engine", "explain", "interchange", "layers", "losses", "models", "ops", "optim",
-    "training", "view",
+    "teach", "training", "view",
 )  # fmt: skip
 _FROM = {
     "CNNClassifier": "estimator",

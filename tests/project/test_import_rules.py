@@ -19,6 +19,7 @@ ROOT = Path(pellucid.__file__).parent
 LEVELS = (
     ("__main__",),
     ("cli",),
+    ("teach",),
     ("estimator", "view", "interchange", "explain", "evaluation"),
     ("training",),
     ("execution",),

@@ -1,0 +1,94 @@
+"""What a function does with a case: returns something, or raises; and whether it leaves its input.
+
+Results of different forms are brought to one: parts with names. A tuple has the parts that the
+exercise names, a dictionary one part for each key.
+"""
+
+import copy
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pellucid.teach.exercise import Arguments, Exercise, Function
+from pellucid.types import Array
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a call.
+
+    Attributes
+    ----------
+    parts
+        What it returned, by name; None where that cannot be read as what the exercise returns.
+    returned
+        The same as it was returned.
+    raised
+        What it raised instead.
+    line
+        The line that raised it.
+    overwritten
+        The arguments that were changed.
+    """
+
+    parts: dict[str, Array] | None
+    returned: Any = None
+    raised: BaseException | None = None
+    line: str = ""
+    overwritten: tuple[str, ...] = ()
+
+
+def outcome(exercise: Exercise, function: Function, arguments: Arguments) -> Outcome:
+    """Call `function` with copies of the arguments and say what came of it."""
+    given = copy.deepcopy(arguments)
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            returned = function(*given.values())
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        return Outcome(None, raised=error, line=f"line {last.lineno}: {last.line}")
+    overwritten = tuple(name for name in arguments if not _equal(arguments[name], given[name]))
+    return Outcome(parts(exercise, returned), returned, overwritten=overwritten)
+
+
+def parts(exercise: Exercise, returned: Any) -> dict[str, Array] | None:
+    """Return the parts of a result by name; None where they are not what is expected."""
+    values = returned if isinstance(returned, tuple | list) and len(exercise.returns) > 1 else None
+    if values is None:
+        values = (returned,)
+    if len(values) != len(exercise.returns):
+        return None
+    found: dict[str, Array] = {}
+    for name, value in zip(exercise.returns, values, strict=True):
+        named = value.items() if isinstance(value, Mapping) else (("", value),)
+        for key, part in named:
+            try:
+                array = np.asarray(part)
+            except ValueError:  # rows of different lengths
+                return None
+            if array.dtype.kind not in "biuf":
+                return None
+            found[f"{name}['{key}']" if key else name] = array
+    return found
+
+
+def same(a: Array | None, b: Array | None, tolerance: float = 1e-6) -> bool:
+    """Return whether two results are equal, to rounding."""
+    if a is None or b is None or a.shape != b.shape:
+        return a is b
+    return bool(np.allclose(a, b, rtol=tolerance, atol=tolerance * 1e-2, equal_nan=True))
+
+
+def _equal(before: Any, after: Any) -> bool:
+    if isinstance(before, Mapping):
+        return before.keys() == after.keys() and all(_equal(before[k], after[k]) for k in before)
+    if isinstance(before, list | tuple):
+        return len(before) == len(after) and all(map(_equal, before, after))
+    if isinstance(before, np.ndarray):
+        return bool(np.array_equal(before, after, equal_nan=before.dtype.kind == "f"))
+    return callable(before) or bool(before == after)
