@@ -50,6 +50,12 @@ ROWS = {
         ),
         (2, 4, 3, 4),
     ),
+    "ConvTranspose2d, whole steps of output padding": Row(
+        lambda: nn.ConvTranspose2d(
+            2, 3, 3, stride=(1, 2), padding=(0, 2), output_padding=(2, 3), dilation=(3, 4)
+        ),
+        (2, 2, 4, 3),
+    ),
     "Pad2d": Row(lambda: nn.Pad2d(((1, 0), (2, 1))), (2, 2, 3, 4)),
     "Pad2d, reflect": Row(lambda: nn.Pad2d((1, 2), mode="reflect"), (2, 2, 3, 4)),
     "Pad2d, replicate": Row(lambda: nn.Pad2d((1, 2), mode="replicate"), (2, 2, 3, 4)),

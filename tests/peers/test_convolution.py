@@ -33,7 +33,8 @@ def layers(draw, transposed=False):
     channels, filters = (draw(st.integers(1, 3)) * arguments["groups"] for _ in range(2))
     if transposed:
         arguments["output_padding"] = tuple(
-            draw(st.integers(0, step - 1)) for step in arguments["stride"]
+            draw(st.integers(0, max(step, spread) - 1))
+            for step, spread in zip(arguments["stride"], arguments["dilation"], strict=True)
         )
     shape = draw(st.integers(1, 3)), channels, *draw(pairs(1, 9))
     x = np.random.default_rng(draw(st.integers(0, 99))).normal(size=shape)

@@ -15,6 +15,7 @@ from pellucid.interchange.keras.orders import channels_first_array, channels_las
 
 WITHOUT = {
     *("Conv2d, every option", "ConvTranspose2d, every option"),  # strided and dilated at once
+    "ConvTranspose2d, whole steps of output padding",  # dilated
     *("Pad2d, replicate", "Pad2d, circular", "Linear, no bias, more axes"),
     *("MaxPool2d, overlapping, every option", "AvgPool2d, overlapping, every option"),
     *("BatchNorm1d, with a length", "BatchNorm2d, nothing learned or gathered"),

@@ -206,6 +206,7 @@ def test_layers_may_be_called_as_inputs_and_outputs_are(path, name) -> None:
         (lambda: nn.Conv2d(2, 3, (4, 3), stride=2, padding="same"), (2, 5, 6)),
         (lambda: nn.Conv2d(2, 3, 3, padding=((2, 0), (1, 2)), padding_mode="circular"), (2, 5, 6)),
         (lambda: nn.ConvTranspose2d(2, 3, 3, stride=2, flip_kernel=True, bias=False), (2, 5, 6)),
+        (lambda: nn.ConvTranspose2d(2, 3, 3, output_padding=(2, 1), dilation=3), (2, 5, 6)),
         (lambda: nn.Pad2d(((1, 2), (3, 0)), value=2.5), (2, 5, 6)),
         (lambda: nn.AvgPool2d(3, stride=2, ceil_mode=True), (2, 6, 8)),
         (lambda: nn.AvgPool2d(3, stride=2, padding=1, ceil_mode=True), (2, 6, 8)),

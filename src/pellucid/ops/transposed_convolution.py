@@ -3,13 +3,14 @@
 from typing import TypedDict, Unpack
 
 from pellucid.errors import ShapeError
-from pellucid.geometry import pair, resolve_padding, transposed_size
+from pellucid.geometry import Sides, pair, resolve_padding, transposed_size
 from pellucid.ops.convolution import (
     Convolution,
     check_bias,
     check_options,
     conv2d_bias_gradient,
 )
+from pellucid.ops.padding import pad2d, pad2d_gradient
 from pellucid.types import Array, Padding, Pair, Shape
 
 
@@ -59,8 +60,9 @@ def conv_transpose2d(
     stride, padding, dilation, groups, flip_kernel, algorithm
         Those of the convolution whose input gradient this is; padding is given in numbers.
     output_padding
-        Rows and columns added at the bottom and right, fewer than the stride: a convolution with
-        that stride gives the same size for several sizes of image, and this says which is meant.
+        Rows and columns added at the bottom and right, fewer than the stride or the dilation: a
+        convolution with that stride gives the same size for several sizes of image, and this says
+        which is meant.
 
     Returns
     -------
@@ -84,7 +86,7 @@ def conv_transpose2d(
         algorithm=algorithm,
     )
     check_bias("conv_transpose2d", bias, convolution.input_shape[1])
-    y = convolution.input_gradient(x, weight)
+    y = convolution.input_gradient(_extended(x, convolution), weight)
     if bias is not None:
         y += bias[:, None, None]
     return y
@@ -97,7 +99,10 @@ def conv_transpose2d_input_gradient(
 
     The options are those of `conv_transpose2d`.
     """
-    return transposed(input_shape, weight.shape, **options).forward(dy, weight, None)
+    convolution = transposed(input_shape, weight.shape, **options)
+    dx = convolution.forward(dy, weight, None)
+    sides = _zeros_after(input_shape, convolution)
+    return dx if sides is None else pad2d_gradient(dx, input_shape, sides)
 
 
 def conv_transpose2d_weight_gradient(
@@ -107,7 +112,8 @@ def conv_transpose2d_weight_gradient(
 
     The options are those of `conv_transpose2d`.
     """
-    return transposed(x.shape, weight_shape, **options).weight_gradient(x, dy)
+    convolution = transposed(x.shape, weight_shape, **options)
+    return convolution.weight_gradient(_extended(x, convolution), dy)
 
 
 def conv_transpose2d_bias_gradient(dy: Array) -> Array:
@@ -127,7 +133,11 @@ def transposed(
     flip_kernel: bool = False,
     algorithm: str = "auto",
 ) -> Convolution:
-    """Return the convolution, from F to C channels, whose input gradient `conv_transpose2d` is."""
+    """Return the convolution, from F to C channels, whose input gradient `conv_transpose2d` is.
+
+    An output padding of the stride or more adds whole steps. The convolution's output is then
+    larger than the input: it is the input followed by zeros.
+    """
     if len(input_shape) != 4 or len(weight_shape) != 4 or input_shape[1] != weight_shape[0]:
         raise ShapeError(
             f"conv_transpose2d with a weight of shape {weight_shape} expects an input of shape "
@@ -135,7 +145,7 @@ def transposed(
         )
     size, kernel = (input_shape[2], input_shape[3]), (weight_shape[2], weight_shape[3])
     steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
-    spare = _output_padding(output_padding, stride, padding)
+    spare = _output_padding(output_padding, stride, dilation, padding)
     sides = resolve_padding(padding, size, kernel, steps, spread)
     output_size = transposed_size(size, kernel, steps, sides, spread, spare)
     if min(output_size) < 1:
@@ -157,23 +167,42 @@ def transposed(
 
 def check_transposed_options(weight_shape: Shape, **options: Unpack[TransposedOptions]) -> None:
     """Raise an error unless a transposed convolution with these options exists for some size."""
-    stride, padding = options.get("stride", 1), options.get("padding", 0)
-    _output_padding(options.get("output_padding", 0), stride, padding)
+    stride, dilation = options.get("stride", 1), options.get("dilation", 1)
+    padding = options.get("padding", 0)
+    _output_padding(options.get("output_padding", 0), stride, dilation, padding)
     check_options(
         weight_shape,
         stride=stride,
         padding=padding,
-        dilation=options.get("dilation", 1),
+        dilation=dilation,
         groups=options.get("groups", 1),
         algorithm=options.get("algorithm", "auto"),
     )
 
 
-def _output_padding(output_padding: Pair, stride: Pair, padding: Padding) -> tuple[int, int]:
-    """Return the output padding, checked beside the other two."""
-    steps, spare = pair(stride, "stride"), pair(output_padding, "output_padding", minimum=0)
+def _extended(x: Array, convolution: Convolution) -> Array:
+    """Return x with the zeros that make it as large as the convolution's output."""
+    sides = _zeros_after(x.shape, convolution)
+    return x if sides is None else pad2d(x, sides)
+
+
+def _zeros_after(input_shape: Shape, convolution: Convolution) -> Sides | None:
+    """Return by how much the convolution's output is larger, as padding; None for nothing."""
+    (H, W), (OH, OW) = input_shape[2:], convolution.output_shape[2:]
+    return None if (H, W) == (OH, OW) else ((0, OH - H), (0, OW - W))
+
+
+def _output_padding(
+    output_padding: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> tuple[int, int]:
+    """Return the output padding, checked beside the other three."""
+    spare, steps = pair(output_padding, "output_padding", minimum=0), pair(stride, "stride")
+    spread = pair(dilation, "dilation")
     if isinstance(padding, str):
         raise ShapeError(f"transposed convolution takes padding as numbers, not '{padding}'")
-    if spare[0] >= steps[0] or spare[1] >= steps[1]:
-        raise ShapeError(f"output_padding {spare} must be smaller than the stride {steps}")
+    if any(more >= max(s, d) for more, s, d in zip(spare, steps, spread, strict=True)):
+        raise ShapeError(
+            f"output_padding {spare} must be smaller than the stride {steps} or the "
+            f"dilation {spread}"
+        )
     return spare

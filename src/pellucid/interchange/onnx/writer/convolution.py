@@ -52,14 +52,18 @@ def _conv2d(graph: Graph, path: str, layer: Conv2d, x: Value) -> str:
 def _conv_transpose2d(graph: Graph, path: str, layer: ConvTranspose2d, x: Value) -> str:
     kernel, stride = pair(layer.kernel_size, "kernel_size"), pair(layer.stride, "stride")
     dilation = pair(layer.dilation, "dilation")
+    spare = pair(layer.output_padding, "output_padding", minimum=0)
+    # ONNX Runtime adds less than one step; a whole step is a zero after the input
+    down, right = (more // step for more, step in zip(spare, stride, strict=True))
+    image = _padded(graph, path, x, ((0, down), (0, right)), "zeros") if down + right else x.name
     return graph.node(
         "ConvTranspose",
         path,
-        [x.name, *_weight_and_bias(graph, path, layer)],
+        [image, *_weight_and_bias(graph, path, layer)],
         kernel_shape=kernel,
         strides=stride,
         pads=pads(resolve_padding(layer.padding, (1, 1), kernel, stride, dilation)),
-        output_padding=pair(layer.output_padding, "output_padding", minimum=0),
+        output_padding=[more % step for more, step in zip(spare, stride, strict=True)],
         dilations=dilation,
         group=layer.groups,
     )
