@@ -160,6 +160,8 @@ def _rule(annotation: Any) -> _Rule | None:
         return _choice(inside)
     if origin is tuple:
         return _tuple(inside)
+    if origin is dict:
+        return _dict(*inside)
     if origin in (Union, types.UnionType):
         return _union(inside)
     if isinstance(annotation, type) and not getattr(annotation, "_is_protocol", False):
@@ -234,6 +236,20 @@ def _tuple(inside: tuple[Any, ...]) -> _Rule | None:
             )
         except _UnfitError as unfit:
             raise _UnfitError(f"{what}, each {unfit}") from None
+
+    return rule
+
+
+def _dict(key: Any, item: Any) -> _Rule:
+    check_key, check_item = _rule(key), _rule(item)
+
+    def rule(value: Any) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise _UnfitError("a table")
+        return {
+            (check_key(k) if check_key else k): (check_item(v) if check_item else v)
+            for k, v in value.items()
+        }
 
     return rule
 

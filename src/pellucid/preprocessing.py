@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.arguments import shown
 from pellucid.errors import FileError, ShapeError
 from pellucid.types import Array
 
@@ -83,5 +84,5 @@ class Preprocessing:
         try:
             mean, scale = description["mean"], description["scale"]
             return cls(tuple(map(float, mean)), tuple(map(float, scale)))
-        except (TypeError, KeyError, ValueError) as error:
-            raise FileError(f"not a preprocessing: {description!r}") from error
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            raise FileError(f"not a preprocessing: {shown(description)}") from error

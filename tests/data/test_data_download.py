@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def right(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(CONTENT)
 
 
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """More than anybody asked for, until the connection is closed."""
+    handler.send_response(200)
+    handler.end_headers()
+    try:
+        for _ in range(100):
+            handler.wfile.write(CONTENT)
+    except OSError:
+        pass
+
+
 class Server:
     """Answers each path as it is told, and writes down what it was asked."""
 
@@ -101,6 +113,15 @@ def test_the_first_place_that_gives_the_right_file_is_used(server: Server, tmp_p
     assert (tmp_path / "set" / "file.gz").read_bytes() == CONTENT
     assert server.asked == [f"/{i}/file.gz" for i in range(5)]
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["file.gz"]
+
+
+def test_a_place_that_sends_without_end_is_left(server: Server, tmp_path: Path) -> None:
+    file = replace(server.file(endless, right), most_bytes=len(CONTENT))
+    fetch([file], tmp_path, "set")
+    assert (tmp_path / "file.gz").read_bytes() == CONTENT
+    with pytest.raises(DataError, match="it gave more than 512,000 bytes"):
+        fetch([replace(file, name="other.gz", urls=file.urls[:1])], tmp_path, "set")
+    assert [path.name for path in tmp_path.iterdir()] == ["file.gz"]
 
 
 def test_a_file_that_is_there_is_not_downloaded(server: Server, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pellucid
+from pellucid.arguments import check_fields
 from pellucid.cli import common, folders
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
@@ -58,8 +59,10 @@ class Config:
                 f"{folder} is no run: it has no {folders.CONFIG}; `pellucid train` makes one"
             )
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            config = cls(**json.loads(path.read_text(encoding="utf-8")))
+            check_fields(config)
+            return config
+        except (ValueError, TypeError, RecursionError) as error:
             raise FileError(f"{path} is damaged or of another version: {error}") from error
 
     def command(self) -> str:

@@ -47,10 +47,11 @@ def table(*lists: Any) -> Table | None:
         return None
     starts = np.cumsum([0, *(array.size for array in lists[0])])
     addresses = np.array([array.ctypes.data for array in arrays]).reshape(len(lists), -1)
+    found = Table(starts, addresses)
     if len(_known) >= _MOST:
-        _known.clear()
-    _known[id(arrays[-1])] = tuple(map(ref, arrays)), Table(starts, addresses)
-    return _known[id(arrays[-1])][1]
+        _known.clear()  # other threads may do so too: nothing is read back
+    _known[id(arrays[-1])] = tuple(map(ref, arrays)), found
+    return found
 
 
 _known: dict[int, tuple[tuple[Any, ...], Table | None]] = {}

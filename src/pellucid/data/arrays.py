@@ -165,10 +165,19 @@ def _whole(labels: Array, name: str) -> Array:
     return labels.astype(np.int64)
 
 
+def _decoded(label: bytes, where: str) -> str:
+    try:
+        return label.decode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} has a label that is not text in UTF-8: {label!r:.60}") from error
+
+
 def _as_text(labels: Array, name: str) -> list[str]:
     texts = []
     for i, label in enumerate(labels.tolist()):
         if label is None or label != label:  # NaN is the one value that differs from itself
             raise DataError(f"{name}: image {i} has no label")
-        texts.append(label.decode() if isinstance(label, bytes) else str(label))
+        if isinstance(label, bytes):
+            label = _decoded(label, f"{name}: image {i}")
+        texts.append(str(label))
     return texts

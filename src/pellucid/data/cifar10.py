@@ -135,13 +135,15 @@ def _from_archive(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with gzip.open(path) as inflated:
             bounded: Any = _Bounded(inflated, path)  # all that tarfile needs of a stream is `read`
-            with tarfile.open(fileobj=bounded, mode="r|") as archive:
+            with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Member) as archive:
                 for member in archive:
                     name = member.name.rsplit("/", 1)[-1]
                     file = archive.extractfile(member) if member.isreg() else None
                     if name in wanted and file is not None:
                         yield name, _small_enough(file.read(_MOST_BYTES + 1), f"{path}: {name}")
-    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{path} is damaged or incomplete ({error}); get it again") from error
 
 
@@ -149,6 +151,23 @@ def _small_enough(content: bytes, name: str) -> bytes:
     if len(content) > _MOST_BYTES:
         raise DataError(f"{name} has more than {_MOST_BYTES >> 20} MiB; no CIFAR-10 batch has")
     return content
+
+
+class _Member(tarfile.TarInfo):
+    """A header in an archive, whose size is looked at before anybody skips or reads so much."""
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @size.setter
+    def size(self, value: int) -> None:
+        if value < 0:
+            raise tarfile.ReadError("a file in it has a negative size")
+        if value > _MOST_ARCHIVE_BYTES:
+            most = _MOST_ARCHIVE_BYTES >> 20
+            raise tarfile.ReadError(f"a file in it unpacks to more than {most} MiB")
+        self._size = value
 
 
 class _Bounded:

@@ -274,7 +274,7 @@ def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
             raise DataError(f"{path} is empty") from None
         except pd.errors.ParserError as error:
             raise DataError(f"{path}: {_too_long(str(error))}") from error
-        except (UnicodeDecodeError, EOFError, zlib.error, OSError) as error:
+        except (UnicodeDecodeError, EOFError, zlib.error, OSError, OverflowError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's fault rather than the content's
             raise DataError(f"{path} is damaged or no text ({error})") from error

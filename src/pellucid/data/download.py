@@ -27,11 +27,14 @@ class Remote:
         By which it is known to be the right one.
     urls
         Where it is, in the order in which they are tried.
+    most_bytes
+        A place that sends more than this is left: it has another file.
     """
 
     name: str
     sha256: str
     urls: tuple[str, ...]
+    most_bytes: int = 256 << 20
 
 
 def fetch(files: Iterable[Remote], folder: Path, data_set: str) -> None:
@@ -84,7 +87,7 @@ def _fetch_one(file: Remote, folder: Path, data_set: str) -> list[str]:
                         known_hash=f"sha256:{file.sha256}",
                         fname=file.name,
                         path=folder,
-                        downloader=_Downloader(progress),
+                        downloader=_Downloader(progress, file.most_bytes),
                     )
                 return []
             except RequestException as error:
@@ -114,12 +117,13 @@ def _reason(error: Any) -> str:
 class _Downloader:
     """What pooch calls to get a URL into a file."""
 
-    def __init__(self, progress: "_Progress") -> None:
-        self.progress = progress
+    def __init__(self, progress: "_Progress", most_bytes: int) -> None:
+        self.progress, self.most_bytes = progress, most_bytes
 
     def __call__(self, url: str, output_file: Any, _pooch: Any) -> None:
         import pooch
 
+        self.progress.watch(Path(output_file), self.most_bytes)
         # as it is stored: a server may otherwise send a .gz file unpacked
         headers = {"Accept-Encoding": "identity"}
         pooch.HTTPDownloader(
@@ -137,6 +141,12 @@ class _Progress:
         self.name = name
         self.total = 0
         self.bar: Any = None
+        self.path: Path | None = None
+        self.most_bytes = 0
+
+    def watch(self, path: Path, most_bytes: int) -> None:
+        """From now on raise an error where the file at `path` becomes too large."""
+        self.path, self.most_bytes = path, most_bytes
 
     def __enter__(self) -> Self:
         try:
@@ -165,7 +175,9 @@ class _Progress:
             self.bar.stop()
 
     def update(self, count: int) -> None:
-        """Count `count` more bytes."""
+        """Count `count` more bytes, and look at how many are there."""
+        if self.path is not None and self.path.stat().st_size > self.most_bytes:
+            raise DataError(f"it gave more than {self.most_bytes:,} bytes, which the file has not")
         if self.bar is not None:
             self.bar.update(self.task, advance=count, total=self.total or None)
 

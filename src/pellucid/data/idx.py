@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.inflation import check_unpacked
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array
 
@@ -24,6 +25,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20
 MOST_INFLATION = 1032
 """Deflate cannot give more bytes than this for one (RFC 1951: 258 bytes for two bits)."""
+_MOST_VALUES = 2**62  # more than NumPy can count in bytes
 
 
 class Readable(Protocol):
@@ -137,7 +139,10 @@ def _read_header(file: Readable, path: Path) -> tuple[int, ...]:
     sizes = file.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise DataError(f"{path} ends inside its header")
-    return tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
+    shape = tuple(int(size) for size in np.frombuffer(sizes, ">u4"))
+    if math.prod(max(size, 1) for size in shape) > _MOST_VALUES:
+        raise DataError(f"{path} is damaged: its header promises an array of shape {shape}")
+    return shape
 
 
 def _header_size(shape: tuple[int, ...]) -> int:
@@ -149,11 +154,14 @@ def _read_inflated(file: Readable, path: Path, compressed_size: int) -> Array:
     promised = math.prod(shape)
     if promised > compressed_size * MOST_INFLATION:
         _check_size(path, compressed_size * MOST_INFLATION, promised, "can be at most")
-    data = bytearray()
+    check_unpacked(path, compressed_size, promised, "unpack it first, with gunzip")
+    values, there = np.empty(promised, np.uint8), 0
     for block in _blocks(file, promised + 1):  # one more, to see whether it ends there
-        data += block
-    _check_size(path, len(data), promised, "is")
-    return np.frombuffer(data, np.uint8).reshape(shape)
+        kept = np.frombuffer(block, np.uint8)[: promised - there]
+        values[there : there + len(kept)] = kept
+        there += len(block)
+    _check_size(path, there, promised, "is")
+    return values.reshape(shape)
 
 
 def _blocks(file: Readable, limit: int) -> Iterator[bytes]:

@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pellucid.errors import DataError, ShapeError, missing_extra
+from pellucid.data.inflation import check_unpacked
+from pellucid.errors import DataError, PellucidError, ShapeError, missing_extra
 from pellucid.types import Array, Shape
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 )
 _ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 _SIDEWAYS = (5, 6, 7, 8)
+_LARGE = 8 << 20
+"""Bytes. An image that takes more is cut down before anything else is done with it."""
+_FREE = 48 << 20  # bytes: a screenshot of 4096×3072 pixels, however empty
+_STRIP = 64  # rows of the smaller image that are made at once
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -59,7 +64,7 @@ def read_image(path: str | Path, shape: Shape | None = None) -> Array:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator["Image.Image"]:
+def opened(path: str | Path) -> Iterator["ImageFile.ImageFile"]:
     """Open an image file; whatever is wrong with it becomes a `DataError` that names it."""
     try:
         from PIL import Image
@@ -72,9 +77,11 @@ def opened(path: str | Path) -> Iterator["Image.Image"]:
                 yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: the image is too large to be taken for a photo") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError):
-            raise DataError(f"{path}: {error.strerror}") from error
+    except PellucidError:
+        raise
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise DataError(f"{path}: {error.strerror}") from error
+    except Exception as error:  # Pillow's many decoders raise whatever comes to pass in them
         said = "not an image file" if "cannot identify" in str(error) else str(error)
         raise DataError(f"{path} cannot be read as an image: {said}") from error
 
@@ -87,17 +94,60 @@ def shape_of(image: "Image.Image") -> tuple[int, tuple[int, int]]:
     return (1 if image.mode in _GREY_MODES else 3), (height, width)
 
 
-def pixels(image: "Image.Image", channels: int, size: tuple[int, int]) -> Array:
+def pixels(image: "ImageFile.ImageFile", channels: int, size: tuple[int, int]) -> Array:
     """Return uint8 (channels, *size): upright, transparency made white, cut and resized."""
     from PIL import Image, ImageOps
 
-    upright = ImageOps.exif_transpose(image)
-    plain = _without_transparency(_eight_bits(upright)).convert("L" if channels == 1 else "RGB")
+    mode = "L" if channels == 1 else "RGB"
+    smaller = _not_large(image, mode, size)
+    ImageOps.exif_transpose(smaller, in_place=True)
+    plain = _plain(smaller, mode)
     height, width = size
     if plain.size != (width, height):
         plain = ImageOps.fit(plain, (width, height), Image.Resampling.BICUBIC)
-    array = np.array(plain, np.uint8)
-    return array[None] if channels == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
+    array = np.empty((channels, height, width), np.uint8)
+    for channel in range(channels):
+        array[channel] = np.asarray(plain.getchannel(channel))
+    return array
+
+
+def _not_large(image: "ImageFile.ImageFile", mode: str, size: tuple[int, int]) -> "Image.Image":
+    """Return an image that is much larger than `size` at no less than twice this size.
+
+    A JPEG is scaled while it is decoded. Of any other image there is one copy, as Pillow decodes
+    it: means of blocks of pixels are taken a strip at a time.
+    """
+    from PIL import Image
+
+    def factor() -> int:
+        there = shape_of(image)[1]
+        return min(side // (2 * wanted) for side, wanted in zip(there, size, strict=True))
+
+    if _decoded_bytes(image) > _LARGE and factor() > 1:
+        image.draft(None, (image.width // factor(), image.height // factor()))
+    decoded = _decoded_bytes(image)
+    path = Path(str(image.filename))
+    check_unpacked(path, path.stat().st_size, decoded, "save it smaller, or as JPEG", _FREE)
+    k = factor()
+    if decoded <= _LARGE or k < 2:
+        return image
+    smaller = Image.new(mode, (-(-image.width // k), -(-image.height // k)))
+    for top in range(0, smaller.height, _STRIP):
+        rows = (0, k * top, image.width, min(k * (top + _STRIP), image.height))
+        smaller.paste(_plain(image.crop(rows), mode).reduce(k), (0, top))
+    smaller.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    return smaller
+
+
+def _decoded_bytes(image: "Image.Image") -> int:
+    """Return what the image takes in memory, where Pillow has 1 or 4 bytes for a pixel."""
+    return image.width * image.height * (1 if image.mode in ("1", "L", "P") else 4)
+
+
+def _plain(image: "Image.Image", mode: str) -> "Image.Image":
+    """Return the image in this mode: with 8 bits, transparency made white."""
+    plain = _without_transparency(_eight_bits(image))
+    return plain if plain.mode == mode else plain.convert(mode)
 
 
 def _eight_bits(image: "Image.Image") -> "Image.Image":

@@ -22,6 +22,8 @@ _FILES = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
+_MOST_BYTES = 32 << 20
+"""The largest, Fashion-MNIST's training images, has 26 MB."""
 _MNIST_SHA256 = (
     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
     "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
@@ -61,7 +63,7 @@ def _load(
 ) -> Splits:
     folder = cache_folder() / name
     files = [
-        Remote(file, digest, tuple(mirror + file for mirror in mirrors))
+        Remote(file, digest, tuple(mirror + file for mirror in mirrors), _MOST_BYTES)
         for file, digest in zip(_FILES, sha256, strict=True)
         if find_idx(folder, file.removesuffix(".gz")) is None
     ]

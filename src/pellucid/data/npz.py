@@ -1,6 +1,8 @@
 """Arrays that NumPy wrote into one .npz file."""
 
+import lzma
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,6 +13,7 @@ from numpy.lib import format as npy
 from pellucid.data.arrays import encode_labels, from_arrays, one_column
 from pellucid.data.dataset import Splits
 from pellucid.data.idx import MOST_INFLATION
+from pellucid.data.inflation import check_unpacked
 from pellucid.errors import DataError, PellucidError
 from pellucid.types import Array
 
@@ -22,6 +25,11 @@ _LAYOUTS = (
 )
 _CLASSES = "classes"
 _INFLATION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: MOST_INFLATION}
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError),
+    *(OSError, EOFError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError),
+)
+"""What zipfile and NumPy raise when they read a damaged file."""
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -55,12 +63,14 @@ def read_npz(path: str | Path, *, channels_last: bool | None = None) -> Splits:
     small: 2 images of 3×8×8, uint8, in 2 classes, no test part
     """
     path = Path(path)
+    if not path.is_file():
+        raise DataError(f"there is no file '{path}'")
     try:
         with zipfile.ZipFile(path) as archive:
             arrays = _read_known(archive, path)
     except PellucidError:
         raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+    except _DAMAGED as error:
         raise DataError(f"{path} is damaged or no .npz file ({error})") from error
     classes = arrays.pop(_CLASSES, None)
     names = None if classes is None else tuple(map(str, classes.ravel().tolist()))
@@ -98,6 +108,7 @@ def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> 
     most = info.compress_size * _INFLATION.get(info.compress_type, 0)
     if info.file_size > most or info.compress_size > path.stat().st_size:
         raise DataError(f"{name} promises {info.file_size:,} bytes, which the file cannot hold")
+    check_unpacked(name, info.compress_size, info.file_size, "save it uncompressed, with np.savez")
     with archive.open(info) as file:
         version = npy.read_magic(file)
         if version not in _HEADERS:

@@ -154,6 +154,12 @@ class Layer(Shown, ABC):
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over values by path. Nothing is changed unless everything fits."""
+        self.check_state_dict(state)
+        for name, item in self.named_state():
+            item.value = np.asarray(state[name])
+
+    def check_state_dict(self, state: Mapping[str, Array]) -> None:
+        """Raise an error unless `load_state_dict` could take over these values."""
         own = dict(self.named_state())
         missing, spare = own.keys() - state.keys(), state.keys() - own.keys()
         problems = [f"missing: {', '.join(sorted(missing))}"] if missing else []
@@ -167,8 +173,6 @@ class Layer(Shown, ABC):
         ]
         if problems:
             raise FileError("these values do not fit the model: " + "; ".join(problems))
-        for name, value in values.items():
-            own[name].value = value
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""

@@ -54,7 +54,7 @@ def loads(text: str, input_shape: Shape, classes: int, *, name: str = "network")
     """
     try:
         network = _with_classes(tomllib.loads(text), classes)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not only TOMLDecodeError: a number may be too long
         raise FileError(f"{name}: {error}") from error
     except RecursionError as error:
         raise FileError(f"{name}: this is nested too deep") from error

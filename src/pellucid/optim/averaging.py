@@ -100,6 +100,7 @@ class ExponentialMovingAverage:
         own, values = self.state_dict(), self.values
         wrong = sorted(own.keys() ^ state.keys())
         wrong += [n for n in own if n in state and own[n].shape != state[n].shape]
+        wrong += [] if wrong or state["updates"].dtype.kind in "iu" else ["updates"]
         if wrong:
             raise FileError(f"these averages belong to another model: see {', '.join(wrong)}")
         for name, average in values.items():

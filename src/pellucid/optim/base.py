@@ -122,12 +122,15 @@ class Optimizer(ABC):
             for name, array in own.items()
             if name in state and state[name].shape != array.shape
         ]
+        steps = state.get("step", np.array(0))
+        if steps.dtype.kind not in "iu" or not np.all(steps >= 0):
+            problems.append(f"step: {steps}, expected a number of steps")
         if problems:
             raise FileError(
                 f"this state does not fit {type(self).__name__} and its parameters: "
                 + "; ".join(problems)
             )
-        self.steps = int(state["step"])
+        self.steps = int(steps)
         for slot, arrays in self._slots().items():
             for name, array in zip(self._names(), arrays, strict=True):
                 array[...] = state[f"{name}/{slot}"]

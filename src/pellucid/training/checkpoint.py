@@ -14,13 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialized
 
 from pellucid import engine, layers, losses, optim
+from pellucid.arguments import Range, Size, check_fields, shown
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.optim import ExponentialMovingAverage, schedules
@@ -95,18 +96,20 @@ def resume(
     path = checkpoint_path(folder)
     facts, tensors = _read(path)
     with _naming(path):
-        model = layers.build(facts["model"]).astype(facts["dtype"])
+        numbers = _Numbers.of(facts)
+        model = layers.build(facts["model"]).astype(_dtype(facts["dtype"]))
+        model.load_state_dict(_part("model", tensors))  # sizes are compared before memory is taken
         parameters = model.named_parameters()
         averages = facts["averages"]
         state = TrainingState(
             model=model,
             optimizer=optim.build(facts["optimizer"], [parameters[n] for n in facts["learns"]]),
             loss=losses.build(facts["loss"]),
-            batch_size=facts["batch_size"],
-            epochs=facts["epochs"],
+            batch_size=numbers.batch_size,
+            epochs=numbers.epochs,
             schedule=schedules.build(facts["schedule"]),
             augment=augment,
-            seed=facts["seed"],
+            seed=numbers.seed,
             averages=averages and ExponentialMovingAverage(dict(model.named_state()), **averages),
         )
         _take_over(state, facts, tensors)
@@ -209,16 +212,19 @@ def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str
             f"'{engine.setting()}': not bit for bit as it would have",
             stacklevel=4,
         )
-    sums, history = Sums(**facts["sums"]), tuple(Epoch(**epoch) for epoch in facts["history"])
-    best = facts["best"] and Best(Epoch(**facts["best"]), _part("best", tensors))
+    numbers = _Numbers.of(facts)
+    sums, history = Sums(**facts["sums"]), tuple(map(_epoch, facts["history"]))
+    check_fields(sums)
+    best = facts["best"] and Best(_epoch(facts["best"]), _part("best", tensors))
+    if best:
+        state.model.check_state_dict(best.values)
     preprocessing = facts["preprocessing"] and Preprocessing.from_description(
         facts["preprocessing"]
     )
     _load(state, tensors)
     state.model.preprocessing = preprocessing
-    state.model.classes = facts["classes"] and tuple(facts["classes"])
-    state.model.input_shape = facts["input_shape"] and tuple(facts["input_shape"])
-    state.epoch, state.step = facts["epoch"], facts["step"]
+    state.model.classes, state.model.input_shape = numbers.classes, numbers.input_shape
+    state.epoch, state.step = numbers.epoch, numbers.step
     state.sums, state.history, state.best, state.data = sums, history, best, facts["data"]
 
 
@@ -233,6 +239,44 @@ def _load(state: TrainingState, tensors: Mapping[str, Array]) -> None:
         for part, before, _ in changed:
             part.load_state_dict(before)
         raise
+
+
+_Count = Annotated[int, Range(0, 2**63 - 1)]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Numbers:
+    """Those facts that are numbers and names, checked."""
+
+    epochs: _Count
+    epoch: _Count
+    step: _Count
+    batch_size: _Count
+    seed: _Count
+    classes: tuple[str, ...] | None
+    input_shape: tuple[Size, ...] | None
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+
+    @classmethod
+    def of(cls, facts: Mapping[str, Any]) -> "_Numbers":
+        return cls(**{field.name: facts[field.name] for field in dataclasses.fields(cls)})
+
+
+def _epoch(facts: Mapping[str, Any]) -> Epoch:
+    epoch = Epoch(**facts)
+    for field in dataclasses.fields(epoch):
+        value, kind = getattr(epoch, field.name), field.type
+        if not isinstance(value, kind) and type(value) is not int:  # type: ignore[arg-type]
+            raise FileError(f"an epoch's {field.name} is {shown(value)}")
+    return epoch
+
+
+def _dtype(name: Any) -> str:
+    if name not in ("float32", "float64"):
+        raise FileError(f"a model computes with float32 or float64, not with {shown(name)}")
+    return str(name)
 
 
 _SAID = {
@@ -287,7 +331,7 @@ def _naming(path: Path) -> Iterator[None]:
         yield
     except SafetensorError as error:
         raise FileError(f"{path}: the file is damaged: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FileError(f"{path}: the file is not a checkpoint as Pellucid writes it") from error
     except (ValueError, OSError) as error:
         raise FileError(f"{path}: {error}") from error

@@ -117,7 +117,7 @@ def read_gradients(path: str | Path) -> GradientFlow:
         norms = np.array(numbers, float).reshape(len(steps), len(names), 3)
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError, csv.Error) as error:
         raise FileError(f"{path} is no record of gradients: {error}") from error
     return GradientFlow(steps, names, *np.moveaxis(norms, 2, 0))
 
