@@ -1,7 +1,11 @@
 """Kernels are compiled once and kept on disk, and the disk is never a reason to fail."""
 
+import shutil
+import sys
+
 import pytest
 
+from pellucid.compiled import store
 from programs import run_python
 
 COMPUTE = """
@@ -52,11 +56,53 @@ def test_a_kernel_compiled_for_one_thread_is_not_taken_for_the_one_that_shares_i
         assert said.split() == ["1", "2"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"nonsense"])
-def test_a_damaged_cache_is_compiled_anew(tmp_path, damage):
-    run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))
-    for file in tmp_path.rglob("*.nb[ci]"):
-        file.write_bytes(damage)
+def kernels(home):
+    return sorted(home.rglob("*.kernel"))
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "nonsense": lambda content: b"nonsense",
+    "cut": lambda content: content[:-1],
+    "a bit in the checksum": lambda content: flipped(content, 20),
+    "a bit in the pickle": lambda content: flipped(content, 60),
+    "a bit in the object": lambda content: flipped(content, len(content) // 2),
+    "zeros": lambda content: content[: len(content) // 2] + bytes(len(content) // 2),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_compiled_anew(compiled_once, tmp_path, damage):
+    shutil.copytree(compiled_once, tmp_path, dirs_exist_ok=True)
+    before = {file: file.read_bytes() for file in kernels(tmp_path)}
+    for file, content in before.items():
+        file.write_bytes(DAMAGES[damage](content))
+    shown, said = run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))
+    assert shown == "4.0"
+    assert "compiling" in said
+    assert kernels(tmp_path) == sorted(before)
+    assert run_python(COMPUTE, PELLUCID_HOME=str(tmp_path)) == ("4.0", "")
+
+
+@pytest.fixture(scope="module")
+def compiled_once(tmp_path_factory):
+    """A home in which the kernels of COMPUTE are kept."""
+    home = tmp_path_factory.mktemp("home")
+    run_python(COMPUTE, PELLUCID_HOME=str(home))
+    assert kernels(home)
+    return home
+
+
+def test_another_files_kernel_is_not_taken_for_its_own(compiled_once, tmp_path):
+    """Two whole files in each other's place: their names say what they are for."""
+    shutil.copytree(compiled_once, tmp_path, dirs_exist_ok=True)
+    run_python(COMPUTE.replace("(1, 1, 2, 2)", "(1, 64, 64, 64)"), PELLUCID_HOME=str(tmp_path))
+    first, second = kernels(tmp_path)[:2]
+    first.write_bytes(second.read_bytes())
     assert run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))[0] == "4.0"
 
 
@@ -65,8 +111,43 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
     assert run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))[0] == "4.0"
 
 
-def test_a_cache_that_others_may_write_to_is_not_read(tmp_path):
-    run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))
-    (folder,) = (tmp_path / "kernels").iterdir()
-    folder.chmod(0o777)
-    assert "compiling" not in run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))[1]
+@pytest.mark.parametrize("writable", ["the folder", "a folder above it"])
+def test_kernels_where_others_could_put_theirs_are_not_read(compiled_once, tmp_path, writable):
+    home = tmp_path / "home"
+    shutil.copytree(compiled_once, home)
+    place = kernels(home)[0].parent
+    for file in kernels(home):
+        file.write_bytes(b"")
+    (place if writable == "the folder" else home).chmod(0o777)
+    shown, said = run_python(COMPUTE, PELLUCID_HOME=str(home))
+    assert shown == "4.0"
+    assert "not kept" in said
+    assert "can be written to by other users" in said
+    assert all(file.read_bytes() == b"" for file in kernels(home))
+
+
+def test_a_link_in_the_place_of_a_kernel_is_not_followed(compiled_once, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(compiled_once, home)
+    for number, file in enumerate(kernels(home)):
+        elsewhere = tmp_path / f"{number}"
+        file.rename(elsewhere)
+        file.symlink_to(elsewhere)
+    assert "compiling" in run_python(COMPUTE, PELLUCID_HOME=str(home))[1]
+
+
+@pytest.mark.parametrize("setting", ["NUMBA_OPT", "NUMBA_CPU_NAME"])
+def test_code_for_other_settings_is_kept_apart(compiled_once, tmp_path, setting):
+    shutil.copytree(compiled_once, tmp_path, dirs_exist_ok=True)
+    chosen = {"NUMBA_OPT": "1", "NUMBA_CPU_NAME": "generic"}[setting]
+    said = run_python(COMPUTE, PELLUCID_HOME=str(tmp_path), **{setting: chosen})[1]
+    assert "compiling" in said
+    assert len(kernels(tmp_path)) == 2 * len(kernels(compiled_once))
+
+
+def test_the_code_of_a_kernel_is_its_module_and_what_that_imports():
+    needed = store._needed("pellucid.compiled.conv.direct")
+    assert {f"pellucid.compiled.{name}" for name in ("tile", "arithmetic", "conv.taps")} <= needed
+    assert not {f"pellucid.compiled.{name}" for name in ("loss", "update", "jit")} & needed
+    modules = {name for name in sys.modules if name.startswith("pellucid.compiled.")}
+    assert needed <= modules

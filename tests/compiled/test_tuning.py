@@ -13,6 +13,7 @@ from pellucid.compiled.conv import tuning
 from pellucid.geometry import Window
 from pellucid.models import summary
 from pellucid.ops.convolution import Convolution
+from pellucid.runtime import choices
 
 NAMES = ("quick", "slow")
 SHAPES = (2, 3, 8, 8), (4, 3, 3, 3), Window.of((8, 8), 3), 1
@@ -120,7 +121,12 @@ def test_what_another_process_has_kept_meanwhile_stays(monkeypatch, folder):
     assert list(kept.values()) == ["quick"]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1, 2]", "\xff", '{"KEY": "gone"}', '{"KEY": [1]}'])
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", DEEP, "[1, 2]", "\xff", '{"KEY": "gone"}', '{"KEY": [1]}']
+)
 def test_a_damaged_file_is_made_anew(monkeypatch, folder, content):
     watch = Stopwatch(monkeypatch, quick=(1, 1, 1), slow=(2, 2, 2))
     watch.fastest()
@@ -132,20 +138,50 @@ def test_a_damaged_file_is_made_anew(monkeypatch, folder, content):
     assert json.loads(file.read_text()) == {key: "quick"}
 
 
-@pytest.mark.parametrize("kind", ["a file in the way", "no safe folder", "unreadable"])
+@pytest.mark.parametrize("kind", ["a file in the way", "unreadable"])
 def test_where_nothing_can_be_written_a_choice_holds_in_memory(monkeypatch, tmp_path, kind):
-    place: Path | None = tmp_path / "here"
+    place = tmp_path / "here"
     if kind == "a file in the way":
         place.write_text("")
-    elif kind == "unreadable":
-        (place / "fastest.json").mkdir(parents=True)
     else:
-        place = None
+        (place / "fastest.json").mkdir(parents=True)
     monkeypatch.setattr(tuning, "kernel_folder", lambda: place)
     watch = Stopwatch(monkeypatch, quick=(1, 1, 1), slow=(2, 2, 2))
     assert watch.fastest() == "quick"
     watch.costs = {"quick": (3, 3, 3), "slow": (2, 2, 2)}
     assert watch.fastest() == "quick"
+
+
+# What belongs to a run
+
+
+def test_a_run_keeps_its_choices_whatever_is_measured_later(monkeypatch, folder):
+    watch, mine = Stopwatch(monkeypatch, quick=(1, 1, 1), slow=(2, 2, 2)), {}
+    with choices.belonging_to(mine):
+        assert watch.fastest() == "quick"
+    assert list(mine.values()) == ["quick"]
+    forget()
+    (folder / "fastest.json").unlink()
+    monkeypatch.setattr(tuning.numba.config, "NUMBA_NUM_THREADS", 77)  # another machine
+    other = Stopwatch(monkeypatch, quick=(3, 3, 3), slow=(2, 2, 2))
+    assert other.fastest() == "slow"
+    with choices.belonging_to(json.loads(json.dumps(mine))):
+        assert other.fastest() == "quick"
+
+
+def test_a_run_without_choices_takes_those_that_were_measured_before(monkeypatch):
+    watch, mine = Stopwatch(monkeypatch, quick=(1, 1, 1), slow=(2, 2, 2)), {}
+    assert watch.fastest() == "quick"
+    with choices.belonging_to(mine):
+        assert watch.fastest() == "quick"
+    assert list(mine.values()) == ["quick"]
+
+
+def test_a_choice_that_is_no_algorithm_is_made_anew(monkeypatch):
+    watch, mine = Stopwatch(monkeypatch, quick=(1, 1, 1), slow=(2, 2, 2)), {}
+    mine[tuning._described(*SHAPES)] = "gone"
+    with choices.belonging_to(mine):
+        assert watch.fastest() == "quick"
 
 
 # What asks for it

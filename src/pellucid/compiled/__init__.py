@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.compiled import (
+from pellucid.runtime import threads
+
+threads.configure()  # before anything imports Numba
+
+from pellucid.compiled import (  # noqa: E402
     activation,
     batch,
     conv,
@@ -23,7 +27,7 @@ from pellucid.compiled import (
     pooling,
     update,
 )
-from pellucid.compiled.taken_over import reference
+from pellucid.compiled.taken_over import reference  # noqa: E402
 
 
 def _for_float32(function: Callable[..., Any], fallback: Callable[..., Any]) -> Callable[..., Any]:

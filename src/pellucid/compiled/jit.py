@@ -1,33 +1,23 @@
-"""Compile once, keep it on disk, and never let the disk be a reason to fail.
+"""Compile once and keep it on disk.
 
-Numba keeps compiled functions on disk, but notices a change only in the file that holds the
-function, and raises where the disk is full, unwritable or damaged. Here the folder is named after
-everything that the machine code depends on in this package, and every trouble with it is a miss.
+Numba can keep compiled functions on disk by itself, but notices a change only in the file that
+holds the function, loses entries where two processes write, and ends the process where a file is
+damaged. `store` does none of that.
 """
 
 import hashlib
-import os
-import stat
+import pickle
 import sys
 from collections.abc import Callable
 from functools import cache, wraps
-from pathlib import Path
+from types import CodeType
 from typing import Any
-
-from pellucid.runtime import threads
-from pellucid.runtime.cache_folder import cache_folder
-
-if "numba" not in sys.modules:  # it reads this when it is imported, and not again
-    os.environ.setdefault("NUMBA_NUM_THREADS", str(threads.granted()))
-    # A thread that waits for another soon goes to sleep. By default it would turn round for
-    # milliseconds first, on a processor that the other may need: on a busy machine that is many
-    # times slower.
-    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 import numba
 import numpy as np
-from numba.core import caching
+from numba.core import caching, compiler, serialize
 
+from pellucid.compiled import store
 from pellucid.runtime.recording import recorded
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array
@@ -74,77 +64,47 @@ def room_for_threads(size: int) -> Array:
     return empty((_config.NUMBA_NUM_THREADS, size), np.float32)
 
 
-@cache
-def kernel_folder() -> Path | None:
-    """Return the folder for this version of the kernels, or None if it would not be safe to use.
-
-    It holds pickles, so it must be the user's own and nobody else may write to it.
-    """
-    digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(source.read_bytes())
-    folder = cache_folder() / "kernels" / digest.hexdigest()[:16]
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except OSError:
-        return None
-    if hasattr(os, "getuid"):
-        shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if found.st_uid != os.getuid() or shared:
-            return None
-    return folder
-
-
 def _with_cache(dispatcher: Any) -> Any:
-    if kernel_folder() is not None:
-        # one function may be compiled both ways, and what is on disk does not say which it is
-        shared = dispatcher.targetoptions.get("parallel")
-        dispatcher._cache = (_SharedCache if shared else _KernelCache)(dispatcher.py_func)
+    dispatcher._cache = _KernelCache(dispatcher)
     return dispatcher
 
 
-class _Locator(caching._CacheLocator):
-    def __init__(self, function: Kernel) -> None:
-        self._function = function
-
-    def get_cache_path(self) -> str:
-        return str(kernel_folder())
-
-    def get_source_stamp(self) -> str:
-        return ""  # the folder's name says it
-
-    def get_disambiguator(self) -> str:
-        return str(self._function.__code__.co_firstlineno)
-
-    @classmethod
-    def from_function(cls, function: Kernel, _file: str) -> "_Locator":
-        return cls(function)
+def _name(dispatcher: Any) -> str:
+    """Return the name of a kernel, with the constants that it was made with, and how it runs."""
+    function = dispatcher.py_func
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+    constants = {name: cell.cell_contents for name, cell in cells}
+    module = function.__module__.removeprefix("pellucid.compiled.")
+    function_name = function.__qualname__.replace(".<locals>.kernel", "")
+    written = ", ".join(f"{name}={value!r}" for name, value in sorted(constants.items()))
+    # one function may be compiled both ways
+    how = "shared" if dispatcher.targetoptions.get("parallel") else "alone"
+    return f"{module}.{function_name}({written}) {how}"
 
 
-class _Files(caching.CompileResultCacheImpl):
-    kind = "alone"
-
-    def __init__(self, function: Kernel) -> None:
-        self._locator = _Locator(function)
-        module = function.__module__.rpartition(".")[2]
-        self._filename_base = self.get_filename_base(
-            f"{module}.{function.__qualname__}-{self.kind}", getattr(sys, "abiflags", "")
-        )
+def _own_code(dispatcher: Any) -> tuple[Any, ...]:
+    code = dispatcher.py_func.__code__
+    return code.co_code, [value for value in code.co_consts if not isinstance(value, CodeType)]
 
 
-class _SharedFiles(_Files):
-    kind = "shared"
+class _KernelCache(caching._Cache):
+    """What a kernel asks before it is compiled, and tells afterwards."""
 
+    cache_path = None
 
-class _KernelCache(caching.FunctionCache):
-    _impl_class = _Files
+    def __init__(self, dispatcher: Any) -> None:
+        self._code = store.code_digest(dispatcher.py_func.__module__), _own_code(dispatcher)
+        self._options = repr(sorted(dispatcher.targetoptions.items()))
+        self._name = _name(dispatcher)
 
-    def load_overload(self, signature: Any, target: Any) -> Any:
-        try:
-            found = super().load_overload(signature, target)
-        except Exception:  # damaged, of another machine, unreadable: compile it anew
-            found = None
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        context.refresh()
+        found = None
+        if (content := store.read(self._file(signature, context.codegen()))) is not None:
+            try:
+                found = compiler.CompileResult._rebuild(context, *pickle.loads(content))
+            except Exception:  # whatever it is: it is compiled anew
+                found = None
         if found is None:
             _say_once()
         # a kernel may ask in which thread it runs, and nobody answers before the threads are there;
@@ -152,20 +112,37 @@ class _KernelCache(caching.FunctionCache):
         numba.get_num_threads()
         return found
 
-    def save_overload(self, signature: Any, data: Any) -> None:
-        try:
-            super().save_overload(signature, data)
-        except Exception:  # a full or read-only disk: it stays in memory
-            self.disable()
+    def save_overload(self, signature: Any, result: Any) -> None:
+        content = serialize.dumps(result._reduce())
+        store.write(self._file(signature, result.codegen), content)
+
+    def enable(self) -> None:
+        """Do nothing: it always is."""
+
+    def disable(self) -> None:
+        """Do nothing: what cannot be kept stays in memory."""
+
+    def flush(self) -> None:
+        """Do nothing: files are written at once."""
+
+    def _file(self, signature: Any, codegen: Any) -> str:
+        """Return the name of the file for a kind of arguments: a hash of all that matters."""
+        key = (
+            *(self._name, self._options, self._code),
+            *(str(signature), codegen.magic_tuple(), _settings()),
+        )
+        return f"{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}.kernel"
 
 
-class _SharedCache(_KernelCache):
-    _impl_class = _SharedFiles
+def _settings() -> tuple[Any, ...]:
+    """Return those of Numba's settings that change what it makes."""
+    names = "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "BOUNDSCHECK"
+    return tuple(getattr(_config, name, None) for name in names)
 
 
 @cache
 def _say_once() -> None:
-    print(
-        "pellucid: compiling for this machine; this happens once and takes up to a minute",
-        file=sys.stderr,
-    )
+    text = "pellucid: compiling for this machine; this happens once and takes up to a minute"
+    if (reason := store.why_not()) is not None:
+        text = f"pellucid: compiling, and not kept for the next time: {reason}"
+    print(text, file=sys.stderr)

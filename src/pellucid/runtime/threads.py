@@ -1,4 +1,8 @@
-"""How many threads compute: as many as the machine grants, or fewer."""
+"""How many threads compute: as many as the machine grants, or fewer.
+
+Numba and OpenMP read their settings once, when they are loaded. `configure` is the one place that
+makes these settings, and importing `pellucid.compiled` calls it before anything imports Numba.
+"""
 
 import math
 import os
@@ -10,6 +14,13 @@ from pathlib import Path
 from pellucid.errors import PellucidError
 
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_ASKED = "PELLUCID_NUM_THREADS"
+_SPINS = "20000"
+"""How often a waiting thread looks again before it sleeps: some 0.3 ms.
+
+OpenMP's own default is milliseconds. On a busy machine a thread that spins takes the processor from
+the one that it waits for.
+"""
 
 
 def granted() -> int:
@@ -17,11 +28,37 @@ def granted() -> int:
 
     A container is often granted less than the machine has: by affinity, or by a share of time.
     """
-    if named := os.environ.get("PELLUCID_NUM_THREADS"):
+    if named := os.environ.get(_ASKED):
         if not named.isdecimal() or int(named) < 1:
-            raise PellucidError(f"PELLUCID_NUM_THREADS is a number from 1, not '{named}'")
+            raise PellucidError(f"{_ASKED} is a number from 1, not '{named}'")
         return min(int(named), _processors())
     return _processors()
+
+
+def configure() -> None:
+    """Make the settings that Numba and OpenMP read when they are loaded.
+
+    PELLUCID_NUM_THREADS decides how many threads Numba has; else NUMBA_NUM_THREADS, else the number
+    of processors that are granted. Where the program has imported Numba before, only the number of
+    threads in the present thread can still be lowered; what cannot be done is said on stderr.
+    """
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # read when the threads start, not before
+    count = granted()
+    if "numba" not in sys.modules:
+        if os.environ.get(_ASKED) or not os.environ.get("NUMBA_NUM_THREADS"):
+            os.environ["NUMBA_NUM_THREADS"] = str(count)
+        return
+    numba = sys.modules["numba"]
+    most = numba.config.NUMBA_NUM_THREADS
+    if count < most:
+        numba.set_num_threads(count)
+    if os.environ.get(_ASKED) and count != most:
+        kept = "other threads of this program use" if count < most else "it stays with"
+        print(
+            f"pellucid: Numba was imported before Pellucid, so {kept} {most} of its threads; "
+            f"import pellucid first for {_ASKED}={count}",
+            file=sys.stderr,
+        )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pellucid.layers import Layer, StepContext
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
+from pellucid.runtime.choices import belonging_to
 from pellucid.runtime.workspace import Workspace
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import Augmentation, Batch, Data, Source
@@ -129,13 +130,13 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
             batches = source.shuffled(state.epoch, state.seed, start=state.step)
             while True:
                 started = perf_counter()
-                with workspace.used():
+                with workspace.used(), belonging_to(state.choices):
                     if (batch := next(batches, None)) is None:
                         break
                     with tuner.step():
                         step = take_step(state, model, batch, len(source), started)
                 yield step
-            with workspace.used():
+            with workspace.used(), belonging_to(state.choices):
                 epoch = finish_epoch(state, len(source), validating)
             yield epoch
 

@@ -11,6 +11,7 @@ from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
+from pellucid.runtime.choices import Choices
 from pellucid.training.batches import Augmentation
 from pellucid.training.records import Epoch
 from pellucid.types import Array
@@ -90,6 +91,8 @@ class TrainingState:
         The unfinished epoch, the finished ones, and the best of them.
     data
         A fingerprint of the data, by which a run that continues knows them again.
+    choices
+        The algorithms that were chosen by timing; see `engine.tuned`.
     """
 
     model: Layer
@@ -108,6 +111,7 @@ class TrainingState:
     history: tuple[Epoch, ...] = field(default=(), init=False)
     best: Best | None = field(default=None, init=False)
     data: dict[str, Any] | None = field(default=None, init=False)
+    choices: Choices = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1 or self.epochs < 1:

@@ -1,7 +1,8 @@
 """Choose a convolution's algorithm by timing it: once for each shape on this machine.
 
-What won is kept in a file beside the kernels. Trouble with the file is a miss, never an error: then
-a choice holds until the process ends.
+What won belongs to the training run, if one computes (see `pellucid.runtime.choices`), and is kept in a
+file beside the kernels for those that begin later. Trouble with the file is a miss, never an error:
+then a choice holds until the process ends.
 """
 
 import json
@@ -19,10 +20,11 @@ import numpy as np
 from llvmlite import binding
 
 from pellucid.compiled import layout
-from pellucid.compiled.jit import kernel_folder
+from pellucid.compiled.store import code_digest, kernel_folder
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.geometry import Window
+from pellucid.runtime import choices
 from pellucid.runtime.recording import paused
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Shape
@@ -49,19 +51,43 @@ def fastest(
 
     `operations` are `conv2d`, `conv2d_input_gradient` and `conv2d_weight_gradient`.
     """
+    shapes = input_shape, weight_shape, window, groups
+    run = choices.present()
+    if run is not None and (found := run.get(_described(*shapes), "")) in names:
+        return found
     # not get_num_threads: it may change in the middle of a run, which results must not notice
-    key = input_shape, weight_shape, window, groups, _numba.NUMBA_NUM_THREADS
+    key = *shapes, _numba.NUMBA_NUM_THREADS
     if key not in _chosen:
-        written = f"{binding.get_host_cpu_name()} {key}"
-        kept = _kept().get(written, "")
-        if kept in names:
-            _chosen[key] = kept
-        else:
-            with paused(), Workspace().used():
-                times = seconds(names, _passes(operations, *key[:4]))
-            _chosen[key] = min(names, key=times.__getitem__)
-            _keep(written, _chosen[key])
+        written = f"{binding.get_host_cpu_name()} {_code()} {key}"
+        _chosen[key] = _kept_or_timed(written, names, operations, shapes)
+    if run is not None:
+        run[_described(*shapes)] = _chosen[key]
     return _chosen[key]
+
+
+@remembered
+def _described(input_shape: Shape, weight_shape: Shape, window: Window, groups: int) -> str:
+    """Return the name of a convolution among a run's choices, on whatever machine it runs."""
+    return f"{input_shape} {weight_shape} {window} {groups}"
+
+
+@cache
+def _code() -> str:
+    """Return what tells this version of the algorithms from others, which had other speeds."""
+    modules = (f"pellucid.compiled.conv.{name}" for name in ("direct", "winograd"))
+    return "-".join(code_digest(module)[:8] for module in modules)
+
+
+def _kept_or_timed(
+    written: str, names: Sequence[str], operations: Sequence[Callable[..., Array]], shapes: Any
+) -> str:
+    if (kept := _kept().get(written, "")) in names:
+        return kept
+    with paused(), Workspace().used():
+        times = seconds(names, _passes(operations, *shapes))
+    fastest = min(names, key=times.__getitem__)
+    _keep(written, fastest)
+    return fastest
 
 
 def seconds(names: Sequence[str], passes: Sequence[Pass]) -> dict[str, float]:
@@ -111,7 +137,7 @@ def _kept() -> dict[str, str]:
 def _read() -> dict[str, str]:
     try:
         kept = json.loads(_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return kept if isinstance(kept, dict) else {}
 
@@ -124,7 +150,4 @@ def _keep(written: str, name: str) -> None:
 
 
 def _file() -> Path:
-    folder = kernel_folder()
-    if folder is None:
-        raise FileNotFoundError(_FILE)
-    return folder / _FILE
+    return kernel_folder() / _FILE
