@@ -50,7 +50,7 @@ def main(turns: int) -> None:
 
 def command(way: str, arrays: Path, run_folder: Path) -> list[str]:
     if way == "pellucid":
-        train = [sys.executable, "-m", "pellucid", "train", "mnist", "--no-report"]
+        train = [sys.executable, "-P", "-m", "pellucid", "train", "mnist", "--no-report"]
         return [*train, "--out", str(run_folder)]
     script = Path(__file__).with_name("mnist_in_pytorch.py")
     return [

@@ -20,6 +20,7 @@ def start(name: str, job: Job, folder: Path) -> Worker:
 def _environment(threads: int) -> dict[str, str]:
     """Return the environment in which every contestant uses so many threads."""
     return process.environment(threads) | {
+        "PYTHONPATH": str(ROOT),  # where the benchmarks are found
         "NPROC": str(threads),  # XLA
         "JAX_PLATFORMS": "cpu",
         "TORCHINDUCTOR_CACHE_DIR": str(CACHE / "inductor"),

@@ -1,5 +1,6 @@
 """``pellucid resume``: a run that was stopped ends as if it had never been."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 import small_run
 from commands import Command, save_rows, short
@@ -80,20 +82,44 @@ def test_a_run_is_resumed_from_another_folder_and_only_on_its_own_data(
     assert pellucid("resume", tmp_path / "run", "--no-report")[0] == 0
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_saves_and_ends_the_process(
-    pellucid: Command, number: signal.Signals, status: int
+@pytest.mark.parametrize(
+    ("numbers", "status"),
+    [
+        ([signal.SIGINT], 130),
+        ([signal.SIGINT] * 5, 130),
+        ([signal.SIGTERM], 143),
+        ([signal.SIGHUP, signal.SIGTERM], 129),
+    ],
+)
+def test_signals_save_and_end_the_process(
+    pellucid: Command, numbers: list[signal.Signals], status: int
 ) -> None:
     arguments = short("--epochs", "100000", "--out", "run")
     process = subprocess.Popen(
         [sys.executable, "-m", "pellucid", *arguments], stderr=subprocess.PIPE, text=True
     )
-    for _ in range(1200):
-        if Path("run/checkpoint/state.safetensors").exists():
-            break
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    history = Path("run/history.csv")
+    try:
+        for _ in range(1200):
+            if history.exists() and len(history.read_text().splitlines()) > 2:
+                break
+            assert process.poll() is None
+            time.sleep(0.05)
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.002)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == status
     assert err.endswith("Resume with: pellucid resume run\n")
+    epochs = len(history.read_text().splitlines()) - 1
+    assert f"{epochs} of 100000 epochs" in described(Path("run"))
+
+
+def described(run: Path) -> str:
+    """Return where the checkpoint of a run stands."""
+    with safe_open(run / "checkpoint/state.safetensors", framework="numpy") as file:
+        facts = json.loads(file.metadata()["pellucid"])
+    return f"{facts['epoch']} of {facts['epochs']} epochs"

@@ -61,6 +61,59 @@ def test_a_folder_that_is_there_is_replaced_only_by_force(pellucid: Command) -> 
     assert Path("mine/notes.txt").read_text() == "mine"
 
 
+def everything_in(folder: Path) -> dict[str, bytes]:
+    return {str(p): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+@pytest.mark.parametrize("config", [None, "{}", '{"name": "my package"}', "[1]"])
+def test_force_touches_no_folder_that_is_no_run(pellucid: Command, config: str | None) -> None:
+    Path("thesis/figures").mkdir(parents=True)
+    Path("thesis/figures/plot.png").write_text("precious")
+    Path("thesis/report.html").write_text("mine")
+    if config is not None:
+        Path("thesis/config.json").write_text(config)
+    before = everything_in(Path("thesis"))
+    status, _, err = pellucid(*short("--out", "thesis", "--force"))
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "thesis" in err
+    assert everything_in(Path("thesis")) == before
+    assert [path.name for path in Path().iterdir() if "thesis" in path.name] == ["thesis"]
+
+
+def test_a_run_that_cannot_begin_replaces_nothing(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pellucid(*short("--out", "mine"))
+    before = everything_in(Path("mine"))
+    Path("wide.toml").write_text(
+        'layers = [{ type = "Flatten" }, { type = "Linear", out_features = 7 }]'
+    )
+    again = short("--out", "mine", "--force", "--model", "wide.toml")
+    assert pellucid(*again)[0] == 2
+    assert everything_in(Path("mine")) == before
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training, "save_checkpoint", full)
+    assert pellucid(*short("--out", "mine", "--force"))[0] == 2
+    assert everything_in(Path("mine")) == before
+    assert sorted(path.name for path in Path().iterdir()) == [
+        *("mine", "net.toml", "rows.npz", "wide.toml"),
+    ]
+
+
+def test_a_run_is_replaced_as_a_whole(pellucid: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the old run nothing is left even when the new one has only begun."""
+    pellucid(*short("--out", "mine"))
+    Path("mine/figures").mkdir()
+    monkeypatch.setattr(running, "carry_on", lambda *given, **wanted: None)
+    assert pellucid(*short("--out", "mine", "--force", "--seed", "9"))[0] == 0
+    assert sorted(path.name for path in Path("mine").iterdir()) == ["checkpoint", "config.json"]
+    assert json.loads(Path("mine/config.json").read_text())["seed"] == 9
+
+
 def test_the_same_seed_gives_the_same_file_and_another_seed_another(pellucid: Command) -> None:
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         pellucid(*short("--out", out, "--seed", seed, "--augment", "crop:1"))

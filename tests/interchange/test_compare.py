@@ -22,6 +22,7 @@ from pellucid.interchange.compare.frameworks import OURS, PYTORCH, named
 from pellucid.interchange.compare.look import Names
 from pellucid.interchange.compare.ours import Contestant
 from pellucid.interchange.compare.page import remarks, verdict
+from pellucid.interchange.compare.process import Worker, WorkerError
 from pellucid.interchange.compare.source import explained
 
 ABSENT = replace(PYTORCH, package="no_such_package")
@@ -259,3 +260,13 @@ def test_the_picture_has_a_dot_for_each_quantity_and_a_curve_for_each_framework(
     assert dots == [1, 1, 2, 0]  # full and hollow, in float32 and in float64
     assert len(learned.lines) == 2
     assert [bar.get_width() for bar in spent.patches] == pytest.approx([100, 250])
+
+
+def test_no_module_is_taken_from_the_folder_in_which_it_is_called(tmp_path, monkeypatch):
+    for name in ("json", "numpy", "torch", "pellucid"):
+        (tmp_path / f"{name}.py").write_text("open('executed', 'w'); raise SystemExit")
+    monkeypatch.chdir(tmp_path)
+    worker = Worker("w", "pellucid.interchange.compare.worker", "no JSON", tmp_path, {})
+    with worker, pytest.raises(WorkerError, match="Expecting value"):  # it came as far as its job
+        worker.ready()
+    assert not (tmp_path / "executed").exists()

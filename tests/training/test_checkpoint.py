@@ -303,7 +303,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(
 # When
 
 
-def test_checkpoints_come_at_each_epochs_end_and_when_the_run_ends(
+def test_checkpoints_come_at_the_beginning_at_each_epochs_end_and_when_the_run_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at: list[tuple[int, int]] = []
@@ -314,7 +314,7 @@ def test_checkpoints_come_at_each_epochs_end_and_when_the_run_ends(
     stopped = islice(records(state, DATA, VALIDATION), 20)
     for _ in save_checkpoints(stopped, state, tmp_path, every=1000.0):
         pass
-    assert at == [(1, 0), (2, 0), (2, 2)]
+    assert at == [(0, 0), (1, 0), (2, 0), (2, 2)]
 
 
 def test_checkpoints_come_whenever_the_time_is_over(
@@ -327,7 +327,41 @@ def test_checkpoints_come_whenever_the_time_is_over(
     state = small_run.new_state()
     for _ in save_checkpoints(islice(records(state, DATA), 7), state, tmp_path, every=3.0):
         pass
-    assert at == [3, 6, 7]
+    assert at == [0, 3, 6, 7]
+
+
+def test_a_run_is_saved_before_its_first_step(tmp_path: Path) -> None:
+    state = small_run.new_state()
+    drawn = save_checkpoints(records(state, DATA, VALIDATION), state, tmp_path, every=1e9)
+    next(drawn)
+    begun = resumed(tmp_path)
+    assert (begun.epoch, begun.step) == (0, 0)
+    whole = small_run.outcome(run(small_run.new_state()))
+    assert small_run.equal(small_run.outcome(run(begun)), whole)
+    drawn.close()
+
+
+@pytest.mark.parametrize("end", ["break", "an error of the loop"])
+def test_a_run_whose_records_are_no_longer_drawn_is_saved(tmp_path: Path, end: str) -> None:
+    state = small_run.new_state()
+    drawn = save_checkpoints(records(state, DATA, VALIDATION), state, tmp_path, every=1e9)
+    try:
+        for n, _ in enumerate(drawn, start=1):
+            if n == 3 and end == "break":
+                break
+            if n == 3:
+                raise OSError("the terminal is gone")
+    except OSError:
+        pass
+    drawn.close()
+    assert resumed(tmp_path).step == 3
+
+
+def test_choices_made_by_timing_are_the_runs_own(tmp_path: Path) -> None:
+    state = run(small_run.new_state(), 2)
+    state.choices["a shape"] = "winograd4"
+    save_checkpoint(state, tmp_path)
+    assert resumed(tmp_path).choices == {"a shape": "winograd4"}
 
 
 def test_nothing_is_saved_after_an_error(saved: Path) -> None:

@@ -19,9 +19,11 @@ from pellucid.errors import TrainingError
 from pellucid.training import (
     Epoch,
     Record,
+    consumers,
     log_csv,
     records,
     show_progress,
+    signals_noted,
     stop_early,
     stop_on_signal,
 )
@@ -129,7 +131,7 @@ def test_the_log_of_a_resumed_run_repeats_and_misses_nothing(tmp_path: Path) -> 
 # Signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_after_the_batch(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     state, said = small_run.new_state(), list[signal.Signals]()
@@ -157,17 +159,35 @@ def test_a_signal_in_the_middle_of_a_step_lets_it_finish() -> None:
     assert state.step == 1
 
 
-def test_the_second_signal_interrupts() -> None:
+def stubborn() -> Iterator[Record]:
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGINT)
+    yield EPOCH
+    yield EPOCH
+
+
+def test_a_second_signal_soon_after_the_first_lets_the_batch_finish_too() -> None:
+    said = list[signal.Signals]()
+    assert list(stop_on_signal(stubborn(), said.append)) == [EPOCH]
+    assert said == [signal.SIGINT]
+
+
+def test_a_second_signal_much_later_interrupts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumers, "_PATIENCE", -1.0)
     before = signal.getsignal(signal.SIGINT)
-
-    def stubborn() -> Iterator[Record]:
-        for _ in range(2):
-            os.kill(os.getpid(), signal.SIGINT)
-        yield EPOCH
-
     with pytest.raises(KeyboardInterrupt):
         list(stop_on_signal(stubborn()))
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_signal_while_the_end_is_saved_does_not_interrupt() -> None:
+    state, saved = small_run.new_state(), []
+    with signals_noted():
+        for _ in stop_on_signal(records(state, DATA)):
+            os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        saved.append(state.step)
+    assert saved == [1]
 
 
 def test_the_handlers_are_put_back_when_the_run_is_left(

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from pellucid.cli import common, running
+from pellucid.cli import common, lock, running
 from pellucid.cli.config import Config, Parts
 
 
@@ -18,12 +18,13 @@ def resume(
     from pellucid import training
 
     config = Config.load(run)
-    parts = Parts.load(config)
-    with common.computing(config.engine, config.threads, config.precise, config.tune):
-        state = training.resume(
-            run, parts.train, parts.validation, augment=running.augmentation(config.augment)
-        )
-        print(
-            f"Run       {run}: {state.epoch} of {state.epochs} epochs and {state.step} steps done\n"
-        )
-        running.carry_on(run, config, parts, state, curves=curves, report=report)
+    with lock.locked(run):
+        parts = Parts.load(config)
+        with common.computing(config.engine, config.threads, config.precise, config.tune):
+            state = training.resume(
+                run, parts.train, parts.validation, augment=running.augmentation(config.augment)
+            )
+            records = training.records(state, parts.train, parts.validation)
+            done = f"{state.epoch} of {state.epochs} epochs and {state.step} steps done"
+            print(f"Run       {run}: {done}\n")
+            running.carry_on(run, config, parts, state, records, curves=curves, report=report)

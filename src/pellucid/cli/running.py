@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pellucid.data.augment import Augmentation
     from pellucid.evaluation import Evaluation
     from pellucid.layers import Layer
-    from pellucid.training import TrainingState
+    from pellucid.training import Record, TrainingState
 
 
 def check_names(model: str | None, optimizer: str, schedule: str, augment: str | None) -> None:
@@ -91,23 +92,24 @@ def carry_on(
     config: Config,
     parts: Parts,
     state: "TrainingState",
+    records: "Iterator[Record]",
     *,
     curves: bool,
     report: bool,
 ) -> None:
-    """Train to the end and conclude; after Ctrl-C or SIGTERM, say how to go on and exit."""
+    """Train to the end and conclude; after Ctrl-C or another signal, say how to go on and exit."""
     from pellucid import training
 
     stopped: list[signal.Signals] = []
-    records = training.records(state, parts.train, parts.validation)
     if config.patience is not None:
         records = training.stop_early(records, config.patience, history=state.history)
     records = training.stop_on_signal(records, stopped.append)
     records = training.save_checkpoints(records, state, folder)
     records = training.log_csv(records, state, folder / folders.HISTORY)
     records = training.record_gradients(records, state, folder / folders.GRADIENTS)
-    for _ in training.show_progress(records, curves=curves):
-        pass
+    with training.signals_noted():  # until all is saved
+        for _ in training.show_progress(records, curves=curves):
+            pass
     if stopped:
         common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
         raise typer.Exit(128 + stopped[0])

@@ -115,7 +115,7 @@ def train(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace a run that is there.", rich_help_panel=_RUN)
+        bool, typer.Option("--force", help="Replace the run in --out.", rich_help_panel=_RUN)
     ] = False,
     engine: common.Engine = None,
     threads: common.Threads = None,
@@ -136,6 +136,7 @@ def train(
     one folder of images for each class, a CSV file or an NPZ file.
     What is not said is chosen for the data set.
     """
+    from pellucid import training
     from pellucid.data.registry import lasting
 
     optimizer = optimizer.lower()
@@ -177,10 +178,15 @@ def train(
     parts = Parts.of(splits, config)
     with common.computing(config.engine, config.threads, config.precise, config.tune):
         state = running.new_state(config, parts)
-        folder = folders.make(config.model, splits.train.name, out, force)
-        config.save(folder)
-        running.announce(folder, config, parts, state)
-        running.carry_on(folder, config, parts, state, curves=curves, report=report)
+        records = training.records(state, parts.train, parts.validation)
+
+        def begin(folder: Path) -> None:
+            config.save(folder)
+            training.save_checkpoint(state, folder)
+
+        with folders.new(config.model, splits.train.name, out, force, begin) as folder:
+            running.announce(folder, config, parts, state)
+            running.carry_on(folder, config, parts, state, records, curves=curves, report=report)
 
 
 def _or(given: Any, otherwise: Any) -> Any:

@@ -1,7 +1,13 @@
 """Training: a generator of records, and its consumers."""
 
 from pellucid.training.checkpoint import restore, resume, save_checkpoint, save_checkpoints
-from pellucid.training.consumers import log_csv, read_history, stop_early, stop_on_signal
+from pellucid.training.consumers import (
+    log_csv,
+    read_history,
+    signals_noted,
+    stop_early,
+    stop_on_signal,
+)
 from pellucid.training.diagnosis import diagnosis
 from pellucid.training.gradients import GradientFlow, read_gradients, record_gradients
 from pellucid.training.loop import fit, records, train
@@ -31,6 +37,7 @@ __all__ = [
     "save_checkpoint",
     "save_checkpoints",
     "show_progress",
+    "signals_noted",
     "stop_early",
     "stop_on_signal",
     "train",

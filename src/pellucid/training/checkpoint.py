@@ -40,17 +40,26 @@ _FORMAT = 1
 def save_checkpoints(
     records: Iterable[R], state: TrainingState, folder: str | Path, every: float = 30.0
 ) -> Iterator[R]:
-    """Save a checkpoint every `every` seconds, at each epoch's end, and when the run ends.
+    """Save a checkpoint before the first step, every `every` seconds, at each epoch's end, and at
+    the run's end.
 
     Put it around whatever may end the run, such as `stop_early` and `stop_on_signal`, so that it
-    sees the end. After an error nothing is saved: the last checkpoint stands.
+    sees the end. Where the loop that draws the records ends early, by ``break`` or an error of its
+    own, the run is saved too. After an error in training nothing is saved: the last checkpoint
+    stands.
     """
+    if state.epoch == state.step == 0:
+        save_checkpoint(state, folder)
     saved = monotonic()
     for record in records:
         if isinstance(record, Epoch) or monotonic() - saved >= every:
             save_checkpoint(state, folder)
             saved = monotonic()
-        yield record
+        try:
+            yield record
+        except GeneratorExit:  # whoever drew the records has ended, but the run is whole
+            save_checkpoint(state, folder)
+            raise
     save_checkpoint(state, folder)
 
 
@@ -172,6 +181,7 @@ def _progress(state: TrainingState) -> dict[str, Any]:
         "history": [dataclasses.asdict(epoch) for epoch in state.history],
         "best": state.best and dataclasses.asdict(state.best.epoch),
         "data": state.data,
+        "choices": state.choices,
         "preprocessing": model.preprocessing and model.preprocessing.describe(),
         "classes": model.classes,
         "input_shape": model.input_shape,
@@ -221,11 +231,13 @@ def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str
     preprocessing = facts["preprocessing"] and Preprocessing.from_description(
         facts["preprocessing"]
     )
+    choices = _choices(facts.get("choices", {}))
     _load(state, tensors)
     state.model.preprocessing = preprocessing
     state.model.classes, state.model.input_shape = numbers.classes, numbers.input_shape
     state.epoch, state.step = numbers.epoch, numbers.step
     state.sums, state.history, state.best, state.data = sums, history, best, facts["data"]
+    state.choices = choices
 
 
 def _load(state: TrainingState, tensors: Mapping[str, Array]) -> None:
@@ -271,6 +283,12 @@ def _epoch(facts: Mapping[str, Any]) -> Epoch:
         if not isinstance(value, kind) and type(value) is not int:  # type: ignore[arg-type]
             raise FileError(f"an epoch's {field.name} is {shown(value)}")
     return epoch
+
+
+def _choices(found: Any) -> dict[str, str]:
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
+        raise FileError(f"its choices of algorithms are {shown(found)}")
+    return found
 
 
 def _dtype(name: Any) -> str:

@@ -12,7 +12,9 @@ import math
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any, Literal, TypeVar
 
 from pellucid.errors import FileError, TrainingError, unknown
@@ -142,39 +144,63 @@ _READ: dict[Any, Callable[[str], Any]] = {
 """How a field of `Epoch` is read, by its type."""
 
 
+_ASKING = [
+    number
+    for number in (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
+    if number is not None
+]
+"""The signals that ask a run to end: Ctrl-C, the system's, that of a terminal that is closed."""
+
+_PATIENCE = 10.0  # seconds
+
+
 def stop_on_signal(
     records: Iterable[R], stopped: Callable[[signal.Signals], None] | None = None
 ) -> Iterator[R]:
-    """End the run after the present batch when Ctrl-C is pressed or SIGTERM comes.
+    """End the run after the present batch when Ctrl-C is pressed, or SIGTERM or SIGHUP comes.
 
-    A second signal interrupts at once (KeyboardInterrupt). The handlers are in place only while the
-    records are drawn. A signal that the program ignores, as it does Ctrl-C in the background, stays
-    ignored. Outside the main thread, where Python handles no signals, nothing is changed.
+    The signals are heeded as by `signals_noted`, while the records are drawn.
 
     Parameters
     ----------
     stopped
         Called with the signal when the run has ended for it.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield from records
-        return
-    received: list[signal.Signals] = []
-
-    def handle(number: int, _frame: Any) -> None:
-        if received:
-            raise KeyboardInterrupt
-        received.append(signal.Signals(number))
-
-    heeded = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heeded}
-    try:
+    with signals_noted() as received:
         for record in records:
             yield record
             if received:
                 break
+    if received and stopped is not None:
+        stopped(received[0])
+
+
+@contextmanager
+def signals_noted() -> Iterator[list[signal.Signals]]:
+    """Note the signals that ask the program to end, instead of ending it, in the ``with`` block.
+
+    What is being done can so be finished, and saved. A signal interrupts at once
+    (KeyboardInterrupt) if the first one came more than ten seconds ago. A signal that the program
+    ignores, as it does Ctrl-C in the background, stays ignored. Outside the main thread, where
+    Python handles no signals, nothing is changed and nothing noted.
+    """
+    received: list[signal.Signals] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    first = math.inf
+
+    def note(number: int, _frame: Any) -> None:
+        nonlocal first
+        if monotonic() - first > _PATIENCE:
+            raise KeyboardInterrupt
+        first = min(first, monotonic())
+        received.append(signal.Signals(number))
+
+    heeded = [number for number in _ASKING if signal.getsignal(number) != signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heeded}
+    try:
+        yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-    if received and stopped is not None:
-        stopped(received[0])

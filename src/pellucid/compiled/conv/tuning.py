@@ -1,8 +1,8 @@
 """Choose a convolution's algorithm by timing it: once for each shape on this machine.
 
-What won belongs to the training run, if one computes (see `pellucid.runtime.choices`), and is kept in a
-file beside the kernels for those that begin later. Trouble with the file is a miss, never an error:
-then a choice holds until the process ends.
+What won belongs to the training run, if one computes (see `pellucid.runtime.choices`), and is kept
+in a file beside the kernels for those that begin later. Trouble with the file is a miss, never an
+error: then a choice holds until the process ends.
 """
 
 import json
@@ -24,6 +24,7 @@ from pellucid.compiled.store import code_digest, kernel_folder
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.geometry import Window
+from pellucid.memoize import memoize
 from pellucid.runtime import choices
 from pellucid.runtime.recording import paused
 from pellucid.runtime.workspace import Workspace
@@ -65,7 +66,7 @@ def fastest(
     return _chosen[key]
 
 
-@remembered
+@memoize
 def _described(input_shape: Shape, weight_shape: Shape, window: Window, groups: int) -> str:
     """Return the name of a convolution among a run's choices, on whatever machine it runs."""
     return f"{input_shape} {weight_shape} {window} {groups}"

@@ -64,7 +64,8 @@ class Worker:
         self.started = time.time()
         with self._log.open("w") as errors:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", module, job],
+                # -P: no module is taken from the present folder, whatever lies there
+                [sys.executable, "-P", "-m", module, job],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
