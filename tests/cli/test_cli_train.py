@@ -226,3 +226,33 @@ def test_parts_of_a_run_never_meet(pellucid: Command, run: Path) -> None:
         {image.tobytes() for image in p.images} for p in (parts.train, parts.validation)
     )
     assert not train & validation
+
+
+def test_data_of_one_class_are_refused_before_training(pellucid: Command, tmp_path: Path) -> None:
+    Path("one.csv").write_text("label,a,b,c,d\n7,1,2,3,4\n7,5,6,7,8\n")
+    status, out, err = pellucid("train", "one.csv", "--epochs", "1")
+    assert (status, out) == (2, "")
+    assert "one.csv have one class, '7'" in err
+    assert "--label names the column of the class" in err
+    assert not Path("runs").exists()
+
+
+def test_how_data_were_read_is_said_in_one_line_and_kept_with_the_run(pellucid: Command) -> None:
+    Path("a.csv").write_text("id;a;b;c;d;kind\n" + "9;1;2;3;4;cat\n9;5;6;7;8;dog\n" * 10)
+    asked = pellucid("train", "a.csv", "--epochs", "1", "--model", "mlp")
+    assert asked[0] == 2
+    assert "the class seems to be in 'kind'; give label= (--label)" in asked[2]
+    chosen = ("--label", "kind", "--ignore", "id", "--separator", ";", "--no-report")
+    status, out, err = pellucid("train", "a.csv", "--epochs", "1", "--model", "mlp", *chosen)
+    assert status == 0, err
+    assert "1×2×2" in out
+    config = json.loads(Path("runs/a-mlp-1/config.json").read_text())
+    assert config["reading"] == {"label": "kind", "ignore": ["id"], "separator": ";"}
+
+
+def test_a_validation_part_of_the_data_is_used(pellucid: Command) -> None:
+    lines = "train,0,9\ntrain,1,8\nval,0,7\ntest,1,6\n" * 5
+    Path("parts.csv").write_text(f"split,label,a\n{lines}")
+    status, out, err = pellucid("train", "parts.csv", "--epochs", "1", "--model", "mlp")
+    assert status == 0, err
+    assert "10 training, 5 validation, 5 test" in out

@@ -54,11 +54,11 @@ def test_odd_images_are_counted() -> None:
 def test_what_was_left_out_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("0,1\n1,x\n0,3\n")
-    found = describe(path)
+    found = describe(path, label=0)
     assert found.counts[0] == {"class": "0", "train": 2}
     assert found.skipped == (f"{path}: left out 1 unusable row: row 2 (column 2 is 'x')",)
     with pytest.raises(DataError, match="row 2"):
-        describe(path, skip_bad=False)
+        describe(path, label=0, skip_bad=False)
 
 
 def test_the_same_as_tables() -> None:

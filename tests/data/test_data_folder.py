@@ -26,9 +26,8 @@ def grey(value: int, height: int = 4, width: int = 6) -> Array:
 def photos(tmp_path: Path) -> Path:
     """Two classes, cats of level 10 and 20, dogs of 200."""
     save(tmp_path / "cat" / "1.png", grey(10))
-    save(tmp_path / "cat" / "deeper" / "2.png", grey(20))
+    save(tmp_path / "cat" / "2.png", grey(20))
     save(tmp_path / "dog" / "1.PNG", grey(200))
-    (tmp_path / "dog" / "notes.txt").write_text("not an image")
     (tmp_path / "dog" / ".hidden.png").write_text("not an image")
     (tmp_path / ".git").mkdir()
     (tmp_path / "README").write_text("photos")
@@ -56,7 +55,7 @@ def test_numbered_folders_are_in_the_order_of_their_numbers(tmp_path: Path) -> N
     assert levels(splits.train.images) == [1, 9, 10]
 
 
-@pytest.mark.parametrize("name", ["test", "val", "validation"])
+@pytest.mark.parametrize("name", ["test", "Testing", "TEST", "seg_test", "test_set"])
 def test_a_folder_may_hold_a_training_and_a_test_part(name: str, tmp_path: Path) -> None:
     save(tmp_path / "train" / "cat" / "1.png", grey(1))
     save(tmp_path / "train" / "dog" / "1.png", grey(2))
@@ -99,9 +98,6 @@ def test_an_empty_class_folder_is_named(photos: Path) -> None:
 def test_a_folder_without_class_folders_is_told_what_is_missing(tmp_path: Path) -> None:
     save(tmp_path / "1.png", grey(1))
     with pytest.raises(DataError, match="has no class folders"):
-        read_folder(tmp_path)
-    (tmp_path / "train-images-idx3-ubyte.gz").touch()
-    with pytest.raises(DataError, match=r"read with pellucid\.data\.read_idx_folder"):
         read_folder(tmp_path)
 
 

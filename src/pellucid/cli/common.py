@@ -99,12 +99,40 @@ Header = Annotated[
         rich_help_panel=_READING,
     ),
 ]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="CSV: what stands between two values; 'tab' for a tab.",
+        show_default="as it looks",
+        rich_help_panel=_READING,
+    ),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="CSV: a column that is neither the class nor a pixel, by name or number from 0; "
+        "may be given several times.",
+        rich_help_panel=_READING,
+    ),
+]
+Folders = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOW",
+        help="Folders: whether those inside it are classes (all images below belong to them), parts "
+        "(train, validation, test), or nested (the folder that holds an image names its class).",
+        show_default="as they look",
+        rich_help_panel=_READING,
+    ),
+]
 ChannelsLast = Annotated[
     bool | None,
     typer.Option(
         "--channels-last/--channels-first",
         help="CSV, NPZ: whether a pixel's channels stand together.",
-        show_default=False,
+        show_default="as it looks",
         rich_help_panel=_READING,
     ),
 ]
@@ -161,20 +189,24 @@ def engine_or_default(name: str | None) -> str:
 
 
 def reading(
-    source: str,
-    size: str | None,
-    channels: int | None,
-    label: str | None,
-    header: bool | None,
-    channels_last: bool | None,
-    skip_bad: bool,
+    source: str, *, size: str | None = None, channels: int | None = None, **given: Any
 ) -> dict[str, Any]:
-    """Return what was said of how to read `source`, as `data.load` takes it."""
+    """Return what was said of how to read `source`, as `data.load` takes it.
+
+    Parameters
+    ----------
+    size, channels
+        The options ``--size`` and ``--channels``, which stand for `shape` where a reader takes it.
+    given
+        The other options, named as `data.load` names them; None where they were not given.
+    """
     from pellucid.data.registry import takes
 
     sides = None if size is None else sizes(size, "--size")
-    given: dict[str, Any] = {"label": _column(label), "header": header}
-    given |= {"channels_last": channels_last, "skip_bad": skip_bad or None}
+    given |= {"label": _column(given.get("label")), "skip_bad": given.get("skip_bad") or None}
+    given["ignore"] = [_column(column) for column in given.get("ignore") or ()] or None
+    if given.get("separator") in ("tab", "\\t"):
+        given["separator"] = "\t"
     if takes(source, "shape"):
         given["shape"] = sides if sides is None or channels is None else (channels, *sides)
     else:
@@ -193,7 +225,7 @@ def with_modest_size(source: str, options: dict[str, Any]) -> dict[str, Any]:
 
     if not takes(source, "size") or "size" in options:
         return options
-    first = next(iter(images.listed(Path(source).expanduser())), None)
+    first = images.first_image(Path(source).expanduser())
     if first is None:
         return options
     with images.opened(first) as image:
@@ -234,10 +266,10 @@ def _column(label: str | None) -> str | int | None:
 
 
 def load_data(source: str, options: dict[str, Any]) -> "Splits":
-    """Load `source`, and say what was left out."""
+    """Load `source`, and say what was left out, and how it was read where that was not certain."""
     from pellucid import data
 
-    return noting(data.SkippedWarning, lambda: data.load(source, **options))
+    return noting(UserWarning, lambda: data.load(source, **options))
 
 
 def noting(kind: type[Warning], action: Callable[[], T]) -> T:
@@ -245,8 +277,8 @@ def noting(kind: type[Warning], action: Callable[[], T]) -> T:
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", kind)
         found = action()
-    for warning in heard:
-        note(str(warning.message))
+    for message in dict.fromkeys(str(warning.message) for warning in heard):
+        note(message)
     return found
 
 

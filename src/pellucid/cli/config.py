@@ -92,6 +92,8 @@ def _option(name: str, value: Any) -> list[str]:
     option = f"--{name.replace('_', '-')}"
     if value is None:
         return []
+    if isinstance(value, list):
+        return [word for one in value for word in (option, str(one))]
     if isinstance(value, bool):
         return [option] if value else _OFF.get(name, [])
     return [option, str(value)]
@@ -117,9 +119,11 @@ class Parts:
 
     @classmethod
     def of(cls, splits: "Splits", config: Config) -> "Parts":
-        """Divide a data set as the run does."""
+        """Divide a data set as the run does; a validation part of its own is used as it is."""
         if not config.validation:
             return cls(splits.train, None, splits.test)
+        if splits.validation is not None:
+            return cls(splits.train, splits.validation, splits.test)
         train, validation = splits.train.split(config.validation, config.seed)
         return cls(train, validation, splits.test)
 

@@ -15,8 +15,11 @@ def data(
     name: common.Data,
     size: common.Size = None,
     channels: common.Channels = None,
+    folders: common.Folders = None,
     label: common.Label = None,
     header: common.Header = None,
+    separator: common.Separator = None,
+    ignore: common.Ignore = None,
     channels_last: common.ChannelsLast = None,
     plot: Annotated[
         bool,
@@ -39,8 +42,18 @@ def data(
     """
     from pellucid.data import describe
 
-    options = common.reading(name, size, channels, label, header, channels_last, skip_bad=False)
-    found = describe(name, **options)
+    options = common.reading(
+        name,
+        size=size,
+        channels=channels,
+        folders=folders,
+        label=label,
+        header=header,
+        separator=separator,
+        ignore=ignore,
+        channels_last=channels_last,
+    )
+    found = common.noting(UserWarning, lambda: describe(name, **options))
     print(found.title, end="\n\n")
     parts = [part for part in found.counts[0] if part != "class"]
     counts = (

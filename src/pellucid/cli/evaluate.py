@@ -37,8 +37,11 @@ def evaluate(
     output: trained.Output = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
+    folders: common.Folders = None,
     label: common.Label = None,
     header: common.Header = None,
+    separator: common.Separator = None,
+    ignore: common.Ignore = None,
     channels_last: common.ChannelsLast = None,
     skip_bad: common.SkipBad = False,
 ) -> None:
@@ -49,7 +52,16 @@ def evaluate(
     if name is None:
         part, what = _own(run)
     else:
-        options = common.reading(name, None, None, label, header, channels_last, skip_bad)
+        options = common.reading(
+            name,
+            folders=folders,
+            label=label,
+            header=header,
+            separator=separator,
+            ignore=ignore,
+            channels_last=channels_last,
+            skip_bad=skip_bad,
+        )
         part, what = _other(name, options, shape)
     if model.classes is not None:
         part = part.with_classes(model.classes)

@@ -14,6 +14,7 @@ from pellucid.cli.recipes import RATES
 from pellucid.errors import PellucidError, unknown
 
 if TYPE_CHECKING:
+    from pellucid.data import DataSet
     from pellucid.data.augment import Augmentation
     from pellucid.evaluation import Evaluation
     from pellucid.layers import Layer
@@ -33,6 +34,20 @@ def check_names(model: str | None, optimizer: str, schedule: str, augment: str |
         raise PellucidError(unknown("optimizer", optimizer, RATES))
     schedules.parse(schedule)
     augmentation(augment)
+
+
+def check_classes(source: str, images: "DataSet") -> None:
+    """Raise an error if there is nothing to tell apart, before anything is trained."""
+    from pellucid.data.registry import takes
+
+    classes = [name for name, count in zip(images.classes, images.counts, strict=True) if count]
+    if len(classes) > 1:
+        return
+    hint = "; --label names the column of the class" if takes(source, "label") else ""
+    raise PellucidError(
+        f"all training images of {source} have one class, '{classes[0]}'; a network needs at least "
+        f"two to tell apart{hint}"
+    )
 
 
 def augmentation(text: str | None) -> "Augmentation | None":

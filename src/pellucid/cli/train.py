@@ -96,7 +96,8 @@ def train(
             metavar="X",
             min=0,
             max=0.9,
-            help="The share of the training images to choose the best by.",
+            help="The share of the training images to choose the best epoch by; 0 for none. A "
+            "validation part of the data is used instead.",
         ),
     ] = 0.1,
     patience: Annotated[
@@ -125,8 +126,11 @@ def train(
     report: common.Report = True,
     size: common.Size = None,
     channels: common.Channels = None,
+    folders: common.Folders = None,
     label: common.Label = None,
     header: common.Header = None,
+    separator: common.Separator = None,
+    ignore: common.Ignore = None,
     channels_last: common.ChannelsLast = None,
     skip_bad: common.SkipBad = False,
 ) -> None:
@@ -147,9 +151,21 @@ def train(
     if patience is not None and not validation:
         raise PellucidError("--patience needs a validation part; give --validation, such as 0.1")
     chosen_engine = common.engine_or_default(engine)
-    options = common.reading(data, size, channels, label, header, channels_last, skip_bad)
+    options = common.reading(
+        data,
+        size=size,
+        channels=channels,
+        folders=folders,
+        label=label,
+        header=header,
+        separator=separator,
+        ignore=ignore,
+        channels_last=channels_last,
+        skip_bad=skip_bad,
+    )
     options = common.with_modest_size(data, options)
     splits = common.load_data(data, options)
+    running.check_classes(data, splits.train)
     recipe, rate = RECIPES.get(splits.train.name, OTHER), RATES[optimizer]
     config = Config(
         data=lasting(data),

@@ -2,6 +2,7 @@
 
 from pellucid.data import augment
 from pellucid.data.arrays import from_arrays
+from pellucid.data.assumptions import AssumptionWarning
 from pellucid.data.cifar10 import read_cifar10
 from pellucid.data.csv import read_csv
 from pellucid.data.dataset import DataSet, Splits
@@ -17,6 +18,7 @@ from pellucid.data.registry import load, names
 from pellucid.runtime.cache_folder import cache_folder as home
 
 __all__ = [
+    "AssumptionWarning",
     "DataSet",
     "Description",
     "Outlier",

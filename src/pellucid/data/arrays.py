@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.data.dataset import DataSet
+from pellucid.data.layout import channels_first, images_from_rows
 from pellucid.errors import DataError, ShapeError
-from pellucid.types import Array
+from pellucid.types import Array, Shape
 
 _MOST_NUMBERED = 1000  # whole numbers below this are class numbers, from this on they are names
 
@@ -19,22 +20,31 @@ def from_arrays(
     *,
     name: str = "arrays",
     channels_last: bool | None = None,
+    shape: Shape | None = None,
 ) -> DataSet:
     """Return a `DataSet` from arrays in any of the usual forms.
 
     Parameters
     ----------
     images
-        (N, H, W), (N, C, H, W) or (N, H, W, C). Whole numbers from 0 to 255 become uint8, float16
-        becomes float32, float32 and float64 stay.
+        (N, H, W), (N, C, H, W), (N, H, W, C), or one row of pixels for each image, (N, P). Whole
+        numbers from 0 to 255 become uint8, float16 becomes float32, float32 and float64 stay.
     labels
-        (N,) or (N, 1). Whole numbers from 0 on are class numbers; anything else, such as text,
-        names the class.
+        (N,) or (N, 1). Whole numbers from 0 on are class numbers, if at least half of the numbers
+        up to the largest occur; anything else, such as text, names the class.
     classes
-        The names in order; without it, the numbers that occur, or the names that occur, sorted.
+        The names in order; without it, the numbers up to the largest, or the names that occur,
+        sorted.
     channels_last
-        Whether images are (N, H, W, C). Without it the shape tells: 1, 3 or 4 channels are looked
-        for first behind N, then at the end.
+        Whether a pixel's channels stand together: (N, H, W, C). Where it is not given and the data
+        do not tell, an `AssumptionWarning` says what was assumed.
+    shape
+        (C, H, W) or (H, W) of an image; rows of pixels need it, see `images_from_rows`.
+
+    Raises
+    ------
+    ShapeError, DataError
+        The arrays do not fit together, or it is not clear which dimension holds the channels.
 
     Examples
     --------
@@ -45,32 +55,14 @@ def from_arrays(
     arrays: 3 images of 1×8×8, float64, in 2 classes
     """
     numbers, names = encode_labels(labels, classes, name)
-    return DataSet(
-        as_pixels(channels_first(np.asarray(images), channels_last, name), name),
-        numbers,
-        names,
-        name,
-    )
-
-
-def channels_first(images: Array, channels_last: bool | None = None, name: str = "data") -> Array:
-    """Return images as (N, C, H, W), contiguous.
-
-    >>> channels_first(np.zeros((10, 28, 28))).shape
-    (10, 1, 28, 28)
-    >>> channels_first(np.zeros((10, 32, 32, 3))).shape
-    (10, 3, 32, 32)
-    """
-    if images.ndim == 3:
-        return np.ascontiguousarray(images)[:, None]
-    if images.ndim != 4:
-        raise ShapeError(
-            f"{name}: images are (N, H, W), (N, C, H, W) or (N, H, W, C), not {images.shape}"
-        )
-    if channels_last is None:
-        usual = (1, 3, 4)
-        channels_last = images.shape[1] not in usual and images.shape[3] in usual
-    return np.ascontiguousarray(images.transpose(0, 3, 1, 2) if channels_last else images)
+    pixels = np.asarray(images)
+    if pixels.ndim == 2:
+        pixels = images_from_rows(pixels, shape, channels_last, name=name)
+    else:
+        pixels = channels_first(pixels, channels_last, name)
+        if shape is not None and pixels.shape[-len(shape) :] != tuple(shape):
+            raise ShapeError(f"{name}: images are {pixels.shape[1:]}, not {tuple(shape)}")
+    return DataSet(as_pixels(pixels, name), numbers, names, name)
 
 
 def as_pixels(images: Array, name: str = "data") -> Array:
@@ -97,12 +89,17 @@ def encode_labels(
 ) -> tuple[Array, tuple[str, ...]]:
     """Return (class numbers, class names).
 
+    Whole numbers from 0 on are class numbers if at least half of the numbers up to the largest
+    occur; else each number that occurs is the name of a class.
+
     >>> encode_labels(["dog", "cat"])
     (array([1, 0]), ('cat', 'dog'))
     >>> encode_labels([0, 2])
     (array([0, 2]), ('0', '1', '2'))
     >>> encode_labels([-1, 1])
     (array([0, 1]), ('-1', '1'))
+    >>> encode_labels([100, 200])
+    (array([0, 1]), ('100', '200'))
     """
     labels = one_column(np.asarray(values), name)
     if not labels.size:
@@ -113,9 +110,9 @@ def encode_labels(
         return _encode_names(_as_text(labels, name), classes, name)
     if classes is not None:
         return labels.astype(np.int64), tuple(classes)
-    if labels.min() >= 0 and labels.max() < _MOST_NUMBERED:
-        return labels.astype(np.int64), tuple(str(i) for i in range(int(labels.max()) + 1))
     distinct, numbers = np.unique(labels, return_inverse=True)
+    if distinct[0] >= 0 and distinct[-1] < min(_MOST_NUMBERED, 2 * len(distinct)):
+        return labels.astype(np.int64), tuple(str(i) for i in range(int(distinct[-1]) + 1))
     return numbers, tuple(map(str, distinct))
 
 

@@ -1,27 +1,33 @@
-"""Tables: one image a row, its class in one column and its pixels in the others."""
+"""Tables of images: one image a row, its class in one column, its pixels in the others."""
 
-import math
+import gzip
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from pellucid.data.arrays import channels_first, encode_labels
-from pellucid.data.dataset import DataSet, Splits
-from pellucid.data.problems import Problems
-from pellucid.errors import DataError, missing_extra, unknown
-from pellucid.types import Array, Shape
+from pellucid.data.arrays import encode_labels
+from pellucid.data.columns import Columns, find_columns
+from pellucid.data.dataset import Splits, divided
+from pellucid.data.layout import image_shape, images_from_rows
+from pellucid.data.problems import Problems, shortened
+from pellucid.data.rows import gather
+from pellucid.errors import DataError, missing_extra
+from pellucid.types import Shape
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_LABEL_NAMES = ("label", "class", "target")
+_SEPARATORS = ("\t", ";", "|", ",")  # of equal counts the first: a comma may be a decimal comma
+_HEAD = 1 << 16  # characters in which the separator is looked for
+_LOOKED_AT = 50  # rows by which the meaning of columns is decided
 _ROWS = 4096  # read at once, so that a large table never stands in memory whole
+_QUOTED = re.compile(r'"[^"]*"')
+_DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 _TOO_LONG = re.compile(r"line (\d+).*saw (\d+)")  # as pandas says it
 _WHOLE_NUMBER = re.compile(r"[+-]?\d{1,18}(\.0*)?")
 
@@ -31,15 +37,21 @@ def read_csv(
     *,
     label: str | int | None = None,
     header: bool | None = None,
+    separator: str | None = None,
+    ignore: str | int | Sequence[str | int] = (),
     shape: Shape | None = None,
-    channels_last: bool = False,
+    channels_last: bool | None = None,
     skip_bad: bool = False,
 ) -> Splits:
-    """Return the data set in a table of comma-separated values, compressed with gzip or not.
+    """Return the data set in a table: comma-, semicolon- or tab-separated, gzipped or not.
 
-    Each row is one image: its class and its pixels, row by row of the image, the channels one after
-    the other. Pixels that are all whole numbers must lie between 0 and 255 and become uint8; others
-    become float32. Classes that are whole numbers are class numbers, others are names.
+    Each row is one image: its class, and its pixels in columns of their own or listed in one cell.
+    Pixels that are all whole numbers must lie between 0 and 255 and become uint8; others become
+    float32. Classes that are whole numbers are class numbers, others are names. A column ``Usage``
+    or ``split`` with values such as ``Training`` and ``Test`` divides the rows into parts.
+
+    Where a table can be read in two ways, an `AssumptionWarning` says which one was taken and names
+    the option that decides.
 
     Parameters
     ----------
@@ -49,15 +61,22 @@ def read_csv(
         The column of the class, by name or by number from 0 (−1 is the last). Without it, the
         column called ``label``, ``class`` or ``target``, else the first.
     header
-        Whether the first line holds names. Without it, it does if most of it is not numbers.
+        Whether the first line holds names. Without it, it does where it holds text above numbers,
+        or numbers that only count up (0, 1, 2, …).
+    separator
+        What stands between two values. Without it, whichever of comma, semicolon, tab and bar
+        divides the lines into most values. Where it is no comma, ``0,5`` is a half.
+    ignore
+        Columns that are neither the class nor pixels, by name or number.
     shape
         (C, H, W) or (H, W). Without it, a square number of pixels makes a grey image and three
         times a square number a colour image.
     channels_last
         Whether the channels of one pixel stand together (red, green, blue, red, green, blue, …).
+        Without it, names of columns such as ``r0`` decide, else the smoother reading is assumed.
     skip_bad
-        Leave out rows with missing or odd values, with a `SkippedWarning` that names them, instead
-        of raising an error. Rows are counted from 1, without header and empty lines.
+        Leave out rows with missing or invalid values, with a `SkippedWarning` that lists them,
+        instead of raising an error. Rows are counted from 1, without header and empty lines.
 
     Raises
     ------
@@ -76,167 +95,118 @@ def read_csv(
     path = Path(path)
     problems = Problems("row")
     with _pandas_errors(path, problems):
-        first, has_header = _first_line(path, header)
-        column = _label_column(first if has_header else None, len(first), label, str(path))
-        image_shape = _image_shape(len(first) - 1, shape, channels_last, str(path))
-        chunks = _chunks(path, has_header, column, len(first), skip_bad)
-        labels, pixels = _gather(chunks, column, problems)
+        table = _Table.at(path, separator)
+        columns = find_columns(
+            table.first,
+            table.below,
+            table.ends,
+            label=label,
+            header=header,
+            ignore=[ignore] if isinstance(ignore, str | int) else ignore,
+            source=str(path),
+        )
+        if not columns.listed:
+            image_shape(len(columns.pixels), shape, str(path))
+        gathered = gather(table.chunks(columns, skip_bad), columns, problems)
     problems.settle(str(path), skip_bad)
+    labels, pixels, parts = gathered
     if not labels:
         raise DataError(f"{path} has no usable rows")
     numbers, classes = encode_labels(_numbers_or_text(labels), name=path.name)
-    images = pixels.reshape(-1, *image_shape)
-    if channels_last:
-        images = channels_first(images, channels_last=True)
-    return Splits(DataSet(images, numbers, classes, path.name.split(".")[0]))
+    names = None if columns.listed else columns.pixel_names
+    images = images_from_rows(pixels, shape, channels_last, names, str(path))
+    return divided(images, numbers, classes, parts, path.name.split(".")[0], str(path))
 
 
-def _first_line(path: Path, header: bool | None) -> tuple[list[str], bool]:
-    """Return the cells of the first line, and whether they are names."""
-    import pandas as pd
+@dataclass(frozen=True)
+class _Table:
+    """A table in a file: how its cells are written, and its first lines."""
 
-    options: dict[str, Any] = {"dtype": str, "keep_default_na": False, "skipinitialspace": True}
-    line = pd.read_csv(path, header=None, nrows=1, compression=_compression(path), **options)
-    cells = [str(cell) for cell in line.iloc[0]]
-    if header is None:
-        header = sum(not _is_number(cell) for cell in cells) > len(cells) / 2
-    return cells, header
+    path: Path
+    how: dict[str, Any]
+    first: list[str]
+    below: list[list[str]]
 
+    @classmethod
+    def at(cls, path: Path, separator: str | None) -> "_Table":
+        import pandas as pd
 
-def _chunks(
-    path: Path, has_header: bool, column: int, width: int, skip_bad: bool
-) -> Iterator["pd.DataFrame"]:
-    import pandas as pd
-
-    reader = pd.read_csv(
-        path,
-        header=None,
-        skiprows=int(has_header),
-        dtype={column: str},
-        keep_default_na=False,  # "None" and "NA" may be classes
-        na_values=[""],
-        skipinitialspace=True,
-        compression=_compression(path),
-        on_bad_lines="warn" if skip_bad else "error",
-        chunksize=_ROWS,
-        low_memory=False,
-    )
-    with reader:
-        for chunk in reader:
-            if chunk.shape[1] != width:
-                raise DataError(
-                    f"{path}: the first line has {width} values, the next {chunk.shape[1]}"
-                )
-            yield chunk
-
-
-def _gather(
-    chunks: Iterator["pd.DataFrame"], column: int, problems: Problems
-) -> tuple[list[str], Array]:
-    """Return the labels and the pixels (N, P) of all good rows, and note the others."""
-    labels: list[Array] = []
-    pixels: list[Array] = []
-    rows: list[Array] = []
-    start = 1
-    for chunk in chunks:
-        values, good = _clean(chunk, column, start, problems)
-        labels.append(chunk[column].to_numpy(dtype=object)[good])
-        pixels.append(_compact(values[good]))
-        rows.append(start + np.flatnonzero(good))
-        start += len(chunk)
-    if not pixels:
-        return [], np.empty((0, 0), np.uint8)
-    if all(_is_whole(part) for part in pixels):
-        for i, part in enumerate(pixels):
-            inside = _inside(part, rows[i], problems)
-            labels[i], pixels[i] = labels[i][inside], part[inside].astype(np.uint8)
-    return list(np.concatenate(labels)), np.concatenate(pixels)
-
-
-def _clean(
-    chunk: "pd.DataFrame", column: int, start: int, problems: Problems
-) -> tuple[Array, Array]:
-    """Return the pixels of `chunk` as numbers, and which rows are good; note the others."""
-    import pandas as pd
-
-    cells = chunk.drop(columns=column)
-    numbers = cells.apply(pd.to_numeric, errors="coerce")
-    values = numbers.to_numpy(np.float64)
-    finite = np.isfinite(values)
-    labelled = chunk[column].notna().to_numpy(dtype=bool)
-    good = finite.all(axis=1) & labelled
-    for row in map(int, np.flatnonzero(~good)):
-        reason = "it has no class"
-        if labelled[row]:
-            reason = _odd_cell(cells, row, int(np.argmin(finite[row])))
-        problems.add(f"row {start + row}", reason)
-    return values, good
-
-
-def _odd_cell(cells: "pd.DataFrame", row: int, pixel: int) -> str:
-    cell = cells.iloc[row : row + 1, pixel]
-    number = int(cells.columns[pixel]) + 1
-    if cell.isna().any():
-        return f"column {number} is missing"
-    return f"column {number} is '{cell.iloc[0]}'"
-
-
-def _compact(values: Array) -> Array:
-    """Return whole numbers from 0 to 255 as uint8, others as float32."""
-    pixels = values.astype(np.uint8) if _is_whole(values) and _fits(values).all() else None
-    return values.astype(np.float32) if pixels is None else pixels
-
-
-def _is_whole(values: Array) -> bool:
-    return values.dtype == np.uint8 or bool((values == np.rint(values)).all())
-
-
-def _fits(values: Array) -> Array:
-    return np.asarray((values >= 0) & (values <= 255))
-
-
-def _inside(pixels: Array, rows: Array, problems: Problems) -> Array:
-    """Return which rows of a table of whole numbers are pixels, and note the others."""
-    fits = _fits(pixels)
-    inside = fits.all(axis=1)
-    for i in np.flatnonzero(~inside):
-        value = pixels[i, int(np.argmin(fits[i]))]
-        problems.add(f"row {rows[i]}", f"the pixel {value:g} is not between 0 and 255")
-    return np.asarray(inside)
-
-
-def _label_column(names: list[str] | None, width: int, label: str | int | None, path: str) -> int:
-    lower = [name.strip().lower() for name in names or []]
-    if isinstance(label, str):
-        if label.strip().lower() not in lower:
-            where = f"column of {path}" if names else f"column of {path}, which has no header,"
-            raise DataError(unknown(where, label, (names or [])[:10]))
-        return lower.index(label.strip().lower())
-    if label is not None:
-        if not -width <= label < width:
-            raise DataError(f"{path} has {width} columns, so there is no column {label}")
-        return label % width
-    return next((lower.index(name) for name in _LABEL_NAMES if name in lower), 0)
-
-
-def _image_shape(pixels: int, shape: Shape | None, channels_last: bool, path: str) -> Shape:
-    """Return the shape of one image as it is stored: (C, H, W), or (H, W, C)."""
-    if shape is not None:
-        full = tuple(shape) if len(shape) == 3 else (1, *shape)
-        if len(full) != 3 or math.prod(full) != pixels:
+        compression = _compression(path)
+        if separator is None:
+            separator = _separator(path, compression)
+        how: dict[str, Any] = {"sep": separator, "compression": compression}
+        how |= {"header": None, "skipinitialspace": True}
+        text: dict[str, Any] = {"dtype": str, "keep_default_na": False}
+        line = pd.read_csv(path, nrows=1, **how, **text)
+        first = _cells(line, separator)[0]
+        text |= {"nrows": _LOOKED_AT, "on_bad_lines": "skip"}
+        try:
+            rest = pd.read_csv(path, skiprows=1, **how, **text)
+        except pd.errors.EmptyDataError:
+            return cls(path, how, first, [])
+        if rest.shape[1] != len(first):
             raise DataError(
-                f"{path} has {pixels} pixels a row, which do not make images of {tuple(shape)}"
+                f"{path}: the first line has {len(first)} values, the next {rest.shape[1]}"
             )
-    else:
-        channels = next((c for c in (1, 3) if math.isqrt(pixels // c) ** 2 * c == pixels), 0)
-        if not channels or not pixels:
-            raise DataError(
-                f"{path} has {pixels} pixels a row beside the class, neither a square number nor "
-                "three times one; give the shape, (C, H, W), or the column of the class"
-            )
-        side = math.isqrt(pixels // channels)
-        full = (channels, side, side)
-    return (*full[1:], full[0]) if channels_last else full
+        return cls(path, how, first, _cells(rest, separator))
+
+    def ends(self, header: bool) -> tuple[list[str], list[str]]:
+        """Return all values of the first and the last column."""
+        import pandas as pd
+
+        last = len(self.first) - 1
+        cells = pd.read_csv(
+            self.path,
+            skiprows=int(header),
+            usecols=[0, last],
+            dtype=str,
+            keep_default_na=False,
+            on_bad_lines="skip",
+            **self.how,
+        )
+        return cells[0].tolist(), cells[last].tolist()
+
+    def chunks(self, columns: Columns, skip_bad: bool) -> Iterator["pd.DataFrame"]:
+        """Yield the rows, some thousand at a time, with missing values as NaN."""
+        import pandas as pd
+
+        text = [columns.label, *([] if columns.part is None else [columns.part])]
+        text += columns.pixels if columns.listed else []
+        reader = pd.read_csv(
+            self.path,
+            skiprows=int(columns.names is not None),
+            dtype=dict.fromkeys(text, str),
+            keep_default_na=False,  # "None" and "NA" may be classes
+            na_values=[""],
+            on_bad_lines="warn" if skip_bad else "error",
+            chunksize=_ROWS,
+            low_memory=False,
+            decimal="." if self.how["sep"] == "," else ",",
+            **self.how,
+        )
+        with reader:
+            yield from reader
+
+
+def _cells(table: "pd.DataFrame", separator: str) -> list[list[str]]:
+    """Return the cells as text, with a point for a decimal comma."""
+    rows: list[list[str]] = table.fillna("").astype(str).to_numpy().tolist()
+    if separator == ",":
+        return rows
+    return [[_with_point(cell) for cell in row] for row in rows]
+
+
+def _with_point(cell: str) -> str:
+    decimal = _DECIMAL_COMMA.fullmatch(cell)
+    return f"{decimal[1]}.{decimal[2]}" if decimal else cell
+
+
+def _separator(path: Path, compression: str | None) -> str:
+    """Return what divides the first lines into most values; text in quotes does not count."""
+    opener: Any = gzip.open if compression else open
+    with opener(path, "rt", encoding="utf-8", errors="replace") as file:
+        head = _QUOTED.sub("", file.read(_HEAD))
+    return max(_SEPARATORS, key=head.count)
 
 
 def _numbers_or_text(labels: list[str]) -> list[Any]:
@@ -246,14 +216,6 @@ def _numbers_or_text(labels: list[str]) -> list[Any]:
     return texts
 
 
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell or "0")  # a missing value is no name
-    except ValueError:
-        return False
-    return True
-
-
 def _compression(path: Path) -> Any:
     with path.open("rb") as file:
         return "gzip" if file.read(2) == b"\x1f\x8b" else None
@@ -261,7 +223,7 @@ def _compression(path: Path) -> Any:
 
 @contextmanager
 def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
-    """Say in our words what pandas finds wrong with the file itself."""
+    """Turn what pandas finds wrong with the file into a `DataError`."""
     try:
         import pandas as pd
     except ImportError as error:
@@ -289,4 +251,4 @@ def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
 
 def _too_long(message: str) -> str:
     found = _TOO_LONG.search(message)
-    return f"line {found[1]} has {found[2]} values, too many" if found else message
+    return f"line {found[1]} has {found[2]} values, too many" if found else shortened(message, 200)

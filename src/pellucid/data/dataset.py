@@ -1,5 +1,6 @@
 """Images, the class of each, and how they are divided."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -99,11 +100,11 @@ class DataSet(Shown):
         return replace(self, images=self.images[:n], labels=self.labels[:n])
 
     def split(self, fraction: float, seed: int = 0) -> tuple["DataSet", "DataSet"]:
-        """Divide at random, class by class, into (the rest, a part with `fraction` of the images).
+        """Return (the rest, a random part with `fraction` of the images), divided class by class.
 
-        Each class gives its share; what rounding leaves over goes to the classes with the largest
-        remainders, so that the part has ``round(fraction · N)`` images. A class of two images or
-        more is always on both sides, even if the part becomes a little larger or smaller for that.
+        Each class gives its share; images left over by rounding come from the classes with the
+        largest remainders, so that the part has ``round(fraction · N)`` images. A class of two
+        images or more is always on both sides, even if the part becomes a little larger or smaller.
 
         >>> images, labels = np.zeros((6, 1, 1, 1), np.uint8), np.array([0, 0, 0, 0, 1, 1])
         >>> data = DataSet(images, labels, ("a", "b"))
@@ -150,27 +151,83 @@ class DataSet(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Splits:
-    """A data set as its makers divided it; `test` is None where there is no test part."""
+    """A data set as its makers divided it.
+
+    Attributes
+    ----------
+    train
+        The images to learn from.
+    test
+        The images to judge by at the end, or None.
+    validation
+        The images to choose the best epoch by, where the makers set them apart, or None.
+    """
 
     train: DataSet
     test: DataSet | None = None
+    validation: DataSet | None = None
 
     def __post_init__(self) -> None:
-        if self.test is None:
-            return
-        if self.test.classes != self.train.classes:
-            raise DataError(
-                f"{self.train.name}: the training and test parts have different classes"
-            )
-        if self.test.image_shape != self.train.image_shape:
-            raise ShapeError(
-                f"{self.train.name}: training images are {self.train.image_shape}, "
-                f"test images {self.test.image_shape}"
-            )
+        for name, part in (("test", self.test), ("validation", self.validation)):
+            if part is None:
+                continue
+            if part.classes != self.train.classes:
+                raise DataError(
+                    f"{self.train.name}: the training and {name} parts have different classes"
+                )
+            if part.image_shape != self.train.image_shape:
+                raise ShapeError(
+                    f"{self.train.name}: training images are {self.train.image_shape}, "
+                    f"{name} images {part.image_shape}"
+                )
 
     def __repr__(self) -> str:
         test = f", {len(self.test):,} for testing" if self.test is not None else ", no test part"
+        if self.validation is not None:
+            test = f", {len(self.validation):,} for validation{test}"
         return f"{self.train}{test}"
+
+    @property
+    def parts(self) -> dict[str, DataSet]:
+        """The parts that there are, by name: ``train``, ``validation``, ``test``."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: part for name, part in parts.items() if part is not None}
+
+
+def divided(
+    images: Array,
+    labels: Array,
+    classes: tuple[str, ...],
+    parts: Sequence[str] | None,
+    name: str,
+    source: str = "data",
+) -> Splits:
+    """Return a data set divided by the part that each image belongs to.
+
+    Parameters
+    ----------
+    parts
+        ``train``, ``validation`` or ``test`` for each image; None if all are for training.
+    source
+        What is named if there is nothing to learn from.
+
+    Examples
+    --------
+    >>> images, labels = np.zeros((3, 1, 2, 2), np.uint8), np.array([0, 1, 0])
+    >>> divided(images, labels, ("a", "b"), ["train", "train", "test"], "pets")
+    pets: 2 images of 1×2×2, uint8, in 2 classes, 1 for testing
+    """
+    if parts is None:
+        return Splits(DataSet(images, labels, classes, name))
+    part = np.array(parts)
+    if not (part == "train").any():
+        raise DataError(f"{source} has no rows for training, only for {', '.join(set(parts))}")
+    found = {
+        which: DataSet(images[part == which], labels[part == which], classes, f"{name}{suffix}")
+        for which, suffix in (("train", ""), ("validation", " validation"), ("test", " test"))
+        if (part == which).any()
+    }
+    return Splits(**found)
 
 
 def _check_images(name: str, images: Any) -> None:

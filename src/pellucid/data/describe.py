@@ -87,7 +87,9 @@ def describe(source: str | Path | Splits | DataSet, **options: Any) -> Descripti
         warnings.simplefilter("always", SkippedWarning)
         splits = _loaded(source, options)
     skipped = tuple(str(w.message) for w in heard if issubclass(w.category, SkippedWarning))
-    parts = {"train": splits.train} | ({"test": splits.test} if splits.test is not None else {})
+    for other in (w for w in heard if not issubclass(w.category, SkippedWarning)):
+        warnings.warn_explicit(other.message, other.category, other.filename, other.lineno)
+    parts = splits.parts
     return Description(
         repr(splits),
         _counts(parts),

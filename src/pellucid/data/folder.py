@@ -5,17 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data.arrays import in_order
 from pellucid.data.dataset import DataSet, Splits
-from pellucid.data.idx import find_idx
-from pellucid.data.images import listed, opened, pixels, shape_of
+from pellucid.data.images import opened, pixels, shape_of
 from pellucid.data.problems import Problems
+from pellucid.data.tree import Tree, find_tree
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array, Pair
 
-_TEST_FOLDERS = ("test", "val", "valid", "validation")
 _MOST_BYTES = 2 << 30
 """What is read without a size being given; a folder of photos could fill the memory."""
+
+_SUFFIXES = {"train": "", "validation": " validation", "test": " test"}
 
 Facts = dict[Path, tuple[int, tuple[int, int]]]
 """(channels, (height, width)) of each image that can be opened."""
@@ -24,6 +24,7 @@ Facts = dict[Path, tuple[int, tuple[int, int]]]
 def read_folder(
     path: str | Path,
     *,
+    folders: str | None = None,
     size: Pair | None = None,
     channels: int | None = None,
     skip_bad: bool = False,
@@ -34,21 +35,34 @@ def read_folder(
     ----------
     path
         A folder with one folder of images for each class, named after it; or a folder with such a
-        folder ``train`` and, for a test part, ``test`` (or, where there is no ``test``, ``val``).
+        folder ``train`` and others ``validation`` and ``test``, if there are such parts. Their
+        usual other names are understood (``Training``, ``val``, ``seg_test``, …). A folder that
+        holds nothing but one other folder is passed through.
+    folders
+        What the folders inside `path` are: ``"classes"`` (all images below a folder belong to its
+        class), ``"parts"`` (training, validation and test part, with class folders inside) or
+        ``"nested"`` (the folder that directly holds an image names its class, whatever lies around
+        it). Without it names and contents decide; where they do not, an error names this option.
     size
-        Height and width, or one number for both, of the images; without it, the most common among
-        the training images. Others are cut to these proportions around their middle and resized
-        smoothly.
+        Height and width, or one number for both, of the images; without it, the most common size
+        among the training images. Others are cut to these proportions around their middle and
+        resized smoothly.
     channels
         1 for grey, 3 for colour; without it, colour if any training image is stored in colour.
     skip_bad
-        Leave out images that cannot be read, with a `SkippedWarning` that names them, instead of
+        Leave out images that cannot be read, with a `SkippedWarning` that lists them, instead of
         raising an error.
 
     Raises
     ------
     DataError
-        There are no class folders, one of them is empty, or images cannot be read; they are named.
+        There are no class folders, one of them is empty, it is not clear which folders are the
+        classes, or images cannot be read; they are named.
+
+    Warns
+    -----
+    SkippedWarning
+        Files were left out because they are no images that can be read.
 
     Examples
     --------
@@ -63,61 +77,21 @@ def read_folder(
     photos: 2 images of 3×16×16, uint8, in 2 classes, no test part
     """
     folder = Path(path)
-    parts = _parts(folder)
-    files = [(name, _by_class(part)) for name, part in parts.items()]
-    classes = in_order(files[0][1])
-    for name, by_class in files[1:]:
-        if unknown := by_class.keys() - set(classes):
-            raise DataError(
-                f"{parts[name]} has a class '{min(unknown)}' that the training part does not have"
-            )
+    tree = find_tree(folder, folders)
     problems = Problems("image")
-    facts = [_facts(by_class, problems) for _, by_class in files]
+    facts = {part: _facts(by_class, problems) for part, by_class in tree.parts.items()}
     if not skip_bad:
         problems.settle(str(folder), skip=False)
-    shape = _common_shape(facts[0], size, channels, folder)
+    shape = _common_shape(facts["train"], size, channels, folder)
     if size is None:
-        _check_memory(sum(map(len, facts)), shape, folder)
-    sets = [
-        _read(by_class, known, classes, shape, f"{folder.resolve().name}{suffix}", problems)
-        for (_, by_class), known, suffix in zip(files, facts, ("", " test"), strict=False)
-    ]
+        _check_memory(sum(map(len, facts.values())), shape, folder)
+    name = folder.resolve().name
+    sets = {
+        part: _read(tree, part, known, shape, f"{name}{_SUFFIXES[part]}", problems)
+        for part, known in facts.items()
+    }
     problems.settle(str(folder), skip_bad)
-    return Splits(*sets)
-
-
-def _parts(folder: Path) -> dict[str, Path]:
-    """Return the folders of the training part and, if there is one, the test part."""
-    if not (folder / "train").is_dir():
-        return {"train": folder}
-    tests = (folder / name for name in _TEST_FOLDERS if (folder / name).is_dir())
-    test = next(tests, None)
-    return {"train": folder / "train"} | ({"test": test} if test else {})
-
-
-def _by_class(folder: Path) -> dict[str, list[Path]]:
-    """Return the image files of each class."""
-    if not folder.is_dir():
-        raise DataError(f"{folder} is no folder")
-    inside = sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not inside:
-        hint = ""
-        if find_idx(folder, "train-images-idx3-ubyte"):
-            hint = "; its IDX files are read with pellucid.data.read_idx_folder"
-        elif (folder / "data_batch_1").exists() or (folder / "data_batch_1.bin").exists():
-            hint = "; its CIFAR-10 batches are read with pellucid.data.read_cifar10"
-        raise DataError(
-            f"{folder} has no class folders: put the images of each class into a folder "
-            f"named after it{hint}"
-        )
-    by_class = {p.name: listed(p) for p in inside}
-    empty = [name for name, paths in by_class.items() if not paths]
-    if empty:
-        raise DataError(
-            f"the class folder{'s' if len(empty) > 1 else ''} {', '.join(empty[:5])} in {folder} "
-            f"{'have' if len(empty) > 1 else 'has'} no images"
-        )
-    return by_class
+    return Splits(**sets)
 
 
 def _facts(by_class: dict[str, list[Path]], problems: Problems) -> Facts:
@@ -158,14 +132,14 @@ def _check_memory(count: int, shape: tuple[int, int, int], folder: Path) -> None
 
 
 def _read(
-    by_class: dict[str, list[Path]],
+    tree: Tree,
+    part: str,
     facts: Facts,
-    classes: tuple[str, ...],
     shape: tuple[int, int, int],
     name: str,
     problems: Problems,
 ) -> DataSet:
-    chosen = [(p, i) for i, c in enumerate(classes) for p in by_class.get(c, ()) if p in facts]
+    chosen = [(path, label) for path, label in tree.labelled(part) if path in facts]
     images = np.empty((len(chosen), *shape), np.uint8)
     good = np.ones(len(chosen), bool)
     for i, (path, _) in enumerate(chosen):
@@ -177,7 +151,7 @@ def _read(
     labels = np.array([label for _, label in chosen], np.int64)
     if not good.any():
         raise DataError(f"{name} has no readable images")
-    return DataSet(images[good] if not good.all() else images, labels[good], classes, name)
+    return DataSet(images[good] if not good.all() else images, labels[good], tree.classes, name)
 
 
 def _pixels(path: Path, shape: tuple[int, int, int]) -> Array:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,9 +16,9 @@ from pellucid.types import Array, Shape
 if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
-SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-)
+_NOT_READ = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
+"""Formats that Pillow recognises, and reads with the help of another program or not at all."""
+_COMMON = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 _ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 _SIDEWAYS = (5, 6, 7, 8)
 _LARGE = 8 << 20
@@ -33,8 +34,9 @@ def read_image(path: str | Path, shape: Shape | None = None) -> Array:
     Parameters
     ----------
     path
-        A PNG, JPEG, BMP, GIF (its first picture), WebP, TIFF or PNM file. It is turned as its EXIF
-        data says; transparent parts become white; 16-bit greys are brought to 8 bits.
+        An image in any format that Pillow reads: PNG, JPEG, WebP, AVIF, GIF (its first picture),
+        TIFF, BMP, …. It is turned as its EXIF data says; transparent parts become white; 16-bit
+        greys are brought to 8 bits.
     shape
         (C, H, W), with C = 1 for grey or 3 for colour. The largest centred part with these
         proportions is taken and resized, smoothing what gets smaller. Without it, the image as it
@@ -73,7 +75,7 @@ def opened(path: str | Path) -> Iterator["ImageFile.ImageFile"]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path, formats=_formats()) as image:
                 yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: the image is too large to be taken for a photo") from error
@@ -172,12 +174,34 @@ def _without_transparency(image: "Image.Image") -> "Image.Image":
     return white.convert("RGB")
 
 
-def listed(folder: Path) -> list[Path]:
-    """Return the image files in `folder` and its subfolders, sorted, hidden ones left out."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
+def is_image(name: str) -> bool:
+    """Return whether a file's name ends as those of the images that Pillow reads.
+
+    >>> is_image("photo.JFIF"), is_image("notes.txt")
+    (True, False)
+    """
+    return Path(name).suffix.lower() in _suffixes()
+
+
+def first_image(folder: Path) -> Path | None:
+    """Return one of the image files in `folder` and the folders below it, if there is any."""
+    return next((p for p in sorted(folder.rglob("*")) if is_image(p.name) and p.is_file()), None)
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    try:
+        from PIL import Image
+    except ImportError:
+        return frozenset(_COMMON)
+    known = Image.registered_extensions().items()
+    return frozenset(suffix for suffix, name in known if name in _formats() or name == "MPO")
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Return Pillow's names for the formats that it reads by itself."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in Image.OPEN if name not in _NOT_READ)

@@ -14,14 +14,23 @@ from pellucid.data.arrays import encode_labels, from_arrays, one_column
 from pellucid.data.dataset import Splits
 from pellucid.data.idx import MOST_INFLATION
 from pellucid.data.inflation import check_unpacked
+from pellucid.data.problems import shortened
 from pellucid.errors import DataError, PellucidError
-from pellucid.types import Array
+from pellucid.types import Array, Shape
 
-_LAYOUTS = (
-    (("x_train", "y_train"), ("x_test", "y_test")),  # as Keras names them
-    (("train_images", "train_labels"), ("test_images", "test_labels")),  # as MedMNIST does
+_PARTS = ("train", "validation", "test")
+_LAYOUTS: tuple[tuple[tuple[str, str], ...], ...] = (  # images and labels of each part, if there
+    (("x_train", "y_train"), ("x_val", "y_val"), ("x_test", "y_test")),  # as Keras names them
+    (
+        ("train_images", "train_labels"),  # as MedMNIST does
+        ("val_images", "val_labels"),
+        ("test_images", "test_labels"),
+    ),
     (("images", "labels"),),
     (("x", "y"),),
+    (("data", "labels"),),
+    (("data", "target"),),
+    (("arr_0", "arr_1"),),  # as np.savez names arrays without names
 )
 _CLASSES = "classes"
 _INFLATION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: MOST_INFLATION}
@@ -33,18 +42,23 @@ _DAMAGED = (
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
-def read_npz(path: str | Path, *, channels_last: bool | None = None) -> Splits:
+def read_npz(
+    path: str | Path, *, shape: Shape | None = None, channels_last: bool | None = None
+) -> Splits:
     """Return the data set in an .npz file.
 
     Parameters
     ----------
     path
-        A file with the arrays ``x_train`` and ``y_train`` and, for a test part, ``x_test`` and
-        ``y_test``; or ``train_images``, ``train_labels``, ``test_images``, ``test_labels``; or
-        ``images`` and ``labels``. An array ``classes`` names the classes. The forms are those of
-        `from_arrays`.
+        A file with the arrays ``x_train`` and ``y_train`` and, for further parts, ``x_val`` and
+        ``y_val``, ``x_test`` and ``y_test``; or ``train_images``, ``train_labels``,
+        ``val_images``, ``val_labels``, ``test_images``, ``test_labels``; or ``images`` and
+        ``labels``, ``x`` and ``y``, ``data`` and ``target``. Capitals do not matter. An array
+        ``classes`` names the classes. The forms are those of `from_arrays`.
+    shape
+        (C, H, W) or (H, W), where images are rows of pixels.
     channels_last
-        Whether images are (N, H, W, C); without it the shape tells, see `from_arrays`.
+        Whether images are (N, H, W, C); see `from_arrays`.
 
     Raises
     ------
@@ -67,40 +81,46 @@ def read_npz(path: str | Path, *, channels_last: bool | None = None) -> Splits:
         raise DataError(f"there is no file '{path}'")
     try:
         with zipfile.ZipFile(path) as archive:
-            arrays = _read_known(archive, path)
+            parts, classes = _read_known(archive, path)
     except PellucidError:
         raise
     except _DAMAGED as error:
         raise DataError(f"{path} is damaged or no .npz file ({error})") from error
-    classes = arrays.pop(_CLASSES, None)
     names = None if classes is None else tuple(map(str, classes.ravel().tolist()))
-    images = list(arrays.values())[::2]
-    labels = [one_column(a, f"{path}: {key}") for key, a in list(arrays.items())[1::2]]
-    numbers, names = encode_labels(np.concatenate(labels), names, str(path))  # of both parts
-    parts = zip(images, np.split(numbers, [len(labels[0])]), ("", " test"), strict=False)
-    return Splits(
-        *(
-            from_arrays(x, y, names, name=f"{path.stem}{suffix}", channels_last=channels_last)
-            for x, y, suffix in parts
-        )
-    )
+    labels = [one_column(y, f"{path}: labels of the {part} part") for part, (_, y) in parts.items()]
+    numbers, names = encode_labels(np.concatenate(labels), names, str(path))  # of all parts
+    ends = np.cumsum([len(part) for part in labels])
+    sets = {}
+    for (part, (x, _)), y in zip(parts.items(), np.split(numbers, ends[:-1]), strict=True):
+        name = path.stem if part == "train" else f"{path.stem} {part}"
+        sets[part] = from_arrays(x, y, names, name=name, channels_last=channels_last, shape=shape)
+    return Splits(**sets)
 
 
-def _read_known(archive: zipfile.ZipFile, path: Path) -> dict[str, Array]:
-    """Return images, labels, and those of the test part if there are any, then the class names."""
-    there = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-    layout = next((layout for layout in _LAYOUTS if layout[0][0] in there), None)
+def _read_known(
+    archive: zipfile.ZipFile, path: Path
+) -> tuple[dict[str, tuple[Array, Array]], Array | None]:
+    """Return images and labels of each part, and the names of the classes if there are any."""
+    there = {info.filename.removesuffix(".npy").lower(): info for info in archive.infolist()}
+    whole = (layout for layout in _LAYOUTS if set(layout[0]) <= there.keys())
+    begun = (layout for layout in _LAYOUTS if layout[0][0] in there)
+    layout = next(whole, None) or next(begun, None)
     if layout is None:
-        listed = ", ".join(list(there)[:10]) or "nothing"
+        listed = shortened(", ".join(list(there)[:10]), 200) or "nothing"
         raise DataError(
             f"{path} has no arrays x_train and y_train, nor images and labels; it has: {listed}"
         )
-    wanted = [key for pair in layout if pair[0] in there for key in pair]
-    missing = [key for key in wanted if key not in there]
+    parts = _PARTS if len(layout) > 1 else ("train",)
+    pairs = {part: keys for part, keys in zip(parts, layout, strict=True) if keys[0] in there}
+    missing = [key for keys in pairs.values() for key in keys if key not in there]
     if missing:
         raise DataError(f"{path} has no array '{missing[0]}'")
-    wanted += [_CLASSES] if _CLASSES in there else []
-    return {key: _read_array(archive, there[key], path) for key in wanted}
+    read = {
+        part: (_read_array(archive, there[x], path), _read_array(archive, there[y], path))
+        for part, (x, y) in pairs.items()
+    }
+    classes = _read_array(archive, there[_CLASSES], path) if _CLASSES in there else None
+    return read, classes
 
 
 def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:

@@ -1,4 +1,4 @@
-"""Rows and images that cannot be used: an error names them or, if asked, they are left out."""
+"""Rows and images that cannot be used: an error lists them or, on request, they are left out."""
 
 import warnings
 from dataclasses import dataclass, field
@@ -6,15 +6,26 @@ from dataclasses import dataclass, field
 from pellucid.errors import DataError
 
 _NAMED = 5
+_LONGEST = 100
 
 
 class SkippedWarning(UserWarning):
     """Rows or images were left out because they could not be used; the message names them."""
 
 
+def shortened(text: object, most: int = 40) -> str:
+    """Return text of at most `most` characters; a message is read, not searched.
+
+    >>> shortened("70 80 82 72 58 58 60 63 54 58 60 48 89 115 121")
+    '70 80 82 72 58 58 60 63 54 58 60 48 89 …'
+    """
+    whole = " ".join(str(text).split())
+    return whole if len(whole) <= most else f"{whole[: most - 1]}…"
+
+
 @dataclass
 class Problems:
-    """Rows or images that cannot be used, gathered so that one message names them all.
+    """Rows or images that cannot be used, collected for one message.
 
     >>> problems = Problems("row")
     >>> problems.add("row 3", "column 2 is empty")
@@ -28,16 +39,17 @@ mend it or leave it out with skip_bad=True
     found: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, where: str, reason: str) -> None:
-        """Note that `where` cannot be used, and why."""
+        """Record that `where` cannot be used, and why."""
         self.found.append((where, reason))
 
     def settle(self, source: str, skip: bool) -> None:
-        """Raise the error for what was found or, if it is to be skipped, warn."""
+        """Raise an error that lists what was found; with `skip`, warn instead."""
         if not self.found:
             return
         plural = len(self.found) > 1
         what = f"{len(self.found)} unusable {self.what}{'s' if plural else ''}"
-        named = ", ".join(f"{where} ({reason})" for where, reason in self.found[:_NAMED])
+        listed = ((where, shortened(reason, _LONGEST)) for where, reason in self.found[:_NAMED])
+        named = ", ".join(f"{where} ({reason})" for where, reason in listed)
         more = len(self.found) - _NAMED
         named += f" and {more:,} more" if more > 0 else ""
         if skip:

@@ -25,6 +25,8 @@ _ALIASES = {"cifar10": "cifar-10", "fashion": "fashion-mnist", "fashionmnist": "
 _READERS: dict[str, Callable[..., Splits]] = {
     ".csv": read_csv,
     ".csv.gz": read_csv,
+    ".tsv": read_csv,
+    ".tsv.gz": read_csv,
     ".npz": read_npz,
 }
 
@@ -48,7 +50,7 @@ def load(source: str | Path, **options: Any) -> Splits:
         ``.csv.gz`` or ``.npz`` file, or a folder of class folders. A name goes before a path; write
         ``./mnist`` for a folder of that name.
     options
-        What the reader for that kind of file takes: see `read_csv`, `read_npz` and `read_folder`.
+        What the reader for that kind of data takes: see `read_csv`, `read_npz` and `read_folder`.
 
     Raises
     ------

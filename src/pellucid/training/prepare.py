@@ -60,6 +60,10 @@ def _source(
     if targets.ndim > 1:  # values for every output rather than class numbers
         targets = targets.astype(state.dtype)
     shape = _check_fit(state, x, targets, what)
+    if isinstance(data, Labelled) and len(data.classes) < 2:
+        raise DataError(
+            f"the {what} has one class, '{data.classes[0]}': there is nothing to tell apart"
+        )
     if isinstance(data, Labelled) and len(shape) == 2 and 1 < shape[1] != len(data.classes):
         raise ShapeError(
             f"the model has {shape[1]} outputs, but the {what} has {len(data.classes)} classes"
