@@ -131,7 +131,7 @@ def test_nested_classes_of_one_name_are_one_class(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("names", "layout", "said"),
     [
-        (("a/1.png",), "clases", r"unknown layout 'clases'; did you mean 'classes'"),
+        (("a/1.png",), "clases", r"unknown folders 'clases'; did you mean 'classes'"),
         (("a/1.png", "b/1.png"), "parts", "has no folder 'train'"),
         (("train/a/1.png", "Train_2/a/1.png"), None, "several folders for the train part"),
         (("train/a/1.png", "train/1.png", "bus/1.png"), None, None),

@@ -120,9 +120,11 @@ Ignore = Annotated[
 Folders = Annotated[
     str | None,
     typer.Option(
+        "--folders",
         metavar="HOW",
-        help="Folders: whether those inside it are classes (all images below belong to them), parts "
-        "(train, validation, test), or nested (the folder that holds an image names its class).",
+        help="Folders: whether those inside it are classes (all images below belong to them), "
+        "parts (train, validation, test), or nested (the folder that holds an image names its "
+        "class).",
         show_default="as they look",
         rich_help_panel=_READING,
     ),

@@ -37,7 +37,7 @@ def evaluate(
     output: trained.Output = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
-    folders: common.Folders = None,
+    class_folders: common.Folders = None,
     label: common.Label = None,
     header: common.Header = None,
     separator: common.Separator = None,
@@ -54,7 +54,7 @@ def evaluate(
     else:
         options = common.reading(
             name,
-            folders=folders,
+            folders=class_folders,
             label=label,
             header=header,
             separator=separator,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid.cli import common, folders, running
+from pellucid.cli import common, running
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
@@ -126,7 +126,7 @@ def train(
     report: common.Report = True,
     size: common.Size = None,
     channels: common.Channels = None,
-    folders: common.Folders = None,
+    class_folders: common.Folders = None,
     label: common.Label = None,
     header: common.Header = None,
     separator: common.Separator = None,
@@ -155,7 +155,7 @@ def train(
         data,
         size=size,
         channels=channels,
-        folders=folders,
+        folders=class_folders,
         label=label,
         header=header,
         separator=separator,
