@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid.cli import common, running
+from pellucid.cli import common, folders, running
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
