@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.models import CommandInfo, TyperInfo
 
 import pellucid as pl
 from pellucid.cli.app import app
@@ -63,10 +64,16 @@ def test_the_xor_example_ends_with_the_right_table() -> None:
     ]
 
 
+def named(name: str) -> CommandInfo | TyperInfo:
+    """The command of that name, or the group of commands."""
+    groups = {group.name: group for group in app.registered_groups}
+    return {c.callback.__name__: c for c in app.registered_commands}.get(name) or groups[name]
+
+
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("pellucid ")])
 def test_commands_of_the_readme_exist_with_their_options(line: str) -> None:
     words = line.split("#")[0].split()
-    command = {c.callback.__name__: c for c in app.registered_commands}[words[1]]
+    command = named(words[1])
     annotations = command.callback.__annotations__
     known = {f"--{name.replace('_', '-')}" for name in annotations}
     assert {word for word in words if word.startswith("--")} <= known

@@ -12,6 +12,7 @@ from pellucid.cli.draw import draw
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
 from pellucid.cli.export import export
+from pellucid.cli.learn import learn_app
 from pellucid.cli.predict import predict
 from pellucid.cli.report import report
 from pellucid.cli.resume import resume
@@ -40,6 +41,7 @@ for command in (
     export,
 ):
     app.command()(command)
+app.add_typer(learn_app, name="learn")
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,0 +1,71 @@
+"""Lay out what a reader works with: exercise files, the reader's own library, notebooks."""
+
+from pathlib import Path
+
+from pellucid.files import atomic_write
+from pellucid.teach.exercise import Exercise
+from pellucid.teach.exercises import EXERCISES
+
+OWN_LIBRARY = (
+    "im2col", "col2im", "conv2d_im2col", "conv2d_backward", "max_pool2d", "max_pool2d_backward",
+    "relu", "relu_backward", "linear", "linear_backward", "softmax", "cross_entropy",
+    "cross_entropy_gradient", "sgd_step", "adam_step", "batch_norm", "running_statistics",
+    "batch_norm_inference", "batch_norm_backward", "sgd_epoch",
+)  # fmt: skip
+"""The exercises that make up ``mycnn.py``, in the order in which they are written."""
+
+
+def lay(folder: Path) -> list[Path]:
+    """Write the exercise files and ``mycnn.py`` into `folder`, and return what is new.
+
+    A file that is there already stays as it is: it may hold the reader's work.
+    """
+    files = {Path("exercises", file_name(e)): exercise_file(e) for e in EXERCISES.values()}
+    files[Path("mycnn.py")] = own_library()
+    new = [name for name in files if not (folder / name).exists()]
+    for name in new:
+        atomic_write(folder / name, files[name].encode())
+    return [folder / name for name in new]
+
+
+def file_name(exercise: Exercise) -> str:
+    """Return the name of an exercise's file, by which they stand in the guide's order.
+
+    >>> file_name(EXERCISES["conv2d"])
+    '02d_conv2d.py'
+    """
+    own = [e for e in EXERCISES.values() if e.chapter == exercise.chapter]
+    return f"{exercise.chapter:02}{chr(ord('a') + own.index(exercise))}_{exercise.name}.py"
+
+
+def exercise_file(exercise: Exercise) -> str:
+    """Return the file in which a reader solves an exercise."""
+    return f'''"""{exercise.title}: an exercise of chapter {exercise.chapter}.
+
+Write the function, then run this file, or: pellucid learn check {file_name(exercise)}
+"""
+
+import numpy as np
+
+
+{exercise.stub()}
+
+if __name__ == "__main__":
+    from pellucid.teach import check
+
+    print(check.{exercise.name}({exercise.name}))
+'''
+
+
+def own_library() -> str:
+    """Return ``mycnn.py`` with everything still to be written."""
+    stubs = "\n\n".join(EXERCISES[name].stub() for name in OWN_LIBRARY)
+    return f'''"""My own CNN library, in NumPy.
+
+Write one function after the other, and check as often as you like: pellucid learn check mycnn.py
+"""
+
+import numpy as np
+
+
+{stubs}'''

@@ -1,0 +1,27 @@
+"""Which exercises the reader has solved; kept beside the data sets."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from pellucid.files import atomic_write
+from pellucid.runtime.cache_folder import cache_folder
+
+
+def solved() -> set[str]:
+    """Return the names of the exercises that were found right on this computer."""
+    try:
+        return set(json.loads(_path().read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return set()
+
+
+def note_solved(names: Iterable[str]) -> None:
+    """Keep the names of exercises that were found right."""
+    known = solved()
+    if new := set(names) - known:
+        atomic_write(_path(), json.dumps(sorted(known | new)).encode())
+
+
+def _path() -> Path:
+    return cache_folder() / "learn" / "solved.json"
