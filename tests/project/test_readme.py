@@ -5,10 +5,11 @@ import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from typer.models import CommandInfo, TyperInfo
+from typer.main import get_command
 
 import pellucid as pl
 from pellucid.cli.app import app
@@ -64,18 +65,12 @@ def test_the_xor_example_ends_with_the_right_table() -> None:
     ]
 
 
-def named(name: str) -> CommandInfo | TyperInfo:
-    """The command of that name, or the group of commands."""
-    groups = {group.name: group for group in app.registered_groups}
-    return {c.callback.__name__: c for c in app.registered_commands}.get(name) or groups[name]
-
-
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith("pellucid ")])
 def test_commands_of_the_readme_exist_with_their_options(line: str) -> None:
     words = line.split("#")[0].split()
-    command = named(words[1])
-    annotations = command.callback.__annotations__
-    known = {f"--{name.replace('_', '-')}" for name in annotations}
+    command: Any = get_command(app).commands[words[1]]
+    command = getattr(command, "commands", {}).get(words[-1 if len(words) < 3 else 2], command)
+    known = {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
     assert {word for word in words if word.startswith("--")} <= known
 
 
