@@ -102,6 +102,6 @@ def _facts(config: Config, parts: Parts) -> dict[str, str]:
         if told is not None:
             shape = "×".join(map(str, told["shape"]))
             facts[f"{what} data"] = (
-                f"{shape} {told['dtype']}; labels {told['targets']}, images {told['inputs']}"
+                f"{shape} {told['dtype']}; labels {told['targets']}, images {told['all_inputs']}"
             )
     return facts
