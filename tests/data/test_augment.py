@@ -197,6 +197,16 @@ def test_cutout_covers_one_square_whose_centre_is_inside() -> None:
     assert len(areas) == 9
 
 
+@pytest.mark.parametrize("shape", [(3, 40), (40, 3)])
+def test_cutout_covers_every_pixel_of_a_long_image_as_often(shape: tuple[int, int]) -> None:
+    images = np.ones((4000, 1, *shape), np.uint8)
+    y, _ = Cutout(1)(images, np.zeros(4000, int), source(), 1)
+    covered = (y[:, 0] == 0).sum(axis=0)
+    assert covered.sum() == 4000
+    assert covered.min() > 4000 / 120 / 3
+    assert covered.max() < 3 * 4000 / 120
+
+
 # Brightness and contrast
 
 
@@ -274,6 +284,13 @@ def test_cutmix_pastes_one_box_and_mixes_targets_by_its_area() -> None:
             assert (np.ptp(rows) + 1) * (np.ptp(columns) + 1) == pasted.sum()
             boxes.add((np.ptp(rows), np.ptp(columns)))
     assert len(boxes) > 20
+
+
+def test_the_box_of_cutmix_has_the_share_of_the_area_that_is_drawn() -> None:
+    images = np.arange(200, dtype=np.float64)[:, None, None, None] * np.ones((1, 1, 60, 90))
+    y, _ = CutMix(alpha=1e6)(images, np.arange(200), source(), 200)  # λ is ½ in every draw
+    pasted = (y != images)[:, 0].mean(axis=(1, 2))
+    assert pasted.max() == pytest.approx(0.5, abs=0.02), "and less where it is cut off"
 
 
 def test_what_is_mixed_can_be_mixed_again() -> None:

@@ -110,3 +110,13 @@ def test_affine_amounts_are_the_largest_that_occur(monkeypatch: pytest.MonkeyPat
         width = high - low
         assert low <= values.min() < low + 0.01 * width
         assert high - 0.01 * width < values.max() <= high
+
+
+@given(st.floats(-3, 3), st.floats(0.5, 2), st.floats(-1.2, 1.2))
+def test_images_are_sheared_first_then_turned_and_scaled(
+    angle: float, scale: float, shear: float
+) -> None:
+    turn = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    skew = [[1, 0], [np.tan(shear), 1]]
+    (found,) = forward_matrices(np.array([angle]), np.array([scale]), np.array([shear]))
+    np.testing.assert_allclose(found, scale * np.array(turn) @ skew, rtol=1e-12, atol=1e-12)

@@ -100,6 +100,11 @@ def test_a_missing_batch_is_named(tmp_path: Path) -> None:
         (binary(0)[:-1], "x.bin", "12,291 bytes, which is not a number of whole records"),
         (b"", "x.bin", "0 bytes"),
         (bytes([10, *bytes(3072)]), "x.bin", "image 0 has label 10, expected 0 to 9"),
+        (
+            pickle.dumps({"data": sample(0)[0], "labels": [0, 1, 2, -1]}, 3),
+            "x",
+            "image 3 has label -1, expected 0 to 9",
+        ),
         (pickle.dumps([1], 2), "x", "no CIFAR-10 batch"),
         (pickle.dumps({"data": 1, "labels": [1]}, 2), "x", "'data' should be images"),
         (pickled(0)[:-1], "x", "not a readable pickle"),

@@ -66,8 +66,10 @@ def test_the_label_may_stand_anywhere_if_it_is_said(tmp_path: Path) -> None:
     assert rows(read_csv(last, label=4)) == EXPECTED
     with pytest.raises(DataError, match=r"unknown column .* 'kin'; did you mean 'kind'"):
         read_csv(last, label="kin")
-    with pytest.raises(DataError, match="no column 5"):
-        read_csv(last, label=5)
+    assert rows(read_csv(table(tmp_path, KAGGLE), label=-5)) == EXPECTED
+    for column in (5, -6, -99):
+        with pytest.raises(DataError, match=f"no column {column}"):
+            read_csv(last, label=column)
 
 
 def test_classes_may_be_names_even_odd_ones(tmp_path: Path) -> None:

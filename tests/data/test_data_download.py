@@ -73,11 +73,13 @@ class Server:
     def __init__(self) -> None:
         self.answers: dict[str, Answer] = {}
         self.asked: list[str] = []
+        self.accepted: list[str] = []
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.asked.append(self.path)
+                outer.accepted.append(self.headers["Accept-Encoding"])
                 outer.answers[self.path](self)
 
             def log_message(self, *_: object) -> None:
@@ -122,6 +124,12 @@ def test_a_place_that_sends_without_end_is_left(server: Server, tmp_path: Path) 
     with pytest.raises(DataError, match="it gave more than 512,000 bytes"):
         fetch([replace(file, name="other.gz", urls=file.urls[:1])], tmp_path, "set")
     assert [path.name for path in tmp_path.iterdir()] == ["file.gz"]
+
+
+def test_files_are_asked_for_as_they_are_stored(server: Server, tmp_path: Path) -> None:
+    """A server that may compress on the way would send a .gz file unpacked."""
+    fetch([server.file(right)], tmp_path, "set")
+    assert server.accepted == ["identity"]
 
 
 def test_a_file_that_is_there_is_not_downloaded(server: Server, tmp_path: Path) -> None:

@@ -167,6 +167,17 @@ def test_a_directory_that_promises_terabytes_is_not_believed(tmp_path: Path) -> 
         read_npz(path)
 
 
+def test_nor_is_one_that_promises_more_compressed_bytes_than_the_file_has(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.npz", images=npy("(2, 2)", bytes(4)), labels=LABELS_FILE)
+    content = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("images.npy")
+    sizes = struct.pack("<II", info.compress_size, info.file_size)
+    path.write_bytes(content.replace(sizes, struct.pack("<II", 2**31, 2**31)))
+    with pytest.raises(DataError, match="promises 2,147,483,648 bytes, which the file cannot hold"):
+        read_npz(path)
+
+
 @pytest.mark.parametrize("cut", [0, 10, -30])
 def test_a_file_that_broke_off_is_told(cut: int, tmp_path: Path) -> None:
     path = saved(tmp_path / "a.npz", images=GREY, labels=LABELS)

@@ -158,6 +158,8 @@ def test_classes_are_renumbered_by_name() -> None:
     assert data.with_classes(("a", "b", "c")).labels.tolist() == [1, 2, 1]
     with pytest.raises(DataError, match="class 'c'"):
         data.with_classes(("a", "b"))
+    without = DataSet(GREY, np.array([0, 2, 0]), ("b", "never", "c"))
+    assert without.with_classes(("a", "b", "c")).labels.tolist() == [1, 2, 1]
 
 
 def test_parts_of_different_kinds_do_not_belong_together() -> None:

@@ -55,7 +55,15 @@ def test_no_more_are_returned_than_wanted_and_no_kind_takes_all() -> None:
     assert reasons.count("copy, other class") == 2
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 4)])
+def test_at_most_two_images_of_a_class_are_called_far_from_it() -> None:
+    data, generator = data_set(150), np.random.default_rng(1)
+    for i in (30, 33, 36, 39, 31):  # four of class a, one of class b
+        data.images[i] = 255 * generator.integers(0, 2, (1, 6, 7))
+    found = [o.index for o in find_outliers(data, most=60) if "far" in o.reason]
+    assert sorted(data.labels[found]) == [0, 0, 1]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 5, 4), (1, 2, 2)])
 @pytest.mark.parametrize("alike", [0.6, 0.95])
 def test_almost_equal_pairs_are_those_that_comparing_all_finds(
     shape: tuple[int, ...], alike: float

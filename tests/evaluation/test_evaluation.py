@@ -57,6 +57,22 @@ def test_the_most_confident_mistakes_come_first(evaluation):
     assert len(evaluation.mistakes(10**6)) == wrong.sum()
 
 
+def test_of_equally_confident_mistakes_the_first_image_comes_first():
+    confident = np.random.default_rng(0).integers(0, 2, 200) == 1
+    said = np.where(confident[:, None], [[0.75, 0.25]], [[0.625, 0.375]])
+    found = Evaluation(np.ones(200, int), said, ("a", "b"), loss=1.0).mistakes(200)
+    assert found.index.tolist() == [*np.flatnonzero(confident), *np.flatnonzero(~confident)]
+
+
+def test_a_model_that_gives_no_probability_to_the_truth_has_a_finite_loss():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2), nn.Softmax())
+    model[1].weight.value[...] = [[1000.0] * 4, [-1000.0] * 4]
+    images = np.ones((3, 1, 2, 2), np.float32)
+    assert (predict(model, images) == [1, 0]).all()
+    found = evaluate(model, Images(images, np.array([1, 1, 1]), ("a", "b")))
+    assert 80 < found.loss < 1000
+
+
 def test_a_flawless_model_has_no_mistakes():
     perfect = Evaluation(np.array([0, 1]), np.eye(2), ("a", "b"), loss=0.0)
     assert len(perfect.mistakes()) == 0

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import convolve1d
 
 import pellucid as pl
 from explained import SHAPE, images, network
@@ -83,6 +84,16 @@ def test_opposite_weights_do_not_hide_what_is_seen() -> None:
     fields = explain.receptive_fields(model, "sobel", (1, 6, 6))
     assert fields.box(0, 3, 3) == (2, 5, 2, 5)
     assert fields.size(0) == (3, 3)
+    model = nn.Sequential(sobel=nn.Conv2d(1, 1, 3))
+    model["sobel"].weight.value = np.array([[[[1, 0, -1], [2, 0, -2], [1, 0, -1]]]])
+    assert explain.receptive_fields(model, "sobel", (1, 6, 6)).box(0, 2, 1) == (2, 5, 1, 4)
+
+
+def test_an_output_that_sees_padding_alone_sees_nothing() -> None:
+    fields = explain.receptive_fields(nn.Sequential(nn.Conv2d(1, 1, 1, padding=2)), "0", (1, 4, 5))
+    assert fields.box(0, 0, 3) == (0, 0, 1, 2)
+    assert fields.box(0, 2, 8) == (0, 1, 0, 0)
+    assert fields.box(0, 5, 6) == (3, 4, 4, 5)
 
 
 def test_the_field_of_a_deep_network_is_the_books() -> None:
@@ -127,6 +138,15 @@ def test_top_patches_by_brute_force() -> None:
             np.testing.assert_array_equal(part[inside], x[n, :, top:bottom, left:right].ravel())
 
 
+def test_of_equal_responses_the_first_images_are_shown() -> None:
+    model = nn.Sequential(conv=nn.Conv2d(1, 1, 3, bias=False))
+    model["conv"].weight.value[...] = 1
+    bright = np.random.default_rng(0).integers(0, 2, 200) == 1
+    x = np.ones((200, 1, 3, 3)) * np.where(bright, 2, 1)[:, None, None, None]
+    found = explain.top_patches(model, x, "conv", count=200, batch_size=256)
+    assert found.images[0].tolist() == [*np.flatnonzero(bright), *np.flatnonzero(~bright)]
+
+
 def test_what_is_padding_is_no_number() -> None:
     model = nn.Sequential(conv=nn.Conv2d(1, 1, 3, padding=1))
     corners = np.zeros((2, 1, 5, 5))
@@ -169,6 +189,51 @@ def test_without_help_the_first_step_goes_along_the_gradient() -> None:
     )
     g = explain.gradients(model, one, 1).inputs
     np.testing.assert_allclose(two - one, 0.1 * g / np.sqrt((g**2).mean()))
+
+
+STILL = {"rate": 0.0, "jitter": 0, "blur": 0, "decay": 0.0, "input_shape": SHAPE}
+"""Nothing happens to the noise from which the ascent begins."""
+
+
+def test_each_step_shrinks_the_image_by_the_decay() -> None:
+    model = network("lenet5")
+    noise = explain.maximize_filter(model, "conv2", 1, **STILL, steps=1).images
+    shrunk = explain.maximize_filter(model, "conv2", 1, **(STILL | {"decay": 0.25}), steps=3).images
+    np.testing.assert_allclose(shrunk, 0.75**3 * noise)
+
+
+def test_the_image_is_smoothed_after_every_so_many_steps() -> None:
+    model, smoothed = network("lenet5"), {}
+    for steps in (2, 3, 5, 6):
+        found = explain.maximize_filter(model, "conv2", 1, **(STILL | {"blur": 3}), steps=steps)
+        smoothed[steps] = found.images
+    expected = smoothed[2]
+    for axis in (2, 3):
+        expected = convolve1d(expected, [0.25, 0.5, 0.25], axis, mode="nearest")
+    np.testing.assert_allclose(smoothed[3], expected)
+    np.testing.assert_array_equal(smoothed[5], smoothed[3])
+    assert not np.allclose(smoothed[6], smoothed[5])
+
+
+def test_a_shift_before_a_step_is_undone_after_it() -> None:
+    """The gradient of a linear model is its weights; they arrive where the shift took them from."""
+    model = nn.Sequential(flatten=nn.Flatten(), fc=nn.Linear(768, 2)).astype("float64")
+    w = model["fc"].weight.value[1].reshape(SHAPE)
+    places = set()
+    for seed in range(6):
+        ways = STILL | {"seed": seed}
+        noise = explain.maximize_filter(model, "fc", 1, **ways, steps=1).images[0]
+        ways |= {"jitter": 2, "rate": 1.0}
+        step = explain.maximize_filter(model, "fc", 1, **ways, steps=1).images[0] - noise
+        step *= np.sqrt((w**2).mean())
+        (place,) = [
+            (down, along)
+            for down in range(-2, 3)
+            for along in range(-2, 3)
+            if np.allclose(np.roll(w, (down, along), (1, 2)), step)
+        ]
+        places.add(place)
+    assert len(places) > 2
 
 
 def test_each_filter_has_its_own_beginning_whatever_else_is_asked_for() -> None:

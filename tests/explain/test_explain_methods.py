@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 import pellucid as pl
-from explained import SMALL, images, network
+from explained import SMALL, images, network, state_of, unchanged
 from pellucid import explain
 from pellucid import layers as nn
 from pellucid.errors import PellucidError, ShapeError
@@ -39,6 +39,19 @@ def test_smooth_grad_depends_on_its_seed_and_not_on_the_batch_size(model) -> Non
     smooth = partial(explain.smooth_grad, model, x, samples=6)
     np.testing.assert_allclose(smooth(batch_size=5), smooth(batch_size=64), rtol=1e-9)
     assert not np.allclose(smooth(), smooth(seed=1))
+
+
+def test_brightness_makes_no_difference_to_the_noise_of_smooth_grad(model) -> None:
+    """σ is a share of the image's range, wherever that lies."""
+    x = images(2)
+    brighter = nn.Sequential(nn.Affine(1.0, -5.0), model).astype("float64")
+    expected = explain.smooth_grad(model, x, 1, samples=4)
+    np.testing.assert_allclose(explain.smooth_grad(brighter, x + 5, 1, samples=4), expected)
+
+
+def test_equal_images_have_noise_of_their_own(model) -> None:
+    one, other = explain.smooth_grad(model, np.repeat(images(1), 2, axis=0), 1, samples=4)
+    assert not np.allclose(one, other)
 
 
 # integrated gradients
@@ -245,6 +258,13 @@ def test_maps_change_as_the_network_forgets(method) -> None:
     assert list(found) == ["fc3", "fc2", "fc1", "conv2", "conv1"]
     assert all(correlation.shape == (4,) for correlation in found.values())
     assert found["conv1"].mean() < 0.5
+
+
+def test_the_model_itself_forgets_nothing() -> None:
+    model = network("resnet20")
+    before = state_of(model)
+    explain.randomization_check(model, images(2), explain.saliency)
+    assert unchanged(model, before)
 
 
 def test_a_map_that_shows_the_image_alone_does_not_change() -> None:
