@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import pytest
@@ -49,6 +49,8 @@ def made(annotation, value):
         (Padding, [[1, 2], [np.int64(3), 4]], ((1, 2), (3, 4))),
         (Padding, "same", "same"),
         (float | None, None, None),
+        (Any, 3, 3),
+        (dict[str, Any], {"size": [8, 8]}, {"size": [8, 8]}),
     ],
 )
 def test_whatever_can_be_read_as_one_plain_value_is_taken_as_that(annotation, value, plain):

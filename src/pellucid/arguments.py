@@ -164,7 +164,9 @@ def _rule(annotation: Any) -> _Rule | None:
         return _dict(*inside)
     if origin in (Union, types.UnionType):
         return _union(inside)
-    if isinstance(annotation, type) and not getattr(annotation, "_is_protocol", False):
+    if annotation is Any or getattr(annotation, "_is_protocol", False):
+        return None
+    if isinstance(annotation, type):
         return _instance((annotation,), lambda value: value, f"a {annotation.__name__}")
     return None
 
