@@ -138,6 +138,23 @@ ChannelsLast = Annotated[
         rich_help_panel=_READING,
     ),
 ]
+Labels = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KIND",
+        help="CIFAR-100: fine, its 100 classes, or coarse, the 20 superclasses.",
+        show_default="fine",
+        rich_help_panel=_READING,
+    ),
+]
+Variant = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="EMNIST: which of its variants, such as letters, if a folder has several.",
+        rich_help_panel=_READING,
+    ),
+]
 SkipBad = Annotated[
     bool,
     typer.Option(

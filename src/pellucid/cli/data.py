@@ -21,6 +21,8 @@ def data(
     separator: common.Separator = None,
     ignore: common.Ignore = None,
     channels_last: common.ChannelsLast = None,
+    labels: common.Labels = None,
+    variant: common.Variant = None,
     plot: Annotated[
         bool,
         typer.Option("--plot", help="Draw samples, means, balance, pixel values and outliers."),
@@ -36,8 +38,9 @@ def data(
 ) -> None:
     """Show what is in a data set: images in each class, pixel values, and what may be wrong.
 
-    DATA is digits, mnist, fashion-mnist, cifar-10, or a path: a folder with
-    one folder of images for each class, a CSV file or an NPZ file.
+    DATA is digits, mnist, fashion-mnist, cifar-10, cifar-100, svhn, or a path:
+    a folder with one folder of images for each class, a CSV or NPZ file, or
+    another data set's files, which are recognised by their content.
     Rows and images that cannot be read are named.
     """
     from pellucid.data import describe
@@ -52,6 +55,8 @@ def data(
         separator=separator,
         ignore=ignore,
         channels_last=channels_last,
+        labels=labels,
+        variant=variant,
     )
     found = common.noting(UserWarning, lambda: describe(name, **options))
     print(found.title, end="\n\n")

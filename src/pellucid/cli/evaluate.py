@@ -43,6 +43,8 @@ def evaluate(
     separator: common.Separator = None,
     ignore: common.Ignore = None,
     channels_last: common.ChannelsLast = None,
+    labels: common.Labels = None,
+    variant: common.Variant = None,
     skip_bad: common.SkipBad = False,
 ) -> None:
     """Show how good a trained model is: accuracy, and precision, recall and F1 of each class."""
@@ -60,6 +62,8 @@ def evaluate(
             separator=separator,
             ignore=ignore,
             channels_last=channels_last,
+            labels=labels,
+            variant=variant,
             skip_bad=skip_bad,
         )
         part, what = _other(name, options, shape)

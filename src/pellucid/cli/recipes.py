@@ -19,6 +19,8 @@ RECIPES = {
     "mnist": Recipe("lenet5", epochs=3),
     "fashion-mnist": Recipe("lenet5", epochs=10, augment="flip"),
     "cifar-10": Recipe("resnet20", epochs=30, augment="crop,flip"),
+    "cifar-100": Recipe("resnet20", epochs=30, augment="crop,flip"),
+    "svhn": Recipe("resnet20", epochs=10, augment="crop"),
 }
 OTHER = Recipe("vgg", epochs=20)
 

@@ -132,12 +132,15 @@ def train(
     separator: common.Separator = None,
     ignore: common.Ignore = None,
     channels_last: common.ChannelsLast = None,
+    labels: common.Labels = None,
+    variant: common.Variant = None,
     skip_bad: common.SkipBad = False,
 ) -> None:
     """Train a network on images, and show how good it became.
 
-    DATA is digits, mnist, fashion-mnist, cifar-10, or a path: a folder with
-    one folder of images for each class, a CSV file or an NPZ file.
+    DATA is digits, mnist, fashion-mnist, cifar-10, cifar-100, svhn, or a path:
+    a folder with one folder of images for each class, a CSV or NPZ file, or
+    another data set's files, which are recognised by their content.
     What is not said is chosen for the data set.
     """
     from pellucid import training
@@ -161,6 +164,8 @@ def train(
         separator=separator,
         ignore=ignore,
         channels_last=channels_last,
+        labels=labels,
+        variant=variant,
         skip_bad=skip_bad,
     )
     options = common.with_modest_size(data, options)

@@ -3,11 +3,12 @@
 from pellucid.data import augment
 from pellucid.data.arrays import from_arrays
 from pellucid.data.assumptions import AssumptionWarning
-from pellucid.data.cifar10 import read_cifar10
+from pellucid.data.cifar import read_cifar10, read_cifar100
 from pellucid.data.csv import read_csv
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.describe import Description, describe
 from pellucid.data.drawn_digits import drawn_digit
+from pellucid.data.emnist import read_emnist
 from pellucid.data.folder import read_folder
 from pellucid.data.idx import read_idx, read_idx_folder
 from pellucid.data.images import read_image
@@ -15,6 +16,9 @@ from pellucid.data.npz import read_npz
 from pellucid.data.outliers import Outlier, find_outliers
 from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, names
+from pellucid.data.stl10 import read_stl10
+from pellucid.data.svhn import read_svhn
+from pellucid.data.tables import read_csv_folder
 from pellucid.runtime.cache_folder import cache_folder as home
 
 __all__ = [
@@ -33,10 +37,15 @@ __all__ = [
     "load",
     "names",
     "read_cifar10",
+    "read_cifar100",
     "read_csv",
+    "read_csv_folder",
+    "read_emnist",
     "read_folder",
     "read_idx",
     "read_idx_folder",
     "read_image",
     "read_npz",
+    "read_stl10",
+    "read_svhn",
 ]

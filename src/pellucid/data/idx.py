@@ -87,7 +87,7 @@ def read_idx_folder(
     folder = Path(path)
     name = name or folder.resolve().name
     parts = ("train", "t10k") if find_idx(folder, _IMAGES.format("t10k")) else ("train",)
-    pairs = [_read_pair(folder, part) for part in parts]
+    pairs = [read_pair(folder, part) for part in parts]
     if classes is None:
         top = max(int(labels.max(initial=0)) for _, labels in pairs)
         classes = tuple(map(str, range(top + 1)))
@@ -104,7 +104,8 @@ def find_idx(folder: Path, stem: str) -> Path | None:
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
-def _read_pair(folder: Path, part: str) -> tuple[Array, Array]:
+def read_pair(folder: Path, part: str) -> tuple[Array, Array]:
+    """Return images (N, H, W) and labels (N,) from the two files whose names begin with `part`."""
     images_path = _required(folder, _IMAGES.format(part))
     labels_path = _required(folder, _LABELS.format(part))
     images, labels = read_idx(images_path), read_idx(labels_path)

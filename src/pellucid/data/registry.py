@@ -2,32 +2,30 @@
 
 import inspect
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pellucid.data.cifar10 import cifar10
-from pellucid.data.csv import read_csv
+from pellucid.data.cifar import cifar10, cifar100
 from pellucid.data.dataset import Splits
 from pellucid.data.digits import digits
-from pellucid.data.folder import read_folder
 from pellucid.data.mnist import fashion_mnist, mnist
-from pellucid.data.npz import read_npz
+from pellucid.data.recognise import Reader, reader_of
+from pellucid.data.svhn import svhn
 from pellucid.errors import DataError, unknown
 
-_NAMED: dict[str, Callable[[], Splits]] = {
+_NAMED: dict[str, Reader] = {
     "digits": digits,
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
     "cifar-10": cifar10,
+    "cifar-100": cifar100,
+    "svhn": svhn,
 }
-_ALIASES = {"cifar10": "cifar-10", "fashion": "fashion-mnist", "fashionmnist": "fashion-mnist"}
-_READERS: dict[str, Callable[..., Splits]] = {
-    ".csv": read_csv,
-    ".csv.gz": read_csv,
-    ".tsv": read_csv,
-    ".tsv.gz": read_csv,
-    ".npz": read_npz,
+_ALIASES = {
+    "cifar10": "cifar-10",
+    "cifar100": "cifar-100",
+    "fashion": "fashion-mnist",
+    "fashionmnist": "fashion-mnist",
 }
 
 
@@ -35,7 +33,7 @@ def names() -> tuple[str, ...]:
     """Return the names that `load` knows.
 
     >>> names()
-    ('digits', 'mnist', 'fashion-mnist', 'cifar-10')
+    ('digits', 'mnist', 'fashion-mnist', 'cifar-10', 'cifar-100', 'svhn')
     """
     return tuple(_NAMED)
 
@@ -46,9 +44,10 @@ def load(source: str | Path, **options: Any) -> Splits:
     Parameters
     ----------
     source
-        One of `names` (in any case; ``cifar10`` and ``fashion`` are understood), a ``.csv``,
-        ``.csv.gz`` or ``.npz`` file, or a folder of class folders. A name goes before a path; write
-        ``./mnist`` for a folder of that name.
+        One of `names` (in any case; ``cifar10`` and ``fashion`` are understood), or the path of a
+        file or folder, which is recognised by its content: class folders, tables, .npz files, and
+        the official files of MNIST, EMNIST, CIFAR-10, CIFAR-100, SVHN and STL-10. A name goes
+        before a path; write ``./mnist`` for a folder of that name.
     options
         What the reader for that kind of data takes: see `read_csv`, `read_npz` and `read_folder`.
 
@@ -95,21 +94,13 @@ def _name(source: str | Path) -> str | None:
     return name if name in _NAMED and not isinstance(source, Path) else None
 
 
-def _reader(source: str | Path) -> Callable[..., Splits]:
+def _reader(source: str | Path) -> Reader:
     if (name := _name(source)) is not None:
         return _NAMED[name]
     path = Path(source).expanduser()
     if not path.exists():
         raise DataError(_not_found(str(source)))
-    if path.is_dir():
-        return partial(read_folder, path)
-    for suffix, reader in _READERS.items():
-        if path.name.lower().endswith(suffix):
-            return partial(reader, path)
-    raise DataError(
-        f"cannot tell what '{path}' is; data comes from a folder of class folders or from a file "
-        f"that ends in {', '.join(_READERS)}"
-    )
+    return reader_of(path)
 
 
 def _options(reader: Callable[..., Splits]) -> list[str]:
@@ -121,6 +112,6 @@ def _options(reader: Callable[..., Splits]) -> list[str]:
 
 
 def _not_found(source: str) -> str:
-    if "/" in source or "\\" in source or Path(source).suffix in (".csv", ".gz", ".npz"):
+    if "/" in source or "\\" in source or Path(source).suffix:
         return f"there is no file or folder '{source}'"
     return f"{unknown('data set', source, _NAMED)}, or the path of a file or folder"

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pellucid.data import cifar10, load, read_cifar10
-from pellucid.data.cifar10 import CLASSES, read_batch
+from pellucid.data import cifar, load, read_cifar10
+from pellucid.data.cifar import read_batch
+from pellucid.data.cifar_classes import CIFAR10 as CLASSES
 from pellucid.data.pickled import read_pickle
 from pellucid.errors import DataError
 from pellucid.types import Array
@@ -105,7 +106,7 @@ def test_a_missing_batch_is_named(tmp_path: Path) -> None:
             "x",
             "image 3 has label -1, expected 0 to 9",
         ),
-        (pickle.dumps([1], 2), "x", "no CIFAR-10 batch"),
+        (pickle.dumps([1], 2), "x", "no batch of CIFAR"),
         (pickle.dumps({"data": 1, "labels": [1]}, 2), "x", "'data' should be images"),
         (pickled(0)[:-1], "x", "not a readable pickle"),
         (b"no pickle at all", "x", "pickle"),
@@ -236,8 +237,8 @@ def test_names_in_an_archive_are_never_used_as_paths(tmp_path: Path) -> None:
 def test_an_archive_that_unpacks_to_too_much_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cifar10, "_MOST_ARCHIVE_BYTES", 1 << 20)
-    monkeypatch.setattr(cifar10, "_MOST_BYTES", 1 << 10)
+    monkeypatch.setattr(cifar, "_MOST_ARCHIVE_BYTES", 1 << 20)
+    monkeypatch.setattr(cifar, "_MOST_BYTES", 1 << 10)
     bomb = in_archive(tmp_path / "bomb.tar.gz", {"unrelated": bytes(2 << 20)})
     with pytest.raises(DataError, match="unpacks to more than 1 MiB"):
         read_cifar10(bomb)

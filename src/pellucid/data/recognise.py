@@ -1,0 +1,74 @@
+"""What a file or folder is, by its content; which reader reads it."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from pellucid.data.cifar import CIFAR10, read_cifar10, read_cifar100, which_cifar
+from pellucid.data.csv import read_csv
+from pellucid.data.dataset import Splits
+from pellucid.data.emnist import is_emnist, read_emnist
+from pellucid.data.folder import read_folder
+from pellucid.data.idx import find_idx, read_idx_folder
+from pellucid.data.npz import read_npz
+from pellucid.data.stl10 import is_stl10, read_stl10
+from pellucid.data.svhn import is_svhn, read_svhn
+from pellucid.data.tables import is_csv_folder, read_csv_folder
+from pellucid.errors import DataError
+
+Reader = Callable[..., Splits]
+
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+_ZIP, _IDX = b"PK\x03\x04", b"\x00\x00\x08"
+_HEAD = 512
+
+
+def reader_of(path: Path) -> Reader:
+    """Return the function that reads what is at `path`; it takes the options alone.
+
+    Raises
+    ------
+    DataError
+        It is nothing that can be read as a data set.
+    """
+    return partial(_of_folder(path) if path.is_dir() else _of_file(path), path)
+
+
+def _of_folder(path: Path) -> Reader:
+    if (cifar := which_cifar(path)) is not None:
+        return read_cifar10 if cifar is CIFAR10 else read_cifar100
+    if find_idx(path, "train-images-idx3-ubyte") is not None:
+        return read_idx_folder
+    for is_one, reader in _FOLDERS:
+        if is_one(path):
+            return reader
+    return read_folder
+
+
+_FOLDERS: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
+    (is_emnist, read_emnist),
+    (is_svhn, read_svhn),
+    (is_stl10, read_stl10),
+    (is_csv_folder, read_csv_folder),
+)
+
+
+def _of_file(path: Path) -> Reader:
+    if path.name.lower().endswith(TABLES):
+        return read_csv
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if head.startswith(_ZIP) or path.suffix.lower() == ".npz":
+        return read_npz
+    if is_svhn(path):
+        return read_svhn
+    if (cifar := which_cifar(path)) is not None:
+        return read_cifar10 if cifar is CIFAR10 else read_cifar100
+    if head.startswith(_IDX):
+        raise DataError(
+            f"{path} is one IDX file; give the folder that has the images and the labels"
+        )
+    raise DataError(
+        f"cannot tell what '{path}' is; data comes from a folder of class folders, from a table "
+        f"({', '.join(TABLES)}), an .npz file, or the files of CIFAR, SVHN, STL-10, MNIST or EMNIST"
+    )

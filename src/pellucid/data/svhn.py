@@ -1,0 +1,112 @@
+"""SVHN: colour images of house numbers, 32×32 around one digit, in MATLAB files of version 5.
+
+A file holds ``X`` (32, 32, 3, N) and ``y`` (N, 1), in which the digit 0 has the label 10.
+
+Source: Netzer et al., "Reading digits in natural images with unsupervised feature learning", 2011.
+"""
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.download import Remote, fetch
+from pellucid.data.inflation import check_unpacked
+from pellucid.errors import DataError, missing_extra
+from pellucid.runtime.cache_folder import cache_folder
+from pellucid.types import Array
+
+_TRAIN, _TEST = "train_32x32.mat", "test_32x32.mat"
+_CLASSES = tuple("0123456789")
+_URL = "http://ufldl.stanford.edu/housenumbers/"
+_FILES = (
+    Remote(
+        _TRAIN,
+        "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+        (_URL + _TRAIN,),
+    ),
+    Remote(
+        _TEST,
+        "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+        (_URL + _TEST,),
+    ),
+)
+_MAGIC = b"MATLAB 5.0 MAT-file"
+
+
+def svhn() -> Splits:
+    """Return SVHN from the home, where it is downloaded to if it is missing."""
+    folder = cache_folder() / "svhn"
+    fetch(_FILES, folder, "svhn")
+    return read_svhn(folder)
+
+
+def read_svhn(path: str | Path) -> Splits:
+    """Return SVHN from a folder with ``train_32x32.mat`` and ``test_32x32.mat``, or from one file.
+
+    Raises
+    ------
+    DataError
+        A file is no MATLAB file of version 5, or has other arrays than ``X`` and ``y``.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return Splits(_read(path, path.stem))
+    if not (path / _TRAIN).is_file():
+        raise DataError(f"{path} has no file {_TRAIN}")
+    test = _read(path / _TEST, "svhn test") if (path / _TEST).is_file() else None
+    return Splits(_read(path / _TRAIN, "svhn"), test)
+
+
+def is_svhn(path: Path) -> bool:
+    """Return whether this is a folder of SVHN, or a MATLAB file of version 5."""
+    if path.is_dir():
+        return (path / _TRAIN).is_file()
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def _read(path: Path, name: str) -> DataSet:
+    try:
+        from scipy import io
+    except ImportError as error:
+        raise missing_extra("reading MATLAB files", "scipy") from error
+    if not is_svhn(path):
+        raise DataError(f"{path} is no MATLAB file of version 5")
+    try:
+        with path.open("rb") as file:
+            there = {key: (shape, kind) for key, shape, kind in io.whosmat(file)}
+        _check_header(there, path)
+        with path.open("rb") as file:
+            arrays = io.loadmat(file, variable_names=("X", "y"))
+    except DataError:
+        raise
+    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, zlib.error) as error:
+        raise DataError(f"{path} is damaged or incomplete ({error}); get it again") from error
+    images = np.ascontiguousarray(arrays["X"].transpose(3, 2, 0, 1))
+    return DataSet(images, _digits(arrays["y"], path), _CLASSES, name)
+
+
+def _check_header(there: dict[str, tuple[tuple[int, ...], str]], path: Path) -> None:
+    """Compare what the file says that it holds with SVHN's form, before memory is taken."""
+    shape, kind = there.get("X", ((), ""))
+    labels, _ = there.get("y", ((), ""))
+    count = shape[-1] if shape else 0
+    of_bytes = kind == "uint8" and len(shape) == 4 and shape[2] == 3
+    if not of_bytes or labels not in ((count, 1), (1, count)):
+        said = ", ".join(f"{key} {s}" for key, (s, _) in list(there.items())[:5])
+        raise DataError(
+            f"{path} does not hold SVHN's arrays, X (H, W, 3, N) of bytes and y (N, 1), but {said}"
+        )
+    unpacked = int(np.prod(shape, dtype=np.int64))
+    check_unpacked(path, path.stat().st_size, unpacked, "save it uncompressed")
+
+
+def _digits(labels: Array, path: Path) -> Array:
+    digits = labels.ravel().astype(np.int64)
+    bad = np.flatnonzero((digits < 0) | (digits > 10))
+    if bad.size:
+        i = bad[0]
+        raise DataError(f"{path}: image {i} has label {digits[i]}, expected 1 to 10")
+    return digits % 10
