@@ -145,6 +145,6 @@ def build(description: Any) -> Loss:
     """Return the loss that `description` describes.
 
     >>> build({"type": "CrossEntropy", "label_smoothing": 0.1})
-    CrossEntropy(class_weights=None, label_smoothing=0.1)
+    CrossEntropy(class_weights=None, label_smoothing=0.1, ignore_index=None)
     """
     return descriptions.build("loss", description, LOSSES)

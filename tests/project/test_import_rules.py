@@ -69,7 +69,7 @@ NEVER = {
 THIRD_PARTY = {
     "cli": {"typer", "rich", "numba", "threadpoolctl"},
     "compiled": {"numba", "llvmlite"},
-    "data": {"pandas", "PIL", "pooch", "requests", "sklearn", "rich"},
+    "data": {"pandas", "PIL", "pooch", "pyarrow", "requests", "rich", "scipy", "sklearn"},
     "estimator": {"sklearn"},
     "evaluation": {"pandas"},
     "interchange": {"safetensors", "onnx", "torch", "tensorflow", "keras"},
