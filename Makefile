@@ -7,7 +7,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers bench clean
+.PHONY: help train test check format test-peers docs test-docs bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -16,7 +16,7 @@ train: $(VENV)/.installed-app  ## Train a CNN on handwritten digits; ARGS="mnist
 	@$(BIN)/pellucid train $(or $(ARGS),digits)
 
 test: $(VENV)/.installed-app-test  ## Run the tests, in random order, warnings as errors
-	$(BIN)/python -m pytest --ignore=tests/peers $(ARGS)
+	$(BIN)/python -m pytest --ignore=tests/peers --ignore=tests/site $(ARGS)
 	PELLUCID_ENGINE=compiled $(BIN)/python -m pytest $(THROUGH) $(ARGS)
 
 # Tests that go through the whole library, for which the engine makes no difference.
@@ -35,6 +35,14 @@ check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
 format: $(VENV)/.installed-app-test-check  ## Put the code in its standard form
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+docs: $(VENV)/.installed-app-docs  ## Build the documentation into build/docs; every page that computes is run
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs $(ARGS)
+	@echo "Open build/docs/index.html"
+
+test-docs: docs $(VENV)/.installed-test-docs-site  ## Build the documentation, and look at it in Chromium
+	$(BIN)/python -m pytest tests/site
+
 
 # TensorFlow and the others stay out of the library's own environment.
 BENCH := .venv-bench

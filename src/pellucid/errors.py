@@ -1,7 +1,7 @@
 """What can go wrong, in the user's terms.
 
-Every error says what was given, what was expected and what to do. All of them are `ValueError`s,
-so that code which knows nothing of Pellucid can catch them; a command prints them as one line.
+Every error says what was given, what was expected and what to do. Each is a `ValueError`,
+so that code which knows nothing of Pellucid can catch it; a command prints it as one line.
 """
 
 import difflib

@@ -17,7 +17,11 @@ import pytest
 import pellucid
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+]
 NEEDED = {"pellucid.interchange.torch": "torch", "pellucid.interchange.onnx": "onnx"}
 """Parts whose examples need a package that not everybody has; tests/peers has them all."""
 

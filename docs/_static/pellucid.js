@@ -1,0 +1,9 @@
+// This button shows "Search" and the keys that open it; what is read aloud is what it shows.
+document
+  .querySelectorAll(".navbar-persistent--container > .search-button-field")
+  .forEach((button) => button.removeAttribute("aria-label"));
+
+// The arrows that unfold the list of pages have no words of their own.
+document
+  .querySelectorAll("summary:has(.toctree-toggle)")
+  .forEach((arrow) => arrow.setAttribute("aria-label", "Pages below"));
