@@ -66,6 +66,15 @@ def test_filters_are_shown_by_the_runs_own_images(explain: Command) -> None:
     assert "filters-pool1.png" in pictures("run/explained/row")
     assert "What 4 filters of 'pool1' respond to" in out
     assert "the parts of 54 training images" in out
+    assert "4 of 4 respond more to the image made for them than to any part." in out
+
+
+def test_the_filters_of_the_last_layer_are_the_classes(explain: Command) -> None:
+    chosen = ("--method", "saliency", "--filters", "fc", "--out", "here")
+    status, out, err = explain("run", "row.png", *chosen)
+    assert (status, err) == (0, "")
+    assert "filters-fc.png" in pictures("here")
+    assert "3 of 3 respond more" in out
 
 
 def test_mistakes_are_answered_in_one_line(explain: Command) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import convolve1d
 
 import pellucid as pl
 from explained import SHAPE, images, network
@@ -165,94 +164,12 @@ def test_there_are_no_more_filters_than_there_are() -> None:
         explain.top_patches(network("lenet5"), images(2), "conv1", 3)
 
 
-# images made for a filter
-
-
-def test_ascent_raises_the_response() -> None:
-    model = network("resnet20")
-    for layer in ("layer1.0.activation", "layer3.0", "fc"):
-        found = explain.maximize_filter(
-            model, layer, [0, 2], SHAPE, steps=10, rate=0.01, jitter=0, blur=0
-        )
-        assert found.images.shape == (2, *SHAPE)
-        assert (found.values[:, -1] > found.values[:, 0]).all()
-        y = explain.activations(model, found.images, layer)[layer]
-        mean = [y[i, c].mean() for i, c in enumerate((0, 2))]
-        np.testing.assert_allclose(found.values[:, -1], mean)
-
-
-def test_without_help_the_first_step_goes_along_the_gradient() -> None:
-    model = network("lenet5")
-    plain = {"jitter": 0, "blur": 0, "decay": 0.0, "input_shape": SHAPE}
-    one, two = (
-        explain.maximize_filter(model, "fc3", 1, steps=steps, **plain).images for steps in (1, 2)
-    )
-    g = explain.gradients(model, one, 1).inputs
-    np.testing.assert_allclose(two - one, 0.1 * g / np.sqrt((g**2).mean()))
-
-
-STILL = {"rate": 0.0, "jitter": 0, "blur": 0, "decay": 0.0, "input_shape": SHAPE}
-"""Nothing happens to the noise from which the ascent begins."""
-
-
-def test_each_step_shrinks_the_image_by_the_decay() -> None:
-    model = network("lenet5")
-    noise = explain.maximize_filter(model, "conv2", 1, **STILL, steps=1).images
-    shrunk = explain.maximize_filter(model, "conv2", 1, **(STILL | {"decay": 0.25}), steps=3).images
-    np.testing.assert_allclose(shrunk, 0.75**3 * noise)
-
-
-def test_the_image_is_smoothed_after_every_so_many_steps() -> None:
-    model, smoothed = network("lenet5"), {}
-    for steps in (2, 3, 5, 6):
-        found = explain.maximize_filter(model, "conv2", 1, **(STILL | {"blur": 3}), steps=steps)
-        smoothed[steps] = found.images
-    expected = smoothed[2]
-    for axis in (2, 3):
-        expected = convolve1d(expected, [0.25, 0.5, 0.25], axis, mode="nearest")
-    np.testing.assert_allclose(smoothed[3], expected)
-    np.testing.assert_array_equal(smoothed[5], smoothed[3])
-    assert not np.allclose(smoothed[6], smoothed[5])
-
-
-def test_a_shift_before_a_step_is_undone_after_it() -> None:
-    """The gradient of a linear model is its weights; they arrive where the shift took them from."""
-    model = nn.Sequential(flatten=nn.Flatten(), fc=nn.Linear(768, 2)).astype("float64")
-    w = model["fc"].weight.value[1].reshape(SHAPE)
-    places = set()
-    for seed in range(6):
-        ways = STILL | {"seed": seed}
-        noise = explain.maximize_filter(model, "fc", 1, **ways, steps=1).images[0]
-        ways |= {"jitter": 2, "rate": 1.0}
-        step = explain.maximize_filter(model, "fc", 1, **ways, steps=1).images[0] - noise
-        step *= np.sqrt((w**2).mean())
-        (place,) = [
-            (down, along)
-            for down in range(-2, 3)
-            for along in range(-2, 3)
-            if np.allclose(np.roll(w, (down, along), (1, 2)), step)
-        ]
-        places.add(place)
-    assert len(places) > 2
-
-
-def test_each_filter_has_its_own_beginning_whatever_else_is_asked_for() -> None:
-    model = network("lenet5")
-    both = explain.maximize_filter(model, "conv2", [1, 2], SHAPE, steps=3).images
-    alone = explain.maximize_filter(model, "conv2", 2, SHAPE, steps=3).images
-    np.testing.assert_allclose(both[1], alone[0], rtol=1e-9)
-    assert not np.allclose(both[0], both[1])
-
-
-def test_made_images_are_in_the_images_units_and_within_limits() -> None:
-    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2))
-    model.preprocessing = pl.Preprocessing((100.0,), (50.0,))
-    model.input_shape = (1, 8, 8)
-    found = explain.maximize_filter(model, "0", steps=40, limits=(0, 255), rate=0.3)
-    assert found.images.min() >= -1e-3
-    assert found.images.max() == pytest.approx(255, abs=1e-3)
-    with pytest.raises(PellucidError, match="lowest and the highest"):
-        explain.maximize_filter(model, "0", limits=(1, 0))
-    model.input_shape = None
-    with pytest.raises(ShapeError, match=r"input_shape=\(C, H, W\)"):
-        explain.maximize_filter(model, "0")
+def test_a_layer_without_maps_looks_at_whole_images() -> None:
+    model, x = network("lenet5"), images(5)
+    scores = model(x)
+    found = explain.top_patches(model, x, "fc3", channels=[1], count=2)
+    order = np.argsort(-scores[:, 1])[:2]
+    assert found.images.tolist() == [order.tolist()]
+    np.testing.assert_allclose(found.values[0], scores[order, 1])
+    np.testing.assert_array_equal(found.pixels[0], x[order])
+    assert found.boxes.tolist() == [[[0, 16, 0, 16]] * 2]

@@ -139,7 +139,7 @@ def test_nothing_in_the_model_changes(name) -> None:
     for explain in (gradients, pl.explain.guided_backpropagation, pl.explain.grad_cam):
         explain(model, x)
         assert unchanged(model, before)
-    pl.explain.maximize_filter(model, next(iter(activations(model, x))), 0, SHAPE, steps=2)
+    pl.explain.maximize_filter(model, next(iter(activations(model, x))), 0, None, SHAPE, steps=2)
     pl.explain.randomization_check(model, x, pl.explain.saliency)
     assert unchanged(model, before)
 
@@ -207,7 +207,7 @@ def test_a_frozen_model_sends_to_the_one_that_it_was_made_from() -> None:
         gradients,
         pl.explain.occlusion,
         lambda model, x: pl.explain.receptive_fields(model, "conv", SHAPE),
-        lambda model, x: pl.explain.maximize_filter(model, "conv", 0, SHAPE),
+        lambda model, x: pl.explain.maximize_filter(model, "conv", 0, None, SHAPE),
         lambda model, x: pl.explain.top_patches(model, x, "conv"),
     ):
         with pytest.raises(PellucidError, match="explain the model that it was made from"):

@@ -149,14 +149,18 @@ def test_maps_of_another_size_are_told() -> None:
 def test_each_filter_has_a_row_of_parts() -> None:
     model, x = network("lenet5"), images(6)
     found = pl.explain.top_patches(model, x, "pool1", channels=[2, 1], count=3)
-    made = pl.explain.maximize_filter(model, "pool1", [2, 1], SHAPE, steps=2)
+    made = pl.explain.maximize_filter(model, "pool1", [2, 1], None, SHAPE, steps=2)
     drawn = view.patches(found, made)
     labels = [ax.get_ylabel() for ax in drawn.axes if ax.get_ylabel()]
     assert labels == ["filter 2", "filter 1"]
     under = [ax.get_xlabel() for ax in drawn.axes[:4]]
-    assert under == ["made", *(f"{value:.2g}" for value in found.values[0])]
+    responses = [f"{value:.2g}" for value in found.values[0]]
+    assert under == [f"made: {made.values[0, -1]:.2g}", *responses]
     made_part = panels(drawn)[0][0]
     assert made_part.shape[:2] == found.pixels[0].shape[2:]
+    assert (made_part[..., :3].min(), made_part[..., :3].max()) == (0, 1)
+    named = view.patches(found, made, ["two", "one"])
+    assert [ax.get_ylabel() for ax in named.axes if ax.get_ylabel()] == ["two", "one"]
 
 
 def test_padding_is_transparent_and_bytes_are_not_stretched() -> None:
@@ -171,7 +175,8 @@ def test_padding_is_transparent_and_bytes_are_not_stretched() -> None:
 def test_what_was_made_for_other_filters_does_not_fit() -> None:
     model, x = network("lenet5"), images(2)
     found = pl.explain.top_patches(model, x, "conv1", channels=[1], count=1)
-    made = pl.explain.maximize_filter(model, "conv1", [0], SHAPE, steps=1)
+    made = pl.explain.maximize_filter(model, "conv1", [0], None, SHAPE, steps=1)
     with pytest.raises(ShapeError, match="not of the same layer and filters"):
         view.patches(found, made)
     assert titles(view.maximizing(made)) == ["0"]
+    assert titles(view.maximizing(made, ["cat"])) == ["cat"]

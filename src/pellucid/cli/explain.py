@@ -223,15 +223,41 @@ def _of_filters(model: "Layer", layer: str, data: "DataSet") -> Picture:
     from pellucid import view
     from pellucid.explain import activations, maximize_filter, top_patches
 
-    channels = list(range(min(_MOST_FILTERS, _count(activations(model, data.images[0], layer)))))
-    limits = (0.0, 255.0) if data.images.dtype == np.uint8 else None
-    made = maximize_filter(model, layer, channels, data.image_shape, limits=limits)
+    count = _count(activations(model, data.images[0], layer))
+    channels = list(range(min(_MOST_FILTERS, count)))
+    limits = float(data.images.min()), float(data.images.max())
+    if data.images.dtype == np.uint8:
+        limits = 0.0, 255.0
     found = top_patches(model, data, layer, channels)
-    says = (
-        f"What {_counted(len(channels), 'filter')} of '{layer}' respond to: an image made for it, "
-        f"then the parts of {len(data):,} training images with the strongest response."
+    best = found.values[:, 0]
+    made = maximize_filter(
+        model,
+        layer,
+        channels,
+        found.positions[:, 0],
+        data.image_shape,
+        beyond=best + 0.1 * abs(best),
+        limits=limits,
     )
-    return Picture(f"filters-{layer}", view.patches(found, made), says)
+    stronger = int((made.values[:, -1] > best).sum())
+    which = _counted(len(channels), "filter")
+    if len(channels) < count:
+        which = f"the first {len(channels)} of {count} filters"
+    says = (
+        f"What {which} of '{layer}' respond to: an image made for it, then the parts of "
+        f"{len(data):,} training images with the strongest response, which stands under each. "
+        f"{stronger} of {len(channels)} respond more to the image made for them than to any part."
+    )
+    names = None
+    if model.classes is not None and len(model.classes) == count and _is_output(model, layer):
+        names = model.classes[: len(channels)]
+    return Picture(f"filters-{layer}", view.patches(found, made, names), says)
+
+
+def _is_output(model: "Layer", layer: str) -> bool:
+    """Return whether a layer's filters are the classes: it has no maps and is the last to learn."""
+    learned = [path.rpartition(".")[0] for path in model.named_parameters()]
+    return bool(learned) and layer.partition("#")[0] == learned[-1]
 
 
 def _count(found: "dict[str, Array]") -> int:

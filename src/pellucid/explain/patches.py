@@ -9,9 +9,9 @@ import numpy as np
 from pellucid.errors import ShapeError
 from pellucid.explain.activations import activations
 from pellucid.explain.inputs import channel_numbers, check_positive, chunks, stored
-from pellucid.explain.receptive import Box, receptive_fields
+from pellucid.explain.receptive import Box, ReceptiveFields, receptive_fields
 from pellucid.layers import Layer
-from pellucid.types import Array
+from pellucid.types import Array, Shape
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Patches:
         The number of the image, (F, k), and the row and column in the filter's map, (F, k, 2).
     boxes
         (top, bottom, left, right) in the image, bottom and right being the first outside,
-        (F, k, 4).
+        (F, k, 4); the whole image for a layer without maps.
     pixels
         For each filter the parts themselves, (k, C, h, w), in the images' units; NaN outside of the
         image.
@@ -63,7 +63,8 @@ def top_patches(
     model, images, batch_size
         As for `activations`; a data set of some thousand images is best.
     layer
-        The name of a layer with maps; the one after a ReLU tells the same as the one before.
+        The name of a layer, as `activations` gives it; one without maps, such as the last, looks
+        at whole images.
     channels
         The numbers of the filters; all of them if not given.
     count
@@ -84,20 +85,34 @@ def top_patches(
     x = stored(model, images)
     if x.ndim != 4:
         raise ShapeError(f"patches are parts of images (N, C, H, W), not of {x.shape}")
-    fields = receptive_fields(model, layer, x.shape[1:])
+    fields = fields_of(model, layer, x.shape[1:])
     chosen = channel_numbers(channels, len(fields.rows))
     values, numbers, positions = _strongest(model, x, layer, chosen, count, batch_size)
-    boxes = np.array(
-        [
-            [fields.box(int(c), *place) for place in row]
-            for c, row in zip(chosen, positions.tolist(), strict=True)
-        ]
-    )
-    pixels = [
-        np.stack([_cut(x[n], tuple(box), fields.size(int(c))) for n, box in zip(*of, strict=True)])
-        for c, of in zip(chosen, zip(numbers, boxes.tolist(), strict=True), strict=True)
-    ]
-    return Patches(layer, chosen, values, numbers, positions, boxes, pixels)
+    boxes, pixels = [], []
+    for channel, places, of in zip(chosen, positions, numbers, strict=True):
+        own, parts = seen(fields, np.full(len(of), channel), places, x[of])
+        boxes.append(own)
+        pixels.append(np.stack(parts))
+    return Patches(layer, chosen, values, numbers, positions, np.stack(boxes), pixels)
+
+
+def fields_of(model: Layer, layer: str, shape: Shape) -> ReceptiveFields:
+    """Return what each position of a layer sees; one without maps sees all at its only position."""
+    output = activations(model, np.zeros(shape), layer)[layer].shape
+    if len(output) == 4:
+        return receptive_fields(model, layer, shape)
+    rows, columns = (np.broadcast_to((0, side), (output[1], 1, 2)) for side in shape[1:])
+    return ReceptiveFields(rows, columns)
+
+
+def seen(
+    fields: ReceptiveFields, channels: Array, positions: Array, images: Array
+) -> tuple[Array, list[Array]]:
+    """Return which part of each image a filter sees at a position: the box, and its pixels."""
+    places = zip(channels.tolist(), positions.tolist(), strict=True)
+    boxes = [fields.box(channel, *place) for channel, place in places]
+    of = zip(images, boxes, channels.tolist(), strict=True)
+    return np.array(boxes), [_cut(image, box, fields.size(channel)) for image, box, channel in of]
 
 
 def _strongest(
@@ -109,7 +124,7 @@ def _strongest(
     width = 1
     for part in chunks(len(x), batch_size):
         maps = activations(model, x[part], layer, batch_size)[layer][:, channels]
-        width = maps.shape[3]
+        width = maps.shape[3] if maps.ndim == 4 else 1
         flat = maps.reshape(*maps.shape[:2], -1).swapaxes(0, 1)  # (F, n, positions)
         here = np.broadcast_to(np.arange(part.start, part.stop), flat.shape[:2])
         best = np.concatenate([best, flat.max(axis=2)], axis=1)

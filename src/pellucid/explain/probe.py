@@ -53,6 +53,18 @@ class _Guided(Around, abstract=True):
         return np.maximum(super().backward(dy, cache), 0)
 
 
+class _Revived(Around, abstract=True):
+    """A ReLU that passes the whole gradient back for an image of which it would pass none.
+
+    Where every value that matters is below 0 there is no gradient, and so no way to climb.
+    """
+
+    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
+        dx = super().backward(dy, cache)
+        dead = ~dx.any(axis=tuple(range(1, dx.ndim)), keepdims=True)
+        return np.where(dead, dy, dx)
+
+
 @dataclass
 class _Trace:
     """What passed through the watched layers, and what is added to their gradients, by use."""
@@ -121,9 +133,17 @@ class Probe:
         The names of the layers to watch.
     guided
         Whether each ReLU passes back only what is positive.
+    revive
+        Whether a ReLU passes the gradient back all the same where else none would be left.
     """
 
-    def __init__(self, model: Layer, layers: Iterable[str] = (), guided: bool = False) -> None:
+    def __init__(
+        self,
+        model: Layer,
+        layers: Iterable[str] = (),
+        guided: bool = False,
+        revive: bool = False,
+    ) -> None:
         self.wanted = tuple(layers)
         self._trace = _Trace()
         self._paths = Uses(model).paths
@@ -134,22 +154,23 @@ class Probe:
         if (last := _softmax_at_the_end(model)) is not None:
             self._memo[id(last)] = Identity()
         self.guides = 0
-        self._twin(model, watched, guided)
+        self._relu = _Guided if guided else _Revived if revive else None
+        self._twin(model, watched)
         if guided and not self.guides:
             raise PellucidError(
                 "guided backpropagation needs a model with ReLUs; this one has none"
             )
         self.model: Layer = self._memo[id(model)]
 
-    def _twin(self, layer: Layer, watched: set[str], guided: bool) -> None:
+    def _twin(self, layer: Layer, watched: set[str]) -> None:
         """Put a twin of `layer` into the memo by which whatever holds `layer` is copied."""
         if id(layer) in self._memo:
             return
         for child in layer.children().values():
-            self._twin(child, watched, guided)
+            self._twin(child, watched)
         twin: Layer = copy.deepcopy(layer, self._memo)
-        if guided and isinstance(layer, ReLU | ReLU6):
-            twin = _Guided(twin)
+        if self._relu is not None and isinstance(layer, ReLU | ReLU6):
+            twin = self._relu(twin)
             self.guides += 1
         if (path := self._paths[id(layer)]) in watched:
             twin = _Watched(twin, path, self._trace)

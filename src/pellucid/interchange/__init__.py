@@ -7,7 +7,7 @@ What needs a package beyond NumPy and safetensors is loaded when it is first ask
 from importlib import import_module
 from typing import Any
 
-_LATER = ("keras", "onnx", "torch")
+_LATER = ("compare", "keras", "onnx", "safetensors", "torch")
 
 
 def __getattr__(name: str) -> Any:

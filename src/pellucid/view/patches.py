@@ -1,5 +1,6 @@
 """What excites filters: parts of real images, and images made for it."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -36,22 +37,29 @@ class Made(Protocol):
     def channels(self) -> Array: ...
     @property
     def images(self) -> Array: ...
+    @property
+    def values(self) -> Array: ...
+    @property
+    def pixels(self) -> list[Array]: ...
 
 
 @style.styled
-def patches(found: Found, made: Made | None = None) -> Figure:
+def patches(found: Found, made: Made | None = None, names: Sequence[str] | None = None) -> Figure:
     """Draw, of each filter, the parts of images to which it responds most, the strongest first.
 
-    Under each part stands how strongly the filter responds. Where the layer saw padding, its frame
-    is empty. Parts of float images share one scale.
+    Under each part, and under the image made for the filter, stands how strongly the filter
+    responds to it. Where the layer saw padding, its frame is empty. Parts of float images share one
+    scale; what was made is stretched to the whole range from black to white.
 
     Parameters
     ----------
     found
         What `pellucid.explain.top_patches` returned.
     made
-        What `pellucid.explain.maximize_filter` returned for the same filters: the middle of each
-        image stands in front, as large as the parts.
+        What `pellucid.explain.maximize_filter` returned for the same filters: of each image the
+        part that the response is computed from stands in front.
+    names
+        What to call each filter, such as the classes for the last layer; "filter 3" if not given.
 
     Raises
     ------
@@ -70,6 +78,7 @@ def patches(found: Found, made: Made | None = None) -> Figure:
     """
     if made is not None and not _same(found, made):
         raise ShapeError("the parts and the made images are not of the same layer and filters")
+    written = names or [f"filter {channel}" for channel in found.channels]
     first = 0 if made is None else 1
     rows, columns = len(found.channels), found.values.shape[1] + first
     drawn = style.figure(columns * _TILE + 0.4, rows * (_TILE + 0.22) + 0.5)
@@ -77,23 +86,28 @@ def patches(found: Found, made: Made | None = None) -> Figure:
     panels = drawn.subplots(rows, columns, squeeze=False)
     for i, row in enumerate(panels):
         if made is not None:
-            style.show_image(row[0], _middle(made.images[i], found.pixels[i].shape[-2:]))
-            row[0].set_xlabel("made", size=style.SMALL)
+            _show_made(row[0], made, i)
+            row[0].set_xlabel(f"made: {made.values[i, -1]:.2g}", size=style.SMALL)
         for ax, part, value in zip(row[first:], found.pixels[i], found.values[i], strict=True):
             _show(ax, part, _whole(found))
             ax.set_xlabel(f"{value:.2g}", size=style.SMALL)
-        row[0].set_ylabel(f"filter {found.channels[i]}", size=style.SMALL)
+        row[0].set_ylabel(written[i], size=style.SMALL)
     return drawn
 
 
 @style.styled
-def maximizing(made: Made) -> Figure:
+def maximizing(made: Made, names: Sequence[str] | None = None) -> Figure:
     """Draw images made to excite filters, each under its filter's number.
+
+    Under each stands the filter's response. Only the part that the response is computed from is
+    shown, stretched to the whole range from black to white.
 
     Parameters
     ----------
     made
         What `pellucid.explain.maximize_filter` returned.
+    names
+        What to write over each image instead, such as the classes for the last layer.
 
     Examples
     --------
@@ -107,12 +121,13 @@ def maximizing(made: Made) -> Figure:
     count = len(made.channels)
     columns = min(count, 8)
     rows = -(-count // columns)
-    drawn = style.figure(max(columns * _TILE, 3.4), rows * (_TILE + 0.25) + 0.4)
+    drawn = style.figure(max(columns * _TILE, 3.4), rows * (_TILE + 0.45) + 0.4)
     drawn.suptitle(f"{made.layer}: images made to excite its filters", size=style.MEDIUM)
     panels = drawn.subplots(rows, columns, squeeze=False).ravel()
-    for ax, channel, image in zip(panels, made.channels, made.images, strict=False):
-        style.show_image(ax, image)
-        ax.set_title(str(channel), loc="center", size=style.SMALL)
+    for i, name in enumerate(names or map(str, made.channels)):
+        _show_made(panels[i], made, i)
+        panels[i].set_title(name, loc="center", size=style.SMALL)
+        panels[i].set_xlabel(f"{made.values[i, -1]:.2g}", size=style.SMALL)
     for ax in panels[count:]:
         ax.remove()
     return drawn
@@ -122,10 +137,10 @@ def _same(found: Found, made: Made) -> bool:
     return found.layer == made.layer and np.array_equal(found.channels, made.channels)
 
 
-def _middle(image: Array, size: tuple[int, ...]) -> Array:
-    """Return the middle of an image (C, H, W)."""
-    top, left = ((whole - part) // 2 for whole, part in zip(image.shape[1:], size, strict=True))
-    return image[:, top : top + size[0], left : left + size[1]]
+def _show_made(ax: Axes, made: Made, i: int) -> None:
+    """Show the part of a made image that the filter sees, from black to white."""
+    part = made.pixels[i]
+    _show(ax, part, (float(np.nanmin(part)), float(np.nanmax(part))))
 
 
 def _whole(found: Found) -> tuple[float, float]:
