@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pellucid.estimator import CNNClassifier, CNNRegressor
     from pellucid.evaluation import Evaluation, evaluate, predict
     from pellucid.execution import freeze, fuse
+    from pellucid.explorer.widget import explore
     from pellucid.interchange.safetensors import load, save
     from pellucid.layers import initialize
     from pellucid.models.summary import summary
@@ -50,6 +51,7 @@ __all__ = [
     "errors",
     "evaluate",
     "explain",
+    "explore",
     "find_rate",
     "fit",
     "freeze",
@@ -81,6 +83,7 @@ _FROM = {
     "Evaluation": "evaluation",
     "Preprocessing": "preprocessing",
     "evaluate": "evaluation",
+    "explore": "explorer.widget",
     "find_rate": "training",
     "fit": "training",
     "freeze": "execution",

@@ -1,10 +1,12 @@
 """The comparison with other frameworks counts only if it took place: here a skipped test fails."""
 
 import os
-from collections.abc import Generator
+import shutil
+from collections.abc import Generator, Iterator
 from typing import TypeVar
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # no remarks from TensorFlow
 
@@ -26,3 +28,20 @@ def _failed_if_skipped(report: Report) -> Report:
         report.outcome = "failed"
         report.longrepr = f"skipped, which counts as a failure here: {report.longrepr}"
     return report
+
+
+QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"),
+    *("--no-first-run", "--disable-component-update", "--disable-sync"),
+)
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: the system's, or the one that ``playwright install chromium`` brings."""
+    own = next(filter(None, map(shutil.which, NAMES)), None)
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=own, args=QUIET)
+        yield running
+        running.close()

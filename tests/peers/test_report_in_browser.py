@@ -3,8 +3,6 @@
 The browser is Chromium: the system's, or the one that ``playwright install chromium`` brings.
 """
 
-import shutil
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,16 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 import report_run
 from pellucid.view.report import report
-
-QUIET = (
-    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-quic"),
-    *("--no-first-run", "--disable-component-update", "--disable-sync"),
-)
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 CONTRASTS = """
 () => {
@@ -56,15 +48,6 @@ CONTRASTS = """
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("run")
     return report(report_run.contents(folder)).save(folder)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    own = next(filter(None, map(shutil.which, NAMES)), None)
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=own, args=QUIET)
-        yield running
-        running.close()
 
 
 class Opened:

@@ -11,6 +11,7 @@ from pellucid.cli.data import data
 from pellucid.cli.draw import draw
 from pellucid.cli.evaluate import evaluate
 from pellucid.cli.explain import explain
+from pellucid.cli.explore import explore
 from pellucid.cli.export import export
 from pellucid.cli.learn import learn_app
 from pellucid.cli.predict import predict
@@ -32,6 +33,7 @@ for command in (
     evaluate,
     predict,
     explain,
+    explore,
     report,
     summary,
     data,

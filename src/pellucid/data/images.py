@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +28,7 @@ _STRIP = 64  # rows of the smaller image that are made at once
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
-def read_image(path: str | Path, shape: Shape | None = None) -> Array:
+def read_image(path: str | Path | IO[bytes], shape: Shape | None = None) -> Array:
     """Return one image file as uint8 (C, H, W).
 
     Parameters
@@ -66,7 +66,7 @@ def read_image(path: str | Path, shape: Shape | None = None) -> Array:
 
 
 @contextmanager
-def opened(path: str | Path) -> Iterator["ImageFile.ImageFile"]:
+def opened(path: str | Path | IO[bytes]) -> Iterator["ImageFile.ImageFile"]:
     """Open an image file; whatever is wrong with it becomes a `DataError` that names it."""
     try:
         from PIL import Image

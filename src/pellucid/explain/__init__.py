@@ -10,12 +10,16 @@ from pellucid.explain.patches import Patches, top_patches
 from pellucid.explain.receptive import ReceptiveFields, receptive_fields
 from pellucid.explain.saliency import guided_backpropagation, saliency, smooth_grad
 from pellucid.explain.sanity import randomization_check
+from pellucid.explain.trace import Node, Trace, Tracer, nodes
 
 __all__ = [
     "Gradients",
     "Maximized",
+    "Node",
     "Patches",
     "ReceptiveFields",
+    "Trace",
+    "Tracer",
     "activations",
     "completeness_error",
     "grad_cam",
@@ -25,6 +29,7 @@ __all__ = [
     "integrated_gradients",
     "last_maps",
     "maximize_filter",
+    "nodes",
     "occlusion",
     "randomization_check",
     "receptive_fields",

@@ -1,0 +1,5 @@
+"""The explorer: a page on which one walks through a network, number by number, live."""
+
+from pellucid.explorer.session import Answer, Session
+
+__all__ = ["Answer", "Session"]

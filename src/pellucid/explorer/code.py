@@ -1,0 +1,116 @@
+"""The code of one layer: the lines that compute it here, and its call in other frameworks."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pellucid import layers as nn
+from pellucid.explain import Tracer
+from pellucid.interchange.compare.source import Lines, explained
+from pellucid.layers import Layer
+from pellucid.types import Shape
+
+
+def of(tracer: Tracer, value: int, image_shape: Shape) -> dict[str, Any]:
+    """Return the lines of the reference engine, forwards and backwards, and the calls elsewhere.
+
+    Parameters
+    ----------
+    tracer
+        The network.
+    value
+        The number of the value that the layer gives, from 1 on.
+    image_shape
+        (C, H, W).
+    """
+    node = tracer.nodes[value - 1]
+    shapes = tracer.shapes(image_shape)
+    given: Any = tuple(np.ones((1, *shapes[i])) for i in node.reads)
+    found = explained(copy.deepcopy(node.layer), given[0] if node.layer.inputs == 1 else given)
+    return {
+        "forward": [_told(lines) for entry in found for lines in entry.forward],
+        "backward": [_told(lines) for entry in found for lines in entry.backward],
+        "pellucid": f"nn.{node.layer!r}",
+        "pytorch": _in_pytorch(node.layer),
+        "keras": _in_keras(node.layer),
+    }
+
+
+def _told(lines: Lines) -> dict[str, str]:
+    return {"function": lines.function, "where": lines.where, "text": lines.text}
+
+
+def _in_pytorch(layer: Layer) -> str:
+    """Return the call in PyTorch, whose names and arguments ours are, as far as it has them."""
+    if isinstance(layer, nn.Add):
+        return "x + y"
+    if isinstance(layer, nn.Cat):
+        return f"torch.cat((x, y, …), dim={layer.axis})"
+    if isinstance(layer, nn.GlobalAvgPool2d):
+        return "x.mean((2, 3))"
+    if type(layer) not in _SAME_IN_PYTORCH:
+        return ""
+    described = {k: v for k, v in layer.describe().items() if k not in ("type", *_OURS)}
+    return f"torch.nn.{type(layer).__name__}({_arguments(described)})"
+
+
+_OURS = ("algorithm", "initializer", "flip_kernel")
+_SAME_IN_PYTORCH = (
+    *(nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm),
+    *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.InstanceNorm2d),
+    *(nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.Sigmoid, nn.Tanh, nn.ELU, nn.SELU, nn.GELU, nn.SiLU),
+    *(nn.PReLU, nn.Softplus, nn.Hardswish, nn.Softsign, nn.Softmax, nn.LogSoftmax, nn.Flatten),
+    *(nn.Dropout, nn.Dropout2d, nn.Identity, nn.LayerNorm, nn.LocalResponseNorm, nn.Upsample),
+)
+
+
+def _in_keras(layer: Layer) -> str:
+    for kind, write in _KERAS.items():
+        if type(layer) is kind:
+            return "keras.layers." + write(layer)
+    return ""
+
+
+def _arguments(described: dict[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in described.items())
+
+
+def _conv2d(layer: nn.Conv2d) -> str:
+    said: dict[str, Any] = {"strides": layer.stride, "dilation_rate": layer.dilation}
+    said = {name: value for name, value in said.items() if value != 1}
+    if layer.padding:
+        said["padding"] = "same"
+    if layer.groups != 1:
+        said["groups"] = layer.groups
+    more = f", {_arguments(said)}" if said else ""
+    return f"Conv2D({layer.out_channels}, {layer.kernel_size}{more})"
+
+
+def _pool(name: str) -> Callable[[Any], str]:
+    def write(layer: Any) -> str:
+        strides = "" if layer.stride in (None, layer.kernel_size) else f", strides={layer.stride}"
+        return f"{name}({layer.kernel_size}{strides})"
+
+    return write
+
+
+_KERAS: dict[type[Layer], Callable[[Any], str]] = {
+    nn.Conv2d: _conv2d,
+    nn.Linear: lambda layer: f"Dense({layer.out_features})",
+    nn.BatchNorm2d: lambda layer: f"BatchNormalization(axis=1, epsilon={layer.eps})",
+    nn.MaxPool2d: _pool("MaxPooling2D"),
+    nn.AvgPool2d: _pool("AveragePooling2D"),
+    nn.GlobalAvgPool2d: lambda layer: "GlobalAveragePooling2D()",
+    nn.ReLU: lambda layer: "ReLU()",
+    nn.Sigmoid: lambda layer: 'Activation("sigmoid")',
+    nn.Tanh: lambda layer: 'Activation("tanh")',
+    nn.GELU: lambda layer: 'Activation("gelu")',
+    nn.SiLU: lambda layer: 'Activation("silu")',
+    nn.Flatten: lambda layer: "Flatten()",
+    nn.Dropout: lambda layer: f"Dropout({layer.p})",
+    nn.Softmax: lambda layer: "Softmax()",
+    nn.Add: lambda layer: "Add()",
+    nn.Cat: lambda layer: f"Concatenate(axis={layer.axis})",
+}

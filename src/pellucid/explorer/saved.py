@@ -1,0 +1,84 @@
+"""The explorer as one file: the page, its scripts, and the numbers of some images inside."""
+
+import base64
+import json
+from pathlib import Path
+
+import numpy as np
+
+from pellucid.errors import PellucidError
+from pellucid.explorer.server import pages
+from pellucid.explorer.session import Session
+from pellucid.explorer.wire import pack
+from pellucid.files import atomic_write
+
+_POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' data:; style-src 'unsafe-inline'; "
+    "img-src data: blob:"
+)
+
+
+def save(session: Session, path: str | Path, images: int = 6) -> Path:
+    """Write a page that works without a server, from the disk or from any web host.
+
+    Parameters
+    ----------
+    session
+        What is explored; it needs data.
+    path
+        Where the file is written.
+    images
+        How many images it holds, of different classes as far as possible.
+    """
+    if not session.data:
+        raise PellucidError("a saved page holds some images of the data, and this model has none")
+    part, data = next(iter(session.data.items()))
+    network = session.answer({"ask": "network"})
+    told = network.words | {"parts": {part: len(data)}}
+    passes = []
+    for index in _varied(np.asarray(data.labels), images):
+        words, arrays = session.answer({"ask": "trace", "part": part, "index": index})
+        # the page adds up the gradients of weights itself: they would be most of the file
+        arrays = arrays[: len(arrays) - len(words["state"])]
+        passes.append(_text(pack(words | {"index": index, "state": []}, arrays)))
+    saved = {"network": _text(pack(told, network.arrays)), "images": passes}  # letters and digits
+    target = Path(path)
+    atomic_write(target, whole_page(f"globalThis.pellucidSaved = {json.dumps(saved)}").encode())
+    return target
+
+
+def _varied(labels: np.ndarray, count: int) -> list[int]:
+    """Return the numbers of the first image of each class, then of the second, and so on."""
+    turn = np.zeros(len(labels), int)
+    for label in np.unique(labels):
+        found = np.flatnonzero(labels == label)
+        turn[found] = np.arange(len(found))
+    return [int(i) for i in np.lexsort((labels, turn))[:count]]
+
+
+def _text(message: bytes) -> str:
+    return base64.b64encode(message).decode()
+
+
+def whole_page(first: str) -> str:
+    """Return the page with everything inside; the script `first` runs before the others.
+
+    A page from the disk may not import its neighbours, so each module becomes an address that
+    holds its source, and an import map gives these addresses names.
+    """
+    files = {name: data.decode() for name, data in pages().items()}
+    modules = {
+        f"pellucid/{name}": "data:text/javascript;base64,"
+        + _text(source.replace('from "./', 'from "pellucid/').encode())
+        for name, source in files.items()
+        if name.endswith(".js")
+    }
+    head = (
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        f"<style>{files['style.css']}</style>\n"
+        f'<script type="importmap">{json.dumps({"imports": modules})}</script>\n'
+        f"<script>{first}</script>\n"
+        '<script type="module">import "pellucid/main.js";</script>'
+    )
+    html = files["index.html"].replace('<link rel="stylesheet" href="style.css">\n', "")
+    return html.replace('<script type="module" src="main.js"></script>', head)

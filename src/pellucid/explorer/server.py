@@ -1,0 +1,200 @@
+"""The explorer's server: one page, one WebSocket, for one person on this machine.
+
+What it defends against is other pages in the same browser and other users of the same machine. So
+it listens on the loopback address; the link holds a random token that becomes a cookie; the Host
+of each request must be the address that was bound (a name that was re-bound to it is refused), the
+Origin of a WebSocket one of a short list; nothing that the page sends is a path; and the page may
+load nothing from elsewhere.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import PellucidError, missing_extra
+from pellucid.explorer.session import Session
+from pellucid.explorer.wire import pack, unpack
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+MOST_BYTES = 16_000_000
+"""The largest message that the page may send."""
+COOKIE = "pellucid-explorer"
+_KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def pages() -> dict[str, bytes]:
+    """Return the page's files by name."""
+    folder = files("pellucid.explorer") / "page"
+    return {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
+
+
+def app(session: Session, hosts: list[str], token: str) -> "Starlette":
+    """Return the application.
+
+    Parameters
+    ----------
+    session
+        What is explored.
+    hosts
+        The values of the Host header that are answered, such as ``127.0.0.1:8000``.
+    token
+        What the first link has to hold.
+    """
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import PlainTextResponse, RedirectResponse, Response
+    from starlette.routing import Route, WebSocketRoute
+    from starlette.websockets import WebSocket
+
+    stored = pages()
+    cookie = secrets.token_urlsafe(32)
+    origins = [f"http://{host}" for host in hosts]
+
+    def knows(cookies: dict[str, str]) -> bool:
+        return secrets.compare_digest(cookies.get(COOKIE, "").encode(), cookie.encode())
+
+    async def page(request: Request) -> Response:
+        if request.headers.get("host") not in hosts:
+            return PlainTextResponse("This address is not served here.", 421)
+        if given := request.query_params.get("token"):
+            if not secrets.compare_digest(given.encode(), token.encode()):
+                return PlainTextResponse("This link is not valid any more.", 403)
+            answer = RedirectResponse("/", 303, _HEADERS)
+            answer.set_cookie(COOKIE, cookie, httponly=True, samesite="strict", path="/")
+            return answer
+        if not knows(request.cookies):
+            return PlainTextResponse("Open the link that the command printed.", 403)
+        name = request.path_params.get("name") or "index.html"
+        if name not in stored:
+            return PlainTextResponse("There is no such page.", 404)
+        return Response(stored[name], media_type=_KINDS[name.rpartition(".")[2]], headers=_HEADERS)
+
+    async def socket(ws: WebSocket) -> None:
+        allowed = ws.headers.get("host") in hosts and ws.headers.get("origin") in origins
+        if not (allowed and knows(ws.cookies)):
+            await ws.close(1008)
+            return
+        await ws.accept()
+        await converse(session, ws.iter_bytes(), ws.send_bytes)
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/{name}", page),
+            WebSocketRoute("/socket", socket),
+        ]
+    )
+
+
+async def converse(
+    session: Session, messages: Any, send: Callable[[bytes], Awaitable[None]]
+) -> None:
+    """Answer a page's messages in turn; of those with the same "topic" only the latest waits."""
+    waiting: dict[Any, bytes | None] = {}
+    arrived = asyncio.Event()
+
+    async def work() -> None:
+        while True:
+            await arrived.wait()
+            arrived.clear()
+            while waiting:
+                message = waiting.pop(next(iter(waiting)))
+                if message is None:
+                    return
+                await send(await asyncio.to_thread(_answered, session, message))
+
+    worker = asyncio.create_task(work())
+    try:
+        async for message in messages:
+            topic, number = _topic(message)
+            if topic in waiting and (old := waiting[topic]) is not None:
+                await send(pack({"number": _topic(old)[1], "superseded": True}))
+            if len(waiting) < MOST_WAITING:
+                waiting[topic] = message
+                arrived.set()
+            else:
+                await send(pack({"number": number, "error": "too much is asked at once"}))
+    finally:
+        worker.cancel()
+
+
+MOST_WAITING = 200
+
+
+def _topic(message: bytes) -> tuple[Any, Any]:
+    try:
+        words, _ = unpack(message)
+    except PellucidError:
+        return None, None
+    number = words.get("number")
+    topic = words.get("topic")
+    return (topic if isinstance(topic, str) else ("once", str(number))), number
+
+
+def _answered(session: Session, message: bytes) -> bytes:
+    number = None
+    try:
+        words, arrays = unpack(message)
+        number = words.get("number")
+        answer = session.answer(words, arrays)
+    except PellucidError as error:
+        return pack({"number": number, "error": str(error)})
+    return pack(answer.words | {"number": number}, answer.arrays)
+
+
+def serve(
+    session: Session,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    ready: Callable[[str], None] = print,
+) -> None:
+    """Serve the page until the process is interrupted.
+
+    Parameters
+    ----------
+    session
+        What is explored.
+    host, port
+        The address; port 0 takes a free one.
+    ready
+        Called with the link once the page can be opened.
+    """
+    import socket
+
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise missing_extra("the explorer", "uvicorn", "explore") from error
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as listening:
+        bound = listening.getsockname()[1]
+        named = f"[{host}]" if ":" in host else host
+        hosts = [f"{named}:{bound}"] + ([f"localhost:{bound}"] if host == "127.0.0.1" else [])
+        token = secrets.token_urlsafe(24)
+        config = uvicorn.Config(
+            app(session, hosts, token),
+            log_level="error",
+            ws_max_size=MOST_BYTES,
+            ws="websockets-sansio",
+            ws_per_message_deflate=False,  # packing takes longer than loopback does
+            server_header=False,
+            timeout_graceful_shutdown=1,
+        )
+        ready(f"http://{hosts[0]}/?token={token}")
+        uvicorn.Server(config).run([listening])

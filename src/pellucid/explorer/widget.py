@@ -1,0 +1,109 @@
+"""The explorer inside a notebook: Jupyter, VS Code, Colab."""
+
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import PellucidError, missing_extra
+from pellucid.explorer.saved import whole_page
+from pellucid.explorer.session import Session
+from pellucid.explorer.wire import pack, unpack
+from pellucid.layers import Layer
+from pellucid.types import Shape
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet, Splits
+
+_PASS_ON = """
+function render({ model, el }) {
+  const frame = document.createElement("iframe");
+  frame.style.cssText = `width: 100%; height: ${model.get("height")}px; border: 1px solid #8888`;
+  frame.title = "Pellucid's explorer";
+  frame.srcdoc = model.get("page");
+  const fromPage = event => {
+    if (event.source === frame.contentWindow && event.data.pellucid instanceof Uint8Array) {
+      model.send({}, undefined, [event.data.pellucid]);
+    }
+  };
+  const fromPython = (content, buffers) => {
+    const { buffer, byteOffset, byteLength } = buffers[0];
+    const pellucid = buffer.slice(byteOffset, byteOffset + byteLength);
+    frame.contentWindow?.postMessage({ pellucid }, "*");
+  };
+  addEventListener("message", fromPage);
+  model.on("msg:custom", fromPython);
+  el.append(frame);
+  return () => { removeEventListener("message", fromPage); model.off("msg:custom", fromPython); };
+}
+export default { render };
+"""
+
+
+def explore(
+    model: Layer,
+    data: "DataSet | Splits | None" = None,
+    *,
+    image_shape: Shape | None = None,
+    height: int = 900,
+) -> Any:
+    """Walk through a network in a notebook's cell, number by number and gradient by gradient.
+
+    It needs ``pip install "pellucid[explore]"``. Outside a notebook, `pellucid explore RUN` opens
+    the same page in a browser.
+
+    Parameters
+    ----------
+    model
+        A classifier with one input, trained or not.
+    data
+        Where images are chosen from; without it one draws them or opens files.
+    image_shape
+        (C, H, W) of the images, where neither the model nor the data say it.
+    height
+        The cell's height in pixels.
+
+    Raises
+    ------
+    MissingExtraError
+        The package anywidget is not installed.
+    """
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise missing_extra("exploring in a notebook", "anywidget", "explore") from error
+    session = Session(model, _named(data), type(model).__name__, image_shape)
+
+    class Explorer(anywidget.AnyWidget):
+        _esm = _PASS_ON
+        page = traitlets.Unicode(whole_page("globalThis.pellucidNotebook = true")).tag(sync=True)
+        height = traitlets.Int().tag(sync=True)
+
+    widget = Explorer(height=height)
+
+    def answer(_: Any, __: Any, buffers: list[Any]) -> None:
+        widget.send({}, [_answered(session, bytes(buffers[0]))])
+
+    widget.on_msg(answer)
+    return widget
+
+
+def _answered(session: Session, message: bytes) -> bytes:
+    words, arrays = unpack(message)
+    try:
+        answer = session.answer(words, arrays)
+    except PellucidError as error:
+        return pack({"number": words.get("number"), "error": str(error)})
+    return pack(answer.words | {"number": words.get("number")}, answer.arrays)
+
+
+def _named(data: "DataSet | Splits | None") -> "dict[str, DataSet]":
+    from pellucid.data import Splits
+
+    if data is None:
+        return {}
+    if not isinstance(data, Splits):
+        return {"data": data}
+    return (
+        {"training": data.train}
+        if data.test is None
+        else {"test": data.test, "training": data.train}
+    )

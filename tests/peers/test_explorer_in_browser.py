@@ -1,0 +1,170 @@
+"""The explorer in a real browser: each number that it shows is the network's and PyTorch's."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from explored import CHECK_ALL, named, opened, served, session, until
+from pellucid import layers as nn
+from pellucid.explorer import saved
+from pellucid.interchange.torch import to_torch
+
+
+def every_rule() -> nn.Layer:
+    """A network with each kind of layer that the page knows a rule for, in odd geometries."""
+    return nn.Sequential(
+        nn.Conv2d(3, 6, 3, stride=(1, 2), padding=(2, 1), dilation=(2, 1), groups=3),
+        nn.BatchNorm2d(6),
+        nn.LeakyReLU(0.1),
+        nn.MaxPool2d(3, stride=2, padding=1),
+        nn.Conv2d(6, 4, (2, 3), padding=1, padding_mode="reflect"),
+        nn.Tanh(),
+        nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False, ceil_mode=True),
+        nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, groups=2),
+        nn.SiLU(),
+        nn.Residual(nn.Sequential(nn.Conv2d(6, 6, 3, padding=1, flip_kernel=True), nn.GELU())),
+        nn.Concat(nn.Conv2d(6, 2, 1), nn.Sequential(nn.ReLU6(), nn.Conv2d(6, 3, 3, padding=1))),
+        nn.Conv2d(5, 5, 3, padding=1, padding_mode="circular"),
+        nn.AdaptiveAvgPool2d((2, 3)),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(30, 7),
+        nn.BatchNorm1d(7),
+        nn.Linear(7, 4),
+        nn.Softmax(),
+    )
+
+
+SESSIONS = {
+    "lenet5": lambda: named("lenet5", (1, 28, 28)),
+    "resnet20": lambda: named("resnet20", (3, 32, 32)),
+    "inception": lambda: named("inception", (3, 16, 16)),
+    "mobilenet": lambda: named("mobilenet", (3, 16, 16)),
+    "every rule": lambda: session(every_rule(), (3, 13, 15), 4),
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_the_steps_of_every_number_give_it_forwards_and_backwards(browser, name):
+    with served(SESSIONS[name]()) as link, opened(browser, f"{link}#target=2") as page:
+        found = page.evaluate(CHECK_ALL, 3 if name == "resnet20" else 8)
+    kinds = {(kind, rule) for kind, rule, *_ in found}
+    assert len(found) > 50
+    worst = max(found, key=lambda row: row[-1])
+    assert worst[-1] < 1e-4, worst
+    if name == "every rule":
+        assert len(kinds) > 22, kinds
+
+
+@pytest.mark.parametrize("name", ["lenet5", "resnet20"])
+def test_the_numbers_of_the_page_are_pytorchs(browser, name):
+    what = SESSIONS[name]()
+    module = to_torch(what.model).double().eval()
+    with served(what) as link, opened(browser, f"{link}#target=2&index=3") as page:
+        shown = page.evaluate(
+            """() => [explorer.pass.probabilities, explorer.pass.objective,
+                [...explorer.pass.gradients[0].data],
+                Object.fromEntries([...explorer.pass.parameterGradients].map(
+                    ([path, { data }]) => [path, [...data]]))]"""
+        )
+    x = torch.from_numpy(what.data["test"].images[3:4].astype(np.float64)).requires_grad_()
+    scores = module(x)
+    loss = torch.nn.functional.cross_entropy(scores, torch.tensor([2]))
+    loss.backward()
+    assert np.allclose(shown[0], scores.softmax(1)[0].detach(), atol=1e-5)
+    assert np.isclose(shown[1], loss.item(), rtol=1e-4)
+    for made, right in [
+        (shown[2], x.grad),
+        *((shown[3][k], p.grad) for k, p in module.named_parameters()),
+    ]:
+        right = right.numpy().ravel()
+        assert abs(np.array(made) - right).max() <= 1e-3 * abs(right).max() + 1e-7
+
+
+def test_a_stroke_changes_the_probabilities(browser):
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, link) as page:
+        before = page.evaluate("explorer.pass.probabilities")
+        page.click("#clear")
+        until(page, "explorer.shown.part === null")
+        paper = page.locator(".paper").bounding_box()
+        page.mouse.move(paper["x"] + 60, paper["y"] + 60)
+        page.mouse.down()
+        page.mouse.move(paper["x"] + 120, paper["y"] + 140, steps=8)
+        page.mouse.up()
+        until(page, "explorer.pass.gradients !== null")
+        until(page, "Math.max(...explorer.pass.pixels.data) === 255")
+        assert page.evaluate("explorer.pass.probabilities") != before
+
+
+def test_a_link_opens_the_same_state(browser):
+    state = "#part=test&index=5&target=3&value=4&at=33&tab=backward&map=gradient"
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, link + state) as page:
+        shown = page.evaluate("({...explorer.shown})")
+        assert (shown["index"], shown["target"], shown["value"], shown["at"]) == (5, 3, 4, 33)
+        assert page.locator("#tab-backward[aria-selected=true]").count() == 1
+        assert page.evaluate("explorer.pass.target") == 3
+        page.keyboard.press("]")
+        address = page.url
+        assert "value=5" in address
+
+
+def test_one_walks_forwards_and_backwards_with_the_keyboard_alone(browser):
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, link) as page:
+        page.focus("#own-map")
+        before = page.evaluate("explorer.shown.at")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("explorer.shown.at") == before + 28 + 1
+        page.keyboard.press("PageDown")
+        assert page.evaluate("explorer.shown.at") == before + 28 + 1 + 28 * 28
+        assert "channel 1" in page.inner_text("#said")
+        page.keyboard.press("b")
+        page.wait_for_selector("#tab-backward[aria-selected=true]")
+        assert page.locator(".check").inner_text().startswith("The steps give the number")
+        page.focus("#tab-backward")
+        page.keyboard.press("ArrowRight")
+        assert page.evaluate("document.activeElement.id") == "tab-weights"
+
+
+def test_the_tour_goes_through_eight_stops(browser):
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, link) as page:
+        page.click("#start-tour")
+        titles = [page.inner_text("#tour h2")]
+        for _ in range(7):
+            page.click("#tour-next")
+            titles.append(page.inner_text("#tour h2"))
+        assert len(set(titles)) == 8
+        assert page.locator("#tour-next").count() == 0
+        page.click("#tour-end")
+        assert page.locator("#tour").is_hidden()
+
+
+def test_a_saved_page_walks_without_a_server(browser, tmp_path):
+    path = saved.save(SESSIONS["lenet5"](), tmp_path / "page.html", images=3)
+    assert path.stat().st_size < 5_000_000
+    with opened(browser, path.as_uri()) as page:
+        page.wait_for_selector(".thumbs button")
+        assert page.locator(".thumbs button").count() == 3
+        page.locator(".thumbs button").nth(1).click()
+        until(page, "explorer.pass.label === 1")
+        assert page.locator(".check").first.is_visible()
+
+
+@pytest.mark.parametrize("size", [(360, 800), (1280, 900), (3840, 2160)])
+def test_nothing_is_cut_off_on_any_screen(browser, size):
+    view = {"width": size[0], "height": size[1]}
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, link, viewport=view) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+
+
+def test_names_are_text_and_never_markup(browser, tmp_path: Path):
+    what = SESSIONS["lenet5"]()
+    what.title = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
+    what.model.classes = (what.title, *map(str, range(9)))
+    with served(what) as link, opened(browser, link) as page:
+        assert "<img" in page.inner_text("#title")
+        assert page.locator("img").count() == 0
+    with opened(browser, saved.save(what, tmp_path / "page.html", 2).as_uri()) as page:
+        assert "<img" in page.inner_text("#title")
