@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from benchmarks.job import LEARNING_RATE, MOMENTUM, Array, Job
-from pellucid import engine, layers, ops
+from pellucid import engine, execution, layers, ops
 from pellucid.optim import SGD
 from pellucid.runtime.workspace import Workspace
 from pellucid.training import TrainingState
@@ -26,7 +26,7 @@ class Contestant:
         model.load_state_dict(state)
         sgd = SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
         self.state = TrainingState(model, sgd, batch_size=job.batch)
-        self.model = layers.for_training(model)
+        self.model = execution.for_training(model)
         self.frozen: layers.Layer | None = None
         self.workspace = Workspace()
 
@@ -40,5 +40,5 @@ class Contestant:
 
     def infer(self, x: Array) -> Array:
         if self.frozen is None:
-            self.frozen = layers.freeze(self.state.model)
+            self.frozen = execution.freeze(self.state.model)
         return np.ascontiguousarray(self.frozen(x))
