@@ -67,6 +67,13 @@ def test_a_strip_of_the_output_is_the_whole_output_over_a_strip_of_the_image(win
         np.testing.assert_array_equal(strip[here], whole[everywhere][start:stop])
 
 
+@pytest.mark.parametrize("width", [6, 7, 8, 9])
+def test_a_strip_keeps_the_columns_that_ceil_mode_adds(width):
+    window = Window.of((9, width), 3, stride=2, ceil_mode=True)
+    _, part = window.strip(0, 2)
+    assert part.output_size == (2, window.output_size[1]) == (2, -(-(width - 3) // 2) + 1)
+
+
 @given(st.integers(1, 40), st.integers(1, 7), st.integers(1, 5), st.integers(1, 3))
 def test_same_gives_one_output_for_each_stride(size, kernel, stride, dilation):
     window = Window.of((size, size), kernel, stride=stride, padding="same", dilation=dilation)

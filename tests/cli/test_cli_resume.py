@@ -16,6 +16,7 @@ from safetensors import safe_open
 import small_run
 from commands import Command, save_rows, short
 from pellucid import training
+from pellucid.training import read_history
 
 pytestmark = pytest.mark.usefixtures("rows")
 
@@ -55,6 +56,17 @@ def test_an_interrupted_run_is_resumed_to_the_same_bits(
     assert pellucid(*short("--out", "whole", *more))[0] == 0
     cut, whole = (Path(run, "model.safetensors").read_bytes() for run in ("cut", "whole"))
     assert cut == whole
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_resumed_run_stops_early_where_the_whole_would_have(pellucid: Command) -> None:
+    options = ("--epochs", "9", "--lr", "0.3", "--schedule", "constant", "--patience", "1")
+    assert pellucid(*short(*options, "--out", "cut"))[0] == 130
+    assert pellucid("resume", "cut", "--no-report")[0] == 0
+    assert pellucid(*short(*options, "--out", "whole"))[0] == 0
+    cut, whole = ([e.epoch for e in read_history(f"{run}/history.csv")] for run in ("cut", "whole"))
+    assert cut == whole
+    assert len(whole) < 9
 
 
 def test_a_finished_run_that_is_resumed_says_how_it_ended(pellucid: Command) -> None:

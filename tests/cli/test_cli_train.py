@@ -11,7 +11,7 @@ from PIL import Image
 
 import small_run
 from commands import Command, short
-from pellucid import evaluate, load, training
+from pellucid import evaluate, layers, load, training
 from pellucid.cli import running
 from pellucid.cli.config import Config, Parts
 
@@ -120,6 +120,18 @@ def test_the_same_seed_gives_the_same_file_and_another_seed_another(pellucid: Co
     a, b, c = (Path(out, "model.safetensors").read_bytes() for out in "abc")
     assert a == b
     assert a != c
+
+
+def test_the_seed_decides_how_the_weights_begin(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[training.TrainingState] = []
+    monkeypatch.setattr(running, "carry_on", lambda *given, **wanted: seen.append(given[3]))
+    for seed in (0, 7):
+        pellucid(*short("--seed", str(seed)))
+        begun = seen.pop().model
+        expected = layers.initialize(layers.build(begun.describe()), seed)
+        assert small_run.equal(begun.state_dict(), expected.state_dict())
 
 
 def test_every_choice_reaches_the_run(pellucid: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,6 +112,12 @@ def test_the_command_in_the_report_makes_the_same_choices(
     assert json.dumps(first)
 
 
+def test_that_nothing_is_augmented_is_told_in_the_command() -> None:
+    config = Config("cifar-10", "vgg", 1, 8, "sgd", 0.1, "constant", 0.0, "reference")
+    assert config.augment is None
+    assert "--augment none" in config.command()
+
+
 def test_how_a_table_is_read_is_told_in_the_command() -> None:
     config = Config("t.csv", "vgg", 1, 8, "sgd", 0.1, "constant", 0.0, "reference")
     reading = {"shape": [3, 8, 9], "label": -1, "header": False, "skip_bad": True}

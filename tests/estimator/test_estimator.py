@@ -279,6 +279,42 @@ def test_early_stopping_keeps_what_did_best_on_samples_set_aside() -> None:
     assert not np.allclose(stopped.predict_proba(X), quick().fit(X, Y).predict_proba(X))
 
 
+def test_early_stopping_follows_the_accuracy_and_not_the_loss() -> None:
+    images = np.where(np.arange(80)[:, None, None] % 2, 1.0, 0.0) * np.ones((80, 6, 6))
+    images += np.random.default_rng(0).normal(0, 0.1, images.shape)
+    easy = quick(early_stopping=True, max_iter=40, n_iter_no_change=3, tol=0.0)
+    easy.fit(images, np.arange(80) % 2)
+    accuracies = [epoch.validation_accuracy for epoch in easy.history_]
+    assert accuracies[-4:] == [1.0] * 4
+    assert easy.n_iter_ == accuracies.index(1.0) + 4
+    assert easy.history_[-1].loss < easy.history_[-4].loss, "which goes on falling"
+
+
+def test_after_early_stopping_the_network_is_that_of_its_best_epoch() -> None:
+    options = {"early_stopping": True, "n_iter_no_change": 50, "learning_rate": "constant"}
+    whole = quick(**options, max_iter=12, learning_rate_init=0.02).fit(X, Y)
+    accuracies = [(e.validation_accuracy, -e.validation_loss) for e in whole.history_]
+    best = accuracies.index(max(accuracies)) + 1
+    assert best < 12
+    until = quick(**options, max_iter=best, learning_rate_init=0.02).fit(X, Y)
+    np.testing.assert_array_equal(whole.predict_proba(X), until.predict_proba(X))
+
+
+def test_scales_and_shifts_do_not_decay() -> None:
+    model = nn.Sequential(
+        conv=nn.Conv2d(1, 2, 3), norm=nn.BatchNorm2d(2), flatten=nn.Flatten(), fc=nn.Linear(72, 10)
+    )
+    found = [
+        quick(model=model, solver="sgd", alpha=alpha, batch_size=400)
+        .partial_fit(X, Y, range(10))
+        .model_
+        for alpha in (0.0, 0.5)
+    ]
+    for name, same in (("norm.weight", True), ("norm.bias", True), ("fc.weight", False)):
+        without, decayed = (model.state_dict()[name] for model in found)
+        assert np.array_equal(without, decayed) == same, name
+
+
 def test_early_stopping_takes_weights_and_images_of_every_class() -> None:
     weights = np.linspace(0.5, 2, 400)
     stopped = quick(early_stopping=True, validation_fraction=0.25).fit(X, Y, sample_weight=weights)

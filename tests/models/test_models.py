@@ -134,6 +134,19 @@ def test_small_images_keep_the_names_and_lose_less_of_the_image() -> None:
     assert large["conv1"].output_shape((1, 3, 32, 32)) == (1, 64, 16, 16)
 
 
+def test_mobilenet_v2_for_small_images_keeps_their_size_for_two_more_stages() -> None:
+    for small, sizes in (
+        (True, [32] * 4 + [16] * 3 + [8] * 7 + [4] * 5),
+        (False, [16] * 2 + [8] * 2 + [4] * 3 + [2] * 7 + [1] * 5),
+    ):
+        model = models.mobilenet_v2((3, 32, 32), 10, width=1 / 4, small_images=small)
+        shape, found = (1, 3, 32, 32), []
+        for layer in model["features"].layers.values():
+            shape = layer.output_shape(shape)
+            found.append(shape[2])
+        assert found == sizes
+
+
 def test_alexnet_takes_its_form_from_the_image_size() -> None:
     assert "stride=4" in repr(models.alexnet((3, 63, 63), 10)["features"])
     assert "stride=4" not in repr(models.alexnet((3, 62, 63), 10)["features"])

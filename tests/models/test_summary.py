@@ -63,6 +63,8 @@ def test_a_layer_that_is_used_twice_has_its_parameters_once_and_its_work_twice()
     twice = summary(nn.Sequential(shared, nn.ReLU(), shared), (4,))
     assert twice.parameters == once.parameters
     assert twice.multiply_adds == 2 * once.multiply_adds
+    norm = nn.BatchNorm1d(4)
+    assert summary(nn.Sequential(norm, nn.ReLU(), norm), (4,)).buffers == 2 * 4 + 1
 
 
 def test_layers_with_several_inputs_have_rows() -> None:
@@ -81,6 +83,13 @@ def test_float64_takes_twice_the_memory() -> None:
     single = summary(models.lenet5((1, 28, 28), 10), (1, 28, 28))
     double = summary(models.lenet5((1, 28, 28), 10).astype("float64"), (1, 28, 28))
     assert double.training_bytes == 2 * single.training_bytes
+
+
+def test_training_takes_gradients_of_the_weights_and_beside_the_widest_layer() -> None:
+    table = summary(nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 2)), (6,), batch_size=5)
+    weights, outputs = 6 * 9 + 9 + 9 * 2 + 2, 9 + 9 + 2
+    assert table.forward_bytes == 4 * (weights + 5 * (6 + outputs))
+    assert table.training_bytes == table.forward_bytes + 4 * (weights + 2 * 5 * 9)
 
 
 @pytest.mark.parametrize("name", ["lenet5", "resnet20", "densenet"])

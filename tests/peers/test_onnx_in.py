@@ -15,6 +15,7 @@ from benchmarks.onnx_models import export, torchvision_model, zoo
 from onnx_files import agree, by_onnxruntime, images, saved
 from pellucid import layers as nn
 from pellucid import losses, optim
+from pellucid.cli import trained
 from pellucid.cli.app import app
 from pellucid.interchange.onnx import load, save
 
@@ -157,6 +158,26 @@ def test_the_command_takes_onnx_files(resnet18, tmp_path):
     shown = run.invoke(app, ["predict", str(resnet18), image, "--pixels", "imagenet"])
     assert shown.exit_code == 0
     assert str(best) in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("0-255", lambda x: x),
+        ("0-1", lambda x: x / 255),
+        ("-1-1", lambda x: x / 127.5 - 1),
+        ("imagenet", lambda x: (x / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]),
+    ],
+)
+def test_pixels_become_what_the_command_is_told(how, expected, tmp_path):
+    """The constants of ImageNet are torchvision's."""
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3, 3, initializer="ones"))
+    save(model, tmp_path / "m.onnx", (3, 1, 1))
+    graph, shape = trained.load(tmp_path / "m.onnx", how, None, None, None)
+    assert shape == (3, 1, 1)
+    colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 100, 200]], np.uint8)
+    found = graph.preprocessing(colours[..., None, None], np.float64)[..., 0, 0]
+    np.testing.assert_allclose(found, expected(colours.astype(float)), rtol=1e-9, atol=1e-9)
 
 
 # What exporters write

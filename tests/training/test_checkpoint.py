@@ -160,6 +160,7 @@ def with_change(change: Callable[[TrainingState], None]) -> Callable[[], Trainin
         (with_change(lambda s: setattr(s, "loss", losses.cross_entropy)), "another loss: "),
         (with_change(lambda s: setattr(s, "augment", None)), "another augmentation: .*Mixup"),
         (with_change(lambda s: setattr(s, "averages", None)), "another average of the weights"),
+        (with_change(lambda s: setattr(s.averages, "warm_up", True)), "another average of the"),
         (with_change(lambda s: setattr(s, "batch_size", 4)), "another batch size: 8, not 4"),
         (with_change(lambda s: setattr(s, "seed", 4)), "another seed: 5, not 4"),
     ],

@@ -20,6 +20,7 @@ from pellucid.training.gradients import GradientFlow
 from pellucid.view.report import Contents, Report, report
 from pellucid.view.report.findings import findings
 from pellucid.view.report.learning import learning
+from pellucid.view.report.markup import html
 from pellucid.view.report.results import mistakes
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -142,6 +143,13 @@ def test_names_are_shown_as_they_are_and_never_as_html(page: Page) -> None:
     for name in (*report_run.CLASSES, "small & <i>net</i>", "rows <img src=x>", "<cpu> & co"):
         assert name in body
     assert page.texts["code"] == ["pellucid train 'a & b.npz' --model '<net>.toml' --seed 5"]
+
+
+def test_a_value_cannot_leave_the_attribute_that_it_stands_in() -> None:
+    for quote in ("'", '"'):
+        made = html(f"<img alt={quote}{{name}}{quote}>", name=f"{quote} onload={quote}x")
+        (image,) = Page(made).all("img")
+        assert image == {"alt": f"{quote} onload={quote}x"}
 
 
 def test_the_numbers_are_those_of_the_evaluation(page: Page, contents: Contents) -> None:
