@@ -7,7 +7,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers docs test-docs bench clean
+.PHONY: help train test check format test-peers fuzz docs test-docs bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,9 @@ THROUGH := $(addprefix tests/training/test_,training.py checkpoint.py resume_kil
 
 test-peers: $(VENV)/.installed-app-test-peers $(VENV)/.torchvision  ## Compare with PyTorch and others, open a report in Chromium (installs much)
 	$(BIN)/python -m pytest tests/peers $(ARGS)
+
+fuzz: $(VENV)/.installed-app-test-onnx  ## Give every reader damaged files, N in all; ARGS="npz" for one reader
+	PYTHONPATH=tests/helpers $(BIN)/python -m tests.fuzz.run --cases $(or $(N),10000) $(ARGS)
 
 check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
 	$(BIN)/ruff check

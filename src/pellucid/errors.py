@@ -7,6 +7,8 @@ so that code which knows nothing of Pellucid can catch it; a command prints it a
 import difflib
 from collections.abc import Iterable
 
+_LONGEST = 60
+
 
 class PellucidError(ValueError):
     """Something that the user gave does not fit."""
@@ -50,7 +52,8 @@ def unknown(what: str, given: object, known: Iterable[str]) -> str:
     >>> unknown("model", "resnet", ["lenet5", "resnet20"])
     "unknown model 'resnet'; did you mean 'resnet20'? Known: lenet5, resnet20"
     """
-    names = list(known)
-    near = difflib.get_close_matches(str(given), names, n=1, cutoff=0.5)
+    names, name = list(known), str(given)
+    name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"  # a file may give any name
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean '{near[0]}'?" if near else "."
-    return f"unknown {what} '{given}'{hint} Known: {', '.join(names)}"
+    return f"unknown {what} '{name}'{hint} Known: {', '.join(names)}"

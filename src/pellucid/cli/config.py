@@ -61,6 +61,7 @@ class Config:
         try:
             config = cls(**json.loads(path.read_text(encoding="utf-8")))
             check_fields(config)
+            config.command()  # what cannot be said in a command is damaged
             return config
         except (ValueError, TypeError, RecursionError) as error:
             raise FileError(f"{path} is damaged or of another version: {error}") from error

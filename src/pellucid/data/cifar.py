@@ -8,6 +8,7 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pellucid.types import Array
 
 _IMAGE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
+_LOOKED_AT = 100  # entries of an archive, by which it is recognised
 _MOST_BYTES = 192 << 20
 """No file of images is larger: CIFAR-100's training part has 155 MB."""
 _MOST_ARCHIVE_BYTES = 256 << 20
@@ -149,7 +151,7 @@ def which_cifar(path: Path) -> Cifar | None:
         return next((cifar for cifar in (CIFAR10, CIFAR100) if cifar.is_in(path)), None)
     try:
         with tarfile.open(path, tarinfo=_Member) as archive:
-            for member in archive:
+            for member in islice(archive, _LOOKED_AT):
                 folder = member.name.split("/")[0]
                 for cifar in (CIFAR10, CIFAR100):
                     if folder.startswith(f"{cifar.name}-"):
@@ -241,9 +243,8 @@ def _checked(labels: Array, name: str, classes: int) -> Array:
 def _in(folder: Path, cifar: Cifar) -> Iterator[tuple[str, bytes]]:
     for stem in cifar.files:
         if (path := cifar.find(folder, stem)) is not None:
-            with path.open("rb") as file:
-                content = file.read(_MOST_BYTES + 1)
-            yield path.name, _small_enough(content, str(path))
+            _check_size(path.stat().st_size, str(path))
+            yield path.name, path.read_bytes()
 
 
 def _from_archive(path: Path, cifar: Cifar) -> Iterator[tuple[str, bytes]]:
@@ -257,17 +258,17 @@ def _from_archive(path: Path, cifar: Cifar) -> Iterator[tuple[str, bytes]]:
                     name = member.name.rsplit("/", 1)[-1]
                     file = archive.extractfile(member) if member.isreg() else None
                     if name in wanted and file is not None:
-                        yield name, _small_enough(file.read(_MOST_BYTES + 1), f"{path}: {name}")
+                        _check_size(member.size, f"{path}: {name}")
+                        yield name, file.read()
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} is damaged or incomplete ({error}); get it again") from error
 
 
-def _small_enough(content: bytes, name: str) -> bytes:
-    if len(content) > _MOST_BYTES:
+def _check_size(size: int, name: str) -> None:
+    if size > _MOST_BYTES:
         raise DataError(f"{name} has more than {_MOST_BYTES >> 20} MiB; no CIFAR batch has")
-    return content
 
 
 class _Member(tarfile.TarInfo):

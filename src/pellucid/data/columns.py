@@ -241,7 +241,7 @@ def _column(given: str | int, names: tuple[str, ...] | None, width: int, source:
 def _may_be_classes(values: Sequence[str]) -> bool:
     """Return whether these are whole numbers, or text, of more than one kind."""
     distinct = set(values)
-    return len(distinct) > 1 and all(not _is_number(v) or float(v) % 1 == 0 for v in distinct)
+    return len(distinct) > 1 and all(not _is_number(v) or float(v or 0) % 1 == 0 for v in distinct)
 
 
 def _is_text(cells: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid.data.arrays import encode_labels
 from pellucid.data.columns import Columns, find_columns
 from pellucid.data.dataset import Splits, divided
+from pellucid.data.inflation import check_unpacked
 from pellucid.data.layout import image_shape, images_from_rows
 from pellucid.data.problems import Problems, shortened
 from pellucid.data.rows import gather
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SEPARATORS = ("\t", ";", "|", ",")  # of equal counts the first: a comma may be a decimal comma
+_FREE = 4 << 20  # bytes that a compressed table may always unpack to
 _HEAD = 1 << 16  # characters in which the separator is looked for
 _LOOKED_AT = 50  # rows by which the meaning of columns is decided
 _ROWS = 4096  # read at once, so that a large table never stands in memory whole
@@ -190,7 +192,7 @@ class _Table:
 
 def _cells(table: "pd.DataFrame", separator: str) -> list[list[str]]:
     """Return the cells as text, with a point for a decimal comma."""
-    rows: list[list[str]] = table.fillna("").astype(str).to_numpy().tolist()
+    rows = [["" if cell != cell else str(cell) for cell in row] for row in table.to_numpy(object)]
     if separator == ",":
         return rows
     return [[_with_point(cell) for cell in row] for row in rows]
@@ -218,7 +220,14 @@ def _numbers_or_text(labels: list[str]) -> list[Any]:
 
 def _compression(path: Path) -> Any:
     with path.open("rb") as file:
-        return "gzip" if file.read(2) == b"\x1f\x8b" else None
+        if file.read(2) != b"\x1f\x8b":
+            return None
+    stored, unpacked = path.stat().st_size, 0
+    with gzip.open(path) as inflated:
+        while block := inflated.read(1 << 20):
+            unpacked += len(block)
+            check_unpacked(path, stored, unpacked, "unpack it first, with gunzip", _FREE)
+    return "gzip"
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Image files: read, turned upright, cut to size."""
 
+import io
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ _NOT_READ = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
 _COMMON = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 _ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
 _SIDEWAYS = (5, 6, 7, 8)
+_SCALED_BY_DECODER = ("JPEG", "MPO")
 _LARGE = 8 << 20
 """Bytes. An image that takes more is cut down before anything else is done with it."""
 _FREE = 48 << 20  # bytes: a screenshot of 4096×3072 pixels, however empty
@@ -65,6 +68,19 @@ def read_image(path: str | Path | IO[bytes], shape: Shape | None = None) -> Arra
         return pixels(image, channels, size)
 
 
+class _File(io.BufferedReader):
+    """An image file, of which as much is read as there is, however much a decoder asks for.
+
+    Decoders ask for what headers promise, and Python takes the memory before it reads.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return super().read()
+        there = os.fstat(self.fileno()).st_size - self.tell()
+        return super().read(max(min(size, there), 0))
+
+
 @contextmanager
 def opened(path: str | Path | IO[bytes]) -> Iterator["ImageFile.ImageFile"]:
     """Open an image file; whatever is wrong with it becomes a `DataError` that names it."""
@@ -75,7 +91,13 @@ def opened(path: str | Path | IO[bytes]) -> Iterator["ImageFile.ImageFile"]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_formats()) as image:
+            with (
+                _File(io.FileIO(path)) as file,
+                Image.open(file, formats=_formats()) as image,
+            ):
+                image.filename = str(path)
+                if image.format not in _SCALED_BY_DECODER:
+                    _check_memory(image)
                 yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise DataError(f"{path}: the image is too large to be taken for a photo") from error
@@ -127,11 +149,9 @@ def _not_large(image: "ImageFile.ImageFile", mode: str, size: tuple[int, int]) -
 
     if _decoded_bytes(image) > _LARGE and factor() > 1:
         image.draft(None, (image.width // factor(), image.height // factor()))
-    decoded = _decoded_bytes(image)
-    path = Path(str(image.filename))
-    check_unpacked(path, path.stat().st_size, decoded, "save it smaller, or as JPEG", _FREE)
+    _check_memory(image)
     k = factor()
-    if decoded <= _LARGE or k < 2:
+    if _decoded_bytes(image) <= _LARGE or k < 2:
         return image
     smaller = Image.new(mode, (-(-image.width // k), -(-image.height // k)))
     for top in range(0, smaller.height, _STRIP):
@@ -139,6 +159,13 @@ def _not_large(image: "ImageFile.ImageFile", mode: str, size: tuple[int, int]) -
         smaller.paste(_plain(image.crop(rows), mode).reduce(k), (0, top))
     smaller.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
     return smaller
+
+
+def _check_memory(image: "ImageFile.ImageFile") -> None:
+    """Raise an error if the image would take far more memory than its file has bytes."""
+    path = Path(str(image.filename))
+    decoded, stored = _decoded_bytes(image), path.stat().st_size
+    check_unpacked(path, stored, decoded, "save it smaller, or as JPEG", _FREE)
 
 
 def _decoded_bytes(image: "Image.Image") -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pellucid.errors import DataError
 
-_NAMED = 5
+NAMED = 5
 _LONGEST = 100
 
 
@@ -48,9 +48,9 @@ mend it or leave it out with skip_bad=True
             return
         plural = len(self.found) > 1
         what = f"{len(self.found)} unusable {self.what}{'s' if plural else ''}"
-        listed = ((where, shortened(reason, _LONGEST)) for where, reason in self.found[:_NAMED])
+        listed = ((where, shortened(reason, _LONGEST)) for where, reason in self.found[:NAMED])
         named = ", ".join(f"{where} ({reason})" for where, reason in listed)
-        more = len(self.found) - _NAMED
+        more = len(self.found) - NAMED
         named += f" and {more:,} more" if more > 0 else ""
         if skip:
             warnings.warn(f"{source}: left out {what}: {named}", SkippedWarning, stacklevel=3)

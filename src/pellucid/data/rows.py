@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.data.columns import Columns
 from pellucid.data.parts import part_of
-from pellucid.data.problems import Problems, shortened
+from pellucid.data.problems import NAMED, Problems, shortened
 from pellucid.types import Array
 
 if TYPE_CHECKING:
@@ -92,10 +92,16 @@ class _Gathered:
         import pandas as pd
 
         cells = chunk[list(self.columns.pixels)]
-        values = cells.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        numbers = cells
+        if any(dtype.kind not in "biuf" for dtype in cells.dtypes):
+            numbers = cells.apply(pd.to_numeric, errors="coerce")
+        values = numbers.to_numpy(np.float64)
         finite = np.isfinite(values)
         bad = np.flatnonzero(~finite.all(axis=1)).tolist()
-        return values, {row: _invalid(cells, row, int(np.argmin(finite[row]))) for row in bad}
+        reasons = dict.fromkeys(bad, "it has values that are no numbers")
+        for row in bad[:NAMED]:  # no message names more of them
+            reasons[row] = _invalid(cells, row, int(np.argmin(finite[row])))
+        return values, reasons
 
     def _listed(self, chunk: "pd.DataFrame") -> tuple[Array, dict[int, str]]:
         """Return the pixels of rows that list them in one cell, and why some cannot be used."""

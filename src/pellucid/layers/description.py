@@ -58,7 +58,7 @@ class _Builder:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             said = f"'{error.args[0]}' is missing" if isinstance(error, KeyError) else str(error)
-            raise FileError(f"{where} ({description['type']}): {said}") from error
+            raise FileError(f"{where} ({description['type']:.40}): {said}") from error
         self.built[".".join(path)] = layer
         return layer
 

@@ -134,9 +134,7 @@ class Graph(Combinator):
             yield name, layer, _gather(shapes, layer, read)
 
     def _shapes(self, input_shape: Any) -> dict[str, Any]:
-        shapes = {self.graph_inputs[0]: input_shape}
-        if len(self.graph_inputs) > 1:
-            shapes = dict(zip(self.graph_inputs, input_shape, strict=True))
+        shapes = dict(zip(self.graph_inputs, self._as_tuple(input_shape), strict=True))
         for name, (layer, read) in self.nodes.items():
             shapes[name] = self.child_shape(name, layer, _gather(shapes, layer, read))
         return shapes

@@ -1,0 +1,24 @@
+"""All readers that are fuzzed, by name."""
+
+from importlib.util import find_spec
+from random import Random
+
+from tests.fuzz import data_files, image_files, model_files, run_folder
+from tests.fuzz.known import KNOWN
+from tests.fuzz.reader import Files, Reader
+
+READERS: dict[str, Reader] = (
+    model_files.READERS | run_folder.READERS | data_files.READERS | image_files.READERS
+)
+if find_spec("onnx"):
+    from tests.fuzz import onnx_files
+
+    READERS |= onnx_files.READERS
+
+
+def made(name: str, number: int) -> Files:
+    """Return the files of a case: first those that are known, then ever new ones."""
+    known = KNOWN.get(name, [])
+    if number < len(known):
+        return known[number]()
+    return READERS[name].make(Random(f"{name} {number}"))
