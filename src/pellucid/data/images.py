@@ -4,7 +4,7 @@ import io
 import os
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -91,10 +91,8 @@ def opened(path: str | Path | IO[bytes]) -> Iterator["ImageFile.ImageFile"]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with (
-                _File(io.FileIO(path)) as file,
-                Image.open(file, formats=_formats()) as image,
-            ):
+            given = _File(io.FileIO(path)) if isinstance(path, str | Path) else nullcontext(path)
+            with given as file, Image.open(file, formats=_formats()) as image:
                 image.filename = str(path)
                 if image.format not in _SCALED_BY_DECODER:
                     _check_memory(image)
@@ -149,7 +147,8 @@ def _not_large(image: "ImageFile.ImageFile", mode: str, size: tuple[int, int]) -
 
     if _decoded_bytes(image) > _LARGE and factor() > 1:
         image.draft(None, (image.width // factor(), image.height // factor()))
-    _check_memory(image)
+    if image.format in _SCALED_BY_DECODER:  # the others were looked at when they were opened
+        _check_memory(image)
     k = factor()
     if _decoded_bytes(image) <= _LARGE or k < 2:
         return image
@@ -163,9 +162,12 @@ def _not_large(image: "ImageFile.ImageFile", mode: str, size: tuple[int, int]) -
 
 def _check_memory(image: "ImageFile.ImageFile") -> None:
     """Raise an error if the image would take far more memory than its file has bytes."""
-    path = Path(str(image.filename))
-    decoded, stored = _decoded_bytes(image), path.stat().st_size
-    check_unpacked(path, stored, decoded, "save it smaller, or as JPEG", _FREE)
+    assert image.fp is not None
+    place = image.fp.tell()
+    stored = image.fp.seek(0, io.SEEK_END)
+    image.fp.seek(place)
+    remedy = "save it smaller, or as JPEG"
+    check_unpacked(str(image.filename), stored, _decoded_bytes(image), remedy, _FREE)
 
 
 def _decoded_bytes(image: "Image.Image") -> int:
