@@ -25,7 +25,7 @@ import onnxruntime
 import torch
 from onnx import numpy_helper
 
-from pellucid.execution import for_engine
+from pellucid.execution import fuse
 from pellucid.interchange import onnx as exchange
 
 TORCHVISION = (
@@ -147,7 +147,7 @@ def zoo(folder: Path, names: str = "*") -> Iterator[tuple[str, Path]]:
 def line(name: str, path: Path, batch: int, turns: int) -> str:
     """Return a row of the table."""
     graph = exchange.load(path)
-    theirs, fused = by_onnxruntime(path), for_engine(graph)
+    theirs, fused = by_onnxruntime(path), fuse(graph)
     file = onnx.load(path, load_external_data=False).graph
     weights = {tensor.name for tensor in file.initializer}  # old files list them as inputs too
     image = next(value for value in file.input if value.name not in weights)

@@ -98,8 +98,8 @@ def test_equal_layers_at_different_places_begin_differently():
 
 
 def test_a_layer_begins_the_same_whatever_stands_before_it():
-    alone = nn.Sequential(fc=nn.Linear(3, 3))
-    behind = nn.Sequential(first=nn.Linear(3, 3), fc=nn.Linear(3, 3))
+    alone = nn.Sequential(fc=nn.Linear(3, 3), last=nn.Linear(3, 1))
+    behind = nn.Sequential(first=nn.Linear(3, 3), fc=nn.Linear(3, 3), last=nn.Linear(3, 1))
     assert np.array_equal(alone["fc"].weight.value, behind["fc"].weight.value)
 
 

@@ -27,7 +27,7 @@ class Contestant:
         sgd = SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
         self.state = TrainingState(model, sgd, batch_size=job.batch)
         self.model = execution.for_training(model)
-        self.frozen: layers.Layer | None = None
+        self.frozen: execution.Frozen | None = None
         self.workspace = Workspace()
 
     def batch(self, x: Array, targets: Array) -> tuple[Array, Array]:

@@ -1,6 +1,7 @@
 """Which engine computes: `reference`, written to be read, or `compiled`, written to be fast.
 
-Both are modules that export the same functions. Nothing else in the library knows which one runs.
+Both are modules that offer the functions of `pellucid.contract.Engine`. Layers, losses and
+optimisers do not know which of them is in force.
 """
 
 import os
@@ -9,11 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
 
+import numpy as np
+
+from pellucid import reference
+from pellucid.contract import Engine
 from pellucid.errors import PellucidError, unknown
+from pellucid.types import Array
 
 NAMES = ("reference", "compiled")
 
@@ -21,6 +25,7 @@ _everywhere: str | None = None
 _here: ContextVar[str | None] = ContextVar("engine", default=None)
 _precise: ContextVar[bool] = ContextVar("precise", default=False)
 _tuned: ContextVar[bool] = ContextVar("tuned", default=False)
+_FLOAT32 = np.dtype(np.float32)
 
 
 def name() -> str:
@@ -31,9 +36,17 @@ def name() -> str:
     return _here.get() or _everywhere or _default()
 
 
-def current() -> Any:
-    """Return the engine in force, a module."""
-    return _module(_here.get() or _everywhere or _default())
+def current(*operands: Array | None) -> Engine:
+    """Return the engine that computes with these arrays.
+
+    It is the engine in force; but `compiled` computes in float32 alone, and `reference` takes over
+    whatever has another type.
+    """
+    engine = _module(_here.get() or _everywhere or _default())
+    for operand in operands:
+        if operand is not None and operand.dtype != _FLOAT32:
+            return reference
+    return engine
 
 
 @cache
@@ -51,8 +64,13 @@ def _default() -> str:
 
 
 @cache
-def _module(engine: str) -> Any:
-    return import_module(f"pellucid.{engine}")
+def _module(engine: str) -> Engine:
+    """Return an engine by its name; here the type checker holds both modules to the contract."""
+    if engine == "reference":
+        return reference
+    from pellucid import compiled
+
+    return compiled
 
 
 def use(engine: str) -> None:
@@ -88,14 +106,6 @@ def algorithm(asked: str) -> str:
     if _precise.get() or _asked("PELLUCID_PRECISE"):
         return "precise"  # which leaves no choice to be timed
     return "tuned" if _tuned.get() or _asked("PELLUCID_TUNE") else "auto"
-
-
-def computing(dtype: Any) -> Any:
-    """Return the engine that does the work for numbers of this type.
-
-    `compiled` hands all that is not float32 on to `reference`.
-    """
-    return current() if dtype == "float32" else _module("reference")
 
 
 def setting() -> str:

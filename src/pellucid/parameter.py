@@ -1,5 +1,6 @@
-"""What a layer remembers: parameters, which are learned, and buffers, which are gathered."""
+"""What a layer keeps: parameters, which are learned, and buffers, such as a running mean."""
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -17,12 +18,13 @@ class Parameter:
     """A named value and its gradient.
 
     The value is drawn when it is first needed, from the generator that belongs to (seed, name), so
-    that one parameter's beginning does not depend on how many others there are.
+    that one parameter's initial value does not depend on how many others there are.
 
     Parameters
     ----------
     name
-        Its attribute in the layer; a model that contains the layer replaces it by the whole path.
+        Its attribute in the layer. The model in which it is first used gives it its path as a name,
+        see `Layer.name_parameters`.
     shape, initializer
         What to draw; see `pellucid.initializers`.
     kind
@@ -48,6 +50,7 @@ class Parameter:
         "dtype",
         "fan",
         "initializer",
+        "is_named",
         "kind",
         "name",
         "shape",
@@ -63,6 +66,7 @@ class Parameter:
     ) -> None:
         initializers.check(initializer)
         self.name = name
+        self.is_named = False
         self.shape = shape
         self.initializer = initializer
         self.kind = kind
@@ -128,7 +132,7 @@ class Parameter:
 
 
 class Buffer:
-    """A named value that a layer gathers rather than learns, such as a running mean.
+    """A named value that a layer updates rather than learns, such as a running mean.
 
     Only a training step changes it, and only after its loss was finite.
 
@@ -147,10 +151,11 @@ class Buffer:
     array([1., 1.], dtype=float32)
     """
 
-    __slots__ = ("_value", "dtype", "initial", "name", "shape")
+    __slots__ = ("_value", "dtype", "initial", "is_named", "name", "shape")
 
     def __init__(self, name: str, shape: Shape, initial: float, dtype: DType = np.float32) -> None:
         self.name = name
+        self.is_named = False
         self.shape = shape
         self.initial = initial
         self.dtype: np.dtype[Any] = np.dtype(dtype)
@@ -190,3 +195,17 @@ def checked(name: str, value: Array, shape: Shape) -> Array:
     if array.shape != shape:
         raise ShapeError(f"{name} has shape {shape}, was given {array.shape}")
     return array
+
+
+def common_length(paths: Iterable[str]) -> int:
+    """Return the length of the beginning that all paths have in common, in whole names.
+
+    >>> common_length(["0.conv.weight", "0.conv.bias"]), common_length(["conv.w", "fc.w"])
+    (7, 0)
+    """
+    shared = 0
+    for names in zip(*(path.split(".")[:-1] for path in paths), strict=False):
+        if len(set(names)) > 1:
+            break
+        shared += len(names[0]) + 1
+    return shared

@@ -1,6 +1,6 @@
 """The types that signatures speak of."""
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,26 +22,6 @@ Padding = Annotated[
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 DType = npt.DTypeLike
-
-
-class Through(NamedTuple):
-    """Images ``y = relu((z − mean[c])·scale[c] + shift[c])`` of which only z is in memory.
-
-    Whoever reads z works y out on the way. Without `relu` there is no ReLU.
-    """
-
-    z: Array
-    norm: Array
-    """(mean, scale, shift) of each channel: (3, C)."""
-    relu: bool
-
-    @property
-    def shape(self) -> Shape:
-        return self.z.shape
-
-    @property
-    def dtype(self) -> Any:
-        return self.z.dtype
 
 
 Generator = np.random.Generator

@@ -28,22 +28,23 @@ def test_one_pass_is_the_same_as_one_pass_for_each_step(relu, pooled, shortcut, 
     weight, bias = numbers(5, 2), numbers(5, 3)
     if normalized:
         results = [
-            e.normalize_finish(z, weight, bias, 1e-5, around, relu, window)
+            e.norm_epilogue(z, weight, bias, 1e-5, around, relu, window)
             for e in (compiled, reference)
         ]
         for found, expected in zip(*(r[:3] for r in results), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
         dy = numbers(results[0][0].shape, 4)
         gradients = [
-            e.normalize_finish_gradient(dy, r[3], weight)
+            e.norm_epilogue_gradient(dy, r[3], weight)
             for e, r in zip((compiled, reference), results, strict=True)
         ]
     else:
-        results = [e.finish(z, None, around, relu, window) for e in (compiled, reference)]
+        results = [e.epilogue(z, None, around, relu, window) for e in (compiled, reference)]
         np.testing.assert_array_equal(results[0][0], results[1][0])
         dy = numbers(results[0][0].shape, 4)
         gradients = [
-            e.finish_gradient(dy, r[1]) for e, r in zip((compiled, reference), results, strict=True)
+            e.epilogue_gradient(dy, r[1])
+            for e, r in zip((compiled, reference), results, strict=True)
         ]
     for found, expected in zip(*gradients, strict=True):
         assert (found is None) == (expected is None)

@@ -6,7 +6,6 @@ import time
 
 import numpy as np
 import pytest
-
 from pellucid.compiled.side_by_side import table
 
 

@@ -29,7 +29,7 @@ def test_a_networks_steps_are_played_once_they_are_known(name):
     make, shape = NETWORKS[name]
     run, played = pair(make)
     for i in range(AFTER + 3):
-        assert played[1].played == ([shape] if i > AFTER else [])
+        assert played[1].captured == ([shape] if i > AFTER else [])
         assert equal(step(*run, numbers(shape, i)), step(*played, numbers(shape, i)))
 
 
@@ -55,7 +55,7 @@ def test_each_shape_of_input_is_played_by_itself():
     for i in range(2 * AFTER + 4):
         x = numbers(shapes[i % 2], i)
         assert equal(step(*run, x), step(*played, x))
-    assert played[1].played == list(shapes)
+    assert played[1].captured == list(shapes)
 
 
 def test_many_shapes_of_input_are_run():
@@ -63,7 +63,7 @@ def test_many_shapes_of_input_are_run():
     for i in range(60):
         x = numbers((i % 10 + 2, *SHAPE[1:]), i)
         assert equal(step(*run, x), step(*played, x))
-    assert len(played[1].played) == 4
+    assert len(played[1].captured) == 4
 
 
 def test_dropout_is_drawn_anew_in_each_step():
@@ -73,7 +73,7 @@ def test_dropout_is_drawn_anew_in_each_step():
     run, played = pair(make)
     for i in range(AFTER + 4):
         assert equal(step(*run, numbers(SHAPE), i), step(*played, numbers(SHAPE), i))
-    assert played[1].played == [SHAPE]
+    assert played[1].captured == [SHAPE]
 
 
 class _Noise(nn.Layer):
@@ -94,14 +94,14 @@ def test_other_random_numbers_are_never_played(monkeypatch):
     run, played = pair(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), _Noise()))
     for i in range(AFTER + 4):
         assert equal(step(*run, numbers(SHAPE), i), step(*played, numbers(SHAPE), i))
-    assert played[1].played == []
+    assert played[1].captured == []
 
 
 def test_a_mean_over_all_batches_is_never_played():
     run, played = pair(lambda: nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3, momentum=None)))
     for i in range(AFTER + 3):
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
-    assert played[1].played == []
+    assert played[1].captured == []
 
 
 def test_a_step_with_work_that_no_kernel_does_is_not_played(monkeypatch):
@@ -110,7 +110,7 @@ def test_a_step_with_work_that_no_kernel_does_is_not_played(monkeypatch):
     run, played = pair(make)
     for i in range(AFTER + 3):
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
-    assert played[1].played == []
+    assert played[1].captured == []
 
 
 def test_it_is_found_even_where_weights_of_zero_hide_it(monkeypatch):
@@ -125,7 +125,7 @@ def test_it_is_found_even_where_weights_of_zero_hide_it(monkeypatch):
             if i <= AFTER:
                 model["last"].weight.value[...] = 0
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
-    assert played[1].played == []
+    assert played[1].captured == []
 
 
 def test_what_is_left_to_numpy_is_noticed_even_if_no_number_shows_it(monkeypatch):
@@ -136,7 +136,7 @@ def test_what_is_left_to_numpy_is_noticed_even_if_no_number_shows_it(monkeypatch
     )
     for i in range(AFTER + 3):
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
-    assert played[1].played == []
+    assert played[1].captured == []
 
 
 class _Doubled(nn.Layer):
@@ -156,7 +156,7 @@ def test_a_layer_from_elsewhere_is_run():
     run, played = pair(lambda: nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), _Doubled()))
     for i in range(AFTER + 3):
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
-    assert played[1].played == []
+    assert played[1].captured == []
 
 
 @dataclass
@@ -185,9 +185,7 @@ def test_a_layer_without_a_hash_is_run():
 
 def test_inference_and_the_reference_engine_are_never_played():
     (_, _), (model, played) = known()
-    np.testing.assert_array_equal(
-        played(numbers(SHAPE)), execution.for_engine(model)(numbers(SHAPE))
-    )
+    np.testing.assert_array_equal(played(numbers(SHAPE)), execution.fuse(model)(numbers(SHAPE)))
     with engine.using("reference"):
         assert not isinstance(execution.for_training(model), Replayed)
 
@@ -204,7 +202,7 @@ def test_a_layer_that_stands_twice_in_a_network():
     run, played = pair(make)
     for i in range(AFTER + 3):
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
-    assert played[1].played == [SHAPE]
+    assert played[1].captured == [SHAPE]
 
 
 def test_a_gradient_may_be_added_by_its_name():

@@ -42,7 +42,7 @@ def test_what_is_changed_between_two_steps_is_seen_by_the_next(name):
         CHANGES[name](model)
     for i in range(AFTER + 3):
         assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
-    assert played[1].played == [SHAPE]
+    assert played[1].captured == [SHAPE]
 
 
 def test_numbers_of_another_type_are_run():
@@ -60,7 +60,7 @@ def test_another_choice_of_algorithms_is_another_step():
     for i in range(3 * AFTER):
         with engine.precisely(i >= AFTER + 2):
             assert equal(step(*run, numbers(shape, i)), step(*played, numbers(shape, i)))
-    assert played[1].played == [shape, shape]
+    assert played[1].captured == [shape, shape]
 
 
 def test_a_step_may_use_a_model_twice():
@@ -133,7 +133,7 @@ def test_to_write_a_step_down_leaves_gradients_and_running_statistics_as_they_we
         for i in range(AFTER + 2):
             y, cache = network.forward(numbers(SHAPE, i), StepContext())
             network.backward(np.ones_like(y), cache, input_gradient=False)
-    assert played[1].played == [SHAPE]
+    assert played[1].captured == [SHAPE]
     assert equal(*([p.grad for p in model.parameters()] for model, _ in (run, played)))
     assert equal(*(model.state_dict().values() for model, _ in (run, played)))
 

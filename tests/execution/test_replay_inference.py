@@ -27,7 +27,7 @@ def test_inference_of_a_frozen_network_is_played_too(name, images):
         x = numbers((images, *shape[1:]), i)
         np.testing.assert_array_equal(played(x), pl.freeze(model)(x))
     size = 1 if images < 10 else 64
-    assert played.played[0] == (size, *shape[1:])
+    assert played.captured[0] == (size, *shape[1:])
 
 
 def test_what_inference_gave_stays_as_it_is():

@@ -8,7 +8,7 @@ from kernels import images, numbers
 from pellucid import compiled, engine, reference
 from pellucid import layers as nn
 from pellucid.geometry import Window, pair
-from pellucid.types import Through
+from pellucid.types import DeferredNorm
 
 CONVOLUTIONS = {
     "1×1": ((5, 6), 1, {}, 20, 33, 1),
@@ -32,8 +32,8 @@ def test_reading_through_is_writing_first_bit_for_bit(name, algorithm, images_at
     size, kernel, options, C, F, groups = CONVOLUTIONS[name]
     window, z = Window.of(size, kernel, **options), images((images_at_once, C, *size))
     weight, bias = numbers((F, C // groups, *window.kernel), 1), numbers(F, 2)
-    through = Through(z, numbers((3, C), 3), relu=True)
-    y, rest = compiled.written(through), (window, groups, algorithm)
+    through = DeferredNorm(z, numbers((3, C), 3), relu=True)
+    y, rest = compiled.materialize(through), (window, groups, algorithm)
     found = compiled.conv2d(through, weight, bias, *rest)
     np.testing.assert_array_equal(found, compiled.conv2d(y, weight, bias, *rest))
     dy = images(found.shape, 4)
@@ -46,8 +46,8 @@ def test_reading_through_is_writing_first_bit_for_bit(name, algorithm, images_at
 @pytest.mark.parametrize("relu", [False, True])
 def test_what_is_read_through_can_be_written(relu):
     z, (mean, scale, shift) = images((5, 4, 3, 2)), numbers((3, 4), 1)
-    expected = reference.finish(z, (mean, scale, shift), None, relu, None)[0]
-    y = compiled.written(Through(z, np.stack((mean, scale, shift)), relu))
+    expected = reference.epilogue(z, (mean, scale, shift), None, relu, None)[0]
+    y = compiled.materialize(DeferredNorm(z, np.stack((mean, scale, shift)), relu))
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -74,7 +74,7 @@ def test_a_chain_computes_the_same_whether_its_norms_are_written(
     with engine.using("compiled"), engine.precisely(precise):
         for written in (False, True):
             if written:
-                monkeypatch.setattr(compiled, "reads_through", lambda *args: False)
+                monkeypatch.setattr(compiled, "reads_deferred", lambda *args: False)
             model = nn.initialize(network(), seed=1)
             chain, step = pl.fuse(model), nn.StepContext()
             y, cache = chain.forward(x, step)

@@ -8,7 +8,7 @@ SLACK = 0.5
 """Pixels: boxes of text are a little larger than the ink."""
 
 
-def written(figure):
+def materialize(figure):
     """Return [(text, box)] of all words in a figure, as the renderer places them, in pixels."""
     figure.draw_without_rendering()
     unseen = {id(label) for axis in figure.findobj(Axis) for label in _outside(axis)}
@@ -34,7 +34,7 @@ def _parents(artist):
 
 def assert_readable(figure):
     """Check that no text lies over another and none leaves the figure."""
-    texts = written(figure)
+    texts = materialize(figure)
     assert texts, "nothing is written in this figure"
     width, height = figure.bbox.size
     for text, box in texts:

@@ -44,7 +44,7 @@ def equal(one, other):
 def pair(make, seed=1):
     """The same network twice: one that is run and one that is played, with their models."""
     run, played = nn.initialize(make(), seed), nn.initialize(make(), seed)
-    return (run, execution.for_engine(run)), (played, execution.for_training(played))
+    return (run, execution.fuse(run)), (played, execution.for_training(played))
 
 
 def known(make=small_network):

@@ -66,7 +66,8 @@ def summary(
         print(models.toml.dumps(network, short=True), end="")
         return
     if fused:
-        network = execution.fuse(network)
+        print(execution.fuse(network))
+        return
     with common.computing(engine, threads, precise, tune):
         found = models.summary(network, shape, batch_size)
     columns = [head if i < WORDS else f">{head}" for i, head in enumerate(HEADS)]

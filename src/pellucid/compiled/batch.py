@@ -3,9 +3,9 @@
 import numba
 import numpy as np
 
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit
 from pellucid.compiled.layout import memory, new_images
-from pellucid.compiled.taken_over import reference
 from pellucid.types import Array, DType
 
 

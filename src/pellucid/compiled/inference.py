@@ -16,8 +16,8 @@ from pellucid.compiled.arithmetic import (
 )
 from pellucid.compiled.conv import depthwise, direct, single, winograd
 from pellucid.compiled.conv.taps import forward_taps
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
-from pellucid.compiled.taken_over import reference
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -25,6 +25,7 @@ from pellucid.compiled.tile import (
     store_tile,
     zero_tile,
 )
+from pellucid.contract import Convolution
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array
@@ -38,7 +39,6 @@ class Weights:
 
     def __init__(self, weight: Array, bias: Array, groups: int) -> None:
         self.weight, self.bias, self.groups = weight, bias, groups
-        self.plain = weight, bias, groups
         self._packed: dict[Any, Any] = {}
 
     def direct(self, rows: int) -> direct.Packed:
@@ -60,25 +60,19 @@ class Weights:
         return packed
 
 
-def prepare(weight: Array, bias: Array, groups: int) -> Any:
+def prepare(weight: Array, bias: Array, groups: int) -> Weights:
     """Return the weights (F, C/groups, KH, KW) and biases (F,) for `convolve`."""
-    if weight.dtype != np.float32:
-        return reference.prepare(weight, bias, groups)
     return Weights(np.ascontiguousarray(weight), bias.astype(np.float32), groups)
 
 
-def convolve(x: Array, weights: Any, window: Window, algorithm: str, relu: bool) -> Array:
+def convolve(x: Array, weights: object, convolution: Convolution, relu: bool) -> Array:
     """Return the convolution of x with prepared weights, and ReLU if wanted."""
-    if not isinstance(weights, Weights):
-        return reference.convolve(x, weights, window, algorithm, relu)
-    if x.dtype != np.float32:
-        return reference.convolve(x, weights.plain, window, algorithm, relu)
-    F, groups = len(weights.weight), weights.groups
-    name = conv.conv2d_algorithm(algorithm, x.shape, weights.weight.shape, window, groups)
+    assert isinstance(weights, Weights)
+    F, window, groups = len(weights.weight), convolution.window, convolution.groups
     inner, alone = layout.memory(x), len(x) == 1
     y = empty((*window.output_size, F, len(x)), np.float32)
     (top, _), (left, _) = window.padding
-    match name:
+    match conv.conv2d_algorithm(convolution):
         case "depthwise" if alone:
             single.run_depthwise(inner, weights.by_tap(), weights.bias, y, window, relu)
         case "direct" | "winograd4" if alone and groups == 1:
@@ -92,26 +86,22 @@ def convolve(x: Array, weights: Any, window: Window, algorithm: str, relu: bool)
             rows = direct.tile_shape(F // groups, len(x))[0]
             direct.run(inner, weights.direct(rows), y, forward_taps(window), relu)
         case _:
-            z = reference.conv2d(x, weights.weight, weights.bias, window, groups, name)
+            z = reference.conv2d(x, weights.weight, weights.bias, convolution)
             return reference.relu(z) if relu else z
     return layout.images(y)
 
 
-def transform(x: Array, weights: Any, relu: bool) -> Array:
+def transform(x: Array, weights: object, relu: bool) -> Array:
     """Return ``x Wᵀ + b`` for x (N, I) and prepared weights (O, I, 1, 1), and ReLU if wanted."""
-    if not isinstance(weights, Weights):
-        return reference.transform(x, weights, relu)
-    if x.dtype != np.float32:
-        return reference.transform(x, weights.plain, relu)
+    assert isinstance(weights, Weights)
     columns = layout.contiguous(x.T)  # (N, I) -> (I, N): an image of one pixel
     pixel = layout.images(columns[None, None])
-    return convolve(pixel, weights, _PIXEL, "direct", relu)[:, :, 0, 0]
+    convolution = Convolution(pixel.shape, weights.weight.shape, _PIXEL, algorithm="direct")
+    return convolve(pixel, weights, convolution, relu)[:, :, 0, 0]
 
 
 def max_pool_values(x: Array, window: Window) -> Array:
-    """Return the maxima alone: nobody will ask where they were."""
-    if x.dtype != np.float32:
-        return reference.max_pool2d(x, window)[0]
+    """Return the maxima alone, without where they were."""
     inner = layout.memory(x)
     rows, columns = forward_taps(window)
     y = empty((*window.output_size, *inner.shape[2:]), np.float32)

@@ -5,8 +5,8 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
-from pellucid.compiled.taken_over import reference
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,

@@ -8,8 +8,8 @@ H, W): a view with its axes turned.
 import numba
 import numpy as np
 
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit, jit_sized
-from pellucid.compiled.taken_over import reference
 from pellucid.runtime.recording import add_up, copy
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape

@@ -11,9 +11,9 @@ import numba
 import numpy as np
 
 from pellucid.compiled.arithmetic import add_rows, multiply_add_apart, turn
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import channel_sums, contiguous
-from pellucid.compiled.taken_over import reference
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_serial
-from pellucid.compiled.taken_over import reference
 from pellucid.types import Array
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 
 from pellucid.compiled.channels import move
-from pellucid.compiled.finish import (
-    Finished,
-    finish,
-    normalize_finish,
-    normalize_finish_gradient,
+from pellucid.compiled.epilogue import (
+    EpilogueCache,
+    epilogue,
+    norm_epilogue,
+    norm_epilogue_gradient,
 )
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.layout import as_images
-from pellucid.compiled.taken_over import reference
 from pellucid.types import Array
 
 
@@ -20,14 +20,15 @@ def batch_norm(
     """Return ``y = (x − mean)/√(var + eps)·w + b`` with a given mean and variance."""
     scale = 1 / np.sqrt(var + np.float64(eps))
     norm = mean, scale if weight is None else scale * weight, 0 * mean if bias is None else bias
-    return finish(as_images(x), norm, relu=False)[0].reshape(x.shape)
+    return epilogue(as_images(x), norm, relu=False)[0].reshape(x.shape)
 
 
 def batch_norm_training(
     x: Array, weight: Array | None, bias: Array | None, eps: float
-) -> tuple[Array, Array, Array, Finished]:
+) -> tuple[Array, Array, Array, EpilogueCache]:
     """Return y with the batch's own statistics, the mean, the variance, and the cache."""
-    y, mean, var, cache = normalize_finish(as_images(x), weight, bias, eps, None, False, None)
+    y, mean, var, cache = norm_epilogue(as_images(x), weight, bias, eps, None, False, None)
+    assert isinstance(y, np.ndarray)
     return y.reshape(x.shape), mean, var, cache
 
 
@@ -43,10 +44,10 @@ def running_statistics(
 
 
 def batch_norm_gradient(
-    dy: Array, cache: Finished, weight: Array | None
+    dy: Array, cache: object, weight: Array | None
 ) -> tuple[Array, Array, Array]:
     """Return dx, dweight and dbias."""
-    if not isinstance(cache, Finished):
+    if not isinstance(cache, EpilogueCache):
         return reference.batch_norm_gradient(dy, cache, weight)
-    dx, _, dweight, dbias = normalize_finish_gradient(as_images(dy), cache, weight)
+    dx, _, dweight, dbias = norm_epilogue_gradient(as_images(dy), cache, weight)
     return dx.reshape(dy.shape), dweight, dbias

@@ -3,10 +3,10 @@
 import numba
 import numpy as np
 
-from pellucid.compiled.finish import Finished, before, finish, identity
+from pellucid.compiled.epilogue import EpilogueCache, before_epilogue, epilogue, identity
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import contiguous, images, memory, new_images
-from pellucid.compiled.taken_over import reference
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
@@ -18,20 +18,20 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     """Return the maximum of each window, and which tap won."""
     if window.kernel[0] * window.kernel[1] > _MOST_TAPS:
         return reference.max_pool2d(x, window)
-    y, cache = finish(x, relu=False, window=window)
+    y, cache = epilogue(x, relu=False, window=window)
     assert cache.winner is not None
     return y, images(cache.winner)
 
 
-def max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape, window: Window) -> Array:
+def max_pool2d_gradient(dy: Array, indices: Array, window: Window) -> Array:
     """Return dx: each dy goes to where its maximum was."""
     if window.kernel[0] * window.kernel[1] > _MOST_TAPS:
-        return reference.max_pool2d_gradient(dy, indices, input_shape, window)
+        return reference.max_pool2d_gradient(dy, indices, window)
     winner = contiguous(indices.transpose(2, 3, 1, 0))
-    nothing = empty((*window.size, *input_shape[1::-1]), np.float32)
+    nothing = empty((*window.size, *dy.shape[1::-1]), np.float32)
     norm = identity(dy.shape[1])
-    cache = Finished(nothing, memory(dy), norm, relu=False, window=window, winner=winner)
-    return before(dy, cache)[0]
+    cache = EpilogueCache(nothing, memory(dy), norm, relu=False, window=window, winner=winner)
+    return before_epilogue(dy, cache)[0]
 
 
 def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
@@ -47,8 +47,8 @@ def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
 def _mean(work, x, y):
     """(H, W, C, N) -> (1, 1, C, N)"""
     H, W, C, N = x.shape
-    for block in numba.prange(-(-C // _TOGETHER)):
-        first, end = block * _TOGETHER, min((block + 1) * _TOGETHER, C)
+    for block in numba.prange(-(-C // _CHANNELS)):
+        first, end = block * _CHANNELS, min((block + 1) * _CHANNELS, C)
         y[0, 0, first:end] = 0
         for h in range(H):
             for w in range(W):
@@ -58,7 +58,7 @@ def _mean(work, x, y):
         y[0, 0, first:end] /= np.float32(H * W)
 
 
-_TOGETHER = 16  # channels whose sums stay in the first cache
+_CHANNELS = 16  # whose sums stay in the first cache
 
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:

@@ -1,36 +1,58 @@
 """Update rules, compiled: one pass over all parameters. The reference engine has the formulas."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import numba
 import numpy as np
 
+from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_serial, jit_sized
-from pellucid.compiled.side_by_side import array_at, table
-from pellucid.compiled.taken_over import reference
+from pellucid.compiled.multi_tensor import array_at, table
+from pellucid.contract import Arrays, State
 
 _PIECE = 16384  # values
 
 
-def sgd(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
-    """Stochastic gradient descent with momentum."""
+def sgd(
+    values: Arrays,
+    gradients: Arrays,
+    state: State,
+    decays: Sequence[float],
+    *,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+) -> None:
+    """Stochastic gradient descent with momentum; without, it is the reference's."""
     found = table(values, gradients, state["momentum"]) if "momentum" in state else None
     if found is None:
-        reference.sgd(values, gradients, state, decays, **options)
+        reference.sgd(values, gradients, state, decays, lr=lr, momentum=momentum, nesterov=nesterov)
         return
-    lr, momentum = np.float32(options["lr"]), np.float32(options["momentum"])
-    work = found.starts[-1]
-    _sgd(work, *found, np.array(decays, np.float32), lr, momentum, options["nesterov"])
+    numbers = np.array(decays, np.float32), np.float32(lr), np.float32(momentum)
+    _sgd(found.starts[-1], *found, *numbers, nesterov)
 
 
-def adam(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -> None:
+def adam(
+    values: Arrays,
+    gradients: Arrays,
+    state: State,
+    decays: Sequence[float],
+    *,
+    step: int,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+    decoupled: bool,
+) -> None:
     """Adam and AdamW; AMSGrad is the reference's."""
     found = table(values, gradients, state["exp_avg"], state["exp_avg_sq"])
     if "max_exp_avg_sq" in state or found is None:
-        reference.adam(values, gradients, state, decays, **options)
+        reference.adam(
+            values, gradients, state, decays,
+            step=step, lr=lr, betas=betas, eps=eps, decoupled=decoupled,
+        )  # fmt: skip
         return
-    beta1, beta2 = options["betas"]
-    step, lr = options["step"], options["lr"]
+    beta1, beta2 = betas
     numbers = (
         lr,
         lr / (1 - beta1**step),
@@ -38,14 +60,13 @@ def adam(values: Any, gradients: Any, state: Any, decays: Any, **options: Any) -
         1 - beta1,
         beta2,
         1 - beta2,
-        options["eps"],
+        eps,
     )
     given = [np.float32(number) for number in numbers]
-    work = found.starts[-1]
-    _adam(work, *found, np.array(decays, np.float32), *given, options["decoupled"])
+    _adam(found.starts[-1], *found, np.array(decays, np.float32), *given, decoupled)
 
 
-def are_finite(arrays: Any) -> bool:
+def are_finite(arrays: Arrays) -> bool:
     """Return whether every number in these arrays is finite."""
     found = table(arrays)
     return reference.are_finite(arrays) if found is None else bool(_sum_of_zeros(*found) == 0)

@@ -15,7 +15,7 @@ from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.estimator.images import as_images, flattened, shape_of_image
 from pellucid.estimator.networks import network
 from pellucid.estimator.state import from_plain, to_plain
-from pellucid.execution import for_engine
+from pellucid.execution import fuse
 from pellucid.layers import Layer, build, initialize
 from pellucid.losses import Loss
 from pellucid.optim import schedules
@@ -196,7 +196,7 @@ class CNN(BaseEstimator):
     def _outputs(self, X: Any) -> Array:
         """Return the network's outputs, (N, outputs), in double precision."""
         images = self._images(X)
-        run, size = for_engine(self.model_), 256
+        run, size = fuse(self.model_), 256
         batches = (images[start : start + size] for start in range(0, len(images), size))
         return np.concatenate(
             [

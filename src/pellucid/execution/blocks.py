@@ -1,50 +1,34 @@
-"""The same network with fewer passes over memory.
+"""Several layers computed in one pass over memory.
 
 Normalisation, shortcut, ReLU and max-pooling each read and write a whole array and compute next to
-nothing. `fuse` puts them into one layer with the convolution before them. The fused model shares
-its parameters with the model that it was made from, computes the same, and prints what was put
-together.
+nothing. A `Block` computes them together with the convolution before them, a `Chain` lets blocks
+that follow each other share what lies between them. Both have `forward` and `backward` as a layer
+has, share the layers' parameters, and are made by `pellucid.execution.fusion`.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from pellucid import ops
+import numpy as np
+
+from pellucid import engine, ops
 from pellucid.errors import PellucidError
-from pellucid.execution import epilogue
+from pellucid.execution.contract import FusedKernels, fused_kernels
+from pellucid.execution.part import Part, tree
 from pellucid.geometry import Window
-from pellucid.layers.activation import ReLU
-from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
-from pellucid.layers.batch_norm import BatchNorm2d
-from pellucid.layers.combinator import Build, Combinator, Describe
-from pellucid.layers.convolution import Conv2d
-from pellucid.layers.pooling import MaxPool2d
-from pellucid.layers.wiring import Wiring
+from pellucid.layers import BatchNorm2d, Conv2d, Layer, MaxPool2d, ReLU, StepContext
+from pellucid.ops.normalization import check_statistics
 from pellucid.parameter import Parameter
-from pellucid.types import Array, Shape, Through
+from pellucid.types import Array, Shape
+
+if TYPE_CHECKING:
+    from pellucid.compiled.conv.deferred import DeferredNorm
 
 
-class _Fused(Combinator, abstract=True):
-    """A layer that stands for others while a model runs; only those are described and saved."""
+class Block:
+    """``y = pool(relu(norm(conv(x)) + shortcut))``: a convolution and its epilogue."""
 
-    def parts(self, describe: Describe) -> dict[str, Any]:
-        raise PellucidError("a fused model has no description; describe what it was made from")
-
-    def wiring(self) -> Wiring:
-        raise PellucidError("a fused model is not drawn; draw what it was made from")
-
-    @classmethod
-    def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
-        raise PellucidError("a fused model is made by fuse(model), not from a description")
-
-
-class Block(_Fused, abstract=True):
-    """``y = pool(relu(norm(conv(x)) + shortcut))``: a convolution, and the rest in one pass.
-
-    Made by `fuse` from the layers of a model.
-    """
-
-    recordable = True
+    inputs = 1
 
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = dict(layers)
@@ -55,103 +39,117 @@ class Block(_Fused, abstract=True):
         self.relu = any(isinstance(layer, ReLU) for layer in rest)
         self.pool = next((layer for layer in rest if isinstance(layer, MaxPool2d)), None)
 
-    def children(self) -> dict[str, Layer]:
+    def children(self) -> Mapping[str, Part]:
         return self.layers
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
-        return self.forward_with(x, None, training)
+        y, cache = self.forward_with(x, None, training)
+        assert isinstance(y, np.ndarray)  # there is no reader that would let it be deferred
+        return y, cache
 
     def forward_with(
         self,
-        x: Array | Through,
+        x: "Array | DeferredNorm",
         shortcut: Array | None,
         training: StepContext | None,
         reader: Conv2d | None = None,
-    ) -> tuple[Any, Any]:
+    ) -> "tuple[Array | DeferredNorm, Any]":
         """Return y and the cache, with a shortcut added before the ReLU.
 
-        A `reader` is the convolution that alone reads y: it may be given a `Through`.
+        A `reader` is the convolution that alone reads y: its normalisation may be left to it.
         """
-        z, conv_cache = self.conv.forward(x, training)
+        kernels, plan = _kernels(), self.conv.plan(x.shape)
+        weight, bias = self.conv.weight.value, self.conv.bias_value
+        z = kernels.conv2d(x, plan.kernel(weight), bias, plan.resolved(engine.current()))
         window, norm = self._window(z.shape), self.norm
+        y: Array | DeferredNorm
         if norm is None:
-            y, cache = epilogue.finish(z, None, shortcut, self.relu, window)
+            y, cache = kernels.epilogue(z, None, shortcut, self.relu, window)
         elif training is None and norm.track_running_stats:
-            y, _ = epilogue.finish(z, norm.inference_affine(), shortcut, self.relu, window)
-            cache = None  # its gradient is another one; who needs it asks the model itself
+            y, _ = kernels.epilogue(z, norm.inference_affine(), shortcut, self.relu, window)
+            cache = None  # its gradient is another one
         else:
-            weight, bias = norm.affine_values()
-            y, mean, var, cache = epilogue.normalize_finish(
-                z, weight, bias, norm.eps, shortcut, self.relu, window, self._writes(z, reader)
+            check_statistics(z)
+            scale, shift = norm.affine_values()
+            write = not self._can_defer(z, reader)
+            y, mean, var, cache = kernels.norm_epilogue(
+                z, scale, shift, norm.eps, shortcut, self.relu, window, write
             )
             if training is not None:
-                norm.gather(training, mean, var, z)
-        return y, (conv_cache, cache)
+                norm.update_statistics(training, mean, var, z)
+        return y, (x, cache)
 
-    def _writes(self, z: Array, reader: Conv2d | None) -> bool:
-        """Return whether y must be written: whether its reader cannot work it out from z."""
+    def _can_defer(self, z: Array, reader: Conv2d | None) -> bool:
+        """Return whether y need not be written, because its reader computes it from z faster."""
         if reader is None or self.pool is not None or not self.relu:
-            return True
-        return not reader.reads_through(z.shape)
+            return False
+        return _kernels().reads_deferred(reader.plan(z.shape).resolved(engine.current()))
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
-        x, finished = cache
-        dz, _ = self.backward_to_conv(dy, finished)
-        return self.conv.backward_without_bias(dz, x, input_gradient)
+        x, epilogue_cache = cache
+        dz, _ = self.backward_to_conv(dy, epilogue_cache)
+        return self.backward_of_conv(dz, x, input_gradient)
 
     def backward_to_conv(
-        self, dy: Array, finished: Any, overwrite_dy: bool = False
+        self, dy: Array, cache: object, overwrite_dy: bool = False
     ) -> tuple[Array, Array | None]:
         """Return the gradients for the convolution's output and for the shortcut."""
         if self.norm is None:
-            dz, dshortcut, dbias = epilogue.finish_gradient(dy, finished, overwrite_dy)
+            dz, dshortcut, dbias = _kernels().epilogue_gradient(dy, cache, overwrite_dy)
             if isinstance(self.conv.bias, Parameter):
                 self.conv.bias.add_gradient(dbias)
-        elif finished is None:
+        elif cache is None:
             raise PellucidError(
                 "a fused model has no gradient in inference; use the model that it was made from"
             )
         else:
             weight, _ = self.norm.affine_values()
-            dz, dshortcut, *gradients = epilogue.normalize_finish_gradient(
-                dy, finished, weight, overwrite_dy
+            dz, dshortcut, *gradients = _kernels().norm_epilogue_gradient(
+                dy, cache, weight, overwrite_dy
             )
             self.norm.add_gradients(*gradients)
             # a bias of the convolution has no gradient: the norm takes away what it adds
         return dz, dshortcut
 
-    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
-        for name, layer in self.layers.items():
-            yield name, layer, input_shape
-            input_shape = layer.output_shape(input_shape)
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        shape = input_shape
-        for name, layer in self.layers.items():
-            shape = self.child_shape(name, layer, shape)
-        return shape
+    def backward_of_conv(
+        self,
+        dz: Array,
+        x: "Array | DeferredNorm",
+        input_gradient: bool,
+        onto: Array | None = None,
+    ) -> Array:
+        """Add the weight's gradient, and return dx, added to `onto` if there is one."""
+        kernels, plan, weight = _kernels(), self.conv.plan(x.shape), self.conv.weight
+        convolution = plan.resolved(engine.current())
+        weight.add_gradient(plan.kernel(kernels.conv2d_weight_gradient(dz, x, convolution)))
+        if not input_gradient:
+            return dz
+        return kernels.conv2d_input_gradient(dz, plan.kernel(weight.value), convolution, onto)
 
     def _window(self, shape: Shape) -> Window | None:
         return None if self.pool is None else self.pool.window(shape)
 
+    def __repr__(self) -> str:
+        return tree("Block", self.layers)
 
-class Chain(_Fused, abstract=True):
+
+class Chain:
     """Blocks one after the other, of which only the convolutions' outputs are kept.
 
     What one block hands to the next, y = relu(norm(z)), follows from its convolution's output z by
-    next to no arithmetic. So the next convolution reads z and works y out on the way, forward and
+    next to no arithmetic. So the next convolution reads z and computes y on the way, forward and
     for its weights' gradient: z is the only large array that is written, read and kept. Where that
     would be slower, y is written in the forward direction, and again in the backward direction:
     that is faster than to fetch y from far memory, and needs half the memory.
     """
 
-    recordable = True
+    inputs = 1
 
-    def __init__(self, blocks: Mapping[str, Layer]) -> None:
-        self.blocks = {name: block for name, block in blocks.items() if isinstance(block, Block)}
+    def __init__(self, blocks: Mapping[str, Block]) -> None:
+        self.blocks = dict(blocks)
 
-    def children(self) -> dict[str, Layer]:
-        return dict(self.blocks)
+    def children(self) -> Mapping[str, Part]:
+        return self.blocks
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         return self.forward_with(x, None, training)
@@ -161,14 +159,16 @@ class Chain(_Fused, abstract=True):
     ) -> tuple[Array, Any]:
         """Return y and the cache, with a shortcut added before the last ReLU."""
         caches: list[tuple[Any, Any]] = []
-        blocks = list(self.blocks.values())
+        blocks, kernels = list(self.blocks.values()), _kernels()
         readers = [*(block.conv for block in blocks[1:]), None]
-        y, kept = x, None
+        y: Array | DeferredNorm = x
+        kept: DeferredNorm | None = None
         for block, reader in zip(blocks, readers, strict=True):
-            around = shortcut if reader is None else None
-            y, (read, finished) = block.forward_with(y, around, training, reader)
-            caches.append((read if kept is None else kept, finished))
-            kept = epilogue.through(finished)
+            added = shortcut if reader is None else None
+            y, (read, epilogue_cache) = block.forward_with(y, added, training, reader)
+            caches.append((read if kept is None else kept, epilogue_cache))
+            kept = kernels.deferred(epilogue_cache)
+        assert isinstance(y, np.ndarray)  # the last block has no reader
         return y, caches
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
@@ -181,59 +181,52 @@ class Chain(_Fused, abstract=True):
         shortcut = None
         *_, last = self.blocks.values()
         for i, block in reversed(list(enumerate(self.blocks.values()))):
-            x, finished = caches.pop()
-            own_dy = block is not last  # between blocks nobody else sees dy
-            dz, around = block.backward_to_conv(dy, finished, overwrite_dy=own_dy)
-            shortcut = around if shortcut is None else shortcut
-            # an engine that writes over it has made it, because the last block has a norm
+            x, epilogue_cache = caches.pop()
+            own_dy = block is not last  # between blocks nothing else reads dy
+            dz, added = block.backward_to_conv(dy, epilogue_cache, overwrite_dy=own_dy)
+            shortcut = added if shortcut is None else shortcut
+            # it may be overwritten: the kernels have made it, because the last block has a norm
             onto = shortcut if i == 0 and x_is_shortcut else None
-            dy = block.conv.backward_without_bias(dz, x, input_gradient or i > 0, onto)
+            dy = block.backward_of_conv(dz, x, input_gradient or i > 0, onto)
         return dy, shortcut
 
-    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
-        for name, block in self.blocks.items():
-            yield name, block, input_shape
-            input_shape = block.output_shape(input_shape)
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        shape = input_shape
-        for name, block in self.blocks.items():
-            shape = self.child_shape(name, block, shape)
-        return shape
+    def __repr__(self) -> str:
+        return tree("Chain", self.blocks)
 
 
-class FusedResidual(_Fused, abstract=True):
-    """A `Residual` whose sum and ReLU are done in the last block's pass."""
+class FusedResidual:
+    """A `Residual` whose sum and ReLU are computed in the last block's epilogue."""
 
-    recordable = True
+    inputs = 1
 
-    def __init__(self, body: Chain, shortcut: Layer | None) -> None:
+    def __init__(self, body: Chain, shortcut: Part | None) -> None:
         self.body, self.shortcut = body, shortcut
 
-    def children(self) -> dict[str, Layer]:
+    def children(self) -> Mapping[str, Part]:
         parts = {"body": self.body, "shortcut": self.shortcut}
-        return {name: layer for name, layer in parts.items() if layer is not None}
+        return {name: part for name, part in parts.items() if part is not None}
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
-        around, shortcut_cache = x, None
+        shortcut, shortcut_cache = x, None
         if self.shortcut is not None:
-            around, shortcut_cache = run_forward(self.shortcut, x, training)
-        y, body_cache = self.body.forward_with(x, around, training)
+            shortcut, shortcut_cache = self.shortcut.forward(x, training)
+        y, body_cache = self.body.forward_with(x, shortcut, training)
         return y, (body_cache, shortcut_cache)
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
         body_cache, shortcut_cache = cache
         if self.shortcut is None:
             return self.body.backward_with(dy, body_cache, input_gradient, x_is_shortcut=True)[0]
-        dx, around = self.body.backward_with(dy, body_cache, input_gradient)
-        around = run_backward(self.shortcut, around, shortcut_cache, input_gradient)
-        # dx is the convolution's own: nobody sees it change
-        return ops.add_to(dx, around) if input_gradient else dx
+        dx, dshortcut = self.body.backward_with(dy, body_cache, input_gradient)
+        dshortcut = self.shortcut.backward(dshortcut, shortcut_cache, input_gradient=input_gradient)
+        # dx is the convolution's own: nothing else reads it
+        return ops.add_to(dx, dshortcut) if input_gradient else dx
 
-    def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
-        yield "body", self.body, input_shape
-        if self.shortcut is not None:
-            yield "shortcut", self.shortcut, input_shape
+    def __repr__(self) -> str:
+        return tree("FusedResidual", self.children())
 
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return self.body.output_shape(input_shape)
+
+def _kernels() -> FusedKernels:
+    kernels = fused_kernels()
+    assert kernels is not None  # a program runs its parts only where there are some
+    return kernels

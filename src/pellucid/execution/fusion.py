@@ -1,84 +1,91 @@
-"""Find what a network can do in fewer passes, and build the network that does."""
+"""Find which layers of a network can be computed in one pass, and put them together."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from itertools import groupby
+from typing import Any, TypeVar, cast
 
-from pellucid import engine
 from pellucid.execution.blocks import Block, Chain, FusedResidual
-from pellucid.execution.runs import with_runs
-from pellucid.layers.activation import ReLU
-from pellucid.layers.base import Layer
-from pellucid.layers.batch_norm import BatchNorm2d
-from pellucid.layers.concat import Concat
-from pellucid.layers.convolution import Conv2d
-from pellucid.layers.graph import Graph
-from pellucid.layers.pooling import MaxPool2d
-from pellucid.layers.residual import Residual
-from pellucid.layers.sequential import Sequential
+from pellucid.execution.part import Part
+from pellucid.execution.runs import runs
+from pellucid.layers import (
+    BatchNorm2d,
+    Concat,
+    Conv2d,
+    Graph,
+    Layer,
+    MaxPool2d,
+    ReLU,
+    Residual,
+    Sequential,
+)
+
+L = TypeVar("L", bound=Layer)
 
 _FOLLOW = (BatchNorm2d, ReLU, MaxPool2d)
 """What may follow a convolution in one block, in this order, each at most once."""
 
 
-def fuse(model: Layer) -> Layer:
-    """Return an equivalent model in which each convolution and what follows it are one layer.
-
-    The two share their parameters and buffers; `model` itself is as it was.
-
-    Examples
-    --------
-    >>> from pellucid import layers as nn
-    >>> fuse(nn.Sequential(conv1=nn.Conv2d(1, 8, 3), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2)))
-    Sequential(
-      conv1+relu1+pool1: Block(
-        conv1: Conv2d(in_channels=1, out_channels=8, kernel_size=3)
-        relu1: ReLU()
-        pool1: MaxPool2d(kernel_size=2)
-      )
-    )
-    """
-    names = [(item, item.name) for _, item in model.named_state()]
-    fused = _fuse(model)
-    for item, name in names:  # the new combinators named them after their own paths
-        item.name = name
-    return fused
-
-
-def for_engine(model: Layer) -> Layer:
-    """Return what the engine in force runs fastest: the model itself, or a fused one."""
-    return fuse(model) if engine.current().FUSES else model
-
-
-def _fuse(model: Layer) -> Layer:
+def fused(model: Layer) -> Part:
+    """Return what computes the same as `model`, with blocks in the place of their layers."""
     if type(model) is Sequential:
-        return Sequential(dict(_chains(model)))
+        return series(model, dict(_chains(model)))
     if type(model) is Graph:
-        return with_runs(model, _fuse)
+        return with_nodes(model, fused)
     if type(model) is Concat:
-        return Concat({name: _fuse(branch) for name, branch in model.branches.items()})
+        branches = {name: fused(branch) for name, branch in model.branches.items()}
+        return routing(model, branches=branches)
     if type(model) is Residual:
-        return _fuse_residual(model)
+        return _fused_residual(model)
     return model
 
 
-def _chains(model: Sequential) -> Iterator[tuple[str, Layer]]:
-    """Yield the layers, with blocks that follow each other as one."""
+def routing(model: L, **changed: Any) -> L:
+    """Return a combinator that passes values on as `model` does, to other parts.
+
+    It serves to run them, and for nothing else that a layer is for.
+    """
+    other = copy(model)
+    vars(other).update(changed)
+    return other
+
+
+def series(model: Sequential, parts: Mapping[str, Part]) -> Sequential:
+    """Return what runs `parts` one after the other."""
+    learners = (i for i, part in enumerate(parts.values()) if _learns(part))
+    return routing(model, layers=parts, first_learner=next(learners, len(parts)))
+
+
+def with_nodes(graph: Graph, change: Callable[[Layer], Part]) -> Graph:
+    """Return a graph with one node for each of its `runs`: the part that `change` makes of it."""
+    nodes = {name: (change(layer), read) for name, (layer, read) in runs(graph).items()}
+    return routing(graph, nodes=nodes)
+
+
+def _learns(part: Part) -> bool:
+    if isinstance(part, Layer) and part.learns():
+        return True
+    return any(_learns(child) for child in part.children().values())
+
+
+def _chains(model: Sequential) -> Iterator[tuple[str, Part]]:
+    """Yield the parts, with blocks that follow each other as one."""
     for are_blocks, group in groupby(_blocks(model), lambda item: isinstance(item[1], Block)):
-        layers = dict(group)
-        if are_blocks and len(layers) > 1:
-            *_, last = layers
-            yield f"{next(iter(layers))} … {last}", Chain(layers)
+        parts = dict(group)
+        if are_blocks and len(parts) > 1:
+            *_, last = parts
+            yield f"{next(iter(parts))} … {last}", Chain(cast(dict[str, Block], parts))
         else:
-            yield from layers.items()
+            yield from parts.items()
 
 
-def _blocks(model: Sequential) -> Iterator[tuple[str, Layer]]:
-    """Yield the layers, with each convolution and what may follow it as one."""
+def _blocks(model: Sequential) -> Iterator[tuple[str, Part]]:
+    """Yield the parts, with each convolution and what may follow it as one."""
     waiting = list(model.layers.items())
     while waiting:
         name, layer = waiting.pop(0)
-        if type(layer) is not Conv2d:
-            yield name, _fuse(layer)
+        if type(layer) is not Conv2d or layer.padding_mode != "zeros":
+            yield name, fused(layer)
             continue
         block: dict[str, Layer] = {name: layer}
         for kind in _FOLLOW:
@@ -87,20 +94,20 @@ def _blocks(model: Sequential) -> Iterator[tuple[str, Layer]]:
         yield ("+".join(block), Block(block)) if len(block) > 1 else (name, layer)
 
 
-def _fuse_residual(model: Residual) -> Layer:
-    shortcut = None if model.shortcut is None else _fuse(model.shortcut)
+def _fused_residual(model: Residual) -> Part:
+    shortcut = None if model.shortcut is None else fused(model.shortcut)
     simple = model.activation is None or type(model.activation) is ReLU
     if simple and type(model.body) is Sequential:
         blocks = dict(_blocks(model.body))
-        *_, last = blocks
-        block = blocks[last]
+        *_, last = blocks or [""]
+        block = blocks.get(last)
         if (
             isinstance(block, Block)
             and not block.relu
             and block.pool is None
             and all(isinstance(each, Block) for each in blocks.values())
         ):
-            around = {} if model.activation is None else {"activation": model.activation}
-            blocks[last] = Block({**block.layers, **around})
-            return FusedResidual(Chain(blocks), shortcut)
-    return Residual(_fuse(model.body), shortcut, model.activation)
+            activation = {} if model.activation is None else {"activation": model.activation}
+            blocks[last] = Block({**block.layers, **activation})
+            return FusedResidual(Chain(cast(dict[str, Block], blocks)), shortcut)
+    return routing(model, body=fused(model.body), shortcut=shortcut)

@@ -1,234 +1,154 @@
 """Training steps, and inference, without the Python between their kernels.
 
-The first steps with a new shape of input run as ever. Then one is written down (see
-`pellucid.runtime.recording`), and from then on its calls are made again. That gives the same
-numbers only if all that depends on the input goes through recorded calls. So each kind of layer
-says whether it does nothing else, what is left to NumPy says so when it is called, and a copy of
-the model is tried first, with random weights and a random input: where one bit differs from what
-running it gives, the model runs as ever.
+The first steps with a new shape of input are run as usual, in *eager* mode. Then one is captured:
+the calls of kernels are recorded (see `pellucid.runtime.recording`), and from then on these calls
+are made again. That gives the same numbers only if all that depends on the input goes through
+recorded calls. So `capturable` lists the layers for which this is known, a kernel that falls back
+to NumPy tells the recording, and a copy of the model with random weights is tried first: where one
+bit of a replay differs from what the eager step gives, the model stays eager.
 
-It also runs as ever where a step depends on more than its arrays: on a count of steps, on random
-numbers other than dropout's, on layers that are not of this library, and while somebody looks
+It also stays eager where a step depends on more than its arrays: on a count of steps, on random
+numbers other than dropout's, on layers that are not of this library, and while an observer looks
 inside. Where a value has become another array, or a layer's settings have changed, the step is
-written down anew.
+captured anew.
 
-The inference of a model whose values do not change is played in the same way.
+The inference of a model whose values do not change is replayed in the same way.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 from weakref import ref
 
 import numpy as np
 
 from pellucid import engine
-from pellucid.execution.fusion import for_engine
-from pellucid.layers.base import Layer, StepContext, is_observed, watch
+from pellucid.execution.capturable import is_capturable
+from pellucid.execution.contract import fused_kernels
+from pellucid.execution.part import Part
+from pellucid.execution.program import Program
+from pellucid.layers import Layer, StepContext
+from pellucid.layers.base import is_observed
+from pellucid.parameter import Buffer, Parameter
 from pellucid.runtime.recording import Recording
 from pellucid.runtime.workspace import Workspace
-from pellucid.types import Array, Shape
+from pellucid.types import Array, Generator, Shape
 
 AFTER = 3
-"""How many steps of a shape are run first: to write one down takes as long as five."""
+"""How many steps of a shape are run first: to capture one takes as long as five."""
 
-_MOST = 4
-"""How many shapes are written down: each has its memory."""
+_MOST_SHAPES = 4
+"""How many shapes are captured: each has its memory."""
 
 
-class RecordedStep:
-    """One training step of a model for one shape of input, written down.
+class RecordingContext(StepContext):
+    """The context of a captured step, which knows what has to be done again in each replay."""
 
-    Its `forward` and `backward` do what the model's do in training. Its memory is its own once it
-    has played.
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: list[tuple[str, Array]] = []
+        self.varies = False
+        """Whether a layer asked for random numbers that cannot be drawn again in their place."""
+
+    def generator(self, purpose: str) -> Generator:
+        self.varies = True
+        return super().generator(purpose)
+
+    def draw(self, purpose: str, shape: Shape) -> Array:
+        drawn = super().generator(purpose).random(shape, dtype=np.float32)
+        self._drawn.append((purpose, drawn))
+        return drawn
+
+    def draw_again(self, step: StepContext) -> None:
+        """Replace what was drawn by the numbers of another step."""
+        for purpose, drawn in self._drawn:
+            step.generator(purpose).random(out=drawn, dtype=np.float32)
+
+    def note_updates(self, step: StepContext) -> None:
+        """Note in another step the updates that were noted here; the replay has renewed them."""
+        for buffer, value in self._updates.items():
+            step.update(buffer, value)
+        for buffer, count in self._counts.items():
+            for _ in range(count):
+                step.count(buffer)
+
+
+class CapturedStep:
+    """One training step of a part for one shape of input, captured.
+
+    Its `forward` and `backward` do what the part's do in training. Its memory is its own once it
+    has been replayed.
     """
 
-    def __init__(self, model: Layer, x: Array, workspace: Workspace) -> None:
-        self.x, self._notes = np.zeros_like(x), StepContext()
+    def __init__(self, part: Part, x: Array, workspace: Workspace) -> None:
+        self.x, self._context = np.zeros_like(x), RecordingContext()
         self._workspace = workspace
         self._forward, self._backward = Recording(workspace), Recording(workspace)
-        with self._forward.running():
-            y, cache = model.forward(self.x, self._notes)
+        with self._forward.capturing():
+            y, cache = part.forward(self.x, self._context)
         self._y, self._dy = workspace.place(y), np.zeros_like(y)  # which adds 0 to all gradients
-        with self._backward.running():
-            model.backward(self._dy, cache, input_gradient=False)
-        self.varies = self._notes.varies
-        self.is_whole = self._forward.is_whole and self._backward.is_whole
-        self._last: ref[Played] | None = None
+        with self._backward.capturing():
+            part.backward(self._dy, cache, input_gradient=False)
+        self.is_exact = not self._context.varies and (
+            self._forward.is_complete and self._backward.is_complete
+        )
+        """Whether nothing was met that a replay would leave out."""
+        self._last: ref[ReplayCache] | None = None
 
     @property
     def is_free(self) -> bool:
-        """Whether nobody still needs what it played last."""
+        """Whether nothing still needs what was replayed last."""
         last = None if self._last is None else self._last()
-        return last is None or not (last.waits or last.training.noted())
+        return last is None or not (last.waits or last.context.pending_updates())
 
-    def forward(self, x: Array, training: StepContext) -> tuple[Array, "Played"]:
+    def forward(self, x: Array, training: StepContext) -> tuple[Array, "ReplayCache"]:
         if self._last is None:
             self._forward.bind()
             self._backward.bind()
             self._y = self._workspace.at(self._y)
         np.copyto(self.x, x)
-        training.draw_again(self._notes)
-        self._forward.play()
-        training.take_over(self._notes)
-        played = Played(self, training)
-        self._last = ref(played)
-        return self._y.copy(order="K"), played
+        self._context.draw_again(training)
+        self._forward.replay()
+        self._context.note_updates(training)
+        cache = ReplayCache(self, training)
+        self._last = ref(cache)
+        return self._y.copy(order="K"), cache
 
-    def backward(self, dy: Array, played: "Played", *, input_gradient: bool = False) -> Array:
+    def backward(self, dy: Array, cache: "ReplayCache", *, input_gradient: bool = False) -> Array:
         np.copyto(self._dy, dy)
-        self._backward.play()
-        played.waits = False
+        self._backward.replay()
+        cache.waits = False
         return dy
 
 
 @dataclass(eq=False)
-class Played:
-    """The cache of a forward pass that was played."""
+class ReplayCache:
+    """The cache of a forward pass that was replayed."""
 
-    step: RecordedStep
-    training: StepContext
+    step: CapturedStep
+    context: StepContext
     waits: bool = True
     """Whether the backward pass is still to come."""
 
 
 @dataclass(eq=False)
-class Ran:
+class EagerCache:
     """The cache of a forward pass that was run."""
 
-    workspace: Workspace
+    part: Part
     cache: Any
+    workspace: Workspace | None = None
 
 
-@dataclass(eq=False)
-class _Shape:
-    """What is known of one shape of input."""
+class CapturedInference:
+    """The inference of a part for one shape of input, captured."""
 
-    workspace: Workspace = field(default_factory=Workspace)
-    times: int = 0
-    recorded: Any = None
-
-
-class _Shapes:
-    """What is known of the shapes of input that a model was given, and still holds."""
-
-    def __init__(self, model: Layer) -> None:
-        self._model = model
-        layers = [layer for _, layer in model.walk()]
-        self._can = all(vars(type(layer)).get("recordable") for layer in layers)
-        watch(layers)
-        self._changes = -1
-        self._values: list[tuple[Any, Array]] = []
-        self._known: dict[Any, _Shape] = {}
-
-    def of(self, x: Any) -> _Shape | None:
-        """Return what is known of such an input; None if it can only be run."""
-        can = self._can and engine.current().RECORDS and isinstance(x, np.ndarray)
-        if not can or is_observed():
-            return None
-        replaced = any(item.value is not value for item, value in self._values)
-        if replaced or self._changes != Layer.changes:
-            self._known.clear()
-            self._values = [(item, item.value) for _, item in self._model.named_state()]
-            self._changes = Layer.changes
-        key = x.shape, x.dtype, engine.setting()
-        if key not in self._known and len(self._known) < _MOST:
-            self._known[key] = _Shape()
-        return self._known.get(key)
-
-    def played(self) -> list[Shape]:
-        """Return the shapes that are played."""
-        return [shape for (shape, *_), known in self._known.items() if known.recorded is not None]
-
-
-class Replayed(Layer, abstract=True):
-    """A model whose training steps are played once they are known; see this module.
-
-    Parameters
-    ----------
-    model
-        The model as its engine runs it. It is shared, not copied.
-    """
-
-    def __init__(self, model: Layer) -> None:
-        self.model, self._shapes = model, _Shapes(model)
-
-    @property
-    def played(self) -> list[Shape]:
-        """The shapes of input whose steps are played."""
-        return self._shapes.played()
-
-    def children(self) -> Mapping[str, Layer]:
-        return {"": self.model}
-
-    def output_shape(self, input_shape: Any) -> Any:
-        return self.model.output_shape(input_shape)
-
-    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
-        if training is None or training.noted() or (known := self._shapes.of(x)) is None:
-            return self.model.forward(x, training)
-        if known.times == AFTER:
-            known.recorded = _recorded(self.model, x, known.workspace)
-        known.times += 1
-        if known.recorded is not None and known.recorded.is_free:
-            y, played = known.recorded.forward(x, training)
-            return y, played
-        with known.workspace.used():
-            y, cache = self.model.forward(x, training)
-        return y, Ran(known.workspace, cache)
-
-    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
-        if isinstance(cache, Ran):
-            with cache.workspace.used():
-                return self.model.backward(dy, cache.cache, input_gradient=input_gradient)
-        if isinstance(cache, Played):
-            if not input_gradient and not is_observed():
-                return cache.step.backward(dy, cache)
-            cache.waits = False
-            _, cache = self.model.forward(cache.step.x, StepContext())  # for what it keeps
-        return self.model.backward(dy, cache, input_gradient=input_gradient)
-
-
-class Inference:
-    """A model's inference, played once it is known; for one thread, and values that do not change.
-
-    Parameters
-    ----------
-    model
-        The model; it is shared.
-    """
-
-    def __init__(self, model: Layer) -> None:
-        self.model, self._shapes, self._workspace = model, _Shapes(model), Workspace()
-
-    @property
-    def played(self) -> list[Shape]:
-        """The shapes of input for which it is played."""
-        return self._shapes.played()
-
-    def __call__(self, x: Any) -> Any:
-        """Return the model's output."""
-        known, workspace = self._shapes.of(x), self._workspace
-        if known is not None:
-            workspace = known.workspace
-            if known.times == AFTER:
-                known.recorded = _recorded_inference(self.model, x, workspace)
-            known.times += 1
-            if known.recorded is not None:
-                return known.recorded(x)
-        with workspace.used():
-            return self.model(x)
-
-
-class RecordedInference:
-    """The inference of a model for one shape of input, written down."""
-
-    def __init__(self, model: Layer, x: Array, workspace: Workspace) -> None:
+    def __init__(self, part: Part, x: Array, workspace: Workspace) -> None:
         self._x, self._recording = np.zeros_like(x), Recording(workspace)
-        with self._recording.running():
-            y = model(self._x)
-        self.is_whole = self._recording.is_whole
+        with self._recording.capturing():
+            y, _ = part.forward(self._x)
+        self.is_exact = self._recording.is_complete
         place = workspace.place(y)
         del y
         self._recording.bind()
@@ -236,38 +156,150 @@ class RecordedInference:
 
     def __call__(self, x: Array) -> Array:
         np.copyto(self._x, x)
-        self._recording.play()
+        self._recording.replay()
         return self._y.copy(order="K")
 
 
-def _recorded_inference(model: Layer, x: Array, workspace: Workspace) -> RecordedInference | None:
-    """Return it, if playing it gives what running it gives, bit for bit."""
+C = TypeVar("C", CapturedStep, CapturedInference)
+
+
+@dataclass(eq=False)
+class _Known(Generic[C]):
+    """What is known of one shape of input."""
+
+    workspace: Workspace = field(default_factory=Workspace)
+    times: int = 0
+    captured: C | None = None
+
+
+class _Shapes(Generic[C]):
+    """What is known of the shapes of input that a part was given."""
+
+    def __init__(self, part: Part, capture: Callable[[Part, Array, Workspace], C | None]) -> None:
+        self.part = part
+        self._capture: Callable[[Part, Array, Workspace], C | None] = capture
+        self._can = is_capturable(part)
+        self._known: dict[Any, _Known[C]] = {}
+
+    def next(self, x: Any) -> _Known[C] | None:
+        """Return what is known of such an input, captured when it is time; None if it never is."""
+        if not self._can or not isinstance(x, np.ndarray) or fused_kernels(x) is None:
+            return None
+        key = x.shape, x.dtype, engine.setting()
+        if key not in self._known and len(self._known) < _MOST_SHAPES:
+            self._known[key] = _Known()
+        known = self._known.get(key)
+        if known is not None:
+            if known.times == AFTER:
+                known.captured = self._capture(self.part, x, known.workspace)
+            known.times += 1
+        return known
+
+    def captured(self) -> list[Shape]:
+        """Return the shapes that are captured."""
+        return [shape for (shape, *_), known in self._known.items() if known.captured is not None]
+
+
+class TrainingProgram(Program):
+    """A program whose training steps are replayed once they are known; see this module."""
+
+    def __init__(self, model: Layer) -> None:
+        super().__init__(model)
+        self._shapes: _Shapes[CapturedStep] | None = None
+
+    @property
+    def captured(self) -> list[Shape]:
+        """The shapes of input whose steps are replayed."""
+        return [] if self._shapes is None else self._shapes.captured()
+
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
+        part, known = self.part_for(x), None
+        if training is not None and not training.pending_updates() and not is_observed():
+            known = None if self._shapes is None else self._shapes.next(x)
+        if known is None or training is None:
+            y, cache = part.forward(x, training)
+            return y, EagerCache(part, cache)
+        if known.captured is not None and known.captured.is_free:
+            return known.captured.forward(x, training)
+        with known.workspace.used():
+            y, cache = part.forward(x, training)
+        return y, EagerCache(part, cache, known.workspace)
+
+    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
+        if isinstance(cache, ReplayCache):
+            if not input_gradient and not is_observed():
+                return cache.step.backward(dy, cache)
+            cache.waits = False
+            part = self.part_for(cache.step.x)
+            cache = EagerCache(part, part.forward(cache.step.x, StepContext())[1])
+        workspace = cache.workspace or Workspace()
+        with workspace.used():
+            return cache.part.backward(dy, cache.cache, input_gradient=input_gradient)
+
+    def _refresh(self) -> None:
+        super()._refresh()
+        self._shapes = None if self._fused is None else _Shapes(self._fused, _capture_step)
+
+
+class Inference:
+    """A part's inference, replayed once it is known; for one thread, and values that stay."""
+
+    def __init__(self, part: Part) -> None:
+        self._shapes, self._workspace = _Shapes(part, _capture_inference), Workspace()
+
+    @property
+    def captured(self) -> list[Shape]:
+        """The shapes of input for which it is replayed."""
+        return self._shapes.captured()
+
+    def __call__(self, x: Any) -> Any:
+        """Return the output."""
+        known, workspace = self._shapes.next(x), self._workspace
+        if known is not None:
+            workspace = known.workspace
+            if known.captured is not None:
+                return known.captured(x)
+        with workspace.used():
+            return self._shapes.part.forward(x)[0]
+
+
+def _capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedInference | None:
+    """Return it, if replaying it gives what running it gives, bit for bit."""
     other = _like(x, np.random.default_rng(0))
     with workspace.used():
-        expected = [np.asarray(model(given)).tobytes() for given in (x, other)]
-    recorded = RecordedInference(model, x, workspace)
-    found = [recorded(given).tobytes() for given in (x, other)]
-    return recorded if recorded.is_whole and found == expected else None
+        expected = [np.asarray(part.forward(given)[0]).tobytes() for given in (x, other)]
+    captured = CapturedInference(part, x, workspace)
+    found = [captured(given).tobytes() for given in (x, other)]
+    return captured if captured.is_exact and found == expected else None
 
 
-def _recorded(model: Layer, x: Array, workspace: Workspace) -> RecordedStep | None:
-    """Return a step written down, if playing it gives what running it gives, bit for bit."""
-    random, copy = np.random.default_rng(0), deepcopy(model)
-    trial, other = RecordedStep(copy, x, workspace), _like(x, random)
-    if trial.varies or not trial.is_whole:
+def _capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | None:
+    """Return a captured step, if replaying it gives what running it gives, bit for bit."""
+    random, copy = np.random.default_rng(0), deepcopy(part)
+    trial, other = CapturedStep(copy, x, workspace), _like(x, random)
+    if not trial.is_exact:
         return None
-    _draw(copy, random)
+    values = _values(copy)
+    _draw(values, random)
     with workspace.used():
-        expected = _numbers(copy, copy, other)
-    if _numbers(trial, copy, other) != expected:
+        expected = _numbers(copy, values, other)
+    if _numbers(trial, values, other) != expected:
         return None
     del trial
-    return RecordedStep(model, x, workspace)
+    return CapturedStep(part, x, workspace)
 
 
-def _draw(model: Layer, random: np.random.Generator) -> None:
-    """Give every value of a model random numbers."""
-    for _, item in model.named_state():
+def _values(part: Part) -> list[Parameter | Buffer]:
+    """Return all parameters and buffers, each once."""
+    if isinstance(part, Layer) and not part.children():
+        return [item for _, item in part.named_state()]
+    found = [item for child in part.children().values() for item in _values(child)]
+    return list({id(item): item for item in found}.values())
+
+
+def _draw(values: list[Parameter | Buffer], random: np.random.Generator) -> None:
+    """Give every value random numbers."""
+    for item in values:
         if np.issubdtype(item.dtype, np.floating):
             item.value = _like(item.value, random)
 
@@ -279,16 +311,18 @@ def _like(array: Array, random: np.random.Generator) -> Array:
     return drawn
 
 
-def _numbers(step: Layer | RecordedStep, model: Layer, x: Array) -> list[bytes]:
+def _numbers(step: Part | CapturedStep, values: list[Parameter | Buffer], x: Array) -> list[bytes]:
     """Return all that a training step gives: outputs, gradients, and the buffers' next values."""
     training = StepContext()
     y, cache = step.forward(x, training)
-    model.zero_grad()
+    parameters = [item for item in values if isinstance(item, Parameter)]
+    for parameter in parameters:
+        parameter.zero_grad()
     step.backward(_like(y, np.random.default_rng(1)), cache, input_gradient=False)
-    gradients = [parameter.grad for parameter in model.parameters()]
-    return [array.tobytes() for array in (y, *gradients, *training.noted().values())]
+    gradients = [parameter.grad for parameter in parameters]
+    return [array.tobytes() for array in (y, *gradients, *training.pending_updates().values())]
 
 
-def for_training(model: Layer) -> Layer:
-    """Return what the engine in force trains fastest, with the model's own parameters."""
-    return Replayed(for_engine(model)) if engine.current().RECORDS else for_engine(model)
+def for_training(model: Layer) -> TrainingProgram:
+    """Return the program that trains `model` fastest on the engine in force."""
+    return TrainingProgram(model)

@@ -62,8 +62,6 @@ class ReLU(_Function, value=ops.relu, gradient=ops.relu_gradient, keeps="y"):
     array([0., 2.])
     """
 
-    recordable = True
-
 
 @dataclass(eq=False, repr=False)
 class ReLU6(_Function, value=ops.relu6, gradient=ops.relu6_gradient, keeps="y"):

@@ -2,10 +2,10 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from pellucid.errors import FileError, PellucidError
 from pellucid.layers.context import StepContext
 from pellucid.layers.wiring import Wiring
 from pellucid.notebook import Shown
-from pellucid.parameter import Buffer, Parameter
+from pellucid.parameter import Buffer, Parameter, common_length
 from pellucid.preprocessing import Preprocessing
 from pellucid.types import Array, DType, Shape
 
@@ -40,11 +40,7 @@ class Layer(Shown, ABC):
     input_shape: Shape | None = None
     """(C, H, W) of the images that this model was trained on."""
 
-    recordable: ClassVar[bool] = False
-    """Whether a step through this class can be captured; each class has to say so itself."""
-    changes: ClassVar[int] = 0
-    """How often an attribute of a layer that is watched was assigned; see `watch`."""
-    _is_watched = False
+    _is_named = False
 
     inputs: int | None = 1
     """How many inputs it takes; with more than one, or None for any number, a tuple."""
@@ -57,11 +53,6 @@ class Layer(Shown, ABC):
         if name in registry and registry[name].__module__ != cls.__module__:
             raise PellucidError(f"there is a layer called {name} already; choose another name")
         registry[name] = cls
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        super().__setattr__(name, value)
-        if self._is_watched:
-            Layer.changes += 1
 
     def __post_init__(self) -> None:
         """Check the arguments against their annotations; a dataclass calls this when it is made."""
@@ -89,6 +80,7 @@ class Layer(Shown, ABC):
 
     def __call__(self, x: Any) -> Any:
         """Return the output: inference."""
+        self.name_parameters()
         return self.forward(x)[0]
 
     def multiply_adds(self, input_shape: Any) -> int:
@@ -111,6 +103,10 @@ class Layer(Shown, ABC):
 
     def walk(self) -> Iterator[tuple[str, "Layer"]]:
         """Yield (path, layer) for this layer and all inside, in order, each once."""
+        self.name_parameters()
+        yield from self._walk()
+
+    def _walk(self) -> Iterator[tuple[str, "Layer"]]:
         seen: set[int] = set()
 
         def visit(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
@@ -128,8 +124,12 @@ class Layer(Shown, ABC):
 
         In each layer the bias follows the other parameters, and buffers come last, as in PyTorch.
         """
+        self.name_parameters()
+        yield from self._named_state()
+
+    def _named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
         seen: set[int] = set()
-        for path, layer in self.walk():
+        for path, layer in self._walk():
             own = [(k, v) for k, v in vars(layer).items() if isinstance(v, Parameter | Buffer)]
             for name, item in sorted(own, key=lambda i: (isinstance(i[1], Buffer), i[0] == "bias")):
                 if id(item) not in seen:
@@ -144,9 +144,47 @@ class Layer(Shown, ABC):
         """Return the parameters in order."""
         return list(self.named_parameters().values())
 
+    def learns(self) -> bool:
+        """Return whether there are parameters, here or inside."""
+        return any(isinstance(item, Parameter) for _, item in self._named_state())
+
     def buffers(self) -> dict[str, Buffer]:
         """Return the buffers by path."""
         return {name: item for name, item in self.named_state() if isinstance(item, Buffer)}
+
+    def name_parameters(self, anew: bool = False) -> None:
+        """Give each parameter and buffer that has no name yet its path from here as its name.
+
+        A model does so when it is first used. Names are given once: a wrapper around the model,
+        such as a `Sequential`, leaves them. What all paths have in common at their beginning is
+        left out, so that it makes no difference whether the wrapper or the model is used first, for
+        the names and for what a seed draws.
+
+        Parameters
+        ----------
+        anew
+            Whether what has a name is named again.
+        """
+        if self._is_named and not anew:
+            return
+        items = self._paths()
+        skipped = common_length(items)
+        names = [item.name if item.is_named else path[skipped:] for path, item in items.items()]
+        anew = anew or len(set(names)) < len(names)  # of two models that were named apart
+        for path, item in items.items():
+            if anew or not item.is_named:
+                item.name, item.is_named = path[skipped:], True
+        for _, layer in self._walk():
+            vars(layer)["_is_named"] = True
+
+    def _paths(self) -> dict[str, Parameter | Buffer]:
+        """Return all parameters and buffers by path, checked: no two have the same."""
+        items = list(self._named_state())
+        paths = [path for path, _ in items]
+        if len(set(paths)) < len(paths):
+            twice = next(path for path in paths if paths.count(path) > 1)
+            raise PellucidError(f"two values are called '{twice}'; name their layers differently")
+        return dict(items)
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of all values by path; the paths are PyTorch's for the same network."""
@@ -185,16 +223,6 @@ class Layer(Shown, ABC):
             item.astype(dtype)
         return self
 
-    def name_parameters(self) -> None:
-        """Give each parameter and buffer its path from here as its name."""
-        items = list(self.named_state())
-        names = [name for name, _ in items]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise PellucidError(f"two values are called '{twice}'; name their layers differently")
-        for name, item in items:
-            item.name = name
-
     # Description
 
     def describe(self) -> dict[str, Any]:
@@ -215,17 +243,13 @@ class Layer(Shown, ABC):
         return f"{described['type']}({arguments})"
 
 
-def watch(layers: Iterable[Layer]) -> None:
-    """From now on count in `Layer.changes` how often an attribute of these layers is assigned."""
-    for layer in layers:
-        vars(layer)["_is_watched"] = True
-
-
 def initialize(model: Layer, seed: int = 0) -> Layer:
     """Draw all weights of `model` anew from `seed`, set its buffers back, and return it.
 
-    A model never initialised does so with seed 0 when it is first used.
+    A model never initialised does so with seed 0 when it is first used. What is drawn for a
+    parameter depends on the seed and its name; see `Layer.name_parameters`.
     """
+    model.name_parameters(anew=True)
     for item in dict(model.named_state()).values():
         if isinstance(item, Parameter):
             item.initialize(seed)
@@ -264,7 +288,7 @@ def run_backward(layer: Layer, dy: Any, cache: Any, input_gradient: bool = True)
 
 
 def is_observed() -> bool:
-    """Return whether somebody looks."""
+    """Return whether an observer is set."""
     return _on_forward.get() is not None or _on_backward.get() is not None
 
 

@@ -1,8 +1,6 @@
 """Batch and instance normalisation: the layers that gather running statistics."""
 
-from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -10,15 +8,13 @@ from pellucid import ops
 from pellucid.arguments import NotNegative, Probability, Size
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, StepContext
+from pellucid.ops.normalization import Standardized
 from pellucid.parameter import Buffer, Parameter
 from pellucid.types import Array, Shape
 
-_Cache = tuple[Array | None, Any]
-"""(x, None) where the running statistics were used, else (None, what the operation keeps)."""
-
 
 @dataclass(eq=False, repr=False)
-class _ChannelNorm(Layer):
+class ChannelNorm(Layer, abstract=True):
     """A normalisation with a scale and a shift per channel, and running statistics."""
 
     num_features: Size
@@ -43,70 +39,41 @@ class _ChannelNorm(Layer):
             self.running_var = Buffer("running_var", shape, 1.0)
             self.num_batches_tracked = Buffer("num_batches_tracked", (), 0, np.int64)
 
-    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, _Cache]:
-        self.output_shape(x.shape)
-        weight, bias = self.affine_values()
-        if training is None and self.running_mean is not None and self.running_var is not None:
-            mean, var = self.running_mean.value, self.running_var.value
-            return ops.batch_norm(x, weight, bias, mean, var, self.eps), (x, None)
-        y, mean, var, cache = self._normalize(x, weight, bias)
-        if training is not None:
-            self.gather(training, mean, var, x)
-        return y, (None, cache)
+    @property
+    def running(self) -> tuple[Array, Array] | None:
+        """The running mean and variance, or None where there are none."""
+        if self.running_mean is None or self.running_var is None:
+            return None
+        return self.running_mean.value, self.running_var.value
 
-    def backward(self, dy: Array, cache: _Cache, *, input_gradient: bool = True) -> Array:
-        x, kept = cache
-        weight, _ = self.affine_values()
-        if x is not None:
-            assert self.running_mean is not None
-            assert self.running_var is not None
-            mean, var = self.running_mean.value, self.running_var.value
-            dx, dweight, dbias = ops.batch_norm_inference_gradient(
-                dy, x, weight, mean, var, self.eps
-            )
-        else:
-            dx, dweight, dbias = self._normalize_gradient(dy, kept, weight)
-        self.add_gradients(dweight, dbias)
-        return dx
-
-    def add_gradients(self, dweight: Array, dbias: Array) -> None:
+    def add_gradients(self, dweight: Array | None, dbias: Array | None) -> None:
         """Add the gradients for scale and shift, where they are learned."""
         if self.weight is not None and self.bias is not None:
+            assert dweight is not None
+            assert dbias is not None
             self.weight.add_gradient(dweight)
             self.bias.add_gradient(dbias)
 
-    @abstractmethod
-    def _normalize(self, x: Array, weight: Array | None, bias: Array | None) -> Any:
-        """Return y, mean, var and what the gradient needs, with the statistics of x."""
-
-    @abstractmethod
-    def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
-        """Return dx, dweight and dbias of `_normalize`."""
-
-    @abstractmethod
-    def gather(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
-        """Note the next running statistics."""
-
     def inference_affine(self) -> tuple[Array, Array, Array]:
         """Return (mean, scale, shift): inference is ``y = (x − mean)·scale + shift``."""
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        scale = 1 / np.sqrt(self.running_var.value + np.float64(self.eps))
+        assert self.running is not None
+        mean, var = self.running
+        scale = 1 / np.sqrt(var + np.float64(self.eps))
         weight, bias = self.affine_values()
         if weight is not None:
             scale = scale * weight
-        mean = self.running_mean.value
         return mean, scale, np.zeros_like(mean) if bias is None else bias
 
     def affine_values(self) -> tuple[Array | None, Array | None]:
+        """Return weight and bias, or None and None where they are not learned."""
         if self.weight is None or self.bias is None:
             return None, None
         return self.weight.value, self.bias.value
 
-    def _move(
+    def update_running(
         self, training: StepContext, momentum: float, mean: Array, var: Array, count: int
     ) -> None:
-        """Note the next running statistics."""
+        """Note the next running statistics, given those of `count` values."""
         if self.running_mean is None or self.running_var is None:
             return
         buffers = self.running_mean, self.running_var
@@ -117,45 +84,7 @@ class _ChannelNorm(Layer):
 
 
 @dataclass(eq=False, repr=False)
-class _BatchNorm(_ChannelNorm):
-    def _normalize(self, x: Array, weight: Array | None, bias: Array | None) -> Any:
-        return ops.batch_norm_training(x, weight, bias, self.eps)
-
-    def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
-        return ops.batch_norm_gradient(dy, kept, weight)
-
-    def gather(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
-        if self.num_batches_tracked is None:
-            return
-        training.count(self.num_batches_tracked)
-        momentum = self.momentum
-        if momentum is None:
-            training.varies = True
-            momentum = 1 / float(training.pending(self.num_batches_tracked))
-        self._move(training, momentum, mean, var, x.size // x.shape[1])
-
-
-@dataclass(eq=False, repr=False)
-class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of vectors (N, C) or sequences (N, C, L); see `BatchNorm2d`.
-
-    >>> BatchNorm1d(10).output_shape((64, 10))
-    (64, 10)
-    """
-
-    recordable = True
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) not in (2, 3) or input_shape[1] != self.num_features:
-            raise ShapeError(
-                f"BatchNorm1d expects an input of shape (N, {self.num_features}) or "
-                f"(N, {self.num_features}, L), got {input_shape}"
-            )
-        return input_shape
-
-
-@dataclass(eq=False, repr=False)
-class BatchNorm2d(_BatchNorm):
+class BatchNorm2d(ChannelNorm):
     """``y = (x − mean)/√(var + eps)·w + b``, mean and variance per channel.
 
     In training they are those of the batch, over (N, H, W), and the running statistics follow
@@ -190,14 +119,66 @@ class BatchNorm2d(_BatchNorm):
     ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
     """
 
-    recordable = True
+    def forward(
+        self, x: Array, training: StepContext | None = None
+    ) -> tuple[Array, tuple[Array | None, object]]:
+        self.output_shape(x.shape)
+        weight, bias = self.affine_values()
+        if training is None and self.running is not None:
+            return ops.batch_norm(x, weight, bias, *self.running, self.eps), (x, None)
+        y, mean, var, cache = ops.batch_norm_training(x, weight, bias, self.eps)
+        if training is not None:
+            self.update_statistics(training, mean, var, x)
+        return y, (None, cache)
+
+    def backward(
+        self, dy: Array, cache: tuple[Array | None, object], *, input_gradient: bool = True
+    ) -> Array:
+        x, kept = cache
+        weight, _ = self.affine_values()
+        if x is None:
+            dx, dweight, dbias = ops.batch_norm_gradient(dy, kept, weight)
+        else:  # the running statistics were used, which do not depend on x
+            assert self.running is not None
+            dx, dweight, dbias = ops.batch_norm_inference_gradient(
+                dy, x, weight, *self.running, self.eps
+            )
+        self.add_gradients(dweight, dbias)
+        return dx
+
+    def update_statistics(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
+        """Note the next running statistics, given those of the batch x."""
+        if self.num_batches_tracked is None:
+            return
+        training.count(self.num_batches_tracked)
+        momentum = self.momentum
+        if momentum is None:
+            momentum = 1 / float(training.pending(self.num_batches_tracked))
+        self.update_running(training, momentum, mean, var, x.size // x.shape[1])
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return _images(self, input_shape)
 
 
 @dataclass(eq=False, repr=False)
-class InstanceNorm2d(_ChannelNorm):
+class BatchNorm1d(BatchNorm2d):
+    """Batch normalisation of vectors (N, C) or sequences (N, C, L); see `BatchNorm2d`.
+
+    >>> BatchNorm1d(10).output_shape((64, 10))
+    (64, 10)
+    """
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) not in (2, 3) or input_shape[1] != self.num_features:
+            raise ShapeError(
+                f"BatchNorm1d expects an input of shape (N, {self.num_features}) or "
+                f"(N, {self.num_features}, L), got {input_shape}"
+            )
+        return input_shape
+
+
+@dataclass(eq=False, repr=False)
+class InstanceNorm2d(ChannelNorm):
     """``y = (x − mean)/√(var + eps)·w + b``, mean and variance per image and channel, over (H, W).
 
     The same in training and inference, unless running statistics are asked for: these follow the
@@ -234,19 +215,41 @@ class InstanceNorm2d(_ChannelNorm):
             )
         return input_shape
 
-    def _normalize(self, x: Array, weight: Array | None, bias: Array | None) -> Any:
-        return ops.group_norm(x, self.num_features, weight, bias, self.eps)
+    def forward(
+        self, x: Array, training: StepContext | None = None
+    ) -> tuple[Array, tuple[Array | None, Standardized | None]]:
+        self.output_shape(x.shape)
+        weight, bias = self.affine_values()
+        if training is None and self.running is not None:
+            return ops.batch_norm(x, weight, bias, *self.running, self.eps), (x, None)
+        y, mean, var, cache = ops.group_norm(x, self.num_features, weight, bias, self.eps)
+        if training is not None and len(x):  # images that are not there have no mean
+            count, momentum = x.shape[2] * x.shape[3], self.momentum or 0.0
+            self.update_running(training, momentum, mean.mean(axis=0), var.mean(axis=0), count)
+        return y, (None, cache)
 
-    def _normalize_gradient(self, dy: Array, kept: Any, weight: Array | None) -> Any:
-        return ops.group_norm_gradient(dy, kept, weight)
+    def backward(
+        self,
+        dy: Array,
+        cache: tuple[Array | None, Standardized | None],
+        *,
+        input_gradient: bool = True,
+    ) -> Array:
+        x, kept = cache
+        weight, _ = self.affine_values()
+        if kept is not None:
+            dx, dweight, dbias = ops.group_norm_gradient(dy, kept, weight)
+        else:  # the running statistics were used, which do not depend on x
+            assert x is not None
+            assert self.running is not None
+            dx, dweight, dbias = ops.batch_norm_inference_gradient(
+                dy, x, weight, *self.running, self.eps
+            )
+        self.add_gradients(dweight, dbias)
+        return dx
 
-    def gather(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
-        pixels = x.shape[2] * x.shape[3]
-        if len(x):  # images that are not there have no mean
-            self._move(training, self.momentum or 0.0, mean.mean(axis=0), var.mean(axis=0), pixels)
 
-
-def _images(layer: _ChannelNorm, input_shape: Shape) -> Shape:
+def _images(layer: ChannelNorm, input_shape: Shape) -> Shape:
     if len(input_shape) != 4 or input_shape[1] != layer.num_features:
         raise ShapeError(
             f"{type(layer).__name__} expects images of shape (N, {layer.num_features}, H, W), "

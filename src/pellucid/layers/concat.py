@@ -38,20 +38,19 @@ class Concat(Combinator):
     (1, 12, 8, 8)
     """
 
-    recordable = True
-
     entries = ("branches",)
 
     def __init__(self, *branches: Layer | Mapping[str, Layer], **by_name: Layer) -> None:
         self.branches = named(branches, by_name)
         if not self.branches:
             raise ShapeError("Concat needs at least one branch")
-        self.name_parameters()
+        self._paths()
 
     def children(self) -> dict[str, Layer]:
         return self.branches
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
+        self.name_parameters()
         outputs, caches = zip(
             *(run_forward(branch, x, training) for branch in self.branches.values()), strict=True
         )

@@ -25,38 +25,24 @@ class StepContext:
     def __init__(self, seed: int = 0, epoch: int = 0, step: int = 0) -> None:
         self.seed, self.epoch, self.step = seed, epoch, step
         self._draws: dict[str, int] = {}
-        self._drawn: list[tuple[str, Array]] = []
         self._updates: dict[Buffer, Array] = {}
         self._counts: dict[Buffer, int] = {}
-        self.varies = False
-        """Whether numbers that are not in arrays differ from one step to the next."""
 
     def generator(self, purpose: str) -> Generator:
         """Return this step's next generator for `purpose`: another for each layer that asks."""
-        self.varies = True
-        return self._generator(purpose)
-
-    def draw(self, purpose: str, shape: Shape) -> Array:
-        """Return numbers from 0 to 1, drawn from this step's next generator for `purpose`."""
-        drawn = self._generator(purpose).random(shape, dtype=np.float32)
-        self._drawn.append((purpose, drawn))
-        return drawn
-
-    def draw_again(self, other: "StepContext") -> None:
-        """Put into what another step has drawn what this one draws."""
-        for purpose, drawn in other._drawn:
-            self._generator(purpose).random(out=drawn, dtype=np.float32)
-
-    def _generator(self, purpose: str) -> Generator:
         turn = self._draws[purpose] = self._draws.get(purpose, -1) + 1
         return generator(self.seed, f"{purpose} {turn}", self.epoch, self.step)
+
+    def draw(self, purpose: str, shape: Shape) -> Array:
+        """Return float32 numbers from 0 to 1, drawn from this step's next generator."""
+        return self.generator(purpose).random(shape, dtype=np.float32)
 
     def update(self, buffer: Buffer, value: Array) -> None:
         """Note a buffer's next value; `commit` assigns it, once the loss is known to be finite."""
         self._updates[buffer] = value
 
     def count(self, buffer: Buffer) -> None:
-        """Note that a buffer that counts is one more."""
+        """Note that a counting buffer is to be increased by one."""
         self._counts[buffer] = self._counts.get(buffer, 0) + 1
 
     def pending(self, buffer: Buffer) -> Array:
@@ -66,18 +52,13 @@ class StepContext:
         noted = self._updates.get(buffer)
         return buffer.value if noted is None else noted
 
-    def noted(self) -> dict[Buffer, Array]:
+    def pending_updates(self) -> dict[Buffer, Array]:
         """Return the next values of all buffers that change."""
         return {buffer: self.pending(buffer) for buffer in (*self._updates, *self._counts)}
 
-    def take_over(self, other: "StepContext") -> None:
-        """Note what another step has noted."""
-        self._updates.update(other._updates)
-        self._counts.update(other._counts)
-
     def commit(self) -> None:
         """Assign the noted values."""
-        for buffer, value in self.noted().items():
+        for buffer, value in self.pending_updates().items():
             buffer.value = value
         self._updates.clear()
         self._counts.clear()

@@ -9,14 +9,14 @@ from pellucid.arguments import Size
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.geometry import Window, pair
 from pellucid.layers.base import Layer, StepContext
-from pellucid.ops.convolution import Convolution, ConvolutionOptions, check_options
+from pellucid.ops.convolution import ConvolutionOptions, ConvolutionPlan, check_options
 from pellucid.ops.transposed_convolution import (
     TransposedOptions,
     check_transposed_options,
     transposed,
 )
 from pellucid.parameter import Parameter
-from pellucid.types import Array, Padding, PaddingMode, Pair, Shape, Through
+from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
 
 
 @dataclass(eq=False, repr=False)
@@ -47,8 +47,6 @@ class Conv2d(Layer):
     Parameter('weight', (16, 3, 5, 5), float32, weight)
     """
 
-    recordable = True
-
     in_channels: Size
     out_channels: Size
     kernel_size: Pair
@@ -73,50 +71,49 @@ class Conv2d(Layer):
         if self.bias:
             self.bias = Parameter("bias", shape[:1], "zeros", kind="bias")
 
-    def forward(self, x: Array | Through, training: StepContext | None = None) -> tuple[Array, Any]:
-        return self._convolution(x.shape).forward(x, self.weight.value, _bias(self)), x
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        _check_input(self, x.shape)
+        return ops.conv2d(x, self.weight.value, self.bias_value, **self._options), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        x, w = cache, self.weight
+        w.add_gradient(ops.conv2d_weight_gradient(dy, x, w.shape, **self._options))
         if isinstance(self.bias, Parameter):
             self.bias.add_gradient(ops.conv2d_bias_gradient(dy))
-        return self.backward_without_bias(dy, cache, input_gradient)
-
-    def backward_without_bias(
-        self, dy: Array, x: Array | Through, input_gradient: bool, onto: Array | None = None
-    ) -> Array:
-        """Do what `backward` does, except for the bias; add dx to `onto`, which may be lost."""
-        convolution = self._convolution(x.shape)
-        self.weight.add_gradient(convolution.weight_gradient(dy, x))
-        return convolution.input_gradient(dy, self.weight.value, onto) if input_gradient else dy
+        if not input_gradient:
+            return dy
+        return ops.conv2d_input_gradient(dy, w.value, x.shape, **self._options)
 
     def output_shape(self, input_shape: Shape) -> Shape:
-        convolution = self._convolution(input_shape)
-        convolution.check_algorithm()
-        return convolution.output_shape
+        plan = self.plan(input_shape)
+        plan.check_algorithm()
+        return plan.output_shape
 
     def multiply_adds(self, input_shape: Shape) -> int:
         N, _, OH, OW = self.output_shape(input_shape)
         return N * OH * OW * math.prod(self.weight.shape)
 
     def algorithm_for(self, input_shape: Shape) -> str:
-        return self._convolution(input_shape).algorithm_for(self.weight.dtype)
-
-    def reads_through(self, input_shape: Shape) -> bool:
-        """Return whether images of this shape need not be written: see `types.Through`."""
-        return self._convolution(input_shape).reads_through()
+        return self.plan(input_shape).algorithm_for(self.weight.dtype)
 
     def window(self, input_shape: Shape) -> Window:
         """Return how the kernel slides over an input of this shape."""
-        return self._convolution(input_shape).window
+        return self.plan(input_shape).convolution.window
 
     def kernel(self) -> Array:
         """Return a copy of the weight as it is multiplied: flipped or not."""
         weight = self.weight.value
         return weight[:, :, ::-1, ::-1].copy() if self.flip_kernel else weight.copy()
 
-    def _convolution(self, input_shape: Shape) -> Convolution:
+    def plan(self, input_shape: Shape) -> ConvolutionPlan:
+        """Return the convolution for an input of this shape, checked and resolved."""
         _check_input(self, input_shape)
-        return Convolution.of(input_shape, self.weight.shape, **self._options)
+        return ConvolutionPlan.of(input_shape, self.weight.shape, **self._options)
+
+    @property
+    def bias_value(self) -> Array | None:
+        """b, or None where there is none."""
+        return self.bias.value if isinstance(self.bias, Parameter) else None
 
     @property
     def _options(self) -> ConvolutionOptions:
@@ -185,7 +182,7 @@ class ConvTranspose2d(Layer):
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         _check_input(self, x.shape)
-        return ops.conv_transpose2d(x, self.weight.value, _bias(self), **self._options), x
+        return ops.conv_transpose2d(x, self.weight.value, self.bias_value, **self._options), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         x, w = cache, self.weight
@@ -211,6 +208,11 @@ class ConvTranspose2d(Layer):
         _check_input(self, input_shape)
         convolution = transposed(input_shape, self.weight.shape, **self._options)
         return convolution.algorithm_for(self.weight.dtype)
+
+    @property
+    def bias_value(self) -> Array | None:
+        """b, or None where there is none."""
+        return self.bias.value if isinstance(self.bias, Parameter) else None
 
     @property
     def _options(self) -> TransposedOptions:
@@ -240,7 +242,3 @@ def _check_input(layer: Conv2d | ConvTranspose2d, shape: Any) -> None:
         raise ShapeError(f"{name} expects images of shape (N, {channels}, H, W), got {shape}")
     if shape[1] != channels:
         raise ShapeError(f"{name} expects {channels} input channels, got an input of shape {shape}")
-
-
-def _bias(layer: Conv2d | ConvTranspose2d) -> Array | None:
-    return layer.bias.value if isinstance(layer.bias, Parameter) else None

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.arguments import Probability
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, StepContext
-from pellucid.runtime.recording import recorded
 from pellucid.types import Array, Shape
 
 
@@ -31,8 +31,6 @@ class Dropout(Layer):
     [0.0, 2.0]
     """
 
-    recordable = True
-
     p: Probability = 0.5
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array | None]:
@@ -41,27 +39,16 @@ class Dropout(Layer):
             return x, None
         N, *rest = self._mask_shape(x.shape)
         draws = np.moveaxis(training.draw("dropout", (*rest, N)), -1, 0)  # batch last in memory
-        return self._scaled(x, draws), draws
+        return ops.dropout(x, draws, self.p), draws
 
     def backward(self, dy: Array, cache: Array | None, *, input_gradient: bool = True) -> Array:
-        return dy if cache is None else self._scaled(dy, cache)
+        return dy if cache is None else ops.dropout(dy, cache, self.p)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def _scaled(self, values: Array, draws: Array) -> Array:
-        kept = np.empty_like(values)
-        _scale(values, draws, self.p, kept)
-        return kept
-
     def _mask_shape(self, shape: Shape) -> Shape:
         return shape
-
-
-@recorded
-def _scale(values: Array, draws: Array, p: float, kept: Array) -> None:
-    np.multiply(values, draws >= p, out=kept)
-    kept *= 1 / (1 - p) if p < 1 else 0.0
 
 
 @dataclass(eq=False, repr=False)
@@ -77,8 +64,6 @@ class Dropout2d(Dropout):
     >>> draws.shape
     (2, 3, 1, 1)
     """
-
-    recordable = True
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) != 4:

@@ -58,7 +58,7 @@ class Graph(Combinator):
         self.single_output = output is None or isinstance(output, str)
         self.outputs = (chosen,) if isinstance(chosen, str) else tuple(chosen)
         self._check()
-        self.name_parameters()
+        self._paths()
         self._learned = self._depend_on_parameters()
 
     def _check(self) -> None:
@@ -91,7 +91,7 @@ class Graph(Combinator):
         """Return the nodes whose values change with a parameter."""
         learned: set[str] = set()
         for name, (layer, read) in self.nodes.items():
-            if layer.parameters() or learned & set(read):
+            if layer.learns() or learned & set(read):
                 learned.add(name)
         return learned
 
@@ -99,6 +99,7 @@ class Graph(Combinator):
         return {name: layer for name, (layer, _) in self.nodes.items()}
 
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, tuple[Any, Any]]:
+        self.name_parameters()
         given = dict(zip(self.graph_inputs, self._as_tuple(x), strict=True))
         values, caches = dict(given), {}
         for name, (layer, read) in self.nodes.items():

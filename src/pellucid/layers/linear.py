@@ -35,8 +35,6 @@ class Linear(Layer):
     Parameter('weight', (10, 400), float32, weight)
     """
 
-    recordable = True
-
     in_features: Size
     out_features: Size
     bias: Parameter | bool = True

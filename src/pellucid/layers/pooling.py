@@ -66,8 +66,6 @@ class MaxPool2d(_Windowed):
     (64, 16, 14, 14)
     """
 
-    recordable = True
-
     kernel_size: Pair
     stride: Pair | None = None
     padding: Padding = 0
@@ -173,8 +171,6 @@ class AdaptiveAvgPool2d(Layer):
     (64, 512, 7, 9)
     """
 
-    recordable = True
-
     output_size: OutputSize
 
     def __post_init__(self) -> None:
@@ -239,8 +235,6 @@ class GlobalAvgPool2d(Layer):
     >>> GlobalAvgPool2d().output_shape((64, 512, 7, 7))
     (64, 512, 1, 1)
     """
-
-    recordable = True
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return ops.adaptive_avg_pool2d(x, 1), x.shape

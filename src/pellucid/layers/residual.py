@@ -35,7 +35,7 @@ class Residual(Combinator):
         self, body: Layer, shortcut: Layer | None = None, activation: Layer | None = None
     ) -> None:
         self.body, self.shortcut, self.activation = body, shortcut, activation
-        self.name_parameters()
+        self._paths()
 
     def children(self) -> dict[str, Layer]:
         parts = {"": self.body, "downsample": self.shortcut, "activation": self.activation}
@@ -44,6 +44,7 @@ class Residual(Combinator):
     def forward(
         self, x: Any, training: StepContext | None = None
     ) -> tuple[Any, tuple[Any, Any, Any]]:
+        self.name_parameters()
         y, body_cache = run_forward(self.body, x, training)
         around, shortcut_cache, activation_cache = x, None, None
         if self.shortcut is not None:

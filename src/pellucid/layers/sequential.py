@@ -1,7 +1,7 @@
 """One layer after the other."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Self, overload
 
 from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
 from pellucid.layers.combinator import (
@@ -26,24 +26,29 @@ class Sequential(Combinator):
     >>> model = nn.Sequential(conv1=nn.Conv2d(1, 8, 3), relu1=nn.ReLU())
     >>> list(model.named_parameters())
     ['conv1.weight', 'conv1.bias']
+    >>> model.conv1 is model["conv1"] is model[0]
+    True
     """
-
-    recordable = True
 
     entries = ("layers",)
 
     def __init__(self, *layers: Layer | Mapping[str, Layer], **by_name: Layer) -> None:
         self.layers = named(layers, by_name)
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Find out what follows from the layers, and check that they fit together."""
+        self._paths()
         self.inputs = next((layer.inputs for layer in self.layers.values()), 1)
-        self.name_parameters()
-        # nobody needs gradients before the first layer that learns
-        learners = (i for i, layer in enumerate(self.layers.values()) if layer.parameters())
-        self._first_learner = next(learners, len(self.layers))
+        learners = (i for i, layer in enumerate(self.layers.values()) if layer.learns())
+        self.first_learner = next(learners, len(self.layers))
+        """The number of the first layer with parameters: before it no gradient is needed."""
 
     def children(self) -> dict[str, Layer]:
         return self.layers
 
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, list[Any]]:
+        self.name_parameters()
         caches = []
         for layer in self.layers.values():
             x, cache = run_forward(layer, x, training)
@@ -52,7 +57,7 @@ class Sequential(Combinator):
 
     def backward(self, dy: Any, cache: list[Any], *, input_gradient: bool = True) -> Any:
         layers = list(self.layers.values())
-        first = 0 if input_gradient else self._first_learner
+        first = 0 if input_gradient else self.first_learner
         for i in reversed(range(first, len(layers))):
             dy = run_backward(layers[i], dy, cache[i], input_gradient or i > first)
         return dy
@@ -88,8 +93,43 @@ class Sequential(Combinator):
             input_shape = input_shape and layers[name].output_shape(input_shape)
         return cls(layers)
 
+    def append(self, layer: Layer) -> Self:
+        """Add a layer at the end, with its position as its name, and return the model."""
+        self.layers = {**self.layers, **named(({str(len(self)): layer},), {})}
+        self._adopt()
+        self._is_named = False
+        return self
+
+    def extend(self, layers: Iterable[Layer]) -> Self:
+        """Add layers at the end and return the model."""
+        for layer in layers:
+            self.append(layer)
+        return self
+
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, key: int | str) -> Layer:
-        return self.layers[key] if isinstance(key, str) else list(self.layers.values())[key]
+    def __iter__(self) -> Iterator[Layer]:
+        self.name_parameters()
+        return iter(self.layers.values())
+
+    @overload
+    def __getitem__(self, key: int | str) -> Layer: ...
+    @overload
+    def __getitem__(self, key: slice) -> Self: ...
+
+    def __getitem__(self, key: int | str | slice) -> "Layer | Self":
+        self.name_parameters()
+        if isinstance(key, str):
+            return self.layers[key]
+        if isinstance(key, slice):
+            return type(self)(dict(list(self.layers.items())[key]))
+        return list(self.layers.values())[key]
+
+    def __getattr__(self, name: str) -> Layer:
+        layers = vars(self).get("layers", {})
+        if name not in layers:
+            raise AttributeError(f"'{type(self).__name__}' has no attribute or layer '{name}'")
+        found: Layer = layers[name]
+        self.name_parameters()
+        return found

@@ -3,12 +3,9 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from pellucid import ops
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, StepContext
-from pellucid.runtime.recording import unrecorded
 from pellucid.types import Array, Shape
 
 
@@ -16,24 +13,19 @@ from pellucid.types import Array, Shape
 class Flatten(Layer):
     """The axes from `start_dim` to `end_dim` become one; both pass values and gradients unchanged.
 
-    On the reference engine it is a view, where the batch lies last in memory; the compiled engine
-    brings the channels before the positions, a run of images at a time.
-
     >>> Flatten().output_shape((64, 16, 5, 5))
     (64, 400)
     """
-
-    recordable = True
 
     start_dim: int = 1
     end_dim: int = -1
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         shape = self.output_shape(x.shape)
-        return (ops.flatten(x) if self._whole(x.ndim) else _reshape(x, shape)), x.shape
+        return (ops.flatten(x) if self._whole(x.ndim) else x.reshape(shape)), x.shape
 
     def backward(self, dy: Array, cache: Shape, *, input_gradient: bool = True) -> Array:
-        return ops.unflatten(dy, cache) if self._whole(len(cache)) else _reshape(dy, cache)
+        return ops.unflatten(dy, cache) if self._whole(len(cache)) else dy.reshape(cache)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = range(len(input_shape))
@@ -54,9 +46,6 @@ class Flatten(Layer):
         return range(ndim)[self.start_dim] == 1 and range(ndim)[self.end_dim] == ndim - 1
 
 
-_reshape = unrecorded(np.reshape)
-
-
 @dataclass(eq=False, repr=False)
 class Identity(Layer):
     """``y = x``: a place that another layer can take, or a branch that changes nothing.
@@ -64,8 +53,6 @@ class Identity(Layer):
     >>> Identity().output_shape((64, 3, 8, 8))
     (64, 3, 8, 8)
     """
-
-    recordable = True
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, None]:
         return x, None

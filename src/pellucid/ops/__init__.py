@@ -39,6 +39,7 @@ from pellucid.ops.convolution import (
     conv2d_input_gradient,
     conv2d_weight_gradient,
 )
+from pellucid.ops.dropout import dropout
 from pellucid.ops.linear import (
     linear,
     linear_bias_gradient,

@@ -24,7 +24,7 @@ def _value(function: Value[P]) -> Value[P]:
     @wraps(function)
     def checked(x: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
         check_floating(function.__name__, x)
-        return _from_engine(function)(x, *args, **kwargs)
+        return function(x, *args, **kwargs)
 
     return checked
 
@@ -39,17 +39,21 @@ def _gradient(function: Gradient[P]) -> Gradient[P]:
             raise ShapeError(
                 f"{function.__name__}: dy has shape {dy.shape}, the forward pass had {kept.shape}"
             )
-        return _from_engine(function)(dy, kept, *args, **kwargs)
+        return function(dy, kept, *args, **kwargs)
 
     return checked
 
 
-def _from_engine(function: Callable[..., Array]) -> Callable[..., Array]:
-    found: Callable[..., Array] = getattr(engine.current(), function.__name__)
-    return found
+@_value
+def relu(x: Array) -> Array:
+    return engine.current(x).relu(x)
 
 
-relu, relu_gradient = _value(reference.relu), _gradient(reference.relu_gradient)
+@_gradient
+def relu_gradient(dy: Array, y: Array) -> Array:
+    return engine.current(dy, y).relu_gradient(dy, y)
+
+
 relu6, relu6_gradient = _value(reference.relu6), _gradient(reference.relu6_gradient)
 leaky_relu = _value(reference.leaky_relu)
 leaky_relu_gradient = _gradient(reference.leaky_relu_gradient)

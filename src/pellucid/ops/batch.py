@@ -38,11 +38,11 @@ def make_batch(
     array([ 1., -1.], dtype=float32)
     """
     if preprocessing is None:
-        return np.asarray(engine.current().make_batch(images, indices, None, None, dtype))
+        return engine.current().make_batch(images, indices, None, None, dtype)
     channels = len(preprocessing.mean)
     if images.ndim != 4 or images.shape[1] != channels:
         raise ShapeError(
             f"preprocessing was fitted to images (N, {channels}, H, W), got shape {images.shape}"
         )
     factor, offset = preprocessing.affine(dtype)
-    return np.asarray(engine.current().make_batch(images, indices, factor, offset, dtype))
+    return engine.current().make_batch(images, indices, factor, offset, dtype)

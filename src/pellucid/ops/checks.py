@@ -1,10 +1,10 @@
 """Checks that operations share."""
 
 from pellucid.errors import PellucidError
-from pellucid.types import Array, Through
+from pellucid.types import Array
 
 
-def check_floating(of: str, *arrays: Array | Through) -> None:
+def check_floating(of: str, *arrays: Array) -> None:
     """Raise an error unless all `arrays` hold floating-point numbers.
 
     >>> import numpy as np

@@ -6,17 +6,19 @@ convolution is convolution's input gradient. What remains is the engine's: cross
 padding of zeros.
 """
 
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, TypedDict, Unpack
+from dataclasses import dataclass, replace
+from typing import TypedDict, Unpack
 
-from pellucid import engine
+import numpy as np
+
+from pellucid import engine, reference
+from pellucid.contract import Convolution, Engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, Window, pair, resolve_padding
 from pellucid.memoize import memoize
 from pellucid.ops.checks import check_floating
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
-from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape, Through
+from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape
 
 
 class ConvolutionOptions(TypedDict, total=False):
@@ -95,7 +97,7 @@ def conv2d(
              [1., 1.],
              [1., 1.]]]])
     """
-    convolution = Convolution.of(
+    plan = ConvolutionPlan.of(
         x.shape,
         weight.shape,
         stride=stride,
@@ -106,7 +108,7 @@ def conv2d(
         flip_kernel=flip_kernel,
         algorithm=algorithm,
     )
-    return convolution.forward(x, weight, bias)
+    return plan.forward(x, weight, bias)
 
 
 def conv2d_input_gradient(
@@ -116,7 +118,7 @@ def conv2d_input_gradient(
 
     The options are those of `conv2d`.
     """
-    return Convolution.of(input_shape, weight.shape, **options).input_gradient(dy, weight)
+    return ConvolutionPlan.of(input_shape, weight.shape, **options).input_gradient(dy, weight)
 
 
 def conv2d_weight_gradient(
@@ -126,37 +128,35 @@ def conv2d_weight_gradient(
 
     The options are those of `conv2d`.
     """
-    return Convolution.of(x.shape, weight_shape, **options).weight_gradient(dy, x)
+    return ConvolutionPlan.of(x.shape, weight_shape, **options).weight_gradient(dy, x)
 
 
 def conv2d_bias_gradient(dy: Array) -> Array:
     """Return ``db = Σ dy`` over the batch and all positions, (F,)."""
-    db: Array = engine.current().conv2d_bias_gradient(dy)
-    return db
+    return engine.current(dy).conv2d_bias_gradient(dy)
 
 
 @dataclass(frozen=True)
-class Convolution:
+class ConvolutionPlan:
     """A convolution for given shapes of input and weight: everything checked and resolved.
 
     Attributes
     ----------
-    input_shape, weight_shape, output_shape
-        (N, C, H, W), (F, C/groups, KH, KW), (N, F, OH, OW).
-    window
-        How the kernel slides over what the engine sees.
-    sides
+    input_shape
+        (N, C, H, W), before any padding.
+    convolution
+        What the engine computes. Its algorithm is the one that was asked for.
+    sides, padding_mode
         What is padded beforehand, for padding other than zeros.
+    flip_kernel
+        Whether the kernel is turned by 180° first.
     """
 
     input_shape: Shape
-    weight_shape: Shape
-    window: Window
-    groups: int
+    convolution: Convolution
     sides: Sides | None
     padding_mode: PaddingMode
     flip_kernel: bool
-    algorithm: str
 
     @classmethod
     @memoize
@@ -172,11 +172,11 @@ class Convolution:
         padding_mode: PaddingMode = "zeros",
         flip_kernel: bool = False,
         algorithm: str = "auto",
-    ) -> "Convolution":
+    ) -> "ConvolutionPlan":
         """Check what a user wrote and resolve it; `conv2d` says what it means."""
         _check_channels(input_shape, weight_shape, groups)
         check_pad_mode(padding_mode)
-        H, W = input_shape[2:]
+        N, C, H, W = input_shape
         kernel = weight_shape[2], weight_shape[3]
         sides: Sides | None = None
         if padding_mode != "zeros":
@@ -185,70 +185,52 @@ class Convolution:
             check_sides(sides, (H, W), padding_mode)
             H, W = padded_shape(input_shape, sides)[2:]
             padding = 0
-        return cls(
-            input_shape=input_shape,
-            weight_shape=weight_shape,
-            window=Window.of((H, W), kernel, stride=stride, padding=padding, dilation=dilation),
-            groups=groups,
-            sides=sides,
-            padding_mode=padding_mode,
-            flip_kernel=flip_kernel,
-            algorithm=algorithm,
-        )
+        window = Window.of((H, W), kernel, stride=stride, padding=padding, dilation=dilation)
+        convolution = Convolution((N, C, H, W), weight_shape, window, groups, algorithm)
+        return cls(input_shape, convolution, sides, padding_mode, flip_kernel)
 
-    @cached_property
+    @property
     def output_shape(self) -> Shape:
-        return self.input_shape[0], self.weight_shape[0], *self.window.output_size
+        return self.convolution.output_shape
 
-    @cached_property
-    def padded_shape(self) -> Shape:
-        """The shape of the images that the engine sees."""
-        return *self.input_shape[:2], *self.window.size
-
-    def forward(self, x: Array | Through, weight: Array, bias: Array | None) -> Array:
+    def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
         """Return y."""
-        check_floating("convolution", x, weight)
+        by = self._engine(x, weight)
         _check_shape("an input", x, self.input_shape)
         check_bias("conv2d", bias, len(weight))
-        y: Array = engine.current().conv2d(
-            self._padded(x), self._kernel(weight), bias, self.window, self.groups, self._asked
-        )
-        return y
+        return by.conv2d(self._padded(x), self.kernel(weight), bias, self.resolved(by))
 
-    def input_gradient(self, dy: Array, weight: Array, onto: Array | None = None) -> Array:
-        """Return dx, added to `onto` if there is one: an array that may be overwritten."""
-        check_floating("convolution", dy, weight)
+    def input_gradient(self, dy: Array, weight: Array) -> Array:
+        """Return dx."""
+        by = self._engine(dy, weight)
         _check_shape("an output's gradient", dy, self.output_shape)
-        given = dy, self._kernel(weight), self.padded_shape, self.window, self.groups, self._asked
+        dx = by.conv2d_input_gradient(dy, self.kernel(weight), self.resolved(by))
         if self.sides is None:
-            dx: Array = engine.current().conv2d_input_gradient(*given, onto)
             return dx
-        dx = engine.current().conv2d_input_gradient(*given)
-        dx = engine.current().pad2d_gradient(dx, self.sides, self.padding_mode)
-        return dx if onto is None else dx + onto
+        return reference.pad2d_gradient(dx, self.sides, self.padding_mode)
 
-    def weight_gradient(self, dy: Array, x: Array | Through) -> Array:
+    def weight_gradient(self, dy: Array, x: Array) -> Array:
         """Return dw."""
-        check_floating("convolution", dy, x)
+        by = self._engine(dy, x)
         _check_shape("an output's gradient", dy, self.output_shape)
         _check_shape("an input", x, self.input_shape)
-        dw: Array = engine.current().conv2d_weight_gradient(
-            dy, self._padded(x), self.weight_shape, self.window, self.groups, self._asked
-        )
-        return self._kernel(dw)
+        return self.kernel(by.conv2d_weight_gradient(dy, self._padded(x), self.resolved(by)))
 
-    def reads_through(self) -> bool:
-        """Return whether the engine in force gladly reads images through their normalisation."""
-        return self.sides is None and bool(
-            engine.current().reads_through(
-                self._asked, self.input_shape, self.weight_shape, self.window, self.groups
-            )
-        )
+    def kernel(self, weight: Array) -> Array:
+        """Return the weight, or its gradient, as it is multiplied: flipped or not, a view."""
+        return weight[:, :, ::-1, ::-1] if self.flip_kernel else weight
+
+    def resolved(self, by: Engine) -> Convolution:
+        """Return what an engine is given: the algorithm is one of its own, chosen and checked."""
+        asked = engine.algorithm(self.convolution.algorithm)
+        if asked == "tuned":  # the engine keeps what it has measured
+            return _resolve(by, self.convolution, asked)
+        return _resolved(by, self.convolution, asked)
 
     def check_algorithm(self) -> None:
         """Raise an error unless the algorithm exists and can do this convolution."""
-        if self.algorithm != "tuned":  # it always can, and to ask which it is takes time
-            self._resolved(engine.current(), self.algorithm)
+        if self.convolution.algorithm != "tuned":  # it always can, and to choose it takes time
+            engine.current().conv2d_algorithm(self.convolution)
 
     def algorithm_for(self, dtype: DType) -> str:
         """Return the name of the algorithm that the engine in force uses for this type.
@@ -256,31 +238,25 @@ class Convolution:
         Examples
         --------
         >>> with engine.using("reference"):
-        ...     Convolution.of((1, 3, 8, 8), (4, 3, 5, 5)).algorithm_for("float32")
+        ...     ConvolutionPlan.of((1, 3, 8, 8), (4, 3, 5, 5)).algorithm_for("float32")
         'im2col'
         """
-        return self._resolved(engine.computing(dtype), self._asked)
+        return self.resolved(engine.current(np.empty(0, dtype))).algorithm
 
-    def _resolved(self, by: Any, algorithm: str) -> str:
-        name: str = by.conv2d_algorithm(
-            algorithm, self.padded_shape, self.weight_shape, self.window, self.groups
-        )
-        return name
+    def _engine(self, *operands: Array) -> Engine:
+        check_floating("convolution", *operands)
+        return engine.current(*operands)
 
-    @property
-    def _asked(self) -> str:
-        return engine.algorithm(self.algorithm)
+    def _padded(self, x: Array) -> Array:
+        return x if self.sides is None else reference.pad2d(x, self.sides, self.padding_mode, 0.0)
 
-    def _padded(self, x: Array | Through) -> Any:
-        if self.sides is None:
-            return x
-        images = engine.current().written(x)
-        padded: Array = engine.current().pad2d(images, self.sides, self.padding_mode, 0.0)
-        return padded
 
-    def _kernel(self, weight: Array) -> Array:
-        """Return the weight, or its gradient, as it is multiplied: flipped or not."""
-        return weight[:, :, ::-1, ::-1] if self.flip_kernel else weight
+def _resolve(by: Engine, convolution: Convolution, asked: str) -> Convolution:
+    name = by.conv2d_algorithm(replace(convolution, algorithm=asked))
+    return replace(convolution, algorithm=name)
+
+
+_resolved = memoize(_resolve)
 
 
 def check_options(weight_shape: Shape, **options: Unpack[ConvolutionOptions]) -> None:
@@ -290,7 +266,7 @@ def check_options(weight_shape: Shape, **options: Unpack[ConvolutionOptions]) ->
     check_pad_mode(options.get("padding_mode", "zeros"))
     options["padding_mode"] = "zeros"  # what the others need of the image is not asked here
     input_shape = (1, weight_shape[1] * options.get("groups", 1), *extent)
-    Convolution.of(input_shape, weight_shape, **options).check_algorithm()
+    ConvolutionPlan.of(input_shape, weight_shape, **options).check_algorithm()
 
 
 def _check_channels(input_shape: Shape, weight_shape: Shape, groups: int) -> None:
@@ -305,7 +281,7 @@ def _check_channels(input_shape: Shape, weight_shape: Shape, groups: int) -> Non
         )
 
 
-def _check_shape(what: str, array: Array | Through, expected: Shape) -> None:
+def _check_shape(what: str, array: Array, expected: Shape) -> None:
     if array.shape != expected:
         raise ShapeError(f"this convolution expects {what} of shape {expected}, got {array.shape}")
 

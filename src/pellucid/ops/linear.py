@@ -34,15 +34,13 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
             f"linear: a weight of shape {weight.shape} needs a bias of shape "
             f"{weight.shape[:1]}, got {bias.shape}"
         )
-    y: Array = engine.current().linear(x, weight, bias)
-    return y
+    return engine.current(x, weight, bias).linear(x, weight, bias)
 
 
 def linear_input_gradient(dy: Array, weight: Array) -> Array:
     """Return ``dx = dy W``, shape (N, …, I)."""
     check_features("linear_input_gradient", dy.shape, weight.shape[0])
-    dx: Array = engine.current().linear_input_gradient(dy, weight)
-    return dx
+    return engine.current(dy, weight).linear_input_gradient(dy, weight)
 
 
 def linear_weight_gradient(dy: Array, x: Array) -> Array:
@@ -52,14 +50,12 @@ def linear_weight_gradient(dy: Array, x: Array) -> Array:
             f"linear_weight_gradient: dy of shape {dy.shape} and x of shape {x.shape} "
             "differ before the last axis"
         )
-    dw: Array = engine.current().linear_weight_gradient(dy, x)
-    return dw
+    return engine.current(dy, x).linear_weight_gradient(dy, x)
 
 
 def linear_bias_gradient(dy: Array) -> Array:
     """Return ``db = Σ dy`` over all but the last axis, shape (O,)."""
-    db: Array = engine.current().linear_bias_gradient(dy)
-    return db
+    return engine.current(dy).linear_bias_gradient(dy)
 
 
 def check_features(name: str, shape: Shape, features: int) -> None:

@@ -1,10 +1,9 @@
 """Normalisation: batch, group, layer and local response."""
 
-from typing import Any
-
-from pellucid import engine
+from pellucid import engine, reference
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.ops.checks import check_floating
+from pellucid.reference.normalization import Standardized
 from pellucid.types import Array, Shape
 
 Gradients = tuple[Array, Array, Array]
@@ -43,8 +42,7 @@ def batch_norm(
     array([[2.]])
     """
     _check_channels("batch_norm", x, weight, bias, mean, var)
-    y: Array = engine.current().batch_norm(x, weight, bias, mean, var, eps)
-    return y
+    return engine.current(x, weight, bias, mean, var).batch_norm(x, weight, bias, mean, var, eps)
 
 
 def batch_norm_inference_gradient(
@@ -55,15 +53,12 @@ def batch_norm_inference_gradient(
     ``dx = dy·w/√(var + eps)``, ``dweight = Σ dy·(x − mean)/√(var + eps)``, ``dbias = Σ dy``.
     """
     _check_gradient("batch_norm_inference", dy, x.shape)
-    dx, dweight, dbias = engine.current().batch_norm_inference_gradient(
-        dy, x, weight, mean, var, eps
-    )
-    return dx, dweight, dbias
+    return reference.batch_norm_inference_gradient(dy, x, weight, mean, var, eps)
 
 
 def batch_norm_training(
     x: Array, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
-) -> tuple[Array, Array, Array, Any]:
+) -> tuple[Array, Array, Array, object]:
     """Return ``y = (x − mean)/√(var + eps)·w + b`` with the batch's own statistics, per channel.
 
     Parameters
@@ -93,19 +88,17 @@ def batch_norm_training(
     """
     _check_channels("batch_norm", x, weight, bias)
     check_statistics(x)
-    y, mean, var, cache = engine.current().batch_norm_training(x, weight, bias, eps)
-    return y, mean, var, cache
+    return engine.current(x, weight, bias).batch_norm_training(x, weight, bias, eps)
 
 
-def batch_norm_gradient(dy: Array, cache: Any, weight: Array | None = None) -> Gradients:
+def batch_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -> Gradients:
     """Return the gradients of `batch_norm_training`.
 
     With x̂ the standardised values and s = 1/√(var + eps)::
 
         dx = s·w·(dy − mean(dy) − x̂·mean(dy·x̂))        dweight = Σ dy·x̂        dbias = Σ dy
     """
-    dx, dweight, dbias = engine.current().batch_norm_gradient(dy, cache, weight)
-    return dx, dweight, dbias
+    return engine.current(dy, weight).batch_norm_gradient(dy, cache, weight)
 
 
 def running_statistics(
@@ -122,8 +115,7 @@ def running_statistics(
     >>> running_statistics((zero, one), (one, one), momentum=0.5, count=2)
     (array([0.5]), array([1.5]))
     """
-    mean, var = engine.current().running_statistics(running, new, momentum, count)
-    return mean, var
+    return engine.current(*running, *new).running_statistics(running, new, momentum, count)
 
 
 def group_norm(
@@ -132,7 +124,7 @@ def group_norm(
     weight: Array | None = None,
     bias: Array | None = None,
     eps: float = 1e-5,
-) -> tuple[Array, Array, Array, Any]:
+) -> tuple[Array, Array, Array, Standardized]:
     """Return ``y = (x − mean)/√(var + eps)·w + b``, statistics per image and group of channels.
 
     Parameters
@@ -168,14 +160,14 @@ def group_norm(
             f"group_norm: {num_groups} groups do not divide the {x.shape[1]} channels "
             f"of an input of shape {x.shape}"
         )
-    y, mean, var, cache = engine.current().group_norm(x, num_groups, weight, bias, eps)
-    return y, mean, var, cache
+    return reference.group_norm(x, num_groups, weight, bias, eps)
 
 
-def group_norm_gradient(dy: Array, cache: Any, weight: Array | None = None) -> MaybeGradients:
+def group_norm_gradient(
+    dy: Array, cache: Standardized, weight: Array | None = None
+) -> MaybeGradients:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `group_norm`."""
-    dx, dweight, dbias = engine.current().group_norm_gradient(dy, cache, weight)
-    return dx, dweight, dbias
+    return reference.group_norm_gradient(dy, cache, weight)
 
 
 def layer_norm(
@@ -184,7 +176,7 @@ def layer_norm(
     weight: Array | None = None,
     bias: Array | None = None,
     eps: float = 1e-5,
-) -> tuple[Array, Any]:
+) -> tuple[Array, Standardized]:
     """Return ``y = (x − mean)/√(var + eps)·w + b``, statistics over the last axes.
 
     Parameters
@@ -220,14 +212,14 @@ def layer_norm(
             f"(N, …) that ends so, got {x.shape}"
         )
     _check_each("layer_norm", tuple(normalized_shape), weight, bias)
-    y, cache = engine.current().layer_norm(x, axes, weight, bias, eps)
-    return y, cache
+    return reference.layer_norm(x, axes, weight, bias, eps)
 
 
-def layer_norm_gradient(dy: Array, cache: Any, weight: Array | None = None) -> MaybeGradients:
+def layer_norm_gradient(
+    dy: Array, cache: Standardized, weight: Array | None = None
+) -> MaybeGradients:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `layer_norm`."""
-    dx, dweight, dbias = engine.current().layer_norm_gradient(dy, cache, weight)
-    return dx, dweight, dbias
+    return reference.layer_norm_gradient(dy, cache, weight)
 
 
 def local_response_norm(
@@ -248,8 +240,7 @@ def local_response_norm(
     _check_channels("local_response_norm", x)
     if size < 1:
         raise PellucidError(f"local_response_norm needs a size of at least 1, not {size}")
-    y, s = engine.current().local_response_norm(x, size, alpha, beta, k)
-    return y, s
+    return reference.local_response_norm(x, size, alpha, beta, k)
 
 
 def local_response_norm_gradient(
@@ -257,8 +248,7 @@ def local_response_norm_gradient(
 ) -> Array:
     """Return ``dx_j = dy_j·s_j^−β − 2αβ/size · x_j · Σ dy_c·x_c·s_c^(−β−1)``."""
     _check_gradient("local_response_norm", dy, x.shape)
-    dx: Array = engine.current().local_response_norm_gradient(dy, x, s, size, alpha, beta)
-    return dx
+    return reference.local_response_norm_gradient(dy, x, s, size, alpha, beta)
 
 
 def check_statistics(x: Array) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pellucid import engine
+from pellucid import engine, reference
 from pellucid.arguments import shown
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window, pair
@@ -54,8 +54,7 @@ def max_pool2d(
     """
     check_floating("max_pool2d", x)
     window = pooling_window(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    y, indices = engine.current().max_pool2d(x, window)
-    return y, indices
+    return engine.current(x).max_pool2d(x, window)
 
 
 def max_pool2d_gradient(
@@ -71,8 +70,7 @@ def max_pool2d_gradient(
     """Return dx: each dy goes to where its maximum was; where windows overlap, they add."""
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
     _check_gradient("max_pool2d", dy, (*input_shape[:2], *window.output_size))
-    dx: Array = engine.current().max_pool2d_gradient(dy, indices, input_shape, window)
-    return dx
+    return engine.current(dy).max_pool2d_gradient(dy, indices, window)
 
 
 def avg_pool2d(
@@ -108,8 +106,7 @@ def avg_pool2d(
     """
     check_floating("avg_pool2d", x)
     window = pooling_window(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    y: Array = engine.current().avg_pool2d(x, window, count_include_pad)
-    return y
+    return reference.avg_pool2d(x, window, count_include_pad)
 
 
 def avg_pool2d_gradient(
@@ -125,8 +122,7 @@ def avg_pool2d_gradient(
     """Return dx: every value that was averaged receives the same share of dy."""
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
     _check_gradient("avg_pool2d", dy, (*input_shape[:2], *window.output_size))
-    dx: Array = engine.current().avg_pool2d_gradient(dy, input_shape, window, count_include_pad)
-    return dx
+    return reference.avg_pool2d_gradient(dy, window, count_include_pad)
 
 
 def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
@@ -139,15 +135,13 @@ def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
     array([[[[2., 3.]]]])
     """
     check_floating("adaptive_avg_pool2d", x)
-    y: Array = engine.current().adaptive_avg_pool2d(x, adaptive_size(x.shape, output_size))
-    return y
+    return engine.current(x).adaptive_avg_pool2d(x, adaptive_size(x.shape, output_size))
 
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
     """Return dx: every value of a cell receives the same share of its dy."""
     _check_gradient("adaptive_avg_pool2d", dy, (*input_shape[:2], *dy.shape[2:]))
-    dx: Array = engine.current().adaptive_avg_pool2d_gradient(dy, input_shape)
-    return dx
+    return engine.current(dy).adaptive_avg_pool2d_gradient(dy, input_shape)
 
 
 def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array]:
@@ -160,15 +154,13 @@ def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array
     """
     check_floating("adaptive_max_pool2d", x)
     size = adaptive_size(x.shape, output_size)
-    y, indices = engine.current().adaptive_max_pool2d(x, size)
-    return y, indices
+    return reference.adaptive_max_pool2d(x, size)
 
 
 def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) -> Array:
     """Return dx: each dy goes to where its maximum was; where cells overlap, they add."""
     _check_gradient("adaptive_max_pool2d", dy, (*input_shape[:2], *indices.shape[2:]))
-    dx: Array = engine.current().adaptive_max_pool2d_gradient(dy, indices, input_shape)
-    return dx
+    return reference.adaptive_max_pool2d_gradient(dy, indices, input_shape)
 
 
 @memoize

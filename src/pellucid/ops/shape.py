@@ -12,8 +12,7 @@ def add_to(x: Array, y: Array) -> Array:
     """Add y into x, an array of the caller's own, and return x."""
     if x.shape != y.shape:
         raise ShapeError(f"add_to needs equal shapes, got {x.shape} and {y.shape}")
-    total: Array = engine.current().add_to(x, y)
-    return total
+    return engine.current(x, y).add_to(x, y)
 
 
 def concatenate(arrays: Sequence[Array], axis: int) -> Array:
@@ -24,8 +23,7 @@ def concatenate(arrays: Sequence[Array], axis: int) -> Array:
     array([[1., 0., 0.]])
     """
     joined_shape([array.shape for array in arrays], axis)
-    joined: Array = engine.current().concatenate(list(arrays), axis)
-    return joined
+    return engine.current(*arrays).concatenate(list(arrays), axis)
 
 
 def split(x: Array, ends: Sequence[int], axis: int) -> list[Array]:
@@ -35,8 +33,7 @@ def split(x: Array, ends: Sequence[int], axis: int) -> list[Array]:
     >>> split(np.array([1, 2, 3]), [1, 3], axis=0)
     [array([1]), array([2, 3])]
     """
-    pieces: list[Array] = engine.current().split(x, list(ends), axis)
-    return pieces
+    return engine.current(x).split(x, list(ends), axis)
 
 
 def total(arrays: Sequence[Array]) -> Array:
@@ -48,8 +45,7 @@ def total(arrays: Sequence[Array]) -> Array:
     """
     if len({array.shape for array in arrays}) != 1:
         raise ShapeError(f"total needs equal shapes, got {[array.shape for array in arrays]}")
-    y: Array = engine.current().total(list(arrays))
-    return y
+    return engine.current(*arrays).total(list(arrays))
 
 
 def joined_shape(shapes: list[Shape], axis: int) -> Shape:
@@ -71,13 +67,11 @@ def flatten(x: Array) -> Array:
     """
     if x.ndim < 2:
         raise ShapeError(f"flatten needs an array with a batch and something in it, got {x.shape}")
-    y: Array = engine.current().flatten(x)
-    return y
+    return engine.current(x).flatten(x)
 
 
 def unflatten(y: Array, shape: Shape) -> Array:
     """Return y (N, D) in `shape` (N, …): the gradient of `flatten`."""
     if y.size != math.prod(shape):
         raise ShapeError(f"unflatten cannot bring an array of shape {y.shape} to {shape}")
-    x: Array = engine.current().unflatten(y, shape)
-    return x
+    return engine.current(y).unflatten(y, shape)

@@ -5,7 +5,7 @@ from typing import TypedDict, Unpack
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, pair, resolve_padding, transposed_size
 from pellucid.ops.convolution import (
-    Convolution,
+    ConvolutionPlan,
     check_bias,
     check_options,
     conv2d_bias_gradient,
@@ -132,7 +132,7 @@ def transposed(
     dilation: Pair = 1,
     flip_kernel: bool = False,
     algorithm: str = "auto",
-) -> Convolution:
+) -> ConvolutionPlan:
     """Return the convolution, from F to C channels, whose input gradient `conv_transpose2d` is.
 
     An output padding of the stride or more adds whole steps. The convolution's output is then
@@ -153,7 +153,7 @@ def transposed(
             f"conv_transpose2d would make images of {output_size[0]}×{output_size[1]} from "
             f"{size[0]}×{size[1]}; use less padding or larger images"
         )
-    return Convolution.of(
+    return ConvolutionPlan.of(
         (input_shape[0], weight_shape[1] * groups, *output_size),
         weight_shape,
         stride=stride,
@@ -180,13 +180,13 @@ def check_transposed_options(weight_shape: Shape, **options: Unpack[TransposedOp
     )
 
 
-def _extended(x: Array, convolution: Convolution) -> Array:
+def _extended(x: Array, convolution: ConvolutionPlan) -> Array:
     """Return x with the zeros that make it as large as the convolution's output."""
     sides = _zeros_after(x.shape, convolution)
     return x if sides is None else pad2d(x, sides)
 
 
-def _zeros_after(input_shape: Shape, convolution: Convolution) -> Sides | None:
+def _zeros_after(input_shape: Shape, convolution: ConvolutionPlan) -> Sides | None:
     """Return by how much the convolution's output is larger, as padding; None for nothing."""
     (H, W), (OH, OW) = input_shape[2:], convolution.output_shape[2:]
     return None if (H, W) == (OH, OW) else ((0, OH - H), (0, OW - W))

@@ -1,8 +1,10 @@
 """Adagrad."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
+from pellucid import reference
+from pellucid.contract import Arrays, State
 from pellucid.optim.base import Optimizer
 
 
@@ -32,8 +34,6 @@ class Adagrad(Optimizer):
     array([0.75, 1.25], dtype=float32)
     """
 
-    rule: ClassVar[str] = "adagrad"
-
     lr: float = 0.01
     lr_decay: float = 0.0
     eps: float = 1e-10
@@ -46,5 +46,10 @@ class Adagrad(Optimizer):
     def slots(self) -> tuple[str, ...]:
         return ("sum",)
 
-    def options(self) -> dict[str, Any]:
-        return {"step": self.steps, "lr_decay": self.lr_decay, "eps": self.eps}
+    def update(
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+    ) -> None:
+        reference.adagrad(
+            values, gradients, state, decays,
+            step=self.steps, lr=self.lr, lr_decay=self.lr_decay, eps=self.eps,
+        )  # fmt: skip

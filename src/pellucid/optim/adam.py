@@ -1,8 +1,11 @@
 """Adam and AdamW."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from pellucid import engine
+from pellucid.contract import Arrays, State
 from pellucid.optim.base import Optimizer
 
 
@@ -38,7 +41,6 @@ class Adam(Optimizer):
     array([0.75, 1.25], dtype=float32)
     """
 
-    rule: ClassVar[str] = "adam"
     decoupled: ClassVar[bool] = False
 
     lr: float = 0.001
@@ -55,13 +57,13 @@ class Adam(Optimizer):
     def slots(self) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if self.amsgrad else ()))
 
-    def options(self) -> dict[str, Any]:
-        return {
-            "step": self.steps,
-            "betas": self.betas,
-            "eps": self.eps,
-            "decoupled": self.decoupled,
-        }
+    def update(
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+    ) -> None:
+        engine.current().adam(
+            values, gradients, state, decays,
+            step=self.steps, lr=self.lr, betas=self.betas, eps=self.eps, decoupled=self.decoupled,
+        )  # fmt: skip
 
 
 @dataclass(eq=False, repr=False)

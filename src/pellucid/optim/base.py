@@ -4,14 +4,17 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 
-from pellucid import descriptions, engine
+from pellucid import descriptions, reference
+from pellucid.contract import Arrays, State
 from pellucid.errors import FileError, PellucidError, unknown
-from pellucid.parameter import Kind, Parameter
+from pellucid.parameter import Kind, Parameter, common_length
 from pellucid.types import Array
+
+V = TypeVar("V")
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
@@ -20,13 +23,14 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 class Optimizer(ABC):
     """Changes parameters after their gradients.
 
-    It knows parameters and nothing else: no model and no layer. What it remembers of each is kept
+    It knows parameters and nothing else: no model and no layer. What it keeps for each is saved
     under the parameter's name.
 
     Parameters
     ----------
     parameters
-        What to change, ``model.parameters()``; one that occurs twice counts once.
+        What to change: ``model.parameters()``, or ``model.named_parameters()``, in which case what
+        is saved has these names. A parameter that occurs twice counts once.
     lr
         The learning rate.
     weight_decay
@@ -47,10 +51,7 @@ class Optimizer(ABC):
         How many steps were taken.
     """
 
-    rule: ClassVar[str]
-    """The engine's function that makes a step."""
-
-    parameters: Sequence[Parameter]
+    parameters: Sequence[Parameter] | Mapping[str, Parameter]
     lr: float
     _: KW_ONLY
     weight_decay: float = 0.0
@@ -58,12 +59,17 @@ class Optimizer(ABC):
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
-        self.parameters = list({id(p): p for p in self.parameters}.values())
-        if not self.parameters:
+        given, names = self.parameters, dict[int, str]()
+        if isinstance(given, Mapping):
+            names = {id(p): name for name, p in given.items()}
+            given = list(given.values())
+        self._names_given = names
+        self.learned: list[Parameter] = list({id(p): p for p in given}.values())
+        if not self.learned:
             raise PellucidError(
                 f"{type(self).__name__} was given no parameters; give it model.parameters()"
             )
-        for parameter in self.parameters:
+        for parameter in self.learned:
             if not isinstance(parameter, Parameter):
                 raise PellucidError(
                     f"{type(self).__name__} takes a list of parameters, "
@@ -84,36 +90,44 @@ class Optimizer(ABC):
         """Return the names of the arrays that are kept for each parameter."""
 
     @abstractmethod
-    def options(self) -> dict[str, Any]:
-        """Return what the rule needs to know besides the arrays and their decays."""
+    def update(
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+    ) -> None:
+        """Make one step in place: the rule itself, see `pellucid.reference.update`.
+
+        `state` has the arrays of each slot and `decays` the λ of each parameter.
+        """
 
     def step(self) -> None:
         """Change every parameter by one step along its gradient."""
-        values, gradients = [p.value for p in self.parameters], [p.grad for p in self.parameters]
-        decays = [self.weight_decay * (p.kind in self.decay_kinds) for p in self.parameters]
+        values, gradients = [p.value for p in self.learned], [p.grad for p in self.learned]
+        decays = [self.weight_decay * (p.kind in self.decay_kinds) for p in self.learned]
         if self.clip_norm is not None:
-            engine.current().clip_norm(gradients, self.clip_norm)
+            reference.clip_norm(gradients, self.clip_norm)
         self.steps += 1
-        rule = getattr(engine.current(), self.rule)
-        rule(values, gradients, self._slots(), decays, lr=self.lr, **self.options())
+        self.update(values, gradients, self._slots(), decays)
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
-        for parameter in self.parameters:
+        for parameter in self.learned:
             parameter.zero_grad()
 
     def state_dict(self) -> dict[str, Array]:
-        """Return copies of what it remembers: ``"step"`` and ``"name/slot"`` for each parameter."""
+        """Return copies of what it keeps: ``"step"`` and ``"name/slot"`` for each parameter."""
         state = {
-            f"{name}/{slot}": array.copy()
+            key: array.copy()
             for slot, arrays in self._slots().items()
-            for name, array in zip(self._names(), arrays, strict=True)
+            for key, array in zip(self._keys(slot), arrays, strict=True)
         }
         return {"step": np.array(self.steps)} | state
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what `state_dict` returned. Nothing is changed unless everything fits."""
-        own = self.state_dict()
+        """Take over what `state_dict` returned. Nothing is changed unless everything fits.
+
+        It makes no difference whether the model was inside a wrapper, such as a `Sequential`, when
+        it was saved: what all names have in common at their beginning is left out.
+        """
+        own, state = _unwrapped(self.state_dict()), _unwrapped(state)
         missing, spare = own.keys() - state.keys(), state.keys() - own.keys()
         problems = [f"missing: {', '.join(sorted(missing))}"] if missing else []
         problems += [f"unknown: {', '.join(sorted(spare))}"] if spare else []
@@ -132,8 +146,8 @@ class Optimizer(ABC):
             )
         self.steps = int(steps)
         for slot, arrays in self._slots().items():
-            for name, array in zip(self._names(), arrays, strict=True):
-                array[...] = state[f"{name}/{slot}"]
+            for key, array in zip(_unwrapped(self._keys(slot)), arrays, strict=True):
+                array[...] = state[key]
 
     def describe(self) -> dict[str, Any]:
         """Return its arguments as plain data, without the parameters and with the base rate."""
@@ -145,28 +159,36 @@ class Optimizer(ABC):
     def __repr__(self) -> str:
         described = self.describe()
         options = "".join(f", {k}={v!r}" for k, v in described.items() if k != "type")
-        return f"{described['type']}({len(self.parameters)} parameters{options})"
+        return f"{described['type']}({len(self.learned)} parameters{options})"
 
     def _slots(self) -> dict[str, list[Array]]:
         """Return what is kept for each parameter, zero at first, by slot."""
         if not self._state:
             self._state = {
-                slot: [np.zeros_like(p.value) for p in self.parameters] for slot in self.slots()
+                slot: [np.zeros_like(p.value) for p in self.learned] for slot in self.slots()
             }
         return self._state
 
-    def _names(self) -> list[str]:
-        names = [p.name for p in self.parameters]
+    def _keys(self, slot: str) -> dict[str, None]:
+        """Return under which names a slot's arrays are saved, in order."""
+        names = [self._names_given.get(id(p), p.name) for p in self.learned]
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise PellucidError(
                 f"several parameters are named {', '.join(twice)}, so that nothing tells their "
-                "states apart; put their layers into one model, which names them"
+                "states apart; give model.named_parameters() of a model that holds them all"
             )
-        return names
+        return dict.fromkeys(f"{name}/{slot}" for name in names)
 
     def _check(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
             raise PellucidError(
                 f"{type(self).__name__} needs {name} to be {expected}, not {getattr(self, name)!r}"
             )
+
+
+def _unwrapped(state: Mapping[str, V]) -> dict[str, V]:
+    """Return a state without the beginning that all names of parameters have in common."""
+    names = {key.rpartition("/")[0] for key in state if "/" in key}
+    length = common_length(names)
+    return {key[length:] if "/" in key else key: value for key, value in state.items()}

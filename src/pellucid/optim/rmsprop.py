@@ -1,8 +1,10 @@
 """RMSprop."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
+from pellucid import reference
+from pellucid.contract import Arrays, State
 from pellucid.optim.base import Optimizer
 
 
@@ -36,8 +38,6 @@ class RMSprop(Optimizer):
     array([0.5, 1.5], dtype=float32)
     """
 
-    rule: ClassVar[str] = "rmsprop"
-
     lr: float = 0.01
     alpha: float = 0.99
     eps: float = 1e-8
@@ -54,5 +54,10 @@ class RMSprop(Optimizer):
         wanted = {"square_avg": True, "grad_avg": self.centered, "momentum": self.momentum > 0}
         return tuple(slot for slot, used in wanted.items() if used)
 
-    def options(self) -> dict[str, Any]:
-        return {"alpha": self.alpha, "eps": self.eps, "momentum": self.momentum}
+    def update(
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+    ) -> None:
+        reference.rmsprop(
+            values, gradients, state, decays,
+            lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum,
+        )  # fmt: skip

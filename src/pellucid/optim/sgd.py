@@ -1,8 +1,10 @@
 """Stochastic gradient descent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
+from pellucid import engine
+from pellucid.contract import Arrays, State
 from pellucid.errors import PellucidError
 from pellucid.optim.base import Optimizer
 
@@ -33,8 +35,6 @@ class SGD(Optimizer):
     array([0.5, 2. ], dtype=float32)
     """
 
-    rule: ClassVar[str] = "sgd"
-
     lr: float = 0.01
     momentum: float = 0.0
     nesterov: bool = False
@@ -48,5 +48,10 @@ class SGD(Optimizer):
     def slots(self) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
 
-    def options(self) -> dict[str, Any]:
-        return {"momentum": self.momentum, "nesterov": self.nesterov}
+    def update(
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+    ) -> None:
+        engine.current().sgd(
+            values, gradients, state, decays,
+            lr=self.lr, momentum=self.momentum, nesterov=self.nesterov,
+        )  # fmt: skip

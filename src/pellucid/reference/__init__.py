@@ -40,18 +40,9 @@ from pellucid.reference.conv import (
     conv2d_bias_gradient,
     conv2d_input_gradient,
     conv2d_weight_gradient,
-    reads_through,
 )
+from pellucid.reference.dropout import dropout
 from pellucid.reference.erf import erf
-from pellucid.reference.finish import (
-    finish,
-    finish_gradient,
-    normalize_finish,
-    normalize_finish_gradient,
-    through,
-    written,
-)
-from pellucid.reference.inference import convolve, max_pool_values, prepare, transform
 from pellucid.reference.linear import (
     linear,
     linear_bias_gradient,
@@ -85,9 +76,3 @@ from pellucid.reference.resize import upsample2d, upsample2d_gradient
 from pellucid.reference.shape import add_to, concatenate, flatten, split, total, unflatten
 from pellucid.reference.softmax import log_softmax, log_softmax_gradient, softmax, softmax_gradient
 from pellucid.reference.update import adagrad, adam, are_finite, clip_norm, rmsprop, sgd
-
-FUSES = False
-"""Whether a model runs faster here once it is fused."""
-
-RECORDS = False
-"""Whether a recording can write down what is called here."""

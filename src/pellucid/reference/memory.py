@@ -9,8 +9,8 @@ import numpy as np
 
 from pellucid.types import Array, DType, Shape
 
-_TOGETHER = 8
-"""Images that are turned at a time. They often lie a power of two apart, and a cache holds only as
+_IMAGES = 8
+"""How many are turned at a time. They often lie a power of two apart, and a cache holds only as
 many lines at such distances as it has ways: with all images at once, copying took up to five times
 as long."""
 
@@ -25,8 +25,8 @@ def batch_last(x: Array) -> Array:
     if turned.flags.c_contiguous:
         return turned
     y = np.empty(turned.shape, x.dtype)
-    for n in range(0, len(x), _TOGETHER):
-        y[..., n : n + _TOGETHER] = turned[..., n : n + _TOGETHER]
+    for n in range(0, len(x), _IMAGES):
+        y[..., n : n + _IMAGES] = turned[..., n : n + _IMAGES]
     return y
 
 

@@ -149,9 +149,10 @@ def batch_norm_training(
 
 
 def batch_norm_gradient(
-    dy: Array, cache: Standardized, weight: Array | None
+    dy: Array, cache: object, weight: Array | None
 ) -> tuple[Array, Array, Array]:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy``; for dx see `standardize_gradient`."""
+    assert isinstance(cache, Standardized)
     x_hat, inv_std = cache
     scale = inv_std if weight is None else inv_std * weight[:, None, None]
     dx, mean_dy, mean_dy_x_hat = standardize_gradient(_channels_first(dy), x_hat, scale)

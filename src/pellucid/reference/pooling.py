@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.geometry import Window
 from pellucid.reference import memory
-from pellucid.types import Array, Shape
+from pellucid.types import Array
 
 
 def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
@@ -54,12 +54,12 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     return y, indices
 
 
-def max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape, window: Window) -> Array:
+def max_pool2d_gradient(dy: Array, indices: Array, window: Window) -> Array:
     """Return dx: each dy goes to where its maximum was, ``dx[tap k] += dy · [indices = k]``.
 
     With the indices fixed, max pooling is linear, and this is its adjoint.
     """
-    dx, overlap = memory.zeros(input_shape, dy.dtype), _overlap(window)
+    dx, overlap = memory.zeros((*dy.shape[:2], *window.size), dy.dtype), _overlap(window)
     for k, (_, _, outputs, image) in enumerate(window.inner_taps()):
         part, won = dx[:, :, *image], indices[:, :, *outputs] == k
         if overlap:
@@ -86,12 +86,10 @@ def avg_pool2d(x: Array, window: Window, count_include_pad: bool) -> Array:
     return y
 
 
-def avg_pool2d_gradient(
-    dy: Array, input_shape: Shape, window: Window, count_include_pad: bool
-) -> Array:
+def avg_pool2d_gradient(dy: Array, window: Window, count_include_pad: bool) -> Array:
     """Return dx: each value of a window receives the same share, ``dx[tap] += dy / count``."""
     share = dy / _counts(window, count_include_pad).astype(dy.dtype)
-    dx = memory.zeros(input_shape, dy.dtype)
+    dx = memory.zeros((*dy.shape[:2], *window.size), dy.dtype)
     for _, _, outputs, image in window.inner_taps():
         dx[:, :, *image] += share[:, :, *outputs]
     return dx

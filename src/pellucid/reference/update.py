@@ -6,15 +6,13 @@ temporaries cost little. `state` holds by name the lists of arrays that the opti
 `decays` are the factors λ of weight decay; the `step` t counts from 1. The formulas are PyTorch's.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from pellucid.contract import Arrays, State
 from pellucid.types import Array
-
-Arrays = Sequence[Array]
-State = Mapping[str, Arrays]
 
 _PIECE = 16384  # values
 

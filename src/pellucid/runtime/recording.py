@@ -1,12 +1,12 @@
-"""Calls that are written down, and made again.
+"""Capture and replay of calls.
 
 A training step calls the same kernels with the same arrays each time; only the numbers in the
-arrays are others. So the calls of one step can be written down and made again without the Python
-around them, whose work is to find out which calls they are. That work takes longer than it seems:
-each kernel pushes the interpreter out of the caches, and the interpreter the kernel's numbers.
+arrays differ. So the calls of one step can be recorded and made again without the Python around
+them, which only finds out which calls to make. That takes longer than it seems: each kernel pushes
+the interpreter out of the caches, and the interpreter the kernel's numbers.
 
-What a call is given besides arrays is written down as it is, and arrays in a workspace by their
-place, so that a step that is written down uses its memory again as any other does.
+Arguments are recorded as they are, and arrays in a workspace by their place, so that a step that is
+captured reuses its memory as any other does.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,18 +28,18 @@ class Recording:
     Parameters
     ----------
     workspace
-        Where the arrays lie that are made while it runs, and that the calls are given again.
+        Holds the arrays that are made while it captures, which the calls are given again.
 
     Examples
     --------
     >>> import numpy as np
     >>> add, a, b = recorded(np.add), np.ones(2), np.zeros(2)
     >>> recording = Recording(Workspace())
-    >>> with recording.running():
+    >>> with recording.capturing():
     ...     _ = add(a, a, b)
     >>> recording.bind()
     >>> a[:] = 5
-    >>> recording.play()
+    >>> recording.replay()
     >>> b
     array([10., 10.])
     """
@@ -47,12 +47,12 @@ class Recording:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
-        self.is_whole = True
-        """Whether nothing was called that cannot be written down."""
+        self.is_complete = True
+        """Whether every call could be recorded."""
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Write down what is called inside the ``with`` block."""
+    def capturing(self) -> Iterator[None]:
+        """Record the calls inside the ``with`` block."""
         token = _running.set(self)
         try:
             with self.workspace.used():
@@ -61,7 +61,7 @@ class Recording:
             _running.reset(token)
 
     def note(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Write down one call."""
+        """Record one call."""
         self._calls.append((function, tuple(map(self.workspace.place, args))))
 
     def bind(self) -> None:
@@ -69,7 +69,7 @@ class Recording:
         at = self.workspace.at
         self._calls = [(function, tuple(map(at, args))) for function, args in self._calls]
 
-    def play(self) -> None:
+    def replay(self) -> None:
         """Make the calls again."""
         for function, args in self._calls:
             function(*args)
@@ -79,7 +79,7 @@ _running: ContextVar[Recording | None] = ContextVar("recording", default=None)
 
 
 def recorded(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function`, whose calls a running recording writes down.
+    """Return `function`, whose calls are recorded while a recording is capturing.
 
     It must do its work on the arrays that it is given: what it returns when it is called again is
     not used.
@@ -95,12 +95,12 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def unrecorded(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function`, which a recording cannot write down: it makes arrays of its own."""
+    """Return `function`, which cannot be captured, because it makes arrays of its own."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if (recording := _running.get()) is not None:
-            recording.is_whole = False
+            recording.is_complete = False
         return function(*args, **kwargs)
 
     return call
@@ -108,7 +108,7 @@ def unrecorded(function: Callable[P, R]) -> Callable[P, R]:
 
 @contextmanager
 def paused() -> Iterator[None]:
-    """Write nothing down inside the ``with`` block."""
+    """Record nothing inside the ``with`` block."""
     token = _running.set(None)
     try:
         yield
@@ -116,7 +116,7 @@ def paused() -> Iterator[None]:
         _running.reset(token)
 
 
-# NumPy's own, for what no kernel is worth writing.
+# NumPy's functions, where no kernel would be faster.
 
 
 @recorded

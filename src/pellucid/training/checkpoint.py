@@ -159,7 +159,7 @@ def _setup(state: TrainingState) -> dict[str, Any]:
         "model": state.model.describe(),
         "dtype": state.dtype.name,
         "optimizer": state.optimizer.describe(),
-        "learns": [paths[id(parameter)] for parameter in state.optimizer.parameters],
+        "learns": [paths[id(parameter)] for parameter in state.optimizer.learned],
         "loss": state.loss.describe(),
         "schedule": state.schedule.describe(),
         "augment": state.augment and state.augment.describe(),

@@ -57,7 +57,7 @@ def non_finite_gradient(
 def is_finite(values: Any) -> bool:
     """Return whether every number in an array, or in a tuple of arrays, is finite."""
     arrays = values if isinstance(values, tuple) else (values,)
-    return bool(engine.current().are_finite(arrays))
+    return engine.current().are_finite(arrays)
 
 
 def _error(training: StepContext, what: str, where: str) -> TrainingError:

@@ -124,7 +124,7 @@ def read_gradients(path: str | Path) -> GradientFlow:
 
 def _weights(state: TrainingState) -> dict[str, Parameter]:
     """Return what the optimiser changes and is a weight, by its path in the model."""
-    learned = {id(parameter) for parameter in state.optimizer.parameters}
+    learned = {id(parameter) for parameter in state.optimizer.learned}
     return {
         name: parameter
         for name, parameter in state.model.named_parameters().items()

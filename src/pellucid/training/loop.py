@@ -8,7 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
-from pellucid.execution import ThreadTuner, for_training, freeze
+from pellucid.execution import Frozen, Program, ThreadTuner, for_training, freeze
 from pellucid.layers import Layer, StepContext
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
@@ -124,7 +124,7 @@ def records(state: TrainingState, data: Data, validation: Data | None = None) ->
 
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
-    model, workspace = for_training(state.model), Workspace()
+    program, workspace = for_training(state.model), Workspace()
     with closing(ThreadTuner()) as tuner:
         while not state.finished:
             batches = source.shuffled(state.epoch, state.seed, start=state.step)
@@ -134,15 +134,17 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
                     if (batch := next(batches, None)) is None:
                         break
                     with tuner.step():
-                        step = take_step(state, model, batch, len(source), started)
+                        step = take_step(state, program, batch, len(source), started)
                 yield step
             with workspace.used(), belonging_to(state.choices):
                 epoch = finish_epoch(state, len(source), validating)
             yield epoch
 
 
-def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, started: float) -> Step:
-    """Update the weights once; `model` is the state's, as the engine in force runs it.
+def take_step(
+    state: TrainingState, program: Program, batch: Batch, steps: int, started: float
+) -> Step:
+    """Update the weights once; the program runs the state's model.
 
     Nothing is changed if the loss or a gradient is not finite; then it is an error.
     """
@@ -150,13 +152,13 @@ def take_step(state: TrainingState, model: Layer, batch: Batch, steps: int, star
     optimizer = state.optimizer
     training = StepContext(state.seed, state.epoch, state.step)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
-        outputs, cache = model.forward(x, training)
+        outputs, cache = program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
         if not math.isfinite(loss):
             raise non_finite_loss(state.model, x, training, loss)
         optimizer.zero_grad()
-        model.backward(gradient, cache, input_gradient=False)
-        if (error := non_finite_gradient(optimizer.parameters, training)) is not None:
+        program.backward(gradient, cache, input_gradient=False)
+        if (error := non_finite_gradient(optimizer.learned, training)) is not None:
             raise error
     optimizer.lr = state.rate(state.step, steps)
     optimizer.step()
@@ -209,7 +211,7 @@ def finish_epoch(state: TrainingState, steps: int, validating: Source | None) ->
     return epoch
 
 
-def measure(model: Layer, loss: Loss, source: Source) -> Sums:
+def measure(model: Layer | Frozen, loss: Loss, source: Source) -> Sums:
     """Return the sums of loss and correct answers in inference; a loss may be NaN or infinite."""
     sums = Sums()
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):

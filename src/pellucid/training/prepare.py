@@ -103,7 +103,7 @@ def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tup
 
 def _check_optimizer(state: TrainingState) -> None:
     known = {id(parameter) for parameter in state.model.parameters()}
-    strange = [p.name for p in state.optimizer.parameters if id(p) not in known]
+    strange = [p.name for p in state.optimizer.learned if id(p) not in known]
     if strange:
         raise TrainingError(
             f"the optimiser changes '{strange[0]}', which is no parameter of this model; "

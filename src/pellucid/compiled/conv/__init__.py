@@ -9,6 +9,8 @@
 The reference engine's algorithms can be asked for by name and are that engine's.
 """
 
+from dataclasses import replace
+
 from pellucid.compiled import layout
 from pellucid.compiled.conv import (
     depthwise,
@@ -18,73 +20,65 @@ from pellucid.compiled.conv import (
     winograd,
     winograd_gradient,
 )
-from pellucid.compiled.conv.through import written
+from pellucid.compiled.conv.deferred import DeferredNorm, materialize
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
-from pellucid.compiled.taken_over import reference
+from pellucid.compiled.fallback import reference
+from pellucid.contract import Convolution
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape, Through
+from pellucid.types import Array, Shape
 
 
 def conv2d(
-    x: Array | Through,
-    weight: Array,
-    bias: Array | None,
-    window: Window,
-    groups: int,
-    algorithm: str,
+    x: Array | DeferredNorm, weight: Array, bias: Array | None, convolution: Convolution
 ) -> Array:
     """Return the convolution of x with weight, plus bias."""
-    match conv2d_algorithm(algorithm, x.shape, weight.shape, window, groups):
+    window, groups = convolution.window, convolution.groups
+    match conv2d_algorithm(convolution):
         case "direct":
             return direct.forward(x, weight, bias, window, groups)
         case "depthwise":
             return depthwise.forward(x, weight, bias, window)
         case "winograd4":
             return winograd.forward(x, weight, bias, window)
-        case name:
-            return reference.conv2d(written(x), weight, bias, window, groups, name)
+        case _:
+            return reference.conv2d(materialize(x), weight, bias, convolution)
 
 
 def conv2d_input_gradient(
-    dy: Array,
-    weight: Array,
-    input_shape: Shape,
-    window: Window,
-    groups: int,
-    algorithm: str,
-    onto: Array | None = None,
+    dy: Array, weight: Array, convolution: Convolution, onto: Array | None = None
 ) -> Array:
-    """Return dx of `input_shape`, added to `onto` if there is one, which may be overwritten."""
-    match conv2d_algorithm(algorithm, input_shape, weight.shape, window, groups):
+    """Return dx, added to `onto` if there is one, which may be overwritten."""
+    input_shape, window = convolution.input_shape, convolution.window
+    match conv2d_algorithm(convolution):
         case "direct":
-            dx = direct.input_gradient(dy, weight, input_shape, window, groups)
+            dx = direct.input_gradient(dy, weight, input_shape, window, convolution.groups)
         case "depthwise":
             dx = depthwise.input_gradient(dy, weight, input_shape, window)
         case "winograd4":
             return winograd.input_gradient(dy, weight, input_shape, window, onto)
-        case name:
-            dx = reference.conv2d_input_gradient(dy, weight, input_shape, window, groups, name)
+        case _:
+            dx = reference.conv2d_input_gradient(dy, weight, convolution)
     return dx if onto is None else layout.add_to(dx, onto)
 
 
-def conv2d_weight_gradient(
-    dy: Array, x: Array | Through, weight_shape: Shape, window: Window, groups: int, algorithm: str
-) -> Array:
-    """Return dw of `weight_shape`, summed over the batch."""
-    match conv2d_algorithm(algorithm, x.shape, weight_shape, window, groups):
+def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Convolution) -> Array:
+    """Return dw, summed over the batch."""
+    weight_shape, window, groups = (
+        convolution.weight_shape, convolution.window, convolution.groups,
+    )  # fmt: skip
+    match conv2d_algorithm(convolution):
         case "direct" if point_gradient.supports(weight_shape, window, groups):
             return point_gradient.weight_gradient(dy, x)
         case "direct":
-            return weight_gradient(dy, written(x), weight_shape, window, groups)
+            return weight_gradient(dy, materialize(x), weight_shape, window, groups)
         case "depthwise":
             return depthwise.weight_gradient(dy, x, weight_shape, window)
         case "winograd4":
             return winograd_gradient.weight_gradient(dy, x, weight_shape, window)
-        case name:
-            x = written(x)
-            return reference.conv2d_weight_gradient(dy, x, weight_shape, window, groups, name)
+        case _:
+            return reference.conv2d_weight_gradient(dy, materialize(x), convolution)
 
 
 def conv2d_bias_gradient(dy: Array) -> Array:
@@ -92,49 +86,44 @@ def conv2d_bias_gradient(dy: Array) -> Array:
     return layout.channel_sums(dy)
 
 
-def conv2d_algorithm(
-    algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
-) -> str:
+def conv2d_algorithm(convolution: Convolution) -> str:
     """Return the name of the algorithm that is used, or say why the one asked for cannot be."""
+    input_shape, weight_shape = convolution.input_shape, convolution.weight_shape
+    window, groups = convolution.window, convolution.groups
     if input_shape[0] == 0:  # nothing is computed, and kernels divide by the number of images
-        return reference.conv2d_algorithm("auto", input_shape, weight_shape, window, groups)
+        return reference.conv2d_algorithm(replace(convolution, algorithm="auto"))
     can_depthwise = depthwise.supports(weight_shape, groups)
     can_winograd = winograd.supports(window, groups)
-    match algorithm:
+    match convolution.algorithm:
         case "auto" | "precise" | "tuned" if can_depthwise:
             return "depthwise"
         case "tuned" if can_winograd:
             passes = conv2d, conv2d_input_gradient, conv2d_weight_gradient
-            names = "direct", "winograd4"
-            return tuning.fastest(names, passes, input_shape, weight_shape, window, groups)
+            return tuning.fastest(("direct", "winograd4"), passes, convolution)
         case "auto" if can_winograd and _winograd_pays(input_shape[0], weight_shape, window):
             return "winograd4"
         case "auto" | "precise" | "tuned":
             return "direct"
-        case "direct":
-            return algorithm
         case "depthwise" if not can_depthwise:
             raise PellucidError("depthwise needs one filter for each channel; use 'direct'")
         case "winograd4" if not can_winograd:
             raise PellucidError(
                 "Winograd needs a 3×3 kernel, stride 1, dilation 1 and one group; use 'direct'"
             )
-        case "depthwise" | "winograd4":
-            return algorithm
-        case name:
-            return reference.conv2d_algorithm(name, input_shape, weight_shape, window, groups)
+        case "direct" | "depthwise" | "winograd4" as name:
+            return name
+        case _:
+            return reference.conv2d_algorithm(convolution)
 
 
-def reads_through(
-    algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
-) -> bool:
-    """Return whether it is faster to read images through a normalisation than to write them first.
+def reads_deferred(convolution: Convolution) -> bool:
+    """Return whether it is faster to normalise images as they are read than to write them first.
 
     It can be done with every convolution; where it is slower, they are written first.
     """
-    match conv2d_algorithm(algorithm, input_shape, weight_shape, window, groups):
+    match conv2d_algorithm(convolution):
         case "direct":
-            return direct.is_pointwise(window, groups)
+            return direct.is_pointwise(convolution.window, convolution.groups)
         case "depthwise" | "winograd4":
             return True
         case _:

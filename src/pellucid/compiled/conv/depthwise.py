@@ -23,8 +23,8 @@ from pellucid.compiled.arithmetic import (
     outer_add_some,
     relu_tile,
 )
+from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, normalized, room_for, source
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.conv.through import UNCHANGED, normalized, room_for, source
 from pellucid.compiled.jit import jit, jit_inline, room_for_threads
 from pellucid.compiled.tile import (
     LANES,
@@ -37,7 +37,7 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
-from pellucid.types import Array, Shape, Through
+from pellucid.types import Array, Shape
 
 VECTORS = 4
 WIDTH = VECTORS * LANES
@@ -52,7 +52,7 @@ def supports(weight_shape: Shape, groups: int) -> bool:
     return weight_shape[0] == groups and weight_shape[1] == 1
 
 
-def forward(x: Array | Through, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (C, 1, KH, KW), plus bias."""
     y = layout.new_images((*x.shape[:2], *window.output_size))
     (inner, norm), taps, KW = source(x), forward_taps(window), window.kernel[1]
@@ -169,7 +169,9 @@ def normalize_pixels(xs, pixel, count, C, N, first, end, norm, made, to):
                 store_tile(run, made, at + n, N, 1, lanes)
 
 
-def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: Window) -> Array:
+def weight_gradient(
+    dy: Array, x: Array | DeferredNorm, weight_shape: Shape, window: Window
+) -> Array:
     """Return dw of `weight_shape` (C, 1, KH, KW), summed over the batch.
 
     A share of the work is some channels of some rows of x. Each row is copied once, normalised on

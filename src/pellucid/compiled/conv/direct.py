@@ -17,8 +17,15 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add_rows, multiply_add, relu_tile
+from pellucid.compiled.conv.deferred import (
+    UNCHANGED,
+    DeferredNorm,
+    materialize,
+    normalized,
+    room_for,
+    source,
+)
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.conv.through import UNCHANGED, normalized, room_for, source, written
 from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.tile import (
     LANES,
@@ -32,7 +39,7 @@ from pellucid.compiled.tile import (
 )
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array, Shape, Through
+from pellucid.types import Array, Shape
 
 _ROWS = (
     {1: (4, 16), 2: (4, 12), 3: (4, 8), 4: (4, 6)} if REGISTERS == 32 else {1: (4, 8), 2: (4, 6)}
@@ -49,12 +56,12 @@ def is_pointwise(window: Window, groups: int) -> bool:
 
 
 def forward(
-    x: Array | Through, weight: Array, bias: Array | None, window: Window, groups: int
+    x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window, groups: int
 ) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C/groups, KH, KW), plus bias."""
     y = layout.new_images((x.shape[0], len(weight), *window.output_size))
     offsets = np.zeros(len(weight), np.float32) if bias is None else bias
-    inner, norm = source(x if is_pointwise(window, groups) else written(x))
+    inner, norm = source(x if is_pointwise(window, groups) else materialize(x))
     correlate(inner, weight, offsets, layout.memory(y), forward_taps(window), groups, norm)
     return y
 

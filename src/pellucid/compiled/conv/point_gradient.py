@@ -15,8 +15,8 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import multiply_add_apart, turn
+from pellucid.compiled.conv.deferred import DeferredNorm, normalized_square, source
 from pellucid.compiled.conv.direct import fetch_part, is_pointwise
-from pellucid.compiled.conv.through import normalized_square, source
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
 from pellucid.compiled.jit import jit, jit_inline, room_for_threads
 from pellucid.compiled.tile import (
@@ -31,9 +31,9 @@ from pellucid.compiled.tile import (
 )
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array, Shape, Through
+from pellucid.types import Array, Shape
 
-TOGETHER = 128  # terms of the sum at a time
+TERMS = 128  # terms of the sum at a time
 
 
 def supports(weight_shape: Shape, window: Window, groups: int) -> bool:
@@ -41,7 +41,7 @@ def supports(weight_shape: Shape, window: Window, groups: int) -> bool:
     return is_pointwise(window, groups) and min(weight_shape[:2]) >= LANES // 2
 
 
-def weight_gradient(dy: Array, x: Array | Through) -> Array:
+def weight_gradient(dy: Array, x: Array | DeferredNorm) -> Array:
     """Return dw (F, C, 1, 1), summed over the batch."""
     N, C, H, W = x.shape
     F = dy.shape[1]
@@ -49,7 +49,7 @@ def weight_gradient(dy: Array, x: Array | Through) -> Array:
     blocks = -(-F // rows), -(-C // (columns * LANES))
     size = blocks[0] * blocks[1] * rows * columns * LANES
     shares = min(H * W, shares_of(4 * size))
-    pixels = max(1, TOGETHER // N)
+    pixels = max(1, TERMS // N)
     # a row's length that is no power of two, or rows would push each other out of the cache
     length = pixels * N + LANES
     turned = blocks[1] * pixels * N * columns * LANES

@@ -21,7 +21,7 @@ Source: Lavin and Gray, "Fast algorithms for convolutional neural networks", 201
 import numpy as np
 
 from pellucid.compiled.arithmetic import add, fma, turn
-from pellucid.compiled.conv.through import normalized
+from pellucid.compiled.conv.deferred import normalized
 from pellucid.compiled.jit import jit_inline
 from pellucid.compiled.tile import (
     LANES,

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ from llvmlite import binding
 
 from pellucid.compiled import layout
 from pellucid.compiled.store import code_digest, kernel_folder
+from pellucid.contract import Convolution
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.geometry import Window
@@ -41,18 +43,14 @@ _chosen: dict[Any, str] = {}
 
 
 def fastest(
-    names: Sequence[str],
-    operations: Sequence[Callable[..., Array]],
-    input_shape: Shape,
-    weight_shape: Shape,
-    window: Window,
-    groups: int,
+    names: Sequence[str], operations: Sequence[Callable[..., Array]], convolution: Convolution
 ) -> str:
     """Return which of `names` computes this convolution and both its gradients in the least time.
 
     `operations` are `conv2d`, `conv2d_input_gradient` and `conv2d_weight_gradient`.
     """
-    shapes = input_shape, weight_shape, window, groups
+    c = convolution
+    shapes = c.input_shape, c.weight_shape, c.window, c.groups
     run = choices.present()
     if run is not None and (found := run.get(_described(*shapes), "")) in names:
         return found
@@ -60,7 +58,7 @@ def fastest(
     key = *shapes, _numba.NUMBA_NUM_THREADS
     if key not in _chosen:
         written = f"{binding.get_host_cpu_name()} {_code()} {key}"
-        _chosen[key] = _kept_or_timed(written, names, operations, shapes)
+        _chosen[key] = _kept_or_timed(written, names, operations, convolution)
     if run is not None:
         run[_described(*shapes)] = _chosen[key]
     return _chosen[key]
@@ -80,12 +78,15 @@ def _code() -> str:
 
 
 def _kept_or_timed(
-    written: str, names: Sequence[str], operations: Sequence[Callable[..., Array]], shapes: Any
+    written: str,
+    names: Sequence[str],
+    operations: Sequence[Callable[..., Array]],
+    convolution: Convolution,
 ) -> str:
     if (kept := _kept().get(written, "")) in names:
         return kept
     with paused(), Workspace().used():
-        times = seconds(names, _passes(operations, *shapes))
+        times = seconds(names, _passes(operations, convolution))
     fastest = min(names, key=times.__getitem__)
     _keep(written, fastest)
     return fastest
@@ -107,25 +108,19 @@ def seconds(names: Sequence[str], passes: Sequence[Pass]) -> dict[str, float]:
     return {name: sum(times) for name, times in best.items()}
 
 
-def _passes(
-    operations: Sequence[Callable[..., Array]],
-    input_shape: Shape,
-    weight_shape: Shape,
-    window: Window,
-    groups: int,
-) -> list[Pass]:
+def _passes(operations: Sequence[Callable[..., Array]], convolution: Convolution) -> list[Pass]:
     """Return the three passes of this convolution on random numbers."""
     forward, input_gradient, weight_gradient = operations
     source = np.random.default_rng(0)
-    x = layout.new_images(input_shape)
-    dy = layout.new_images((input_shape[0], weight_shape[0], *window.output_size))
+    x = layout.new_images(convolution.input_shape)
+    dy = layout.new_images(convolution.output_shape)
     for images in (x, dy):
         source.random(out=layout.memory(images), dtype=np.float32)
-    weight = source.random(weight_shape, np.float32)
+    weight = source.random(convolution.weight_shape, np.float32)
     return [
-        lambda name: forward(x, weight, None, window, groups, name),
-        lambda name: input_gradient(dy, weight, input_shape, window, groups, name),
-        lambda name: weight_gradient(dy, x, weight_shape, window, groups, name),
+        lambda name: forward(x, weight, None, replace(convolution, algorithm=name)),
+        lambda name: input_gradient(dy, weight, replace(convolution, algorithm=name)),
+        lambda name: weight_gradient(dy, x, replace(convolution, algorithm=name)),
     ]
 
 

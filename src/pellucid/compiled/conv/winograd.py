@@ -21,8 +21,8 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add, add_rows, multiply_add, relu_tile
+from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, source
 from pellucid.compiled.conv.direct import turned
-from pellucid.compiled.conv.through import UNCHANGED, source
 from pellucid.compiled.conv.transforms import (
     VECTORS,
     WIDTH,
@@ -43,9 +43,9 @@ from pellucid.compiled.tile import (
 )
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array, Shape, Through
+from pellucid.types import Array, Shape
 
-_TOGETHER = 8  # channels whose kernels are transformed side by side
+_CHANNELS = 8  # channels whose kernels are transformed side by side
 
 
 def supports(window: Window, groups: int) -> bool:
@@ -54,7 +54,7 @@ def supports(window: Window, groups: int) -> bool:
     return plain and window.kernel == (3, 3) and groups == 1
 
 
-def forward(x: Array | Through, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C, 3, 3), plus bias."""
     y = layout.new_images((x.shape[0], len(weight), *window.output_size))
     (top, _), (left, _) = window.padding
@@ -112,10 +112,10 @@ def _pack(work, weight, rows, packed):
     """(F, C, 3, 3) -> (blocks, 36, C, rows): a block's filters lie side by side."""
     F, C = weight.shape[:2]
     for block in numba.prange(-(-F // rows)):
-        size = _TOGETHER * rows  # of some channels all filters of the block
+        size = _CHANNELS * rows  # of some channels all filters of the block
         taps, places = np.zeros(9 * size, np.float32), np.empty(36 * size, np.float32)
-        for first in range(0, C, _TOGETHER):
-            count = min(_TOGETHER, C - first)
+        for first in range(0, C, _CHANNELS):
+            count = min(_CHANNELS, C - first)
             for r in range(min(rows, F - block * rows)):
                 for c in range(count):
                     for k in range(9):

@@ -17,7 +17,7 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add, multiply_add_apart
-from pellucid.compiled.conv.through import source
+from pellucid.compiled.conv.deferred import DeferredNorm, source
 from pellucid.compiled.conv.tiles import shares_of, tile_of
 from pellucid.compiled.conv.transforms import (
     VECTORS,
@@ -37,10 +37,12 @@ from pellucid.compiled.tile import (
 )
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array, Shape, Through
+from pellucid.types import Array, Shape
 
 
-def weight_gradient(dy: Array, x: Array | Through, weight_shape: Shape, window: Window) -> Array:
+def weight_gradient(
+    dy: Array, x: Array | DeferredNorm, weight_shape: Shape, window: Window
+) -> Array:
     """Return dw of `weight_shape` (F, C, 3, 3), summed over the batch."""
     F, C = weight_shape[:2]
     OH, OW = window.output_size

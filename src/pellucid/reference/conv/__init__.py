@@ -13,49 +13,38 @@ Convolution means cross-correlation, as in every framework.
 
 import numpy as np
 
+from pellucid.contract import Convolution
 from pellucid.geometry import Window
 from pellucid.reference.conv import choose
-from pellucid.types import Array, Shape
+from pellucid.types import Array
 
 
-def conv2d(
-    x: Array, weight: Array, bias: Array | None, window: Window, groups: int, algorithm: str
-) -> Array:
+def conv2d(x: Array, weight: Array, bias: Array | None, convolution: Convolution) -> Array:
     """Return ``y[f] = Σ over c of x[c] ⋆ w[f, c] + b[f]``, (N, F, OH, OW).
 
     >>> x, weight = np.ones((1, 1, 3, 3)), np.ones((1, 1, 2, 2))
-    >>> conv2d(x, weight, np.array([0.5]), Window.of((3, 3), 2), 1, "auto")[0, 0]
+    >>> window = Window.of((3, 3), kernel_size=2)
+    >>> conv2d(x, weight, np.array([0.5]), Convolution(x.shape, weight.shape, window))[0, 0]
     array([[4.5, 4.5],
            [4.5, 4.5]])
     """
-    chosen = choose.resolve(algorithm, x.shape, weight.shape, window, groups)
-    y = chosen.forward(x, weight, window, groups)
+    algorithm = choose.get(conv2d_algorithm(convolution))
+    y = algorithm.forward(x, weight, convolution.window, convolution.groups)
     if bias is not None:
         y += bias[:, None, None]
     return y
 
 
-def conv2d_input_gradient(
-    dy: Array,
-    weight: Array,
-    input_shape: Shape,
-    window: Window,
-    groups: int,
-    algorithm: str,
-    onto: Array | None = None,
-) -> Array:
-    """Return dx of `input_shape` (N, C, H, W), added to `onto` if there is one."""
-    chosen = choose.resolve(algorithm, input_shape, weight.shape, window, groups)
-    dx = chosen.input_gradient(dy, weight, window, groups)
-    return dx if onto is None else dx + onto
+def conv2d_input_gradient(dy: Array, weight: Array, convolution: Convolution) -> Array:
+    """Return ``dx[c] = Σ over f of dy[f] ∗ w[f, c]``, (N, C, H, W)."""
+    algorithm = choose.get(conv2d_algorithm(convolution))
+    return algorithm.input_gradient(dy, weight, convolution.window, convolution.groups)
 
 
-def conv2d_weight_gradient(
-    dy: Array, x: Array, weight_shape: Shape, window: Window, groups: int, algorithm: str
-) -> Array:
-    """Return dw of `weight_shape` (F, C/groups, KH, KW), summed over the batch."""
-    chosen = choose.resolve(algorithm, x.shape, weight_shape, window, groups)
-    return chosen.weight_gradient(dy, x, window, groups)
+def conv2d_weight_gradient(dy: Array, x: Array, convolution: Convolution) -> Array:
+    """Return ``dw[f, c] = Σ over n of x[n, c] ⋆ dy[n, f]``, (F, C/groups, KH, KW)."""
+    algorithm = choose.get(conv2d_algorithm(convolution))
+    return algorithm.weight_gradient(dy, x, convolution.window, convolution.groups)
 
 
 def conv2d_bias_gradient(dy: Array) -> Array:
@@ -63,23 +52,10 @@ def conv2d_bias_gradient(dy: Array) -> Array:
     return np.asarray(dy.sum(axis=(0, 2, 3)))
 
 
-def reads_through(
-    algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
-) -> bool:
-    """Return whether images are read through a normalisation: here they are written first."""
-    return False
+def conv2d_algorithm(convolution: Convolution) -> str:
+    """Return the name of the algorithm: the one asked for, or the one chosen by shape.
 
-
-def conv2d_algorithm(
-    algorithm: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
-) -> str:
-    """Return `algorithm` if it can do this convolution, or for ``auto`` the name of the chosen one.
-
-    >>> conv2d_algorithm("auto", (1, 3, 8, 8), (4, 3, 5, 5), Window.of((8, 8), 5), 1)
+    >>> conv2d_algorithm(Convolution((1, 3, 8, 8), (4, 3, 5, 5), Window.of((8, 8), 5)))
     'im2col'
     """
-    if algorithm in choose.BY_SHAPE:
-        precise = algorithm == "precise"
-        return choose.choose(input_shape, weight_shape, window, groups, precise).name
-    choose.resolve(algorithm, input_shape, weight_shape, window, groups)
-    return algorithm
+    return choose.resolve(convolution)

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
+from pellucid.contract import Convolution
 from pellucid.errors import PellucidError, unknown
 from pellucid.geometry import Window
 from pellucid.reference.conv import fft, im2col, loops, winograd
@@ -79,20 +80,21 @@ def get(name: str) -> Algorithm:
     return _ALGORITHMS[name]
 
 
-def resolve(
-    name: str, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
-) -> Algorithm:
-    """Return the algorithm with this name, or for ``auto`` the chosen one, if it can do this."""
+def resolve(convolution: Convolution) -> str:
+    """Return the name of the algorithm that is asked for, or of the one that is chosen by shape.
+
+    Raises a PellucidError where there is none of that name, or it cannot compute this convolution.
+    """
+    c, name = convolution, convolution.algorithm
     if name in BY_SHAPE:
-        return get(choose(input_shape, weight_shape, window, groups, name == "precise").name)
-    algorithm = get(name)
-    if (reason := algorithm.supports(window, groups)) is not None:
-        (KH, KW), stride, dilation = window.kernel, window.stride, window.dilation
+        return choose(c.input_shape, c.weight_shape, c.window, c.groups, name == "precise").name
+    if (reason := get(name).supports(c.window, c.groups)) is not None:
+        (KH, KW), stride, dilation = c.window.kernel, c.window.stride, c.window.dilation
         raise PellucidError(
             f"{reason}, not a {KH}×{KW} kernel, stride {stride} and dilation {dilation}; "
             "use 'im2col', or 'auto' for the fastest that fits"
         )
-    return algorithm
+    return name
 
 
 def choose(

@@ -83,7 +83,7 @@ def statistics(z, eps, weight, bias, moments, norm, found):
 
 
 @jit
-def finish_pass(z, norm, shortcut, add_shortcut, relu, y):
+def epilogue_kernel(z, norm, shortcut, add_shortcut, relu, y):
     H, W, C, N = z.shape
     zs, ss, ys = z.reshape(-1), shortcut.reshape(-1), y.reshape(-1)
     for position in numba.prange(H * W):
@@ -119,7 +119,7 @@ def _window_taps(
 
 
 @jit
-def finish_pooled_pass(
+def pooled_epilogue_kernel(
     z, norm, relu, y, winner, winning, KH, KW,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
@@ -192,7 +192,7 @@ def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, gradients, 
 
 
 @jit
-def gradient_pass(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn):
+def gradient_kernel(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn):
     """``dz = a·dn + b·(z − mean) + c`` per channel if scaled, else dn, where dn = dy if y > 0."""
     H, W, C, N = dy.shape
     ds, ys, zs, dzs, dns = (
@@ -220,7 +220,7 @@ def gradient_pass(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn):
 
 
 @jit
-def gradient_apart_pass(dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW):
+def disjoint_pooled_gradient_kernel(dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW):
     """The same where y was pooled over windows that cover the image and do not overlap."""
     OH, OW, C, N = dy.shape
     W = dz.shape[1]
@@ -247,7 +247,7 @@ def gradient_apart_pass(dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW):
 
 
 @jit
-def gradient_pooled_pass(
+def pooled_gradient_kernel(
     dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,

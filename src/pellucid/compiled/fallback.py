@@ -1,4 +1,8 @@
-"""The reference engine's functions, for what is not compiled: a recording says that it met one."""
+"""The reference engine, as the compiled one falls back to it for what it has no kernel for.
+
+A call that falls back makes arrays of its own and cannot be captured; a recording that is running
+is told so.
+"""
 
 from types import SimpleNamespace
 from typing import TYPE_CHECKING

@@ -10,31 +10,32 @@ the whole array once, and that, not the arithmetic, is what it costs.
 """
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from pellucid.compiled.conv.deferred import DeferredNorm
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.layout import images, memory
-from pellucid.compiled.passes import (
-    finish_pass,
-    finish_pooled_pass,
-    gradient_apart_pass,
-    gradient_pass,
-    gradient_pooled_pass,
+from pellucid.compiled.epilogue_kernels import (
+    disjoint_pooled_gradient_kernel,
+    epilogue_kernel,
+    gradient_kernel,
     gradient_sums,
+    pooled_epilogue_kernel,
+    pooled_gradient_kernel,
     statistics,
 )
+from pellucid.compiled.layout import images, memory
 from pellucid.geometry import Window
 from pellucid.memoize import memoize
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array, Through
+from pellucid.types import Array
 
 Norm = tuple[Array, Array, Array]
 """Per channel (mean, scale, shift)."""
 
 
-class Finished(NamedTuple):
+class EpilogueCache(NamedTuple):
     """What the gradient needs, images in memory order (H, W, C, N)."""
 
     z: Array
@@ -52,19 +53,19 @@ class Finished(NamedTuple):
     """The batch's (mean, var, 1/√(var + eps)), float64."""
 
 
-def finish(
+def epilogue(
     z: Array,
     norm: Norm | None = None,
     shortcut: Array | None = None,
     relu: bool = True,
     window: Window | None = None,
-) -> tuple[Array, Finished]:
+) -> tuple[Array, EpilogueCache]:
     """Return y as above, and what its gradient needs."""
     numbers = identity(z.shape[1]) if norm is None else _float32(norm)
-    return _finish(memory(z), numbers, None, shortcut, relu, window, own=norm is not None)
+    return _epilogue(memory(z), numbers, None, shortcut, relu, window, own=norm is not None)
 
 
-def _finish(
+def _epilogue(
     z: Array,
     norm: Array,
     moments: Array | None,
@@ -72,7 +73,7 @@ def _finish(
     relu: bool,
     window: Window | None,
     own: bool,
-) -> tuple[Array, Finished]:
+) -> tuple[Array, EpilogueCache]:
     C, N = z.shape[2:]
     around, plain = z if shortcut is None else memory(shortcut), shortcut is None
     if window is not None and plain:
@@ -80,42 +81,43 @@ def _finish(
         shape = (*window.output_size, C, N)
         y, winning = empty(shape, np.float32), empty(shape, np.float32)
         winner = empty(shape, np.uint8)
-        finish_pooled_pass(z, norm, relu, y, winner, winning, *window.kernel, *rows, *columns)
-        kept = Finished(z, y, norm, relu, False, False, window, winner, winning, moments)
+        pooled_epilogue_kernel(z, norm, relu, y, winner, winning, *window.kernel, *rows, *columns)
+        kept = EpilogueCache(z, y, norm, relu, False, False, window, winner, winning, moments)
         return images(y), kept
     y = empty(z.shape, np.float32)
     if window is None:
-        finish_pass(z, norm, around, not plain, relu, y)
+        epilogue_kernel(z, norm, around, not plain, relu, y)
         own = own and plain
-        return images(y), Finished(
+        return images(y), EpilogueCache(
             z, None if own else y, norm, relu, not plain, own, moments=moments
         )
-    finish_pass(z, norm, around, True, False, y)  # rare: pool the sum in a second pass
-    pooled, cache = _finish(y, identity(C), None, None, relu, window, own=False)
+    epilogue_kernel(z, norm, around, True, False, y)  # rare: pool the sum in a second pass
+    pooled, cache = _epilogue(y, identity(C), None, None, relu, window, own=False)
     return pooled, cache._replace(z=z, norm=norm, shortcut=True, moments=moments)
 
 
-def through(cache: Any) -> Through | None:
+def deferred(cache: object) -> DeferredNorm | None:
     """Return y as it is read through the normalisation, if it follows from z alone."""
-    if not isinstance(cache, Finished) or not cache.own:
+    if not isinstance(cache, EpilogueCache) or not cache.own:
         return None
-    return Through(images(cache.z), cache.norm, cache.relu)
+    return DeferredNorm(images(cache.z), cache.norm, cache.relu)
 
 
-def finish_gradient(
-    dy: Array, cache: Finished, overwrite_dy: bool = False
+def epilogue_gradient(
+    dy: Array, cache: object, overwrite_dy: bool = False
 ) -> tuple[Array, Array | None, Array]:
     """Return the gradients for z, the shortcut (None if there was none) and a bias in z.
 
     Each dy that the ReLU lets through goes to one pixel, so the bias has their sum.
     """
+    assert isinstance(cache, EpilogueCache)
     y = _output(cache)  # the pooled y has another shape than z, and here nothing is asked of z
     _, (_, total) = _sums(memory(dy), cache, y, None)
-    dn, _ = before(dy, cache, overwrite_dy=overwrite_dy)
+    dn, _ = before_epilogue(dy, cache, overwrite_dy=overwrite_dy)
     return dn, dn if cache.shortcut else None, total
 
 
-def normalize_finish(
+def norm_epilogue(
     z: Array,
     weight: Array | None,
     bias: Array | None,
@@ -124,10 +126,10 @@ def normalize_finish(
     relu: bool,
     window: Window | None,
     write: bool = True,
-) -> tuple[Any, Array, Array, Finished]:
+) -> tuple[Array | DeferredNorm, Array, Array, EpilogueCache]:
     """Return y with batch normalisation in training first, its mean and variance, and the cache.
 
-    Where nothing else follows and y need not be written, it is a `Through`.
+    Where nothing else follows and y need not be written, it is a `DeferredNorm`.
     The normalisation is one factor and one offset a channel, found before the pass.
     """
     inner, C = memory(z), z.shape[1]
@@ -137,30 +139,31 @@ def normalize_finish(
     mean, var = found = np.empty((2, C), np.float32)
     statistics(inner, eps, weight, bias, moments, norm, found)
     if write or shortcut is not None or window is not None:
-        y, cache = _finish(inner, norm, moments, shortcut, relu, window, own=True)
+        y, cache = _epilogue(inner, norm, moments, shortcut, relu, window, own=True)
         return y, mean, var, cache
-    cache = Finished(inner, None, norm, relu, own=True, moments=moments)
-    return through(cache), mean, var, cache
+    cache = EpilogueCache(inner, None, norm, relu, own=True, moments=moments)
+    return DeferredNorm(z, norm, relu), mean, var, cache
 
 
-def normalize_finish_gradient(
-    dy: Array, cache: Finished, weight: Array | None, overwrite_dy: bool = False
+def norm_epilogue_gradient(
+    dy: Array, cache: object, weight: Array | None, overwrite_dy: bool = False
 ) -> tuple[Array, Array | None, Array, Array]:
     """Return the gradients for z, the shortcut, weight and bias.
 
     Two sums over all positions, from which `channels` finds three numbers for each channel, and
     then one pass.
     """
+    assert isinstance(cache, EpilogueCache)
     if cache.window is not None and cache.shortcut:  # rare: pool first, then as without
-        dy, _ = before(dy, cache)
+        dy, _ = before_epilogue(dy, cache)
         cache = cache._replace(y=memory(dy), relu=False, window=None, winning=None)
     z = cache.z if cache.winning is None else cache.winning
     abc, (dweight, dbias) = _sums(memory(dy), cache, z, weight)
-    dz, dn = before(dy, cache, abc, overwrite_dy)
+    dz, dn = before_epilogue(dy, cache, abc, overwrite_dy)
     return dz, dn, dweight, dbias
 
 
-def _sums(dy: Array, cache: Finished, z: Array, weight: Array | None) -> tuple[Array, Array]:
+def _sums(dy: Array, cache: EpilogueCache, z: Array, weight: Array | None) -> tuple[Array, Array]:
     """Return the (a, b, c) of a normalisation's gradient, and the gradients (dweight, dbias)."""
     C = dy.shape[2]
     moments = np.zeros((3, C)) if cache.moments is None else cache.moments
@@ -172,8 +175,8 @@ def _sums(dy: Array, cache: Finished, z: Array, weight: Array | None) -> tuple[A
     return abc, gradients
 
 
-def before(
-    dy: Array, cache: Finished, abc: Array | None = None, overwrite_dy: bool = False
+def before_epilogue(
+    dy: Array, cache: EpilogueCache, abc: Array | None = None, overwrite_dy: bool = False
 ) -> tuple[Array, Array | None]:
     """Return ``dz = a·dn + b·(z − mean) + c``, or dn without these; and dn if it is needed.
 
@@ -187,20 +190,20 @@ def before(
     if window is None:
         keep = scaled and cache.shortcut
         dn = empty(z.shape, np.float32) if keep else dz
-        gradient_pass(
+        gradient_kernel(
             inner, _output(cache), z, norm, cache.relu, cache.own, scaled, numbers, dz, dn, keep
         )
         return images(dz), images(dn) if keep else None
     given = inner, _output(cache), cache.winner, z, norm, cache.relu, scaled, numbers, dz
     if _cover(window):
-        gradient_apart_pass(*given, *window.kernel)
+        disjoint_pooled_gradient_kernel(*given, *window.kernel)
     else:
         rows, columns = gradient_taps(window)
-        gradient_pooled_pass(*given, *window.kernel, *rows, *columns)
+        pooled_gradient_kernel(*given, *window.kernel, *rows, *columns)
     return images(dz), None
 
 
-def _output(cache: Finished) -> Array:
+def _output(cache: EpilogueCache) -> Array:
     """Return y, or z where y follows from it."""
     return cache.z if cache.y is None else cache.y
 

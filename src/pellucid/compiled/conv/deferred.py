@@ -1,19 +1,42 @@
-"""Images that a convolution reads through the normalisation before them.
+"""Images whose normalisation is deferred to the convolution that reads them.
 
 A pass that reads z and writes ``y = relu((z − mean)·scale + shift)`` makes two trips to far memory
 and computes next to nothing. A kernel that has some numbers of z in its registers does that on the
 way. Padding stays zero: it is y that is padded, not z.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import fma, relu_tile
+from pellucid.compiled.epilogue_kernels import epilogue_kernel
 from pellucid.compiled.jit import jit_inline, room_for_threads
-from pellucid.compiled.passes import finish_pass
 from pellucid.compiled.tile import load_run
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array, Through
+from pellucid.types import Array, Shape
+
+
+class DeferredNorm(NamedTuple):
+    """Images ``y = relu((z − mean[c])·scale[c] + shift[c])`` of which only z is in memory.
+
+    A kernel that reads z computes y on the way. Without `relu` there is no ReLU.
+    """
+
+    z: Array
+    norm: Array
+    """(mean, scale, shift) of each channel: (3, C)."""
+    relu: bool
+
+    @property
+    def shape(self) -> Shape:
+        return self.z.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self.z.dtype
+
 
 UNCHANGED = np.empty((3, 0), np.float32)
 """The norm of images that are read as they lie."""
@@ -22,20 +45,20 @@ _MINUS = np.float32(-1)
 _NO_ROOM = np.empty((1, 0), np.float32)
 
 
-def source(x: Array | Through) -> tuple[Array, Array]:
-    """Return memory (H, W, C, N), and the norm that it is read through."""
-    if isinstance(x, Through) and x.relu:
+def source(x: Array | DeferredNorm) -> tuple[Array, Array]:
+    """Return memory (H, W, C, N), and the norm that a kernel applies as it reads."""
+    if isinstance(x, DeferredNorm) and x.relu:
         return layout.memory(x.z), x.norm
-    return layout.memory(written(x)), UNCHANGED
+    return layout.memory(materialize(x)), UNCHANGED
 
 
-def written(x: Array | Through) -> Array:
-    """Return the images themselves, for those who cannot read them through a norm."""
-    if not isinstance(x, Through):
+def materialize(x: Array | DeferredNorm) -> Array:
+    """Return the images themselves, for kernels that cannot apply a norm as they read."""
+    if not isinstance(x, DeferredNorm):
         return x
     z = layout.memory(x.z)
     y = empty(z.shape, np.float32)
-    finish_pass(z, x.norm, z, False, x.relu, y)
+    epilogue_kernel(z, x.norm, z, False, x.relu, y)
     return layout.images(y)
 
 

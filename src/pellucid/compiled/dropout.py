@@ -1,0 +1,17 @@
+"""Dropout: NumPy is fast enough; here its work is recorded."""
+
+import numpy as np
+
+from pellucid.reference.dropout import scale_kept
+from pellucid.runtime.recording import recorded
+from pellucid.types import Array
+
+
+def dropout(x: Array, draws: Array, p: float) -> Array:
+    """Return ``y = x · [u ≥ p] / (1 − p)``."""
+    y = np.empty_like(x)
+    _scale_kept(x, draws, p, y)
+    return y
+
+
+_scale_kept = recorded(scale_kept)

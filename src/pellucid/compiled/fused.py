@@ -1,0 +1,35 @@
+"""What this engine offers beyond the contract: several steps in one pass over memory.
+
+`pellucid.execution` alone calls these functions; `pellucid.execution.contract` has their types.
+"""
+
+from pellucid.compiled.conv import (
+    conv2d,
+    conv2d_input_gradient,
+    conv2d_weight_gradient,
+    reads_deferred,
+)
+from pellucid.compiled.epilogue import (
+    deferred,
+    epilogue,
+    epilogue_gradient,
+    norm_epilogue,
+    norm_epilogue_gradient,
+)
+from pellucid.compiled.inference import convolve, max_pool_values, prepare, transform
+
+__all__ = [
+    "conv2d",
+    "conv2d_input_gradient",
+    "conv2d_weight_gradient",
+    "convolve",
+    "deferred",
+    "epilogue",
+    "epilogue_gradient",
+    "max_pool_values",
+    "norm_epilogue",
+    "norm_epilogue_gradient",
+    "prepare",
+    "reads_deferred",
+    "transform",
+]

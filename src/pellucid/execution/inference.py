@@ -1,0 +1,157 @@
+"""What a frozen model is made of: layers whose values do not change any more.
+
+Weights are prepared once, for the processor and with the normalisation that follows folded into
+them, ::
+
+    norm(w ∗ x + b) = (scale·w) ∗ x + scale·(b − mean) + shift
+
+and nothing is kept for a backward pass.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from pellucid import engine, ops
+from pellucid.errors import PellucidError
+from pellucid.execution.contract import FusedKernels, fused_kernels
+from pellucid.execution.part import Part
+from pellucid.layers import BatchNorm2d, Conv2d, Linear, MaxPool2d, StepContext
+from pellucid.parameter import Parameter
+from pellucid.runtime.recording import recorded
+from pellucid.types import Array
+
+FOR_INFERENCE = "a frozen model does not learn; train the model that it was made from"
+
+
+class InferencePart(ABC):
+    """A part of a frozen model: one input, one output, no gradient."""
+
+    inputs = 1
+
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, None]:
+        return self.compute(x), None
+
+    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
+        raise PellucidError(FOR_INFERENCE)
+
+    def children(self) -> Mapping[str, Part]:
+        return {}
+
+    @abstractmethod
+    def compute(self, x: Array) -> Array:
+        """Return the output."""
+
+
+class _Weights:
+    """A weight and a bias, laid out for the fused kernels when they are first needed."""
+
+    def __init__(self, weight: Array, bias: Array, groups: int = 1) -> None:
+        self.weight, self.bias, self.groups = weight, bias, groups
+
+    @cached_property
+    def prepared(self) -> object:
+        kernels = fused_kernels(self.weight)
+        assert kernels is not None
+        return kernels.prepare(self.weight, self.bias, self.groups)
+
+    def kernels(self, x: Array) -> FusedKernels | None:
+        return fused_kernels(x, self.weight)
+
+
+class FrozenConvolution(InferencePart):
+    """``y = pool(relu(norm(conv(x))))``."""
+
+    def __init__(
+        self, conv: Conv2d, norm: BatchNorm2d | None, relu: bool, pool: MaxPool2d | None
+    ) -> None:
+        self.conv, self.relu, self.pool = conv, relu, pool
+        weight, bias = conv.kernel(), _bias(conv)
+        if norm is not None:
+            mean, scale, shift = (np.asarray(v, np.float64) for v in norm.inference_affine())
+            weight = (weight * scale[:, None, None, None]).astype(weight.dtype)
+            bias = ((bias - mean) * scale + shift).astype(weight.dtype)
+        self.weights = _Weights(weight, bias, conv.groups)
+
+    def compute(self, x: Array) -> Array:
+        plan, weights = self.conv.plan(x.shape), self.weights
+        kernels = weights.kernels(x)
+        if kernels is None:
+            by = engine.current(x, weights.weight)
+            y = by.conv2d(x, weights.weight, weights.bias, plan.resolved(by))
+            y = by.relu(y) if self.relu else y
+        else:
+            convolution = plan.resolved(engine.current())
+            y = kernels.convolve(x, weights.prepared, convolution, self.relu)
+        return y if self.pool is None else max_pool(y, self.pool)
+
+
+class FrozenPooling(InferencePart):
+    """Max-pooling that does not note where its maxima were."""
+
+    def __init__(self, pool: MaxPool2d) -> None:
+        self.pool = pool
+
+    def compute(self, x: Array) -> Array:
+        return max_pool(x, self.pool)
+
+
+class FrozenLinear(InferencePart):
+    """``y = relu(x Wᵀ + b)``."""
+
+    def __init__(self, linear: Linear, relu: bool) -> None:
+        self.linear, self.relu = linear, relu
+        weight = linear.weight.value.copy()
+        self.weights = _Weights(weight[:, :, None, None], _bias(linear))
+
+    def compute(self, x: Array) -> Array:
+        self.linear.output_shape(x.shape)
+        kernels = self.weights.kernels(x)
+        if kernels is None or x.ndim != 2 or not len(x):
+            y = ops.linear(x, self.weights.weight[:, :, 0, 0], self.weights.bias)
+            return np.maximum(y, 0) if self.relu else y
+        return kernels.transform(x, self.weights.prepared, self.relu)
+
+
+class FrozenResidual(InferencePart):
+    """``y = relu(body(x) + shortcut(x))``."""
+
+    def __init__(self, body: Part, shortcut: Part | None, relu: bool) -> None:
+        self.body, self.shortcut, self.relu = body, shortcut, relu
+
+    def children(self) -> Mapping[str, Part]:
+        parts = {"body": self.body, "shortcut": self.shortcut}
+        return {name: part for name, part in parts.items() if part is not None}
+
+    def compute(self, x: Array) -> Array:
+        shortcut = x if self.shortcut is None else self.shortcut.forward(x)[0]
+        y: Array = self.body.forward(x)[0]
+        if len(y) > 1 and y.ndim == 4 and (kernels := fused_kernels(y, shortcut)) is not None:
+            return kernels.epilogue(y, None, shortcut, self.relu, None)[0]
+        total = np.empty_like(y)
+        _add(y, shortcut, self.relu, total)
+        return total
+
+
+def max_pool(x: Array, pool: MaxPool2d) -> Array:
+    """Return the maximum of each window."""
+    kernels, window = fused_kernels(x), pool.window(x.shape)
+    if kernels is None or not len(x):
+        return engine.current(x).max_pool2d(x, window)[0]
+    return kernels.max_pool_values(x, window)
+
+
+@recorded
+def _add(y: Array, shortcut: Array, relu: bool, total: Array) -> None:
+    np.add(y, shortcut, out=total)
+    if relu:
+        np.maximum(total, 0, out=total)
+
+
+def _bias(layer: Conv2d | Linear) -> Array:
+    if isinstance(layer.bias, Parameter):
+        return layer.bias.value.copy()
+    return np.zeros(len(layer.weight.value), layer.weight.dtype)

@@ -1,0 +1,80 @@
+"""How a model is run: as it is, or with several of its layers at once."""
+
+from typing import Any
+
+import numpy as np
+
+from pellucid.execution.contract import fused_kernels
+from pellucid.execution.fusion import fused
+from pellucid.execution.part import Part
+from pellucid.execution.snapshot import Snapshot
+from pellucid.layers import Layer, StepContext
+from pellucid.layers.base import is_observed
+
+
+class Program:
+    """A way to run a model, made by `pellucid.fuse`.
+
+    It computes what the model computes and shares its parameters. Where the engine in force has
+    fused kernels and the numbers are float32, layers that can be computed in one pass over memory
+    are. It is not a layer: it has no description and cannot be a part of a network. Both directions
+    are those of `Layer`.
+    """
+
+    def __init__(self, model: Layer) -> None:
+        self.model = model
+        self._fused: Part | None = None
+        self._snapshot: Snapshot | None = None
+
+    def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
+        """Return the output and the cache that `backward` needs."""
+        part = self.part_for(x)
+        y, cache = part.forward(x, training)
+        return y, (part, cache)
+
+    def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
+        """Add into each parameter's gradient and return the gradient for the input."""
+        part, kept = cache
+        return part.backward(dy, kept, input_gradient=input_gradient)
+
+    def __call__(self, x: Any) -> Any:
+        """Return the output: inference."""
+        return self.forward(x)[0]
+
+    def part_for(self, x: Any) -> Part:
+        """Return what runs for this input: the fused parts, or the model itself."""
+        inputs = x if isinstance(x, tuple) else (x,)
+        if is_observed() or fused_kernels(*inputs) is None:
+            return self.model
+        if self._snapshot is None or not self._snapshot.still_holds():
+            self._refresh()
+        return self._fused or self.model
+
+    def _refresh(self) -> None:
+        """Fuse the model as it is now, if all of it is float32."""
+        self._snapshot = Snapshot(self.model)
+        whole = all(item.dtype == np.float32 for item in self.model.parameters())
+        self._fused = fused(self.model) if whole else None
+
+    def __repr__(self) -> str:
+        return repr(fused(self.model))
+
+
+def fuse(model: Layer) -> Program:
+    """Return a program that runs each convolution and what follows it in one pass over memory.
+
+    Training and evaluation do this by themselves.
+
+    Examples
+    --------
+    >>> from pellucid import layers as nn
+    >>> fuse(nn.Sequential(conv1=nn.Conv2d(1, 8, 3), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2)))
+    Sequential(
+      conv1+relu1+pool1: Block(
+        conv1: Conv2d(in_channels=1, out_channels=8, kernel_size=3)
+        relu1: ReLU()
+        pool1: MaxPool2d(kernel_size=2)
+      )
+    )
+    """
+    return Program(model)
