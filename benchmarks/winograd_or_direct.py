@@ -13,6 +13,7 @@ import numpy as np
 
 from pellucid import compiled
 from pellucid.compiled import layout
+from pellucid.contract import Convolution
 from pellucid.geometry import Window
 from pellucid.types import Array
 
@@ -38,10 +39,11 @@ def seconds(N: int, C: int, F: int, size: int) -> dict[str, list[float]]:
     weight = np.ascontiguousarray(weight)
     best = {name: [np.inf] * 3 for name in NAMES}
     for _, name in product(range(RUNS), NAMES):
+        given = Convolution(x.shape, weight.shape, window, algorithm=name)
         passes = (
-            lambda name=name: compiled.conv2d(x, weight, None, window, 1, name),
-            lambda name=name: compiled.conv2d_input_gradient(dy, weight, x.shape, window, 1, name),
-            lambda name=name: compiled.conv2d_weight_gradient(dy, x, weight.shape, window, 1, name),
+            lambda given=given: compiled.conv2d(x, weight, None, given),
+            lambda given=given: compiled.conv2d_input_gradient(dy, weight, given),
+            lambda given=given: compiled.conv2d_weight_gradient(dy, x, given),
         )
         for i, run in enumerate(passes):
             best[name][i] = min(best[name][i], _time(run))

@@ -1,5 +1,7 @@
 """The compiled kernels compute what the reference computes, for every shape."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +11,7 @@ from kernels import close, convolutions, numbers
 from pellucid import compiled, engine, reference
 from pellucid import layers as nn
 from pellucid.compiled.conv import point_gradient, winograd, winograd_gradient
+from pellucid.contract import Convolution
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 
@@ -19,19 +22,17 @@ def test_every_convolution_and_its_gradients_are_the_definition(convolution, alg
     window, groups, input_shape, weight_shape = convolution
     x, weight, bias = numbers(input_shape), numbers(weight_shape, 1), numbers(weight_shape[:1], 2)
     wide = x.astype(float), weight.astype(float)
-    y = compiled.conv2d(x, weight, bias, window, groups, algorithm)
+    given = Convolution(input_shape, weight_shape, window, groups, algorithm)
+    definition = replace(given, algorithm="im2col")
+    y = compiled.conv2d(x, weight, bias, given)
     terms = int(np.prod(weight_shape[1:]))
-    close(y, reference.conv2d(*wide, bias.astype(float), window, groups, "im2col"), terms)
+    close(y, reference.conv2d(*wide, bias.astype(float), definition), terms)
     dy = numbers(y.shape, 3)
-    dx = compiled.conv2d_input_gradient(dy, weight, input_shape, window, groups, algorithm)
-    expected = reference.conv2d_input_gradient(
-        dy.astype(float), wide[1], input_shape, window, groups, "im2col"
-    )
+    dx = compiled.conv2d_input_gradient(dy, weight, given)
+    expected = reference.conv2d_input_gradient(dy.astype(float), wide[1], definition)
     close(dx, expected, terms * weight_shape[0])
-    dw = compiled.conv2d_weight_gradient(dy, x, weight_shape, window, groups, algorithm)
-    expected = reference.conv2d_weight_gradient(
-        dy.astype(float), wide[0], weight_shape, window, groups, "im2col"
-    )
+    dw = compiled.conv2d_weight_gradient(dy, x, given)
+    expected = reference.conv2d_weight_gradient(dy.astype(float), wide[0], definition)
     close(dw, expected, dy.size)
 
 
@@ -44,20 +45,17 @@ def test_winograd_fits_any_size_and_padding(size, padding, images):
     except PellucidError:
         return  # no output at all
     x, weight, bias = numbers((images, 5, *size)), numbers((7, 5, 3, 3), 1) / 7, numbers(7, 2)
+    definition = Convolution(x.shape, weight.shape, window, algorithm="im2col")
     expected = reference.conv2d(
-        x.astype(float), weight.astype(float), bias.astype(float), window, 1, "im2col"
+        x.astype(float), weight.astype(float), bias.astype(float), definition
     )
     y = winograd.forward(x, weight, bias, window)
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-4)
     dx = winograd.input_gradient(y, weight, x.shape, window)
-    expected = reference.conv2d_input_gradient(
-        expected, weight.astype(float), x.shape, window, 1, "im2col"
-    )
+    expected = reference.conv2d_input_gradient(expected, weight.astype(float), definition)
     np.testing.assert_allclose(dx, expected, rtol=0, atol=2e-4)
     dw = winograd_gradient.weight_gradient(y, x, weight.shape, window)
-    expected = reference.conv2d_weight_gradient(
-        y.astype(float), x.astype(float), weight.shape, window, 1, "im2col"
-    )
+    expected = reference.conv2d_weight_gradient(y.astype(float), x.astype(float), definition)
     np.testing.assert_allclose(dw, expected, rtol=0, atol=1e-4 * abs(expected).max())
 
 
@@ -68,7 +66,9 @@ def test_weight_gradients_of_1x1_kernels_fit_any_channels_and_images(images, fil
     x, dy = numbers((images, channels, 3, 5)), numbers((images, filters, 3, 5), 1)
     shape = (filters, channels, 1, 1)
     assert point_gradient.supports(shape, window, 1)
-    dw = compiled.conv2d_weight_gradient(dy, x, shape, window, 1, "direct")
+    dw = compiled.conv2d_weight_gradient(
+        dy, x, Convolution(x.shape, shape, window, algorithm="direct")
+    )
     expected = np.einsum("nfhw,nchw->fc", dy.astype(float), x.astype(float))[..., None, None]
     np.testing.assert_allclose(dw, expected, rtol=0, atol=1e-6 * abs(expected).max() * 10)
 
@@ -87,9 +87,10 @@ def test_depthwise_weight_gradients_fit_any_shape(size, kernel, options, channel
     window = Window.of(size, kernel, **options)
     x, dy = numbers((images, channels, *size)), numbers((images, channels, *window.output_size), 1)
     shape = (channels, 1, *window.kernel)
-    dw = compiled.conv2d_weight_gradient(dy, x, shape, window, channels, "depthwise")
+    given = Convolution(x.shape, shape, window, channels, "depthwise")
+    dw = compiled.conv2d_weight_gradient(dy, x, given)
     wide = dy.astype(float), x.astype(float)
-    expected = reference.conv2d_weight_gradient(*wide, shape, window, channels, "im2col")
+    expected = reference.conv2d_weight_gradient(*wide, replace(given, algorithm="im2col"))
     close(dw, expected, images * np.prod(window.output_size))
 
 
@@ -128,17 +129,20 @@ def test_matrix_products_fit_any_size(images, inputs, outputs):
 
 def test_an_algorithm_that_cannot_do_it_says_so():
     window = Window.of((8, 8), 5)
+    x, weight = numbers((1, 2, 8, 8)), numbers((2, 2, 5, 5))
+    given = Convolution(x.shape, weight.shape, window)
     with pytest.raises(PellucidError, match="3×3 kernel"):
-        compiled.conv2d(numbers((1, 2, 8, 8)), numbers((2, 2, 5, 5)), None, window, 1, "winograd4")
+        compiled.conv2d(x, weight, None, replace(given, algorithm="winograd4"))
     with pytest.raises(PellucidError, match="one filter for each channel"):
-        compiled.conv2d(numbers((1, 2, 8, 8)), numbers((2, 2, 5, 5)), None, window, 1, "depthwise")
+        compiled.conv2d(x, weight, None, replace(given, algorithm="depthwise"))
 
 
 @pytest.mark.parametrize("e", [compiled, reference])
 def test_precise_leaves_out_the_algorithm_that_rounds_more(e):
     window, shapes = Window.of((16, 16), 3, padding=1), ((64, 64, 16, 16), (64, 64, 3, 3))
-    assert e.conv2d_algorithm("auto", *shapes, window, 1) == "winograd4"
-    assert e.conv2d_algorithm("precise", *shapes, window, 1) != "winograd4"
+    given = Convolution(*shapes, window)
+    assert e.conv2d_algorithm(given) == "winograd4"
+    assert e.conv2d_algorithm(replace(given, algorithm="precise")) != "winograd4"
 
 
 def test_precisely_holds_for_every_convolution_that_chooses():

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+import composed
 from kernels import numbers
-from pellucid import compiled, reference
+from pellucid.compiled import fused
 from pellucid.geometry import Window
 
 FINISHES = [
@@ -28,23 +29,21 @@ def test_one_pass_is_the_same_as_one_pass_for_each_step(relu, pooled, shortcut, 
     weight, bias = numbers(5, 2), numbers(5, 3)
     if normalized:
         results = [
-            e.norm_epilogue(z, weight, bias, 1e-5, around, relu, window)
-            for e in (compiled, reference)
+            e.norm_epilogue(z, weight, bias, 1e-5, around, relu, window) for e in (fused, composed)
         ]
         for found, expected in zip(*(r[:3] for r in results), strict=True):
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=2e-6)
         dy = numbers(results[0][0].shape, 4)
         gradients = [
             e.norm_epilogue_gradient(dy, r[3], weight)
-            for e, r in zip((compiled, reference), results, strict=True)
+            for e, r in zip((fused, composed), results, strict=True)
         ]
     else:
-        results = [e.epilogue(z, None, around, relu, window) for e in (compiled, reference)]
+        results = [e.epilogue(z, None, around, relu, window) for e in (fused, composed)]
         np.testing.assert_array_equal(results[0][0], results[1][0])
         dy = numbers(results[0][0].shape, 4)
         gradients = [
-            e.epilogue_gradient(dy, r[1])
-            for e, r in zip((compiled, reference), results, strict=True)
+            e.epilogue_gradient(dy, r[1]) for e, r in zip((fused, composed), results, strict=True)
         ]
     for found, expected in zip(*gradients, strict=True):
         assert (found is None) == (expected is None)
@@ -56,7 +55,7 @@ def test_pooling_passes_on_what_is_not_a_number_and_minus_infinity():
     x = np.full((1, 1, 2, 4), -np.inf, np.float32)
     x[0, 0, 1, 3] = np.nan
     window = Window.of((2, 4), 2, stride=2)
-    for e in (compiled, reference):
+    for e in (fused, composed):
         y, indices = e.max_pool2d(x, window)
         np.testing.assert_array_equal(y.ravel(), [-np.inf, np.nan])
         assert indices.ravel().tolist() == [0, 3]

@@ -10,9 +10,10 @@ import pytest
 from pellucid import compiled, engine, ops
 from pellucid import layers as nn
 from pellucid.compiled.conv import tuning
+from pellucid.contract import Convolution
 from pellucid.geometry import Window
 from pellucid.models import summary
-from pellucid.ops.convolution import Convolution
+from pellucid.ops.convolution import ConvolutionPlan
 from pellucid.runtime import choices
 
 NAMES = ("quick", "slow")
@@ -45,7 +46,7 @@ class Stopwatch:
         monkeypatch.setattr(tuning, "perf_counter", lambda: self.now)
 
     def fastest(self, names=NAMES, shapes=SHAPES):
-        return tuning.fastest(names, [self.a_pass(i) for i in range(3)], *shapes)
+        return tuning.fastest(names, [self.a_pass(i) for i in range(3)], Convolution(*shapes))
 
     def a_pass(self, i):
         def run(*arguments):
@@ -269,7 +270,7 @@ def test_the_setting_that_a_checkpoint_keeps_says_tuned():
 
 def test_the_real_clock_finds_one_of_both():
     shapes = (4, 4, 8, 8), (4, 4, 3, 3), Window.of((8, 8), 3), 1
-    assert compiled.conv2d_algorithm("tuned", *shapes) in ("direct", "winograd4")
+    assert compiled.conv2d_algorithm(Convolution(*shapes, "tuned")) in ("direct", "winograd4")
     assert Path(tuning._file()).exists()
 
 
@@ -296,6 +297,6 @@ def test_a_transposed_convolution_shows_the_one_that_it_turns_round():
 
 
 def test_the_algorithm_is_that_for_the_padded_image():
-    sides = Convolution.of((2, 4, 8, 8), (4, 4, 3, 3), padding=1, padding_mode="reflect")
+    sides = ConvolutionPlan.of((2, 4, 8, 8), (4, 4, 3, 3), padding=1, padding_mode="reflect")
     with engine.using("compiled"):
         assert sides.algorithm_for("float32") == "direct"

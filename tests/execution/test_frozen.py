@@ -1,6 +1,7 @@
 """A frozen model computes what its model computes, for one image and for many."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ from hypothesis import given, settings
 
 import pellucid as pl
 from kernels import close, convolutions, numbers
-from pellucid import compiled, engine, models, reference
+from pellucid import engine, models, reference
 from pellucid import layers as nn
+from pellucid.compiled import fused
+from pellucid.contract import Convolution
 from pellucid.errors import PellucidError
 from pellucid.layers import StepContext
 
@@ -60,7 +63,7 @@ def test_runs_in_a_graph_are_joined_and_what_others_read_is_kept(images, each_en
     training.commit()
     names = [item.name for _, item in graph.named_state()]
     frozen = pl.freeze(graph)
-    assert list(frozen.layer.nodes) == ["relu", "left", "active", "right", "sum", "pool"]
+    assert list(frozen.part.nodes) == ["relu", "left", "active", "right", "sum", "pool"]
     for found, expected in zip(frozen(x), graph(x), strict=True):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     assert [item.name for _, item in graph.named_state()] == names
@@ -109,14 +112,15 @@ def test_a_frozen_network_keeps_float64(each_engine):
 def test_every_prepared_convolution_is_the_definition(convolution):
     window, groups, (_, *sizes), weight_shape = convolution
     weight, bias = numbers(weight_shape, 1), numbers(weight_shape[:1], 2)
-    prepared = compiled.prepare(weight, bias, groups)
+    prepared = fused.prepare(weight, bias, groups)
     for images in (1, 5):
         x = numbers((images, *sizes))
         wide = (v.astype(float) for v in (x, weight, bias))
-        expected = reference.conv2d(*wide, window, groups, "im2col")
+        given = Convolution(x.shape, weight_shape, window, groups)
+        expected = reference.conv2d(*wide, replace(given, algorithm="im2col"))
         terms = int(np.prod(weight_shape[1:]))
         for relu in (False, True):
-            y = compiled.convolve(x, prepared, window, "auto", relu)
+            y = fused.convolve(x, prepared, given, relu)
             close(y, np.maximum(expected, 0) if relu else expected, terms)
 
 

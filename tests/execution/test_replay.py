@@ -10,7 +10,8 @@ from layer_table import ROWS
 from pellucid import compiled, engine, execution, reference
 from pellucid import layers as nn
 from pellucid.execution import replay
-from pellucid.execution.replay import AFTER, Replayed
+from pellucid.execution.capturable import CAPTURABLE, always
+from pellucid.execution.replay import AFTER
 from pellucid.parameter import Parameter
 from pellucid.runtime.recording import Recording
 from pellucid.runtime.workspace import Workspace
@@ -90,7 +91,7 @@ class _Noise(nn.Layer):
 
 
 def test_other_random_numbers_are_never_played(monkeypatch):
-    monkeypatch.setattr(_Noise, "recordable", True)
+    monkeypatch.setitem(CAPTURABLE, _Noise, always)
     run, played = pair(lambda: nn.Sequential(nn.Conv2d(2, 4, 3), _Noise()))
     for i in range(AFTER + 4):
         assert equal(step(*run, numbers(SHAPE), i), step(*played, numbers(SHAPE), i))
@@ -187,7 +188,10 @@ def test_inference_and_the_reference_engine_are_never_played():
     (_, _), (model, played) = known()
     np.testing.assert_array_equal(played(numbers(SHAPE)), execution.fuse(model)(numbers(SHAPE)))
     with engine.using("reference"):
-        assert not isinstance(execution.for_training(model), Replayed)
+        program = execution.for_training(model)
+        for i in range(AFTER + 3):
+            program.forward(numbers(SHAPE, i), nn.StepContext())
+        assert program.captured == []
 
 
 def test_a_layer_that_stands_twice_in_a_network():
@@ -209,7 +213,7 @@ def test_a_gradient_may_be_added_by_its_name():
     weight = Parameter("weight", (2,), "zeros")
     weight.add_gradient(gradient=np.ones(2, np.float32))
     recording = Recording(Workspace())
-    with recording.running():
+    with recording.capturing():
         weight.add_gradient(gradient=np.ones(2, np.float32))
-    recording.play()
+    recording.replay()
     np.testing.assert_array_equal(weight.grad, [3, 3])

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pellucid.contract import Convolution
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.reference.conv import (
@@ -208,7 +209,7 @@ def test_typical_layers_get_the_algorithm_that_is_fastest_for_them():
         shapes = (N, C, size, size), (F, C // groups, kernel, kernel)
         name, reason = choose.choose(*shapes, window, groups)
         assert reason
-        assert conv2d_algorithm("auto", *shapes, window, groups) == name
+        assert conv2d_algorithm(Convolution(*shapes, window, groups)) == name
         return name
 
     assert chosen(64, 1, 8, 28, 5) == "im2col"
@@ -231,7 +232,10 @@ def test_auto_computes_the_same_whatever_it_chooses():
         x = source.normal(size=(2, channels, size, size))
         weight = source.normal(size=(channels, channels, kernel, kernel))
         window = Window.of((size, size), kernel, padding="same")
-        auto, plain = (conv2d(x, weight, None, window, 1, name) for name in ("auto", "im2col"))
+        auto, plain = (
+            conv2d(x, weight, None, Convolution(x.shape, weight.shape, window, 1, name))
+            for name in ("auto", "im2col")
+        )
         np.testing.assert_allclose(auto, plain, rtol=1e-9, atol=1e-9)
 
 
@@ -239,17 +243,17 @@ def test_what_an_algorithm_cannot_do_and_unknown_names_are_told():
     window = Window.of((9, 9), 5, stride=2)
     shapes = (1, 1, 9, 9), (1, 1, 5, 5), window, 1
     with pytest.raises(PellucidError) as told:
-        conv2d_algorithm("winograd4", *shapes)
+        conv2d_algorithm(Convolution(*shapes, "winograd4"))
     assert str(told.value) == (
         "Winograd needs a 3×3 kernel, stride 1 and dilation 1, not a 5×5 kernel, stride (2, 2) and "
         "dilation (1, 1); use 'im2col', or 'auto' for the fastest that fits"
     )
     with pytest.raises(PellucidError, match="'winograd'; did you mean 'winograd"):
-        conv2d_algorithm("winograd", *shapes)
+        conv2d_algorithm(Convolution(*shapes, "winograd"))
     with pytest.raises(
         PellucidError, match="Known: auto, precise, tuned, loops, im2col, fft, winograd2, winograd4"
     ):
-        conv2d_algorithm("gemm", *shapes)
+        conv2d_algorithm(Convolution(*shapes, "gemm"))
 
 
 def test_multiplications_are_counted_as_the_papers_count_them():

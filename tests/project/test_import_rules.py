@@ -4,6 +4,9 @@ These rules are read from the source: who breaks one sees the line here.
 """
 
 import ast
+import os
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -31,6 +34,7 @@ LEVELS = (
     ("compiled",),
     ("reference",),
     (
+        "contract",
         "initializers",
         "geometry",
         "parameter",
@@ -241,15 +245,66 @@ def test_pictures_know_no_concrete_layer():
     assert not wrong, listed(wrong)
 
 
-def test_engines_are_reached_through_ops_alone():
+REACHED_FROM = {
+    "reference": {"reference", "compiled", "engine", "ops", "optim"},
+    "compiled": {"compiled", "engine", "execution"},
+    "execution": {
+        *("execution", "training", "evaluation", "estimator", "interchange", "explain", "cli"),
+    },
+}
+"""Which parts import the engines, and what runs networks fast."""
+
+
+@pytest.mark.parametrize("target", REACHED_FROM)
+def test_engines_and_execution_are_reached_from_a_few_parts_alone(target):
     wrong = [
         found
         for found in OWN
-        if found.target in ("reference", "compiled")
-        and found.part not in ("reference", "compiled", "engine", "ops")
+        if found.target == target
+        and found.part not in REACHED_FROM[target]
         and "choose" not in (found.name, found.module.split(".")[-1])  # the list of algorithms
     ]
     assert not wrong, listed(wrong)
+
+
+@pytest.mark.parametrize("part", ["reference", "ops", "layers"])
+def test_who_reads_the_mathematics_and_the_layers_meets_nothing_of_speed(part):
+    wrong = [f for f in OWN if f.part == part and f.target in ("runtime", "compiled", "execution")]
+    assert not wrong, listed(wrong)
+    words = re.compile(
+        r"\b(fuse[ds]?|kernels? call|deferred|replay\w*|captur\w*|overwrite\w*|onto)\b"
+    )
+    for path in (ROOT / part).rglob("*.py"):
+        found = words.findall(path.read_text(encoding="utf-8"))
+        assert not found, f"{path.relative_to(ROOT)} speaks of {found}"
+
+
+ALONE = """
+import numpy as np
+from pellucid import layers as nn, losses, models, optim
+model, context = models.resnet20((3, 8, 8), 10), nn.StepContext()
+x, targets = np.ones((4, 3, 8, 8), np.float32), np.array([0, 1, 2, 3])
+adam = optim.Adam(model.named_parameters())
+found = []
+for _ in range(3):
+    y, cache = model.forward(x, context)
+    loss, dy = losses.cross_entropy(y, targets)
+    adam.zero_grad()
+    model.backward(dy, cache)
+    adam.step()
+    context.commit()
+    found.append(loss)
+assert found[2] < found[0], found
+"""
+
+
+def test_everything_computes_without_what_makes_it_fast(tmp_path):
+    copy = tmp_path / "pellucid"
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("execution", "compiled"):
+        shutil.rmtree(copy / part)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PELLUCID_ENGINE": "reference"}
+    subprocess.run([sys.executable, "-c", ALONE], check=True, env=environment, cwd=tmp_path)
 
 
 def test_no_module_takes_what_another_keeps_to_itself():

@@ -28,7 +28,7 @@ _MAGIC = b"pellucid kernel 1\n"
 _CHECKSUM = 32  # bytes
 _ABANDONED = 3600.0  # seconds after which an unfinished file has no writer any more
 _PACKAGE = "pellucid.compiled"
-_MAKES_NO_CODE = {f"{_PACKAGE}.{name}" for name in ("jit", "store", "taken_over")}
+_MAKES_NO_CODE = {f"{_PACKAGE}.{name}" for name in ("jit", "store", "fallback")}
 """What decides here about machine code is part of a kernel's key by itself."""
 
 _CAN_BE_RELATIVE = {os.open, os.rename, os.unlink, os.mkdir} <= os.supports_dir_fd

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+import composed
 import pellucid as pl
 from kernels import images, numbers
-from pellucid import compiled, engine, reference
+from pellucid import engine
 from pellucid import layers as nn
+from pellucid.compiled import fused
+from pellucid.compiled.conv.deferred import DeferredNorm, materialize
+from pellucid.contract import Convolution
 from pellucid.geometry import Window, pair
-from pellucid.types import DeferredNorm
 
 CONVOLUTIONS = {
     "1×1": ((5, 6), 1, {}, 20, 33, 1),
@@ -33,21 +36,20 @@ def test_reading_through_is_writing_first_bit_for_bit(name, algorithm, images_at
     window, z = Window.of(size, kernel, **options), images((images_at_once, C, *size))
     weight, bias = numbers((F, C // groups, *window.kernel), 1), numbers(F, 2)
     through = DeferredNorm(z, numbers((3, C), 3), relu=True)
-    y, rest = compiled.materialize(through), (window, groups, algorithm)
-    found = compiled.conv2d(through, weight, bias, *rest)
-    np.testing.assert_array_equal(found, compiled.conv2d(y, weight, bias, *rest))
+    y = materialize(through)
+    given = Convolution(z.shape, weight.shape, window, groups, algorithm)
+    found = fused.conv2d(through, weight, bias, given)
+    np.testing.assert_array_equal(found, fused.conv2d(y, weight, bias, given))
     dy = images(found.shape, 4)
-    found = compiled.conv2d_weight_gradient(dy, through, weight.shape, *rest)
-    np.testing.assert_array_equal(
-        found, compiled.conv2d_weight_gradient(dy, y, weight.shape, *rest)
-    )
+    found = fused.conv2d_weight_gradient(dy, through, given)
+    np.testing.assert_array_equal(found, fused.conv2d_weight_gradient(dy, y, given))
 
 
 @pytest.mark.parametrize("relu", [False, True])
 def test_what_is_read_through_can_be_written(relu):
     z, (mean, scale, shift) = images((5, 4, 3, 2)), numbers((3, 4), 1)
-    expected = reference.epilogue(z, (mean, scale, shift), None, relu, None)[0]
-    y = compiled.materialize(DeferredNorm(z, np.stack((mean, scale, shift)), relu))
+    expected = composed.epilogue(z, (mean, scale, shift), None, relu, None)[0]
+    y = materialize(DeferredNorm(z, np.stack((mean, scale, shift)), relu))
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -74,7 +76,7 @@ def test_a_chain_computes_the_same_whether_its_norms_are_written(
     with engine.using("compiled"), engine.precisely(precise):
         for written in (False, True):
             if written:
-                monkeypatch.setattr(compiled, "reads_deferred", lambda *args: False)
+                monkeypatch.setattr(fused, "reads_deferred", lambda *args: False)
             model = nn.initialize(network(), seed=1)
             chain, step = pl.fuse(model), nn.StepContext()
             y, cache = chain.forward(x, step)
@@ -89,14 +91,14 @@ def test_a_chain_computes_the_same_whether_its_norms_are_written(
 @pytest.mark.parametrize("images_at_once", [1, 33])
 @pytest.mark.parametrize("algorithm", ["auto", "precise"])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-@pytest.mark.parametrize("by", [compiled, reference])
 def test_an_input_gradient_is_added_to_what_is_there(name, algorithm, images_at_once, by):
     size, kernel, options, C, F, groups = CONVOLUTIONS[name]
     window, weight = (
         Window.of(size, kernel, **options),
         numbers((F, C // groups, *pair(kernel, "kernel"))),
     )
-    rest = weight, (images_at_once, C, *size), window, groups, algorithm
-    dy, there = images((images_at_once, F, *window.output_size), 1), images(rest[1], 2)
-    expected = by.conv2d_input_gradient(dy, *rest) + there
-    np.testing.assert_array_equal(by.conv2d_input_gradient(dy, *rest, there), expected)
+    shape = images_at_once, C, *size
+    given = Convolution(shape, weight.shape, window, groups, algorithm)
+    dy, there = images((images_at_once, F, *window.output_size), 1), images(shape, 2)
+    expected = fused.conv2d_input_gradient(dy, weight, given) + there
+    np.testing.assert_array_equal(fused.conv2d_input_gradient(dy, weight, given, there), expected)
