@@ -7,6 +7,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
+from pellucid.explain.names import refuse_frozen
 from pellucid.layers import Layer
 from pellucid.training.batches import check_finite
 from pellucid.types import Array
@@ -42,6 +43,7 @@ def network_inputs(model: Layer, images: Array) -> Array:
 
 def dtype_of(model: Layer) -> np.dtype[Any]:
     """Return the type of the model's numbers."""
+    refuse_frozen(model)
     return next((item.dtype for item in model.parameters()), np.dtype(np.float32))
 
 
