@@ -8,6 +8,7 @@ import numpy as np
 
 from pellucid.arguments import shown
 from pellucid.errors import FileError, ShapeError
+from pellucid.stored import blocks_of
 from pellucid.types import Array
 
 
@@ -35,21 +36,24 @@ class Preprocessing:
 
         With `weights`, one for each image, twice the weight is the same as having the image twice.
         A channel that never changes gets scale 1. Sums run over blocks of images in float64, so
-        that no copy of the data set is made.
+        that no copy of the data set is made; images on the disk are read once.
         """
         if images.ndim != 4 or images.size == 0:
             raise ShapeError(
                 "preprocessing is fitted to images (N, C, H, W), at least one, "
                 f"not to an array of shape {images.shape}"
             )
-        count = (len(images) if weights is None else weights.sum()) * images[0, 0].size
+        pixels = images.shape[2] * images.shape[3]
+        count = (len(images) if weights is None else weights.sum()) * pixels
         total = np.zeros(images.shape[1])
         squares = np.zeros(images.shape[1])
-        for start in range(0, len(images), 1024):
-            block = images[start : start + 1024].astype(np.float64)
+        start = 0
+        for stored in blocks_of(images):
+            block = stored.astype(np.float64)
             weighted = block
             if weights is not None:
-                weighted = block * weights[start : start + 1024, None, None, None]
+                weighted = block * weights[start : start + len(block), None, None, None]
+            start += len(block)
             total += weighted.sum(axis=(0, 2, 3))
             squares += np.einsum("nchw,nchw->c", weighted, block)
         mean = total / count

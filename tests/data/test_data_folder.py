@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pellucid.data import SkippedWarning, folder, load, read_folder, read_image
+from pellucid.data import SkippedWarning, gathered, load, read_folder, read_image
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array
 
@@ -136,7 +136,7 @@ def test_nothing_but_unreadable_images_is_an_error(tmp_path: Path) -> None:
 def test_photos_that_would_fill_the_memory_need_a_size(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(folder, "_MOST_BYTES", 50)
+    monkeypatch.setattr(gathered, "_MOST_BYTES", 50)
     with pytest.raises(DataError, match=r"3 images of 4×6 would take .* give a size"):
         read_folder(photos)
     assert len(read_folder(photos, size=5).train) == 3

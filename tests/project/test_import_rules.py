@@ -42,7 +42,7 @@ LEVELS = (
         "randomness",
     ),
     ("runtime",),
-    ("arguments", "errors", "types", "files", "descriptions", "memoize", "notebook"),
+    ("arguments", "errors", "types", "files", "descriptions", "memoize", "notebook", "stored"),
 )
 """From the top down. A part may import what stands below it."""
 
@@ -59,6 +59,7 @@ ASIDE = {
         "descriptions",
         "notebook",
         "runtime",
+        "stored",
     },
     "testing": {"errors", "types", "geometry", "parameter", "randomness", "ops", "layers"},
 }

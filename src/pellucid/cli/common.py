@@ -155,6 +155,24 @@ Variant = Annotated[
         rich_help_panel=_READING,
     ),
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="How much memory may be used, such as 2GB: images that take more than half of it stay "
+        "on the disk and are read ahead of training.",
+        show_default="no limit",
+        rich_help_panel=_READING,
+    ),
+]
+Cache = Annotated[
+    bool,
+    typer.Option(
+        "--cache",
+        help="Keep images that stay on the disk decoded, in the folder for caches.",
+        rich_help_panel=_READING,
+    ),
+]
 SkipBad = Annotated[
     bool,
     typer.Option(
@@ -223,6 +241,7 @@ def reading(
 
     sides = None if size is None else sizes(size, "--size")
     given |= {"label": _column(given.get("label")), "skip_bad": given.get("skip_bad") or None}
+    given["cache"] = given.get("cache") or None
     given["ignore"] = [_column(column) for column in given.get("ignore") or ()] or None
     if given.get("separator") in ("tab", "\\t"):
         given["separator"] = "\t"

@@ -46,6 +46,8 @@ def evaluate(
     labels: common.Labels = None,
     variant: common.Variant = None,
     skip_bad: common.SkipBad = False,
+    memory: common.Memory = None,
+    cache: common.Cache = False,
 ) -> None:
     """Show how good a trained model is: accuracy, and precision, recall and F1 of each class."""
     from pellucid.evaluation import evaluate as evaluation_of
@@ -65,6 +67,8 @@ def evaluate(
             labels=labels,
             variant=variant,
             skip_bad=skip_bad,
+            memory=memory,
+            cache=cache,
         )
         part, what = _other(name, options, shape)
     if model.classes is not None:

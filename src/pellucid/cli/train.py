@@ -135,6 +135,8 @@ def train(
     labels: common.Labels = None,
     variant: common.Variant = None,
     skip_bad: common.SkipBad = False,
+    memory: common.Memory = None,
+    cache: common.Cache = False,
 ) -> None:
     """Train a network on images, and show how good it became.
 
@@ -167,6 +169,8 @@ def train(
         labels=labels,
         variant=variant,
         skip_bad=skip_bad,
+        memory=memory,
+        cache=cache,
     )
     options = common.with_modest_size(data, options)
     splits = common.load_data(data, options)

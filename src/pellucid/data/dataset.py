@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from pellucid.errors import DataError, ShapeError
 from pellucid.notebook import Shown
 from pellucid.randomness import generator
+from pellucid.stored import StoredImages, blocks_of
 from pellucid.types import Array, Shape
-
-_BLOCK = 1024  # images looked at together, so that checks need little memory
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -21,7 +20,8 @@ class DataSet(Shown):
     Parameters
     ----------
     images
-        (N, C, H, W), uint8 (0 to 255), float32 or float64 (all finite).
+        (N, C, H, W), uint8 (0 to 255), float32 or float64 (all finite); or `StoredImages`, which
+        stay on the disk and are read when they are indexed as the array would be.
     labels
         (N,), the number of each image's class, 0 to len(classes) − 1; kept as int64.
     classes
@@ -91,13 +91,15 @@ class DataSet(Shown):
                 f"{self.name}: there is no image {outside[0]}; it has {len(self)}, numbered from 0"
             )
         chosen = chosen.astype(np.intp)
-        return replace(self, images=self.images[chosen], labels=self.labels[chosen])
+        return replace(self, images=_chosen(self.images, chosen), labels=self.labels[chosen])
 
     def take(self, n: int) -> "DataSet":
         """Return the first `n` images. For a share that has every class, see `split`."""
         if not 1 <= n <= len(self):
             raise DataError(f"{self.name}: cannot take {n} of {len(self)} images")
-        return replace(self, images=self.images[:n], labels=self.labels[:n])
+        stored = isinstance(self.images, StoredImages)
+        first = _chosen(self.images, np.arange(n)) if stored else self.images[:n]
+        return replace(self, images=first, labels=self.labels[:n])
 
     def split(self, fraction: float, seed: int = 0) -> tuple["DataSet", "DataSet"]:
         """Return (the rest, a random part with `fraction` of the images), divided class by class.
@@ -230,9 +232,20 @@ def divided(
     return Splits(**found)
 
 
+def _chosen(images: Array, numbers: Array) -> Array:
+    """Return the images with these numbers; what is stored stays so."""
+    if isinstance(images, StoredImages):
+        return cast(Array, images.select(numbers))
+    return images[numbers]
+
+
 def _check_images(name: str, images: Any) -> None:
-    if not isinstance(images, np.ndarray) or images.ndim != 4 or 0 in images.shape[1:]:
-        what = f"shape {images.shape}" if isinstance(images, np.ndarray) else f"{type(images)}"
+    if (
+        not isinstance(images, np.ndarray | StoredImages)
+        or images.ndim != 4
+        or 0 in images.shape[1:]
+    ):
+        what = f"shape {images.shape}" if hasattr(images, "shape") else f"{type(images)}"
         raise ShapeError(
             f"{name}: images are an array (N, C, H, W), not {what}; see pellucid.data.from_arrays"
         )
@@ -247,15 +260,17 @@ def _check_images(name: str, images: Any) -> None:
         _check_finite(name, images)
 
 
-def _check_finite(name: str, images: Array) -> None:
-    for start in range(0, len(images), _BLOCK):
-        finite = np.isfinite(images[start : start + _BLOCK])
+def _check_finite(name: str, images: Array | StoredImages) -> None:
+    start = 0
+    for block in blocks_of(images):
+        finite = np.isfinite(block)
         if not finite.all():
             n, c, h, w = (int(i) for i in np.argwhere(~finite)[0])
             raise DataError(
-                f"{name}: image {start + n} has {images[start + n, c, h, w]} "
+                f"{name}: image {start + n} has {block[n, c, h, w]} "
                 f"at channel {c}, row {h}, column {w}"
             )
+        start += len(block)
 
 
 def _check_labels(name: str, labels: Any, count: int, classes: tuple[str, ...]) -> None:

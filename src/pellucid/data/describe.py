@@ -13,12 +13,12 @@ from pellucid.data.outliers import constant, digests
 from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, takes
 from pellucid.errors import missing_extra
+from pellucid.stored import blocks_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Record = dict[str, Any]
-_BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,8 @@ def _pixels(name: str, part: DataSet) -> list[Record]:
     channels = part.image_shape[0]
     total, squares = np.zeros(channels), np.zeros(channels)
     low, high = np.full(channels, np.inf), np.full(channels, -np.inf)
-    for start in range(0, len(part), _BLOCK):
-        block = part.images[start : start + _BLOCK].astype(np.float64)
+    for stored in blocks_of(part.images):
+        block = stored.astype(np.float64)
         total += block.sum(axis=(0, 2, 3))
         squares += np.einsum("nchw,nchw->c", block, block)
         low = np.minimum(low, block.min(axis=(0, 2, 3)))

@@ -1,24 +1,13 @@
 """A folder with one folder of images per class."""
 
-from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
-from pellucid.data.dataset import DataSet, Splits
-from pellucid.data.images import opened, pixels, shape_of
-from pellucid.data.problems import Problems
-from pellucid.data.tree import Tree, find_tree
-from pellucid.errors import DataError, ShapeError
-from pellucid.types import Array, Pair
-
-_MOST_BYTES = 2 << 30
-"""What is read without a size being given; a folder of photos could fill the memory."""
-
-_SUFFIXES = {"train": "", "validation": " validation", "test": " test"}
-
-Facts = dict[Path, tuple[int, tuple[int, int]]]
-"""(channels, (height, width)) of each image that can be opened."""
+from pellucid.data.dataset import Splits
+from pellucid.data.encoded import Piece
+from pellucid.data.gathered import How, gather
+from pellucid.data.memory import Memory
+from pellucid.data.tree import find_tree
+from pellucid.types import Pair
 
 
 def read_folder(
@@ -28,6 +17,8 @@ def read_folder(
     size: Pair | None = None,
     channels: int | None = None,
     skip_bad: bool = False,
+    memory: Memory = None,
+    cache: bool = False,
 ) -> Splits:
     """Return the data set in a folder of class folders.
 
@@ -52,6 +43,13 @@ def read_folder(
     skip_bad
         Leave out images that cannot be read, with a `SkippedWarning` that lists them, instead of
         raising an error.
+    memory
+        How much memory may be used, such as ``"2GB"``. If the images take more than half of it,
+        they stay on the disk, are decoded ahead of training by threads, and give the same batches.
+        Without it all images are read into memory.
+    cache
+        Whether images that stay on the disk are decoded once, and kept so in the folder for caches
+        (`pellucid.data.home`): a byte for each channel of each pixel.
 
     Raises
     ------
@@ -78,86 +76,8 @@ def read_folder(
     """
     folder = Path(path)
     tree = find_tree(folder, folders)
-    problems = Problems("image")
-    facts = {part: _facts(by_class, problems) for part, by_class in tree.parts.items()}
-    if not skip_bad:
-        problems.settle(str(folder), skip=False)
-    shape = _common_shape(facts["train"], size, channels, folder)
-    if size is None:
-        _check_memory(sum(map(len, facts.values())), shape, folder)
-    name = folder.resolve().name
-    sets = {
-        part: _read(tree, part, known, shape, f"{name}{_SUFFIXES[part]}", problems)
-        for part, known in facts.items()
+    parts = {
+        part: [(Piece(file), label) for file, label in tree.labelled(part)] for part in tree.parts
     }
-    problems.settle(str(folder), skip_bad)
-    return Splits(**sets)
-
-
-def _facts(by_class: dict[str, list[Path]], problems: Problems) -> Facts:
-    facts = {}
-    for path in (path for paths in by_class.values() for path in paths):
-        try:
-            with opened(path) as image:
-                facts[path] = shape_of(image)
-        except DataError as error:
-            problems.add(str(path), _reason(error, path))
-    return facts
-
-
-def _common_shape(
-    facts: Facts, size: Pair | None, channels: int | None, folder: Path
-) -> tuple[int, int, int]:
-    if not facts:
-        raise DataError(f"{folder} has no readable images")
-    if channels is None:
-        channels = max(channels for channels, _ in facts.values())
-    if size is None:
-        size = Counter(size for _, size in facts.values()).most_common(1)[0][0]
-    height, width = (size, size) if isinstance(size, int) else size
-    if channels not in (1, 3) or height < 1 or width < 1:
-        raise ShapeError(
-            f"images have 1 or 3 channels and a size from 1 on, not {channels}, {size}"
-        )
-    return channels, height, width
-
-
-def _check_memory(count: int, shape: tuple[int, int, int], folder: Path) -> None:
-    needed = count * int(np.prod(shape, dtype=np.int64))
-    if needed > _MOST_BYTES:
-        raise DataError(
-            f"{folder}: {count:,} images of {shape[1]}×{shape[2]} would take "
-            f"{needed / 2**30:.1f} GiB of memory; give a size, for example size=224"
-        )
-
-
-def _read(
-    tree: Tree,
-    part: str,
-    facts: Facts,
-    shape: tuple[int, int, int],
-    name: str,
-    problems: Problems,
-) -> DataSet:
-    chosen = [(path, label) for path, label in tree.labelled(part) if path in facts]
-    images = np.empty((len(chosen), *shape), np.uint8)
-    good = np.ones(len(chosen), bool)
-    for i, (path, _) in enumerate(chosen):
-        try:
-            images[i] = _pixels(path, shape)
-        except DataError as error:
-            good[i] = False
-            problems.add(str(path), _reason(error, path))
-    labels = np.array([label for _, label in chosen], np.int64)
-    if not good.any():
-        raise DataError(f"{name} has no readable images")
-    return DataSet(images[good] if not good.all() else images, labels[good], tree.classes, name)
-
-
-def _pixels(path: Path, shape: tuple[int, int, int]) -> Array:
-    with opened(path) as image:
-        return pixels(image, shape[0], (shape[1], shape[2]))
-
-
-def _reason(error: DataError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}").removeprefix(":").strip()
+    how = How(size, channels, skip_bad, memory, cache)
+    return gather(parts, tree.classes, folder.resolve().name, str(folder), how)

@@ -1,10 +1,12 @@
 """Image files: read, turned upright, cut to size."""
 
 import io
+import math
 import os
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -81,23 +83,39 @@ class _File(io.BufferedReader):
         return super().read(max(min(size, there), 0))
 
 
+def _file(source: str | Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
+    """Return `source` for a ``with`` block, which closes it only if it is opened here."""
+    return _File(io.FileIO(source)) if isinstance(source, str | Path) else nullcontext(source)
+
+
 @contextmanager
-def opened(path: str | Path | IO[bytes]) -> Iterator["ImageFile.ImageFile"]:
-    """Open an image file; whatever is wrong with it becomes a `DataError` that names it."""
+def opened(
+    source: str | Path | IO[bytes], name: str | None = None
+) -> Iterator["ImageFile.ImageFile"]:
+    """Open an image; whatever is wrong with it becomes a `DataError` that names it.
+
+    Parameters
+    ----------
+    source
+        The path of a file, or an open file.
+    name
+        What to call it in messages, where that is not its path.
+    """
+    path = name or source
     try:
         from PIL import Image
     except ImportError as error:
         raise missing_extra("reading image files", "pillow") from error
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            given = _File(io.FileIO(path)) if isinstance(path, str | Path) else nullcontext(path)
-            with given as file, Image.open(file, formats=_formats()) as image:
+        with _no_bomb_warning():
+            with _file(source) as file, Image.open(file, formats=_formats()) as image:
                 image.filename = str(path)
+                if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                    raise Image.DecompressionBombError
                 if image.format not in _SCALED_BY_DECODER:
                     _check_memory(image)
                 yield image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except Image.DecompressionBombError as error:
         raise DataError(f"{path}: the image is too large to be taken for a photo") from error
     except PellucidError:
         raise
@@ -106,6 +124,22 @@ def opened(path: str | Path | IO[bytes]) -> Iterator["ImageFile.ImageFile"]:
     except Exception as error:  # Pillow's many decoders raise whatever comes to pass in them
         said = "not an image file" if "cannot identify" in str(error) else str(error)
         raise DataError(f"{path} cannot be read as an image: {said}") from error
+
+
+@contextmanager
+def _no_bomb_warning() -> Iterator[None]:
+    """Keep Pillow from warning of large images, which `opened` refuses.
+
+    The filters of `warnings` belong to all threads, so threads that read ahead leave them alone.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
 
 
 def shape_of(image: "Image.Image") -> tuple[int, tuple[int, int]]:

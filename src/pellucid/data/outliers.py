@@ -9,6 +9,7 @@ import numpy as np
 
 from pellucid.data.dataset import DataSet
 from pellucid.data.near_duplicates import near_duplicates
+from pellucid.stored import blocks_of
 from pellucid.types import Array
 
 _FAR = 1.5  # times the median distance from the class mean
@@ -66,14 +67,15 @@ def digests(images: Array) -> list[bytes]:
     """Return a hash of each image's pixels; equal images have equal hashes."""
     return [
         hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
-        for image in images
+        for block in blocks_of(images)
+        for image in block
     ]
 
 
 def constant(images: Array) -> Array:
     """Return which images have the same value in every pixel, (N,)."""
-    flat = images.reshape(len(images), -1)
-    return np.asarray((flat == flat[:, :1]).all(axis=1))
+    blocks = (block.reshape(len(block), -1) for block in blocks_of(images))
+    return np.concatenate([(flat == flat[:, :1]).all(axis=1) for flat in blocks])
 
 
 def _constant(data: DataSet) -> Iterator[Outlier]:

@@ -8,6 +8,7 @@ from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
 from pellucid.execution import freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
+from pellucid.stored import StoredImages, parts_of
 from pellucid.training.batches import check_finite
 from pellucid.types import Array, Shape
 
@@ -47,14 +48,16 @@ def predict(model: Layer, images: Any, batch_size: int = 256) -> Array:
 
 def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
     """Return the outputs for `images`, (N, classes), computed batch by batch; see `predict`."""
-    x = np.asarray(getattr(images, "images", images))
+    x = getattr(images, "images", images)
+    x = x if isinstance(x, StoredImages) else np.asarray(x)
     _check_images(model, x)
     if batch_size < 1:
         raise PellucidError(f"the batch size is at least 1, not {batch_size}")
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
     parts, run = [], freeze(model)
-    for start in range(0, len(x), batch_size):
-        part = x[start : start + batch_size]
+    starts = range(0, len(x), batch_size)
+    batches = parts_of(x, (slice(start, start + batch_size) for start in starts))
+    for start, part in zip(starts, batches, strict=True):
         y = run(ops.make_batch(part, None, model.preprocessing, dtype))
         # some networks of other programs end with images of one pixel
         parts.append(y.reshape(y.shape[:2]) if y.shape[2:] == (1, 1) else y)
@@ -79,7 +82,7 @@ def _ends_in_softmax(model: Layer) -> bool:
     return isinstance(last, Softmax)
 
 
-def _check_images(model: Layer, x: Array) -> None:
+def _check_images(model: Layer, x: Any) -> None:
     if x.ndim < 2 or len(x) == 0:
         raise DataError(f"there are no images in an array of shape {x.shape}; it is (N, C, H, W)")
     if model.input_shape is not None and x.shape[1:] != model.input_shape:

@@ -1,6 +1,6 @@
 """From data to the batches of an epoch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
@@ -11,6 +11,7 @@ from pellucid import ops
 from pellucid.errors import DataError, ShapeError
 from pellucid.preprocessing import Preprocessing
 from pellucid.randomness import generator
+from pellucid.stored import StoredImages, parts_of
 from pellucid.types import Array, DType, Generator
 
 Batch = tuple[Array, Array] | tuple[Array, Array, Array]
@@ -94,22 +95,37 @@ class ArraySource:
 
     def shuffled(self, epoch: int, seed: int, start: int = 0) -> Iterator[Batch]:
         order = generator(seed, "shuffle", epoch).permutation(len(self.x))
-        for step in range(start, len(self)):
-            chosen = order[self._samples(step)]
-            targets = self.targets[chosen]
+        chosen = [order[self._samples(step)] for step in range(start, len(self))]
+        if self.augment is None and not isinstance(self.x, StoredImages):
+            for part in chosen:
+                x = ops.make_batch(self.x, part, self.preprocessing, self.dtype)
+                yield self._weighted(x, self.targets[part], part)
+            return
+
+        def augmented(number: int, images: Array) -> tuple[Array, Array]:
+            targets = self.targets[chosen[number]]
             if self.augment is None:
-                x = ops.make_batch(self.x, chosen, self.preprocessing, self.dtype)
-            else:
-                source = generator(seed, "augment", epoch, step)
-                images, targets = self.augment(self.x[chosen], targets, source, self.classes)
-                x = ops.make_batch(images, None, self.preprocessing, self.dtype)
-            yield self._weighted(x, targets, chosen)
+                return images, targets
+            source = generator(seed, "augment", epoch, start + number)
+            return self.augment(images, targets, source, self.classes)
+
+        for part, (images, targets) in zip(chosen, self._read(chosen, augmented), strict=True):
+            x = ops.make_batch(images, None, self.preprocessing, self.dtype)
+            yield self._weighted(x, targets, part)
 
     def in_order(self) -> Iterator[Batch]:
-        for step in range(len(self)):
-            part = self._samples(step)
-            x = ops.make_batch(self.x[part], None, self.preprocessing, self.dtype)
+        parts = [self._samples(step) for step in range(len(self))]
+        for part, images in zip(parts, parts_of(self.x, parts), strict=True):
+            x = ops.make_batch(images, None, self.preprocessing, self.dtype)
             yield self._weighted(x, self.targets[part], part)
+
+    def _read(
+        self, chosen: list[Array], then: Callable[[int, Array], tuple[Array, Array]]
+    ) -> Iterator[tuple[Array, Array]]:
+        """Yield what `then` makes of each batch of images; threads read and do so ahead."""
+        if isinstance(self.x, StoredImages):
+            return self.x.read_ahead(chosen, then)
+        return (then(number, self.x[part]) for number, part in enumerate(chosen))
 
     def _weighted(self, x: Array, targets: Array, chosen: Array | slice) -> Batch:
         return (x, targets) if self.weights is None else (x, targets, self.weights[chosen])
@@ -145,7 +161,9 @@ class GivenSource:
 def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
     """Return the inputs and targets of `data`, checked; None where it gives batches itself."""
     if isinstance(data, Labelled):
-        x, targets = np.asarray(data.images), np.asarray(data.labels)
+        stored = isinstance(data.images, StoredImages)
+        x = data.images if stored else np.asarray(data.images)
+        targets = np.asarray(data.labels)
         if x.ndim != 4:
             raise ShapeError(f"the images of the {what} must be (N, C, H, W), not {x.shape}")
     elif isinstance(data, tuple) and len(data) in (2, 3):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import FileError
+from pellucid.stored import StoredImages
 from pellucid.training.batches import Data, Labelled, sample_weights
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
@@ -66,7 +67,9 @@ def _of(data: Data) -> dict[str, Any]:
     } | ({} if weights is None else {"weights": _hash(weights)})
 
 
-def _hash(values: Array) -> str:
+def _hash(values: Array | StoredImages) -> str:
+    if isinstance(values, StoredImages):
+        return values.digest()
     digest = hashlib.blake2b(f"{values.shape} {values.dtype}".encode(), digest_size=16)
     rows = max(1, _BLOCK // max(1, values[:1].nbytes))
     for start in range(0, len(values), rows):
