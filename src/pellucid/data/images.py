@@ -107,14 +107,17 @@ def opened(
     except ImportError as error:
         raise missing_extra("reading image files", "pillow") from error
     try:
-        with _no_bomb_warning():
-            with _file(source) as file, Image.open(file, formats=_formats()) as image:
-                image.filename = str(path)
-                if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
-                    raise Image.DecompressionBombError
-                if image.format not in _SCALED_BY_DECODER:
-                    _check_memory(image)
-                yield image
+        with (
+            _no_bomb_warning(),
+            _file(source) as file,
+            Image.open(file, formats=_formats()) as image,
+        ):
+            image.filename = str(path)
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise Image.DecompressionBombError
+            if image.format not in _SCALED_BY_DECODER:
+                _check_memory(image)
+            yield image
     except Image.DecompressionBombError as error:
         raise DataError(f"{path}: the image is too large to be taken for a photo") from error
     except PellucidError:
