@@ -129,7 +129,7 @@ def test_svhn_in_which_the_digit_0_is_class_10(compressed: bool, tmp_path: Path)
 def test_a_matlab_file_that_is_not_svhn_is_told(tmp_path: Path) -> None:
     path = tmp_path / "train_32x32.mat"
     scipy.io.savemat(path, {"a": np.zeros((3, 3))})
-    with pytest.raises(DataError, match=r"does not hold SVHN's arrays.* but a \(3, 3\)"):
+    with pytest.raises(DataError, match="does not hold SVHN's arrays"):
         load(path)
     svhn(path, [1, 11])
     with pytest.raises(DataError, match="image 1 has label 11, expected 1 to 10"):

@@ -13,12 +13,14 @@ from random import Random
 from typing import Any
 
 import numpy as np
+import scipy.io
 
-from pellucid.data import read_cifar10
+from pellucid.data import load, read_cifar10
 from pellucid.data.cifar import read_batch
 from pellucid.data.csv import read_csv
 from pellucid.data.idx import read_idx
 from pellucid.data.npz import read_npz
+from pellucid.data.svhn import read_svhn
 from tests.fuzz.mutation import EDGES, HUGE, junk, mutated
 from tests.fuzz.reader import Files, Reader
 
@@ -252,10 +254,48 @@ def _cifar_archive(random: Random) -> Files:
     return {"cifar.tar.gz": mutated(data, random) if random.random() < 0.1 else data}
 
 
+# MATLAB files and raw bytes
+
+
+@functools.cache
+def _mat_files() -> list[bytes]:
+    """Return small files of SVHN's form, and of others."""
+    arrays = {"X": np.zeros((4, 4, 3, 2), np.uint8), "y": np.array([[1], [10]], np.uint8)}
+    others = ({"y": np.array([["a", 1]], object)}, {"X": np.zeros((4, 4, 3, 2))}, {"z": {"a": [1]}})
+    found = []
+    for changes in ({}, {}, *others):
+        for compressed in (False, True):
+            file = io.BytesIO()
+            scipy.io.savemat(file, arrays | changes, do_compression=compressed)
+            found.append(file.getvalue())
+    return found
+
+
+def _svhn(random: Random) -> Files:
+    content = bytearray(random.choice(_mat_files()))
+    if random.random() < 0.7:  # a number in the headers of elements, which stand on eighths
+        at = 8 * random.randrange(16, max(len(content) // 8, 17))
+        number = random.choice((*EDGES, *range(20))) % 2**32
+        content[at : at + 4] = number.to_bytes(4, "little")
+    return {
+        "train_32x32.mat": mutated(content, random) if random.random() < 0.5 else bytes(content)
+    }
+
+
+def _stl10(random: Random) -> Files:
+    count = random.randrange(3)
+    images, labels = bytes(3 * 96 * 96 * count), random.choices(range(12), k=count)
+    files = {"train_X.bin": images, "train_y.bin": bytes(labels)}
+    name = random.choice(sorted(files))
+    return files | {name: mutated(files[name], random)}
+
+
 READERS = {
     "idx": Reader(_idx, read_idx),
     "npz": Reader(_npz, read_npz),
     "csv": Reader(_csv, read_csv),
     "cifar batch": Reader(_cifar_batch, lambda path: read_batch(path.read_bytes(), str(path))),
     "cifar archive": Reader(_cifar_archive, read_cifar10),
+    "svhn": Reader(_svhn, read_svhn),
+    "stl-10": Reader(_stl10, lambda path: load(path.parent)),
 }

@@ -75,7 +75,7 @@ NEVER = {
 THIRD_PARTY = {
     "cli": {"typer", "rich", "numba", "threadpoolctl"},
     "compiled": {"numba", "llvmlite"},
-    "data": {"pandas", "PIL", "pooch", "pyarrow", "requests", "rich", "scipy", "sklearn"},
+    "data": {"pandas", "PIL", "pooch", "pyarrow", "requests", "rich", "sklearn"},
     "estimator": {"sklearn"},
     "explorer": {"anywidget", "starlette", "traitlets", "uvicorn"},
     "evaluation": {"pandas"},

@@ -5,15 +5,14 @@ A file holds ``X`` (32, 32, 3, N) and ``y`` (N, 1), in which the digit 0 has the
 Source: Netzer et al., "Reading digits in natural images with unsupervised feature learning", 2011.
 """
 
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.download import Remote, fetch
-from pellucid.data.inflation import check_unpacked
-from pellucid.errors import DataError, missing_extra
+from pellucid.data.matlab import MAGIC, read_arrays
+from pellucid.errors import DataError
 from pellucid.runtime.cache_folder import cache_folder
 from pellucid.types import Array
 
@@ -32,7 +31,6 @@ _FILES = (
         (_URL + _TEST,),
     ),
 )
-_MAGIC = b"MATLAB 5.0 MAT-file"
 
 
 def svhn() -> Splits:
@@ -64,43 +62,26 @@ def is_svhn(path: Path) -> bool:
     if path.is_dir():
         return (path / _TRAIN).is_file()
     with path.open("rb") as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+        return file.read(len(MAGIC)) == MAGIC
 
 
 def _read(path: Path, name: str) -> DataSet:
-    try:
-        from scipy import io
-    except ImportError as error:
-        raise missing_extra("reading MATLAB files", "scipy") from error
-    if not is_svhn(path):
-        raise DataError(f"{path} is no MATLAB file of version 5")
-    try:
-        with path.open("rb") as file:
-            there = {key: (shape, kind) for key, shape, kind in io.whosmat(file)}
-        _check_header(there, path)
-        with path.open("rb") as file:
-            arrays = io.loadmat(file, variable_names=("X", "y"))
-    except DataError:
-        raise
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, zlib.error) as error:
-        raise DataError(f"{path} is damaged or incomplete ({error}); get it again") from error
-    images = np.ascontiguousarray(arrays["X"].transpose(3, 2, 0, 1))
-    return DataSet(images, _digits(arrays["y"], path), _CLASSES, name)
-
-
-def _check_header(there: dict[str, tuple[tuple[int, ...], str]], path: Path) -> None:
-    """Compare what the file says that it holds with SVHN's form, before memory is taken."""
-    shape, kind = there.get("X", ((), ""))
-    labels, _ = there.get("y", ((), ""))
-    count = shape[-1] if shape else 0
-    of_bytes = kind == "uint8" and len(shape) == 4 and shape[2] == 3
-    if not of_bytes or labels not in ((count, 1), (1, count)):
-        said = ", ".join(f"{key} {s}" for key, (s, _) in list(there.items())[:5])
+    arrays = read_arrays(path, ("X", "y"))
+    images, labels = arrays.get("X"), arrays.get("y")
+    if images is None or labels is None or not _fit(images, labels):
+        said = ", ".join(f"{key} {a.shape} {a.dtype}" for key, a in arrays.items()) or "others"
         raise DataError(
             f"{path} does not hold SVHN's arrays, X (H, W, 3, N) of bytes and y (N, 1), but {said}"
         )
-    unpacked = int(np.prod(shape, dtype=np.int64))
-    check_unpacked(path, path.stat().st_size, unpacked, "save it uncompressed")
+    images = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
+    return DataSet(images, _digits(labels, path), _CLASSES, name)
+
+
+def _fit(images: Array, labels: Array) -> bool:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[2] != 3:
+        return False
+    count = images.shape[3]
+    return labels.shape in ((count, 1), (1, count))
 
 
 def _digits(labels: Array, path: Path) -> Array:
