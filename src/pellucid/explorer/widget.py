@@ -83,6 +83,7 @@ def explore(
         widget.send({}, [_answered(session, bytes(buffers[0]))])
 
     widget.on_msg(answer)
+    session.listen(lambda status: widget.send({}, [pack(status)]))
     return widget
 
 

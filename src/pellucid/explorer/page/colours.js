@@ -28,8 +28,11 @@ export function colour(x, { low, high, diverging }, dark) {
   return /** @type {[number, number, number]} */ (ground.map((g, i) => Math.round(g + (end[i] - g) * part)));
 }
 
-/** Black or white, whatever can be read on a colour. @param {number[]} rgb */
-export const ink = ([r, g, b]) => (r * 299 + g * 587 + b * 114 > 140000 ? "#111" : "#fff");
+/** Black or white, whichever stands out more from a colour (relative luminance, WCAG 2). @param {number[]} rgb */
+export function ink(rgb) {
+  const [r, g, b] = rgb.map(level => { const c = level / 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; });
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+}
 
 export const isDark = () => {
   const chosen = document.documentElement.dataset.theme;

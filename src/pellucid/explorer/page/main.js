@@ -2,12 +2,13 @@
 
 import { fill, h } from "./dom.js";
 import { draw, onRedraw as onNetworkRedraw } from "./network.js";
-import { onRedraw as onPanelRedraw, panel, togglePlay } from "./panel.js";
+import { forgetCode, onRedraw as onPanelRedraw, panel, togglePlay } from "./panel.js";
 import { forgetDrawing, fromFile, picturePanel } from "./picture.js";
 import { address, fromAddress, onChange, show, shown } from "./state.js";
 import { place, size } from "./tensor.js";
 import { texts } from "./texts.js";
 import { tour } from "./tour.js";
+import { training } from "./train.js";
 import { why } from "./why.js";
 import { connect, fromFile as fromSaved, fromNotebook, Superseded } from "./wire.js";
 import { zoomable } from "./zoom.js";
@@ -27,11 +28,14 @@ const complain = (/** @type {unknown} */ error) => {
 async function main() {
   const { pellucidSaved: saved, pellucidNotebook: inNotebook } = /** @type {any} */ (globalThis);
   const door = saved ? fromSaved(saved) : inNotebook ? fromNotebook() : await connect(`ws://${location.host}/socket`, complain);
-  const { words, arrays } = await door.ask({ ask: "network" });
-  /** @type {Network} */
-  const net = { ...words, state: new Map(words.state.map((/** @type {string} */ path, /** @type {number} */ n) => [path, arrays[n]])) };
+  /** @returns {Promise<Network>} */
+  const ofNow = async () => {
+    const { words, arrays } = await door.ask({ ask: "network" });
+    fill($("title"), words.title, h("small", {}, ` ${words.count.toLocaleString("en")} parameters`));
+    return { ...words, state: new Map(words.state.map((/** @type {string} */ path, /** @type {number} */ n) => [path, arrays[n]])) };
+  };
+  let net = await ofNow();
   document.title = `${net.title} · Pellucid`;
-  fill($("title"), net.title, h("small", {}, ` ${net.count.toLocaleString("en")} parameters`));
   const [H, W] = net.values[1].shape.length === 3 ? net.values[1].shape.slice(1) : [0, 0];
   show({ part: Object.keys(net.parts)[0] ?? null, at: Math.floor(H / 2) * W + Math.floor(W / 2), ...fromAddress(location.hash) });
   clamp(net);
@@ -85,8 +89,17 @@ async function main() {
     return hidden.querySelector(".probabilities");
   };
 
+  const learning = training($("training"), door, async begun => {
+    if (begun) { net = await ofNow(); clamp(net); forgetCode(); controls(net, door, learning); }
+    else if (shown.tab === "weights" || shown.tab === "forward") net = await ofNow();
+    await run();
+    drawNetwork();
+    if (document.activeElement?.id !== "channel") drawPanel();
+    $("picture").querySelector(".probabilities")?.replaceWith(probabilitiesOnly());
+  }, complain);
+
   await run();
-  controls(net, door);
+  controls(net, door, learning);
   const zoom = zoomable($("viewport"), $("stage"), $("mini"));
   drawAll();
   zoom.fit();
@@ -106,14 +119,14 @@ async function main() {
   });
   document.documentElement.classList.toggle("teacher", shown.teacher);
   tour($("tour"), net);
-  keys(net);
+  keys(() => net);
   addEventListener("hashchange", () => show(fromAddress(location.hash)));
   addEventListener("resize", () => zoom.update());
   addEventListener("paste", e => fromFile([.../** @type {ClipboardEvent} */ (e).clipboardData?.files ?? []][0], net, door, use).catch(complain));
   addEventListener("dragover", e => e.preventDefault());
   addEventListener("drop", e => { e.preventDefault(); fromFile(e.dataTransfer?.files[0], net, door, use).catch(complain); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => drawAll());
-  /** @type {any} */ (globalThis).explorer = { net, get pass() { return pass; }, show, shown };
+  /** @type {any} */ (globalThis).explorer = { get net() { return net; }, get pass() { return pass; }, show, shown };
   document.body.dataset.ready = "true";
 }
 
@@ -125,8 +138,8 @@ function clamp(net) {
   if (shown.target !== null) shown.target = Math.min(shown.target, net.classes.length - 1);
 }
 
-/** @param {Network} net @param {import("./wire.js").Door} door */
-function controls(net, door) {
+/** @param {Network} net @param {import("./wire.js").Door} door @param {() => void} learning */
+function controls(net, door, learning) {
   const choice = (/** @type {string} */ label, /** @type {any[][]} */ options, /** @type {any} */ chosen, /** @type {(value: string) => void} */ act, /** @type {string} */ id) =>
     h("label", {}, `${label} `, h("select", { id, onchange: (/** @type {any} */ e) => act(e.target.value) }, options.map(([value, name]) => h("option", { value, selected: String(value) === String(chosen ?? "") }, name))));
   fill($("controls"),
@@ -134,6 +147,7 @@ function controls(net, door) {
     door.live ? choice(texts.objective, [["loss", texts.loss], ["score", texts.score]], shown.objective, value => show({ objective: /** @type {any} */ (value) }), "objective") : null,
     choice("Maps", [["activation", "activations"], ["gradient", "gradients"]], shown.map, value => show({ map: /** @type {any} */ (value) }), "maps"),
     choice("Scale", [["own", "each its own"], ["shared", "one for all"]], shown.scale, value => show({ scale: /** @type {any} */ (value) }), "scale"),
+    door.live ? h("button", { id: "train", onclick: learning }, "Train") : null,
     h("button", { id: "start-tour", onclick: () => show({ stop: 0 }) }, "Tour"),
     h("button", { id: "theme", onclick: () => {
       const dark = document.documentElement.dataset.theme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
@@ -174,10 +188,10 @@ function help() {
   dialog.showModal();
 }
 
-/** @param {Network} net */
-function keys(net) {
+/** @param {() => Network} current */
+function keys(current) {
   addEventListener("keydown", e => {
-    const target = /** @type {HTMLElement} */ (e.target);
+    const net = current(), target = /** @type {HTMLElement} */ (e.target);
     if (e.ctrlKey || e.metaKey || e.altKey || ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName) || document.querySelector("dialog[open]")) return;
     const tabs = /** @type {any} */ ({ f: "forward", b: "backward", w: "weights", c: "code", y: "why" });
     if (e.key in tabs) show({ tab: tabs[e.key] });

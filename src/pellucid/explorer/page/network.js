@@ -115,6 +115,7 @@ export function draw(places, net, pass, wide) {
   const tallest = Math.max(...heights, 0);
   for (const [n, box] of boxes.entries()) box.y += (tallest - heights[column[n]]) / 2;
   const width = (Math.max(...column, 0) + 1) * COLUMN;
+  /** @type {Element[]} */
   const lines = [];
   list.forEach((card, n) => {
     const from = new Set(card.members.flatMap(v => net.values[v].reads.map(read => of.get(read))));

@@ -357,6 +357,7 @@ export const imageOf = _pass => (shown.part === null ? {} : { part: shown.part, 
 
 /** @type {Map<number, any>} */
 const known = new Map();
+export const forgetCode = () => known.clear();
 
 /** @param {HTMLElement} body @param {Door} door */
 async function drawCode(body, door) {

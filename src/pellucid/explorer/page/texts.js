@@ -70,6 +70,17 @@ export const texts = {
   target: "Class", objective: "Objective", loss: "loss", score: "score", mostProbable: "most probable",
   copied: "The link is in the clipboard.",
   busy: "computing …",
+  train: {
+    title: "Train while you look", begin: "Begin a new run", go: "Train", step: "One batch", oneEpoch: "One epoch", rewind: "Wind back",
+    model: "Network", own: "as written below", optimizer: "Optimiser", lr: "Learning rate", batch_size: "Batch size", epochs: "Epochs", augment: "Augmentation", seed: "Seed",
+    network: "The network, one layer a line; shapes are checked as you type", fits: (/** @type {number} */ n) => `This fits: ${n.toLocaleString("en")} parameters.`,
+    noData: "There are no training images here: open a run, or give pl.explore the data.",
+    moment: (/** @type {number} */ step) => `after step ${step}`,
+    now: (/** @type {number} */ step, /** @type {number} */ epoch, /** @type {number} */ epochs, /** @type {string} */ loss, /** @type {number | null} */ accuracy, /** @type {number | null} */ validation) =>
+      `Step ${step}, ${epoch} of ${epochs} epochs done. Loss ${loss}${accuracy === null ? "" : `, accuracy ${(100 * accuracy).toFixed(1)} %`}${validation === null ? "" : `; validation ${(100 * validation).toFixed(1)} %`}.`,
+    chart: (/** @type {string} */ what, /** @type {string} */ high) => `${what} of each batch, up to ${high}; dots: validation`,
+  },
+  map: "All images as points", mapSays: "Each point is an image; near points have features that the network finds alike. A ring marks a mistake. Choose a point to open its image.",
   tour: [
     ["An image is numbers", "Every pixel is a number. The network first makes them small: it subtracts the mean of the training images and divides by their spread. Choose pixels with the mouse or the arrow keys and read their values."],
     ["One number from a patch", "A convolution lays a small kernel of weights over a patch of the image, multiplies number by number and adds. Press Play and watch the sum grow."],

@@ -12,6 +12,7 @@ const TYPES = { float32: Float32Array, uint8: Uint8Array, int32: Int32Array };
 
 /** @param {any} words @param {Tensor[]} arrays */
 export function pack(words, arrays = []) {
+  /** @type {{type: string, shape: number[], start: number}[]} */
   const listed = [];
   let start = 0;
   for (const { data, shape } of arrays) {

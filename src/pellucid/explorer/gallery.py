@@ -1,0 +1,132 @@
+"""The data as the page shows them: lists, neighbours, and all images as points."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.errors import PellucidError, missing_extra, unknown
+from pellucid.evaluation import predict
+from pellucid.explain import Trace, Tracer
+from pellucid.layers import Linear
+from pellucid.types import Array
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet
+
+Words = dict[str, Any]
+MOST_LISTED = 60
+MOST_FEATURES = 2000
+
+
+class Gallery:
+    """Data sets, and what a network makes of them; its predictions are computed once.
+
+    Parameters
+    ----------
+    tracer
+        The network.
+    data
+        Data sets by name.
+    """
+
+    def __init__(self, tracer: Tracer, data: "dict[str, DataSet]") -> None:
+        self._tracer, self._data = tracer, data
+        self._known: dict[str, Array] = {}
+
+    def part(self, name: str) -> "DataSet":
+        """Return the data set of that name."""
+        if name not in self._data:
+            raise PellucidError(unknown("part of the data", str(name), list(self._data)))
+        return self._data[name]
+
+    def listed(self, words: Words) -> tuple[Words, Sequence[Array]]:
+        """Return a page of small images: all, of one class, or those that are told wrongly.
+
+        Only what has to know the predictions of all images computes them.
+        """
+        data, order = self.part(words["part"]), words.get("order", "number")
+        labels, chosen = np.asarray(data.labels), np.arange(len(data))
+        if words.get("class") is not None:
+            chosen = chosen[labels == int(words["class"])]
+        if words.get("mistakes"):
+            told = self._probabilities(words["part"]).argmax(axis=1)
+            chosen = chosen[(told != labels)[chosen]]
+        if order != "number":
+            highest = self._probabilities(words["part"]).max(axis=1)[chosen]
+            turn = highest if order == "least certain" else -highest
+            chosen = chosen[np.argsort(turn, kind="stable")]
+        start = max(int(words.get("from", 0)), 0)
+        shown = chosen[start : start + min(max(int(words.get("count", 24)), 0), MOST_LISTED)]
+        images = np.asarray(data.images[shown])
+        sure = self._run(images).probabilities if len(shown) else np.empty((0, 1))
+        listed = [
+            {"index": i, "label": int(labels[i]), "told": int(p.argmax()), "sure": float(p.max())}
+            for i, p in zip(shown.tolist(), sure, strict=True)
+        ]
+        return {"found": len(chosen), "images": listed}, [images]
+
+    def _run(self, images: Array) -> Trace:
+        return self._tracer.run(images, gradients=False)
+
+    def _features_of(self, images: Array) -> Array:
+        """Return what the last linear layer reads, (N, features)."""
+        nodes = self._tracer.nodes
+        linear = [node for node in nodes if isinstance(node.layer, Linear)] or [nodes[-1]]
+        return self._run(images).values[linear[-1].reads[0]].reshape(len(images), -1)
+
+    def _probabilities(self, part: str) -> Array:
+        if part not in self._known:
+            self._known[part] = predict(self._tracer.model, self._data[part])
+        return self._known[part]
+
+    def nearest(self, among: str, pixels: Array) -> tuple[Words, Sequence[Array]]:
+        """Return the data's images whose features, the last layer's input, are most like these."""
+        data, features = self.part(among), self._features(among)
+        distance = np.linalg.norm(features - self._features_of(pixels[None]), axis=1)
+        shown = np.argsort(distance, kind="stable")[:12]
+        labels = np.asarray(data.labels)[shown]
+        return (
+            {
+                "images": [
+                    {"index": int(i), "label": int(label), "distance": float(distance[i])}
+                    for i, label in zip(shown, labels, strict=True)
+                ]
+            },
+            [np.asarray(data.images[shown])],
+        )
+
+    def _features(self, part: str) -> Array:
+        key = f"features of {part}"
+        if key not in self._known:
+            images = self._data[part].images[:MOST_FEATURES]
+            parts = [self._features_of(images[i : i + 100]) for i in range(0, len(images), 100)]
+            self._known[key] = np.concatenate(parts)
+        return self._known[key]
+
+    def points(self, part: str, how: str) -> tuple[Words, Sequence[Array]]:
+        """Return the images of a part as points: those whose features are alike lie together."""
+        data, features = self.part(part), self._features(part)
+        if how == "t-SNE":
+            points = _neighbours_together(features)
+        else:
+            points = _principal_components(features)
+        labels = np.asarray(data.labels[: len(points)], np.int32)
+        told = self._probabilities(part)[: len(points)].argmax(axis=1)
+        return ({"how": how}, [points, labels, told.astype(np.int32)])
+
+
+def _principal_components(features: Array) -> Array:
+    """Return the two coordinates along which the features vary most."""
+    centred = features - features.mean(axis=0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    return np.asarray(centred @ directions[:2].T, np.float32)
+
+
+def _neighbours_together(features: Array) -> Array:
+    """Return two coordinates in which near features stay near: van der Maaten and Hinton, 2008."""
+    try:
+        from sklearn.manifold import TSNE
+    except ImportError as error:
+        raise missing_extra("t-SNE", "scikit-learn", "sklearn") from error
+    return np.asarray(TSNE(random_state=0).fit_transform(features), np.float32)

@@ -1,0 +1,236 @@
+"""Training while one looks: step by step, with a way back to every moment that was kept."""
+
+import copy
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import PellucidError, unknown
+from pellucid.layers import Layer, initialize
+from pellucid.training import Epoch, Record, TrainingState, records
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet
+
+Words = dict[str, Any]
+_MOST_MOMENTS = 40
+_EVERY = 0.15
+"""How often, in seconds, the page hears of the run at most."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a run is made of.
+
+    Attributes
+    ----------
+    model
+        A name that `models.build` knows.
+    network
+        A network in TOML, in place of a name.
+    optimizer, lr, batch_size, epochs, augment, seed
+        As in ``pellucid train``.
+    """
+
+    model: str = ""
+    network: str = ""
+    optimizer: str = "adam"
+    lr: float = 0.002
+    batch_size: int = 64
+    epochs: int = 3
+    augment: str = ""
+    seed: int = 0
+
+    @classmethod
+    def of(cls, words: Words) -> "Choices":
+        """Return the choices that the page sent."""
+        usual = asdict(cls())
+        return cls(**{name: type(usual[name])(words[name]) for name in usual if name in words})
+
+
+def begin(choices: Choices, data: "DataSet") -> TrainingState:
+    """Return a run before its first step; the same choices and data give the same run."""
+    from pellucid import losses, models, optim
+    from pellucid.data import augment
+
+    shape, classes = data.image_shape, len(data.classes)
+    if choices.network:
+        model = models.toml.loads(choices.network, shape, classes)
+    else:
+        model = models.build(choices.model, shape, classes)
+    kinds = {name.lower(): name for name in optim.OPTIMIZERS}
+    if choices.optimizer not in kinds:
+        raise PellucidError(unknown("optimizer", choices.optimizer, list(kinds)))
+    initialize(model, choices.seed)
+    return TrainingState(
+        model,
+        optim.build({"type": kinds[choices.optimizer], "lr": choices.lr}, model.parameters()),
+        losses.CrossEntropy(),
+        choices.batch_size,
+        choices.epochs,
+        augment=augment.parse(choices.augment) if choices.augment else None,
+        seed=choices.seed,
+    )
+
+
+@dataclass
+class _Moment:
+    step: int
+    state: TrainingState
+
+
+class Live:
+    """A training run that one starts, stops and winds back.
+
+    A thread of its own makes the steps, one at a time, each under `lock`.
+
+    Parameters
+    ----------
+    state
+        The run before its first step.
+    data, validation
+        What it learns from, and what it is measured on after each epoch.
+    lock
+        Held during each step, so that whoever holds it sees whole weights.
+    tell
+        Called with a few words about the run, several times a second while it goes on.
+    """
+
+    def __init__(
+        self,
+        state: TrainingState,
+        data: "DataSet",
+        validation: "DataSet | None",
+        lock: AbstractContextManager[Any],
+        tell: Callable[[Words], None],
+    ) -> None:
+        self.state = state
+        self._data, self._validation, self._lock, self._tell = data, validation, lock, tell
+        self._records = self._from_here()
+        self._moments = [_Moment(0, copy.deepcopy(state))]
+        self._apart = 1
+        self._points: list[Words] = []
+        self._epochs: list[Words] = []
+        self._wanted = 0
+        self._stepping = False
+        self._ended = False
+        self._problem = ""
+        self._changed = threading.Condition()
+        self._told = 0.0
+        threading.Thread(target=self._work, daemon=True).start()
+
+    @property
+    def model(self) -> Layer:
+        """What learns, with the weights that it has now."""
+        return self.state.model
+
+    @property
+    def step(self) -> int:
+        """How many steps were taken."""
+        return self.state.optimizer.steps
+
+    def go(self, steps: int) -> None:
+        """Make so many steps; a pause ends them."""
+        with self._changed:
+            self._wanted, self._problem = steps, ""
+            self._changed.notify()
+
+    def go_to_the_end_of_the_epoch(self) -> None:
+        """Make the steps that are left of this epoch."""
+        steps = -(-len(self._data) // self.state.batch_size)
+        self.go(steps - self.state.step)
+
+    def pause(self) -> None:
+        """Stop after the step in flight."""
+        self.go(0)
+
+    def set_rate(self, rate: float) -> None:
+        """Go on with another learning rate."""
+        with self._lock:
+            self.state.optimizer.base_lr = rate
+
+    def rewind(self, step: int) -> None:
+        """Go back to the last moment that was kept at or before `step`; what came later is gone."""
+        self.pause()
+        with self._lock:
+            moment = [m for m in self._moments if m.step <= step][-1]
+            self._moments = [m for m in self._moments if m.step <= moment.step]
+            self.state = copy.deepcopy(moment.state)
+            self._records = self._from_here()
+            self._points = [p for p in self._points if p["step"] <= moment.step]
+            self._epochs = [e for e in self._epochs if e["step"] <= moment.step]
+        self._tell(self.status())
+
+    def end(self) -> None:
+        """Stop for good."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def status(self) -> Words:
+        """Return all that the page shows of the run."""
+        return {
+            "step": self.step,
+            "epoch": self.state.epoch,
+            "epochs": self.state.epochs,
+            "rate": self.state.optimizer.base_lr,
+            "running": self._stepping or (self._wanted > 0 and not self.state.finished),
+            "finished": self.state.finished,
+            "problem": self._problem,
+            "points": self._points[-400:],
+            "validation": self._epochs,
+            "moments": [moment.step for moment in self._moments],
+        }
+
+    def _from_here(self) -> Iterator[Record]:
+        return records(self.state, self._data, self._validation)
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                while self._wanted <= 0 and not self._ended:
+                    self._changed.wait()
+                if self._ended:
+                    return
+                self._wanted -= 1
+                self._stepping = True
+            try:
+                with self._lock:
+                    self._make_a_step()
+            except PellucidError as error:  # the loss is no number any more, for example
+                self._problem, self._wanted = str(error), 0
+            self._stepping = False
+            if self._wanted <= 0 or monotonic() - self._told > _EVERY:
+                self._told = monotonic()
+                self._tell(self.status())
+
+    def _make_a_step(self) -> None:
+        record = next(self._records, None)
+        if record is None:
+            self._wanted = 0
+            return
+        if isinstance(record, Epoch):  # a moment before it was kept, and the run was wound back
+            self._note_epoch(record)
+            return
+        self._points.append({"step": self.step, "loss": record.loss, "accuracy": record.accuracy})
+        if self.state.step == record.steps:  # the epoch is complete: its validation follows
+            self._note_epoch(next(self._records, None))
+        if self.step % self._apart == 0:
+            self._moments.append(_Moment(self.step, copy.deepcopy(self.state)))
+            if len(self._moments) > _MOST_MOMENTS:  # every second one is enough
+                self._moments = self._moments[:1] + self._moments[2::2]
+                self._apart *= 2
+
+    def _note_epoch(self, epoch: Record | None) -> None:
+        if not isinstance(epoch, Epoch):
+            return
+        self._epochs.append(
+            {
+                "step": self.step,
+                "loss": epoch.validation_loss,
+                "accuracy": epoch.validation_accuracy,
+            }
+        )
