@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from pellucid import layers as nn
 
 
@@ -19,12 +21,20 @@ class Row:
     shape: Any
     reach: int = 3
     """Inputs lie between −reach and reach, away from the kinks, which are at whole numbers."""
+    above: float | None = None
+    """Where inputs have to be larger than this, so that they lie between it and it plus reach."""
     tolerance: float = 1e-7
     """For gradients, relative to the largest entry."""
     smallest_batch: int = 1
     """In training."""
     alone: bool = True
     """Whether in inference an image's result does not depend on the other images."""
+
+    def drawn(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """Inputs between the limits, in float64."""
+        shapes = self.shape if isinstance(self.shape[0], tuple) else (self.shape,)
+        inputs = [rng.uniform(-self.reach, self.reach, shape) for shape in shapes]
+        return inputs if self.above is None else [abs(x) + self.above for x in inputs]
 
 
 ROWS = {
@@ -138,6 +148,14 @@ ROWS = {
     # functions of each value
     "Affine": Row(lambda: nn.Affine(2.5, -0.5), (3, 4, 2, 3)),
     "Power": Row(lambda: nn.Power(3.0), (3, 4, 2, 3), reach=2),
+    "Log": Row(lambda: nn.Log(), (3, 4, 2, 3), above=0.5),
+    "Heaviside": Row(lambda: nn.Heaviside(), (3, 4, 2, 3)),
+    "Where": Row(lambda: nn.Where(), ((3, 4, 2, 3), (3, 4, 2, 3), (3, 4, 2, 3))),
+    "Where, broadcast": Row(lambda: nn.Where(), ((3, 1, 2, 3), (3, 4, 1, 3), (3, 4, 2, 1))),
+    "ArgMax": Row(lambda: nn.ArgMax(), (3, 4, 2, 3)),
+    "ArgMax, without the axis": Row(lambda: nn.ArgMax(2, keepdims=False), (3, 4, 2, 3)),
+    "PixelShuffle": Row(lambda: nn.PixelShuffle(2), (3, 8, 2, 3)),
+    "PixelUnshuffle": Row(lambda: nn.PixelUnshuffle(2), (3, 2, 4, 6)),
     "Erf": Row(lambda: nn.Erf(), (3, 4, 2, 3)),
     "Exp": Row(lambda: nn.Exp(), (3, 4, 2, 3)),
     "Abs": Row(lambda: nn.Abs(), (3, 4, 2, 3)),

@@ -1,8 +1,10 @@
 """Small ONNX files made node by node, and what onnxruntime computes with them."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from benchmarks.onnx_models import by_onnxruntime
@@ -38,9 +40,21 @@ def agree(ours, theirs, tolerance=2e-5):
     assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
 
 
+def exported(module, path, *, dynamic, opset=13, shape=(3, 24, 20), **options):
+    """Write a module by the exporter that follows TorchScript, which most files come from."""
+    axes = {"x": {0: "n"}} if dynamic else None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module.eval(), (torch.zeros(2, *shape),), str(path), dynamo=False, input_names=["x"],
+            opset_version=opset, dynamic_axes=axes, **options,
+        )  # fmt: skip
+    return path
+
+
 def last(x):
     """Images (N, C, H, W) with the channels last."""
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 
-__all__ = ["agree", "by_onnxruntime", "images", "last", "node", "random", "saved"]
+__all__ = ["agree", "by_onnxruntime", "exported", "images", "last", "node", "random", "saved"]

@@ -45,7 +45,8 @@ def inputs(row, dtype="float64", batch=None, order=lambda x: x):
     several = isinstance(row.shape[0], tuple)
     parts = []
     for i, shape in enumerate(row.shape if several else (row.shape,)):
-        x = away_from_kinks(shape, np.random.default_rng(i), row.reach).astype(dtype)
+        x = away_from_kinks(shape, np.random.default_rng(i), row.reach)
+        x = (x if row.above is None else abs(x) + row.above).astype(dtype)
         parts.append(order(x if batch is None else x[batch]))
     return tuple(parts) if several else parts[0]
 

@@ -1,28 +1,14 @@
 """What an ONNX file computes from constants and from its own shapes, as exporters write it."""
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
 from torch import nn as tnn
 from torch.nn import functional
 
-from onnx_files import agree, by_onnxruntime, images, node, random, saved
+from onnx_files import agree, by_onnxruntime, exported, images, node, random, saved
 from pellucid.errors import FileError
 from pellucid.interchange.onnx import load
-
-
-def exported(module, path, *, dynamic, opset=13, shape=(3, 24, 20), **options):
-    """Write a module by the exporter that follows TorchScript, which most files come from."""
-    axes = {"x": {0: "n"}} if dynamic else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            module.eval(), (torch.zeros(2, *shape),), str(path), dynamo=False, input_names=["x"],
-            opset_version=opset, dynamic_axes=axes, **options,
-        )  # fmt: skip
-    return path
 
 
 class Resized(tnn.Module):

@@ -24,13 +24,33 @@ from pellucid.interchange.onnx.reader.fold import FOLDS
 from pellucid.interchange.onnx.reader.importer import Importer, Plan
 from pellucid.interchange.onnx.reader.operators import CONVERTERS
 
-SEVERAL = {"Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Concat", "MatMul"}
+SEVERAL = {
+    "Add",
+    "Sub",
+    "Mul",
+    "Div",
+    "Sum",
+    "Max",
+    "Min",
+    "Mean",
+    "Concat",
+    "MatMul",
+    "Greater",
+    "Less",
+    "GreaterOrEqual",
+    "LessOrEqual",
+    "Equal",
+    "Einsum",
+}
 """Operators of which all inputs may be computed; of the others the first is, the rest weights."""
 
 NO_NETWORK = (
     (r"test_(add|sub|mul|div|min|max|pow|pow_types|clip_default)_u?int\w*", "whole numbers"),
     (r"test_clip_default_int8_\w+|test_div_int32_trunc|test_pow_types_int\w+", "whole numbers"),
     (r"test_maxpool_2d_uint8", "whole numbers"),
+    (r"test_(greater|less|greater_equal|less_equal)_u?int\d+", "whole numbers"),
+    (r"test_(equal|and|or|not)\w*|test_where\w*", "whole numbers and truth values"),
+    (r"test_einsum_(batch_diagonal|inner_prod)", "a diagonal, or a result without an axis"),
     (r"test_(edge|reflect|wrap)_pad|test_reduce_(min|max)_bool_inputs", "whole numbers"),
     (r"test_cast(like)?_.*(FLOAT8|FLOAT4|U?INT\d).*", "whole numbers, or eight bits and fewer"),
     (r"test_(cast(like)?_FLOAT_to_BFLOAT16|celu_bfloat16)", "rounded to half precision: computed "
@@ -68,6 +88,8 @@ NO_CONSTANT = (
     (r"test_maxpool_with_argmax\w+", "indices"),
     (r"test_resize_tf_crop_and_resize\w*", "cuts a part out of the image"),
     (r"test_split_zero_size_splits\w+", "arrays without values"),
+    (r"test_einsum_(batch_diagonal|inner_prod)", "a diagonal, or a result without an axis"),
+    (r"test_einsum_batch_matmul\w*", "of two constants, a product of many matrices"),
 )
 """What is refused as a constant, and why."""
 

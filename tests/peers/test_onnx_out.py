@@ -71,7 +71,7 @@ def test_every_layer_computes_in_onnxruntime_what_it_computes_here(row, path) ->
     shapes = row.shape if several else (row.shape,)
     layer = varied(row.make())
     rng = np.random.default_rng(1)
-    inputs = [rng.uniform(-row.reach, row.reach, shape).astype(np.float32) for shape in shapes]
+    inputs = [x.astype(np.float32) for x in row.drawn(rng)]
     without_batch = tuple(shape[1:] for shape in shapes)
     save(layer, path, without_batch if several else without_batch[0])
 

@@ -18,6 +18,7 @@ from pellucid.layers.activation import (
 )
 from pellucid.layers.base import Layer, StepContext, initialize, observe
 from pellucid.layers.batch_norm import BatchNorm1d, BatchNorm2d, InstanceNorm2d
+from pellucid.layers.choice import ArgMax, Where
 from pellucid.layers.concat import Concat
 from pellucid.layers.convolution import Conv2d, ConvTranspose2d
 from pellucid.layers.description import build
@@ -29,6 +30,8 @@ from pellucid.layers.elementwise import (
     Erf,
     Exp,
     HardSigmoid,
+    Heaviside,
+    Log,
     Power,
     Softsign,
     ThresholdedReLU,
@@ -47,6 +50,7 @@ from pellucid.layers.pairwise import (
     Multiply,
     Subtract,
 )
+from pellucid.layers.pixel_shuffle import PixelShuffle, PixelUnshuffle
 from pellucid.layers.pooling import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
@@ -75,6 +79,7 @@ __all__ = [
     "AdaptiveMaxPool2d",
     "Add",
     "Affine",
+    "ArgMax",
     "AvgPool2d",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -96,6 +101,7 @@ __all__ = [
     "GroupNorm",
     "HardSigmoid",
     "Hardswish",
+    "Heaviside",
     "Identity",
     "InstanceNorm2d",
     "Layer",
@@ -103,6 +109,7 @@ __all__ = [
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",
+    "Log",
     "LogSoftmax",
     "MatMul",
     "MaxPool2d",
@@ -113,6 +120,8 @@ __all__ = [
     "Pad",
     "Pad2d",
     "Permute",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "Power",
     "ReLU",
     "ReLU6",
@@ -137,6 +146,7 @@ __all__ = [
     "Tanh",
     "ThresholdedReLU",
     "Upsample",
+    "Where",
     "build",
     "initialize",
     "observe",

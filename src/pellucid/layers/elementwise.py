@@ -84,6 +84,39 @@ class Exp(_Elementwise):
 
 
 @dataclass(eq=False, repr=False)
+class Log(_Elementwise):
+    """``y = ln x``; ``dx = dy / x``. At 0 it is −∞, and of a number below 0 it is none.
+
+    >>> Log()(np.array([1.0, np.inf]))
+    array([ 0., inf])
+    """
+
+    def value(self, x: Array) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(np.log(x))
+
+    def derivative(self, x: Array) -> Array:
+        return np.asarray(1 / x)
+
+
+@dataclass(eq=False, repr=False)
+class Heaviside(_Elementwise):
+    """``y = 1 where x > 0, else 0``, the unit step; the derivative is 0.
+
+    Comparisons are made of it: a > b where a − b is above 0.
+
+    >>> Heaviside()(np.array([-1.5, 0.0, 2.0]))
+    array([0., 0., 1.])
+    """
+
+    def value(self, x: Array) -> Array:
+        return np.asarray(x > 0, x.dtype)
+
+    def derivative(self, x: Array) -> Array:
+        return np.zeros_like(x)
+
+
+@dataclass(eq=False, repr=False)
 class Erf(_Elementwise):
     """``y = 2/√π · ∫₀ˣ exp(−t²) dt``, the error function; ``dx = dy · 2/√π · exp(−x²)``.
 

@@ -125,6 +125,7 @@ ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "rsqrt": lambda x: Use(nn.Power(-0.5), x),
     "reciprocal": lambda x: Use(nn.Power(-1.0), x),
     "exp": lambda x: Use(nn.Exp(), x),
+    "log": lambda x: Use(nn.Log(), x),
     "erf": lambda x: Use(nn.Erf(), x),
     "abs": lambda x: Use(nn.Abs(), x),
     "clamp": _clamp,

@@ -165,6 +165,8 @@ _READERS: Mapping[str, Callable[..., Any]] = {
     "avg_pool2d": _avg_pool2d,
     "adaptive_avg_pool2d": lambda x, output_size: Use(nn.AdaptiveAvgPool2d(_pair(output_size)), x),
     "adaptive_max_pool2d": lambda x, output_size: Use(nn.AdaptiveMaxPool2d(_pair(output_size)), x),
+    "pixel_shuffle": _of_one(nn.PixelShuffle),
+    "pixel_unshuffle": _of_one(nn.PixelUnshuffle),
     "local_response_norm": _of_one(nn.LocalResponseNorm),
     "interpolate": _interpolate,
     "conv2d": _conv2d,

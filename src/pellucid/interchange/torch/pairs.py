@@ -208,6 +208,8 @@ PAIRS = (
         if_theirs={"recompute_scale_factor": None},
         convert={"align_corners": (_if_aligned, bool)},
     ),
+    Pair(nn.PixelShuffle, "PixelShuffle", "upscale_factor"),
+    Pair(nn.PixelUnshuffle, "PixelUnshuffle", "downscale_factor"),
     Pair(nn.Pad2d, "ZeroPad2d", "padding", if_ours={"mode": "zeros"}, convert=_AROUND),
     Pair(nn.Pad2d, "ConstantPad2d", "padding value", if_ours={"mode": "constant"}, convert=_AROUND),
     Pair(nn.Pad2d, "ReflectionPad2d", "padding", if_ours={"mode": "reflect"}, convert=_AROUND),

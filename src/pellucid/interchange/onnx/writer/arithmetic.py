@@ -62,10 +62,32 @@ def _cat(graph: Graph, path: str, layer: nn.Cat, x: tuple[Value, ...]) -> str:
     return graph.node("Concat", path, [value.name for value in x], axis=layer.axis)
 
 
+def _heaviside(graph: Graph, path: str, layer: nn.Heaviside, x: Value) -> str:
+    above = graph.node("Greater", path, [x.name, graph.constant(path, "zero", 0)], "above")
+    return graph.cast(path, above)
+
+
+def _where(graph: Graph, path: str, layer: nn.Where, x: tuple[Value, ...]) -> str:
+    condition, *both = (value.name for value in x)
+    chosen = graph.node("Greater", path, [condition, graph.constant(path, "zero", 0)], "chosen")
+    return graph.node("Where", path, [chosen, *both])
+
+
+def _arg_max(graph: Graph, path: str, layer: nn.ArgMax, x: Value) -> str:
+    keep = int(layer.keepdims)
+    return graph.cast(
+        path, graph.node("ArgMax", path, [x.name], "whole", axis=layer.axis, keepdims=keep)
+    )
+
+
 WRITERS: Mapping[type[Layer], Write] = {
     nn.Affine: _affine,
     nn.Power: _power,
     nn.Exp: operator("Exp"),
+    nn.Log: operator("Log"),
+    nn.Heaviside: _heaviside,
+    nn.Where: _where,
+    nn.ArgMax: _arg_max,
     nn.Erf: operator("Erf"),
     nn.Abs: operator("Abs"),
     nn.Clip: _clip,

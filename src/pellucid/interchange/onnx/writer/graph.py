@@ -69,6 +69,12 @@ class Graph:
         self.nodes.append(helper.make_node(operator, [*inputs], [output], name=output, **given))
         return output
 
+    def cast(self, path: str, name: str) -> str:
+        """Bring truth values or whole numbers to the graph's type."""
+        from onnx import helper
+
+        return self.node("Cast", path, [name], to=helper.np_dtype_to_tensor_dtype(self.dtype))
+
     def parameter(self, item: Parameter | Buffer) -> str:
         """Return the name of a parameter's value, which is the one in `state_dict`."""
         name = self._paths[id(item)]

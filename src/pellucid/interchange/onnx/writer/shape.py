@@ -59,6 +59,16 @@ def _pad(graph: Graph, path: str, layer: nn.Pad, x: Value) -> str:
     return graph.node("Pad", path, [x.name, amounts, graph.constant(path, "value", layer.value)])
 
 
+def _pixel_unshuffle(graph: Graph, path: str, layer: nn.PixelUnshuffle, x: Value) -> str:
+    """Write two shapes and a transpose: SpaceToDepth puts the channels in another order."""
+    r, (_, C, H, W) = layer.downscale_factor, x.shape
+    split = graph.constant(path, "parts", [0, C, H // r, r, W // r, r], np.int64)
+    parts = graph.node("Reshape", path, [x.name, split], "split")
+    turned = graph.node("Transpose", path, [parts], "turned", perm=[0, 1, 3, 5, 2, 4])
+    shape = graph.constant(path, "shape", [0, C * r**2, H // r, W // r], np.int64)
+    return graph.node("Reshape", path, [turned, shape])
+
+
 WRITERS: Mapping[type[Layer], Write] = {
     nn.Flatten: _flatten,
     nn.Identity: _nothing,
@@ -70,4 +80,8 @@ WRITERS: Mapping[type[Layer], Write] = {
     nn.Take: _take,
     nn.Expand: _expand,
     nn.Pad: _pad,
+    nn.PixelShuffle: operator(
+        "DepthToSpace", blocksize=lambda layer: layer.upscale_factor, mode=lambda layer: "CRD"
+    ),
+    nn.PixelUnshuffle: _pixel_unshuffle,
 }

@@ -3,7 +3,9 @@
 from pellucid.interchange.onnx.reader.operators import (
     activation,
     arithmetic,
+    choice,
     convolution,
+    einsum,
     linear,
     normalization,
     pooling,

@@ -15,14 +15,17 @@ from pellucid.layers import (
     SELU,
     Abs,
     Affine,
+    ArgMax,
     Clip,
     Dropout,
     Erf,
     Exp,
     HardSigmoid,
     Hardswish,
+    Heaviside,
     Layer,
     LeakyReLU,
+    Log,
     LogSoftmax,
     Multiply,
     Power,
@@ -48,6 +51,7 @@ _PLAIN: dict[str, tuple[type[Layer], tuple[float, ...]]] = {
     "Softsign": (Softsign, ()),
     "HardSwish": (Hardswish, ()),
     "Exp": (Exp, ()),
+    "Log": (Log, ()),
     "Erf": (Erf, ()),
     "Abs": (Abs, ()),
     "Neg": (Affine, (-1.0,)),
@@ -67,10 +71,15 @@ def plain(call: Call) -> Computed:
 
 @converts("Identity", "Cast", "CastLike")
 def identity(call: Call) -> Computed:
-    """The same: all computing is done in the type of the weights."""
+    """The same: all computing is done in the type of the weights.
+
+    A cast to whole numbers changes nothing either where the values are whole already.
+    """
     to = call.attribute("to", 1, (int, str))
     call.ignore("saturate", "round_mode")
-    if to not in (1, 10, 11, 16, "FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"):
+    before = call.builder.source(call.value())
+    whole = before is not None and isinstance(before[0], ArgMax | Heaviside)
+    if not whole and to not in (1, 10, 11, 16, "FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"):
         raise UnsupportedError(f"to a type other than real numbers (the attribute to is {to})")
     return call.value()
 

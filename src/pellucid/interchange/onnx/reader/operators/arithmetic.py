@@ -99,6 +99,21 @@ def pair(call: Call, first: Computed, second: Computed, kind: str = "") -> Compu
     return call.add(layer, with_axes(call, first, axes), with_axes(call, second, axes))
 
 
+def difference(call: Call, i: int, j: int) -> Computed:
+    """Return input i less input j, of which one may be a constant."""
+    if call.is_constant(j):
+        return shifted(call, call.value(i), -as_floats(call.numbers(j, "operand")))
+    if call.is_constant(i):
+        turned = call.add(Affine(-1.0), call.value(j))
+        return shifted(call, turned, as_floats(call.numbers(i, "operand")))
+    return pair(call, call.value(i), call.value(j), "Sub")
+
+
+def as_floats(array: Array) -> Array:
+    """Return whole numbers and truth values as the network computes with them."""
+    return array if array.dtype.kind == "f" else array.astype(np.float32)
+
+
 def with_axes(call: Call, value: Computed, axes: int) -> Computed:
     """Return the value with axes of size 1 in front, so many in all."""
     more = axes - len(value.sizes)
