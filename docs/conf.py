@@ -9,6 +9,8 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_ext"))
 os.environ.setdefault("PELLUCID_ENGINE", "reference")
 
+os.environ["IPYTHONDIR"] = str(HERE / "_ipython")  # pictures as sharp as text
+
 import pellucid  # noqa: E402
 
 project = "Pellucid"
@@ -24,12 +26,13 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx_copybutton",
     "sphinx_design",
+    "exercise",
     "library_source",
     "mathml",
     "outside",
     "reference",
 ]
-exclude_patterns = ["_ext", "results", "**/.ipynb_checkpoints"]
+exclude_patterns = ["_ext", "_ipython", "results", "**/.ipynb_checkpoints"]
 
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3

@@ -167,7 +167,7 @@ class Exercise:
     @property
     def statement(self) -> str:
         """What is asked for."""
-        return inspect.getdoc(self.answer) or ""
+        return (inspect.getdoc(self.answer) or "").replace("``", "")
 
     @property
     def signature(self) -> str:

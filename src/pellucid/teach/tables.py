@@ -175,7 +175,7 @@ def _html(table: Table) -> str:
     )
     return (
         f"<table style='border-collapse:collapse;width:auto'><caption style='caption-side:top;"
-        f"text-align:left'>{escape(table.label)}</caption>{rows}</table>"
+        f"text-align:left;white-space:nowrap'>{escape(table.label)}</caption>{rows}</table>"
     )
 
 

@@ -15,6 +15,7 @@ from pellucid.view.mistakes import mistakes
 from pellucid.view.patches import maximizing, patches
 from pellucid.view.scores import scores
 from pellucid.view.shapes import shapes
+from pellucid.view.slider import slider
 from pellucid.view.style import save
 
 __all__ = [
@@ -35,4 +36,5 @@ __all__ = [
     "save",
     "scores",
     "shapes",
+    "slider",
 ]
