@@ -260,3 +260,19 @@ def test_what_does_not_fit_is_said(call, said):
 def test_a_description_that_does_not_fit_is_said(description, said):
     with pytest.raises(FileError, match=said):
         losses.build(description)
+
+
+@pytest.mark.parametrize("name", engine.NAMES)
+@pytest.mark.parametrize("shift", [-1e4, -200.0, 0.0, 200.0, 1e4])
+def test_only_differences_of_scores_matter_to_the_cross_entropy(name, shift):
+    """exp(−200) is 0 in float32, and exp(200) infinite."""
+    scores = np.ascontiguousarray(OUTPUTS.T.astype("float32")).T
+    with engine.using(name):
+        loss, gradient = losses.cross_entropy(scores + np.float32(shift), LABELS)
+    rounded = (scores + np.float32(shift)).astype(float)
+    expected = -special.log_softmax(rounded, axis=1)[np.arange(6), LABELS].mean()
+    assert loss == pytest.approx(expected, rel=1e-5)
+    one_hot = np.eye(4)[LABELS]
+    np.testing.assert_allclose(
+        gradient, (special.softmax(rounded, axis=1) - one_hot) / 6, rtol=1e-4, atol=1e-6
+    )

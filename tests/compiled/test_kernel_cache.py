@@ -1,5 +1,6 @@
 """Kernels are compiled once and kept on disk, and the disk is never a reason to fail."""
 
+import os
 import shutil
 import sys
 
@@ -151,3 +152,37 @@ def test_the_code_of_a_kernel_is_its_module_and_what_that_imports():
     assert not {f"pellucid.compiled.{name}" for name in ("loss", "update", "jit")} & needed
     modules = {name for name in sys.modules if name.startswith("pellucid.compiled.")}
     assert needed <= modules
+
+
+@pytest.fixture
+def own_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("PELLUCID_HOME", str(tmp_path))
+    assert store.why_not() is None
+    return store.kernel_folder()
+
+
+def test_a_folder_of_another_user_is_not_read(own_folder, monkeypatch):
+    owner = own_folder.stat().st_uid
+    monkeypatch.setattr(os, "getuid", lambda: owner + 1)
+    assert "belongs to another user" in store.why_not()
+    assert not store.write("a.kernel", b"code")
+
+
+def test_a_folder_that_a_group_may_write_to_is_read_only_if_the_group_is_ones_own(
+    own_folder, monkeypatch
+):
+    own_folder.chmod(0o770)
+    for private, said in ((False, "can be written to by a group of users"), (True, None)):
+        monkeypatch.setattr(store, "_is_private", lambda _, private=private: private)
+        assert (store.why_not() or "").endswith(said or "")
+        assert store.write("a.kernel", b"code") == private
+        assert store.read("a.kernel") == (b"code" if private else None)
+
+
+@pytest.mark.parametrize("package", ["numba", "llvmlite"])
+def test_kernels_of_another_version_are_kept_apart(own_folder, monkeypatch, package):
+    real = store.metadata.version
+    version = {package: "0.0.1"}
+    monkeypatch.setattr(store.metadata, "version", lambda name: version.get(name) or real(name))
+    assert store.kernel_folder() != own_folder
+    assert f"{package}0.0.1" in store.kernel_folder().name

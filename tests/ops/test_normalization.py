@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import pellucid as pl
+from pellucid import engine, ops
 from pellucid import layers as nn
-from pellucid import ops
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.testing.gradients import check_gradients
 
@@ -301,7 +301,8 @@ FLOAT32 = [
 
 @pytest.mark.parametrize("layer", FLOAT32, ids=repr)
 @pytest.mark.parametrize("mean", [0.0, 1e2, 1e4])
-def test_single_precision_is_exact_even_where_the_mean_is_large(layer, mean):
+@pytest.mark.parametrize("name", engine.NAMES)
+def test_single_precision_is_exact_even_where_the_mean_is_large(layer, mean, name):
     """Each result is as near to the exact one for the same x as its own last digits allow."""
     generator = np.random.default_rng(0)
     x = (generator.normal(size=(16, 8, 24, 24)) + mean).astype(np.float32)
@@ -309,8 +310,9 @@ def test_single_precision_is_exact_even_where_the_mean_is_large(layer, mean):
     results = []
     for dtype in ("float32", "float64"):
         layer = with_random_parameters(nn.build(layer.describe()), dtype)
-        y, cache = layer.forward(x.astype(dtype), nn.StepContext())
-        dx = layer.backward(dy.astype(dtype), cache)
+        with engine.using(name):
+            y, cache = layer.forward(batch_last(x.astype(dtype)), nn.StepContext())
+            dx = layer.backward(batch_last(dy.astype(dtype)), cache)
         results.append((y, dx, *(p.grad for p in layer.parameters())))
     for single, double in zip(*results, strict=True):
         assert single.dtype == np.float32
@@ -326,6 +328,18 @@ def test_running_statistics_are_exact_where_the_mean_is_large():
     np.testing.assert_allclose(
         layer.running_var.value, exact.var(axis=(0, 2, 3), ddof=1), rtol=1e-6
     )
+
+
+@pytest.mark.parametrize("name", engine.NAMES)
+def test_a_channel_that_never_changes_has_no_negative_variance(name):
+    """Rounding alone could make it one, and 1/√(var + ε) no number."""
+    constants = np.random.default_rng(0).uniform(1e5, 1e6, 400).astype(np.float32)
+    layer = nn.BatchNorm2d(400, eps=1e-12, momentum=1.0)
+    x = batch_last(np.ones((6, 400, 5, 3), np.float32) * constants[:, None, None])
+    with engine.using(name):
+        y = train(layer, x)
+    assert np.isfinite(y).all()
+    assert (layer.running_var.value >= 0).all()
 
 
 def test_the_mean_of_a_batch_is_exact_to_the_last_digit_of_single_precision():

@@ -189,6 +189,16 @@ class TestMaximum:
         assert indices.item() == x.argmax()
         assert y.item() == x.max()
 
+    @pytest.mark.parametrize("name", engine.NAMES)
+    @pytest.mark.parametrize("place", [(0, 0), (12, 17), (19, 19)])
+    def test_in_a_large_window_the_gradient_goes_to_its_maximum(self, name, place):
+        x = np.random.default_rng(0).random((2, 3, 20, 20)).astype("float32")
+        x[:, :, *place] = 2
+        with engine.using(name):
+            y, dx = run(nn.MaxPool2d(20), x)
+        assert (y == 2).all()
+        np.testing.assert_array_equal(dx, x == 2)
+
     def test_the_indices_of_adaptive_pooling_are_positions_in_the_image(self):
         x = np.random.default_rng(0).normal(size=(2, 3, 7, 5))
         y, indices = ops.adaptive_max_pool2d(x, (3, 2))

@@ -142,6 +142,13 @@ FUNCTIONS = {
     "pad": lambda m, x: functional.pad(functional.pad(x, (1, 0)), (0, 1, 2, 1), mode="replicate"),
     "pad channels": lambda m, x: functional.pad(x, (0, 0, 0, 0, 2, 1), value=0.5),
     "interpolate": lambda m, x: functional.interpolate(x, scale_factor=2, mode="bilinear"),
+    "interpolate, corners": lambda m, x: functional.interpolate(
+        x, scale_factor=2, mode="bilinear", align_corners=True
+    ),
+    "pools, padding left out": lambda m, x: functional.avg_pool2d(
+        x, 3, 2, 1, ceil_mode=True, count_include_pad=False
+    ),
+    "layer norm, epsilon": lambda m, x: functional.layer_norm(x, (5, 6), eps=0.7),
     "interpolate to": lambda m, x: functional.interpolate(x, size=[3, 9]),
     "learned values": lambda m, x: m.scale * x + m.scale,
     "linear": lambda m, x: functional.linear(x, m.weight),
@@ -243,6 +250,8 @@ def test_all_that_cannot_be_read_is_named_at_once() -> None:
         (lambda m, x: x.view(x.size(1), -1), "input_shape"),
         (lambda m, x: x.transpose(1, 2), "input_shape"),
         (lambda m, x: functional.max_pool2d(x, 2, return_indices=True)[0], "max_pool2d"),
+        (lambda m, x: functional.avg_pool2d(x, 2, divisor_override=3), "divisor_override"),
+        (lambda m, x: functional.interpolate(x, (9, 9), mode="bilinear", antialias=True), "antial"),
         (lambda m, x: x * torch.ones(4, 1, 1), "would be learned here"),
         (lambda m, x: x[0], "takes the batch apart"),
         (lambda m, x: torch.cat([x, x]), "joins batches"),

@@ -80,6 +80,9 @@ LAYERS = {
     "normalization": lambda: theirs.Normalization(
         mean=[0.5, 1.0, 2.0, 3.0], variance=[0.5, 1.0, 2.0, 3.0]
     ),
+    "normalization, a constant channel": lambda: theirs.Normalization(
+        mean=[0.5, 1.0, 2.0, 3.0], variance=[0.5, 0.0, 1e-20, 3.0]
+    ),
     "flatten": lambda: theirs.Flatten(),
     "reshape": lambda: theirs.Reshape((-1, 3, 8)),
     "reshape, flat": lambda: theirs.Reshape((-1,)),
@@ -104,6 +107,25 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_every_layer_is_read(name):
     assert_read(keras.Sequential([keras.Input((7, 6, 4)), LAYERS[name]()]))
+
+
+@pytest.mark.parametrize("momentum", [0.99, 0.75, 0.1])
+def test_running_statistics_move_as_they_do_in_keras(momentum):
+    model = values_changed(
+        keras.Sequential([keras.Input((7, 6, 4)), theirs.BatchNormalization(momentum=momentum)])
+    )
+    ours = from_keras(model)
+    x = np.random.default_rng(0).normal(1, 2, (40, 7, 6, 4)).astype(np.float32)
+    model(x, training=True)
+    training = nn.StepContext()
+    ours.forward(channels_first_array(x), training)
+    training.commit()
+    state = list(ours.state_dict().items())
+    mean, var = (next(v for name, v in state if which in name) for which in ("mean", "var"))
+    (layer,) = model.layers
+    np.testing.assert_allclose(mean, layer.moving_mean, rtol=1e-5)
+    unbiased = 1680 / 1679  # which Keras's variance is not
+    np.testing.assert_allclose(var, layer.moving_variance, rtol=2 * (unbiased - 1))
 
 
 @pytest.mark.parametrize("end", ["Dense", "BatchNormalization", "LayerNormalization", "Softmax"])

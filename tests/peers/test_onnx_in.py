@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import pellucid as pl
 from benchmarks.onnx_models import export, torchvision_model, zoo
-from onnx_files import agree, by_onnxruntime, images, saved
+from onnx_files import agree, by_onnxruntime, images, node, saved
 from pellucid import layers as nn
 from pellucid import losses, optim
 from pellucid.cli import trained
@@ -178,6 +178,19 @@ def test_pixels_become_what_the_command_is_told(how, expected, tmp_path):
     colours = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 100, 200]], np.uint8)
     found = graph.preprocessing(colours[..., None, None], np.float64)[..., 0, 0]
     np.testing.assert_allclose(found, expected(colours.astype(float)), rtol=1e-9, atol=1e-9)
+
+
+def test_dropout_without_a_ratio_leaves_out_half(tmp_path):
+    for opset in (7, 17):
+        graph = load(saved(tmp_path / "m.onnx", [node("Dropout", ["x"], ["y"])], {}, opset))
+        assert [layer.p for _, layer in graph.walk() if isinstance(layer, nn.Dropout)] == [0.5]
+
+
+@pytest.mark.parametrize("axes", [[2, 3], [1, 2, 3]])
+def test_small_variances_are_brought_to_1_as_onnxruntime_does(axes, tmp_path):
+    nodes = [node("MeanVarianceNormalization", ["x"], ["y"], axes=axes)]
+    path, x = saved(tmp_path / "m.onnx", nodes, {}), 3e-3 * images(2, (3, 8, 8))
+    agree(load(path)(x), by_onnxruntime(path)(x)[0], 1e-3)
 
 
 # What exporters write

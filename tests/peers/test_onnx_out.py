@@ -199,6 +199,16 @@ def test_layers_may_be_called_as_inputs_and_outputs_are(path, name) -> None:
     np.testing.assert_allclose(run(path, x)[0], model(x), rtol=1e-5)
 
 
+WITH_EPSILON = [
+    lambda: nn.BatchNorm2d(4, eps=0.7),
+    lambda: nn.BatchNorm2d(4, eps=0.7, track_running_stats=False),
+    lambda: nn.InstanceNorm2d(4, eps=0.7),
+    lambda: nn.InstanceNorm2d(4, eps=0.7, track_running_stats=True),
+    lambda: nn.GroupNorm(2, 4, eps=0.7),
+    lambda: nn.LayerNorm((4, 3, 2), eps=0.7),
+]
+
+
 @pytest.mark.parametrize(
     ("make", "shape"),
     [
@@ -221,6 +231,8 @@ def test_layers_may_be_called_as_inputs_and_outputs_are(path, name) -> None:
         (lambda: nn.GroupNorm(2, 4, affine=False), (4, 3, 2)),
         (lambda: nn.LayerNorm((3, 2), elementwise_affine=False), (4, 3, 2)),
         (lambda: nn.LayerNorm((3, 2), bias=False), (4, 3, 2)),
+        *((make, (4, 3, 2)) for make in WITH_EPSILON),
+        (lambda: nn.Resize(size=(7, 9), mode="cubic", cubic=-0.4), (2, 5, 6)),
         (lambda: nn.Upsample(scale_factor=(1.5, 0.6)), (2, 5, 7)),
         (lambda: nn.Upsample(scale_factor=1.5, mode="bilinear"), (2, 5, 7)),
         (lambda: nn.Upsample(size=(1, 3), mode="bilinear"), (2, 5, 7)),

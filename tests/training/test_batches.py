@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from pellucid import ops
+from pellucid import engine, ops
 from pellucid.data.augment import Compose, Mixup, RandomCrop
 from pellucid.errors import ShapeError
 from pellucid.preprocessing import Preprocessing
@@ -32,6 +32,17 @@ def test_a_batch_has_the_bits_of_the_preprocessing_itself(dtype: type) -> None:
     batch = ops.make_batch(images(), None, TWO_CHANNELS, dtype)
     np.testing.assert_array_equal(batch, TWO_CHANNELS(images(), dtype))
     assert batch.dtype == dtype
+
+
+@pytest.mark.parametrize("name", engine.NAMES)
+def test_images_may_be_counted_from_the_end_and_none_beyond(name: str) -> None:
+    stored = images(9)
+    with engine.using(name):
+        found = ops.make_batch(stored, np.array([-1, 0, -9, 8]))
+        np.testing.assert_array_equal(found, stored[[8, 0, 0, 8]])
+        for outside in ([0, 9], [-10], [3, 2**40]):
+            with pytest.raises(IndexError):
+                ops.make_batch(stored, np.array(outside))
 
 
 def test_a_batch_lies_in_memory_with_the_images_last() -> None:
