@@ -86,7 +86,7 @@ Label = Annotated[
     str | None,
     typer.Option(
         metavar="COLUMN",
-        help="CSV: the column of the class, by name or by number from 0.",
+        help="CSV, Parquet: the column of the class, by name or, in CSV, by number from 0.",
         rich_help_panel=_READING,
     ),
 ]
@@ -152,6 +152,16 @@ Variant = Annotated[
     typer.Option(
         metavar="NAME",
         help="EMNIST: which of its variants, such as letters, if a folder has several.",
+        rich_help_panel=_READING,
+    ),
+]
+ImageColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--image",
+        metavar="COLUMN",
+        help="Parquet: the column of the images.",
+        show_default="image",
         rich_help_panel=_READING,
     ),
 ]

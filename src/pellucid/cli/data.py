@@ -23,6 +23,7 @@ def data(
     channels_last: common.ChannelsLast = None,
     labels: common.Labels = None,
     variant: common.Variant = None,
+    image_column: common.ImageColumn = None,
     plot: Annotated[
         bool,
         typer.Option("--plot", help="Draw samples, means, balance, pixel values and outliers."),
@@ -57,6 +58,7 @@ def data(
         channels_last=channels_last,
         labels=labels,
         variant=variant,
+        image=image_column,
     )
     found = common.noting(UserWarning, lambda: describe(name, **options))
     print(found.title, end="\n\n")

@@ -14,8 +14,10 @@ from pellucid.data.idx import read_idx, read_idx_folder
 from pellucid.data.images import read_image
 from pellucid.data.npz import read_npz
 from pellucid.data.outliers import Outlier, find_outliers
+from pellucid.data.parquet import read_parquet
 from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, names
+from pellucid.data.shards import read_shards
 from pellucid.data.stl10 import read_stl10
 from pellucid.data.svhn import read_svhn
 from pellucid.data.tables import read_csv_folder
@@ -46,6 +48,8 @@ __all__ = [
     "read_idx_folder",
     "read_image",
     "read_npz",
+    "read_parquet",
+    "read_shards",
     "read_stl10",
     "read_svhn",
 ]

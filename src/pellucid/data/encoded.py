@@ -23,12 +23,15 @@ class Piece(NamedTuple):
         Where in the file; a length of −1 is all that follows.
     name
         What to call the image in messages, where it is not the file.
+    content
+        The bytes themselves, where they are in memory.
     """
 
     path: Path
     offset: int = 0
     length: int = -1
     name: str = ""
+    content: bytes | None = None
 
     @property
     def where(self) -> str:
@@ -37,13 +40,16 @@ class Piece(NamedTuple):
 
     def read(self) -> bytes:
         """Return its bytes."""
+        if self.content is not None:
+            return self.content
         with self.path.open("rb") as file:
             file.seek(self.offset)
             return file.read(self.length)
 
     def source(self) -> Path | io.BytesIO:
         """Return what Pillow opens."""
-        return self.path if self.length < 0 else io.BytesIO(self.read())
+        whole = self.content is None and self.length < 0
+        return self.path if whole else io.BytesIO(self.read())
 
 
 class EncodedImages(StoredImages):

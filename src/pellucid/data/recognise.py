@@ -11,6 +11,8 @@ from pellucid.data.emnist import is_emnist, read_emnist
 from pellucid.data.folder import read_folder
 from pellucid.data.idx import find_idx, read_idx_folder
 from pellucid.data.npz import read_npz
+from pellucid.data.parquet import has_parquet, read_parquet
+from pellucid.data.shards import has_shards, read_shards
 from pellucid.data.stl10 import is_stl10, read_stl10
 from pellucid.data.svhn import is_svhn, read_svhn
 from pellucid.data.tables import is_csv_folder, read_csv_folder
@@ -20,6 +22,7 @@ Reader = Callable[..., Splits]
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _ZIP, _IDX = b"PK\x03\x04", b"\x00\x00\x08"
+_PARQUET, _TAR = b"PAR1", b"ustar"
 _HEAD = 512
 
 
@@ -50,6 +53,8 @@ _FOLDERS: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
     (is_svhn, read_svhn),
     (is_stl10, read_stl10),
     (is_csv_folder, read_csv_folder),
+    (has_parquet, read_parquet),
+    (has_shards, read_shards),
 )
 
 
@@ -64,11 +69,16 @@ def _of_file(path: Path) -> Reader:
         return read_svhn
     if (cifar := which_cifar(path)) is not None:
         return read_cifar10 if cifar is CIFAR10 else read_cifar100
+    if head.startswith(_PARQUET):
+        return read_parquet
+    if head[257:262] == _TAR:
+        return read_shards
     if head.startswith(_IDX):
         raise DataError(
             f"{path} is one IDX file; give the folder that has the images and the labels"
         )
     raise DataError(
         f"cannot tell what '{path}' is; data comes from a folder of class folders, from a table "
-        f"({', '.join(TABLES)}), an .npz file, or the files of CIFAR, SVHN, STL-10, MNIST or EMNIST"
+        f"({', '.join(TABLES)}), an .npz or Parquet file, tar shards, or the files of "
+        "CIFAR, SVHN, STL-10, MNIST or EMNIST"
     )
