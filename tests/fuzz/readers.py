@@ -3,7 +3,7 @@
 from importlib.util import find_spec
 from random import Random
 
-from tests.fuzz import data_files, image_files, model_files, run_folder
+from tests.fuzz import data_files, faulty, image_files, model_files, run_folder
 from tests.fuzz.known import KNOWN
 from tests.fuzz.reader import Files, Reader
 
@@ -21,4 +21,9 @@ def made(name: str, number: int) -> Files:
     known = KNOWN.get(name, [])
     if number < len(known):
         return known[number]()
-    return READERS[name].make(Random(f"{name} {number}"))
+    return reader_of(name).make(Random(f"{name} {number}"))
+
+
+def reader_of(name: str) -> Reader:
+    """Return the reader with this name; those that are wrong on purpose have names too."""
+    return (READERS | faulty.READERS)[name]

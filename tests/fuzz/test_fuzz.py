@@ -14,3 +14,21 @@ def test_a_damaged_file_is_refused_in_little_time_and_memory(name: str) -> None:
     assert tally.wrong == {}
     assert tally.outcomes["read"] + tally.outcomes["refused"] == CASES
     assert tally.outcomes["refused"] > 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("_ends", "ends the process with -6"),
+        ("_does_not_end", "more than 1.0 s"),
+        ("_takes_memory", "more than 64 MiB and 20 times its size"),
+        ("_takes_memory_and_hides_it", "more than 64 MiB and 20 times its size"),
+        ("_raises_anything", "KeyError: 'x'"),
+        ("_tells_everything", "a message of 5,000 characters"),
+    ],
+)
+def test_every_kind_of_fault_is_noticed(fault: str, said: str) -> None:
+    tally = fuzz(f"faulty {fault}", first=0, count=2)
+    assert tally.outcomes["wrong"] == 2
+    (what,) = tally.wrong
+    assert what.startswith(said)
