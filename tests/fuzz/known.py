@@ -90,7 +90,10 @@ KNOWN: dict[str, list[Callable[[], Files]]] = {
         lambda: _model(_CONV | {"kernel_size": DIGITS}),
         lambda: _model({"type": "Sequential", "layers": DEEP}),
     ],
-    "history": [lambda: {"history.csv": b"epoch,loss\n1," + b"x" * 200_000}],
+    "history": [
+        lambda: {"history.csv": b"epoch,loss\n1," + b"x" * 200_000},
+        lambda: {"history.csv": b"epoch,epochs\n" + b"x" * 100_000},
+    ],
     "gradients": [
         lambda: {"gradients.csv": b"step,weight\n1," + b"x" * 200_000},
         lambda: {

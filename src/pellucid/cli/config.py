@@ -64,7 +64,7 @@ class Config:
             config.command()  # what cannot be said in a command is damaged
             return config
         except (ValueError, TypeError, RecursionError) as error:
-            raise FileError(f"{path} is damaged or of another version: {error}") from error
+            raise FileError(f"{path} is damaged or of another version: {error!s:.300}") from error
 
     def command(self) -> str:
         """Return the command that makes the run again, with every choice written out.

@@ -263,7 +263,9 @@ def _from_archive(path: Path, cifar: Cifar) -> Iterator[tuple[str, bytes]]:
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} is damaged or incomplete ({error}); get it again") from error
+        raise DataError(
+            f"{path} is damaged or incomplete ({error!s:.300}); get it again"
+        ) from error
 
 
 def _check_size(size: int, name: str) -> None:

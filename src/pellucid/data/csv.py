@@ -248,7 +248,7 @@ def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
         except (UnicodeDecodeError, EOFError, zlib.error, OSError, OverflowError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise  # the disk's fault rather than the content's
-            raise DataError(f"{path} is damaged or no text ({error})") from error
+            raise DataError(f"{path} is damaged or no text ({error!s:.300})") from error
     for warning in heard:
         if not issubclass(warning.category, pd.errors.ParserWarning):
             warnings.warn_explicit(

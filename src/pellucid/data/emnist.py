@@ -87,7 +87,7 @@ def _characters(folder: Path, variant: str) -> dict[int, str]:
         rows = sorted([int(word) for word in line.split()] for line in lines if line.strip())
         return {number: "".join(map(chr, codes)) for number, *codes in rows}
     except (ValueError, OverflowError) as error:
-        raise DataError(f"{path} is no mapping of EMNIST: {error}") from error
+        raise DataError(f"{path} is no mapping of EMNIST: {error!s:.300}") from error
 
 
 def _numbered(labels: Array, characters: dict[int, str], folder: Path) -> Array:

@@ -74,10 +74,10 @@ def _array(
         return None
     kind, length, inside = _tag(file)
     if kind not in _TYPES or min(shape, default=0) < 0:
-        raise ValueError(f"the array '{name}' has values of an unknown type")
+        raise ValueError(f"the array '{name:.40}' has values of an unknown type")
     dtype = np.dtype(_TYPES[kind]).newbyteorder("<")
     if math.prod(shape) * dtype.itemsize != length:
-        raise ValueError(f"the array '{name}' has {length:,} bytes, which its shape has not")
+        raise ValueError(f"the array '{name:.40}' has {length:,} bytes, which its shape has not")
     check_unpacked(path, stored, length, "save it uncompressed")
     values = inside if inside is not None else _exactly(file, length)
     return name, np.frombuffer(values, dtype, math.prod(shape)).reshape(shape, order="F")

@@ -85,7 +85,7 @@ def read_npz(
     except PellucidError:
         raise
     except _DAMAGED as error:
-        raise DataError(f"{path} is damaged or no .npz file ({error})") from error
+        raise DataError(f"{path} is damaged or no .npz file ({error!s:.300})") from error
     names = None if classes is None else tuple(map(str, classes.ravel().tolist()))
     labels = [one_column(y, f"{path}: labels of the {part} part") for part, (_, y) in parts.items()]
     numbers, names = encode_labels(np.concatenate(labels), names, str(path))  # of all parts

@@ -77,7 +77,9 @@ def read_pickle(data: bytes, name: str) -> Any:
     except DataError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"{name} is not a readable pickle ({error}); get it again") from error
+        raise DataError(
+            f"{name} is not a readable pickle ({error!s:.300}); get it again"
+        ) from error
 
 
 class _Machine:

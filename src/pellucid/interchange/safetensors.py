@@ -213,7 +213,7 @@ def _json(text: str) -> Any:
     except FileError:
         raise
     except (ValueError, RecursionError) as error:
-        raise FileError(f"the header is damaged: {error}") from error
+        raise FileError(f"the header is damaged: {error!s:.300}") from error
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def loads(text: str, input_shape: Shape, classes: int, *, name: str = "network")
     try:
         network = _with_classes(tomllib.loads(text), classes)
     except ValueError as error:  # not only TOMLDecodeError: a number may be too long
-        raise FileError(f"{name}: {error}") from error
+        raise FileError(f"{name}: {error!s:.300}") from error
     except RecursionError as error:
         raise FileError(f"{name}: this is nested too deep") from error
     for key in network:

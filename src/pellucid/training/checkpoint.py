@@ -348,7 +348,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except SafetensorError as error:
-        raise FileError(f"{path}: the file is damaged: {error}") from error
+        raise FileError(f"{path}: the file is damaged: {error!s:.300}") from error
     except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FileError(f"{path}: the file is not a checkpoint as Pellucid writes it") from error
     except (ValueError, OSError) as error:

@@ -132,7 +132,7 @@ def read_history(path: str | Path) -> History:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise FileError(f"{path} is no history of a training run: {error}") from error
+        raise FileError(f"{path} is no history of a training run: {error!s:.300}") from error
 
 
 _READ: dict[Any, Callable[[str], Any]] = {

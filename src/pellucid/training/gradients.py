@@ -118,7 +118,7 @@ def read_gradients(path: str | Path) -> GradientFlow:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, OverflowError, csv.Error) as error:
-        raise FileError(f"{path} is no record of gradients: {error}") from error
+        raise FileError(f"{path} is no record of gradients: {error!s:.300}") from error
     return GradientFlow(steps, names, *np.moveaxis(norms, 2, 0))
 
 
