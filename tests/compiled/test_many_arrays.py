@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from pellucid.compiled.side_by_side import table
+from pellucid.compiled.multi_tensor import table
 
 
 @pytest.fixture

@@ -247,7 +247,7 @@ def test_pictures_know_no_concrete_layer():
 
 
 REACHED_FROM = {
-    "reference": {"reference", "compiled", "engine", "ops", "optim"},
+    "reference": {"reference", "compiled", "engine", "ops", "optim", "layers"},
     "compiled": {"compiled", "engine", "execution"},
     "execution": {
         *("execution", "training", "evaluation", "estimator", "interchange", "explain", "cli"),

@@ -6,13 +6,11 @@ from pellucid.layers.activation import (
     SELU,
     Hardswish,
     LeakyReLU,
-    LogSoftmax,
     PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
     SiLU,
-    Softmax,
     Softplus,
     Tanh,
 )
@@ -65,6 +63,7 @@ from pellucid.layers.resize import Resize
 from pellucid.layers.scale import Scale, Shift
 from pellucid.layers.sequential import Sequential
 from pellucid.layers.shape import Flatten, Identity
+from pellucid.layers.softmax import LogSoftmax, Softmax
 from pellucid.layers.upsample import Upsample
 
 Training = StepContext

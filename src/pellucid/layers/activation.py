@@ -1,60 +1,36 @@
-"""Activation functions.
+"""Activation functions; their mathematics is in `pellucid.reference.activation`.
 
-Each layer names its pair of operations; the mathematics stands in `pellucid.reference.activation`.
+Of x and y, each keeps for its gradient the one that it needs, and y where either would do: the next
+layer keeps that too.
 """
 
-import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 from pellucid import ops
 from pellucid.arguments import Extended, NotNegative, Positive, Size
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, StepContext
+from pellucid.ops.checks import check_floating
 from pellucid.parameter import Parameter
+from pellucid.reference import activation as f
 from pellucid.types import Array, Shape
 
 
-class _Function(Layer):
-    """``y = f(x, …)`` and ``dx = f′(dy, kept, …)``, with the layer's fields as further arguments.
-
-    Of x and y, the derivative `keeps` one: y where either would do, as the next layer keeps it too.
-    """
-
-    _value: ClassVar[Callable[..., Array]]
-    _gradient: ClassVar[Callable[..., Array]]
-    _keeps: ClassVar[Literal["x", "y"]]
-
-    def __init_subclass__(
-        cls,
-        value: Callable[..., Array],
-        gradient: Callable[..., Array],
-        keeps: Literal["x", "y"],
-        **kwargs: Any,
-    ) -> None:
-        super().__init_subclass__(**kwargs)
-        cls._value, cls._gradient = staticmethod(value), staticmethod(gradient)
-        cls._keeps = keeps
-
-    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.output_shape(x.shape)
-        y = self._value(x, *self._arguments())
-        return y, x if self._keeps == "x" else y
-
-    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
-        return self._gradient(dy, cache, *self._arguments())
+class Activation(Layer, abstract=True):
+    """A function that keeps the shape of what it is given."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def _arguments(self) -> list[Any]:
-        assert dataclasses.is_dataclass(self)
-        return [getattr(self, argument.name) for argument in dataclasses.fields(self)]
+    def check(self, x: Array) -> None:
+        """Raise an error unless x is an input that fits."""
+        self.output_shape(x.shape)
+        check_floating(type(self).__name__, x)
 
 
 @dataclass(eq=False, repr=False)
-class ReLU(_Function, value=ops.relu, gradient=ops.relu_gradient, keeps="y"):
+class ReLU(Activation):
     """``y = max(x, 0)``, and at 0 the derivative is 0. Source: Nair and Hinton 2010.
 
     >>> import numpy as np
@@ -62,9 +38,18 @@ class ReLU(_Function, value=ops.relu, gradient=ops.relu_gradient, keeps="y"):
     array([0., 2.])
     """
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        y = ops.relu(x)
+        return y, y
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        y = cache
+        return ops.relu_gradient(dy, y)
+
 
 @dataclass(eq=False, repr=False)
-class ReLU6(_Function, value=ops.relu6, gradient=ops.relu6_gradient, keeps="y"):
+class ReLU6(Activation):
     """``y = min(max(x, 0), 6)``. Source: Krizhevsky, "Convolutional deep belief networks", 2010.
 
     >>> import numpy as np
@@ -72,9 +57,18 @@ class ReLU6(_Function, value=ops.relu6, gradient=ops.relu6_gradient, keeps="y"):
     array([0., 2., 6.])
     """
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        y = f.relu6(x)
+        return y, y
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        y = cache
+        return f.relu6_gradient(dy, y)
+
 
 @dataclass(eq=False, repr=False)
-class LeakyReLU(_Function, value=ops.leaky_relu, gradient=ops.leaky_relu_gradient, keeps="y"):
+class LeakyReLU(Activation):
     """``y = max(x, 0) + a·min(x, 0)``, with a = `negative_slope` ≥ 0. Source: Maas et al. 2013.
 
     >>> import numpy as np
@@ -84,9 +78,18 @@ class LeakyReLU(_Function, value=ops.leaky_relu, gradient=ops.leaky_relu_gradien
 
     negative_slope: NotNegative = 0.01
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        y = f.leaky_relu(x, self.negative_slope)
+        return y, y
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        y = cache
+        return f.leaky_relu_gradient(dy, y, self.negative_slope)
+
 
 @dataclass(eq=False, repr=False)
-class ELU(_Function, value=ops.elu, gradient=ops.elu_gradient, keeps="y"):
+class ELU(Activation):
     """``y = max(x, 0) + α·(exp(min(x, 0)) − 1)``, with α ≥ 0. Source: Clevert et al. 2015.
 
     >>> import numpy as np
@@ -96,9 +99,18 @@ class ELU(_Function, value=ops.elu, gradient=ops.elu_gradient, keeps="y"):
 
     alpha: NotNegative = 1.0
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        y = f.elu(x, self.alpha)
+        return y, y
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        y = cache
+        return f.elu_gradient(dy, y, self.alpha)
+
 
 @dataclass(eq=False, repr=False)
-class SELU(_Function, value=ops.selu, gradient=ops.selu_gradient, keeps="y"):
+class SELU(Activation):
     """``y = λ·(max(x, 0) + α·(exp(min(x, 0)) − 1))``, λ = 1.0507…, α = 1.6732….
 
     Source: Klambauer et al., "Self-normalizing neural networks", 2017, eq. 2 and 14.
@@ -108,9 +120,18 @@ class SELU(_Function, value=ops.selu, gradient=ops.selu_gradient, keeps="y"):
     array([-1.7581,  1.0507])
     """
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        y = f.selu(x)
+        return y, y
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        y = cache
+        return f.selu_gradient(dy, y)
+
 
 @dataclass(eq=False, repr=False)
-class GELU(_Function, value=ops.gelu, gradient=ops.gelu_gradient, keeps="x"):
+class GELU(Activation):
     """``y = x·Φ(x)``, Φ the standard normal distribution function.
 
     With ``approximate="tanh"``, Φ(x) is taken as ``½·(1 + tanh(√(2/π)·(x + 0.044715·x³)))``.
@@ -123,9 +144,17 @@ class GELU(_Function, value=ops.gelu, gradient=ops.gelu_gradient, keeps="x"):
 
     approximate: Literal["none", "tanh"] = "none"
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        return f.gelu(x, self.approximate), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        x = cache
+        return f.gelu_gradient(dy, x, self.approximate)
+
 
 @dataclass(eq=False, repr=False)
-class SiLU(_Function, value=ops.silu, gradient=ops.silu_gradient, keeps="x"):
+class SiLU(Activation):
     """``y = x·σ(x)``, also called swish. Source: Elfwing et al. 2017, eq. 8.
 
     >>> import numpy as np
@@ -133,9 +162,17 @@ class SiLU(_Function, value=ops.silu, gradient=ops.silu_gradient, keeps="x"):
     array([  0., 100.])
     """
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        return f.silu(x), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        x = cache
+        return f.silu_gradient(dy, x)
+
 
 @dataclass(eq=False, repr=False)
-class Hardswish(_Function, value=ops.hardswish, gradient=ops.hardswish_gradient, keeps="x"):
+class Hardswish(Activation):
     """``y = x·min(max(x + 3, 0), 6)/6``.
 
     Source: Howard et al., "Searching for MobileNetV3", 2019, sec. 5.2.
@@ -145,9 +182,17 @@ class Hardswish(_Function, value=ops.hardswish, gradient=ops.hardswish_gradient,
     array([0.   , 1.125, 4.   ])
     """
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        return f.hardswish(x), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        x = cache
+        return f.hardswish_gradient(dy, x)
+
 
 @dataclass(eq=False, repr=False)
-class Softplus(_Function, value=ops.softplus, gradient=ops.softplus_gradient, keeps="x"):
+class Softplus(Activation):
     """``y = log(1 + exp(βx))/β``, and x itself where βx > threshold. Source: Dugas et al. 2001.
 
     >>> import numpy as np
@@ -158,9 +203,17 @@ class Softplus(_Function, value=ops.softplus, gradient=ops.softplus_gradient, ke
     beta: Positive = 1.0
     threshold: Extended = 20.0
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        return f.softplus(x, self.beta, self.threshold), x
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        x = cache
+        return f.softplus_gradient(dy, x, self.beta, self.threshold)
+
 
 @dataclass(eq=False, repr=False)
-class Sigmoid(_Function, value=ops.sigmoid, gradient=ops.sigmoid_gradient, keeps="y"):
+class Sigmoid(Activation):
     """``y = 1 / (1 + exp(−x))``.
 
     >>> import numpy as np
@@ -168,9 +221,18 @@ class Sigmoid(_Function, value=ops.sigmoid, gradient=ops.sigmoid_gradient, keeps
     array([0. , 0.5, 1. ])
     """
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        y = f.sigmoid(x)
+        return y, y
+
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        y = cache
+        return f.sigmoid_gradient(dy, y)
+
 
 @dataclass(eq=False, repr=False)
-class Tanh(_Function, value=ops.tanh, gradient=ops.tanh_gradient, keeps="y"):
+class Tanh(Activation):
     """``y = tanh(x)``.
 
     >>> import numpy as np
@@ -178,38 +240,14 @@ class Tanh(_Function, value=ops.tanh, gradient=ops.tanh_gradient, keeps="y"):
     array([0., 1.])
     """
 
+    def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
+        self.check(x)
+        y = f.tanh(x)
+        return y, y
 
-@dataclass(eq=False, repr=False)
-class Softmax(_Function, value=ops.softmax, gradient=ops.softmax_gradient, keeps="y"):
-    """``yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)`` along the axis `dim`.
-
-    A classifier is trained on the values before it, with `losses.CrossEntropy`.
-
-    >>> import numpy as np
-    >>> Softmax()(np.array([[0.0, 0.0], [1000.0, 0.0]]))
-    array([[0.5, 0.5],
-           [1. , 0. ]])
-    """
-
-    dim: int = 1
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return _checked_dim(self, self.dim, input_shape)
-
-
-@dataclass(eq=False, repr=False)
-class LogSoftmax(_Function, value=ops.log_softmax, gradient=ops.log_softmax_gradient, keeps="y"):
-    """``yᵢ = xᵢ − log Σⱼ exp(xⱼ)`` along the axis `dim`.
-
-    >>> import numpy as np
-    >>> LogSoftmax()(np.array([[1000.0, 0.0]]))
-    array([[    0., -1000.]])
-    """
-
-    dim: int = 1
-
-    def output_shape(self, input_shape: Shape) -> Shape:
-        return _checked_dim(self, self.dim, input_shape)
+    def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
+        y = cache
+        return f.tanh_gradient(dy, y)
 
 
 @dataclass(eq=False, repr=False)
@@ -244,21 +282,15 @@ class PReLU(Layer):
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         self.output_shape(x.shape)
-        return ops.prelu(x, self.weight.value), x
+        return f.prelu(x, self.weight.value), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         a = self.weight.value
-        self.weight.add_gradient(ops.prelu_weight_gradient(dy, cache, a))
-        return ops.prelu_input_gradient(dy, cache, a) if input_gradient else dy
+        self.weight.add_gradient(f.prelu_weight_gradient(dy, cache, a))
+        return f.prelu_input_gradient(dy, cache, a) if input_gradient else dy
 
     def output_shape(self, input_shape: Shape) -> Shape:
         channels = self.num_parameters
         if channels > 1 and (len(input_shape) < 2 or input_shape[1] != channels):
             raise ShapeError(f"PReLU expects {channels} channels, got an input of {input_shape}")
         return input_shape
-
-
-def _checked_dim(layer: Layer, dim: int, shape: Shape) -> Shape:
-    if not -len(shape) <= dim < len(shape):
-        raise ShapeError(f"{type(layer).__name__}: an input of shape {shape} has no axis {dim}")
-    return shape
