@@ -73,6 +73,27 @@ def _module(engine: str) -> Engine:
     return compiled
 
 
+def for_floats(of: str, *operands: Array | None) -> Engine:
+    """Return the engine that computes with these arrays, all of floating-point numbers.
+
+    Parameters
+    ----------
+    of
+        What a message calls the operation.
+    """
+    engine = _module(_here.get() or _everywhere or _default())
+    for operand in operands:
+        if operand is None or operand.dtype == _FLOAT32:
+            continue
+        if operand.dtype.kind != "f":
+            raise PellucidError(
+                f"{of} computes with floating-point numbers, got {operand.dtype}; "
+                "preprocess the images, or convert with x.astype(np.float32)"
+            )
+        engine = reference
+    return engine
+
+
 def use(engine: str) -> None:
     """Use `engine` from now on, in all threads."""
     global _everywhere

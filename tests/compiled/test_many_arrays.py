@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+
 from pellucid.compiled.multi_tensor import table
 
 

@@ -44,13 +44,14 @@ def _gradient(function: Gradient[P]) -> Gradient[P]:
     return checked
 
 
-@_value
 def relu(x: Array) -> Array:
-    return engine.current(x).relu(x)
+    """Return ``max(x, 0)``."""
+    return engine.for_floats("relu", x).relu(x)
 
 
 @_gradient
 def relu_gradient(dy: Array, y: Array) -> Array:
+    """Return ``dy · [y > 0]``."""
     return engine.current(dy, y).relu_gradient(dy, y)
 
 

@@ -1,6 +1,6 @@
 """Checks that operations share."""
 
-from pellucid.errors import PellucidError
+from pellucid import engine
 from pellucid.types import Array
 
 
@@ -10,9 +10,4 @@ def check_floating(of: str, *arrays: Array) -> None:
     >>> import numpy as np
     >>> check_floating("relu", np.ones(2, np.float32))
     """
-    for array in arrays:
-        if array.dtype.kind != "f":
-            raise PellucidError(
-                f"{of} computes with floating-point numbers, got {array.dtype}; "
-                "preprocess the images, or convert with x.astype(np.float32)"
-            )
+    engine.for_floats(of, *arrays)

@@ -16,7 +16,6 @@ from pellucid.contract import Convolution, Engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, Window, pair, resolve_padding
 from pellucid.memoize import memoize
-from pellucid.ops.checks import check_floating
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
 from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape
 
@@ -244,8 +243,7 @@ class ConvolutionPlan:
         return self.resolved(engine.current(np.empty(0, dtype))).algorithm
 
     def _engine(self, *operands: Array) -> Engine:
-        check_floating("convolution", *operands)
-        return engine.current(*operands)
+        return engine.for_floats("convolution", *operands)
 
     def _padded(self, x: Array) -> Array:
         return x if self.sides is None else reference.pad2d(x, self.sides, self.padding_mode, 0.0)

@@ -42,7 +42,9 @@ def batch_norm(
     array([[2.]])
     """
     _check_channels("batch_norm", x, weight, bias, mean, var)
-    return engine.current(x, weight, bias, mean, var).batch_norm(x, weight, bias, mean, var, eps)
+    return engine.for_floats("batch_norm", x, weight, bias, mean, var).batch_norm(
+        x, weight, bias, mean, var, eps
+    )
 
 
 def batch_norm_inference_gradient(
@@ -88,7 +90,9 @@ def batch_norm_training(
     """
     _check_channels("batch_norm", x, weight, bias)
     check_statistics(x)
-    return engine.current(x, weight, bias).batch_norm_training(x, weight, bias, eps)
+    return engine.for_floats("batch_norm", x, weight, bias).batch_norm_training(
+        x, weight, bias, eps
+    )
 
 
 def batch_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -> Gradients:
@@ -155,6 +159,7 @@ def group_norm(
     (array([[-1.,  1., -1.,  1.]]), array([[2., 7.]]))
     """
     _check_channels("group_norm", x, weight, bias)
+    check_floating("group_norm", x)
     if num_groups < 1 or x.shape[1] % num_groups:
         raise ShapeError(
             f"group_norm: {num_groups} groups do not divide the {x.shape[1]} channels "
@@ -238,6 +243,7 @@ def local_response_norm(
     array([[1.]])
     """
     _check_channels("local_response_norm", x)
+    check_floating("local_response_norm", x)
     if size < 1:
         raise PellucidError(f"local_response_norm needs a size of at least 1, not {size}")
     return reference.local_response_norm(x, size, alpha, beta, k)
@@ -262,7 +268,6 @@ def check_statistics(x: Array) -> None:
 
 
 def _check_channels(of: str, x: Array, *values: Array | None) -> None:
-    check_floating(of, x)
     if x.ndim < 2:
         raise ShapeError(f"{of} expects an input of shape (N, C, …), got {x.shape}")
     _check_each(of, x.shape[1:2], *values)

@@ -52,9 +52,8 @@ def max_pool2d(
     array([[[[ 5.,  7.],
              [13., 15.]]]])
     """
-    check_floating("max_pool2d", x)
     window = pooling_window(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    return engine.current(x).max_pool2d(x, window)
+    return engine.for_floats("max_pool2d", x).max_pool2d(x, window)
 
 
 def max_pool2d_gradient(

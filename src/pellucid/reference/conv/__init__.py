@@ -28,7 +28,7 @@ def conv2d(x: Array, weight: Array, bias: Array | None, convolution: Convolution
     array([[4.5, 4.5],
            [4.5, 4.5]])
     """
-    algorithm = choose.get(conv2d_algorithm(convolution))
+    algorithm = _algorithm(convolution)
     y = algorithm.forward(x, weight, convolution.window, convolution.groups)
     if bias is not None:
         y += bias[:, None, None]
@@ -37,13 +37,13 @@ def conv2d(x: Array, weight: Array, bias: Array | None, convolution: Convolution
 
 def conv2d_input_gradient(dy: Array, weight: Array, convolution: Convolution) -> Array:
     """Return ``dx[c] = Σ over f of dy[f] ∗ w[f, c]``, (N, C, H, W)."""
-    algorithm = choose.get(conv2d_algorithm(convolution))
+    algorithm = _algorithm(convolution)
     return algorithm.input_gradient(dy, weight, convolution.window, convolution.groups)
 
 
 def conv2d_weight_gradient(dy: Array, x: Array, convolution: Convolution) -> Array:
     """Return ``dw[f, c] = Σ over n of x[n, c] ⋆ dy[n, f]``, (F, C/groups, KH, KW)."""
-    algorithm = choose.get(conv2d_algorithm(convolution))
+    algorithm = _algorithm(convolution)
     return algorithm.weight_gradient(dy, x, convolution.window, convolution.groups)
 
 
@@ -59,3 +59,9 @@ def conv2d_algorithm(convolution: Convolution) -> str:
     'im2col'
     """
     return choose.resolve(convolution)
+
+
+def _algorithm(convolution: Convolution) -> choose.Algorithm:
+    """Return the algorithm that is asked for, or, where that is left open, the one chosen."""
+    known = choose.ALGORITHMS.get(convolution.algorithm)
+    return choose.get(choose.resolve(convolution)) if known is None else known

@@ -42,7 +42,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-_ALGORITHMS: dict[str, Algorithm] = {
+ALGORITHMS: dict[str, Algorithm] = {
     "loops": loops,
     "im2col": im2col,
     "fft": fft,
@@ -68,16 +68,16 @@ def names() -> tuple[str, ...]:
     >>> names()
     ('loops', 'im2col', 'fft', 'winograd2', 'winograd4')
     """
-    return tuple(_ALGORITHMS)
+    return tuple(ALGORITHMS)
 
 
 def get(name: str) -> Algorithm:
     """Return the algorithm with this name."""
     name = _ELSEWHERE.get(name, name)
-    if name not in _ALGORITHMS:
-        known = (*BY_SHAPE, *_ALGORITHMS)
+    if name not in ALGORITHMS:
+        known = (*BY_SHAPE, *ALGORITHMS)
         raise PellucidError(unknown("convolution algorithm", name, known))
-    return _ALGORITHMS[name]
+    return ALGORITHMS[name]
 
 
 def resolve(convolution: Convolution) -> str:
