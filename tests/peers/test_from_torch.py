@@ -275,3 +275,65 @@ def test_hooks_are_not_overlooked() -> None:
 def test_half_precision_is_refused_with_what_to_do() -> None:
     with pytest.raises(PellucidError, match=r"module\.float\(\)"):
         from_torch(tnn.Linear(2, 2).half())
+
+
+# Modules that are more than their Python code, or less
+
+
+def small():
+    return tnn.Sequential(tnn.Conv2d(3, 4, 3), tnn.PixelShuffle(2), tnn.ReLU())
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [lambda m: torch.compile(m, backend="eager"), tnn.DataParallel],
+    ids=["compiled", "parallel"],
+)
+def test_a_compiled_or_parallel_module_is_read_by_what_is_inside(wrap) -> None:
+    inside = small()
+    ours = from_torch(wrap(inside))
+    x = torch.randn(2, 3, 6, 6)
+    assert list(ours.state_dict()) == list(inside.state_dict())
+    np.testing.assert_allclose(ours(x.numpy()), inside(x).detach().numpy(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: torch.jit.script(small()), "script made by torch.jit"),
+        (lambda: torch.jit.trace(small(), torch.zeros(1, 3, 6, 6)), "script made by torch.jit"),
+        (lambda: tnn.Sequential(torch.jit.script(small())), "the module '0' is a script"),
+        (lambda: tnn.Sequential(torch.compile(small())), "the module '0' is compiled"),
+        (lambda: small().to("meta"), r"'0.weight' is on the device 'meta'.*to_empty"),
+        (lambda: tnn.Sequential(tnn.LazyLinear(3)), "'0.weight' has no shape yet: run the module"),
+        (lambda: tnn.Softmax(), "has no dim, so its axis is not known; give it dim=1"),
+        (lambda: small().state_dict(), "reads a torch.nn.Module, not OrderedDict"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_cannot_be_looked_into_is_told_in_its_users_words(make, said) -> None:
+    with pytest.raises(PellucidError, match=said):
+        from_torch(make())
+
+
+def test_a_softmax_without_dim_takes_the_axis_that_pytorch_takes() -> None:
+    module = tnn.Sequential(tnn.Conv2d(3, 4, 3), tnn.Softmax())
+    x = torch.randn(2, 3, 6, 6)
+    with pytest.warns(UserWarning, match="Implicit dimension"):
+        expected = module(x).detach().numpy()
+    np.testing.assert_allclose(from_torch(module, (3, 6, 6))(x.numpy()), expected, atol=1e-6)
+
+
+class Chooses(tnn.Module):
+    def forward(self, x):
+        y = x * 0.5
+        x = torch.where(x > y, x, 0.25)
+        x = x.masked_fill(x <= -0.1, 2.0)
+        x = torch.where(y >= 0.3, x, y)
+        return (x.log() + (x < 0.2)).argmax(1)
+
+
+def test_comparisons_and_choices() -> None:
+    x = torch.rand(2, 5, 4, 4)
+    ours = from_torch(Chooses(), (5, 4, 4))(x.numpy())
+    assert np.array_equal(ours, Chooses()(x).numpy())

@@ -108,6 +108,31 @@ def _reduction(make: Callable[..., Layer]) -> Callable[..., Use]:
     return use
 
 
+def _greater(a: Any, b: Any) -> Use:
+    """Read ``a > b`` as the unit step of ``a − b``."""
+    return Use(nn.Heaviside(), _subtract(a, b))
+
+
+def _not(x: Any) -> Use:
+    return Use(nn.Affine(-1.0, 1.0), x)
+
+
+def _where(condition: Wire, input: Any, other: Any) -> Use:  # noqa: A002  # PyTorch's name
+    both = (_as_value(value, condition) for value in (input, other))
+    return Use(nn.Where(), condition, *both)
+
+
+def _as_value(x: Any, like: Wire) -> Any:
+    """Return a number as a value of the same shape as another."""
+    return Use(nn.Clip(float(x), float(x)), like) if isinstance(x, int | float) else x
+
+
+def _arg_max(x: Wire, dim: int | None = None, keepdim: bool = False) -> Use:
+    if dim is None:
+        raise PellucidError("it needs dim")
+    return Use(nn.ArgMax(x.axis(dim), keepdim), x)
+
+
 ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "add": _add,
     "add_": _add,
@@ -136,5 +161,12 @@ ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "bmm": _of_pair(nn.MatMul),
     "sum": _reduction(nn.ReduceSum),
     "mean": _reduction(nn.ReduceMean),
+    "gt": _greater,
+    "lt": lambda a, b: _greater(b, a),
+    "ge": lambda a, b: _not(_greater(b, a)),
+    "le": lambda a, b: _not(_greater(a, b)),
+    "where": _where,
+    "masked_fill": lambda x, mask, value: _where(mask, value, x),
+    "argmax": _arg_max,
     "amax": _reduction(nn.ReduceMax),
 }

@@ -18,12 +18,51 @@ from pellucid.types import Shape
 
 def read(module: torch.nn.Module, input_shape: Shape | None) -> Layer:
     """Return the layer that is equal to `module`, or say all that cannot be read."""
+    module = _unwrapped(module)
+    _check(module)
     reader = _Reader()
     layer = reader.layer("", module, None if input_shape is None else (1, *input_shape))
     if layer is None or reader.problems:
         raise PellucidError("the module cannot be read: " + "; ".join(reader.problems))
     layer.input_shape = input_shape
     return layer
+
+
+def _unwrapped(module: Any) -> Any:
+    """Return the module inside ``torch.compile``'s or a parallel one, which computes the same."""
+    while True:
+        if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
+            module = module.module
+        elif "_orig_mod" in getattr(module, "_modules", {}):
+            module = module._orig_mod
+        else:
+            return module
+
+
+def _check(module: Any) -> None:
+    """Raise an error for what is no module, and for modules that cannot be looked into."""
+    if not isinstance(module, torch.nn.Module):
+        raise PellucidError(f"from_torch reads a torch.nn.Module, not {type(module).__name__}")
+    for path, part in module.named_modules():
+        where = f"the module '{path}'" if path else "the module"
+        if isinstance(part, torch.jit.ScriptModule):
+            raise PellucidError(
+                f"{where} is a script made by torch.jit, which has no Python code to be read; give "
+                "the module from which it was made, with the same state_dict"
+            )
+        if path and _unwrapped(part) is not part:
+            raise PellucidError(
+                f"{where} is compiled or parallel inside of another; give the module as it was "
+                "before, or wrap the outermost one alone"
+            )
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        if isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
+            raise PellucidError(f"'{name}' has no shape yet: run the module once on an input")
+        if value.is_meta:
+            raise PellucidError(
+                f"'{name}' is on the device 'meta', which holds no values; give the module its "
+                'values first, as in module.to_empty(device="cpu") and load_state_dict'
+            )
 
 
 class _Reader(Reading):
@@ -59,6 +98,8 @@ class _Reader(Reading):
     def _new(self, path: str, module: torch.nn.Module, shape: Any, inputs: int) -> Layer | None:
         if module._forward_hooks or module._forward_pre_hooks:
             raise PellucidError("it has hooks, which change what it computes")
+        if isinstance(module, torch.nn.Softmax | torch.nn.LogSoftmax) and module.dim is None:
+            return _softmax_without_dim(module, shape)
         leaf = module.layer if isinstance(module, modules.Function) else layer_of(module)
         if leaf is not None:
             layer = nn.build(leaf.describe())
@@ -89,6 +130,14 @@ class _Reader(Reading):
             for name, child in module.inside.items()
         }
         return {name: layer for name, layer in read.items() if layer is not None}
+
+
+def _softmax_without_dim(module: torch.nn.Module, shape: Any) -> Layer:
+    """Return the layer for PyTorch's choice: axis 1 of (N, C) and of images, 0 of three axes."""
+    kind = nn.Softmax if isinstance(module, torch.nn.Softmax) else nn.LogSoftmax
+    if shape is None or len(shape) not in (2, 4):
+        raise PellucidError("it has no dim, so its axis is not known; give it dim=1")
+    return kind(1)
 
 
 def _residual(reader: _Reader, path: str, module: modules.Residual, shape: Any) -> Layer | None:
