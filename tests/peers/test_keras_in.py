@@ -240,3 +240,34 @@ def test_the_networks_of_keras_are_read(name):
     theirs_y = model(x).numpy()
     bound = 1e-4 * abs(theirs_y).max()
     np.testing.assert_allclose(ours(channels_first_array(x)), theirs_y, rtol=0, atol=bound)
+
+
+RANDOM = (
+    lambda: theirs.RandomFlip(),
+    lambda: theirs.RandomRotation(0.1),
+    lambda: theirs.RandomContrast(0.2),
+    lambda: theirs.GaussianNoise(0.5),
+    lambda: theirs.GaussianDropout(0.5),
+    lambda: theirs.RandomErasing(),
+)
+
+
+@pytest.mark.parametrize("make", RANDOM)
+def test_what_keras_does_in_training_alone_is_nothing_here(make):
+    model = keras.Sequential(
+        [keras.Input((12, 9, 3)), make(), theirs.Conv2D(4, 3), theirs.Flatten(), theirs.Dense(2)]
+    )
+    ours, x = from_keras(model), np.random.default_rng(0).uniform(size=(2, 3, 12, 9))
+    x = x.astype(np.float32)
+    expected = model(np.moveaxis(x, 1, -1), training=False).numpy()
+    np.testing.assert_allclose(ours(x), expected, atol=1e-5)
+
+
+def test_the_middle_of_an_image_is_cut_out():
+    model = keras.Sequential([keras.Input((13, 10, 3)), theirs.CenterCrop(6, 10)])
+    x = np.random.default_rng(0).uniform(size=(2, 3, 13, 10)).astype(np.float32)
+    expected = np.moveaxis(model(np.moveaxis(x, 1, -1)).numpy(), -1, 1)
+    np.testing.assert_array_equal(from_keras(model)(x), expected)
+    model = keras.Sequential([keras.Input((5, 10, 3)), theirs.CenterCrop(6, 10)])
+    with pytest.raises(PellucidError, match="smaller than the crop"):
+        from_keras(model)

@@ -30,7 +30,9 @@ def from_keras(model: Any, input_shape: Any = None) -> nn.Layer:
 
     It takes images of shape (N, C, H, W). What was one layer after the other becomes a
     `Sequential`, all else a `Graph`, with the names of Keras's layers; an activation that is an
-    argument of a layer becomes a layer of its own.
+    argument of a layer becomes a layer of its own. Augmentation and noise, such as ``RandomFlip``
+    and ``GaussianNoise``, do nothing in inference and become an `Identity`: to train the model
+    further here, augment the data.
 
     Parameters
     ----------

@@ -174,6 +174,23 @@ def _cropping(theirs: Any, config: Config, context: Context) -> list[Step]:
     return found or [Step("", nn.Identity())]
 
 
+def _center_crop(theirs: Any, config: Config, context: Context) -> list[Step]:
+    found = []
+    for axis, name in ((2, "height"), (3, "width")):
+        more = context.shapes[0][axis] - config[name]
+        if more < 0:
+            raise UnreadableError("of an image that is smaller than the crop, which it enlarges")
+        if more:
+            start = more // 2
+            found.append(Step(name, nn.Slice(axis, start or None, start + config[name])))
+    return found or [Step("", nn.Identity())]
+
+
+def _nothing_in_inference(theirs: Any, config: Config, context: Context) -> list[Step]:
+    """Augmentation and noise, which Keras applies in training alone."""
+    return [Step("", nn.Identity(), any_order=True, keeps_order=True)]
+
+
 def _pad(theirs: Any, config: Config, context: Context) -> list[Step]:
     """The operation `keras.ops.pad`."""
     batch, *sides, channels = [tuple(side) for side in config["pad_width"]]
@@ -241,7 +258,19 @@ def _scaled_sum(theirs: Any, config: Config, context: Context) -> list[Step]:
     return [Step("", nn.Graph(nodes | {"sum": (nn.Add(), ("a", "scaled"))}, inputs=("a", "b")))]
 
 
+_TRAINING_ALONE = (
+    "ActivityRegularization", "AlphaDropout", "GaussianDropout", "GaussianNoise", "AugMix",
+    "CutMix", "MixUp", "RandAugment", "RandomBrightness", "RandomColorDegeneration",
+    "RandomColorJitter", "RandomContrast", "RandomElasticTransform", "RandomErasing", "RandomFlip",
+    "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective",
+    "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear",
+    "RandomTranslation", "RandomZoom",
+)  # fmt: skip
+"""Layers that pass on what they are given in inference."""
+
 _SPECIAL = {
+    **dict.fromkeys(_TRAINING_ALONE, _nothing_in_inference),
+    "CenterCrop": _center_crop,
     "LayerScale": _layer_scale,
     "CustomScaleLayer": _scaled_sum,
     "Flatten": _flatten,
