@@ -9,6 +9,7 @@ import torch
 from accessible import violations
 from explored import CHECK_ALL, images, named, opened, served, session, until
 from pellucid import layers as nn
+from pellucid import models
 from pellucid.explorer import Session, saved
 from pellucid.interchange.torch import to_torch
 
@@ -170,6 +171,55 @@ def test_one_trains_and_winds_back_while_the_maps_follow(browser):
             page, "document.querySelector('#training .readout').textContent.startsWith('Step 0,')"
         )
         until(page, f"explorer.pass.values.at(-1).data[0] === {first[0]}")
+
+
+def test_numbers_are_taken_along_as_numpy_reads_them(browser, tmp_path):
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, f"{link}#value=3&at=200") as page:
+        kept = {}
+        for way in ("Numbers as NPZ", "Numbers as CSV", "Map as SVG", "Network as Python"):
+            with page.expect_download() as download:
+                page.select_option("#take", way)
+            kept[way] = tmp_path / download.value.suggested_filename
+            download.value.save_as(kept[way])
+        value = np.array(page.evaluate("[...explorer.pass.values[3].data]"), np.float32)
+        gradient = np.array(page.evaluate("[...explorer.pass.gradients[3].data]"), np.float32)
+    with np.load(kept["Numbers as NPZ"]) as found:
+        assert found["value"].shape == (12, 14, 14)
+        np.testing.assert_array_equal(found["value"].ravel(), value)
+        np.testing.assert_array_equal(found["gradient"].ravel(), gradient)
+    table = np.loadtxt(kept["Numbers as CSV"], delimiter=",", skiprows=1)
+    np.testing.assert_allclose(table[:, 3], value)
+    assert kept["Map as SVG"].read_text().count("<rect") == 14 * 14
+    built: dict[str, nn.Layer] = {}
+    exec(kept["Network as Python"].read_text(), built)
+    assert built["model"].describe() == models.build("lenet5", (1, 28, 28), 10).describe()
+
+
+def test_two_images_stand_side_by_side(browser):
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, link) as page:
+        page.click("#compare")
+        page.keyboard.press("n")
+        until(page, "explorer.pass.label === 1")
+        assert page.locator("figcaption", has_text="kept: test 0").count() == 1
+
+
+def test_what_excites_a_filter_is_made_and_found(browser):
+    with served(learning()) as link, opened(browser, f"{link}#value=1&tab=why") as page:
+        page.click("#excite")
+        page.wait_for_selector("figcaption:has-text('made for it')")
+        assert page.locator("figcaption:has-text('training ')").count() >= 3
+
+
+def test_one_step_of_an_optimiser_lowers_the_loss(browser):
+    where = "#value=1&tab=weights&weight=weight:0&target=3"
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, link + where) as page:
+        page.fill("#rate", "0.0000001")
+        page.keyboard.press("Tab")
+        page.click("#try-update")
+        page.wait_for_selector("text=On this image the loss goes from")
+        said = page.inner_text("text=On this image the loss goes from")
+    before, after = (float(word.rstrip(".")) for word in said.split() if word[0].isdigit())
+    assert after < before
 
 
 def test_no_element_breaks_a_rule_of_accessibility(browser):

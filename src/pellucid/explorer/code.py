@@ -114,3 +114,34 @@ _KERAS: dict[type[Layer], Callable[[Any], str]] = {
     nn.Add: lambda layer: "Add()",
     nn.Cat: lambda layer: f"Concatenate(axis={layer.axis})",
 }
+
+
+def python(model: Layer) -> str:
+    """Return the Python that builds the network, without its weights.
+
+    >>> print(python(nn.Sequential(nn.Flatten(), fc=nn.Linear(4, 2))))
+    from pellucid import layers as nn
+    <BLANKLINE>
+    model = nn.Sequential({
+        "0": nn.Flatten(),
+        "fc": nn.Linear(in_features=4, out_features=2),
+    })
+    """
+    return f"from pellucid import layers as nn\n\nmodel = {_built(model, '')}"
+
+
+def _built(layer: Layer, indent: str) -> str:
+    inner = indent + "    "
+    if isinstance(layer, nn.Sequential):
+        parts = (f'{inner}"{k}": {_built(v, inner)},\n' for k, v in layer.children().items())
+        return f"nn.Sequential({{\n{''.join(parts)}{indent}}})"
+    if isinstance(layer, nn.Residual):
+        named = {"body": layer.body, "shortcut": layer.shortcut, "activation": layer.activation}
+        given = (f"{inner}{k}={_built(v, inner)},\n" for k, v in named.items() if v is not None)
+        return f"nn.Residual(\n{''.join(given)}{indent})"
+    if isinstance(layer, nn.Concat):
+        parts = (f'{inner}"{k}": {_built(v, inner)},\n' for k, v in layer.children().items())
+        return f"nn.Concat({{\n{''.join(parts)}{indent}}})"
+    if layer.children():
+        return f"nn.build({layer.describe()!r})"
+    return f"nn.{layer!r}"

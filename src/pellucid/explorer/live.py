@@ -108,6 +108,7 @@ class Live:
         tell: Callable[[Words], None],
     ) -> None:
         self.state = state
+        self.chosen: Choices | None = None
         self._data, self._validation, self._lock, self._tell = data, validation, lock, tell
         self._records = self._from_here()
         self._moments = [_Moment(0, copy.deepcopy(state))]

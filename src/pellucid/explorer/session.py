@@ -1,5 +1,6 @@
 """What the page asks, and what it is answered: the same for the server, a notebook and a file."""
 
+import copy
 import io
 import math
 import threading
@@ -12,13 +13,14 @@ from pellucid import explain
 from pellucid.errors import PellucidError, unknown
 from pellucid.explain import Trace, Tracer
 from pellucid.explorer import code, description
-from pellucid.explorer.gallery import Gallery
+from pellucid.explorer.gallery import MOST_FEATURES, Gallery
 from pellucid.explorer.live import Choices, Live, begin
 from pellucid.layers import Layer
 from pellucid.types import Array, Shape
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
+    from pellucid.training import TrainingState
 
 Words = dict[str, Any]
 AT_ONCE = 8_000_000
@@ -47,6 +49,8 @@ class Session:
         What the page is headed by.
     image_shape
         (C, H, W), where neither the model nor the data say it.
+    keep
+        Saves a run that was trained on the page, and returns where it is.
 
     Examples
     --------
@@ -64,8 +68,10 @@ class Session:
         data: "dict[str, DataSet] | None" = None,
         title: str = "",
         image_shape: Shape | None = None,
+        keep: "Callable[[TrainingState, Choices], str] | None" = None,
     ) -> None:
         self.model, self.data, self.title = model, data or {}, title
+        self._keep = keep
         self.image_shape = self._image_shape(image_shape)
         self.tracer = Tracer(model)
         self._trace: Trace | None = None
@@ -94,6 +100,8 @@ class Session:
             "choices": self._choices,
             "check": self._check,
             "train": self._train,
+            "filter": self._filter,
+            "source": self._source,
         }
 
     def answer(self, words: Words, arrays: Sequence[Array] = ()) -> Answer:
@@ -260,27 +268,58 @@ class Session:
         )
         return Answer({"method": method}, [np.asarray(found[0])])
 
+    def _filter(self, words: Words, _: Sequence[Array]) -> Answer:
+        """Return what excites a filter most: an image made for it, and parts of the data."""
+        data, layer = self._gallery.part(words["among"]), str(words["layer"])
+        channel = int(words["channel"])
+        limits = (0.0, 255.0) if data.images.dtype == np.uint8 else None
+        made = explain.maximize_filter(
+            self.model, layer, channel, input_shape=self.image_shape, limits=limits
+        )
+        found = explain.top_patches(self.model, data.images[:MOST_FEATURES], layer, channel)
+        return Answer(
+            {
+                "made": float(made.values[0, -1]),
+                "values": found.values[0].tolist(),
+                "images": found.images[0].tolist(),
+            },
+            [made.pixels[0], *found.pixels[0]],
+        )
+
     def _update(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        """Return the loss of one image before and after a step of gradient descent on it."""
+        """Return the loss of one image before and after one step of an optimiser on it."""
+        from pellucid import optim
+
         pixels, label = self._pixels(words, arrays)
         target = int(words["target"]) if words.get("target") is not None else label
-        rate = float(words["rate"])
         before = self.tracer.run(pixels, target)
-        state = self.model.state_dict()
-        for path, gradient in before.parameter_gradients.items():
-            state[path] = state[path] - np.float32(rate) * gradient
-        stepped = Tracer(self.model)
-        stepped.load(state)
-        after = stepped.run(pixels, int(before.target[0]))
+        stepped = copy.deepcopy(self.model)
+        stepped.zero_grad()
+        for path, parameter in stepped.named_parameters().items():
+            parameter.add_gradient(before.parameter_gradients[path])
+        kinds = {name.lower(): name for name in optim.OPTIMIZERS}
+        name = str(words.get("optimizer", "sgd"))
+        if name not in kinds:
+            raise PellucidError(unknown("optimizer", name, list(kinds)))
+        described = {"type": kinds[name], "lr": float(words["rate"])}
+        optim.build(described, stepped.parameters()).step()
+        after = Tracer(stepped).run(pixels, int(before.target[0]))
+        state = {path: p.value for path, p in stepped.named_parameters().items()}
         return Answer(
             {
                 "before": before.objective,
                 "after": after.objective,
                 "probabilities": after.probabilities[0].tolist(),
-                "state": list(before.parameter_gradients),
+                "state": list(state),
             },
-            [state[path] for path in before.parameter_gradients],
+            list(state.values()),
         )
+
+    def _source(self, _: Words, __: Sequence[Array]) -> Answer:
+        """Return the network as Python and as TOML."""
+        from pellucid import models
+
+        return Answer({"python": code.python(self.model), "toml": models.toml.dumps(self.model)})
 
     def _choices(self, _: Words, __: Sequence[Array]) -> Answer:
         """Return what a run can be made of, and this network as one would write it."""
@@ -293,6 +332,7 @@ class Session:
                 "network": models.toml.dumps(self.model, short=True),
                 "run": None if self._live is None else self._live.status(),
                 "trains": "training" in self.data,
+                "keeps": self._keep is not None,
             }
         )
 
@@ -312,6 +352,8 @@ class Session:
         does = words["does"]
         if does == "begin":
             self._begin(Choices.of(words))
+        elif does == "keep" and self._live is not None:
+            return Answer(self._live.status() | {"kept": self._kept(self._live)})
         elif self._live is None:
             raise PellucidError("no run has begun yet")
         elif does == "go":
@@ -330,6 +372,13 @@ class Session:
         assert self._live is not None
         return Answer(self._live.status())
 
+    def _kept(self, live: Live) -> str:
+        if self._keep is None or live.chosen is None:
+            raise PellucidError(
+                "runs are saved by `pellucid explore RUN`; here, use pl.save(model)"
+            )
+        return self._keep(copy.deepcopy(live.state), live.chosen)
+
     def _begin(self, choices: Choices) -> None:
         if "training" not in self.data:
             raise PellucidError("there are no training images to learn from")
@@ -338,6 +387,7 @@ class Session:
             self._live.end()
         validation = self.data.get("validation", self.data.get("test"))
         self._live = Live(state, self.data["training"], validation, self._lock, self._tell)
+        self._live.chosen = choices
         self._use(state.model)
 
     def _use(self, model: Layer) -> None:

@@ -4,9 +4,10 @@ import { fill, h } from "./dom.js";
 import { draw, onRedraw as onNetworkRedraw } from "./network.js";
 import { forgetCode, onRedraw as onPanelRedraw, panel, togglePlay } from "./panel.js";
 import { forgetDrawing, fromFile, picturePanel } from "./picture.js";
-import { address, fromAddress, onChange, show, shown } from "./state.js";
-import { place, size } from "./tensor.js";
+import { fromAddress, onChange, show, shown } from "./state.js";
+import { size } from "./tensor.js";
 import { texts } from "./texts.js";
+import { takeAlong } from "./take.js";
 import { tour } from "./tour.js";
 import { training } from "./train.js";
 import { why } from "./why.js";
@@ -155,30 +156,8 @@ function controls(net, door, learning) {
       show({ scale: shown.scale === "own" ? "shared" : "own" });
       show({ scale: shown.scale === "own" ? "shared" : "own" });
     } }, "Light or dark"),
-    h("button", { id: "link", onclick: async () => { await navigator.clipboard?.writeText(location.href.split("#")[0] + "#" + address()); say(texts.copied); } }, "Copy link"),
-    h("button", { id: "png", onclick: savePicture }, "Save picture"),
-    h("button", { id: "csv", onclick: () => saveNumbers(net) }, "Save numbers"),
+    takeAlong(net, door, say),
     h("button", { id: "help", "aria-label": "Keyboard shortcuts", onclick: help }, "?"));
-}
-
-/** The chosen map as a PNG. */
-function savePicture() {
-  const canvas = /** @type {HTMLCanvasElement | null} */ (document.getElementById("own-map"));
-  canvas?.toBlob(blob => blob && download(blob, "map.png"));
-}
-
-/** All numbers of the chosen value as CSV. @param {Network} net */
-function saveNumbers(net) {
-  const { pass } = /** @type {any} */ (globalThis).explorer, v = shown.value, lines = ["channel,row,column,value,gradient"];
-  pass.values[v].data.forEach((/** @type {number} */ x, /** @type {number} */ n) => lines.push([...place(net.values[v].shape, n), x, pass.gradients?.[v].data[n] ?? ""].join(",")));
-  download(new Blob([lines.join("\n") + "\n"], { type: "text/csv" }), `${net.values[v].name}.csv`);
-}
-
-/** @param {Blob} blob @param {string} name */
-function download(blob, name) {
-  const address = URL.createObjectURL(blob), link = h("a", { href: address, download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
 }
 
 function help() {

@@ -65,7 +65,7 @@ export function panel(place_, net, pass, door, say, why) {
           show({ at: c * (size(value.shape) / C) + shown.at % (size(value.shape) / C) });
         },
       }), ` of ${C}`) : null,
-      readout, legend(shownMap.data)),
+      readout, legend(shownMap.data), keptMap(net, pass, shownMap, here[0])),
     body);
   if (shown.tab === "forward") drawForward(body, net, pass, door);
   else if (shown.tab === "backward") drawBackward(body, net, pass);
@@ -73,6 +73,20 @@ export function panel(place_, net, pass, door, say, why) {
   else if (shown.tab === "code") drawCode(body, door);
   else why(body);
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+/** A pass that stays beside the others, to compare two images or two moments. @type {{pass: Pass, name: string, kinds: string} | null} */
+let kept = null;
+
+/** @param {Network} net @param {Pass} pass @param {import("./tensor.js").Tensor} now @param {number} channel */
+function keptMap(net, pass, now, channel) {
+  const kinds = net.values.map(({ name, shape }) => `${name} ${shape}`).join();
+  const button = h("button", { id: "compare", onclick: () => { kept = kept ? null : { pass, name: shown.part === null ? texts.own : `${shown.part} ${shown.index}`, kinds }; redraw(); } }, kept ? texts.forget : texts.compare);
+  if (!kept || kept.kinds !== kinds) return button;
+  const { pass: before, name } = kept, tensor = shown.map === "gradient" && before.gradients ? before.gradients[shown.value] : before.values[shown.value];
+  const p = `${net.classes[pass.target]} ${(100 * before.probabilities[pass.target]).toFixed(1)} %`;
+  return [button, figure(map({ tensor, channel, side: 240, at: shown.at, scale: scaleOf(now.data), label: `${name}, kept`, choose: at => show({ at }) }),
+    texts.compared(name, short(tensor.data[shown.at]), p))];
 }
 
 /** @param {ArrayLike<number>} data */
@@ -329,7 +343,7 @@ function asMaps(shape, f) {
   return { first: 0, shape };
 }
 
-let rate = 0.01;
+let rate = 0.01, stepper = "sgd";
 
 /** @param {Network} net @param {Pass} pass @param {Door} door @param {string} name @param {number} index */
 function drawOneWeight(net, pass, door, name, index) {
@@ -344,8 +358,10 @@ function drawOneWeight(net, pass, door, name, index) {
     group ? [h("p", {}, texts.weightGradient(group.terms.length)), group.terms.length <= 200 ? drawGroups([group], true, "dy", "x") : drawList(group, "dy", "x")] : null,
     h("p", { class: "formula" }, texts.update(short(w), short(rate), short(g), long(w - rate * g))),
     h("label", {}, `${texts.rate} `, h("input", { id: "rate", type: "number", step: "any", min: "0", value: String(rate), onchange: (/** @type {any} */ e) => { rate = Math.max(Number(e.target.value) || 0, 0); redraw(); } })), " ",
+    door.live ? h("label", {}, `${texts.optimizer} `, h("select", { id: "update-optimizer", onchange: (/** @type {any} */ e) => { stepper = e.target.value; } },
+      ["sgd", "adam", "rmsprop"].map(name => h("option", { selected: name === stepper }, name)))) : null, " ",
     door.live ? h("button", { id: "try-update", onclick: async () => {
-      const { words } = await door.ask({ ask: "update", rate, target: pass.target, ...imageOf(pass), topic: "update" }, shown.part === null ? [pass.pixels] : []);
+      const { words } = await door.ask({ ask: "update", optimizer: stepper, rate, target: pass.target, ...imageOf(pass), topic: "update" }, shown.part === null ? [pass.pixels] : []);
       told.textContent = texts.updated(long(words.before), long(words.after));
     } }, texts.tryUpdate) : null, told];
 }

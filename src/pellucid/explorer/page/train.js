@@ -52,7 +52,7 @@ export function training(place, door, changed, complain) {
     id: `train-${name}`, onchange: (/** @type {any} */ e) => { given[name] = e.target.value; drawChoices(); },
   }, options.map(option => h("option", { value: option, selected: option === given[name] }, option || texts.train.own))));
 
-  const choices = h("div", {}), course = h("div", {});
+  const choices = h("div", {}), course = h("div", {}), kept = h("output", { id: "train-kept" });
 
   function drawChoices() {
     fill(choices, h("div", { class: "tools" },
@@ -89,12 +89,15 @@ export function training(place, door, changed, complain) {
       h("button", { id: "train-step", disabled: run.running || run.finished, onclick: () => ask({ does: "go", steps: 1 }) }, texts.train.step),
       h("button", { id: "train-epoch", disabled: run.running || run.finished, onclick: () => ask({ does: "epoch" }) }, texts.train.oneEpoch),
       h("label", {}, `${texts.train.lr} `, h("input", { id: "train-rate", type: "number", step: "any", min: "0", value: String(run.rate), onchange: (/** @type {any} */ e) => ask({ does: "rate", rate: Number(e.target.value) }) })),
+      known.keeps ? h("button", { id: "train-keep", disabled: run.running, onclick: async () => {
+        try { kept.textContent = texts.busy; kept.textContent = texts.train.kept((await door.ask({ ask: "train", does: "keep" })).words.kept); } catch (error) { complain(error); kept.textContent = ""; }
+      } }, texts.train.keep) : null,
       h("label", {}, `${texts.train.rewind} `, h("input", {
         id: "train-rewind", type: "range", min: "0", max: String(run.moments.length - 1), value: String(run.moments.length - 1), disabled: run.running,
         "aria-valuetext": texts.train.moment(run.moments.at(-1)),
         onchange: (/** @type {any} */ e) => ask({ does: "rewind", step: run.moments[Number(e.target.value)] }),
       }))),
-      run.problem ? h("p", { class: "wrong", role: "alert" }, run.problem) : null,
+      kept, run.problem ? h("p", { class: "wrong", role: "alert" }, run.problem) : null,
       h("p", { class: "readout", "aria-live": "off" }, texts.train.now(run.step, run.epoch, run.epochs, last ? short(last.loss) : "–", last?.accuracy ?? null, run.validation.at(-1)?.accuracy ?? null)),
       h("div", { class: "sources" }, chart(run.points, run.validation, "loss"), chart(run.points, run.validation, "accuracy")));
   }

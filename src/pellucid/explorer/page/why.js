@@ -5,7 +5,7 @@ import { enlarge, isDark, photo, scaleOf } from "./colours.js";
 import { figure, map } from "./map.js";
 import { imageOf } from "./panel.js";
 import { show, shown } from "./state.js";
-import { short } from "./tensor.js";
+import { place, short } from "./tensor.js";
 import { texts } from "./texts.js";
 
 /** @typedef {import("./network.js").Network} Network */
@@ -44,6 +44,17 @@ async function allImages(place, net, door, how) {
     h("div", { class: "tools" }, /** @type {const} */ (["PCA", "t-SNE"]).map(name => h("button", { "aria-pressed": String(name === how), onclick: () => allImages(place, net, door, name) }, name))));
 }
 
+/** @param {HTMLElement} where @param {Network} net @param {string} layer @param {number} channel @param {Door} door */
+async function excite(where, net, layer, channel, door) {
+  const among = Object.keys(net.parts).includes("training") ? "training" : Object.keys(net.parts)[0];
+  fill(where, h("h3", {}, texts.excites(channel, layer)), h("p", { class: "busy" }, texts.busy));
+  const { words, arrays: [made, ...parts] } = await door.ask({ ask: "filter", among, layer, channel, topic: "filter" });
+  const look = (/** @type {any} */ pixels, /** @type {string} */ says) => figure(canvas(84, 84 * pixels.shape[1] / pixels.shape[2], { role: "img", "aria-label": says }, context =>
+    enlarge(context, photo({ data: pixels.data.map((/** @type {number} */ x) => (Number.isNaN(x) ? 0 : x)), shape: pixels.shape }), 0, 0, 84, 84 * pixels.shape[1] / pixels.shape[2])), says);
+  fill(where, h("h3", {}, texts.excites(channel, layer)), h("p", {}, texts.excitesSays),
+    h("div", { class: "sources" }, look(made, `${texts.made}: ${short(words.made)}`), parts.map((pixels, n) => look(pixels, `${among} ${words.images[n]}: ${short(words.values[n])}`))));
+}
+
 /** @param {HTMLElement} body @param {Network} net @param {Pass} pass @param {Door} door */
 export async function why(body, net, pass, door) {
   if (!door.live) return void fill(body, h("p", {}, texts.onlyLive));
@@ -51,6 +62,11 @@ export async function why(body, net, pass, door) {
   const places = Object.keys(texts.methods).map(method => h("div", { id: `why-${method}`, class: "busy" }, texts.busy));
   const alike = h("div", {}), all = h("div", {});
   fill(body, h("h3", {}, `${texts.tabs.why} ${net.classes[pass.target]}, ${(100 * pass.probabilities[pass.target]).toFixed(1)} %`), h("div", { class: "sources" }, places), alike, all);
+  const value = net.values[shown.value], channel = place(value.shape, shown.at)[0], excited = h("div", {});
+  if (value.shape.length === 3 && value.kind !== "Input" && Object.keys(net.parts).length) {
+    fill(excited, h("h3", {}, texts.excites(channel, value.name)), h("p", {}, texts.excitesSays), h("button", { id: "excite", onclick: () => excite(excited, net, value.name, channel, door) }, texts.show));
+    body.insertBefore(excited, alike);
+  }
   for (const [n, method] of Object.keys(texts.methods).entries()) {
     const { arrays: [found] } = await door.ask({ ask: "why", method, ...asked, topic: `why ${method}` }, own);
     const flat = { data: found.data, shape: found.shape.length === 2 ? [1, ...found.shape] : found.shape };
