@@ -226,21 +226,43 @@ class Layer(Shown, ABC):
     # Description
 
     def describe(self) -> dict[str, Any]:
-        """Return the layer as plain data, without its values; `layers.build` makes it anew."""
-        assert dataclasses.is_dataclass(self)
-        described: dict[str, Any] = {"type": type(self).__name__}
+        """Return the layer as plain data, without its values; `layers.build` makes it anew.
+
+        Raises
+        ------
+        PellucidError
+            The class has an ``__init__`` of its own, so that nothing tells its arguments.
+        """
+        name = type(self).__name__
+        if not _is_made_from_fields(type(self)):
+            raise PellucidError(
+                f"{name} has an __init__ of its own, so that nothing tells how to make it again; "
+                "make it a dataclass whose fields are its arguments, or give it a method describe"
+            )
+        return {"type": name, **self.arguments()}
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the arguments that differ from their defaults; none for a class without fields."""
+        found: dict[str, Any] = {}
+        if not dataclasses.is_dataclass(self):
+            return found
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Parameter):
                 value = True  # where bias=True asked for a parameter, it has taken that place
             if field.init and value != field.default:
-                described[field.name] = value
-        return described
+                found[field.name] = value
+        return found
 
     def __repr__(self) -> str:
-        described = self.describe()
-        arguments = ", ".join(f"{k}={v!r}" for k, v in described.items() if k != "type")
-        return f"{described['type']}({arguments})"
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def _is_made_from_fields(kind: type) -> bool:
+    """Return whether what makes an instance is a dataclass's ``__init__``, or nothing at all."""
+    made_by = next(each for each in kind.__mro__ if "__init__" in vars(each))
+    return made_by is object or "__dataclass_params__" in vars(made_by)
 
 
 def initialize(model: Layer, seed: int = 0) -> Layer:

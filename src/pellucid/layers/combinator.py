@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, cast
 
 from pellucid.errors import PellucidError
 from pellucid.layers.base import Layer, failing_at
@@ -53,7 +53,27 @@ class Combinator(Layer, abstract=True):
                 child._describe(where, seen) if isinstance(child, Combinator) else child.describe()
             )
 
-        return {"type": type(self).__name__, **self.parts(describe)}
+        return {"type": self._described_as().__name__, **self.parts(describe)}
+
+    def _described_as(self) -> type[Layer]:
+        """Return the class that a description names.
+
+        A subclass that only builds its layers in an ``__init__`` of its own is described as what it
+        is derived from, and its layers with it.
+        """
+        kind = type(self)
+        made_by: Any = next(each for each in kind.__mro__ if "from_parts" in vars(each))
+        if kind.__init__ is made_by.__init__:
+            return kind
+        if any(
+            getattr(kind, name) is not getattr(made_by, name) for name in ("forward", "backward")
+        ):
+            raise PellucidError(
+                f"{kind.__name__} has an __init__ and a forward or backward of its own, so that "
+                "nothing says how to make it again and it cannot be saved; give it a classmethod "
+                "from_parts, or leave __init__ as it is"
+            )
+        return cast(type[Layer], made_by)
 
     def multiply_adds(self, input_shape: Any) -> int:
         return sum(child.multiply_adds(shape) for _, child, shape in self.child_inputs(input_shape))

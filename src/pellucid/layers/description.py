@@ -66,7 +66,10 @@ class _Builder:
         if kind == "Shared":
             return self.built[arguments["path"]]
         if kind not in registry:
-            raise PellucidError(unknown("layer", kind, sorted(registry)))
+            raise PellucidError(
+                f"{unknown('layer', kind, sorted(registry))}. "
+                "A layer of your own has to be imported before it can be read"
+            )
         layer = registry[kind]
         if issubclass(layer, Combinator):
             for name in arguments.keys() - set(layer.entries):
@@ -81,7 +84,10 @@ class _Builder:
 
 def _completed(layer: type[Layer], arguments: dict[str, Any], input_shape: Any) -> dict[str, Any]:
     """Return the arguments, lists made tuples, and those that follow from the input added."""
-    assert dataclasses.is_dataclass(layer)
+    if not dataclasses.is_dataclass(layer):
+        if arguments:
+            raise PellucidError(f"{layer.__name__} takes no arguments, got {', '.join(arguments)}")
+        return {}
     fields = {field.name: field for field in dataclasses.fields(layer) if field.init}
     for name in arguments:
         if name not in fields:

@@ -200,8 +200,9 @@ def _count(layer: Layer, kind: type[Parameter] | type[Buffer]) -> int:
 
 def _arguments(layer: Layer) -> str:
     """Return the arguments as in a call: by position those that it must have, others by name."""
-    assert dataclasses.is_dataclass(layer)
-    described = layer.describe()
+    if not dataclasses.is_dataclass(layer):
+        return ""
+    described = layer.arguments()
     return ", ".join(
         repr(described[field.name])
         if field.default is dataclasses.MISSING

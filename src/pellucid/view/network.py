@@ -242,8 +242,7 @@ def _label(layer: Layer) -> str:
     >>> _label(nn.Conv2d(3, 8, 3, stride=2, padding=1, groups=1)), _label(nn.Dropout(0.2))
     ('Conv2d 3×3, stride 2', 'Dropout 0.2')
     """
-    described = layer.describe()
-    label = str(described["type"])
+    described, label = layer.arguments(), type(layer).__name__
     if "kernel_size" in described:
         label += f" {_pair(described['kernel_size'])}"
     if "p" in described:
