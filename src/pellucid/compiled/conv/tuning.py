@@ -146,4 +146,7 @@ def _keep(written: str, name: str) -> None:
 
 
 def _file() -> Path:
-    return kernel_folder() / _FILE
+    folder = kernel_folder()
+    with suppress(OSError):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / _FILE
