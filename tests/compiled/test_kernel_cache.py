@@ -22,6 +22,20 @@ def test_kernels_are_compiled_once_and_then_read_from_disk(tmp_path):
     assert said[1] == ""
 
 
+NAMES = """
+from pellucid.compiled import loss, update
+from pellucid.compiled.conv.direct import _kernel, _pack
+from pellucid.compiled.jit import _known
+_kernel(4, 1)
+print(*(dispatcher._cache._file(("types",)) for dispatcher in _known.values()))
+"""
+
+
+def test_a_kernel_has_the_same_name_in_each_process(tmp_path):
+    names = {run_python(NAMES, PYTHONHASHSEED=str(seed))[0] for seed in range(4)}
+    assert len(names) == 1
+
+
 FIRST = """
 import numpy as np
 from pellucid import layers as nn

@@ -81,7 +81,7 @@ THIRD_PARTY = {
     "evaluation": {"pandas"},
     "interchange": {"safetensors", "onnx", "torch", "tensorflow", "keras"},
     "testing": {"hypothesis"},
-    "runtime": {"threadpoolctl"},
+    "runtime": {"rich", "threadpoolctl"},
     "training": {"pandas", "rich", "safetensors"},
     "view": {"matplotlib", "pandas", "PIL"},
 }

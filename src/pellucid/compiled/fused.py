@@ -3,6 +3,7 @@
 `pellucid.execution` alone calls these functions; `pellucid.execution.contract` has their types.
 """
 
+from pellucid.compiled.ahead import compile_ahead
 from pellucid.compiled.conv import (
     conv2d,
     conv2d_input_gradient,
@@ -19,6 +20,7 @@ from pellucid.compiled.epilogue import (
 from pellucid.compiled.inference import convolve, max_pool_values, prepare, transform
 
 __all__ = [
+    "compile_ahead",
     "conv2d",
     "conv2d_input_gradient",
     "conv2d_weight_gradient",

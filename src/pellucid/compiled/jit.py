@@ -7,41 +7,43 @@ damaged. `store` does none of that.
 
 import hashlib
 import pickle
-import sys
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
+from importlib import import_module
+from inspect import signature
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numba.core import caching, compiler, serialize
 
 from pellucid.compiled import store
+from pellucid.runtime import compiling
 from pellucid.runtime.recording import recorded
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array
 
-Kernel = Callable[..., Any]
+Function = Callable[..., Any]
 
 
-def jit(function: Kernel) -> Any:
+def jit(function: Function) -> Any:
     """Compile `function` when it is first called; ``numba.prange`` loops run on all threads."""
     return recorded(_with_cache(numba.njit(function, parallel=True, error_model="numpy")))
 
 
-def jit_inline(function: Kernel) -> Any:
+def jit_inline(function: Function) -> Any:
     """Compile `function` as a part of the kernels that call it."""
     return numba.njit(function, error_model="numpy", inline="never")
 
 
-def jit_serial(function: Kernel) -> Any:
+def jit_serial(function: Function) -> Any:
     """Compile `function` for one thread; sums may be taken in another order, to use vectors."""
     fast = {"reassoc", "contract"}
     return recorded(_with_cache(numba.njit(function, error_model="numpy", fastmath=fast)))
 
 
-def jit_sized(function: Kernel) -> Kernel:
+def jit_sized(function: Function) -> Function:
     """Compile `function` for one thread and for all; its first argument is the amount of work.
 
     To wake another thread and to wait for it takes as long as some ten thousand steps of a loop.
@@ -64,22 +66,63 @@ def room_for_threads(size: int) -> Array:
     return empty((_config.NUMBA_NUM_THREADS, size), np.float32)
 
 
+class Kernel(NamedTuple):
+    """Where a kernel comes from.
+
+    Attributes
+    ----------
+    module, function
+        Where it is defined; the function around it, if it is made for tiles of some size.
+    constants
+        The names and values of what that function was given, and worked out from it.
+    shared
+        Whether its loops run on all threads.
+    """
+
+    module: str
+    function: str
+    constants: tuple[tuple[str, Any], ...]
+    shared: bool
+
+    @classmethod
+    def of(cls, dispatcher: Any) -> "Kernel":
+        function = dispatcher.py_func
+        cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
+        return cls(
+            function.__module__,
+            function.__qualname__.replace(".<locals>.kernel", ""),
+            tuple((name, cell.cell_contents) for name, cell in cells),
+            bool(dispatcher.targetoptions.get("parallel")),
+        )
+
+    def __str__(self) -> str:
+        module = self.module.removeprefix("pellucid.compiled.")
+        function = "" if self.function == "_kernel" else f".{self.function.removeprefix('_')}"
+        sizes = "×".join(str(value) for name, value in self.constants if name in _SIZES)
+        return f"{module}{function}{sizes and ' ' + sizes}{'' if self.shared else ', one thread'}"
+
+    def dispatcher(self) -> Any:
+        """Return what compiles it, made anew if need be."""
+        found = getattr(import_module(self.module), self.function)
+        if self not in _known:  # it is made for tiles of this size
+            found(**{name: dict(self.constants)[name] for name in signature(found).parameters})
+        return _known[self]
+
+
+_SIZES = ("ROWS", "COLUMNS", "VECTORS")
+_known: dict[Kernel, Any] = {}
+
+
 def _with_cache(dispatcher: Any) -> Any:
-    dispatcher._cache = _KernelCache(dispatcher)
+    kernel = Kernel.of(dispatcher)
+    dispatcher._cache = KernelCache(kernel, dispatcher)
+    _known[kernel] = dispatcher
     return dispatcher
 
 
-def _name(dispatcher: Any) -> str:
-    """Return the name of a kernel, with the constants that it was made with, and how it runs."""
-    function = dispatcher.py_func
-    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
-    constants = {name: cell.cell_contents for name, cell in cells}
-    module = function.__module__.removeprefix("pellucid.compiled.")
-    function_name = function.__qualname__.replace(".<locals>.kernel", "")
-    written = ", ".join(f"{name}={value!r}" for name, value in sorted(constants.items()))
-    # one function may be compiled both ways
-    how = "shared" if dispatcher.targetoptions.get("parallel") else "alone"
-    return f"{module}.{function_name}({written}) {how}"
+def _ordered(options: Any) -> list[tuple[str, Any]]:
+    """Return options in an order that is the same in each process; that of a set is not."""
+    return sorted((k, sorted(v) if isinstance(v, set) else v) for k, v in options)
 
 
 def _own_code(dispatcher: Any) -> tuple[Any, ...]:
@@ -87,34 +130,39 @@ def _own_code(dispatcher: Any) -> tuple[Any, ...]:
     return code.co_code, [value for value in code.co_consts if not isinstance(value, CodeType)]
 
 
-class _KernelCache(caching._Cache):
+class KernelCache(caching._Cache):
     """What a kernel asks before it is compiled, and tells afterwards."""
 
     cache_path = None
 
-    def __init__(self, dispatcher: Any) -> None:
-        self._code = store.code_digest(dispatcher.py_func.__module__), _own_code(dispatcher)
-        self._options = repr(sorted(dispatcher.targetoptions.items()))
-        self._name = _name(dispatcher)
+    def __init__(self, kernel: Kernel, dispatcher: Any) -> None:
+        self.kernel = kernel
+        self._context = dispatcher.targetctx
+        self._code = store.code_digest(kernel.module), _own_code(dispatcher)
+        self._options = _ordered(dispatcher.targetoptions.items())
+
+    def is_kept(self, types: Any) -> bool:
+        """Return whether it need not be compiled for arguments of these types."""
+        return store.has(self._file(types))
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         context.refresh()
         found = None
-        if (content := store.read(self._file(signature, context.codegen()))) is not None:
+        if (content := store.read(self._file(signature))) is not None:
             try:
                 found = compiler.CompileResult._rebuild(context, *pickle.loads(content))
             except Exception:  # whatever it is: it is compiled anew
                 found = None
         if found is None:
-            _say_once()
+            compiling.began(str(self.kernel))
         # a kernel may ask in which thread it runs, and nobody answers before the threads are there;
         # to compile it makes them, to read it from disk does not
         numba.get_num_threads()
         return found
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        content = serialize.dumps(result._reduce())
-        store.write(self._file(signature, result.codegen), content)
+        store.write(self._file(signature), serialize.dumps(result._reduce()))
+        compiling.ended()
 
     def enable(self) -> None:
         """Do nothing: it always is."""
@@ -125,12 +173,10 @@ class _KernelCache(caching._Cache):
     def flush(self) -> None:
         """Do nothing: files are written at once."""
 
-    def _file(self, signature: Any, codegen: Any) -> str:
+    def _file(self, signature: Any) -> str:
         """Return the name of the file for a kind of arguments: a hash of all that matters."""
-        key = (
-            *(self._name, self._options, self._code),
-            *(str(signature), codegen.magic_tuple(), _settings()),
-        )
+        machine = self._context.codegen().magic_tuple()
+        key = tuple(self.kernel), self._options, self._code, str(signature), machine, _settings()
         return f"{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}.kernel"
 
 
@@ -138,11 +184,3 @@ def _settings() -> tuple[Any, ...]:
     """Return those of Numba's settings that change what it makes."""
     names = "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "ENABLE_AVX", "BOUNDSCHECK"
     return tuple(getattr(_config, name, None) for name in names)
-
-
-@cache
-def _say_once() -> None:
-    text = "pellucid: compiling for this machine; this happens once and takes up to a minute"
-    if (reason := store.why_not()) is not None:
-        text = f"pellucid: compiling, and not kept for the next time: {reason}"
-    print(text, file=sys.stderr)

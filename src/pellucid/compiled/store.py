@@ -28,7 +28,7 @@ _MAGIC = b"pellucid kernel 1\n"
 _CHECKSUM = 32  # bytes
 _ABANDONED = 3600.0  # seconds after which an unfinished file has no writer any more
 _PACKAGE = "pellucid.compiled"
-_MAKES_NO_CODE = {f"{_PACKAGE}.{name}" for name in ("jit", "store", "fallback")}
+_MAKES_NO_CODE = {f"{_PACKAGE}.{name}" for name in ("ahead", "builder", "jit", "store", "fallback")}
 """What decides here about machine code is part of a kernel's key by itself."""
 
 _CAN_BE_RELATIVE = {os.open, os.rename, os.unlink, os.mkdir} <= os.supports_dir_fd
@@ -47,6 +47,11 @@ def read(name: str) -> bytes | None:
         with os.fdopen(handle, "rb") as file:
             return _checked(file.read())
     return None
+
+
+def has(name: str) -> bool:
+    """Return whether something was written under this name."""
+    return (kernel_folder() / name).exists()
 
 
 def write(name: str, content: bytes) -> bool:

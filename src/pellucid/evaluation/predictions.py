@@ -1,12 +1,13 @@
 """What a model says of images."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.execution import freeze
+from pellucid.execution import compile_ahead, freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
 from pellucid.stored import StoredImages, parts_of
 from pellucid.training.batches import check_finite
@@ -54,15 +55,27 @@ def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
     if batch_size < 1:
         raise PellucidError(f"the batch size is at least 1, not {batch_size}")
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-    parts, run = [], freeze(model)
+
+    def run(frozen: Any, images: Array) -> Array:
+        found: Array = frozen(ops.make_batch(images, None, model.preprocessing, dtype))
+        return found
+
     starts = range(0, len(x), batch_size)
+    if len(x) >= _MANY:
+        ends = {0, starts[-1]}
+        compile_ahead(partial(run, freeze(model), x[i : i + batch_size]) for i in ends)
+    parts, frozen = [], freeze(model)
     batches = parts_of(x, (slice(start, start + batch_size) for start in starts))
     for start, part in zip(starts, batches, strict=True):
-        y = run(ops.make_batch(part, None, model.preprocessing, dtype))
+        y = run(frozen, part)
         # some networks of other programs end with images of one pixel
         parts.append(y.reshape(y.shape[:2]) if y.shape[2:] == (1, 1) else y)
         _check_outputs(model, parts[-1], start)
     return np.ascontiguousarray(np.concatenate(parts))
+
+
+_MANY = 64
+"""So many images take longer than a rehearsal."""
 
 
 def probabilities(model: Layer, y: Array) -> Array:

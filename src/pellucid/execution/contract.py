@@ -3,8 +3,9 @@
 Only `pellucid.execution` knows of it. The type checker holds `pellucid.compiled.fused` to it.
 """
 
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,6 +28,9 @@ class FusedKernels(Protocol):
     steps is optional: `norm` and `shortcut` may be None, `relu` false, and a `window` of None does
     not pool.
     """
+
+    def compile_ahead(self, calls: Iterable[Callable[[], Any]]) -> object:
+        """Compile all that these calls would need, in a rehearsal of them; return what was done."""
 
     # Convolutions whose input may be normalised as it is read
 

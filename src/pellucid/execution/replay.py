@@ -31,7 +31,7 @@ from pellucid.execution.program import Program
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.base import is_observed
 from pellucid.parameter import Buffer, Parameter
-from pellucid.runtime.recording import Recording
+from pellucid.runtime.recording import Recording, is_rehearsed
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Generator, Shape
 
@@ -184,6 +184,8 @@ class _Shapes(Generic[C]):
     def next(self, x: Any) -> _Known[C] | None:
         """Return what is known of such an input, captured when it is time; None if it never is."""
         if not self._can or not isinstance(x, np.ndarray) or fused_kernels(x) is None:
+            return None
+        if is_rehearsed():
             return None
         key = x.shape, x.dtype, engine.setting()
         if key not in self._known and len(self._known) < _MOST_SHAPES:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array
@@ -75,7 +75,47 @@ class Recording:
             function(*args)
 
 
-_running: ContextVar[Recording | None] = ContextVar("recording", default=None)
+class Rehearsal:
+    """A run in which nothing is computed: the calls of `recorded` functions are not made.
+
+    It shows which calls will be needed, before they are. Each returns 0, where its result is used.
+
+    Parameters
+    ----------
+    note
+        Told each call: the function and its arguments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> add, a, needed = recorded(np.add), np.ones(2), []
+    >>> with Rehearsal(lambda function, args: needed.append(function)).running():
+    ...     _ = add(a, a, a)
+    >>> a, needed == [np.add]
+    (array([1., 1.]), True)
+    """
+
+    is_complete = True
+
+    def __init__(self, note: Callable[[Callable[..., Any], tuple[Any, ...]], None]) -> None:
+        self.note = note
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Make no calls inside the ``with`` block."""
+        token = _running.set(self)
+        try:
+            yield
+        finally:
+            _running.reset(token)
+
+
+def is_rehearsed() -> bool:
+    """Return whether this is a rehearsal."""
+    return isinstance(_running.get(), Rehearsal)
+
+
+_running: ContextVar[Recording | Rehearsal | None] = ContextVar("recording", default=None)
 
 
 def recorded(function: Callable[P, R]) -> Callable[P, R]:
@@ -89,6 +129,8 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         if (recording := _running.get()) is not None:
             recording.note(partial(function, **kwargs) if kwargs else function, args)
+            if isinstance(recording, Rehearsal):
+                return cast(R, 0.0)
         return function(*args, **kwargs)
 
     return call

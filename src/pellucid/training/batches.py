@@ -1,6 +1,6 @@
 """From data to the batches of an epoch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol, runtime_checkable
@@ -114,7 +114,11 @@ class ArraySource:
             yield self._weighted(x, targets, part)
 
     def in_order(self) -> Iterator[Batch]:
-        parts = [self._samples(step) for step in range(len(self))]
+        return self.plain(range(len(self)))
+
+    def plain(self, steps: Iterable[int]) -> Iterator[Batch]:
+        """Yield the samples of some steps as they are."""
+        parts = [self._samples(step) for step in steps]
         for part, images in zip(parts, parts_of(self.x, parts), strict=True):
             x = ops.make_batch(images, None, self.preprocessing, self.dtype)
             yield self._weighted(x, self.targets[part], part)

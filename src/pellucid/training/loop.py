@@ -21,6 +21,7 @@ from pellucid.training.divergence import non_finite_gradient, non_finite_loss
 from pellucid.training.prepare import prepare
 from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History, Record, Step, better
+from pellucid.training.rehearsal import rehearse
 from pellucid.training.state import Best, Sums, TrainingState
 
 
@@ -118,9 +119,12 @@ def records(state: TrainingState, data: Data, validation: Data | None = None) ->
 
     Whenever it yields, `state` is whole: what is saved then continues exactly from there. After a
     `Step`, each parameter's `grad` is what the optimiser used in it. Errors in what was given are
-    raised before the first record is asked for.
+    raised before the first record is asked for, and what the engine has to compile is compiled.
     """
-    return _records(state, *prepare(state, data, validation))
+    source, validating = prepare(state, data, validation)
+    if not state.finished:
+        rehearse(state, source, validating, take_step)
+    return _records(state, source, validating)
 
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:

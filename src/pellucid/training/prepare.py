@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pellucid import engine
 from pellucid.errors import DataError, ShapeError, TrainingError
 from pellucid.preprocessing import Preprocessing
 from pellucid.training.batches import (
@@ -95,7 +96,8 @@ def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tup
                 f"has {shape[1]} outputs, for classes 0 to {shape[1] - 1}"
             )
     try:
-        state.loss(np.zeros((1, *shape[1:]), state.dtype), targets[:1])
+        with engine.using("reference"):  # for one sample nothing need be compiled
+            state.loss(np.zeros((1, *shape[1:]), state.dtype), targets[:1])
     except ShapeError as error:
         raise ShapeError(f"the targets of the {what} do not fit the model: {error}") from None
     return tuple(shape)

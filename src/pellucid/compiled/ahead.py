@@ -1,0 +1,148 @@
+"""Kernels compiled before they are needed, side by side.
+
+The compiler works on one kernel at a time in a process. So what a training step or a model's answer
+will need is found out by a rehearsal, in which nothing is computed, and what is not on disk yet is
+compiled by several processes, each of which writes what it has made there.
+"""
+
+import base64
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from threading import Thread
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pellucid.compiled import store
+from pellucid.compiled.jit import Kernel, KernelCache
+from pellucid.runtime import compiling, threads
+from pellucid.runtime.recording import Rehearsal
+
+Job = tuple[Kernel, tuple[Any, ...]]
+"""A kernel and the types of its arguments."""
+
+_WORTH_A_PROCESS = 3
+"""So many kernels take longer to compile than a process takes to start."""
+
+_LONG = ("winograd_gradient", "winograd", "direct", "passes", "depthwise", "weight_gradient")
+"""The modules whose kernels take longest, longest first: those are begun with."""
+
+
+class Prepared(NamedTuple):
+    """What was needed, and what was done.
+
+    Attributes
+    ----------
+    needed
+        The number of kernels that were asked for.
+    compiled
+        How many of these had to be compiled.
+    processes, seconds
+        By how many processes, and how long that took.
+    """
+
+    needed: int
+    compiled: int
+    processes: int
+    seconds: float
+
+
+def compile_ahead(calls: Iterable[Callable[[], Any]]) -> Prepared:
+    """Compile all kernels that the calls would need, which are not really made."""
+    began = perf_counter()
+    jobs = needed(calls)
+    missing = sorted((job for job in jobs if not _is_there(job)), key=_order)
+    processes = min(threads.granted(), len(missing) // _WORTH_A_PROCESS)
+    if processes < 2 or store.why_not() is not None:
+        processes = 0  # what is missing is compiled here, when it is needed
+    elif missing:
+        store.sweep()
+        with compiling.Progress(len(missing)) as progress:
+            _compile(deque(missing), processes, progress)
+    return Prepared(len(jobs), len(missing), processes, perf_counter() - began)
+
+
+def needed(calls: Iterable[Callable[[], Any]]) -> list[Job]:
+    """Return the kernels that the calls would need, each once."""
+    found: dict[Job, None] = {}
+
+    def note(function: Any, args: tuple[Any, ...]) -> None:
+        if isinstance(kept := getattr(function, "_cache", None), KernelCache):
+            found[kept.kernel, tuple(map(function.typeof_pyval, args))] = None
+
+    with Rehearsal(note).running(), np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # nothing is computed, so errors mean nothing: what is left out is compiled when needed
+        with suppress(Exception):
+            for call in calls:
+                call()
+    return list(found)
+
+
+def _is_there(job: Job) -> bool:
+    kernel, types = job
+    dispatcher = kernel.dispatcher()
+    return types in dispatcher.overloads or dispatcher._cache.is_kept(types)
+
+
+def _order(job: Job) -> tuple[int, bool]:
+    module = job[0].module.rpartition(".")[2]
+    return (_LONG.index(module) if module in _LONG else len(_LONG)), not job[0].shared
+
+
+# In processes
+
+
+def _compile(jobs: "deque[Job]", count: int, progress: compiling.Progress) -> None:
+    """Have so many processes compile the jobs; whatever fails is compiled when it is needed."""
+    news = SimpleQueue[tuple[int, str | None]]()
+    processes = [_start() for _ in range(count)]
+    try:
+        for number, process in enumerate(processes):
+            Thread(target=_employ, args=(number, process, jobs, news), daemon=True).start()
+        working: dict[int, str] = {}
+        left = count
+        while left:
+            with suppress(Empty):
+                number, name = news.get(timeout=0.5)
+                if number in working:
+                    progress.done()
+                if name is None:
+                    left -= 1
+                    working.pop(number, None)
+                else:
+                    working[number] = name
+            progress.working(list(working.values()))
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+
+
+def _start() -> "subprocess.Popen[str]":
+    # -P: no module is taken from the present folder. Numba's threads are of no use there
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "pellucid.compiled.builder"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        env=os.environ | {"PELLUCID_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+def _employ(number: int, process: Any, jobs: "deque[Job]", news: Any) -> None:
+    """Give a process one job after the other, and tell what it is at; None when it has ended."""
+    with suppress(OSError, ValueError, IndexError):  # it was killed; or there are no jobs left
+        while True:
+            job = jobs.popleft()
+            news.put((number, str(job[0])))
+            print(base64.b64encode(pickle.dumps(job)).decode(), file=process.stdin, flush=True)
+            if not process.stdout.readline():
+                break
+    news.put((number, None))

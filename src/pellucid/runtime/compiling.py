@@ -1,0 +1,134 @@
+"""What is shown while kernels are compiled: which, how many are left, for how long."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from time import monotonic
+from typing import Any
+
+_SAID = "pellucid: compiling for this machine; this happens once"
+_BETWEEN = 5.0  # seconds between lines where nothing can be drawn anew
+
+
+class Progress:
+    """A bar over `total` kernels, or lines on stderr where no bar can be drawn."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done, self._began = total, 0, monotonic()
+        self._said = 0.0
+        self._bar: Any = None
+        self._working: list[str] = []
+
+    def __enter__(self) -> "Progress":
+        if _can_draw():
+            self._bar = _bar()
+            self._bar.start()
+            self._task = self._bar.add_task("compiling", total=self._total, names="")
+        else:
+            print(f"{_SAID}: {self._total} kernels", file=sys.stderr, flush=True)
+            self._said = monotonic()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def working(self, names: list[str]) -> None:
+        """Show what is being compiled now."""
+        self._working = names
+        self._show()
+
+    def done(self) -> None:
+        """Count one kernel."""
+        self._done += 1
+        self._show()
+
+    def _show(self) -> None:
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done, names=", ".join(self._working))
+        elif monotonic() - self._said > _BETWEEN and self._done < self._total:
+            self._said = monotonic()
+            print(
+                f"pellucid: {self._done} of {self._total} kernels compiled in "
+                f"{monotonic() - self._began:.0f} s; now {', '.join(self._working)}",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+def _can_draw() -> bool:
+    if find_spec("rich") is None:
+        return False
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.is_terminal or console.is_jupyter
+
+
+def _bar() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        TextColumn("Compiling for this machine, once"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[names]}", style="dim"),
+        transient=True,
+        console=Console(stderr=True),
+    )
+
+
+# One at a time, when it is needed
+
+
+class _OnDemand(threading.local):
+    """The kernels that are compiled one after the other in this thread: one may need another."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+
+_on_demand = _OnDemand()
+_silent = False
+_lock = threading.Lock()
+_first = True
+
+
+def began(name: str) -> None:
+    """Say that a kernel is compiled now, because it is needed now."""
+    global _first
+    _on_demand.names.append(name)
+    if _silent:
+        return
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\033[K{_SAID}: {name}")
+        sys.stderr.flush()
+        return
+    with _lock:
+        first, _first = _first, False
+    if first:
+        print(f"{_SAID}: {name} first", file=sys.stderr, flush=True)
+
+
+def ended() -> None:
+    """Say no more of it."""
+    if _on_demand.names:
+        _on_demand.names.pop()
+    if not _silent and sys.stderr.isatty():
+        sys.stderr.write("\r\033[K")
+        sys.stderr.flush()
+
+
+@contextmanager
+def silence() -> Iterator[None]:
+    """Say nothing inside the ``with`` block."""
+    global _silent
+    _silent = True
+    try:
+        yield
+    finally:
+        _silent = False

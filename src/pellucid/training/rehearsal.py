@@ -1,0 +1,46 @@
+"""A training run rehearsed, so that all it needs is compiled before its first step."""
+
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from pellucid.execution import Frozen, compile_ahead, for_training, freeze
+from pellucid.losses import Loss
+from pellucid.training.batches import ArraySource, Batch, Source
+from pellucid.training.state import TrainingState
+
+TakeStep = Callable[..., Any]
+"""`loop.take_step`."""
+
+
+def rehearse(
+    state: TrainingState, source: Source, validating: Source | None, take_step: TakeStep
+) -> Any:
+    """Have the engine compile what the steps and the validation of a run will need.
+
+    Data that give their batches by themselves are not asked for any before the run begins; what
+    such a run needs is compiled when it is needed.
+    """
+    return compile_ahead(_calls(state, source, validating, take_step))
+
+
+def _calls(
+    state: TrainingState, source: Source, validating: Source | None, take_step: TakeStep
+) -> Iterator[Callable[[], Any]]:
+    copy = deepcopy(state)
+    if isinstance(source, ArraySource):
+        model = for_training(copy.model)
+        for step in {0, len(source) - 1}:  # the last batch may be smaller
+            batch = next(source.shuffled(state.epoch, state.seed, start=step))
+            yield partial(take_step, copy, model, batch, len(source), perf_counter())
+    if isinstance(validating, ArraySource):
+        frozen = freeze(copy.model)
+        for batch in validating.plain({0, len(validating) - 1}):
+            yield partial(_judge, frozen, copy.loss, batch)
+
+
+def _judge(model: Frozen, loss: Loss, batch: Batch) -> None:
+    x, targets, *weights = batch
+    loss(model(x), targets, *weights)
