@@ -18,7 +18,7 @@ DIGITS = 10**4999
 JUNK = (
     *("x", b"x", [], {}, (), None, object(), [None], ((1, 2), 3), {"type": "ReLU"}, [[[[1]]]]),
     *(float("nan"), float("inf"), 1e300, 1.5, 10**400, DIGITS, -DIGITS, 2**31, -(2**31), -1, 0),
-    *(True, np.True_, np.array([1, 2]), np.float32(0.5), "same", "constant:1"),
+    *(True, np.True_, np.array([1.5, 2]), np.array(["a"]), np.float32(0.5), "same", "constant:1"),
 )
 """What an argument seldom may be."""
 
@@ -45,6 +45,7 @@ def made(annotation, value):
         (Extended, float("inf"), float("inf")),
         (bool, np.True_, True),
         (tuple[int, ...], [np.int8(1), 2], (1, 2)),
+        (tuple[float, ...], np.array([0.5, 2.0]), (0.5, 2.0)),
         (Pair, [np.int32(3), 4], (3, 4)),
         (Padding, [[1, 2], [np.int64(3), 4]], ((1, 2), (3, 4))),
         (Padding, "same", "same"),

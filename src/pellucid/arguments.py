@@ -2,8 +2,8 @@
 
 A dataclass says what each of its arguments may be in the field's annotation, such as `Size` or
 ``Literal["none", "tanh"]``, and calls `check_fields` when it is made. From then on its fields hold
-plain Python values: NumPy's integers became `int`, lists became tuples. A string inside an
-annotation, ``Annotated[int | tuple[int, int], "one int or two"]``, is what messages call it.
+plain Python values: NumPy's integers became `int`, lists and arrays became tuples. A string inside
+an annotation, ``Annotated[int | tuple[int, int], "one int or two"]``, is what messages call it.
 """
 
 import math
@@ -229,6 +229,7 @@ def _tuple(inside: tuple[Any, ...]) -> _Rule | None:
     what = "a tuple" if endless else f"a tuple of {len(inside)}"
 
     def rule(value: Any) -> tuple[Any, ...]:
+        value = value.tolist() if isinstance(value, np.ndarray) and value.ndim else value
         if not isinstance(value, tuple | list) or not (endless or len(value) == len(rules)):
             raise _UnfitError(what)
         try:
@@ -273,5 +274,5 @@ def _union(inside: tuple[Any, ...]) -> _Rule | None:
 
 def _either(choices: list[str]) -> str:
     *others, last = dict.fromkeys(choices)
-    comma = "," if len(others) == 1 and " or " in others[0] else ""
+    comma = "," if any(" or " in choice or ", " in choice for choice in others) else ""
     return f"{', '.join(others)}{comma} or {last}" if others else last

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import descriptions, ops
-from pellucid.errors import PellucidError
+from pellucid.arguments import NotNegative, Probability, check_fields
 from pellucid.types import Array
 
 
@@ -68,18 +68,12 @@ class CrossEntropy(Loss):
     (1.3863, [[0.25, 0.25, -0.75, 0.25]])
     """
 
-    class_weights: tuple[float, ...] | None = None
-    label_smoothing: float = 0.0
+    class_weights: tuple[NotNegative, ...] | None = None
+    label_smoothing: Probability = 0.0
     ignore_index: int | None = None
 
     def __post_init__(self) -> None:
-        if self.class_weights is not None:
-            weights = tuple(map(float, self.class_weights))
-            if not all(0 <= w < float("inf") for w in weights):
-                raise PellucidError(f"class weights are finite and not negative, not {weights}")
-            object.__setattr__(self, "class_weights", weights)
-        if not 0 <= self.label_smoothing <= 1:
-            raise PellucidError(f"label_smoothing is from 0 to 1, not {self.label_smoothing!r}")
+        check_fields(self)
 
     def __call__(
         self, outputs: Array, targets: Array, weights: Array | None = None

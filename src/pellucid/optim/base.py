@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 
 from pellucid import descriptions, reference
+from pellucid.arguments import check_fields
 from pellucid.contract import Arrays, State
 from pellucid.errors import FileError, PellucidError, unknown
 from pellucid.parameter import Kind, Parameter, common_length
@@ -59,6 +60,7 @@ class Optimizer(ABC):
     clip_norm: float | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         given, names = self.parameters, dict[int, str]()
         if isinstance(given, Mapping):
             names = {id(p): name for name, p in given.items()}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pellucid import descriptions
+from pellucid.arguments import check_fields
 from pellucid.errors import PellucidError, unknown
 
 Steps = int | float
@@ -19,6 +20,10 @@ Steps = int | float
 
 class Schedule(ABC):
     """``factor = schedule(step, total_steps)``."""
+
+    def __post_init__(self) -> None:
+        """Check the arguments against their annotations; a dataclass calls this when it is made."""
+        check_fields(self)
 
     @abstractmethod
     def __call__(self, step: int, total_steps: int) -> float:
@@ -53,6 +58,7 @@ class Step(Schedule):
     gamma: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_steps("Step", "every", self.every)
         if not 0 < self.gamma <= 1:
             raise PellucidError(f"Step needs gamma above 0, up to 1, not {self.gamma!r}")
@@ -72,6 +78,7 @@ class Exponential(Schedule):
     final: float = 0.01
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.final <= 1:
             raise PellucidError(f"Exponential needs final above 0, up to 1, not {self.final!r}")
 
@@ -92,6 +99,7 @@ class Cosine(Schedule):
     final: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.final <= 1:
             raise PellucidError(f"Cosine needs final from 0 to 1, not {self.final!r}")
 
@@ -127,6 +135,7 @@ class OneCycle(Schedule):
     final_division: float = 1e4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.peak < 1:
             raise PellucidError(f"OneCycle needs a peak between 0 and 1, not {self.peak!r}")
         if not (self.start_division >= 1 and self.final_division >= 1):
@@ -158,6 +167,7 @@ class Warmup(Schedule):
     then: Schedule = field(default=Constant())
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_steps("Warmup", "steps", self.steps)
         if not isinstance(self.then, Schedule):
             raise PellucidError(f"Warmup needs a schedule for then, not {self.then!r}")
