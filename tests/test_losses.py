@@ -282,3 +282,16 @@ def test_only_differences_of_scores_matter_to_the_cross_entropy(name, shift):
     np.testing.assert_allclose(
         gradient, (special.softmax(rounded, axis=1) - one_hot) / 6, rtol=1e-4, atol=1e-6
     )
+
+
+def test_the_probability_that_is_negative_is_named():
+    targets = np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 1.5, 0.0, -0.5]])
+    with pytest.raises(PellucidError, match=r"the target at \(1, 3\) is -0.5"):
+        CrossEntropy()(OUTPUTS[:2], targets)
+
+
+def test_only_class_numbers_can_be_left_out_of_the_mean():
+    assert CrossEntropy().counted(LABELS) == 6
+    assert CrossEntropy(ignore_index=3).counted(LABELS) == 4
+    assert CrossEntropy(ignore_index=0).counted(np.eye(4)[LABELS]) == 6
+    assert CrossEntropy(ignore_index=0).counted(PIXELS) == pytest.approx(3 * (PIXELS != 0).mean())

@@ -57,6 +57,16 @@ def test_the_most_confident_mistakes_come_first(evaluation):
     assert len(evaluation.mistakes(10**6)) == wrong.sum()
 
 
+@pytest.mark.parametrize("classes", [11, 12, 30])
+def test_at_most_ten_classes_are_named_in_a_note(classes):
+    said = np.tile(np.eye(classes)[0], (5, 1))
+    names = tuple(f"class{i:02}" for i in range(classes))
+    lines = str(Evaluation(np.zeros(5, int), said, names, loss=1.0)).splitlines()
+    (note,) = [line for line in lines if line.startswith("never predicted")]
+    assert note.count("class") == 10
+    assert note.endswith("class10" if classes == 11 else f" and {classes - 11} more")
+
+
 def test_of_equally_confident_mistakes_the_first_image_comes_first():
     confident = np.random.default_rng(0).integers(0, 2, 200) == 1
     said = np.where(confident[:, None], [[0.75, 0.25]], [[0.625, 0.375]])

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.signal import convolve2d
+from scipy.signal import convolve2d, correlate2d
 
 from pellucid import layers as nn
 from pellucid import ops
+from pellucid.errors import PellucidError
 from pellucid.testing.adjoint import check_adjoint
 from pellucid.testing.strategies import convolutions
 
@@ -93,6 +94,37 @@ def test_height_and_width_are_not_swapped(algorithm):
 
 
 # Options
+
+
+def test_functions_use_the_algorithm_that_they_are_told():
+    x, w = np.ones((1, 1, 6, 6)), np.ones((1, 1, 3, 3))
+    options = {"stride": 2, "algorithm": "winograd"}  # which has stride 1 alone
+    dy = np.ones((1, 1, 2, 2))
+    for compute in (
+        lambda: ops.conv2d(x, w, **options),
+        lambda: ops.conv2d_input_gradient(dy, w, x.shape, **options),
+        lambda: ops.conv2d_weight_gradient(dy, x, w.shape, **options),
+    ):
+        with pytest.raises(PellucidError, match="winograd"):
+            compute()
+
+
+def test_without_options_functions_convolve_with_stride_1_and_without_padding():
+    generator = np.random.default_rng(0)
+    x, w = generator.normal(size=(1, 1, 5, 6)), generator.normal(size=(1, 1, 3, 2))
+    y, wide = correlate2d(x[0, 0], w[0, 0], "valid"), convolve2d(x[0, 0], w[0, 0], "full")
+    np.testing.assert_allclose(ops.conv2d(x, w)[0, 0], y)
+    np.testing.assert_allclose(ops.conv_transpose2d(x, w)[0, 0], wide)
+    dy = generator.normal(size=y.shape)
+    dx = ops.conv2d_input_gradient(dy[None, None], w, x.shape)[0, 0]
+    dw = ops.conv2d_weight_gradient(dy[None, None], x, w.shape)[0, 0]
+    np.testing.assert_allclose(dx, convolve2d(dy, w[0, 0], "full"))
+    np.testing.assert_allclose(dw, correlate2d(x[0, 0], dy, "valid"))
+    dy = generator.normal(size=wide.shape)
+    dx = ops.conv_transpose2d_input_gradient(dy[None, None], w, x.shape)[0, 0]
+    dw = ops.conv_transpose2d_weight_gradient(dy[None, None], x, w.shape)[0, 0]
+    np.testing.assert_allclose(dx, correlate2d(dy, w[0, 0], "valid"))
+    np.testing.assert_allclose(dw, correlate2d(dy, x[0, 0], "valid"))
 
 
 def test_groups_are_separate_convolutions():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pellucid import layers as nn
 from pellucid import ops
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, ShapeError
 from pellucid.testing.gradients import check_gradients
 
 MODES = [("nearest", False), ("bilinear", False), ("bilinear", True)]
@@ -119,3 +119,9 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(mode):
 def test_what_does_not_fit_is_said(make, said):
     with pytest.raises(PellucidError, match=said):
         make()
+
+
+@pytest.mark.parametrize("factor", [0, -1.0, float("inf"), float("nan"), (2, -2), (1, 2, 3)])
+def test_factors_are_positive_numbers(factor):
+    with pytest.raises(ShapeError, match="one positive number or two"):
+        ops.upsample2d(np.ones((1, 1, 4, 4)), scale_factor=factor)

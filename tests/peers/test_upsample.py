@@ -1,4 +1,4 @@
-"""Upsampling agrees with PyTorch's, for generated sizes and factors."""
+"""Upsampling and resizing agree with PyTorch's, for generated sizes and factors."""
 
 import numpy as np
 import pytest
@@ -61,3 +61,28 @@ def test_single_precision_stays_and_agrees(mode, align_corners):
     ours = nn.Upsample(scale_factor=2.5, mode=mode, align_corners=align_corners)
     theirs = torch.nn.Upsample(scale_factor=2.5, mode=mode, align_corners=corners)
     assert_twins_agree(ours, theirs, x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize(("ours", "theirs"), [("linear", "bilinear"), ("cubic", "bicubic")])
+@settings(max_examples=40, deadline=None)
+@given(size=sides, output_size=sides)
+def test_resize_is_interpolate(ours, theirs, align_corners, size, output_size):
+    x = images(size)
+    expected = torch.nn.functional.interpolate(
+        torch.tensor(x), output_size, mode=theirs, align_corners=align_corners
+    )
+    coordinates = "align_corners" if align_corners else "half_pixel"
+    layer = nn.Resize(output_size, mode=ours, coordinates=coordinates)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("linear", "bilinear"), ("cubic", "bicubic")])
+@pytest.mark.parametrize("output_size", [(3, 4), (6, 2), (7, 9), (10, 12)])
+def test_resize_with_antialiasing_is_interpolate(ours, theirs, output_size):
+    x = images((7, 9))
+    expected = torch.nn.functional.interpolate(
+        torch.tensor(x), output_size, mode=theirs, antialias=True
+    )
+    layer = nn.Resize(output_size, mode=ours, antialias=True, exclude_outside=True, cubic=-0.5)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-9, atol=1e-9)
