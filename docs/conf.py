@@ -40,6 +40,7 @@ nb_execution_mode = os.environ.get("PELLUCID_DOCS_EXECUTE", "cache")
 nb_execution_cache_path = str(HERE.parent / "build" / "jupyter-cache")
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
+nb_execution_in_temp = True
 nb_merge_streams = True
 
 suppress_warnings = ["misc.highlighting_failure"]  # code in which … stands for more

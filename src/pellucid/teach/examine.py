@@ -33,13 +33,17 @@ def examine(exercise: Exercise, function: Function) -> Result:
         if not error <= law.allowed:
             return Result(exercise, broken=f"{law.says}; it is off by {error:.2g}")
         tried.append(f"{law.says} (to {error:.0e})")
+    remarks = _remarks(exercise, function, trials[-1])
     if exercise.speed:
         case, lines = exercise.speed
-        if not runs_within(lines, function, _arguments(exercise, case)):
+        if runs_within(lines, function, _arguments(exercise, case)):
+            tried.append("few lines of Python for many pixels")
+        elif exercise.slow_passes:
+            remarks = (*remarks, general.SLOW)
+        else:
             said = f"it runs more than {lines:,} lines of Python for {_shapes(exercise, case)}"
             return Result(exercise, mistakes=(general.TOO_SLOW,), broken=said)
-        tried.append("few lines of Python for many pixels")
-    return Result(exercise, tried=tuple(tried), remarks=_remarks(exercise, function, trials[-1]))
+    return Result(exercise, tried=tuple(tried), remarks=remarks)
 
 
 def _arguments(exercise: Exercise, case: Case) -> Arguments:

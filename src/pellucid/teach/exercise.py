@@ -101,6 +101,8 @@ class Exercise:
         Those that are known.
     speed
         A larger case, and how many lines of Python it may run.
+    slow_passes
+        Whether one that runs more is only remarked upon.
     """
 
     def __init__(
@@ -114,10 +116,12 @@ class Exercise:
         returns: Sequence[str] = ("y",),
         laws: Sequence[Law] = (),
         speed: tuple[Case, int] | None = None,
+        slow_passes: bool = False,
     ) -> None:
         self.answer, self.name = answer, answer.__name__
         self.chapter, self.title = chapter, title
         self.cases, self.returns, self.laws, self.speed = tuple(cases), tuple(returns), laws, speed
+        self.slow_passes = slow_passes
         self.mistakes: list[Mistake] = []
         self._make = make
 

@@ -40,6 +40,12 @@ TOO_SLOW = Mistake(
     "Loops in Python over pixels, channels or images take most of the time. Let NumPy go over them "
     "in one call: loop over the few positions of the kernel instead, or use a matrix product.",
 )
+SLOW = Mistake(
+    "slow",
+    "It is slow.",
+    "It loops in Python over many pixels. That will do for now; for training on real images, loop "
+    "over the few positions of the kernel instead.",
+)
 WIDENED = Mistake(
     "widened",
     "From float32 numbers it makes float64.",

@@ -7,10 +7,10 @@ from pellucid.teach.exercise import Exercise
 from pellucid.teach.exercises import EXERCISES
 
 OWN_LIBRARY = (
-    "im2col", "col2im", "conv2d_im2col", "conv2d_backward", "max_pool2d", "max_pool2d_backward",
-    "relu", "relu_backward", "linear", "linear_backward", "softmax", "cross_entropy",
-    "cross_entropy_gradient", "sgd_step", "adam_step", "batch_norm", "running_statistics",
-    "batch_norm_inference", "batch_norm_backward", "sgd_epoch",
+    "im2col", "col2im", "conv2d_im2col", "conv2d_backward_im2col",
+    "max_pool2d", "max_pool2d_backward", "relu", "relu_backward", "linear", "linear_backward",
+    "softmax", "cross_entropy", "cross_entropy_gradient", "sgd_step", "adam_step", "sgd_epoch",
+    "batch_norm", "running_statistics", "batch_norm_inference", "batch_norm_backward",
 )  # fmt: skip
 """The exercises that make up ``mycnn.py``, in the order in which they are written."""
 
@@ -22,6 +22,9 @@ def lay(folder: Path) -> list[Path]:
     """
     files = {Path("exercises", file_name(e)): exercise_file(e) for e in EXERCISES.values()}
     files[Path("mycnn.py")] = own_library()
+    files[Path("train_mycnn.py")] = (
+        Path(__file__).with_name("train_mycnn.template").read_text("utf-8")
+    )
     new = [name for name in files if not (folder / name).exists()]
     for name in new:
         atomic_write(folder / name, files[name].encode())

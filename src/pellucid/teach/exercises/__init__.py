@@ -11,7 +11,7 @@ _NAMES = (
     "relu", "sigmoid", "max_pool2d", "receptive_field",
     "linear", "softmax", "cross_entropy", "mean_squared_error",
     "cross_entropy_gradient", "relu_backward", "linear_backward", "max_pool2d_backward",
-    "conv2d_backward",
+    "conv2d_backward", "conv2d_backward_im2col",
     "numerical_gradient",
     "sgd_step", "adam_step", "warmup_cosine", "sgd_epoch",
     "standardise", "confusion_matrix", "precision_recall_f1",

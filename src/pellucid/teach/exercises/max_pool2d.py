@@ -22,9 +22,12 @@ CASES = [
     case("a remainder", **ONE | {"H": 5, "W": 7}),
     case("everything", N=2, C=3, H=7, W=8, kernel_size=3, stride=2),
 ]
+SPEED = case("many pixels", N=8, C=8, H=28, W=28, kernel_size=2, stride=2)
 
 
-@exercise(chapter=4, title="Max pooling", make=make, cases=CASES)
+@exercise(
+    chapter=4, title="Max pooling", make=make, cases=CASES, speed=(SPEED, 20_000), slow_passes=True
+)
 def max_pool2d(x, kernel_size, stride):
     """Return the largest number of each window, in each channel.
 

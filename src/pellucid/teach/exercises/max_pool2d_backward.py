@@ -24,9 +24,18 @@ CASES = [
     case("a remainder", **ONE | {"H": 5, "W": 7}),
     case("everything", N=2, C=3, H=7, W=8, kernel_size=3, stride=2),
 ]
+SPEED = case("many pixels", N=8, C=8, H=28, W=28, kernel_size=2, stride=2)
 
 
-@exercise(chapter=6, title="Back through max pooling", make=make, cases=CASES, returns=("dx",))
+@exercise(
+    chapter=6,
+    title="Back through max pooling",
+    make=make,
+    cases=CASES,
+    speed=(SPEED, 20_000),
+    slow_passes=True,
+    returns=("dx",),
+)
 def max_pool2d_backward(dy, x, kernel_size, stride):
     """Return the gradient for max pooling's input x, from the gradient dy for its output.
 
