@@ -377,3 +377,11 @@ def test_augmentations_are_frozen() -> None:
         RandomCrop(4).padding = 5  # type: ignore[misc]  # what the test is about
     with pytest.raises(DataError, match="takes augmentations"):
         Compose(("crop",))  # type: ignore[arg-type]  # what the test is about
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    images, targets = np.zeros((2, 1, 8, 8), np.uint8), np.array([0, 1])
+    for made in (RandomCrop(np.int64(2)), RandomFlip(np.float32(0.5)), Cutout(np.uint8(3))):
+        assert made(images, targets, source(), CLASSES)[0].shape == images.shape
+    with pytest.raises(DataError, match="not True"):
+        RandomCrop(True)

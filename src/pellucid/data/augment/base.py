@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import descriptions
+from pellucid.arguments import as_number, shown
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
 
@@ -99,9 +100,13 @@ def build(description: Any) -> Augmentation:
 
 def check_range(what: str, value: float, low: float, high: float = np.inf) -> None:
     """Raise the error for an argument that is no number or does not lie in [`low`, `high`]."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        limits = f"from {low:g} on" if high == np.inf else f"from {low:g} to {high:g}"
-        raise DataError(f"{what} is a number {limits}, not {value!r}")
+    try:
+        if low <= as_number(value) <= high:
+            return
+    except (TypeError, OverflowError):
+        pass
+    limits = f"from {low:g} on" if high == np.inf else f"from {low:g} to {high:g}"
+    raise DataError(f"{what} is a number {limits}, not {shown(value)}")
 
 
 def value_range(images: Array) -> tuple[float, float]:

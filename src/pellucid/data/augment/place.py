@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid.arguments import as_integer
 from pellucid.data.augment.base import Augmentation, check_range
 from pellucid.errors import DataError
 from pellucid.types import Array, Generator
@@ -106,5 +107,7 @@ def boxes(size: tuple[int, int], top: Array, left: Array, bottom: Array, right: 
 
 def _check_whole(what: str, value: int, low: int) -> None:
     check_range(what, value, low)
-    if not isinstance(value, int):
-        raise DataError(f"{what} is a whole number, not {value!r}")
+    try:
+        as_integer(value)
+    except TypeError:
+        raise DataError(f"{what} is a whole number, not {value!r}") from None
