@@ -12,6 +12,7 @@ from pellucid.data.emnist import read_emnist
 from pellucid.data.folder import read_folder
 from pellucid.data.idx import read_idx, read_idx_folder
 from pellucid.data.images import read_image
+from pellucid.data.npy import read_npy_folder
 from pellucid.data.npz import read_npz
 from pellucid.data.outliers import Outlier, find_outliers
 from pellucid.data.parquet import read_parquet
@@ -47,6 +48,7 @@ __all__ = [
     "read_idx",
     "read_idx_folder",
     "read_image",
+    "read_npy_folder",
     "read_npz",
     "read_parquet",
     "read_shards",

@@ -48,11 +48,11 @@ def channels_first(images: Array, channels_last: bool | None = None, name: str =
             f"{name}: images are (N, H, W), (N, C, H, W) or (N, H, W, C), not {images.shape}"
         )
     if channels_last is None:
-        channels_last = _has_channels_last(images.shape, name)
+        channels_last = has_channels_last(images.shape, name)
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2) if channels_last else images)
 
 
-def _has_channels_last(shape: Shape, name: str) -> bool:
+def has_channels_last(shape: Shape, name: str) -> bool:
     """Return whether (N, ?, ?, ?) is (N, H, W, C), and say so where it could be either."""
     _, first, middle, last = shape
     usual_first, usual_last = first in _USUAL_CHANNELS, last in _USUAL_CHANNELS

@@ -1,21 +1,26 @@
 """Arrays that NumPy wrote into one .npz file."""
 
 import lzma
-import math
+import struct
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.lib import format as npy
 
-from pellucid.data.arrays import encode_labels, from_arrays, one_column
 from pellucid.data.dataset import Splits
 from pellucid.data.idx import MOST_INFLATION
 from pellucid.data.inflation import check_unpacked
+from pellucid.data.memory import Memory, cached_file
+from pellucid.data.npy import Header, StoredArray, read_header, splits_of
 from pellucid.data.problems import shortened
+from pellucid.data.raw import RawImages
 from pellucid.errors import DataError, PellucidError
+from pellucid.stored import hash_of
 from pellucid.types import Array, Shape
 
 _PARTS = ("train", "validation", "test")
@@ -39,11 +44,16 @@ _DAMAGED = (
     *(OSError, EOFError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError),
 )
 """What zipfile and NumPy raise when they read a damaged file."""
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_LOCAL_HEADER = 30  # bytes before a member's name; the last four are the lengths of two texts
+_BLOCK = 16 << 20
 
 
 def read_npz(
-    path: str | Path, *, shape: Shape | None = None, channels_last: bool | None = None
+    path: str | Path,
+    *,
+    shape: Shape | None = None,
+    channels_last: bool | None = None,
+    memory: Memory = None,
 ) -> Splits:
     """Return the data set in an .npz file.
 
@@ -59,6 +69,9 @@ def read_npz(
         (C, H, W) or (H, W), where images are rows of pixels.
     channels_last
         Whether images are (N, H, W, C); see `from_arrays`.
+    memory
+        How much memory may be used, such as ``"2GB"``. Images that take more than half of it stay
+        in the file or, where they are compressed, are unpacked to the folder for caches once.
 
     Raises
     ------
@@ -81,25 +94,19 @@ def read_npz(
         raise DataError(f"there is no file '{path}'")
     try:
         with zipfile.ZipFile(path) as archive:
-            parts, classes = _read_known(archive, path)
+            members, classes = _known(archive, path)
+            arrays = {part: (x, y.load()) for part, (x, y) in members.items()}
+            names = None if classes is None else tuple(map(str, classes.load().ravel().tolist()))
+            return splits_of(arrays, names, path.stem, str(path), shape, channels_last, memory)
     except PellucidError:
         raise
     except _DAMAGED as error:
         raise DataError(f"{path} is damaged or no .npz file ({error!s:.300})") from error
-    names = None if classes is None else tuple(map(str, classes.ravel().tolist()))
-    labels = [one_column(y, f"{path}: labels of the {part} part") for part, (_, y) in parts.items()]
-    numbers, names = encode_labels(np.concatenate(labels), names, str(path))  # of all parts
-    ends = np.cumsum([len(part) for part in labels])
-    sets = {}
-    for (part, (x, _)), y in zip(parts.items(), np.split(numbers, ends[:-1]), strict=True):
-        name = path.stem if part == "train" else f"{path.stem} {part}"
-        sets[part] = from_arrays(x, y, names, name=name, channels_last=channels_last, shape=shape)
-    return Splits(**sets)
 
 
-def _read_known(
+def _known(
     archive: zipfile.ZipFile, path: Path
-) -> tuple[dict[str, tuple[Array, Array]], Array | None]:
+) -> tuple[dict[str, tuple["_Member", "_Member"]], "_Member | None"]:
     """Return images and labels of each part, and the names of the classes if there are any."""
     there = {info.filename.removesuffix(".npy").lower(): info for info in archive.infolist()}
     whole = (layout for layout in _LAYOUTS if set(layout[0]) <= there.keys())
@@ -115,29 +122,71 @@ def _read_known(
     missing = [key for keys in pairs.values() for key in keys if key not in there]
     if missing:
         raise DataError(f"{path} has no array '{missing[0]}'")
-    read = {
-        part: (_read_array(archive, there[x], path), _read_array(archive, there[y], path))
-        for part, (x, y) in pairs.items()
-    }
-    classes = _read_array(archive, there[_CLASSES], path) if _CLASSES in there else None
-    return read, classes
+    members = {name: _Member(archive, info, path) for name, info in there.items()}
+    return {part: (members[x], members[y]) for part, (x, y) in pairs.items()}, members.get(_CLASSES)
 
 
-def _read_array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Array:
-    name = f"{path}: {info.filename}"
-    most = info.compress_size * _INFLATION.get(info.compress_type, 0)
-    if info.file_size > most or info.compress_size > path.stat().st_size:
-        raise DataError(f"{name} promises {info.file_size:,} bytes, which the file cannot hold")
-    check_unpacked(name, info.compress_size, info.file_size, "save it uncompressed, with np.savez")
-    with archive.open(info) as file:
-        version = npy.read_magic(file)
-        if version not in _HEADERS:
-            raise DataError(f"{name} has version {version} of NumPy's format, expected 1.0 or 2.0")
-        shape, _, dtype = _HEADERS[version](file)
-        there = info.file_size - file.tell()
-    if dtype.hasobject:
-        raise DataError(f"{name} holds Python objects, which are not read; save plain arrays")
-    if (promised := math.prod(shape) * dtype.itemsize) != there:
-        raise DataError(f"{name}: the header promises {promised:,} bytes, there are {there:,}")
-    with archive.open(info) as file:
-        return np.asarray(npy.read_array(file, allow_pickle=False))
+@dataclass(frozen=True)
+class _Member:
+    """One array in an archive that is open."""
+
+    archive: zipfile.ZipFile
+    info: zipfile.ZipInfo
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages."""
+        return f"{self.path}: {self.info.filename}"
+
+    @property
+    def nbytes(self) -> int:
+        """How many bytes it takes, with its header."""
+        return self.info.file_size
+
+    def load(self) -> Array:
+        """Return it as an array in memory."""
+        self._check_size()
+        remedy = "save it uncompressed, with np.savez"
+        check_unpacked(self.name, self.info.compress_size, self.info.file_size, remedy)
+        self._header()
+        with self.archive.open(self.info) as file:
+            return np.asarray(npy.read_array(file, allow_pickle=False))
+
+    def images(self, shape: Shape | None, channels_last: bool | None, ahead: int) -> RawImages:
+        """Return its images, which stay on the disk."""
+        self._check_size()
+        header = self._header()
+        if self.info.compress_type == zipfile.ZIP_STORED:
+            place = StoredArray(self.path, self._offset() + header.length, header, self.name)
+        else:
+            unpacked = cached_file(f"{self.info.filename} {self._hash()}", self._numbers(header))
+            place = StoredArray(unpacked, 0, header, self.name)
+        return place.images(shape, channels_last, ahead)
+
+    def _check_size(self) -> None:
+        most = self.info.compress_size * _INFLATION.get(self.info.compress_type, 0)
+        size = self.info.file_size
+        if size > most or self.info.compress_size > self.path.stat().st_size:
+            raise DataError(f"{self.name} promises {size:,} bytes, which the file cannot hold")
+
+    def _header(self) -> Header:
+        with self.archive.open(self.info) as file:
+            return read_header(file, self.name, self.info.file_size)
+
+    def _offset(self) -> int:
+        """Return where the member's bytes begin: behind a header, its name and an extra text."""
+        with self.path.open("rb") as file:
+            file.seek(self.info.header_offset)
+            name, extra = struct.unpack("<HH", file.read(_LOCAL_HEADER)[-4:])
+        return self.info.header_offset + _LOCAL_HEADER + int(name) + int(extra)
+
+    def _numbers(self, header: Header) -> Iterator[bytes]:
+        with self.archive.open(self.info) as file:
+            file.read(header.length)
+            while block := file.read(_BLOCK):
+                yield block
+
+    def _hash(self) -> str:
+        with self.path.open("rb") as file:
+            return hash_of(iter(lambda: file.read(_BLOCK), b""))

@@ -95,7 +95,7 @@ class _Table:
             self.file = parquet.ParquetFile(path)
             self.schema = self.file.schema_arrow
         except (ArrowException, OSError) as error:
-            raise DataError(f"{path} is damaged or no Parquet file ({error})") from error
+            raise DataError(f"{path} is damaged or no Parquet file ({error!s:.300})") from error
         self.image = self._column("image", image, _IMAGES)
         self.label = self._column("label", label, _LABELS)
         self.names = self._class_names()

@@ -10,6 +10,7 @@ from pellucid.data.dataset import Splits
 from pellucid.data.emnist import is_emnist, read_emnist
 from pellucid.data.folder import read_folder
 from pellucid.data.idx import find_idx, read_idx_folder
+from pellucid.data.npy import is_npy_folder, read_npy_folder
 from pellucid.data.npz import read_npz
 from pellucid.data.parquet import has_parquet, read_parquet
 from pellucid.data.shards import has_shards, read_shards
@@ -22,7 +23,7 @@ Reader = Callable[..., Splits]
 
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 _ZIP, _IDX = b"PK\x03\x04", b"\x00\x00\x08"
-_PARQUET, _TAR = b"PAR1", b"ustar"
+_PARQUET, _TAR, _NPY = b"PAR1", b"ustar", b"\x93NUMPY"
 _HEAD = 512
 
 
@@ -53,6 +54,7 @@ _FOLDERS: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
     (is_svhn, read_svhn),
     (is_stl10, read_stl10),
     (is_csv_folder, read_csv_folder),
+    (is_npy_folder, read_npy_folder),
     (has_parquet, read_parquet),
     (has_shards, read_shards),
 )
@@ -73,6 +75,10 @@ def _of_file(path: Path) -> Reader:
         return read_parquet
     if head[257:262] == _TAR:
         return read_shards
+    if head.startswith(_NPY):
+        raise DataError(
+            f"{path} is one array; give the folder that has x_train.npy and y_train.npy"
+        )
     if head.startswith(_IDX):
         raise DataError(
             f"{path} is one IDX file; give the folder that has the images and the labels"
