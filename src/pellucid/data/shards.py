@@ -120,7 +120,8 @@ def _members(shard: Path) -> Iterator[tarfile.TarInfo]:
         if isinstance(error, DataError):
             raise
         raise DataError(
-            f"{shard} is damaged or no plain tar archive ({error!s:.300}); unpack a compressed one first"
+            f"{shard} is damaged or no plain tar archive ({error!s:.300}); "
+            "unpack a compressed one first"
         ) from error
 
 
