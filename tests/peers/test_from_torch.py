@@ -337,3 +337,32 @@ def test_comparisons_and_choices() -> None:
     x = torch.rand(2, 5, 4, 4)
     ours = from_torch(Chooses(), (5, 4, 4))(x.numpy())
     assert np.array_equal(ours, Chooses()(x).numpy())
+
+
+class Rearranges(tnn.Module):
+    def forward(self, x):
+        gate = x.mean((2, 3))[:, :, None, None]
+        x = (x * gate).flip(2, 3)[:, [2, 0, 1]].roll(2, 3)
+        x = functional.pad(x, (1, -2, -1, 0)) + x.amin((2, 3), keepdim=True).sign()
+        a, b, c = x.unbind(1)
+        x = torch.stack([c, a - b], 1).swapaxes(2, 3).repeat(1, 2, 1, 1)
+        x = functional.interpolate(x, scale_factor=1.5, mode="bicubic")
+        x = functional.interpolate(x, size=(5, 7), mode="bicubic", align_corners=True)
+        return x.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+
+
+class Bends(tnn.Module):
+    def __init__(self):
+        super().__init__()
+        kinds = (tnn.Mish(), tnn.CELU(0.5), tnn.LogSigmoid(), tnn.Tanhshrink())
+        self.all = tnn.Sequential(*kinds)
+
+    def forward(self, x):
+        return self.all(x)
+
+
+@pytest.mark.parametrize("module", [Rearranges(), Bends()])
+def test_what_moves_and_bends_values_is_read(module) -> None:
+    x = torch.randn(2, 3, 6, 8, dtype=torch.float64)
+    ours = from_torch(module, (3, 6, 8))
+    np.testing.assert_allclose(ours(x.numpy()), module(x).numpy(), rtol=1e-9, atol=1e-12)

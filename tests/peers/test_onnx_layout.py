@@ -1,5 +1,7 @@
 """Whether an ONNX file has the channels first or last: what decides it, what is only a guess."""
 
+import warnings
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
@@ -112,11 +114,28 @@ def test_names_of_axes_tell_it(tmp_path):
     ("constant", "shape", "where"),
     [((7,), ("N", 9, 8, 7), "NHWC"), ((1, 9, 1, 1), ("N", 9, 8, 7), "NCHW")],
 )
-def test_one_mean_for_each_channel_tells_it(constant, shape, where, tmp_path):
+def test_one_mean_for_each_channel_is_a_hint(constant, shape, where, tmp_path):
     nodes = [node("Sub", ["x", "mean"], ["s"]), node("Flatten", ["s"], ["y"])]
     path = saved(tmp_path / "m.onnx", nodes, {"mean": random(*constant)}, 15, shape)
-    graph = load(path)
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        graph = load(path)
     assert graph.input_shape == ((7, 9, 8) if where == "NHWC" else (9, 8, 7))
+    assert [w.category for w in heard] == [LayoutWarning] * (where == "NHWC")
+
+
+def test_what_follows_is_stronger_than_a_hint(tmp_path):
+    """One factor for each column looks like one for each channel, until a convolution follows."""
+    nodes = [node("Mul", ["x", "ramp"], ["m"]), node("Conv", ["m", "w"], ["y"])]
+    arrays = {"ramp": np.linspace(0, 1, 7, dtype=np.float32), "w": random(2, 3, 3, 3)}
+    path, x = saved(tmp_path / "m.onnx", nodes, arrays, 15, ("N", 3, 9, 7)), images(2, (3, 9, 7))
+    agree(load(path)(x), by_onnxruntime(path)(x)[0])
+
+
+def test_hints_that_contradict_each_other_are_said(tmp_path):
+    path = flattened(tmp_path / "m.onnx", ("N", 16, 12, 3), producer="pytorch")
+    with pytest.warns(LayoutWarning, match="taken as NCHW"):
+        assert load(path).input_shape == (16, 12, 3)
 
 
 @pytest.mark.parametrize(

@@ -354,3 +354,16 @@ def test_the_command_writes_weights_alone(run_folder, tmp_path) -> None:
 def test_the_command_says_what_it_cannot_write(run_folder, file, options, said, capsys) -> None:
     assert command("export", run_folder, run_folder / file, *options) == 2
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("counted", [None, True, False])
+def test_padding_as_wide_as_the_kernel_is_written(counted, path) -> None:
+    """A last, partial window of a dilated kernel asks for more padding than ONNX's pools take."""
+    options = {"padding": 1, "dilation": 3, "ceil_mode": True}
+    layer = nn.MaxPool2d((2, 3), 3, **options)
+    if counted is not None:
+        layer = nn.AvgPool2d((2, 3), 3, count_include_pad=counted, **options)
+    x = np.random.default_rng(0).normal(size=(2, 3, 6, 9)).astype(np.float32)
+    save(layer, path, (3, 6, 9))
+    assert any(node.op_type == "Pad" for node in onnx.load(path).graph.node)
+    np.testing.assert_allclose(run(path, x)[0], layer(x), rtol=1e-5, atol=1e-6)

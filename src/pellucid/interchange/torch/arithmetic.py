@@ -113,6 +113,10 @@ def _greater(a: Any, b: Any) -> Use:
     return Use(nn.Heaviside(), _subtract(a, b))
 
 
+def _minus(x: Any) -> Use:
+    return Use(nn.Affine(scale=-1.0), x)
+
+
 def _not(x: Any) -> Use:
     return Use(nn.Affine(-1.0, 1.0), x)
 
@@ -168,5 +172,9 @@ ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "where": _where,
     "masked_fill": lambda x, mask, value: _where(mask, value, x),
     "argmax": _arg_max,
+    "sign": lambda x: Use(nn.Subtract(), Use(nn.Heaviside(), x), Use(nn.Heaviside(), _minus(x))),
+    "amin": lambda x, dim=None, keepdim=False: _minus(
+        _reduction(nn.ReduceMax)(_minus(x), dim, keepdim)
+    ),
     "amax": _reduction(nn.ReduceMax),
 }

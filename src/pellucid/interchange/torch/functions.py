@@ -92,8 +92,23 @@ def _interpolate(
 ) -> Use:
     _must(not recompute_scale_factor, "recompute_scale_factor")
     _must(not antialias, "antialias")
+    if mode == "bicubic":
+        return _bicubic(x, size, scale_factor, bool(align_corners))
     size, factor = (tuple(v) if isinstance(v, list) else v for v in (size, scale_factor))
     return Use(nn.Upsample(size, factor, mode, bool(align_corners)), x)
+
+
+def _bicubic(x: Wire, size: Any, factor: Any, align_corners: bool) -> Use:
+    """Read what PyTorch computes with cubic polynomials through four pixels."""
+    size, factor = (
+        None if v is None else (v, v) if isinstance(v, int | float) else tuple(v)
+        for v in (size, factor)
+    )
+    if align_corners and size is None:  # between corners it counts whole pixels
+        size = tuple(int(n * f) for n, f in zip(x.sizes[2:], factor, strict=True))
+        factor = None
+    where = "align_corners" if align_corners else "half_pixel"
+    return Use(nn.Resize(size, factor, "cubic", where), x)
 
 
 def _conv2d(
@@ -151,6 +166,12 @@ _READERS: Mapping[str, Callable[..., Any]] = {
     "hardtanh": lambda x, min_val=-1.0, max_val=1.0, inplace=False: Use(
         nn.Clip(min_val, max_val), x
     ),
+    "mish": lambda x, inplace=False: Use(nn.Multiply(), x, Use(nn.Tanh(), Use(nn.Softplus(), x))),
+    "celu": lambda x, alpha=1.0, inplace=False: Use(
+        nn.Affine(alpha), Use(nn.ELU(), Use(nn.Affine(1 / alpha), x))
+    ),
+    "logsigmoid": lambda x: Use(nn.Affine(-1.0), Use(nn.Softplus(), Use(nn.Affine(-1.0), x))),
+    "tanhshrink": lambda x: Use(nn.Subtract(), x, Use(nn.Tanh(), x)),
     "softplus": _of_one(nn.Softplus),
     "softsign": _of_one(nn.Softsign),
     "threshold": _threshold,

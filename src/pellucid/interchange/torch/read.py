@@ -109,8 +109,22 @@ class _Reader(Reading):
         if type(module).forward is torch.nn.Sequential.forward:
             return self.sequential(path, module._modules, shape)
         if type(module).__module__.startswith("torch.nn."):
-            raise PellucidError("there is no such layer here, or not with these arguments")
+            return self._by_function(path, module, shape, inputs)
         return traced(self, path, module, shape, inputs)
+
+    def _by_function(
+        self, path: str, module: torch.nn.Module, shape: Any, inputs: int
+    ) -> Layer | None:
+        """Read a layer of PyTorch's that has no counterpart by the function that it calls."""
+        heard = len(self.problems)
+        try:
+            layer = traced(self, path, module, shape, inputs)
+        except PellucidError:
+            layer = None
+        if layer is None or len(self.problems) > heard:
+            del self.problems[heard:]
+            raise PellucidError("there is no such layer here, or not with these arguments")
+        return layer
 
     def sequential(
         self, path: str, inside: Mapping[str, torch.nn.Module | None], shape: Any

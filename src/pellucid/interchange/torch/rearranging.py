@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from torch import Tensor
+
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.interchange.torch.values import BATCH, Sizes, Use, Wire
@@ -83,17 +85,25 @@ def _split(x: Wire, split_size: Any, dim: int = 0) -> tuple[Use, ...]:
 
 
 def _getitem(x: Any, index: Any) -> Any:
-    """Read ``x[:, 2:5, ::2]`` and ``x[:, 0]``, or one of several values."""
+    """Read ``x[:, 2:5, ::2]``, ``x[:, 0]``, ``x[:, [2, 0, 1]]`` and ``x[:, :, None]``.
+
+    Of several values, return one.
+    """
     if not isinstance(x, Wire):
         return x[index]
     found: Any = x
     steps = index if isinstance(index, tuple) else (index,)
     if steps and steps[0] is Ellipsis:
         steps = (*[slice(None)] * (len(x.sizes) - len(steps) + 1), *steps[1:])
+    if None in [step for step in steps if not isinstance(step, Tensor)]:
+        return _with_new_axes(x, steps)
     gone = [axis for axis, step in enumerate(steps) if isinstance(step, int)]
     for axis, step in enumerate(steps):
         if isinstance(step, int):
             step = slice(step, step + 1 or None)
+        if isinstance(step, list | Tensor) and axis > 0:
+            found = Use(nn.Take(_numbers(step), axis), found)
+            continue
         if not isinstance(step, slice):
             raise PellucidError(f"it takes the entries {step!r}")
         if step != slice(None):
@@ -101,6 +111,56 @@ def _getitem(x: Any, index: Any) -> Any:
                 raise PellucidError("it takes the batch apart")
             found = Use(nn.Slice(axis, step.start, step.stop, step.step or 1), found)
     return Use(nn.ReduceSum(tuple(gone)), found) if gone else found  # a sum of one value
+
+
+def _with_new_axes(x: Wire, steps: Sequence[Any]) -> Use:
+    if any(step is not None and step != slice(None) for step in steps):
+        raise PellucidError("it takes entries and puts in axes at once")
+    rest, sizes = [0, *x.sizes[1:]], []
+    for step in steps:
+        sizes.append(1 if step is None else rest.pop(0))
+    return _after_batch(x, [*sizes, *rest])
+
+
+def _numbers(given: Any) -> tuple[int, ...]:
+    found = given.tolist() if isinstance(given, Tensor) else given
+    if not all(isinstance(number, int) and not isinstance(number, bool) for number in found):
+        raise PellucidError("it takes entries that are not told by one list of numbers")
+    return tuple(found)
+
+
+def _flip(x: Wire, *dims: Any) -> Any:
+    found: Any = x
+    for axis in dims[0] if isinstance(dims[0], tuple | list) else dims:
+        found = Use(nn.Slice(_not_batch(x, axis), step=-1), found)
+    return found
+
+
+def _roll(x: Wire, shifts: Any, dims: Any = None) -> Any:
+    found: Any = x
+    amounts, axes = ((v,) if isinstance(v, int) else v for v in (shifts, dims))
+    if axes is None:
+        raise PellucidError("it needs dims")
+    for shift, dim in zip(amounts, axes, strict=True):
+        axis = _not_batch(x, dim)
+        if cut := -shift % x.sizes[axis]:
+            parts = Use(nn.Slice(axis, cut), found), Use(nn.Slice(axis, 0, cut), found)
+            found = Use(nn.Cat(axis), *parts)
+    return found
+
+
+def _not_batch(x: Wire, dim: int) -> int:
+    if x.axis(dim) == 0:
+        raise PellucidError("it turns the batch round")
+    return x.axis(dim)
+
+
+def _expand(x: Wire, *sizes: Any) -> Use:
+    wanted = tuple(sizes[0]) if isinstance(sizes[0], tuple | list) else sizes
+    if len(wanted) != len(x.sizes) or wanted[0] not in (-1, BATCH):
+        raise PellucidError("it repeats along the batch, or puts in axes")
+    same = [n == old for n, old in zip(wanted[1:], x.sizes[1:], strict=True)]
+    return Use(nn.Expand((-1, *(-1 if s else n for s, n in zip(same, wanted[1:], strict=True)))), x)
 
 
 def _cat(tensors: Sequence[Wire], dim: int = 0) -> Use:
@@ -116,6 +176,8 @@ def _stack(tensors: Sequence[Wire], dim: int = 0) -> Use:
 def _pad(x: Wire, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Use:
     """Read padding that PyTorch gives from the last axis to the first."""
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
+    if min(pad) < 0:
+        return _cut(x, pairs, mode, value)
     if len(pairs) <= 2 and len(x.shape or (0,) * 4) == 4:
         left_right, top_bottom = (*pairs, (0, 0))[:2]
         return Use(nn.Pad2d((top_bottom, left_right), mode, value or 0.0), x)
@@ -123,6 +185,33 @@ def _pad(x: Wire, pad: Sequence[int], mode: str = "constant", value: float | Non
         raise PellucidError(f"it pads other axes than those of images with mode={mode!r}")
     sides = [*[(0, 0)] * (len(x.sizes) - len(pairs)), *reversed(pairs)]
     return Use(nn.Pad(tuple(sides), value or 0.0), x)
+
+
+def _cut(x: Wire, pairs: Sequence[tuple[int, int]], mode: str, value: float | None) -> Use:
+    """Pad by 0 where an amount is below 0, and cut off as much."""
+    kept = [max(side, 0) for pair in pairs for side in pair]
+    found = _pad(x, kept, mode, value)
+    for i, (before, behind) in enumerate(pairs):
+        if before < 0 or behind < 0:
+            axis = len(x.sizes) - 1 - i
+            found = Use(nn.Slice(axis, max(-before, 0) or None, min(behind, 0) or None), found)
+    return found
+
+
+def _repeat(x: Wire, *sizes: Any) -> Any:
+    times = tuple(sizes[0]) if isinstance(sizes[0], tuple | list) else sizes
+    if len(times) != len(x.sizes) or times[0] != 1:
+        raise PellucidError("it repeats the batch, or puts in axes")
+    found: Any = x
+    for axis, count in enumerate(times):
+        found = Use(nn.Cat(axis), *(found,) * count) if count > 1 else found
+    return found
+
+
+def _unbind(x: Wire, dim: int = 0) -> tuple[Use, ...]:
+    axis = _not_batch(x, dim)
+    parts = (Use(nn.Slice(axis, i, i + 1), x) for i in range(x.sizes[axis]))
+    return tuple(Use(nn.ReduceSum((axis,)), part) for part in parts)  # a sum of one value
 
 
 def _as_it_is(x: Wire, *arguments: Any, **options: Any) -> Wire:
@@ -142,6 +231,13 @@ REARRANGING: Mapping[str, Callable[..., Any]] = {
     "chunk": _chunk,
     "split": _split,
     "getitem": _getitem,
+    "swapaxes": _transpose,
+    "repeat": _repeat,
+    "unbind": _unbind,
+    "float": _as_it_is,
+    "flip": _flip,
+    "roll": _roll,
+    "expand": _expand,
     "cat": _cat,
     "concat": _cat,
     "stack": _stack,

@@ -24,10 +24,12 @@ class Builder:
         The version of the operators.
     batch
         The number of images that the exporter fixed, or None.
+    producer
+        The program that wrote the file.
     """
 
-    def __init__(self, opset: int, batch: int | None) -> None:
-        self.opset, self.batch = opset, batch
+    def __init__(self, opset: int, batch: int | None, producer: str = "") -> None:
+        self.opset, self.batch, self.producer = opset, batch, producer
         self.nodes: dict[str, tuple[Layer, tuple[str, ...]]] = {}
         self.names = Names()
         self.read: set[str] = set()

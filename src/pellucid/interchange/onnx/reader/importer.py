@@ -51,10 +51,12 @@ class Importer:
         The version of the operators.
     plan
         The sizes of the inputs.
+    producer
+        The program that wrote the file.
     """
 
-    def __init__(self, opset: int, plan: Plan) -> None:
-        self.builder = Builder(opset, plan.batch)
+    def __init__(self, opset: int, plan: Plan, producer: str = "") -> None:
+        self.builder = Builder(opset, plan.batch, producer)
         self.known: dict[str, Known | None] = {"": None}
         self.problems: list[str] = []
         self._budget = _MOST_FOLDED

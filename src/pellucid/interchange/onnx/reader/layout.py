@@ -1,8 +1,8 @@
 """Whether an input of a network has the channels first (NCHW) or last (NHWC), as TensorFlow's do.
 
 The format does not say it. What the nodes do decides it, where they do something that has to do
-with channels; else the names of the axes, the program that wrote the file, and the shape. What is
-decided by a shape against the format's custom, or by custom alone, is told by a `LayoutWarning`.
+with channels, and so do the names of axes. Else constants, the program that wrote the file, and the
+shape give hints; where these are too few, or do not agree, a `LayoutWarning` says what was taken.
 """
 
 import warnings
@@ -46,20 +46,28 @@ def is_channels_last(model: Model, given: Input) -> bool:
     told = _by_nodes(model.graph, given) or _by_names(given)
     if told:
         return told == "NHWC"
-    writer, shape = _WRITERS.get(model.producer.lower()), _by_shape(given.shape[1:])
-    chosen = shape or writer or "NCHW"
-    # the format's operators, and so most of its files, have the channels first
-    if chosen != (writer or "NCHW") or not (shape or writer):
-        other = LAYOUTS[chosen == "NCHW"]
-        sizes = "×".join("?" if size is None else str(size) for size in given.shape[1:])
-        warnings.warn(
-            f"the file does not say whether its input '{given.name[:100]}' ({sizes}) has the "
-            f"channels first or last; it is taken as {chosen}. If that is wrong, say "
-            f'layout="{other}" (--layout {other} in the command)',
-            LayoutWarning,
-            stacklevel=2,
-        )
+    writer = _WRITERS.get(model.producer.lower())
+    hints = [_by_constants(model.graph, given), writer, _by_shape(given.shape[1:])]
+    found = [hint for hint in hints if hint]
+    chosen = found[0] if found else "NCHW"
+    # the custom of the format, and of most of its files, are the channels first
+    trusted = chosen == "NCHW" or writer is not None or len(found) > 1
+    if not found or set(found) != {chosen} or not trusted:
+        _warn(given, chosen)
     return chosen == "NHWC"
+
+
+def _warn(given: Input, chosen: str) -> None:
+    assert given.shape is not None
+    other = LAYOUTS[chosen == "NCHW"]
+    sizes = "×".join("?" if size is None else str(size) for size in given.shape[1:])
+    warnings.warn(
+        f"the file does not say whether its input '{given.name[:100]}' ({sizes}) has the channels "
+        f'first or last; it is taken as {chosen}. If that is wrong, say layout="{other}" '
+        f"(--layout {other} in the command)",
+        LayoutWarning,
+        stacklevel=3,
+    )
 
 
 def _by_nodes(graph: FileGraph, given: Input) -> str | None:
@@ -67,11 +75,9 @@ def _by_nodes(graph: FileGraph, given: Input) -> str | None:
 
     Where no node mixes axes, each layout gives the same: then it is the file's, as it stands.
     """
-    constants: dict[str, Array | None] = dict(graph.constants)
+    constants = _constants(graph)
     reached, mixed = {given.name}, False
     for node in graph.nodes:
-        if node.op == "Constant" and node.outputs:
-            constants[node.outputs[0]] = node.attributes.get("value")
         if not reached.intersection(node.inputs):
             continue
         found = _by_node(node, reached, constants, given)
@@ -93,9 +99,6 @@ def _by_node(
         return {TO_FIRST: "NHWC", TO_LAST: "NCHW"}.get(tuple(order or ()))
     if node.op in _OF_CHANNELS_FIRST and node.inputs[0] in reached:
         return "NCHW"
-    if node.op in _ARITHMETIC:
-        known = [constants.get(name) for name in node.inputs]
-        return next(filter(None, (_by_constant(array, given) for array in known)), None)
     if node.op in ("Resize", "Upsample"):
         return _by_scales(node, constants)
     if node.op == "Reshape":  # from (N, H, W, 1) to (N, 1, H, W), as a Transpose would do
@@ -106,17 +109,28 @@ def _by_node(
     return None
 
 
-def _by_constant(array: Array | None, given: Input) -> str | None:
-    """Return the layout in which a constant holds one value for each channel."""
+def _by_constants(graph: FileGraph, given: Input) -> str | None:
+    """Return the layout in which the input meets one constant for each channel, such as means."""
     assert given.shape is not None
-    if array is None or not 1 <= array.ndim <= 4:
-        return None
-    shape = (1,) * (4 - array.ndim) + array.shape
-    varying = [axis for axis, size in enumerate(shape) if size > 1]
-    for axis, layout in ((1, "NCHW"), (3, "NHWC")):
-        if varying == [axis] and shape[axis] == given.shape[axis]:
-            return layout
+    constants = _constants(graph)
+    for node in graph.nodes:
+        if node.op not in _ARITHMETIC or given.name not in node.inputs:
+            continue
+        for array in (constants.get(name) for name in node.inputs):
+            if array is None or not 1 <= array.ndim <= 4:
+                continue
+            shape = (1,) * (4 - array.ndim) + array.shape
+            varying = [axis for axis, size in enumerate(shape) if size > 1]
+            for axis, layout in ((1, "NCHW"), (3, "NHWC")):
+                if varying == [axis] and shape[axis] == given.shape[axis]:
+                    return layout
     return None
+
+
+def _constants(graph: FileGraph) -> dict[str, Array | None]:
+    """Return the arrays that a file holds, those of its Constant nodes among them."""
+    nodes = (node for node in graph.nodes if node.op == "Constant" and node.outputs)
+    return dict(graph.constants) | {n.outputs[0]: n.attributes.get("value") for n in nodes}
 
 
 def _by_scales(node: Node, constants: Mapping[str, Array | None]) -> str | None:

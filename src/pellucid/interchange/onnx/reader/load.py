@@ -120,13 +120,14 @@ def _imported(model: Model, plan: Plan) -> Graph:
     the batch that it was written for.
     """
     try:
-        return Importer(model.opset, plan).run(model.graph)
+        return Importer(model.opset, plan, model.producer).run(model.graph)
     except FileError:
         if plan.batch is None:
             raise
         fixed = {name: at(sizes, plan.batch) for name, sizes in plan.inputs.items()}
+        whole = Plan(fixed, None, plan.channels_last)
         try:
-            return Importer(model.opset, Plan(fixed, None, plan.channels_last)).run(model.graph)
+            return Importer(model.opset, whole, model.producer).run(model.graph)
         except PellucidError:
             pass
         raise

@@ -23,13 +23,14 @@ from pellucid.types import Array
 
 def _max_pool2d(graph: Graph, path: str, layer: MaxPool2d, x: Value) -> str:
     window = layer.window(x.shape)
+    name, sides = _padded(graph, path, x.name, window, float("-inf"))
     return graph.node(
         "MaxPool",
         path,
-        [x.name],
+        [name],
         kernel_shape=window.kernel,
         strides=window.stride,
-        pads=pads(_with_extra(window)),
+        pads=pads(sides),
         dilations=window.dilation,
     )
 
@@ -37,22 +38,35 @@ def _max_pool2d(graph: Graph, path: str, layer: MaxPool2d, x: Value) -> str:
 def _avg_pool2d(graph: Graph, path: str, layer: AvgPool2d, x: Value) -> str:
     """Write the mean; what `ceil_mode` adds at the end is padding, which is never counted."""
     window = layer.window(x.shape)
-    counted = layer.count_include_pad and any(window.extra)
+    name, sides = _padded(graph, path, x.name, window, 0.0)
+    counts_all = layer.count_include_pad or name != x.name
+    corrected = any(window.extra) if layer.count_include_pad else name != x.name
     mean = graph.node(
         "AveragePool",
         path,
-        [x.name],
-        "mean" if counted else "",
+        [name],
+        "mean" if corrected else "",
         kernel_shape=window.kernel,
         strides=window.stride,
-        pads=pads(_with_extra(window)),
+        pads=pads(sides),
         dilations=window.dilation,
-        count_include_pad=int(layer.count_include_pad),
+        count_include_pad=int(counts_all),
     )
-    if not counted:
+    if not corrected:
         return mean
-    correction = graph.constant(path, "correction", _share_of_extra(window))
-    return graph.node("Mul", path, [mean, correction])
+    share = _share_that_counts(window, layer.count_include_pad)
+    return graph.node("Mul", path, [mean, graph.constant(path, "correction", 1 / share)])
+
+
+def _padded(graph: Graph, path: str, x: str, window: Window, value: float) -> tuple[str, Sides]:
+    """Return what to pool and its padding: by a node where a pool takes no padding so wide."""
+    sides = _with_extra(window)
+    if all(max(side) < size for side, size in zip(sides, window.kernel, strict=True)):
+        return x, sides
+    (top, bottom), (left, right) = sides
+    amounts = graph.constant(path, "sides", [0, 0, top, left, 0, 0, bottom, right], np.int64)
+    filler = graph.constant(path, "filler", value)
+    return graph.node("Pad", path, [x, amounts, filler], "padded"), ((0, 0), (0, 0))
 
 
 def _with_extra(window: Window) -> Sides:
@@ -60,13 +74,15 @@ def _with_extra(window: Window) -> Sides:
     return (top, bottom + window.extra[0]), (left, right + window.extra[1])
 
 
-def _share_of_extra(window: Window) -> Array:
-    """Return, for each output, the kernel's size over how much of it is not `ceil_mode`'s."""
-    bottom, right = window.extra
+def _share_that_counts(window: Window, pad_counts: bool) -> Array:
+    """Return which share of the kernel, for each output, lies on what counts."""
+    (top, bottom), (left, right) = _with_extra(window)
     height, width = window.padded_size
-    after = [(0, 0), (0, 0), (0, bottom), (0, right)]
-    counted = np.pad(np.ones((1, 1, height - bottom, width - right)), after)
-    return 1 / ops.avg_pool2d(counted, window.kernel, window.stride, dilation=window.dilation)
+    counted = np.zeros((1, 1, height, width))
+    counted[..., top : height - bottom, left : width - right] = 1
+    if pad_counts:
+        counted[..., : height - window.extra[0], : width - window.extra[1]] = 1
+    return ops.avg_pool2d(counted, window.kernel, window.stride, dilation=window.dilation)
 
 
 def _adaptive_avg_pool2d(

@@ -46,6 +46,11 @@ def resize(call: Call) -> Computed:
         size, scale = _by_policy(call, (int(height), int(width)))
         return _resized(call, size, scale, mode, coordinates, rounding)
     call.ignore("keep_aspect_ratio_policy")
+    if coordinates == "align_corners" and call.builder.producer == "pytorch":
+        # between corners PyTorch counts whole pixels, and the format's tests the exact scale
+        down, across = _of_images(call, scales)
+        _, H, W = image_sizes(call.value())
+        return _resized(call, (int(H * down), int(W * across)), None, mode, coordinates, rounding)
     return _resized(call, None, _of_images(call, scales), mode, coordinates, rounding)
 
 
