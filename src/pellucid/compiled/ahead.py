@@ -74,11 +74,14 @@ def needed(calls: Iterable[Callable[[], Any]]) -> list[Job]:
     """Return the kernels that the calls would need, each once."""
     found: dict[Job, None] = {}
 
-    def note(function: Any, args: tuple[Any, ...]) -> None:
-        if isinstance(kept := getattr(function, "_cache", None), KernelCache):
-            found[kept.kernel, tuple(map(function.typeof_pyval, args))] = None
+    def is_kernel(function: Any, args: tuple[Any, ...]) -> bool:
+        kept = getattr(function, "_cache", None)
+        if not isinstance(kept, KernelCache):
+            return False
+        found[kept.kernel, tuple(map(function.typeof_pyval, args))] = None
+        return True
 
-    with Rehearsal(note).running(), np.errstate(all="ignore"), warnings.catch_warnings():
+    with Rehearsal(is_kernel).running(), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # nothing is computed, so errors mean nothing: what is left out is compiled when needed
         with suppress(Exception):

@@ -24,7 +24,8 @@ from pathlib import Path
 
 from pellucid.runtime.cache_folder import cache_folder
 
-_MAGIC = b"pellucid kernel 1\n"
+_FORMAT = "2"
+_MAGIC = f"pellucid kernel {_FORMAT}\n".encode()
 _CHECKSUM = 32  # bytes
 _ABANDONED = 3600.0  # seconds after which an unfinished file has no writer any more
 _PACKAGE = "pellucid.compiled"
@@ -37,7 +38,7 @@ _CAN_BE_RELATIVE = {os.open, os.rename, os.unlink, os.mkdir} <= os.supports_dir_
 def kernel_folder() -> Path:
     """Return where the kernels for these versions of Python and Numba are kept."""
     versions = (f"{name}{metadata.version(name)}" for name in ("numba", "llvmlite"))
-    return cache_folder() / "kernels" / "-".join((sys.implementation.cache_tag, *versions))
+    return cache_folder() / "kernels" / "-".join((sys.implementation.cache_tag, *versions, _FORMAT))
 
 
 def read(name: str) -> bytes | None:
@@ -45,7 +46,7 @@ def read(name: str) -> bytes | None:
     with suppress(OSError), _opened(kernel_folder(), make=False) as folder:
         handle = os.open(_at(folder, name), os.O_RDONLY | _NO_LINKS, dir_fd=_descriptor(folder))
         with os.fdopen(handle, "rb") as file:
-            return _checked(file.read())
+            return _checked(name, file.read())
     return None
 
 
@@ -63,7 +64,7 @@ def write(name: str, content: bytes) -> bool:
         handle = os.open(_at(folder, partial), flags, 0o600, dir_fd=there)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(_MAGIC + _checksum(content) + content)
+                file.write(_MAGIC + _checksum(name, content) + content)
             os.replace(_at(folder, partial), _at(folder, name), src_dir_fd=there, dst_dir_fd=there)
         except BaseException:
             with suppress(OSError):
@@ -97,14 +98,15 @@ def why_not() -> str | None:
         return error.strerror or str(error)
 
 
-def _checksum(content: bytes) -> bytes:
-    return hashlib.blake2b(content, digest_size=_CHECKSUM).digest()
+def _checksum(name: str, content: bytes) -> bytes:
+    """Return it for a file of this name: another file in its place has another one."""
+    return hashlib.blake2b(content, digest_size=_CHECKSUM, key=name.encode()).digest()
 
 
-def _checked(found: bytes) -> bytes | None:
+def _checked(name: str, found: bytes) -> bytes | None:
     begin = len(_MAGIC) + _CHECKSUM
     content = found[begin:]
-    return content if found[:begin] == _MAGIC + _checksum(content) else None
+    return content if found[:begin] == _MAGIC + _checksum(name, content) else None
 
 
 # The folder

@@ -60,9 +60,10 @@ class Recording:
         finally:
             _running.reset(token)
 
-    def note(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        """Record one call."""
+    def note(self, function: Callable[..., Any], args: tuple[Any, ...]) -> bool:
+        """Record one call; return false, as it is not left out."""
         self._calls.append((function, tuple(map(self.workspace.place, args))))
+        return False
 
     def bind(self) -> None:
         """Give the calls their arrays: from now on nothing else uses that memory."""
@@ -76,20 +77,19 @@ class Recording:
 
 
 class Rehearsal:
-    """A run in which nothing is computed: the calls of `recorded` functions are not made.
-
-    It shows which calls will be needed, before they are. Each returns 0, where its result is used.
+    """A run in which kernels are not called: it shows which calls will be needed, before they are.
 
     Parameters
     ----------
-    note
-        Told each call: the function and its arguments.
+    left_out
+        Told each call of a `recorded` function, the function and its arguments. It returns whether
+        the call is left out; then its result is 0.
 
     Examples
     --------
     >>> import numpy as np
     >>> add, a, needed = recorded(np.add), np.ones(2), []
-    >>> with Rehearsal(lambda function, args: needed.append(function)).running():
+    >>> with Rehearsal(lambda function, args: not needed.append(function)).running():
     ...     _ = add(a, a, a)
     >>> a, needed == [np.add]
     (array([1., 1.]), True)
@@ -97,12 +97,12 @@ class Rehearsal:
 
     is_complete = True
 
-    def __init__(self, note: Callable[[Callable[..., Any], tuple[Any, ...]], None]) -> None:
-        self.note = note
+    def __init__(self, left_out: Callable[[Callable[..., Any], tuple[Any, ...]], bool]) -> None:
+        self.note = left_out
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Make no calls inside the ``with`` block."""
+        """Rehearse what is called inside the ``with`` block."""
         token = _running.set(self)
         try:
             yield
@@ -127,10 +127,11 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        if (recording := _running.get()) is not None:
-            recording.note(partial(function, **kwargs) if kwargs else function, args)
-            if isinstance(recording, Rehearsal):
-                return cast(R, 0.0)
+        recording = _running.get()
+        if recording is not None and recording.note(
+            partial(function, **kwargs) if kwargs else function, args
+        ):
+            return cast(R, 0.0)
         return function(*args, **kwargs)
 
     return call

@@ -1,0 +1,120 @@
+"""What a run needs is known before its first step, and compiled side by side."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from programs import run_python
+
+TRAIN = """
+import json, numba
+from numba.core import event
+import numpy as np
+import pellucid as pl
+from pellucid import layers as nn
+from pellucid.training import TrainingState, records
+
+class Compiled(event.Listener):
+    count = 0
+    def on_start(self, event): pass
+    def on_end(self, event): self.count += 1
+
+compiled = Compiled()
+event.register("numba:compile", compiled)
+rng = np.random.default_rng(0)
+images = rng.integers(0, 256, (200, 1, 12, 12)).astype(np.uint8)
+data = pl.data.DataSet(images, rng.integers(0, 3, 200), ("a", "b", "c"), "noise")
+train, validation = data.split(0.25, seed=0)
+model = nn.Sequential(
+    nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2),
+    nn.Conv2d(4, 5, 3, stride=2), nn.ReLU(), nn.Flatten(), nn.Dropout(), nn.Linear(20, 3),
+)
+state = TrainingState(model, pl.optim.Adam(model.parameters()), batch_size=64, epochs=2)
+drawn = records(state, train, validation)
+ahead = compiled.count
+list(drawn)
+trained = compiled.count
+pl.evaluate(model, validation)
+print(json.dumps([ahead, trained - ahead, compiled.count - trained]))
+"""
+
+
+def train(home, threads):
+    shown, said = run_python(TRAIN, PELLUCID_HOME=str(home), PELLUCID_NUM_THREADS=str(threads))
+    return json.loads(shown), said
+
+
+def test_no_step_waits_for_the_compiler_and_a_second_run_compiles_nothing(tmp_path):
+    (here, in_steps, after), said = train(tmp_path, threads=2)
+    assert (here, in_steps) == (0, 0)
+    assert after <= 4  # as many images as no batch had
+    assert "kernels" in said
+    assert train(tmp_path, threads=2)[0][:2] == [0, 0]
+
+
+FIRST = """
+import numpy as np
+from pellucid import layers as nn, engine
+from pellucid.execution import compile_ahead
+done = []
+def step(layer=nn.Conv2d(1, 4, 3)):
+    done.append(layer(np.ones((2, 1, 8, 8), np.float32)).shape)
+with engine.using("{name}"):
+    print(compile_ahead([step]) is not None, done)
+"""
+
+
+@pytest.mark.parametrize(("name", "rehearsed"), [("compiled", True), ("reference", False)])
+def test_only_an_engine_that_compiles_rehearses(tmp_path, name, rehearsed):
+    shown, _ = run_python(FIRST.format(name=name), PELLUCID_HOME=str(tmp_path))
+    assert shown == f"{rehearsed} {[(2, 4, 6, 6)] if rehearsed else []}"
+
+
+SAME = """
+import numpy as np
+from pellucid import layers as nn
+from pellucid.execution import compile_ahead, freeze
+model = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 4))
+nn.initialize(model, 0)
+x = np.random.default_rng(0).normal(size=(64, 3, 8, 8)).astype(np.float32)
+if {ahead}:
+    compile_ahead(lambda x=x, n=n: freeze(model)(x[:n]) for n in (1, 64))
+print(freeze(model)(x).tobytes().hex()[:200], model(x).sum())
+"""
+
+
+def test_a_rehearsal_leaves_nothing_behind(tmp_path):
+    given = [run_python(SAME.format(ahead=ahead), PELLUCID_HOME=str(tmp_path)) for ahead in (0, 1)]
+    assert given[0][0] == given[1][0]
+
+
+KILL = """
+import os, signal, threading, time
+from pathlib import Path
+def kill():
+    while not list(Path(os.environ["PELLUCID_HOME"]).rglob("*.kernel")):
+        time.sleep(0.01)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.{how})
+"""
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGINT"])
+def test_a_process_that_ends_while_it_compiles_leaves_a_sound_cache(tmp_path, how):
+    """Beside another one that compiles the same at the same time."""
+    given = os.environ | {"PELLUCID_ENGINE": "compiled", "PELLUCID_HOME": str(tmp_path)}
+    given |= {"PELLUCID_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"}
+    code = KILL.format(how=how) + TRAIN.replace(
+        "drawn = records", "threading.Thread(target=kill, daemon=True).start()\ndrawn = records"
+    )
+    other = subprocess.Popen([sys.executable, "-c", TRAIN], env=given, stdout=subprocess.PIPE)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=given, capture_output=True, check=False
+    )
+    assert ended.returncode != 0
+    other.communicate()
+    assert other.returncode == 0
+    assert train(tmp_path, threads=2)[0][:2] == [0, 0]
