@@ -294,8 +294,8 @@ READERS = {
     "idx": Reader(_idx, read_idx),
     "npz": Reader(_npz, read_npz),
     "csv": Reader(_csv, read_csv),
-    "cifar batch": Reader(_cifar_batch, lambda path: read_batch(path.read_bytes(), str(path))),
-    "cifar archive": Reader(_cifar_archive, read_cifar10),
+    "cifar-batch": Reader(_cifar_batch, lambda path: read_batch(path.read_bytes(), str(path))),
+    "cifar-archive": Reader(_cifar_archive, read_cifar10),
     "svhn": Reader(_svhn, read_svhn),
     "stl-10": Reader(_stl10, lambda path: load(path.parent)),
 }

@@ -114,6 +114,6 @@ def _read_folder(path: Path) -> None:
 
 READERS = {
     "image": Reader(_single, lambda path: read_image(path, (3, 8, 8))),
-    "image as it is": Reader(_single, read_image),
+    "image-as-it-is": Reader(_single, read_image),
     "folder": Reader(_folder, _read_folder),
 }

@@ -19,7 +19,7 @@ from tests.fuzz.run_folder import CONFIG
 _IMAGES = npy_file(np.zeros((2, 4, 4), np.uint8))
 _LABELS = npy_file([0, 1])
 _HUGE = 2**32 - 1
-_BOMB = 40 << 20
+_BOMB = 100 << 20
 
 
 def _npz_with_a_damaged_offset() -> bytes:
@@ -64,7 +64,7 @@ KNOWN: dict[str, list[Callable[[], Files]]] = {
         lambda: {"a.npz": _npz_with_a_damaged_offset()},
         lambda: {
             "a.npz": npz_file(
-                zipfile.ZIP_DEFLATED, images=npy_file(np.zeros((_BOMB, 1, 1))), labels=_LABELS
+                zipfile.ZIP_DEFLATED, images=npy_file(np.zeros((_BOMB >> 3, 1, 1))), labels=_LABELS
             )
         },
     ],
@@ -110,7 +110,7 @@ KNOWN: dict[str, list[Callable[[], Files]]] = {
         lambda: _checkpoint(epoch={}),
         lambda: _checkpoint(model=_wide_network()),
     ],
-    "cifar archive": [
+    "cifar-archive": [
         lambda: {"cifar.tar.gz": gzip.compress(tar_header("x", b"\x80\0\0\0@" + bytes(7), b"x"))},
     ],
     "image": [
