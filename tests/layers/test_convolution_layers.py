@@ -115,6 +115,12 @@ def test_without_options_functions_convolve_with_stride_1_and_without_padding():
     y, wide = correlate2d(x[0, 0], w[0, 0], "valid"), convolve2d(x[0, 0], w[0, 0], "full")
     np.testing.assert_allclose(ops.conv2d(x, w)[0, 0], y)
     np.testing.assert_allclose(ops.conv_transpose2d(x, w)[0, 0], wide)
+    for layer, expected in (
+        (nn.Conv2d(1, 1, (3, 2), bias=False), y),
+        (nn.ConvTranspose2d(1, 1, (3, 2), bias=False), wide),
+    ):
+        layer.astype("float64").weight.value = w
+        np.testing.assert_allclose(layer(x)[0, 0], expected)
     dy = generator.normal(size=y.shape)
     dx = ops.conv2d_input_gradient(dy[None, None], w, x.shape)[0, 0]
     dw = ops.conv2d_weight_gradient(dy[None, None], x, w.shape)[0, 0]

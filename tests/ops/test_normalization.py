@@ -306,7 +306,8 @@ def test_single_precision_is_exact_even_where_the_mean_is_large(layer, mean, nam
     """Each result is as near to the exact one for the same x as its own last digits allow."""
     generator = np.random.default_rng(0)
     x = (generator.normal(size=(16, 8, 24, 24)) + mean).astype(np.float32)
-    dy = generator.normal(size=x.shape).astype(np.float32)
+    # a gradient that is large, all of it and along x: what rounding took from the mean counts there
+    dy = (generator.normal(size=x.shape) + 3 * (x - mean) + 1).astype(np.float32)
     results = []
     for dtype in ("float32", "float64"):
         layer = with_random_parameters(nn.build(layer.describe()), dtype)

@@ -299,6 +299,36 @@ class TestState:
             optimizer.load_state_dict({})
 
 
+ALLOWED = {
+    optim.SGD: {"momentum": (0.0, 0.99)},
+    optim.Adam: {"betas": ((0.0, 0.0), (0.99, 0.999)), "eps": (0.0,)},
+    optim.AdamW: {"betas": ((0.0, 0.0), (0.99, 0.999)), "eps": (0.0,)},
+    optim.RMSprop: {"alpha": (0.0, 0.99), "momentum": (0.0, 0.99), "eps": (0.0,)},
+    optim.Adagrad: {"lr_decay": (0.0, 9.0), "eps": (0.0,)},
+}
+REFUSED = {
+    "momentum": (-0.1, 1.0),
+    "alpha": (-0.1, 1.0),
+    "betas": ((-0.1, 0.9), (1.0, 0.9), (0.9, -0.1), (0.9, 1.0)),
+    "eps": (-1e-8,),
+    "lr_decay": (-1e-8,),
+    "lr": (0.0, -0.1),
+    "weight_decay": (-1e-8,),
+    "clip_norm": (0.0, -1.0),
+}
+EVERYWHERE = {"lr": (1e-9, 10.0), "weight_decay": (0.0, 9.0), "clip_norm": (None, 1e-9)}
+
+
+@pytest.mark.parametrize("Rule", ALLOWED)
+def test_numbers_are_taken_up_to_their_limits_and_no_further(Rule):
+    for argument, values in (ALLOWED[Rule] | EVERYWHERE).items():
+        for value in values:
+            assert getattr(Rule(two(), **{argument: value}), argument) == value
+        for value in REFUSED[argument]:
+            with pytest.raises(PellucidError, match=argument):
+                Rule(two(), **{argument: value})
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [
