@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.explain.around import Around
 from pellucid.explain.names import Uses, check_names, next_use
 from pellucid.explain.scores import Score, score_gradient
+from pellucid.explain.wrapper import Wrapper
 from pellucid.layers import (
     Identity,
     Layer,
@@ -43,7 +43,7 @@ class _Fixed(Parameter):
         """Forget it."""
 
 
-class _Guided(Around, abstract=True):
+class _Guided(Wrapper, abstract=True):
     """A ReLU that passes back only what is positive.
 
     ``dx = max(dy · [x > 0], 0)``: of the ReLU's own gradient, the positive part.
@@ -53,7 +53,7 @@ class _Guided(Around, abstract=True):
         return np.maximum(super().backward(dy, cache), 0)
 
 
-class _Revived(Around, abstract=True):
+class _Revived(Wrapper, abstract=True):
     """A ReLU that passes the whole gradient back for an image of which it would pass none.
 
     Where every value that matters is below 0 there is no gradient, and so no way to climb.
@@ -79,7 +79,7 @@ class _Trace:
             kept.clear()
 
 
-class _Watched(Around, abstract=True):
+class _Watched(Wrapper, abstract=True):
     """A layer whose outputs and their gradients are kept. Its cache knows which use it was."""
 
     def __init__(self, layer: Layer, path: str, trace: _Trace) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import ShapeError
-from pellucid.explain.around import Around
 from pellucid.explain.inputs import chunks, joined
 from pellucid.explain.names import Uses, check_names, refuse_frozen
+from pellucid.explain.wrapper import Wrapper
 from pellucid.layers import Concat, Graph, Layer, Residual, Sequential, StepContext, observe
 from pellucid.layers.base import run_forward
 from pellucid.types import Array, Shape
@@ -88,7 +88,7 @@ def receptive_fields(model: Layer, layer: str, input_shape: Shape) -> ReceptiveF
     return ReceptiveFields(_ends(light(rows, 3)), _ends(light(columns, 2)))
 
 
-class _Lit(Around, abstract=True):
+class _Lit(Wrapper, abstract=True):
     """Which outputs of a layer change where its inputs do: it takes and gives truth values.
 
     The layer runs on noise, and on the same noise where lit inputs are changed by far more than any

@@ -18,7 +18,7 @@ from pellucid.interchange.keras.orders import (
     our_axis,
 )
 from pellucid.interchange.keras.pair import Argument, Config, Pair, UnreadableError, simple
-from pellucid.interchange.keras.rest import REST
+from pellucid.interchange.keras.weightless import WEIGHTLESS
 from pellucid.parameter import Parameter
 from pellucid.types import Shape
 
@@ -223,4 +223,4 @@ NORMALIZATION = (
     ),
 )
 
-PAIRS = (*CONVOLUTIONS, *POOLING, *NORMALIZATION, *ACTIVATIONS, *REST)
+PAIRS = (*CONVOLUTIONS, *POOLING, *NORMALIZATION, *ACTIVATIONS, *WEIGHTLESS)

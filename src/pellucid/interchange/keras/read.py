@@ -6,15 +6,15 @@ from typing import Any, NamedTuple
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.interchange.keras import framework
+from pellucid.interchange.keras.converters import steps
 from pellucid.interchange.keras.network import Call, Network, network
 from pellucid.interchange.keras.orders import channels_last, our_shape
 from pellucid.interchange.keras.pair import UnreadableError
-from pellucid.interchange.keras.special import steps
 from pellucid.interchange.keras.step import Context, Step
 from pellucid.types import Shape
 
 
-class Value(NamedTuple):
+class ReadValue(NamedTuple):
     """What a layer gives: its name, our shape, and the (C, H, W) that it was, if flattened.
 
     A flattened image stands in our order, with the channels first.
@@ -97,7 +97,7 @@ class _Reader:
     ) -> None:
         self.keras, self.network, self.problems = keras, calls, problems
         self.nodes: dict[str, tuple[nn.Layer, tuple[str, ...]]] = {}
-        self.values: dict[str, Value] = {}
+        self.values: dict[str, ReadValue] = {}
         self.made: dict[int, list[Step]] = {}
         self.readers = Counter(source for call in calls.calls for source in call.sources)
         self.readers.update(calls.outputs)
@@ -105,7 +105,7 @@ class _Reader:
         marks = flattened or (None,) * len(shapes)
         self.inputs = ["x"] if len(shapes) == 1 else [_clean(name) for name in calls.inputs]
         for name, label, shape, mark in zip(calls.inputs, self.inputs, shapes, marks, strict=True):
-            self.values[name] = Value(label, shape, mark)
+            self.values[name] = ReadValue(label, shape, mark)
 
     def read_whole(self) -> nn.Layer | None:
         """Return the model with outputs in Keras's order, or None where something is missing."""
@@ -114,7 +114,7 @@ class _Reader:
             return None
         return self._model([self._in_their_order(value).name for value in found])
 
-    def read(self) -> tuple[nn.Layer | None, list[Value]]:
+    def read(self) -> tuple[nn.Layer | None, list[ReadValue]]:
         """Return the model, or None where something cannot be read, and what it gives."""
         for call in self.network.calls:
             if call.name not in self.values:
@@ -135,7 +135,7 @@ class _Reader:
                 return nn.Sequential({name: layer for name, (layer, _) in self.nodes.items()})
         return nn.Graph(self.nodes, outputs if len(outputs) > 1 else outputs[0], self.inputs)
 
-    def _call(self, call: Call) -> Value:
+    def _call(self, call: Call) -> ReadValue:
         given = [self.values[source] for source in call.sources]
         try:
             if isinstance(call.layer, self.keras.Model):
@@ -145,9 +145,9 @@ class _Reader:
             kind = type(call.layer).__name__
             self.problems.append(f"'{call.name}' ({kind}): {error}".removesuffix(": "))
             shape = getattr(call.layer, "output", self.keras.Input(())).shape
-            return Value(call.name, our_shape((1, *(size or 1 for size in shape[1:]))))
+            return ReadValue(call.name, our_shape((1, *(size or 1 for size in shape[1:]))))
 
-    def _nested(self, call: Call, given: list[Value]) -> Value:
+    def _nested(self, call: Call, given: list[ReadValue]) -> ReadValue:
         inner = _Reader(
             self.keras,
             network(call.layer, self.keras),
@@ -159,13 +159,13 @@ class _Reader:
         if len(found) > 1:
             raise UnreadableError("a model with several outputs inside another")
         if model is None:
-            return Value(call.name, found[0].shape, found[0].flattened)
+            return ReadValue(call.name, found[0].shape, found[0].flattened)
         if id(call.layer) in self.made:
             model = self.made[id(call.layer)][0].layer
         self.made[id(call.layer)] = [Step("", model)]
-        return Value(self._node(call.name, model, given), found[0].shape, found[0].flattened)
+        return ReadValue(self._node(call.name, model, given), found[0].shape, found[0].flattened)
 
-    def _steps(self, call: Call, given: list[Value]) -> Value:
+    def _steps(self, call: Call, given: list[ReadValue]) -> ReadValue:
         """Add what takes the place of one call of Keras's."""
         shapes = tuple(value.shape for value in given)
         flattened = given[0].flattened
@@ -184,24 +184,24 @@ class _Reader:
             after = step.layer.output_shape(shape if step.layer.inputs != 1 else shape[0])
             mark = given[0].flattened if step.keeps_order else step.flattened
             name = f"{call.name}_{step.suffix}" if step.suffix else call.name
-            given = [Value(self._node(name, step.layer, given), after, mark)]
+            given = [ReadValue(self._node(name, step.layer, given), after, mark)]
         return given[0]
 
-    def _pad_before(self, value: Value) -> nn.Pad2d | None:
+    def _pad_before(self, value: ReadValue) -> nn.Pad2d | None:
         """Return the padding that gives `value`, if nobody else reads it."""
         layer = self.nodes[value.name][0] if value.name in self.nodes else None
         alone = [name for name, other in self.values.items() if other.name == value.name]
         read_once = sum(self.readers[name] for name in alone) == 1
         return layer if isinstance(layer, nn.Pad2d) and read_once else None
 
-    def _in_their_order(self, value: Value) -> Value:
+    def _in_their_order(self, value: ReadValue) -> ReadValue:
         """Return a flattened image with its values in Keras's order, channels last."""
         if value.flattened is None:
             return value
         order = tuple(channels_last(value.flattened).tolist())
-        return Value(self._node(f"{value.name}_order", nn.Take(order), [value]), value.shape)
+        return ReadValue(self._node(f"{value.name}_order", nn.Take(order), [value]), value.shape)
 
-    def _node(self, name: str, layer: nn.Layer, given: list[Value]) -> str:
+    def _node(self, name: str, layer: nn.Layer, given: list[ReadValue]) -> str:
         name = _clean(name)
         while name in self.nodes or name in self.inputs:
             name += "_"

@@ -34,7 +34,7 @@ class Link(NamedTuple):
         return self.order.from_keras(np.asarray(value), self.flattened, self.shape)
 
 
-class Value(NamedTuple):
+class WrittenValue(NamedTuple):
     """What a layer gives: Keras's tensor, our shape, and the (C, H, W) that it was, if flattened.
 
     A flattened image is in Keras's order, with the channels last.
@@ -69,7 +69,7 @@ class Twin:
 
     model: Any
     links: dict[str, Link]
-    outputs: list[tuple[nn.Layer, Value]]
+    outputs: list[tuple[nn.Layer, WrittenValue]]
 
     def state_dict(self) -> dict[str, Array]:
         """Return Keras's values by our names, as ours: `model.load_state_dict` takes them back.
@@ -129,7 +129,7 @@ def twin_of(model: nn.Layer, input_shape: Any = None) -> Twin:
             "Keras has no layers for these, or not with these arguments: "
             + "; ".join(dict.fromkeys(writer.problems))
         )
-    results: tuple[Value, ...] = found if _several(found) else (found,)
+    results: tuple[WrittenValue, ...] = found if _several(found) else (found,)
     outputs = [writer.in_our_order(value).tensor for value in results]
     keras_model = writer.keras.Model(
         [v.tensor for v in inputs] if len(inputs) > 1 else inputs[0].tensor,
@@ -140,7 +140,7 @@ def twin_of(model: nn.Layer, input_shape: Any = None) -> Twin:
 
 
 def _several(value: Any) -> bool:
-    return isinstance(value, tuple) and not isinstance(value, Value)
+    return isinstance(value, tuple) and not isinstance(value, WrittenValue)
 
 
 class _Writer:
@@ -151,13 +151,13 @@ class _Writer:
         self.names = {id(item): name for name, item in model.named_state()}
         self.dtype = next((str(p.dtype) for p in model.parameters()), "float32")
         self.links: dict[str, Link] = {}
-        self.outputs: list[tuple[nn.Layer, Value]] = []
+        self.outputs: list[tuple[nn.Layer, WrittenValue]] = []
         self.problems: list[str] = []
         self.made: dict[tuple[int, str], Any] = {}
 
-    def entry(self, shape: Shape) -> Value:
+    def entry(self, shape: Shape) -> WrittenValue:
         """Return an input of the network for our `shape`."""
-        return Value(self.keras.Input(keras_shape(shape)[1:], dtype=self.dtype), shape)
+        return WrittenValue(self.keras.Input(keras_shape(shape)[1:], dtype=self.dtype), shape)
 
     def run(self, layer: nn.Layer, path: str, x: Any) -> Any:
         """Return what `layer` gives."""
@@ -182,14 +182,14 @@ class _Writer:
                 return self._graph(layer, path, x)
         return self._leaf(layer, path, x)
 
-    def _residual(self, layer: nn.Residual, path: str, x: Value) -> Value:
+    def _residual(self, layer: nn.Residual, path: str, x: WrittenValue) -> WrittenValue:
         y, around = self.run(layer.body, path, x), x
         if layer.shortcut is not None:
             around = self.run(layer.shortcut, join(path, "downsample"), x)
-        total: Value = self._leaf(nn.Add(), join(path, "add"), (y, around))
+        total: WrittenValue = self._leaf(nn.Add(), join(path, "add"), (y, around))
         if layer.activation is None:
             return total
-        found: Value = self.run(layer.activation, join(path, "activation"), total)
+        found: WrittenValue = self.run(layer.activation, join(path, "activation"), total)
         return found
 
     def _graph(self, graph: nn.Graph, path: str, x: Any) -> Any:
@@ -202,7 +202,7 @@ class _Writer:
         found = tuple(values[name] for name in graph.outputs)
         return found[0] if graph.single_output else found
 
-    def _leaf(self, layer: nn.Layer, path: str, x: Any) -> Value:
+    def _leaf(self, layer: nn.Layer, path: str, x: Any) -> WrittenValue:
         several = _several(x)
         shape = tuple(part.shape for part in x) if several else x.shape
         after = layer.output_shape(shape)
@@ -210,7 +210,7 @@ class _Writer:
         try:
             if several and pair is not None:
                 parts = [self.in_our_order(part).tensor for part in x]
-                return Value(self._layer(layer, path, pair, shape)(parts), after)
+                return WrittenValue(self._layer(layer, path, pair, shape)(parts), after)
             if pair is None:
                 return self._special(layer, path, x, after)
             return self._one(layer, path, pair, x, after)
@@ -218,20 +218,24 @@ class _Writer:
             self.problems.append(f"{path or 'the model'} ({layer!r}): {error}".removesuffix(": "))
             return self.entry(after)  # stands for what cannot be made, so that more can be told
 
-    def _special(self, layer: nn.Layer, path: str, x: Value, after: Shape) -> Value:
+    def _special(self, layer: nn.Layer, path: str, x: WrittenValue, after: Shape) -> WrittenValue:
         """Return what our layer gives that is not one of Keras's layers."""
         match layer:
             case nn.Flatten() | nn.Reshape() if len(after) == 2 and after[0] == x.shape[0]:
                 C, H, W = x.shape[1:] if len(x.shape) == 4 else (1, 1, 1)
                 moved = (C, H, W) if min(C, H * W) > 1 else x.flattened
-                return Value(self._make("Flatten", path)(x.tensor), after, moved)
+                return WrittenValue(self._make("Flatten", path)(x.tensor), after, moved)
             case nn.Pad2d() if layer.mode in ("constant", "zeros", "reflect"):
                 mode = "reflect" if layer.mode == "reflect" else "constant"
                 sides = padding_sides(x.shape, layer.padding, layer.mode, layer.value)
-                return Value(self._padded(x.tensor, Border(sides, mode, layer.value), path), after)
+                return WrittenValue(
+                    self._padded(x.tensor, Border(sides, mode, layer.value), path), after
+                )
         raise UnwritableError("")
 
-    def _one(self, layer: nn.Layer, path: str, pair: Pair, x: Value, after: Shape) -> Value:
+    def _one(
+        self, layer: nn.Layer, path: str, pair: Pair, x: WrittenValue, after: Shape
+    ) -> WrittenValue:
         if not (pair.each_alone or isinstance(layer, nn.Linear)):
             x = self.in_our_order(x)
         tensor, padding = x.tensor, {}
@@ -245,9 +249,9 @@ class _Writer:
         if isinstance(layer, nn.ConvTranspose2d) and any(map(any, transposed.edges(layer))):
             cut = transposed.edges(layer)
             tensor = self._make("Cropping2D", join(path, "crop"), cropping=cut)(tensor)
-        return Value(tensor, after, x.flattened if pair.each_alone else None)
+        return WrittenValue(tensor, after, x.flattened if pair.each_alone else None)
 
-    def in_our_order(self, value: Value) -> Value:
+    def in_our_order(self, value: WrittenValue) -> WrittenValue:
         """Return a value with the entries of a flattened image as we have them, channels first."""
         if value.flattened is None:
             return value
@@ -255,7 +259,7 @@ class _Writer:
         name = f"channels_first.{value.tensor.name}"
         tensor = self._make("Reshape", f"{name}.image", target_shape=(H, W, C))(value.tensor)
         tensor = self._make("Permute", f"{name}.turned", dims=(3, 1, 2))(tensor)
-        return Value(self._make("Flatten", name)(tensor), value.shape)
+        return WrittenValue(self._make("Flatten", name)(tensor), value.shape)
 
     def _padded(self, tensor: Any, border: Border, path: str) -> Any:
         if border.mode == "constant" and border.value == 0:

@@ -10,7 +10,7 @@ import pellucid
 from pellucid.errors import FileError, PellucidError, ShapeError, missing_extra
 from pellucid.files import atomic_write
 from pellucid.interchange.onnx.metadata import properties
-from pellucid.interchange.onnx.writer import WRITERS, Graph, Value
+from pellucid.interchange.onnx.writer import WRITERS, GraphWriter, NamedValue
 from pellucid.layers import Layer
 from pellucid.types import Shape
 
@@ -99,7 +99,7 @@ def to_proto(
     from onnx import helper, numpy_helper
 
     _check_types(model)
-    graph = Graph(model, WRITERS, _dtype(model))
+    graph = GraphWriter(model, WRITERS, _dtype(model))
     inputs = _inputs(model, input_shape, graph)
     x = inputs[0] if len(inputs) == 1 else inputs
     fitted = model.output_shape(_shapes(x, 1)), model.output_shape(_shapes(x, 2))
@@ -147,22 +147,22 @@ def _dtype(model: Layer) -> Any:
     return types.pop() if types else np.float32
 
 
-def _inputs(model: Layer, given: Any, graph: Graph) -> tuple[Value, ...]:
+def _inputs(model: Layer, given: Any, graph: GraphWriter) -> tuple[NamedValue, ...]:
     shapes = model.input_shape if given is None else given
     if shapes is None:
         raise ShapeError("the model does not know its input's shape; give input_shape=(C, H, W)")
     several = isinstance(shapes[0], tuple | list)
     if not several:
-        return (Value(graph.fresh("input"), (1, *shapes)),)
+        return (NamedValue(graph.fresh("input"), (1, *shapes)),)
     names = getattr(model, "graph_inputs", [f"input_{i}" for i in range(len(shapes))])
     if len(names) != len(shapes):
         raise ShapeError(f"the model takes {', '.join(names)}, was given the shapes {shapes}")
     pairs = zip(names, shapes, strict=True)
-    return tuple(Value(graph.fresh(name), (1, *shape)) for name, shape in pairs)
+    return tuple(NamedValue(graph.fresh(name), (1, *shape)) for name, shape in pairs)
 
 
-def _preprocessed(graph: Graph, model: Layer, x: Any) -> Value:
-    if model.preprocessing is None or not isinstance(x, Value):
+def _preprocessed(graph: GraphWriter, model: Layer, x: Any) -> NamedValue:
+    if model.preprocessing is None or not isinstance(x, NamedValue):
         raise PellucidError(
             "the model has no preprocessing that could be written into the file; "
             "it has one after training, or set model.preprocessing"
@@ -179,14 +179,14 @@ def _preprocessed(graph: Graph, model: Layer, x: Any) -> Value:
         )
     )
     scaled = graph.node("Mul", "preprocessing", [x.name, factor], "scaled")
-    return Value(graph.node("Add", "preprocessing", [scaled, offset]), x.shape)
+    return NamedValue(graph.node("Add", "preprocessing", [scaled, offset]), x.shape)
 
 
 def _named_outputs(
-    graph: Graph, model: Layer, found: Any, probabilities: bool
-) -> tuple[Value, ...]:
+    graph: GraphWriter, model: Layer, found: Any, probabilities: bool
+) -> tuple[NamedValue, ...]:
     """Return the outputs under the names that users of the file see."""
-    if not isinstance(found, Value):
+    if not isinstance(found, NamedValue):
         if probabilities:
             raise PellucidError("probabilities=True is for a model with one output")
         names = getattr(model, "outputs", [f"output_{i}" for i in range(len(found))])
@@ -194,12 +194,12 @@ def _named_outputs(
     if not probabilities:
         return (graph.rename(found, "output"),)
     scores = graph.node("Softmax", "softmax", [found.name], axis=1)
-    return (graph.rename(Value(scores, found.shape), "probabilities"),)
+    return (graph.rename(NamedValue(scores, found.shape), "probabilities"),)
 
 
 def _shapes(x: Any, batch: int) -> Any:
     """Return the shape, or the tuple of shapes, of `batch` images."""
-    if isinstance(x, Value):
+    if isinstance(x, NamedValue):
         return batch, *x.shape[1:]
     return tuple(_shapes(value, batch) for value in x)
 
@@ -215,7 +215,7 @@ def _open_sizes(one: Shape, two: Shape) -> tuple[int | str | None, ...]:
     return (BATCH if (one[0], two[0]) == (1, 2) else first), *rest
 
 
-def _info(name: str, sizes: tuple[int | str | None, ...], graph: Graph) -> Any:
+def _info(name: str, sizes: tuple[int | str | None, ...], graph: GraphWriter) -> Any:
     from onnx import helper
 
     kind = helper.np_dtype_to_tensor_dtype(graph.dtype)

@@ -63,7 +63,7 @@ class Concat(Joined):
         return torch.cat([module(x) for module in self.inside.values()], dim=1)
 
 
-class Graph(Joined):
+class LayerGraph(Joined):
     """Modules by name, each with the names of what it reads.
 
     Parameters

@@ -161,7 +161,7 @@ def _residual(reader: _Reader, path: str, module: modules.Residual, shape: Any) 
     return nn.Residual(layers[""], layers.get("downsample"), layers.get("activation"))
 
 
-def _graph(reader: _Reader, path: str, module: modules.Graph, shape: Any) -> Layer | None:
+def _graph(reader: _Reader, path: str, module: modules.LayerGraph, shape: Any) -> Layer | None:
     layers = reader.inside(path, module, None)
     if layers.keys() != module.inside.keys():
         return None
@@ -178,5 +178,5 @@ _JOINED: Mapping[type[torch.nn.Module], Callable[..., Layer | None]] = {
     modules.Concat: lambda reader, path, module, shape: nn.Concat(
         reader.inside(path, module, shape)
     ),
-    modules.Graph: _graph,
+    modules.LayerGraph: _graph,
 }

@@ -76,7 +76,7 @@ def _sequential(layer: nn.Sequential, inside: Inside) -> torch.nn.Module:
 
 def _graph(layer: nn.Graph, inside: Inside) -> torch.nn.Module:
     nodes = {name: (inside[name], read) for name, (_, read) in layer.nodes.items()}
-    return modules.Graph(nodes, layer.graph_inputs, layer.outputs, layer.single_output)
+    return modules.LayerGraph(nodes, layer.graph_inputs, layer.outputs, layer.single_output)
 
 
 _JOINED: Mapping[type[Layer], Callable[[Any, Inside], torch.nn.Module]] = {

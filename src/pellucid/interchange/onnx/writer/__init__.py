@@ -11,7 +11,7 @@ from pellucid.interchange.onnx.writer import (
     pooling,
     shape,
 )
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import Layer
 
 WRITERS: Mapping[type[Layer], Write] = {

@@ -4,31 +4,31 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pellucid import layers as nn
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import Layer
 
 
 def operator(name: str, **attributes: Callable[[Any], Any]) -> Write:
     """Return what writes one node, its attributes read from the layer."""
 
-    def write(graph: Graph, path: str, layer: Layer, x: Value) -> str:
+    def write(graph: GraphWriter, path: str, layer: Layer, x: NamedValue) -> str:
         given = {key: read(layer) for key, read in attributes.items()}
         return graph.node(name, path, [x.name], **given)
 
     return write
 
 
-def _relu6(graph: Graph, path: str, layer: nn.ReLU6, x: Value) -> str:
+def _relu6(graph: GraphWriter, path: str, layer: nn.ReLU6, x: NamedValue) -> str:
     limits = [graph.constant(path, "min", 0), graph.constant(path, "max", 6)]
     return graph.node("Clip", path, [x.name, *limits])
 
 
-def _silu(graph: Graph, path: str, layer: nn.SiLU, x: Value) -> str:
+def _silu(graph: GraphWriter, path: str, layer: nn.SiLU, x: NamedValue) -> str:
     sigmoid = graph.node("Sigmoid", path, [x.name], "sigmoid")
     return graph.node("Mul", path, [x.name, sigmoid])
 
 
-def _softplus(graph: Graph, path: str, layer: nn.Softplus, x: Value) -> str:
+def _softplus(graph: GraphWriter, path: str, layer: nn.Softplus, x: NamedValue) -> str:
     """Write ``log(1 + exp(βx))/β``, and x itself where βx is above the threshold."""
     beta = graph.constant(path, "beta", layer.beta)
     scaled = graph.node("Mul", path, [x.name, beta], "scaled")
@@ -39,7 +39,7 @@ def _softplus(graph: Graph, path: str, layer: nn.Softplus, x: Value) -> str:
     return graph.node("Where", path, [above, x.name, curve])
 
 
-def _prelu(graph: Graph, path: str, layer: nn.PReLU, x: Value) -> str:
+def _prelu(graph: GraphWriter, path: str, layer: nn.PReLU, x: NamedValue) -> str:
     slope = graph.parameter(layer.weight)
     after = len(x.shape) - 2
     if layer.num_parameters > 1 and after:  # ONNX lines up the last axes; the channels are axis 1

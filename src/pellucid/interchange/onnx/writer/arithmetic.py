@@ -7,21 +7,21 @@ import numpy as np
 
 from pellucid import layers as nn
 from pellucid.interchange.onnx.writer.activation import operator
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import Layer
 
 
-def _affine(graph: Graph, path: str, layer: nn.Affine, x: Value) -> str:
+def _affine(graph: GraphWriter, path: str, layer: nn.Affine, x: NamedValue) -> str:
     scaled = graph.node("Mul", path, [x.name, graph.constant(path, "scale", layer.scale)], "scaled")
     return graph.node("Add", path, [scaled, graph.constant(path, "shift", layer.shift)])
 
 
-def _power(graph: Graph, path: str, layer: nn.Power, x: Value) -> str:
+def _power(graph: GraphWriter, path: str, layer: nn.Power, x: NamedValue) -> str:
     exponent = graph.constant(path, "exponent", layer.exponent)
     return graph.node("Pow", path, [x.name, exponent])
 
 
-def _clip(graph: Graph, path: str, layer: nn.Clip, x: Value) -> str:
+def _clip(graph: GraphWriter, path: str, layer: nn.Clip, x: NamedValue) -> str:
     limits = [
         graph.constant(path, name, limit) if math.isfinite(limit) else ""
         for name, limit in (("low", layer.low), ("high", layer.high))
@@ -29,17 +29,20 @@ def _clip(graph: Graph, path: str, layer: nn.Clip, x: Value) -> str:
     return graph.node("Clip", path, [x.name, *limits])
 
 
-def _scale(graph: Graph, path: str, layer: nn.Scale, x: Value) -> str:
+def _scale(graph: GraphWriter, path: str, layer: nn.Scale, x: NamedValue) -> str:
     return graph.node("Mul", path, [x.name, graph.parameter(layer.weight)])
 
 
-def _shift(graph: Graph, path: str, layer: nn.Shift, x: Value) -> str:
+def _shift(graph: GraphWriter, path: str, layer: nn.Shift, x: NamedValue) -> str:
     return graph.node("Add", path, [x.name, graph.parameter(layer.bias)])
 
 
 def _reduction(name: str) -> Write:
     def write(
-        graph: Graph, path: str, layer: nn.ReduceSum | nn.ReduceMean | nn.ReduceMax, x: Value
+        graph: GraphWriter,
+        path: str,
+        layer: nn.ReduceSum | nn.ReduceMean | nn.ReduceMax,
+        x: NamedValue,
     ) -> str:
         axes = graph.constant(path, "axes", layer.axes, np.int64)
         return graph.node(name, path, [x.name, axes], keepdims=int(layer.keepdims))
@@ -48,32 +51,32 @@ def _reduction(name: str) -> Write:
 
 
 def _of_several(name: str) -> Write:
-    def write(graph: Graph, path: str, layer: Layer, x: tuple[Value, ...]) -> str:
+    def write(graph: GraphWriter, path: str, layer: Layer, x: tuple[NamedValue, ...]) -> str:
         return graph.node(name, path, [value.name for value in x])
 
     return write
 
 
-def _add(graph: Graph, path: str, layer: nn.Add, x: tuple[Value, ...]) -> str:
+def _add(graph: GraphWriter, path: str, layer: nn.Add, x: tuple[NamedValue, ...]) -> str:
     return graph.node("Add" if len(x) == 2 else "Sum", path, [value.name for value in x])
 
 
-def _cat(graph: Graph, path: str, layer: nn.Cat, x: tuple[Value, ...]) -> str:
+def _cat(graph: GraphWriter, path: str, layer: nn.Cat, x: tuple[NamedValue, ...]) -> str:
     return graph.node("Concat", path, [value.name for value in x], axis=layer.axis)
 
 
-def _heaviside(graph: Graph, path: str, layer: nn.Heaviside, x: Value) -> str:
+def _heaviside(graph: GraphWriter, path: str, layer: nn.Heaviside, x: NamedValue) -> str:
     above = graph.node("Greater", path, [x.name, graph.constant(path, "zero", 0)], "above")
     return graph.cast(path, above)
 
 
-def _where(graph: Graph, path: str, layer: nn.Where, x: tuple[Value, ...]) -> str:
+def _where(graph: GraphWriter, path: str, layer: nn.Where, x: tuple[NamedValue, ...]) -> str:
     condition, *both = (value.name for value in x)
     chosen = graph.node("Greater", path, [condition, graph.constant(path, "zero", 0)], "chosen")
     return graph.node("Where", path, [chosen, *both])
 
 
-def _arg_max(graph: Graph, path: str, layer: nn.ArgMax, x: Value) -> str:
+def _arg_max(graph: GraphWriter, path: str, layer: nn.ArgMax, x: NamedValue) -> str:
     keep = int(layer.keepdims)
     return graph.cast(
         path, graph.node("ArgMax", path, [x.name], "whole", axis=layer.axis, keepdims=keep)

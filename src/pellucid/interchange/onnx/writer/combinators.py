@@ -4,18 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from pellucid import layers as nn
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import Layer
 from pellucid.layers.base import join
 
 
-def _sequential(graph: Graph, path: str, layer: nn.Sequential, x: Any) -> Any:
+def _sequential(graph: GraphWriter, path: str, layer: nn.Sequential, x: Any) -> Any:
     for name, child in layer.layers.items():
         x = graph.layer(join(path, name), child, x)
-    return x.name if isinstance(x, Value) else x
+    return x.name if isinstance(x, NamedValue) else x
 
 
-def _residual(graph: Graph, path: str, layer: nn.Residual, x: Value) -> str:
+def _residual(graph: GraphWriter, path: str, layer: nn.Residual, x: NamedValue) -> str:
     y, around = graph.layer(path, layer.body, x), x
     if layer.shortcut is not None:
         around = graph.layer(join(path, "downsample"), layer.shortcut, x)
@@ -23,17 +23,17 @@ def _residual(graph: Graph, path: str, layer: nn.Residual, x: Value) -> str:
     if layer.activation is None:
         return added
     activation = join(path, "activation")
-    return str(graph.layer(activation, layer.activation, Value(added, y.shape)).name)
+    return str(graph.layer(activation, layer.activation, NamedValue(added, y.shape)).name)
 
 
-def _concat(graph: Graph, path: str, layer: nn.Concat, x: Value) -> str:
+def _concat(graph: GraphWriter, path: str, layer: nn.Concat, x: NamedValue) -> str:
     found = [graph.layer(join(path, name), child, x) for name, child in layer.branches.items()]
     return graph.node("Concat", path, [value.name for value in found], "concat", axis=1)
 
 
-def _graph(graph: Graph, path: str, layer: nn.Graph, x: Any) -> Any:
+def _graph(graph: GraphWriter, path: str, layer: nn.Graph, x: Any) -> Any:
     """Write the nodes; only the outermost graph may have several outputs."""
-    given = (x,) if isinstance(x, Value) else x
+    given = (x,) if isinstance(x, NamedValue) else x
     values = dict(zip(layer.graph_inputs, given, strict=True))
     for name, (child, read) in layer.nodes.items():
         sources = tuple(values[source] for source in read)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pellucid.geometry import Sides, Window, pair, resolve_padding
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import Conv2d, ConvTranspose2d, Layer, Linear, Pad2d
 from pellucid.parameter import Parameter
 
@@ -24,7 +24,7 @@ def pads(sides: Sides) -> list[int]:
     return [top, left, bottom, right]
 
 
-def _conv2d(graph: Graph, path: str, layer: Conv2d, x: Value) -> str:
+def _conv2d(graph: GraphWriter, path: str, layer: Conv2d, x: NamedValue) -> str:
     kernel = pair(layer.kernel_size, "kernel_size")
     window = Window.of(
         (x.shape[2], x.shape[3]),
@@ -49,7 +49,7 @@ def _conv2d(graph: Graph, path: str, layer: Conv2d, x: Value) -> str:
     )
 
 
-def _conv_transpose2d(graph: Graph, path: str, layer: ConvTranspose2d, x: Value) -> str:
+def _conv_transpose2d(graph: GraphWriter, path: str, layer: ConvTranspose2d, x: NamedValue) -> str:
     kernel, stride = pair(layer.kernel_size, "kernel_size"), pair(layer.stride, "stride")
     dilation = pair(layer.dilation, "dilation")
     spare = pair(layer.output_padding, "output_padding", minimum=0)
@@ -69,7 +69,7 @@ def _conv_transpose2d(graph: Graph, path: str, layer: ConvTranspose2d, x: Value)
     )
 
 
-def _weight_and_bias(graph: Graph, path: str, layer: Conv2d | ConvTranspose2d) -> list[str]:
+def _weight_and_bias(graph: GraphWriter, path: str, layer: Conv2d | ConvTranspose2d) -> list[str]:
     if layer.flip_kernel:
         turned = np.ascontiguousarray(layer.weight.value[:, :, ::-1, ::-1])
         names = [graph.constant(path, "weight_flipped", turned)]
@@ -80,7 +80,7 @@ def _weight_and_bias(graph: Graph, path: str, layer: Conv2d | ConvTranspose2d) -
     return names
 
 
-def _linear(graph: Graph, path: str, layer: Linear, x: Value) -> str:
+def _linear(graph: GraphWriter, path: str, layer: Linear, x: NamedValue) -> str:
     weight = graph.parameter(layer.weight)
     bias = [graph.parameter(layer.bias)] if isinstance(layer.bias, Parameter) else []
     if len(x.shape) == 2:
@@ -92,16 +92,16 @@ def _linear(graph: Graph, path: str, layer: Linear, x: Value) -> str:
     return graph.node("Add", path, [product, *bias])
 
 
-def _pad2d(graph: Graph, path: str, layer: Pad2d, x: Value) -> str:
+def _pad2d(graph: GraphWriter, path: str, layer: Pad2d, x: NamedValue) -> str:
     size = (x.shape[2], x.shape[3])
     sides = resolve_padding(layer.padding, size, (1, 1), (1, 1), (1, 1))
     return _padded(graph, path, x, sides, layer.mode, layer.value, part="")
 
 
 def _padded(
-    graph: Graph,
+    graph: GraphWriter,
     path: str,
-    x: Value,
+    x: NamedValue,
     sides: Sides,
     mode: str,
     value: float = 0.0,

@@ -11,22 +11,22 @@ from pellucid.parameter import Buffer, Parameter
 from pellucid.types import Array, DType, Shape
 
 
-class Value(NamedTuple):
+class NamedValue(NamedTuple):
     """The name of a value in the graph, and its shape for a batch of one."""
 
     name: str
     shape: Shape
 
 
-Write = Callable[["Graph", str, Any, Any], Any]
+Write = Callable[["GraphWriter", str, Any, Any], Any]
 """``write(graph, path, layer, x)`` adds the layer's nodes and returns the name of its output.
 
-x is a `Value`, or a tuple of them for a layer with several inputs.
+x is a `NamedValue`, or a tuple of them for a layer with several inputs.
 """
 
 
-class Graph:
-    """Nodes and constants.
+class GraphWriter:
+    """The nodes and constants of a file while it is written.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class Graph:
         self._taken = set(self._paths.values())
 
     def layer(self, path: str, layer: Layer, x: Any) -> Any:
-        """Write a layer and return its output: a `Value`, or a tuple of them."""
-        shape = x.shape if isinstance(x, Value) else tuple(value.shape for value in x)
+        """Write a layer and return its output: a `NamedValue`, or a tuple of them."""
+        shape = x.shape if isinstance(x, NamedValue) else tuple(value.shape for value in x)
         written = self._writers[type(layer)](self, path, layer, x)
         if not isinstance(written, str):
             return written
-        return Value(written, layer.output_shape(shape))
+        return NamedValue(written, layer.output_shape(shape))
 
     def node(
         self, operator: str, path: str, inputs: Iterable[str], part: str = "", **attributes: Any
@@ -96,14 +96,14 @@ class Graph:
         self._taken.add(found)
         return found
 
-    def rename(self, value: Value, wanted: str) -> Value:
+    def rename(self, value: NamedValue, wanted: str) -> NamedValue:
         """Give a node's output the name that users see; a value of another kind is copied."""
         if not any(value.name in node.output for node in self.nodes):
-            return Value(self.node("Identity", wanted, [value.name]), value.shape)
+            return NamedValue(self.node("Identity", wanted, [value.name]), value.shape)
         if value.name == wanted:
             return value
         name = self.fresh(wanted)
         for node in self.nodes:
             for places in (node.input, node.output):
                 places[:] = [name if place == value.name else place for place in places]
-        return Value(name, value.shape)
+        return NamedValue(name, value.shape)

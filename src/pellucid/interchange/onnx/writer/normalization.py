@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import (
     BatchNorm1d,
     BatchNorm2d,
@@ -18,7 +18,7 @@ from pellucid.parameter import Parameter
 
 
 def _channel_norm(
-    graph: Graph, path: str, layer: BatchNorm1d | BatchNorm2d | InstanceNorm2d, x: Value
+    graph: GraphWriter, path: str, layer: BatchNorm1d | BatchNorm2d | InstanceNorm2d, x: NamedValue
 ) -> str:
     """Write what inference does: with the running statistics, where there are any."""
     if layer.running_mean is not None and layer.running_var is not None:
@@ -41,7 +41,9 @@ def _channel_norm(
     return graph.node("Add", path, [scaled, shift])
 
 
-def _standardized(graph: Graph, path: str, x: Value, axes: Sequence[int], eps: float) -> str:
+def _standardized(
+    graph: GraphWriter, path: str, x: NamedValue, axes: Sequence[int], eps: float
+) -> str:
     """Write ``(x − mean)/√(var + eps)`` with the mean and variance over `axes`."""
     over = graph.constant(path, "axes", axes, np.int64)
     mean = graph.node("ReduceMean", path, [x.name, over], "mean")
@@ -53,7 +55,7 @@ def _standardized(graph: Graph, path: str, x: Value, axes: Sequence[int], eps: f
     return graph.node("Div", path, [centred, root])
 
 
-def _layer_norm(graph: Graph, path: str, layer: LayerNorm, x: Value) -> str:
+def _layer_norm(graph: GraphWriter, path: str, layer: LayerNorm, x: NamedValue) -> str:
     shape = layer.normalized_shape
     axes = (shape,) if isinstance(shape, int) else tuple(shape)
     scale = (
@@ -66,14 +68,14 @@ def _layer_norm(graph: Graph, path: str, layer: LayerNorm, x: Value) -> str:
     return graph.node("LayerNormalization", path, inputs, axis=-len(axes), epsilon=layer.eps)
 
 
-def _group_norm(graph: Graph, path: str, layer: GroupNorm, x: Value) -> str:
+def _group_norm(graph: GraphWriter, path: str, layer: GroupNorm, x: NamedValue) -> str:
     inputs = [x.name, *_channel_affine(graph, path, layer)]
     groups, eps = layer.num_groups, layer.eps
     return graph.node("GroupNormalization", path, inputs, num_groups=groups, epsilon=eps)
 
 
 def _channel_affine(
-    graph: Graph, path: str, layer: BatchNorm1d | BatchNorm2d | InstanceNorm2d | GroupNorm
+    graph: GraphWriter, path: str, layer: BatchNorm1d | BatchNorm2d | InstanceNorm2d | GroupNorm
 ) -> list[str]:
     """Return the names of scale and shift, neutral ones too: ONNX has no such node without them."""
     channels = layer.num_channels if isinstance(layer, GroupNorm) else layer.num_features
@@ -85,7 +87,9 @@ def _channel_affine(
     ]
 
 
-def _local_response_norm(graph: Graph, path: str, layer: LocalResponseNorm, x: Value) -> str:
+def _local_response_norm(
+    graph: GraphWriter, path: str, layer: LocalResponseNorm, x: NamedValue
+) -> str:
     """Write LRN; of an even number of channels ONNX has one more after c than before, we before.
 
     Then ``Σ x_j²`` is a 1×1 convolution with a band of ones.

@@ -7,7 +7,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.geometry import Sides, Window
 from pellucid.interchange.onnx.writer.convolution import pads
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import (
     AdaptiveAvgPool2d,
     AdaptiveMaxPool2d,
@@ -21,7 +21,7 @@ from pellucid.layers import (
 from pellucid.types import Array
 
 
-def _max_pool2d(graph: Graph, path: str, layer: MaxPool2d, x: Value) -> str:
+def _max_pool2d(graph: GraphWriter, path: str, layer: MaxPool2d, x: NamedValue) -> str:
     window = layer.window(x.shape)
     name, sides = _padded(graph, path, x.name, window, float("-inf"))
     return graph.node(
@@ -35,7 +35,7 @@ def _max_pool2d(graph: Graph, path: str, layer: MaxPool2d, x: Value) -> str:
     )
 
 
-def _avg_pool2d(graph: Graph, path: str, layer: AvgPool2d, x: Value) -> str:
+def _avg_pool2d(graph: GraphWriter, path: str, layer: AvgPool2d, x: NamedValue) -> str:
     """Write the mean; what `ceil_mode` adds at the end is padding, which is never counted."""
     window = layer.window(x.shape)
     name, sides = _padded(graph, path, x.name, window, 0.0)
@@ -58,7 +58,9 @@ def _avg_pool2d(graph: Graph, path: str, layer: AvgPool2d, x: Value) -> str:
     return graph.node("Mul", path, [mean, graph.constant(path, "correction", 1 / share)])
 
 
-def _padded(graph: Graph, path: str, x: str, window: Window, value: float) -> tuple[str, Sides]:
+def _padded(
+    graph: GraphWriter, path: str, x: str, window: Window, value: float
+) -> tuple[str, Sides]:
     """Return what to pool and its padding: by a node where a pool takes no padding so wide."""
     sides = _with_extra(window)
     if all(max(side) < size for side, size in zip(sides, window.kernel, strict=True)):
@@ -86,7 +88,7 @@ def _share_that_counts(window: Window, pad_counts: bool) -> Array:
 
 
 def _adaptive_avg_pool2d(
-    graph: Graph, path: str, layer: AdaptiveAvgPool2d | GlobalAvgPool2d, x: Value
+    graph: GraphWriter, path: str, layer: AdaptiveAvgPool2d | GlobalAvgPool2d, x: NamedValue
 ) -> str:
     """Write ``V X Uᵀ``, where each row of V and U averages one cell; simpler where it can be."""
     (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
@@ -104,7 +106,9 @@ def _averaging(size: int, cells: int) -> Array:
     return averaging
 
 
-def _adaptive_max_pool2d(graph: Graph, path: str, layer: AdaptiveMaxPool2d, x: Value) -> str:
+def _adaptive_max_pool2d(
+    graph: GraphWriter, path: str, layer: AdaptiveMaxPool2d, x: NamedValue
+) -> str:
     """Write the maxima of the cells: first over the rows of each, then over the columns."""
     (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
     if H % OH == 0 and W % OW == 0:
@@ -113,14 +117,18 @@ def _adaptive_max_pool2d(graph: Graph, path: str, layer: AdaptiveMaxPool2d, x: V
     return _maxima(graph, path, rows, 3, W, OW, "")
 
 
-def _equal_cells(graph: Graph, path: str, kind: str, x: Value, cells: tuple[int, int]) -> str:
+def _equal_cells(
+    graph: GraphWriter, path: str, kind: str, x: NamedValue, cells: tuple[int, int]
+) -> str:
     if cells == (1, 1):
         return graph.node(f"Global{kind}", path, [x.name])
     cell = [size // count for size, count in zip(x.shape[2:], cells, strict=True)]
     return graph.node(kind, path, [x.name], kernel_shape=cell, strides=cell)
 
 
-def _maxima(graph: Graph, path: str, x: str, axis: int, size: int, cells: int, part: str) -> str:
+def _maxima(
+    graph: GraphWriter, path: str, x: str, axis: int, size: int, cells: int, part: str
+) -> str:
     """Write the maximum of each cell ``⌊o·size/cells⌋ ≤ i < ⌈(o + 1)·size/cells⌉`` of an axis."""
 
     def numbers(*values: int) -> str:
@@ -135,7 +143,7 @@ def _maxima(graph: Graph, path: str, x: str, axis: int, size: int, cells: int, p
     return graph.node("Concat", path, found, part, axis=axis)
 
 
-def _upsample(graph: Graph, path: str, layer: Upsample, x: Value) -> str:
+def _upsample(graph: GraphWriter, path: str, layer: Upsample, x: NamedValue) -> str:
     """Write `Resize`; ONNX calls the way in which positions are read by other names."""
     factor = layer.scale_factor
     if factor is None:
@@ -157,7 +165,7 @@ def _upsample(graph: Graph, path: str, layer: Upsample, x: Value) -> str:
     )
 
 
-def _resize(graph: Graph, path: str, layer: Resize, x: Value) -> str:
+def _resize(graph: GraphWriter, path: str, layer: Resize, x: NamedValue) -> str:
     size = layer.output_shape(x.shape)[2:]
     if layer.scale is None:
         target = ["", graph.constant(path, "size", size, np.int64)]

@@ -6,11 +6,11 @@ import numpy as np
 
 from pellucid import layers as nn
 from pellucid.interchange.onnx.writer.activation import operator
-from pellucid.interchange.onnx.writer.graph import Graph, Value, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
 from pellucid.layers import Layer
 
 
-def _flatten(graph: Graph, path: str, layer: nn.Flatten, x: Value) -> str:
+def _flatten(graph: GraphWriter, path: str, layer: nn.Flatten, x: NamedValue) -> str:
     axes = range(len(x.shape))
     start, end = axes[layer.start_dim], axes[layer.end_dim]
     if start == 1 and end == axes[-1]:
@@ -20,17 +20,17 @@ def _flatten(graph: Graph, path: str, layer: nn.Flatten, x: Value) -> str:
     return graph.node("Reshape", path, [x.name, shape])
 
 
-def _nothing(graph: Graph, path: str, layer: Layer, x: Value) -> str:
+def _nothing(graph: GraphWriter, path: str, layer: Layer, x: NamedValue) -> str:
     """Write no node: in inference it passes what it is given."""
     return x.name
 
 
-def _reshape(graph: Graph, path: str, layer: nn.Reshape, x: Value) -> str:
+def _reshape(graph: GraphWriter, path: str, layer: nn.Reshape, x: NamedValue) -> str:
     shape = graph.constant(path, "shape", layer.shape, np.int64)
     return graph.node("Reshape", path, [x.name, shape])
 
 
-def _slice(graph: Graph, path: str, layer: nn.Slice, x: Value) -> str:
+def _slice(graph: GraphWriter, path: str, layer: nn.Slice, x: NamedValue) -> str:
     """Write `Slice`; ONNX has no way to leave an end open, and goes as far as there is."""
     forward = layer.step > 0
     start = (0 if forward else _FAR) if layer.start is None else layer.start
@@ -43,23 +43,23 @@ def _slice(graph: Graph, path: str, layer: nn.Slice, x: Value) -> str:
 _FAR = 2**31 - 1
 
 
-def _take(graph: Graph, path: str, layer: nn.Take, x: Value) -> str:
+def _take(graph: GraphWriter, path: str, layer: nn.Take, x: NamedValue) -> str:
     indices = graph.constant(path, "indices", layer.indices, np.int64)
     return graph.node("Gather", path, [x.name, indices], axis=layer.axis)
 
 
-def _expand(graph: Graph, path: str, layer: nn.Expand, x: Value) -> str:
+def _expand(graph: GraphWriter, path: str, layer: nn.Expand, x: NamedValue) -> str:
     sizes = [1 if size == -1 else size for size in layer.shape]  # 1 keeps what is there
     return graph.node("Expand", path, [x.name, graph.constant(path, "shape", sizes, np.int64)])
 
 
-def _pad(graph: Graph, path: str, layer: nn.Pad, x: Value) -> str:
+def _pad(graph: GraphWriter, path: str, layer: nn.Pad, x: NamedValue) -> str:
     before, behind = zip(*layer.padding, strict=True)
     amounts = graph.constant(path, "pads", [*before, *behind], np.int64)
     return graph.node("Pad", path, [x.name, amounts, graph.constant(path, "value", layer.value)])
 
 
-def _pixel_unshuffle(graph: Graph, path: str, layer: nn.PixelUnshuffle, x: Value) -> str:
+def _pixel_unshuffle(graph: GraphWriter, path: str, layer: nn.PixelUnshuffle, x: NamedValue) -> str:
     """Write two shapes and a transpose: SpaceToDepth puts the channels in another order."""
     r, (_, C, H, W) = layer.downscale_factor, x.shape
     split = graph.constant(path, "parts", [0, C, H // r, r, W // r, r], np.int64)

@@ -1,4 +1,4 @@
-"""A layer in the place of another, for a change of one thing that it does."""
+"""A layer around another one, which does the same but for one thing."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from pellucid.layers import Layer, StepContext
 
 
-class Around(Layer, abstract=True):
-    """It does all that `layer` does; what derives from it changes one thing."""
+class Wrapper(Layer, abstract=True):
+    """It does what the `layer` inside does; a subclass changes one thing."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer

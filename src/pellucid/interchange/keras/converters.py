@@ -1,4 +1,4 @@
-"""What takes the place of one layer of Keras's: often one of ours by a pair, sometimes several."""
+"""What one layer of Keras's becomes: most often one of ours, by a pair, or else by a converter."""
 
 import dataclasses
 import math
@@ -28,8 +28,8 @@ def steps(theirs: Any, context: Context) -> list[Step]:
         config["axis"] = axis if axis < 0 else axis - ndim
     elif isinstance(axis, list | tuple):
         config["axis"] = [a if a < 0 else a - ndim for a in axis]
-    if (special := _SPECIAL.get(kind)) is not None:
-        found = special(theirs, config, context)
+    if (convert := _CONVERTERS.get(kind)) is not None:
+        found = convert(theirs, config, context)
         if found is not None:
             return found
     if context.constants:
@@ -268,7 +268,7 @@ _TRAINING_ALONE = (
 )  # fmt: skip
 """Layers that pass on what they are given in inference."""
 
-_SPECIAL = {
+_CONVERTERS = {
     **dict.fromkeys(_TRAINING_ALONE, _nothing_in_inference),
     "CenterCrop": _center_crop,
     "LayerScale": _layer_scale,

@@ -26,7 +26,7 @@ _TWO: dict[type[nn.Layer], str] = {
     nn.Minimum: "Minimum",
 }
 
-REST = (
+WEIGHTLESS = (
     Pair(ours=nn.Identity, theirs="Identity", each_alone=True),
     Pair(ours=nn.Dropout, theirs="Dropout", arguments={"p": "rate"}, each_alone=True),
     Pair(ours=nn.Dropout2d, theirs="SpatialDropout2D", arguments={"p": "rate"}),
