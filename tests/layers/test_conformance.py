@@ -297,6 +297,20 @@ def test_in_inference_each_image_is_on_its_own(row):
         for whole, turned, one in zip(together, swapped, single, strict=True)
     )
     assert alone == row.alone
+    assert alone or any(inside.mixes_images for _, inside in layer.walk())
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("times", [1, 5, 70])
+def test_a_frozen_model_gives_for_few_and_for_many_images_what_its_model_gives(row, dtype, times):
+    """Few images are computed one after the other, and many in parts, where that is the same."""
+    layer, some = made(row, dtype), inputs(row, dtype)
+    x = each(lambda part: np.concatenate([part * (1 + 0.01 * i) for i in range(times)]), some)
+    expected, found = parts(layer(x)), parts(pl.freeze(layer)(x))
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        within = 1e-4 if dtype == "float32" else 1e-11
+        np.testing.assert_allclose(one, other, rtol=within, atol=within * abs(other).max())
 
 
 def test_a_batch_of_one_can_be_trained_on(row):

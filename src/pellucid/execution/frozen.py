@@ -53,15 +53,19 @@ class Frozen:
         self.preprocessing, self.classes = model.preprocessing, model.classes
         self.input_shape = model.input_shape
         self._output_shape = model.output_shape
+        self._in_parts = not any(layer.mixes_images for _, layer in model.walk())
         self._thread = threading.local()
 
     def __call__(self, x: Any) -> Any:
         """Return the output."""
         size = 1 if len(x) <= _FEW_IMAGES else _IMAGES_AT_ONCE
-        if len(x) <= size or not isinstance(x, np.ndarray):
+        if len(x) <= size or not isinstance(x, np.ndarray) or not self._in_parts:
             return self._inference()(x)
         starts = range(0, len(x), size)
-        return np.concatenate([self._inference()(x[start : start + size]) for start in starts])
+        parts = [self._inference()(x[start : start + size]) for start in starts]
+        if isinstance(parts[0], tuple):
+            return tuple(map(np.concatenate, zip(*parts, strict=True)))
+        return np.concatenate(parts)
 
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, None]:
         """Return the output, and no cache."""

@@ -58,6 +58,15 @@ class Layer(Shown, ABC):
         """Check the arguments against their annotations; a dataclass calls this when it is made."""
         check_fields(self)
 
+    @property
+    def mixes_images(self) -> bool:
+        """Whether in inference an image's output may depend on other images of its batch.
+
+        Where no layer of a model does that, a batch may be computed in parts. A layer that is not
+        of this library is taken to do it.
+        """
+        return not type(self).__module__.startswith("pellucid.")
+
     @abstractmethod
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
         """Return the output and the cache that `backward` needs.
@@ -278,6 +287,11 @@ def initialize(model: Layer, seed: int = 0) -> Layer:
         else:
             item.initialize()
     return model
+
+
+def may_be_batch(axis: int) -> bool:
+    """Return whether an axis may be that of the batch, of arrays with any number of axes."""
+    return axis == 0 or axis < -1
 
 
 def join(path: str, name: str) -> str:

@@ -119,6 +119,10 @@ class BatchNorm2d(ChannelNorm):
     ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked']
     """
 
+    @property
+    def mixes_images(self) -> bool:
+        return not self.track_running_stats
+
     def forward(
         self, x: Array, training: StepContext | None = None
     ) -> tuple[Array, tuple[Array | None, object]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, StepContext
+from pellucid.layers.base import Layer, StepContext, may_be_batch
 from pellucid.ops.shape import joined_shape
 from pellucid.types import Array, Shape
 
@@ -48,6 +48,10 @@ class Cat(Layer):
     axis: int = 1
 
     inputs = None
+
+    @property
+    def mixes_images(self) -> bool:
+        return may_be_batch(self.axis)
 
     def forward(
         self, x: tuple[Array, ...], training: StepContext | None = None

@@ -148,6 +148,10 @@ class MatMul(Layer):
 
     inputs = 2
 
+    @property
+    def mixes_images(self) -> bool:
+        return True  # where arrays have two axes, the rows of one are the columns of the other
+
     def forward(self, x: Two, training: StepContext | None = None) -> tuple[Array, Two]:
         self.output_shape((x[0].shape, x[1].shape))
         return _batch_last(x[0] @ x[1]), x

@@ -8,7 +8,7 @@ import numpy as np
 
 from pellucid.arguments import LARGEST_SIZE, Extended, Range, shown
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.layers.base import Layer, StepContext
+from pellucid.layers.base import Layer, StepContext, may_be_batch
 from pellucid.types import Array, Shape
 
 _Side = Annotated[int, Range(0, LARGEST_SIZE)]
@@ -36,6 +36,10 @@ class Reshape(Layer):
         super().__post_init__()
         if self.shape.count(-1) > 1:
             raise PellucidError(f"Reshape takes −1 for one size at most, not {shown(self.shape)}")
+
+    @property
+    def mixes_images(self) -> bool:
+        return self.shape[:1] != (0,)
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         return _reshaped(x, self.output_shape(x.shape)), x.shape
@@ -71,6 +75,10 @@ class Permute(Layer):
         if sorted(self.dims) != list(range(len(self.dims))):
             raise PellucidError(f"Permute needs each axis once, from 0 on, not {shown(self.dims)}")
 
+    @property
+    def mixes_images(self) -> bool:
+        return self.dims[0] != 0
+
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, None]:
         self.output_shape(x.shape)
         return _new(x.transpose(self.dims)), None
@@ -101,6 +109,10 @@ class Slice(Layer):
         super().__post_init__()
         if self.step == 0:
             raise PellucidError("Slice needs a step other than 0")
+
+    @property
+    def mixes_images(self) -> bool:
+        return may_be_batch(self.axis)
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
@@ -142,6 +154,10 @@ class Take(Layer):
         super().__post_init__()
         if not self.indices:
             raise PellucidError("Take needs one index or more, not ()")
+
+    @property
+    def mixes_images(self) -> bool:
+        return may_be_batch(self.axis)
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         self.output_shape(x.shape)
@@ -185,6 +201,10 @@ class Expand(Layer):
         if 0 in self.shape:
             raise PellucidError(f"Expand needs sizes of at least 1, or −1, not {shown(self.shape)}")
 
+    @property
+    def mixes_images(self) -> bool:
+        return self.shape[:1] != (-1,)
+
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         shape = self.output_shape(x.shape)
         return _new(np.array(np.broadcast_to(x, shape), order="K")), x.shape
@@ -223,6 +243,10 @@ class Pad(Layer):
 
     padding: tuple[tuple[_Side, _Side], ...]
     value: Extended = 0.0
+
+    @property
+    def mixes_images(self) -> bool:
+        return self.padding[0] != (0, 0)
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         y = _zeros(self.output_shape(x.shape), x)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.layers.base import Layer, StepContext
+from pellucid.layers.base import Layer, StepContext, may_be_batch
 from pellucid.types import Array, Shape
 
 
@@ -19,6 +19,10 @@ class _Reduce(Layer):
         super().__post_init__()
         if not self.axes:
             raise PellucidError(f"{type(self).__name__} needs one axis or more, not ()")
+
+    @property
+    def mixes_images(self) -> bool:
+        return any(map(may_be_batch, self.axes))
 
     def output_shape(self, input_shape: Shape) -> Shape:
         axes = self._axes(input_shape)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pellucid import ops
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, StepContext
+from pellucid.layers.base import Layer, StepContext, may_be_batch
 from pellucid.types import Array, Shape
 
 
@@ -19,6 +19,10 @@ class Flatten(Layer):
 
     start_dim: int = 1
     end_dim: int = -1
+
+    @property
+    def mixes_images(self) -> bool:
+        return may_be_batch(self.start_dim)
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         shape = self.output_shape(x.shape)

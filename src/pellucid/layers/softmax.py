@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pellucid.errors import ShapeError
 from pellucid.layers.activation import Activation
-from pellucid.layers.base import Layer, StepContext
+from pellucid.layers.base import Layer, StepContext, may_be_batch
 from pellucid.reference.softmax import (
     log_softmax,
     log_softmax_gradient,
@@ -27,6 +27,10 @@ class Softmax(Activation):
     """
 
     dim: int = 1
+
+    @property
+    def mixes_images(self) -> bool:
+        return may_be_batch(self.dim)
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         self.check(x)
@@ -51,6 +55,10 @@ class LogSoftmax(Activation):
     """
 
     dim: int = 1
+
+    @property
+    def mixes_images(self) -> bool:
+        return may_be_batch(self.dim)
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
         self.check(x)
