@@ -84,6 +84,29 @@ def as_number(value: Any) -> float:
     return float(value)
 
 
+def plain(value: Any) -> Any:
+    """Return NumPy's numbers, and whatever else stands for an integer, as Python's; in tuples too.
+
+    >>> plain((np.int64(3), np.float32(0.5), "same"))
+    (3, 0.5, 'same')
+    """
+    if isinstance(value, tuple | list):
+        return (list if isinstance(value, list) else tuple)(map(plain, value))
+    if isinstance(value, bool | float | np.generic):
+        return value.item() if isinstance(value, np.generic) else value
+    try:
+        return operator.index(value)
+    except TypeError:
+        return value
+
+
+def make_fields_plain(thing: Any) -> None:
+    """Make the arguments of a dataclass plain values, as a file can hold them."""
+    for field in fields(thing):
+        if field.init:
+            object.__setattr__(thing, field.name, plain(getattr(thing, field.name)))
+
+
 def check_fields(thing: Any) -> None:
     """Check the arguments of a dataclass against its annotations, and make them plain values.
 

@@ -8,6 +8,7 @@ import hashlib
 
 import numpy as np
 
+from pellucid.arguments import as_integer
 from pellucid.types import Generator
 
 
@@ -23,7 +24,7 @@ def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> Generat
     True
     """
     name = int.from_bytes(hashlib.blake2b(purpose.encode(), digest_size=8).digest(), "little")
-    key = np.array([seed & (2**64 - 1), name], dtype=np.uint64)
+    key = np.array([as_integer(seed) & (2**64 - 1), name], dtype=np.uint64)
     return np.random.Generator(
         np.random.Philox(key=key, counter=np.array([0, 0, epoch, step], dtype=np.uint64))
     )

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Callable
 from typing import TypeVar
 
+from pellucid.arguments import plain
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.layers import Layer
 from pellucid.types import Shape
@@ -49,7 +50,7 @@ def fitted(name: str, make: Callable[[Shape], L], input_shape: Shape, classes: i
 
 def checked_shape(name: str, input_shape: Shape) -> Shape:
     """Return `input_shape` as a tuple if it is one of (C, H, W) or (features,)."""
-    shape = tuple(input_shape)
+    shape: Shape = plain(tuple(input_shape))
     if len(shape) not in (1, 3) or not all(isinstance(size, int) and size > 0 for size in shape):
         raise ShapeError(
             f"{name}: input_shape is (channels, height, width) or (features,), not {input_shape!r}"

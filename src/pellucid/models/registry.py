@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from pellucid.arguments import plain
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.layers import Layer
 from pellucid.models import toml
@@ -28,6 +29,9 @@ def register(function: Model) -> Model:
 
     @wraps(function)
     def build_and_check(input_shape: Shape, classes: int, *args: Any, **options: Any) -> Layer:
+        classes, args = plain(classes), plain(args)
+        options = {option: plain(value) for option, value in options.items()}
+
         def make(shape: Shape) -> Layer:
             return function(shape, classes, *args, **options)
 

@@ -16,6 +16,7 @@ from pellucid.contract import Convolution, Engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, Window, pair, resolve_padding
 from pellucid.memoize import memoize
+from pellucid.ops.checks import integer
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
 from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape
 
@@ -173,6 +174,7 @@ class ConvolutionPlan:
         algorithm: str = "auto",
     ) -> "ConvolutionPlan":
         """Check what a user wrote and resolve it; `conv2d` says what it means."""
+        groups = integer("conv2d", "groups", groups)
         _check_channels(input_shape, weight_shape, groups)
         check_pad_mode(padding_mode)
         N, C, H, W = input_shape

@@ -2,7 +2,7 @@
 
 from pellucid import engine, reference
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.ops.checks import check_floating
+from pellucid.ops.checks import check_floating, integer
 from pellucid.reference.normalization import Standardized
 from pellucid.types import Array, Shape
 
@@ -160,6 +160,7 @@ def group_norm(
     """
     _check_channels("group_norm", x, weight, bias)
     check_floating("group_norm", x)
+    num_groups = integer("group_norm", "num_groups", num_groups)
     if num_groups < 1 or x.shape[1] % num_groups:
         raise ShapeError(
             f"group_norm: {num_groups} groups do not divide the {x.shape[1]} channels "
@@ -244,6 +245,7 @@ def local_response_norm(
     """
     _check_channels("local_response_norm", x)
     check_floating("local_response_norm", x)
+    size = integer("local_response_norm", "size", size)
     if size < 1:
         raise PellucidError(f"local_response_norm needs a size of at least 1, not {size}")
     return reference.local_response_norm(x, size, alpha, beta, k)
@@ -254,6 +256,7 @@ def local_response_norm_gradient(
 ) -> Array:
     """Return ``dx_j = dy_j·s_j^−β − 2αβ/size · x_j · Σ dy_c·x_c·s_c^(−β−1)``."""
     _check_gradient("local_response_norm", dy, x.shape)
+    size = integer("local_response_norm", "size", size)
     return reference.local_response_norm_gradient(dy, x, s, size, alpha, beta)
 
 

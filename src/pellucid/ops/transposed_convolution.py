@@ -4,6 +4,7 @@ from typing import TypedDict, Unpack
 
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, pair, resolve_padding, transposed_size
+from pellucid.ops.checks import integer
 from pellucid.ops.convolution import (
     ConvolutionPlan,
     check_bias,
@@ -143,6 +144,7 @@ def transposed(
             f"conv_transpose2d with a weight of shape {weight_shape} expects an input of shape "
             f"(N, {weight_shape[0]}, H, W), got {input_shape}"
         )
+    groups = integer("conv_transpose2d", "groups", groups)
     size, kernel = (input_shape[2], input_shape[3]), (weight_shape[2], weight_shape[3])
     steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
     spare = _output_padding(output_padding, stride, dilation, padding)

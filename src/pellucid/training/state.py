@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.arguments import make_fields_plain
 from pellucid.errors import TrainingError
 from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
@@ -114,6 +115,7 @@ class TrainingState:
     choices: Choices = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
+        make_fields_plain(self)
         if self.batch_size < 1 or self.epochs < 1:
             raise TrainingError(
                 "training needs a batch size and a number of epochs of at least 1, "

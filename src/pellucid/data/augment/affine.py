@@ -37,6 +37,7 @@ class Affine(Augmentation):
     translate: float = 0.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("the degrees of Affine", self.degrees, 0, 180)
         check_range("the scale of Affine", self.scale, 0, 0.99)
         check_range("the shear of Affine", self.shear, 0, 80)

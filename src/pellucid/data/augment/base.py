@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import descriptions
-from pellucid.arguments import as_number, shown
+from pellucid.arguments import as_number, make_fields_plain, shown
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
 
@@ -21,6 +21,9 @@ class Augmentation(ABC):
 
     def __init_subclass__(cls) -> None:
         registry[cls.__name__] = cls
+
+    def __post_init__(self) -> None:
+        make_fields_plain(self)
 
     def __call__(
         self, images: Array, targets: Array, generator: Generator, classes: int

@@ -23,6 +23,7 @@ class Brightness(Augmentation):
     amount: float = 0.2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("the amount of Brightness", self.amount, 0, 1)
 
     def apply(
@@ -47,6 +48,7 @@ class Contrast(Augmentation):
     amount: float = 0.2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("the amount of Contrast", self.amount, 0, 1)
 
     def apply(

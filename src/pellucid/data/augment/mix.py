@@ -27,6 +27,7 @@ class Mixup(Augmentation):
     alpha: float = 0.2
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("alpha of Mixup", self.alpha, 1e-3)
 
     def apply(
@@ -57,6 +58,7 @@ class CutMix(Augmentation):
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("alpha of CutMix", self.alpha, 1e-3)
 
     def apply(

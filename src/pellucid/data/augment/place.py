@@ -25,6 +25,7 @@ class RandomCrop(Augmentation):
     padding: int = 4
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_whole("the padding of RandomCrop", self.padding, 0)
 
     def apply(
@@ -59,6 +60,7 @@ class RandomFlip(Augmentation):
     horizontal: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range("the probability p of RandomFlip", self.p, 0, 1)
 
     def apply(
@@ -84,6 +86,7 @@ class Cutout(Augmentation):
     size: int = 8
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _check_whole("the size of Cutout", self.size, 1)
 
     def apply(
