@@ -7,3 +7,8 @@ document
 document
   .querySelectorAll("summary:has(.toctree-toggle)")
   .forEach((arrow) => arrow.setAttribute("aria-label", "Pages below"));
+
+// An empty cell in the head of a table is no heading.
+document.querySelectorAll("th").forEach((cell) => {
+  if (!cell.textContent.trim()) cell.replaceWith(document.createElement("td"));
+});

@@ -16,6 +16,7 @@ mistake stands below as a function that makes it, so that trying a mistake is ca
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -171,7 +172,10 @@ class Exercise:
     @property
     def statement(self) -> str:
         """What is asked for."""
-        return (inspect.getdoc(self.answer) or "").replace("``", "")
+        said = (inspect.getdoc(self.answer) or "").replace("``", "")
+        return re.sub(
+            "::$", ":", re.sub("^::\n\n", "", said, flags=re.MULTILINE), flags=re.MULTILINE
+        )
 
     @property
     def signature(self) -> str:
