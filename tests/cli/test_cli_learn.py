@@ -44,7 +44,9 @@ def test_start_lays_out_every_exercise_and_the_readers_own_library(pellucid):
     laid = {path.name for path in Path("mine/exercises").iterdir()}
     assert status == 0
     assert laid == {file_name(exercise) for exercise in EXERCISES.values()}
-    assert f"{len(laid) + 2} files are new" in out
+    notebooks = list(Path("mine/notebooks").glob("*.ipynb"))
+    assert len(notebooks) >= 14
+    assert f"{len(laid) + len(notebooks) + 2} files are new" in out
     status, out, _ = pellucid("learn", "check", "mine/mycnn.py")
     assert status == 1
     assert out.count("It is not written yet.") == len(OWN_LIBRARY)

@@ -47,7 +47,7 @@ def start(
         bool, typer.Option("--open/--no-open", help="Open JupyterLab, where it is installed.")
     ] = True,
 ) -> None:
-    """Put the exercises, and a mycnn.py to be written, into a folder.
+    """Put the guide's notebooks, the exercises, and a mycnn.py to be written into a folder.
 
     Files that are there already are left as they are.
     """

@@ -5,6 +5,7 @@ from pathlib import Path
 from pellucid.files import atomic_write
 from pellucid.teach.exercise import Exercise
 from pellucid.teach.exercises import EXERCISES
+from pellucid.teach.notebooks import notebook, pages
 
 OWN_LIBRARY = (
     "im2col", "col2im", "conv2d_im2col", "conv2d_backward_im2col",
@@ -16,7 +17,7 @@ OWN_LIBRARY = (
 
 
 def lay(folder: Path) -> list[Path]:
-    """Write the exercise files and ``mycnn.py`` into `folder`, and return what is new.
+    """Write exercise files, ``mycnn.py`` and the guide's notebooks into `folder`; return the new.
 
     A file that is there already stays as it is: it may hold the reader's work.
     """
@@ -25,6 +26,8 @@ def lay(folder: Path) -> list[Path]:
     files[Path("train_mycnn.py")] = (
         Path(__file__).with_name("train_mycnn.template").read_text("utf-8")
     )
+    for page in pages():
+        files[Path("notebooks", f"{page.stem}.ipynb")] = notebook(page.read_text(encoding="utf-8"))
     new = [name for name in files if not (folder / name).exists()]
     for name in new:
         atomic_write(folder / name, files[name].encode())
