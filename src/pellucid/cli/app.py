@@ -17,7 +17,9 @@ from pellucid.cli.learn import learn_app
 from pellucid.cli.predict import predict
 from pellucid.cli.report import report
 from pellucid.cli.resume import resume
+from pellucid.cli.runs import runs
 from pellucid.cli.summary import summary
+from pellucid.cli.sweep import sweep
 from pellucid.cli.train import train
 
 app = typer.Typer(
@@ -35,6 +37,8 @@ for command in (
     explain,
     explore,
     report,
+    runs,
+    sweep,
     summary,
     data,
     algorithms,

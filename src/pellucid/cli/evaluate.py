@@ -1,5 +1,6 @@
 """``pellucid evaluate``: how good a trained model is."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,9 @@ def evaluate(
             metavar="N", min=0, help="Show so many of the mistakes made most confidently."
         ),
     ] = 0,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print all figures as JSON, and nothing else.")
+    ] = False,
     pixels: trained.Pixels = None,
     input_shape: trained.Input = None,
     layout: trained.Layout = None,
@@ -77,6 +81,9 @@ def evaluate(
         part = part.with_classes(model.classes)
     with common.computing(engine, threads):
         result = evaluation_of(model, part)
+    if as_json:
+        print(json.dumps({"part": what} | result.describe(), indent=1))
+        return
     print(f"{what} {result}")
     if confusion:
         print(f"\n{result.confusion_table().to_string()}")

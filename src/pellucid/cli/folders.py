@@ -15,11 +15,12 @@ CONFIG = "config.json"
 MODEL = "model.safetensors"
 HISTORY = "history.csv"
 GRADIENTS = "gradients.csv"
+EVALUATION = "evaluation.json"
 REPORT = "report.html"
 FIGURES = "figures"
 CHECKPOINT = "checkpoint"
 
-_ALL = {CONFIG, MODEL, HISTORY, GRADIENTS, REPORT, FIGURES, CHECKPOINT}
+_ALL = {CONFIG, MODEL, HISTORY, GRADIENTS, EVALUATION, REPORT, FIGURES, CHECKPOINT}
 """All that a run's folder holds."""
 
 Begin = Callable[[Path], None]

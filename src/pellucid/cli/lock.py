@@ -47,6 +47,21 @@ def locked(folder: Path) -> Iterator[None]:
                     path.unlink()
 
 
+def is_held(folder: Path) -> bool:
+    """Return whether a living process has the run in `folder`."""
+    path = folder / NAME
+    try:
+        with path.open("r+", encoding="utf-8") as file:
+            if fcntl is None:
+                return _lives(_read(file).get("process"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+
+
 def _take(file: IO[str], folder: Path) -> None:
     """Take the lock, or say who has it."""
     try:

@@ -1,5 +1,6 @@
 """A training run, from its choices to its report; ``train`` begins it, ``resume`` continues it."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pellucid.cli import common, folders
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.recipes import RATES
 from pellucid.errors import PellucidError, unknown
+from pellucid.files import atomic_write
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
@@ -147,6 +149,8 @@ def conclude(
         part, name = parts.judge
         evaluation = evaluate(state.model, part)
         print(f"\n{name} {evaluation}")
+        told = {"part": name} | evaluation.describe()
+        atomic_write(folder / folders.EVALUATION, json.dumps(told, indent=1).encode())
     if report:
         try_to_report(folder, config, parts, state.model, evaluation)
     print(f"\nIn {folder}:")
@@ -179,6 +183,7 @@ _CONTENTS = {
     folders.REPORT: "what was learned and what was not: open it in a browser",
     folders.FIGURES: "its pictures, as SVG and PNG",
     folders.MODEL: "the trained network",
+    folders.EVALUATION: "accuracy and the scores of each class, as JSON",
     folders.HISTORY: "loss and accuracy of each epoch",
     folders.GRADIENTS: "how large the gradient of each layer was",
     folders.CONFIG: "the choices of this run",

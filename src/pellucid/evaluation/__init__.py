@@ -10,16 +10,20 @@ from pellucid.evaluation.metrics import (
 )
 from pellucid.evaluation.predictions import predict
 from pellucid.evaluation.report import Evaluation, Mistakes, evaluate
+from pellucid.evaluation.statistics import Interval, accuracy_interval, paired_difference
 
 __all__ = [
     "Average",
     "Calibration",
     "ClassScores",
     "Evaluation",
+    "Interval",
     "Mistakes",
+    "accuracy_interval",
     "calibration",
     "confusion_matrix",
     "evaluate",
+    "paired_difference",
     "predict",
     "top_k_accuracy",
 ]

@@ -16,6 +16,7 @@ from pellucid.evaluation.metrics import (
     top_k_accuracy,
 )
 from pellucid.evaluation.predictions import logits, outputs, probabilities
+from pellucid.evaluation.statistics import Interval, accuracy_interval
 from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
 from pellucid.notebook import Shown
@@ -118,6 +119,31 @@ class Evaluation(Shown):
     def accuracy(self) -> float:
         """The part of the images that was predicted right."""
         return self.by_class.accuracy
+
+    @property
+    def accuracy_interval(self) -> Interval:
+        """From where to where the accuracy on all such images lies, with 95 % confidence."""
+        return accuracy_interval(int(self.confusion.trace()), len(self.labels))
+
+    def describe(self) -> dict[str, Any]:
+        """Return its figures as plain data."""
+        scores = self.by_class
+        columns = {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
+        return {
+            "images": len(self.labels),
+            "correct": int(self.confusion.trace()),
+            "accuracy": self.accuracy,
+            "accuracy_interval": list(self.accuracy_interval),
+            "top_5": self.top_k_accuracy(min(5, len(self.classes))),
+            "loss": self.loss,
+            "calibration_error": float(self.calibration.error),
+            "classes": [
+                {"name": name, "images": int(scores.support[i])}
+                | {column: float(values[i]) for column, values in columns.items()}
+                for i, name in enumerate(self.classes)
+            ],
+            "confusion": self.confusion.tolist(),
+        }
 
     def top_k_accuracy(self, k: int = 5) -> float:
         """Return how often the truth is among the k most probable classes."""

@@ -1,0 +1,116 @@
+"""Runs beside each other: choices, accuracy, and which images one tells right and the other not."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pellucid.cli import common, runs
+from pellucid.cli.config import Parts
+from pellucid.errors import FileError, PellucidError
+
+if TYPE_CHECKING:
+    from pellucid.evaluation import Evaluation
+
+_MOST_CLASSES = 12
+
+
+def compare(folders: Sequence[Path], as_json: bool) -> None:
+    """Print how runs on the same images differ; the first is what the others are compared with."""
+    found = [_read(folder) for folder in folders]
+    evaluations = [_evaluated(run) for run in found]
+    first = evaluations[0]
+    for run, other in zip(found[1:], evaluations[1:], strict=True):
+        if other.classes != first.classes or not np.array_equal(other.labels, first.labels):
+            raise PellucidError(
+                f"{found[0].folder} and {run.folder} are judged by other images, so that their "
+                "accuracies cannot be compared; evaluate both on the same data"
+            )
+    pairs = [difference(first, other) for other in evaluations[1:]]
+    if as_json:
+        told = [
+            run.described() | {"evaluation": evaluation.describe()}
+            for run, evaluation in zip(found, evaluations, strict=True)
+        ]
+        print(json.dumps({"runs": told, "differences": pairs}, indent=1))
+        return
+    common.print_table(*runs.table(found))
+    print()
+    common.print_table(
+        ["run", ">accuracy", ">95 % interval", ">loss", ">right", ">images"],
+        [_row(run, evaluation) for run, evaluation in zip(found, evaluations, strict=True)],
+    )
+    for run, pair in zip(found[1:], pairs, strict=True):
+        print(f"\n{run.folder.name} beside {found[0].folder.name}: {said(pair)}")
+        changed = sorted(pair["classes"], key=lambda row: -abs(row["difference"]))
+        common.print_table(
+            ["class", ">recall before", ">recall now", ">difference"],
+            [
+                [
+                    row["name"],
+                    f"{row['before']:.2%}",
+                    f"{row['now']:.2%}",
+                    f"{row['difference']:+.2%}",
+                ]
+                for row in changed[:_MOST_CLASSES]
+            ],
+        )
+
+
+def difference(before: "Evaluation", now: "Evaluation") -> dict[str, Any]:
+    """Return which images and classes were won and lost from one evaluation to the other."""
+    from pellucid.evaluation import paired_difference
+
+    right, still = (e.predictions == e.labels for e in (before, now))
+    won, lost = np.flatnonzero(~right & still), np.flatnonzero(right & ~still)
+    recalls = zip(before.classes, before.by_class.recall, now.by_class.recall, strict=True)
+    return {
+        "accuracy": now.accuracy - before.accuracy,
+        "won": won.tolist(),
+        "lost": lost.tolist(),
+        "p_value": paired_difference(len(lost), len(won)),
+        "classes": [
+            {"name": name, "before": float(a), "now": float(b), "difference": float(b - a)}
+            for name, a, b in recalls
+        ],
+    }
+
+
+def said(pair: dict[str, Any]) -> str:
+    """Return in a sentence what `difference` found, and whether chance alone could do it."""
+    won, lost = len(pair["won"]), len(pair["lost"])
+    counted = f"{won:,} images more are right and {lost:,} fewer ({pair['accuracy']:+.2%})"
+    verdict = "chance alone rarely does that" if pair["p_value"] < 0.05 else "that may be chance"
+    return f"{counted}; {verdict} (McNemar's test, p = {pair['p_value']:.2g})."
+
+
+def _read(folder: Path) -> runs.Found:
+    found = runs.read(folder)
+    if found is None:
+        raise FileError(f"{folder} is no run; `pellucid runs` lists them")
+    return found
+
+
+def _evaluated(run: runs.Found) -> "Evaluation":
+    from pellucid.evaluation import evaluate
+
+    parts, model = Parts.load(run.config), common.load_model(run.folder)
+    if parts.judge is None:
+        raise PellucidError(f"{run.folder} has neither a test nor a validation part to compare by")
+    part = parts.judge[0]
+    with common.computing(run.config.engine, run.config.threads):
+        return evaluate(model, part if model.classes is None else part.with_classes(model.classes))
+
+
+def _row(run: runs.Found, evaluation: "Evaluation") -> list[str]:
+    low, high = evaluation.accuracy_interval
+    return [
+        run.folder.name,
+        f"{evaluation.accuracy:.2%}",
+        f"{low:.2%} to {high:.2%}",
+        f"{evaluation.loss:.4f}",
+        f"{int(evaluation.confusion.trace()):,}",
+        f"{len(evaluation.labels):,}",
+    ]

@@ -1,0 +1,28 @@
+"""Intervals and p-values are SciPy's."""
+
+import pytest
+from scipy.stats import binomtest
+
+from pellucid.errors import PellucidError
+from pellucid.evaluation import accuracy_interval, paired_difference
+
+
+@pytest.mark.parametrize("count", [1, 7, 24, 359, 10_000])
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.97, 1])
+def test_an_accuracys_interval_is_wilsons(share, count):
+    correct = round(share * count)
+    right = binomtest(correct, count).proportion_ci(0.95, "wilson")
+    assert accuracy_interval(correct, count) == pytest.approx((right.low, right.high), abs=1e-12)
+
+
+@pytest.mark.parametrize("pair", [(0, 0), (0, 1), (3, 3), (2, 10), (40, 61), (0, 900), (512, 700)])
+def test_a_paired_difference_is_the_two_sided_binomial_test(pair):
+    right = binomtest(pair[0], sum(pair)).pvalue if sum(pair) else 1.0
+    assert paired_difference(*pair) == pytest.approx(right, rel=1e-9)
+    assert paired_difference(*pair) == paired_difference(*reversed(pair))
+
+
+@pytest.mark.parametrize("given", [(1, 0), (3, 2), (-1, 2)])
+def test_what_is_no_accuracy_is_refused(given):
+    with pytest.raises(PellucidError, match="no accuracy"):
+        accuracy_interval(*given)
