@@ -54,9 +54,18 @@ def test_what_is_asked_for_is_all_there_is(explain: Command) -> None:
     chosen = ("--method", "grad-cam", "--layer", "relu1", "--class", wanted, "--out", "here")
     status, out, err = explain("run", "row.png", *chosen)
     assert (status, err) == (0, "")
-    assert pictures("here") == ["feature-maps-relu1.png", "methods.png"]
+    assert pictures("here") == ["feature-maps-relu1.png", f"methods-for-{wanted}.png"]
     assert f"The pictures look for {wanted}, " in out
     assert "by 1 method:" in out
+
+
+def test_another_class_does_not_overwrite_the_pictures(explain: Command) -> None:
+    both = ("--method", "saliency", "--method", "grad-cam", "--out", "here")
+    for chosen in ((), ("--class", "top"), ("--class", "bottom")):
+        assert explain("run", "row.png", *both, *chosen)[0] == 0
+    found = [name for name in pictures("here") if "feature" not in name]
+    suffixes = ("", "-for-bottom", "-for-top")
+    assert found == sorted(f"{kind}{s}.png" for kind in ("grad-cam", "methods") for s in suffixes)
 
 
 def test_filters_are_shown_by_the_runs_own_images(explain: Command) -> None:

@@ -1,5 +1,6 @@
 """``pellucid explain``: why a trained model sees in an image what it sees, as pictures."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -66,7 +67,7 @@ def explain(
             "--class",
             metavar="CLASS",
             help="What to look for, by name or number.",
-            show_default="the predicted class",
+            show_default="the predicted class; a chosen one is added to the files' names",
         ),
     ] = None,
     filters: Annotated[
@@ -111,7 +112,10 @@ def explain(
         folder = _folder(run, image) if out is None else out
         folder.mkdir(parents=True, exist_ok=True)
         methods = method or _applicable(model, pixels)
-        for name, figure, says in _pictures(model, pixels, classes[number], number, methods, layer):
+        chosen = "" if target is None else f"-for-{_as_file_name(classes[number])}"
+        for name, figure, says in _pictures(
+            model, pixels, classes[number], number, methods, layer, chosen
+        ):
             print(f"\n{view.save(figure, folder / f'{name}.png')}\n  {says}")
         if filters is not None and data is not None:
             name, figure, says = _of_filters(model, filters, data)
@@ -138,6 +142,15 @@ def _number(target: str, classes: tuple[str, ...]) -> int:
     raise PellucidError(unknown("class", target, classes))
 
 
+def _as_file_name(name: str) -> str:
+    """Return a class's name as a part of a file's name.
+
+    >>> _as_file_name("hot dog / sausage")
+    'hot-dog-sausage'
+    """
+    return re.sub(r"\W+", "-", name).strip("-") or "class"
+
+
 def _applicable(model: "Layer", pixels: "Array") -> list[str]:
     """Return all methods, without those for maps where the model has none."""
     from pellucid.explain import last_maps
@@ -159,7 +172,13 @@ def _seen(probabilities: "Array", classes: tuple[str, ...], number: int) -> str:
 
 
 def _pictures(
-    model: "Layer", pixels: "Array", name: str, number: int, methods: list[str], layer: str | None
+    model: "Layer",
+    pixels: "Array",
+    name: str,
+    number: int,
+    methods: list[str],
+    layer: str | None,
+    suffix: str,
 ) -> Iterator[Picture]:
     from pellucid import view
 
@@ -167,7 +186,7 @@ def _pictures(
     written = {METHODS[chosen][1]: found for chosen, found in maps.items()}
     title = f"for {name}"
     yield Picture(
-        "methods",
+        f"methods{suffix}",
         view.attribution(pixels, written, [title]),
         f"What '{name}' depends on, by {_counted(len(maps), 'method')}: bright places matter; red "
         "ones speak for it, blue ones against it.",
@@ -175,7 +194,7 @@ def _pictures(
     for chosen, says in _ALONE.items():
         if chosen in maps and len(maps) > 1:
             figure = view.attribution(pixels, {METHODS[chosen][1]: maps[chosen]}, [title])
-            yield Picture(chosen, figure, says.format(name))
+            yield Picture(f"{chosen}{suffix}", figure, says.format(name))
     if (maps_of_layers := _feature_maps(model, pixels, layer)) is not None:
         yield maps_of_layers
 
