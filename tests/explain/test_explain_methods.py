@@ -41,6 +41,11 @@ def test_smooth_grad_depends_on_its_seed_and_not_on_the_batch_size(model) -> Non
     assert not np.allclose(smooth(), smooth(seed=1))
 
 
+def test_fifty_noisy_copies_make_a_map_if_not_told_otherwise(model) -> None:
+    expected = explain.smooth_grad(model, images(1), 1, samples=50, noise=0.15, seed=0)
+    np.testing.assert_array_equal(explain.smooth_grad(model, images(1), 1), expected)
+
+
 def test_brightness_makes_no_difference_to_the_noise_of_smooth_grad(model) -> None:
     """σ is a share of the image's range, wherever that lies."""
     x = images(2)
@@ -223,6 +228,13 @@ def test_occlusion_by_brute_force(model, window, stride) -> None:
         top += down
     found = explain.occlusion(model, x, 1, window, stride, fill=0.3, batch_size=7)
     np.testing.assert_allclose(found, total / count, rtol=1e-9, atol=1e-12)
+
+
+def test_an_eighth_of_the_image_is_covered_if_not_told_otherwise() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(40 * 72, 2)).astype("float64")
+    x = np.random.default_rng(0).normal(size=(1, 1, 40, 72))
+    expected = explain.occlusion(model, x, 1, window=(5, 9), stride=(2, 4))
+    np.testing.assert_array_equal(explain.occlusion(model, x, 1), expected)
 
 
 def test_occlusion_finds_the_one_pixel_that_matters() -> None:

@@ -9,6 +9,7 @@ from pellucid import losses, optim
 from pellucid.layers.base import registry
 
 OTHERWISE = {
+    "SGD": {"lr": 0.01},  # PyTorch's 0.001 is for no network in particular
     "Softmax": {"dim": 1},  # the classes; PyTorch guesses, and warns
     "LogSoftmax": {"dim": 1},
     "CrossEntropy": {"ignore_index": None},  # PyTorch leaves out a class -100, if there is one

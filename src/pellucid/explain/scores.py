@@ -53,7 +53,7 @@ def class_numbers(model: Layer, target: Target, images: Array) -> Array | None:
         )
     if target is None:
         return None
-    given = [target] if isinstance(target, int | str) else list(np.asarray(target, object).ravel())
+    given = list(np.asarray(target, object).ravel())
     if len(given) not in (1, len(images)):
         raise ShapeError(
             f"there are {len(images)} images and {len(given)} classes; give one, or one for each"
