@@ -7,7 +7,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers fuzz docs test-docs bench clean
+.PHONY: help train test check format test-peers fuzz mutants docs test-docs bench clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -29,6 +29,9 @@ test-peers: $(VENV)/.installed-app-test-peers $(VENV)/.torchvision  ## Compare w
 
 fuzz: $(VENV)/.installed-app-test-onnx  ## Give every reader damaged files, N in all; ARGS="npz" for one reader
 	PYTHONPATH=tests/helpers $(BIN)/python -m tests.fuzz.run --cases $(or $(N),10000) $(ARGS)
+
+mutants: $(VENV)/.installed-app-test-peers-mutants $(VENV)/.torchvision  ## Break the library in N places of each folder, and see what tests notice; ARGS="optim losses" for some
+	$(BIN)/python tests/mutants $(if $(N),-n $(N)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
 	$(BIN)/ruff check
