@@ -5,6 +5,9 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 comma := ,
 
+# uv installs several times faster; where it is not there, pip does the same.
+INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help train test check format test-peers fuzz mutants docs test-docs bench clean
@@ -67,12 +70,12 @@ clean:  ## Remove .venv and everything that was made; runs/ stays
 # One stamp per set of extras: .venv/.installed-app-test stands for pip install -e '.[app,test]'.
 $(VENV)/.installed-%: pyproject.toml | $(VENV)/pyvenv.cfg
 	@echo "Installing into $(VENV), once: pellucid[$(subst -,$(comma),$*)]"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(subst -,$(comma),$*)]'
+	@$(INSTALL) -e '.[$(subst -,$(comma),$*)]'
 	@touch $@
 
 # Only its models are compared with, and these need none of what it would bring.
 $(VENV)/.torchvision: | $(VENV)/.installed-app-test-peers
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps torchvision==0.28.0
+	@$(INSTALL) --no-deps torchvision==0.28.0
 	@touch $@
 
 # The first Python that is new enough, or the one given: make train PYTHON=/path/to/python3.12

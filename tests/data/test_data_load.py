@@ -45,7 +45,7 @@ def test_an_option_that_does_not_exist_is_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["digits", "DIGITS", "Digits"])
-def test_the_digits_are_those_of_scikit_learn(name: str) -> None:
+def test_the_digits_are_those_that_scikit_learn_has(name: str) -> None:
     splits = load(name)
     assert splits.test is not None
     images = np.concatenate([splits.train.images, splits.test.images])[:, 0]
@@ -102,7 +102,7 @@ def test_the_home_is_where_the_user_says_or_where_caches_are(
 
 @pytest.mark.parametrize(
     ("package", "source"),
-    [("sklearn", "digits"), ("pandas", "a.csv"), ("PIL", "photos"), ("pooch", "mnist")],
+    [("pandas", "a.csv"), ("PIL", "photos"), ("pooch", "mnist")],
 )
 def test_a_missing_package_is_named_with_how_to_get_it(
     package: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -21,6 +21,7 @@ from pellucid.cli.runs import runs
 from pellucid.cli.summary import summary
 from pellucid.cli.sweep import sweep
 from pellucid.cli.train import train
+from pellucid.cli.warm_up import warm_up
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -45,6 +46,7 @@ for command in (
     draw,
     compare,
     export,
+    warm_up,
 ):
     app.command()(command)
 app.add_typer(learn_app, name="learn")

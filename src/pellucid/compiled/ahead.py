@@ -61,13 +61,16 @@ def compile_ahead(calls: Iterable[Callable[[], Any]]) -> Prepared:
     jobs = needed(calls)
     missing = sorted((job for job in jobs if not _is_there(job)), key=_order)
     processes = min(threads.granted(), len(missing) // _WORTH_A_PROCESS)
-    if processes < 2 or store.why_not() is not None:
-        processes = 0  # what is missing is compiled here, when it is needed
-    elif missing:
+    if store.why_not() is not None:
+        processes = 0  # none could tell another what it has made
+    if missing:
         store.sweep()
         with compiling.Progress(len(missing)) as progress:
-            _compile(deque(missing), processes, progress)
-    return Prepared(len(jobs), len(missing), processes, perf_counter() - began)
+            if processes > 1:
+                _compile_side_by_side(deque(missing), processes, progress)
+            else:
+                _compile_here(missing, progress)
+    return Prepared(len(jobs), len(missing), max(processes, 1), perf_counter() - began)
 
 
 def needed(calls: Iterable[Callable[[], Any]]) -> list[Job]:
@@ -101,10 +104,19 @@ def _order(job: Job) -> tuple[int, bool]:
     return (_LONG.index(module) if module in _LONG else len(_LONG)), not job[0].shared
 
 
+def _compile_here(jobs: list[Job], progress: compiling.Progress) -> None:
+    with compiling.silence():
+        for kernel, types in jobs:
+            progress.working([str(kernel)])
+            with suppress(Exception):  # it is tried again, and told, where it is needed
+                kernel.dispatcher().compile(types)
+            progress.done()
+
+
 # In processes
 
 
-def _compile(jobs: "deque[Job]", count: int, progress: compiling.Progress) -> None:
+def _compile_side_by_side(jobs: "deque[Job]", count: int, progress: compiling.Progress) -> None:
     """Have so many processes compile the jobs; whatever fails is compiled when it is needed."""
     news = SimpleQueue[tuple[int, str | None]]()
     processes = [_start() for _ in range(count)]

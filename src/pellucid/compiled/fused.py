@@ -18,6 +18,7 @@ from pellucid.compiled.epilogue import (
     norm_epilogue_gradient,
 )
 from pellucid.compiled.inference import convolve, max_pool_values, prepare, transform
+from pellucid.compiled.store import kept_kernels
 
 __all__ = [
     "compile_ahead",
@@ -28,6 +29,7 @@ __all__ = [
     "deferred",
     "epilogue",
     "epilogue_gradient",
+    "kept_kernels",
     "max_pool_values",
     "norm_epilogue",
     "norm_epilogue_gradient",

@@ -74,11 +74,12 @@ def write(name: str, content: bytes) -> bool:
     return False
 
 
-def kept() -> dict[str, int]:
-    """Return the names and the sizes in bytes of the kernels that are kept."""
+def kept_kernels() -> tuple[list[int], Path]:
+    """Return the sizes in bytes of the kernels that are kept, and the folder."""
+    folder = kernel_folder()
     with suppress(OSError):
-        return {path.name: path.stat().st_size for path in kernel_folder().glob("*.kernel")}
-    return {}
+        return [path.stat().st_size for path in folder.glob("*.kernel")], folder
+    return [], folder
 
 
 def sweep() -> None:

@@ -4,7 +4,7 @@ A program has `forward` and `backward` as a layer has, and is not a layer: it ru
 this package and `pellucid.compiled` everything would be computed all the same.
 """
 
-from pellucid.execution.ahead import compile_ahead
+from pellucid.execution.ahead import compile_ahead, kept_kernels
 from pellucid.execution.frozen import Frozen, freeze
 from pellucid.execution.program import Program, fuse
 from pellucid.execution.replay import TrainingProgram, for_training

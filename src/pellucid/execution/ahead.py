@@ -1,6 +1,7 @@
 """What the engine has to compile, compiled before it is needed."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from pellucid.execution.contract import fused_kernels
@@ -23,3 +24,9 @@ def compile_ahead(calls: Iterable[Callable[[], Any]]) -> Any:
     """
     kernels = fused_kernels()
     return None if kernels is None else kernels.compile_ahead(calls)
+
+
+def kept_kernels() -> tuple[list[int], Path] | None:
+    """Return the sizes in bytes of the compiled kernels on disk, and their folder."""
+    kernels = fused_kernels()
+    return None if kernels is None else kernels.kept_kernels()

@@ -5,6 +5,7 @@ Only `pellucid.execution` knows of it. The type checker holds `pellucid.compiled
 
 from collections.abc import Callable, Iterable
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -31,6 +32,9 @@ class FusedKernels(Protocol):
 
     def compile_ahead(self, calls: Iterable[Callable[[], Any]]) -> object:
         """Compile all that these calls would need, in a rehearsal of them; return what was done."""
+
+    def kept_kernels(self) -> tuple[list[int], Path]:
+        """Return the sizes in bytes of the compiled kernels that are kept, and their folder."""
 
     # Convolutions whose input may be normalised as it is read
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pellucid.execution import Frozen, compile_ahead, for_training, freeze
 from pellucid.losses import Loss
-from pellucid.training.batches import ArraySource, Batch, Source
+from pellucid.training.batches import ArraySource, Batch, Data, Source
+from pellucid.training.prepare import prepare
 from pellucid.training.state import TrainingState
 
 TakeStep = Callable[..., Any]
@@ -23,12 +24,20 @@ def rehearse(
     Data that give their batches by themselves are not asked for any before the run begins; what
     such a run needs is compiled when it is needed.
     """
-    return compile_ahead(_calls(state, source, validating, take_step))
+    return compile_ahead(calls(state, source, validating, take_step))
 
 
-def _calls(
+def warm_up(state: TrainingState, data: Data, validation: Data) -> Any:
+    """Have the engine compile what a run on such data will need; return what was done."""
+    from pellucid.training.loop import take_step
+
+    return rehearse(state, *prepare(state, data, validation), take_step)
+
+
+def calls(
     state: TrainingState, source: Source, validating: Source | None, take_step: TakeStep
 ) -> Iterator[Callable[[], Any]]:
+    """Yield what is rehearsed: steps and answers of a copy of the run."""
     copy = deepcopy(state)
     if isinstance(source, ArraySource):
         model = for_training(copy.model)

@@ -1,0 +1,133 @@
+"""``pellucid warm-up``: compile what networks need, before anybody waits for it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+import typer
+
+from pellucid.cli import common, running
+from pellucid.cli.recipes import CIFAR, OPTIMIZER, RATES, RECIPES, USUAL
+from pellucid.errors import PellucidError, unknown
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet
+    from pellucid.types import Shape
+
+
+def warm_up(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help="Known networks or .toml files.",
+            show_default="those of digits, mnist and cifar-10",
+        ),
+    ] = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CxHxW", help="The size of an image.", show_default="as usual for MODEL"
+        ),
+    ] = None,
+    classes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=2, help="How many.", show_default="as usual for MODEL"),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Images in a step.", show_default="by data set"),
+    ] = None,
+    optimizer: Annotated[
+        str, typer.Option(metavar="NAME", help=f"One of {', '.join(RATES)}.")
+    ] = OPTIMIZER,
+    threads: common.Threads = None,
+) -> None:
+    """Compile what training and using networks needs, and keep it for later runs.
+
+    For images of containers, and for machines that start often. A run with
+    other sizes of images, batches or classes compiles what it needs besides.
+    """
+    from pellucid import engine
+
+    if optimizer.lower() not in RATES:
+        raise PellucidError(unknown("optimizer", optimizer, RATES))
+    for model in models or []:
+        running.check_names(model, optimizer.lower(), "constant", None)
+    if engine.name() != "compiled":
+        raise PellucidError(
+            "the engine in force is 'reference', which needs no compiling; "
+            "the compiled one needs Numba and no PELLUCID_ENGINE=reference"
+        )
+    sizes = None if image_size is None else common.sizes(image_size, "--image-size", 3)
+    with common.computing("compiled", threads):
+        for wanted in _wanted(models, sizes, classes, batch_size):
+            _compile(*wanted, optimizer.lower())
+    _tell_cache()
+
+
+_USUAL_DATA = {
+    "digits": ((1, 8, 8), 1438),
+    "mnist": ((1, 28, 28), 60_000),
+    "cifar-10": ((3, 32, 32), 50_000),
+}
+"""The shape of an image, and how many there are for training and validation."""
+
+
+def _wanted(
+    models: list[str] | None, sizes: "Shape | None", classes: int | None, batch_size: int | None
+) -> "list[tuple[str, Shape, int, int, int]]":
+    """Return networks with the shape of an image, numbers of classes, images and images a step."""
+    if not models:
+        return [
+            (recipe.model, sizes or shape, classes or 10, count, batch_size or recipe.batch_size)
+            for recipe, (shape, count) in ((RECIPES[n], data) for n, data in _USUAL_DATA.items())
+        ]
+    found = []
+    for model in models:
+        (shape, usual), images = USUAL.get(model, CIFAR), batch_size or 64
+        found.append((model, sizes or shape, classes or usual, 20 * images, images))
+    return found
+
+
+def _compile(
+    name: str, shape: "Shape", classes: int, count: int, batch_size: int, optimizer: str
+) -> None:
+    from pellucid import models, optim
+    from pellucid.training import TrainingState, rehearsal
+
+    model = models.build(name, shape, classes)
+    kinds = {kind.lower(): kind for kind in optim.OPTIMIZERS}
+    description = {"type": kinds[optimizer], "lr": RATES[optimizer].lr}
+    learner = optim.build(description, model.parameters())
+    state = TrainingState(model, learner, batch_size=batch_size)
+    validating = round(_VALIDATION * count)
+    parts = (_noise(n, batch_size, shape, classes) for n in (count - validating, validating))
+    done = rehearsal.warm_up(state, *parts)
+    what = f"{name} on {'×'.join(map(str, shape))}, batch {batch_size}"
+    if done.compiled:
+        by = f" by {done.processes} processes" if done.processes > 1 else ""
+        made = f"{done.compiled} of {done.needed} kernels compiled in {done.seconds:.1f} s{by}"
+        print(f"{what}: {made}", flush=True)
+    else:
+        print(f"{what}: all {done.needed} kernels are there", flush=True)
+
+
+_VALIDATION = 0.1
+
+
+def _noise(count: int, batch_size: int, shape: "Shape", classes: int) -> "DataSet":
+    """Return few images of which the last batch has as many as it would have of `count`."""
+    from pellucid.data import DataSet
+
+    few = min(count, batch_size + count % batch_size)
+    images = np.random.default_rng(0).integers(0, 256, (few, *shape), np.uint8)
+    names = tuple(map(str, range(classes)))
+    return DataSet(images, np.arange(few) % classes, names, "noise")
+
+
+def _tell_cache() -> None:
+    from pellucid.execution import kept_kernels
+
+    if (kept := kept_kernels()) is not None:
+        sizes, folder = kept
+        print(f"\n{len(sizes)} kernels, {sum(sizes) / 1e6:.1f} MB, in {folder}")
