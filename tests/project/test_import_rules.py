@@ -82,7 +82,7 @@ THIRD_PARTY = {
     "interchange": {"safetensors", "onnx", "torch", "tensorflow", "keras"},
     "testing": {"hypothesis"},
     "runtime": {"rich", "threadpoolctl"},
-    "training": {"pandas", "rich", "safetensors"},
+    "training": {"mlflow", "pandas", "rich", "safetensors", "tensorboard", "wandb"},
     "view": {"matplotlib", "pandas", "PIL"},
 }
 """Besides NumPy. The library itself, from layers down, needs nothing else."""

@@ -41,6 +41,7 @@ class Config:
     threads: int | None = None
     precise: bool = False
     tune: bool = False
+    log: str | None = None
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
     environment: dict[str, str] = field(default_factory=dict)

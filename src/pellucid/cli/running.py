@@ -1,5 +1,6 @@
 """A training run, from its choices to its report; ``train`` begins it, ``resume`` continues it."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -123,6 +124,7 @@ def carry_on(
     records = training.stop_on_signal(records, stopped.append)
     records = training.save_checkpoints(records, state, folder)
     records = training.log_csv(records, state, folder / folders.HISTORY)
+    records = logged(records, folder, config)
     records = training.record_gradients(records, state, folder / folders.GRADIENTS)
     with training.signals_noted():  # until all is saved
         for _ in training.show_progress(records, curves=curves):
@@ -131,6 +133,37 @@ def carry_on(
         common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
         raise typer.Exit(128 + stopped[0])
     conclude(folder, config, parts, state, report)
+
+
+def logged(records: "Iterator[Record]", folder: Path, config: Config) -> "Iterator[Record]":
+    """Return the records, written as well to the boards that --log names."""
+    from pellucid import training
+
+    choices = {
+        name: value
+        for name, value in dataclasses.asdict(config).items()
+        if value is not None and name not in ("environment", "reading")
+    }
+    for name in boards(config.log):
+        if name == "tensorboard":
+            records = training.log_tensorboard(records, folder / "tensorboard", choices)
+        elif name == "mlflow":
+            records = training.log_mlflow(records, folder.name, choices)
+        else:
+            records = training.log_wandb(records, folder.name, choices)
+    return records
+
+
+def boards(text: str | None) -> list[str]:
+    """Return the boards that the option --log names, checked."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        if name not in BOARDS:
+            raise PellucidError(unknown("board", name, BOARDS))
+    return names
+
+
+BOARDS = ("tensorboard", "mlflow", "wandb")
 
 
 def conclude(

@@ -118,6 +118,14 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run in --out.", rich_help_panel=_RUN)
     ] = False,
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOARD,…",
+            help="Write the run's curves for tensorboard, mlflow or wandb as well.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
     precise: common.Precise = False,
@@ -151,6 +159,7 @@ def train(
 
     optimizer = optimizer.lower()
     running.check_names(model, optimizer, schedule, augment)
+    running.boards(log)
     if momentum is not None and RATES[optimizer].momentum is None:
         takers = " and ".join(name for name, rate in RATES.items() if rate.momentum is not None)
         raise PellucidError(f"{optimizer} takes no momentum; {takers} do")
@@ -199,6 +208,7 @@ def train(
         threads=_or(threads, recipe.threads),
         precise=precise,
         tune=tune,
+        log=log,
         reading=options,
         environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),
     )

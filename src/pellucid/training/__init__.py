@@ -10,6 +10,7 @@ from pellucid.training.consumers import (
 )
 from pellucid.training.diagnosis import diagnosis
 from pellucid.training.gradients import GradientFlow, read_gradients, record_gradients
+from pellucid.training.loggers import log_mlflow, log_tensorboard, log_wandb
 from pellucid.training.loop import fit, records, train
 from pellucid.training.progress import show_progress
 from pellucid.training.rate_finder import RateSearch, find_rate
@@ -28,6 +29,9 @@ __all__ = [
     "find_rate",
     "fit",
     "log_csv",
+    "log_mlflow",
+    "log_tensorboard",
+    "log_wandb",
     "read_gradients",
     "read_history",
     "record_gradients",
