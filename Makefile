@@ -10,7 +10,7 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers fuzz mutants docs test-docs bench clean
+.PHONY: help train test check format test-peers fuzz mutants docs test-docs bench ladder clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -62,6 +62,9 @@ bench:  ## Compare speed with other libraries: about an hour, on a quiet machine
 	@$(MAKE) --no-print-directory VENV=$(BENCH) $(BENCH)/.installed-app-bench
 	$(BENCH)/$(SCRIPTS)/python -m benchmarks.run $(ARGS)
 	$(if $(ARGS),,$(BENCH)/$(SCRIPTS)/python -m benchmarks.report)
+
+ladder: $(VENV)/.installed-app  ## Measure how a convolution becomes fast, rung by rung; writes it into compiled/conv/README.md
+	$(BIN)/python -m benchmarks.ladder
 
 clean:  ## Remove .venv and everything that was made; runs/ stays
 	rm -rf $(VENV) $(BENCH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -5,6 +5,7 @@ import pytest
 
 import composed
 from kernels import numbers
+from pellucid import compiled, reference
 from pellucid.compiled import fused
 from pellucid.geometry import Window
 
@@ -55,7 +56,7 @@ def test_pooling_passes_on_what_is_not_a_number_and_minus_infinity():
     x = np.full((1, 1, 2, 4), -np.inf, np.float32)
     x[0, 0, 1, 3] = np.nan
     window = Window.of((2, 4), 2, stride=2)
-    for e in (fused, composed):
+    for e in (compiled, reference):
         y, indices = e.max_pool2d(x, window)
         np.testing.assert_array_equal(y.ravel(), [-np.inf, np.nan])
         assert indices.ravel().tolist() == [0, 3]

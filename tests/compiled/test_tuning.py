@@ -50,7 +50,7 @@ class Stopwatch:
 
     def a_pass(self, i):
         def run(*arguments):
-            name = arguments[-1]
+            name = arguments[-1].algorithm
             costs = self.costs[name][i]
             self.now += next(costs) if isinstance(costs, itertools.chain) else costs
             self.runs.append(name)

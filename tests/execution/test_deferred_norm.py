@@ -91,7 +91,7 @@ def test_a_chain_computes_the_same_whether_its_norms_are_written(
 @pytest.mark.parametrize("images_at_once", [1, 33])
 @pytest.mark.parametrize("algorithm", ["auto", "precise"])
 @pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_an_input_gradient_is_added_to_what_is_there(name, algorithm, images_at_once, by):
+def test_an_input_gradient_is_added_to_what_is_there(name, algorithm, images_at_once):
     size, kernel, options, C, F, groups = CONVOLUTIONS[name]
     window, weight = (
         Window.of(size, kernel, **options),

@@ -68,7 +68,7 @@ def test_the_reference_engine_is_run_even_where_no_number_of_the_trial_shows_it(
         x = 1e4 * numbers((2, 3))
         np.testing.assert_allclose(frozen(x), model(x), rtol=1e-5)
         assert frozen(x).any()
-        assert frozen.played == []
+        assert frozen.captured == []
 
 
 @pytest.mark.parametrize("name", engine.NAMES)

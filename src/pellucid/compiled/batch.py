@@ -34,6 +34,10 @@ def make_batch(
 
 @jit
 def _make_batch(images, indices, factor, offset, y):
+    """``y[h, w, c, n] = images[indices[n], c, h, w]·factor[c] + offset[c]``, for `make_batch`.
+
+    images (M, C, H, W) of uint8 or float32, y (H, W, C, N).
+    """
     H, W, C, N = y.shape
     for h in numba.prange(H):
         for c in range(C):

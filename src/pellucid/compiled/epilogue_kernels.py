@@ -1,4 +1,4 @@
-"""The passes over memory that `finish` is made of, as kernels over arrays (H, W, C, N)."""
+"""The passes over memory that an epilogue is made of, as kernels over arrays (H, W, C, N)."""
 
 import numba
 import numpy as np
@@ -84,6 +84,10 @@ def statistics(z, eps, weight, bias, moments, norm, found):
 
 @jit
 def epilogue_kernel(z, norm, shortcut, add_shortcut, relu, y):
+    """``y = relu((z − mean)·scale + shift + shortcut)``, all (H, W, C, N), in one pass.
+
+    norm (3, C). Called for epilogues without pooling, and to write images whose norm was deferred.
+    """
     H, W, C, N = z.shape
     zs, ss, ys = z.reshape(-1), shortcut.reshape(-1), y.reshape(-1)
     for position in numba.prange(H * W):
@@ -124,6 +128,10 @@ def pooled_epilogue_kernel(
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
+    """``y = pool(relu((z − mean)·scale + shift))`` in one pass: z (H, W, C, N), y (OH, OW, C, N).
+
+    winner (OH, OW, C, N) is the tap that won, as a byte, and winning the z that it read.
+    """
     _, W, C, N = z.shape
     OH, OW = y.shape[:2]
     zs, ys, winners, values = z.reshape(-1), y.reshape(-1), winner.reshape(-1), winning.reshape(-1)

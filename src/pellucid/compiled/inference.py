@@ -118,6 +118,7 @@ def _maxima(
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
+    """y (OH, OW, R), the maxima of x (H, W, R) over each window, for `max_pool_values`."""
     _, W, R = x.shape
     OH, OW, _ = y.shape
     xs, ys = x.reshape(-1), y.reshape(-1)

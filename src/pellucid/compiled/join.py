@@ -68,6 +68,7 @@ def _images(x: Array) -> bool:
 
 @jit_sized
 def _copy(work, x, x_first, y, y_first, channels):
+    """Copy channels of x from `x_first` on to y from `y_first` on, both (H, W, C, N)."""
     H, W, C, N = x.shape
     xs, ys, run = x.reshape(-1), y.reshape(-1), channels * N
     for h in numba.prange(H):

@@ -47,6 +47,7 @@ def contiguous(x: Array) -> Array:
 
 @jit
 def _turn(x, y):
+    """(N, C, H, W) -> (H, W, C, N), for `memory`."""
     N, C, H, W = x.shape
     for h in numba.prange(H):
         for n0 in range(0, N, 16):  # blocks keep both sides of the transposition in the cache
@@ -66,6 +67,7 @@ def add_to(x: Array, y: Array) -> Array:
 
 @jit_sized
 def _add(work, x, y):
+    """``x += y``, both (H, W, C, N), for `add_to`."""
     H, W, C, N = x.shape
     for h in numba.prange(H):
         for w in range(W):
@@ -108,6 +110,7 @@ def unflatten(y: Array, shape: Shape) -> Array:
 
 @jit_sized
 def _pixels_last(work, x, y):
+    """(H, W, C, N) -> (C, H, W, N), for `flatten`."""
     H, W, C, N = x.shape
     for h in numba.prange(H):
         for w in range(W):
@@ -118,6 +121,7 @@ def _pixels_last(work, x, y):
 
 @jit_sized
 def _pixels_first(work, x, y):
+    """(C, H, W, N) -> (H, W, C, N), for `unflatten`."""
     C, H, W, N = x.shape
     for h in numba.prange(H):
         for w in range(W):

@@ -72,6 +72,10 @@ def _product(ROWS: int, VECTORS: int) -> Any:
 
     @jit_sized
     def kernel(work, a, row, step, b, bias, y):
+        """``y = a b + bias``, (M, K) × (K, L), a tile of ROWS × WIDTH at a time, for `product`.
+
+        `row` and `step` are a's strides in numbers, so that it may be a transposed view.
+        """
         (M, K), L = a.shape, b.shape[1]
         bs, ys, widths = b.reshape(-1), y.reshape(-1), -(-L // WIDTH)
         for item in numba.prange(-(-M // ROWS) * widths):
@@ -110,6 +114,7 @@ def _turned(x: Array) -> Array:
 
 @jit_sized
 def _turn(work, x, y):
+    """(A, B) -> (B, A), a square of LANES × LANES at a time, for `_turned`."""
     A, B = x.shape
     xs, ys = x.reshape(-1), y.reshape(-1)
     for block in numba.prange(-(-B // LANES)):

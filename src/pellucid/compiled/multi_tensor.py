@@ -1,4 +1,4 @@
-"""Many arrays in one call.
+"""Multi-tensor updates: many arrays in one call.
 
 A network has some hundred parameters, most of them small, and to call a kernel takes longer than
 to change a small array. So a kernel is given a table of where the arrays lie in memory, and runs
@@ -66,6 +66,8 @@ def array_at(address, size):
 
 @intrinsic
 def _pointer(_typing, address):
+    """Return an address as a pointer to float32 numbers."""
+
     def build(context, builder, signature, args):
         return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
 

@@ -74,6 +74,7 @@ def are_finite(arrays: Arrays) -> bool:
 
 @jit_sized
 def _sgd(work, starts, addresses, decays, lr, momentum, nesterov):
+    """A step of `sgd` for the arrays of a `Table`: values, gradients and momenta."""
     for piece in numba.prange(-(-work // _PIECE)):
         begin, end = piece * _PIECE, min((piece + 1) * _PIECE, work)
         for k in range(len(decays)):
@@ -90,6 +91,7 @@ def _sgd(work, starts, addresses, decays, lr, momentum, nesterov):
 def _adam(
     work, starts, addresses, decays, lr, rate, correction, rest1, beta2, rest2, eps, decoupled
 ):
+    """A step of `adam` for the arrays of a `Table`: values, gradients, first and second moments."""
     for piece in numba.prange(-(-work // _PIECE)):
         begin, end = piece * _PIECE, min((piece + 1) * _PIECE, work)
         for k in range(len(decays)):

@@ -83,4 +83,5 @@ def normalized_square(square, norm, c, lanes):
 
 @jit_inline
 def _normalized(tile, mean, scale, shift):
+    """``relu((tile − mean)·scale + shift)``; the three are numbers, or tiles of one row."""
     return relu_tile(fma(fma(mean, _MINUS, tile), scale, shift))

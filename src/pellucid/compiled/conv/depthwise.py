@@ -106,6 +106,12 @@ def _kernel(
     column_first, column_tap, column_source, column_length, KW, relu,
     norm, rows, room, together,
 ):  # fmt: skip
+    """Write into y (OH, OW, C, N) the depthwise convolution of x (H, W, C, N), for `run`.
+
+    w (KH·KW, C) and bias (C,); row_… and column_… are the two `Taps`, each as its four arrays. An
+    item of work is `together` rows of outputs of some channels. With a norm (3, C), the last
+    `rows` rows of x are kept normalised in the thread's room.
+    """
     H, W, C, N = x.shape
     OH, OW = y.shape[:2]
     xs, ys, ws = x.reshape(-1), y.reshape(-1), w.reshape(-1)
@@ -200,6 +206,11 @@ def _gradient_kernel(COLUMNS: int) -> Any:
 
     @jit
     def kernel(dy, x, norm, dw, shares, SH, SW, DH, DW, top, left, rows):
+        """Write dw (C, 1, KH, COLUMNS) for `weight_gradient`; dy (OH, OW, C, N), x (H, W, C, N).
+
+        An item of work is one share of the rows of x, of some channels. `rows` has for each thread
+        room for one row of x with its padding; norm (3, C) is applied as that row is copied.
+        """
         H, W, C, N = x.shape
         OH, OW = dy.shape[:2]
         KH, blocks, pixel = dw.shape[2], -(-C // CHANNELS), CHANNELS * N

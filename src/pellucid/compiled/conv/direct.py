@@ -176,6 +176,19 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         column_first, column_tap, column_source, column_length,
         KH, KW, groups, shares, relu, norm, room,
     ):  # fmt: skip
+        """Write into y (OH, OW, F, N) the correlation of x (H, W, C, N), for `run`.
+
+        w, bias
+            `Packed.weight` and `Packed.bias`: a block of ROWS filters lies side by side.
+        row_…, column_…
+            The two `Taps`, each as its four arrays: to hand over a tuple takes Numba three times
+            as long.
+        shares
+            Among how many items of work the blocks of filters of one position are divided.
+        norm, room
+            (3, C) to normalise a pixel of a 1×1 kernel as it is read, and for each thread room for
+            that pixel; an empty norm leaves x as it is.
+        """
         _, W, C, N = x.shape
         OH, OW, F, _ = y.shape
         C_group, F_group = C // groups, F // groups

@@ -67,6 +67,12 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
 
     @jit
     def kernel(dy, x, norm, pixels, length, turned, room, sums):
+        """Add up sums (shares, tiles) for `weight_gradient`; dy (H, W, F, N), x (H, W, C, N).
+
+        An item of work is a share of the positions, of which `pixels` at a time are laid out in the
+        thread's room: `turned` numbers of x, then dy in rows of `length`. norm (3, C) is applied as
+        x is turned.
+        """
         H, W, C, N = x.shape
         F, shares = dy.shape[2], len(sums)
         f_blocks, c_blocks = -(-F // ROWS), -(-C // WIDE)

@@ -97,6 +97,7 @@ def padded(x: Array, window: Window) -> Array:
 
 @jit_sized
 def _copy(work, x, y, top, left):
+    """Write x (H, W, C) into y with zeros around it, from (top, left) on, for `padded`."""
     H, W, C = x.shape
     HP, WP, _ = y.shape
     for h in numba.prange(HP):
@@ -116,6 +117,11 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
 
     @jit_sized
     def kernel(work, x, w, bias, y, KH, KW, SH, SW, DH, DW, relu):
+        """y (OH, OW, F), the convolution of one padded image x (H, W, C), for `run`.
+
+        w is `Packed.weight`, (blocks, KH, KW, C, SPAN). An item of work is a block of filters of
+        one row of outputs.
+        """
         _, W, C = x.shape
         OH, OW, F = y.shape
         blocks, xs, ys = len(bias) // SPAN, x.reshape(-1), y.reshape(-1)
@@ -145,6 +151,10 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
 
 @jit_sized
 def _depthwise(work, x, w, bias, y, KH, KW, SH, SW, DH, DW, relu):
+    """y (OH, OW, C), the depthwise convolution of a padded x (H, W, C), for `run_depthwise`.
+
+    w (KH·KW, C), bias (C,).
+    """
     _, W, C = x.shape
     OH, OW, _ = y.shape
     xs, ws, ys = x.reshape(-1), w.reshape(-1), y.reshape(-1)

@@ -47,6 +47,7 @@ def add_shares(sums: Array, f_blocks: int, c_blocks: int, rows: int, wide: int, 
 
 @jit_sized
 def _add_shares(work, sums, shares, f_blocks, c_blocks, rows, wide, dw):
+    """Add up sums (shares, f_blocks, c_blocks, rows, wide) into dw (F, C, 1), for `add_shares`."""
     F, C, _ = dw.shape
     found, size = dw.reshape(-1), f_blocks * c_blocks * rows * wide
     for f in numba.prange(F):

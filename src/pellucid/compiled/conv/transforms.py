@@ -172,6 +172,7 @@ def transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, first, count, v):
 
 @jit_inline
 def _load(xs, i, lanes, norm, c):
+    """Return a tile of x from place i on, of channel c, normalised if wanted."""
     run = load_run(xs, i, VECTORS, lanes)
     return normalized(run, norm, c) if norm.size > 0 else run
 
@@ -252,6 +253,7 @@ def transform_columns_back(m, rows, F):
 
 @jit_inline
 def _read_registers(v, k, step):
+    """Return six runs of one register each, `step` numbers apart."""
     one = live_lanes(LANES, 1)
     return (
         load_run(v, k, 1, one),
@@ -265,6 +267,7 @@ def _read_registers(v, k, step):
 
 @jit_inline
 def _read_six(v, k, step, lanes):
+    """Return six runs of VECTORS registers, `step` numbers apart."""
     return (
         load_run(v, k, VECTORS, lanes),
         load_run(v, k + step, VECTORS, lanes),
@@ -277,6 +280,7 @@ def _read_six(v, k, step, lanes):
 
 @jit_inline
 def _write_six(tiles, v, k, step):
+    """Write six tiles, `step` numbers apart."""
     t0, t1, t2, t3, t4, t5 = tiles
     write_tile(t0, v, k)
     write_tile(t1, v, k + step)

@@ -56,6 +56,11 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
 
     @jit
     def kernel(dy, x, dw, groups, SH, SW, DH, DW, top, left):
+        """Write dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
+
+        An item of work is a tile of ROWS filters × COLUMNS taps and one row of the kernel; its sums
+        for all channels stay in near memory while dy and x pass by.
+        """
         H, W, C_all, N = x.shape
         OH, OW, F_all, _ = dy.shape
         _, C, KH, KW = dw.shape
@@ -118,6 +123,11 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
 
     @jit
     def kernel(dy, x, dw, groups, SH, SW, DH, DW, top, left):
+        """Write dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
+
+        An item of work is a tile of ROWS filters × COLUMNS channels and one row of the kernel; its
+        sums for all channels stay in near memory while dy and x pass by.
+        """
         H, W, C_all, N = x.shape
         OH, OW, F_all, _ = dy.shape
         _, C, KH, KW = dw.shape

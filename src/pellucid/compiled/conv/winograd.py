@@ -131,6 +131,12 @@ def _pack(work, weight, rows, packed):
 def _kernel(ROWS: int) -> Any:
     @jit
     def kernel(x, norm, u, bias, y, top, left, relu, add_to_y, room):
+        """Write into y (OH, OW, F, N) the convolution of x (H, W, C, N), for `run`.
+
+        u is `Packed.weight`, (blocks, 36, C, ROWS). An item of work is one patch of 4×4 outputs of
+        WIDTH images: it is transformed into v (36, C, WIDTH) in the thread's room, multiplied into
+        m (36, blocks·ROWS, WIDTH) and transformed back.
+        """
         H, W, C, N = x.shape
         OH, OW, F, _ = y.shape
         across, widths, blocks = -(-OW // 4), -(-N // WIDTH), -(-F // ROWS)
@@ -173,6 +179,7 @@ def _kernel(ROWS: int) -> Any:
 
 @jit_inline
 def _store(run, bias, f, relu, add_to_y, ys, yi, lanes):
+    """Add the bias of filter f to a run of outputs, what is there if wanted, and write it."""
     run = add_rows(run, bias, f)
     if add_to_y:
         run = add(run, load_run(ys, yi, VECTORS, lanes))

@@ -65,6 +65,11 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
 
     @jit
     def kernel(x, norm, dy, top, left, patches, sums, room):
+        """Add up sums (shares, 36, f_blocks, c_blocks, tile) for `weight_gradient`: transformed dw.
+
+        x (H, W, C, N) and dy (OH, OW, F, N). An item of work is a share of the patches; both sides
+        of each are transformed in the thread's room, x with its channels turned innermost.
+        """
         H, W, C, N = x.shape
         OH, OW, F, _ = dy.shape
         shares, _, f_blocks, c_blocks = sums.shape[:4]
