@@ -63,7 +63,9 @@ def npy_with_header(header: bytes, content: bytes = b"", version: int = 1) -> by
     return b"\x93NUMPY" + bytes([version, 0]) + length + header + content
 
 
-def _npy(array: Any, random: Random) -> bytes:
+def npy_changed(array: Any, random: Random) -> bytes:
+    """Return an array as NumPy writes it, or with a header or bytes changed."""
+    array = np.asarray(array)
     part = random.randrange(12)
     if part < 9:
         return npy_file(array)
@@ -111,11 +113,13 @@ def _npz(random: Random) -> Files:
     images = np.zeros(shape, random.choice(kinds))
     labels = np.asarray(random.choice(_LABELS), object if random.random() < 0.1 else None)
     names = random.choice((("images", "labels"), ("x_train", "y_train"), ("x", "y")))
-    members = dict(zip(names, (_npy(images, random), _npy(labels, random)), strict=True))
+    members = dict(
+        zip(names, (npy_changed(images, random), npy_changed(labels, random)), strict=True)
+    )
     if random.random() < 0.2:
-        members["classes"] = _npy(np.array(["cat", "dog"]), random)
+        members["classes"] = npy_changed(np.array(["cat", "dog"]), random)
     if random.random() < 0.2:
-        members |= {"x_test": _npy(images, random), "y_test": _npy(labels, random)}
+        members |= {"x_test": npy_changed(images, random), "y_test": npy_changed(labels, random)}
     methods = zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA
     content = npz_file(random.choice((*methods[:2], *methods)), **members)
     if random.random() < 0.2:
@@ -245,7 +249,7 @@ def _cifar_archive(random: Random) -> Files:
             archive.addfile(member, io.BytesIO(content))
     data = file.getvalue()
     if random.random() < 0.4:
-        sizes = (b"\x80" + bytes(3) + b"@" + bytes(7), b"\xff" * 12, b"77777777777", b"-1", b"9")
+        sizes = (b"\x80" + bytes(3) + b"@" + bytes(7), b"\xff" * 10 + b"\0\0", b"7" * 11, b"9")
         kind = random.choice((b"0", b"x", b"g", b"S", b"L", b"K", b"V"))
         header = tar_header(random.choice(("data_batch_1", "x")), random.choice(sizes), kind)
         data = header + random.choice((b"", b"19 size=99999999999999\n", b"6 a=b\n")) + data

@@ -88,7 +88,13 @@ def _png(random: Random) -> bytes:
     return png_file(*(c for c in chunks if c[0] in (b"IHDR", b"IDAT") or random.random() < 0.5))
 
 
-def _image(random: Random) -> bytes:
+def good_image() -> bytes:
+    """Return a small image with nothing wrong."""
+    return _images()[0][1]
+
+
+def an_image(random: Random) -> bytes:
+    """Return an image with something wrong."""
     if random.random() < 0.15:
         return _png(random)
     content = mutated(random.choice(_images())[1], random)
@@ -96,15 +102,15 @@ def _image(random: Random) -> bytes:
 
 
 def _single(random: Random) -> Files:
-    return {"photo.png": _image(random)}
+    return {"photo.png": an_image(random)}
 
 
 def _folder(random: Random) -> Files:
     names = random.sample(
         ("a/1.png", "a/2.jpg", "b/1.png", "train/a/1.png", "test/b/3.bmp", "4.gif"), 4
     )
-    good = _images()[0][1]
-    return {name: good if random.random() < 0.6 else _image(random) for name in names}
+    good = good_image()
+    return {name: good if random.random() < 0.6 else an_image(random) for name in names}
 
 
 def _read_folder(path: Path) -> None:

@@ -3,12 +3,16 @@
 from importlib.util import find_spec
 from random import Random
 
-from tests.fuzz import data_files, faulty, image_files, model_files, run_folder
+from tests.fuzz import container_files, data_files, faulty, image_files, model_files, run_folder
 from tests.fuzz.known import KNOWN
 from tests.fuzz.reader import Files, Reader
 
 READERS: dict[str, Reader] = (
-    model_files.READERS | run_folder.READERS | data_files.READERS | image_files.READERS
+    model_files.READERS
+    | run_folder.READERS
+    | data_files.READERS
+    | image_files.READERS
+    | container_files.READERS
 )
 if find_spec("onnx"):
     from tests.fuzz import onnx_files

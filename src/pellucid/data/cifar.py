@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.data import cifar_classes
+from pellucid.data.bounded import Member
 from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.download import Remote, fetch
 from pellucid.data.idx import Readable
@@ -273,21 +274,8 @@ def _check_size(size: int, name: str) -> None:
         raise DataError(f"{name} has more than {_MOST_BYTES >> 20} MiB; no CIFAR batch has")
 
 
-class _Member(tarfile.TarInfo):
-    """A header in an archive, whose size is looked at before anybody skips or reads so much."""
-
-    @property
-    def size(self) -> int:
-        return self._size
-
-    @size.setter
-    def size(self, value: int) -> None:
-        if value < 0:
-            raise tarfile.ReadError("a file in it has a negative size")
-        if value > _MOST_ARCHIVE_BYTES:
-            most = _MOST_ARCHIVE_BYTES >> 20
-            raise tarfile.ReadError(f"a file in it unpacks to more than {most} MiB")
-        self._size = value
+class _Member(Member):
+    most_bytes = _MOST_ARCHIVE_BYTES
 
 
 class _Bounded:

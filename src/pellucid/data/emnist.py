@@ -85,6 +85,8 @@ def _characters(folder: Path, variant: str) -> dict[int, str]:
         lines = file.read(_LONGEST_MAPPING).splitlines()
     try:
         rows = sorted([int(word) for word in line.split()] for line in lines if line.strip())
+        if rows and not 0 <= rows[0][0] <= rows[-1][0] <= 255:
+            raise ValueError("its classes are not from 0 to 255")
         return {number: "".join(map(chr, codes)) for number, *codes in rows}
     except (ValueError, OverflowError) as error:
         raise DataError(f"{path} is no mapping of EMNIST: {error!s:.300}") from error

@@ -2,7 +2,6 @@
 
 import io
 import math
-import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from pellucid.data.bounded import BoundedFile
 from pellucid.data.inflation import check_unpacked
 from pellucid.errors import DataError, PellucidError, ShapeError, missing_extra
 from pellucid.types import Array, Shape
@@ -70,22 +70,9 @@ def read_image(path: str | Path | IO[bytes], shape: Shape | None = None) -> Arra
         return pixels(image, channels, size)
 
 
-class _File(io.BufferedReader):
-    """An image file, of which as much is read as there is, however much a decoder asks for.
-
-    Decoders ask for what headers promise, and Python takes the memory before it reads.
-    """
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            return super().read()
-        there = os.fstat(self.fileno()).st_size - self.tell()
-        return super().read(max(min(size, there), 0))
-
-
 def _file(source: str | Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
     """Return `source` for a ``with`` block, which closes it only if it is opened here."""
-    return _File(io.FileIO(source)) if isinstance(source, str | Path) else nullcontext(source)
+    return BoundedFile(io.FileIO(source)) if isinstance(source, str | Path) else nullcontext(source)
 
 
 @contextmanager

@@ -94,7 +94,7 @@ class _Table:
         try:
             self.file = parquet.ParquetFile(path)
             self.schema = self.file.schema_arrow
-        except (ArrowException, OSError) as error:
+        except (ArrowException, OSError, ValueError) as error:
             raise DataError(f"{path} is damaged or no Parquet file ({error!s:.300})") from error
         self.image = self._column("image", image, _IMAGES)
         self.label = self._column("label", label, _LABELS)
@@ -163,7 +163,7 @@ class _Table:
         try:
             for batch in self.file.iter_batches(_ROWS, columns=[column]):
                 yield batch.column(0)
-        except (self.damage, OSError) as error:
+        except (self.damage, OSError, ValueError) as error:
             raise DataError(f"{self.path} is damaged ({shortened(error, 200)})") from error
 
 

@@ -7,11 +7,13 @@ Source: Aizman, Maltby and Breuel, "High performance I/O for large scale deep le
 WebDataset format specification.
 """
 
+import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from pellucid.data.arrays import encode_labels
+from pellucid.data.bounded import BoundedFile, Member
 from pellucid.data.dataset import Splits
 from pellucid.data.encoded import Piece
 from pellucid.data.gathered import How, gather
@@ -106,7 +108,10 @@ def _sample(shard: Path, key: str, image: Piece | None, label: str | None) -> tu
 
 def _members(shard: Path) -> Iterator[tarfile.TarInfo]:
     try:
-        with tarfile.open(shard, "r:") as archive:
+        with (
+            BoundedFile(io.FileIO(shard)) as file,
+            tarfile.open(fileobj=file, mode="r:", tarinfo=Member) as archive,
+        ):
             size = shard.stat().st_size
             if size < _END or Piece(shard, size - _END).read().strip(b"\0"):
                 raise DataError(f"{shard} is cut short; get it again")

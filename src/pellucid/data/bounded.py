@@ -1,0 +1,37 @@
+"""Files and archives whose headers are not believed before they are compared with what is there."""
+
+import io
+import os
+import tarfile
+from typing import ClassVar
+
+
+class BoundedFile(io.BufferedReader):
+    """A file of which as much is read as there is, however much is asked for.
+
+    Decoders ask for what headers promise, and Python takes the memory before it reads.
+    """
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return super().read()
+        there = os.fstat(self.fileno()).st_size - self.tell()
+        return super().read(max(min(size, there), 0))
+
+
+class Member(tarfile.TarInfo):
+    """A header in an archive, whose size is looked at before anybody skips or reads so much."""
+
+    most_bytes: ClassVar[int] = 1 << 40
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    @size.setter
+    def size(self, value: int) -> None:
+        if value < 0:
+            raise tarfile.ReadError("a file in it has a negative size")
+        if value > self.most_bytes:
+            raise tarfile.ReadError(f"a file in it has more than {self.most_bytes >> 20:,} MiB")
+        self._size = value
