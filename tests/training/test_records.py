@@ -23,6 +23,7 @@ from pellucid.training import (
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import ArraySource
 from pellucid.training.loop import measure
+from pellucid.training.records import better
 from small_run import equal, simple_state
 
 DATA, VALIDATION = small_run.DATA, small_run.VALIDATION
@@ -179,18 +180,15 @@ def test_the_best_epoch_is_the_best_on_validation_data_alone() -> None:
 
 
 def test_accuracy_decides_before_loss() -> None:
-    state = simple_state()
     base = Epoch(1, 9, 1, 1.0, 0.5, 1.0, 0.5, 0.1, 1.0, 1.0, False)
-    from pellucid.training.records import better
-
     assert better(base, None)
     assert better(dataclasses.replace(base, validation_accuracy=0.6, validation_loss=9.0), base)
+    assert not better(dataclasses.replace(base, validation_accuracy=0.4, validation_loss=0.1), base)
     assert better(dataclasses.replace(base, validation_loss=0.9), base)
     assert not better(base, base)
     assert not better(dataclasses.replace(base, validation_loss=None), None)
     for loss in (math.inf, -math.inf, math.nan):
         assert not better(dataclasses.replace(base, validation_loss=loss), None)
-    assert state.best is None
 
 
 def test_without_validation_nothing_is_best_and_the_last_weights_stay() -> None:
