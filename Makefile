@@ -10,7 +10,7 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers fuzz mutants docs test-docs bench ladder clean
+.PHONY: help train test check format test-peers random fuzz mutants docs test-docs bench ladder clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -26,6 +26,9 @@ test: $(VENV)/.installed-app-test  ## Run the tests, in random order, warnings a
 THROUGH := $(addprefix tests/training/test_,training.py checkpoint.py resume_kill.py) \
 	tests/evaluation/test_evaluation.py \
 	$(addprefix tests/cli/test_cli,.py _train.py _resume.py _evaluate.py _summary.py)
+
+random: $(VENV)/.installed-app-test-peers  ## Compare random networks with PyTorch; SEED=20261128000 N=1 repeats one
+	PYTHONPATH=tests/helpers $(BIN)/python -m random_networks $(or $(SEED),0) $(or $(N),300)
 
 test-peers: $(VENV)/.installed-app-test-peers $(VENV)/.torchvision  ## Compare with PyTorch and others, open a report in Chromium (installs much)
 	$(BIN)/python -m pytest tests/peers $(ARGS)

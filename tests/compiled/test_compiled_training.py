@@ -28,6 +28,28 @@ def test_results_are_the_same_to_the_last_bit_whatever_the_number_of_threads():
     assert one == two
 
 
+REFERENCE = """
+import numpy as np
+from pellucid import engine, layers as nn, models, optim, training
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(96, 1, 28, 28)).astype(np.float32), rng.integers(0, 4, 96)
+with engine.using("reference"):
+    model = models.build("lenet5", (1, 28, 28), 4)
+    sgd = optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    for epoch in training.train(model, (x, y), optimizer=sgd, epochs=2, batch_size=32):
+        pass
+print(np.concatenate([v.ravel() for v in model.state_dict().values()])[::97].tolist())
+"""
+
+
+def test_on_the_reference_engine_the_number_of_threads_changes_the_last_digits_at_most():
+    one, again, two = (
+        np.array(eval(run_python(REFERENCE, OPENBLAS_NUM_THREADS=threads)[0])) for threads in "112"
+    )
+    np.testing.assert_array_equal(again, one)
+    np.testing.assert_allclose(two, one, rtol=0, atol=1e-5 * abs(one).max())
+
+
 def test_a_network_learns_as_it_does_on_the_reference_engine():
     rng = np.random.default_rng(0)
     targets = rng.integers(0, 3, 90)

@@ -1,0 +1,172 @@
+"""All the ways in which the library computes a network, and PyTorch's, each as arrays by name."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+import pellucid as pl
+from pellucid import engine
+from pellucid import layers as nn
+from random_networks.drawing import Case
+from random_networks.node import make
+from random_networks.torch_twin import Twin
+
+Arrays = dict[str, np.ndarray]
+
+PLAYED = 6
+"""So often is a step made, so that the last ones are played from what was written down."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """Values that float32 holds exactly: of the network, its input and the output's gradient."""
+
+    state: Arrays
+    x: np.ndarray
+    dy: np.ndarray
+
+
+def draw_data(case: Case, turn: int) -> Data:
+    """Return values for a network, others for each `turn`."""
+    random = np.random.default_rng([case.seed, turn])
+    model = make(case.node, case.shape)
+    state = {}
+    for name, item in model.named_state():
+        value = random.normal(size=item.shape)
+        if name.endswith("num_batches_tracked"):
+            value = np.zeros((), np.int64)
+        elif "running_var" in name:
+            value = random.uniform(0.5, 2.0, item.shape)
+        elif item.shape and len(item.shape) > 1:
+            value /= np.sqrt(max(1, np.prod(item.shape[1:])) / 2)
+        elif name.endswith("weight"):
+            value = random.uniform(0.5, 1.5, item.shape) * random.choice([-1, 1, 1], item.shape)
+        state[name] = value if value.dtype == np.int64 else single(value * 1.0)
+    x = single(random.normal(size=case.shape))
+    return Data(state, x, single(random.normal(size=model.output_shape(case.shape))))
+
+
+def single(values: np.ndarray) -> np.ndarray:
+    """Return float64 numbers that float32 holds too."""
+    return values.astype(np.float32).astype(np.float64)
+
+
+# PyTorch
+
+
+def by_torch(case: Case, data: Data, dtype: torch.dtype, training: bool) -> Arrays:
+    """Return output, gradients and the next running statistics as PyTorch finds them."""
+    twin = Twin(make(case.node, case.shape), data.state, dtype)
+    x = torch.tensor(data.x, dtype=dtype, requires_grad=True)
+    y = twin(x, nn.StepContext(seed=case.seed) if training else None)
+    y.backward(torch.tensor(data.dy, dtype=dtype))
+    found = {"output": y, "gradient of input": x.grad}
+    found |= {f"gradient of {name}": value.grad for name, value in twin.parameters().items()}
+    if training:
+        found |= {n: v for n, v in twin.values.items() if not v.requires_grad}
+    return {
+        name: np.zeros(data.state[name[12:]].shape) if v is None else v.detach().numpy()
+        for name, v in found.items()
+    }
+
+
+# Ours
+
+
+def model_of(case: Case, data: Data, dtype: str) -> nn.Layer:
+    model = make(case.node, case.shape).astype(dtype)
+    model.load_state_dict(
+        {n: v.astype(dtype) if v.dtype.kind == "f" else v for n, v in data.state.items()}
+    )
+    return model
+
+
+def once(case: Case, data: Data, dtype: str, training: bool, made: Any = None) -> Arrays:
+    """Return what one pass forward and back gives, as `made` runs the model."""
+    model = model_of(case, data, dtype)
+    run = model if made is None else made(model)
+    step = nn.StepContext(seed=case.seed) if training else None
+    x = data.x.astype(dtype)
+    y, cache = run.forward(x, step)
+    found = {"output": y.copy(), "gradient of input": run.backward(data.dy.astype(dtype), cache)}
+    found |= {f"gradient of {n}": p.grad for n, p in model.named_parameters().items()}
+    if step is not None:
+        step.commit()
+        found |= {name: buffer.value for name, buffer in model.buffers().items()}
+    assert np.array_equal(x, data.x.astype(dtype)), "the input was written to"
+    return found
+
+
+def played(case: Case, data: Data, dtype: str) -> Arrays:
+    """Return what the last of many steps gives, none of which changes the model."""
+    model = model_of(case, data, dtype)
+    run = pl.execution.for_training(model)
+    x, dy = data.x.astype(dtype), data.dy.astype(dtype)
+    for turn in range(PLAYED):
+        last = turn == PLAYED - 1
+        step = nn.StepContext(seed=case.seed if last else turn)
+        model.zero_grad()
+        y, cache = run.forward(x if last else x[::-1] * 0.5, step)
+        run.backward(dy if last else dy * 2, cache, input_gradient=False)
+    found = {
+        "output": y,
+        **{f"gradient of {n}": p.grad for n, p in model.named_parameters().items()},
+    }
+    step.commit()
+    return found | {name: buffer.value for name, buffer in model.buffers().items()}
+
+
+def frozen(case: Case, data: Data, dtype: str) -> Arrays:
+    """Return the output of a frozen model, of several calls, whole and in parts."""
+    model = model_of(case, data, dtype)
+    run, x = pl.freeze(model), data.x.astype(dtype)
+    first = run(x)
+    for _ in range(PLAYED):
+        run(x * 0.5)
+    found = {"output": run(x), "output, first call": first}
+    found["output, fused"] = pl.fuse(model)(x)
+    if not any(layer.mixes_images for _, layer in model.walk()):
+        found["output, few images"] = run(x[:5])
+    return found
+
+
+Run = Callable[[Case, Data], Arrays]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of computing, and what it is compared with."""
+
+    name: str
+    run: Run
+    dtype: str
+    against: str
+
+
+def ways() -> Iterator[Way]:
+    """Yield all ways in which one pass is computed."""
+    for by in engine.NAMES:
+        for dtype in ("float64", "float32"):
+            if by == "compiled" and dtype == "float64":
+                continue  # it is the reference engine's
+            for training in (True, False):
+                against = "training" if training else "inference"
+                plain = _with(by, lambda c, d, t=dtype, g=training: once(c, d, t, g))
+                yield Way(f"{by} {dtype}, {against}", plain, dtype, against)
+            fused = _with(by, lambda c, d, t=dtype: once(c, d, t, True, pl.fuse))
+            yield Way(f"{by} {dtype}, fused", fused, dtype, "training")
+            cold = _with(by, lambda c, d, t=dtype: frozen(c, d, t))
+            yield Way(f"{by} {dtype}, frozen", cold, dtype, "inference")
+    again = _with("compiled", lambda c, d: played(c, d, "float32"))
+    yield Way("compiled float32, played", again, "float32", "training")
+
+
+def _with(by: str, run: Run) -> Run:
+    def inside(case: Case, data: Data) -> Arrays:
+        with engine.using(by):
+            return run(case, data)
+
+    return inside

@@ -1,0 +1,165 @@
+"""A training run of some steps, by the library and by PyTorch."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+import pellucid as pl
+from pellucid import engine, losses, optim
+from pellucid import layers as nn
+from pellucid.optim import schedules
+from random_networks.drawing import Case
+from random_networks.node import make
+from random_networks.runs import Arrays, Data, Way, model_of, single
+from random_networks.torch_twin import Twin
+
+EPOCHS, STEPS = 2, 5
+DECAY = 0.8
+
+
+class Batches:
+    """The batches of a run, the last of an epoch with fewer images than the others."""
+
+    def __init__(self, case: Case, data: Data, dtype: str) -> None:
+        self.case, self.data, self.dtype = case, data, dtype
+
+    def __len__(self) -> int:
+        return STEPS
+
+    def batches(self, epoch: int, seed: int) -> Iterator[tuple[np.ndarray, ...]]:
+        settings, shape = self.case.training, self.data.dy.shape
+        random = np.random.default_rng([self.case.seed, epoch])
+        for step in range(STEPS):
+            count = shape[0] - 1 if step == STEPS - 1 and shape[0] > 3 else shape[0]
+            x = single(random.normal(size=(count, *self.case.shape[1:])))
+            targets = self._targets(random, (count, *shape[1:]))
+            weights = (single(random.uniform(0.2, 2, count)),) if settings["weights"] else ()
+            yield x.astype(self.dtype), targets, *weights
+
+    def _targets(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        kind = self.case.training["loss"]["type"]
+        if kind == "CrossEntropy":
+            targets = random.integers(0, shape[1], shape[0])
+            targets[0] = 1  # some target counts, whichever class is ignored
+            return targets
+        drawn = random.normal(size=shape) if kind == "MeanSquaredError" else random.random(shape)
+        return single(drawn).astype(self.dtype)
+
+
+def trained(case: Case, data: Data, dtype: str) -> Arrays:
+    """Return what training with the library comes to."""
+    settings, model = case.training, model_of(case, data, dtype)
+    averages = None
+    if settings["average"]:
+        averages = optim.ExponentialMovingAverage(dict(model.named_state()), decay=DECAY)
+    epochs = pl.train(
+        model,
+        Batches(case, data, dtype),
+        optimizer=optim.build(settings["optimizer"], model.parameters()),
+        schedule=schedules.build(settings["schedule"]),
+        loss=losses.build(settings["loss"]),
+        epochs=EPOCHS,
+        averages=averages,
+        seed=case.seed,
+    )
+    for _ in epochs:
+        pass
+    found = {name: item.value for name, item in model.named_state()}
+    if averages is not None:
+        found |= {f"{name}, averaged": value for name, value in averages.values.items()}
+    return found
+
+
+def training_ways() -> Iterator[Way]:
+    """Yield all ways in which a network is trained."""
+    for by, dtype in (("reference", "float64"), ("reference", "float32"), ("compiled", "float32")):
+
+        def run(case: Case, data: Data, by: str = by, dtype: str = dtype) -> Arrays:
+            with engine.using(by):
+                return trained(case, data, dtype)
+
+        yield Way(f"{by} {dtype}, trained", run, dtype, "trained")
+
+
+# The same with PyTorch
+
+
+def trained_by_torch(case: Case, data: Data, dtype: torch.dtype) -> Arrays:
+    """Return what training with PyTorch comes to."""
+    settings, kind = case.training, str(dtype).removeprefix("torch.")
+    twin = Twin(make(case.node, case.shape), data.state, dtype)
+    optimizer, factor = (
+        _optimizer(settings["optimizer"], twin),
+        schedules.build(settings["schedule"]),
+    )
+    averages: dict[str, torch.Tensor] = {}
+    source = Batches(case, data, kind)
+    for epoch in range(EPOCHS):
+        for step, (x, targets, *weights) in enumerate(source.batches(epoch, case.seed)):
+            for group in optimizer.param_groups:
+                rate = factor(epoch * STEPS + step, EPOCHS * STEPS)
+                group["lr"] = settings["optimizer"]["lr"] * rate
+            context = nn.StepContext(case.seed, epoch, step)
+            outputs = twin(torch.tensor(x), context)
+            loss = _loss(settings["loss"], outputs, torch.tensor(targets), weights)
+            optimizer.zero_grad(set_to_none=False)
+            loss.backward()
+            if "clip_norm" in settings["optimizer"]:
+                torch.nn.utils.clip_grad_norm_(
+                    twin.parameters().values(), settings["optimizer"]["clip_norm"]
+                )
+            optimizer.step()
+            _average(averages, twin.values)
+    found = {name: value.detach().numpy() for name, value in twin.values.items()}
+    if settings["average"]:
+        found |= {f"{name}, averaged": value.numpy() for name, value in averages.items()}
+    return found
+
+
+def _average(averages: dict[str, torch.Tensor], values: dict[str, torch.Tensor]) -> None:
+    for name, value in values.items():
+        now = value.detach().clone()
+        if name in averages and now.is_floating_point():
+            now = DECAY * averages[name] + (1 - DECAY) * now
+        averages[name] = now
+
+
+def _optimizer(settings: dict[str, Any], twin: Twin) -> torch.optim.Optimizer:
+    given = {k: v for k, v in settings.items() if k not in ("type", "decay_kinds", "clip_norm")}
+    decay = given.pop("weight_decay", 0.01 if settings["type"] == "AdamW" else 0.0)
+    kinds = settings.get("decay_kinds", ("weight", "bias", "norm"))
+    named = twin.model.named_parameters()
+    groups = [
+        {"params": [value], "weight_decay": decay * (named[name].kind in kinds)}
+        for name, value in twin.parameters().items()
+    ]
+    for value in twin.parameters().values():
+        value.grad = torch.zeros_like(value)  # what has no gradient is decayed all the same
+    found: torch.optim.Optimizer = getattr(torch.optim, settings["type"])(groups, **given)
+    return found
+
+
+def _loss(
+    settings: dict[str, Any], outputs: torch.Tensor, targets: torch.Tensor, weights: Any
+) -> torch.Tensor:
+    share = torch.tensor(weights[0], dtype=outputs.dtype) if weights else torch.ones(len(outputs))
+    share = share.to(outputs.dtype)
+    match settings["type"]:
+        case "CrossEntropy":
+            ignored = settings.get("ignore_index", -100)
+            each = F.cross_entropy(
+                outputs,
+                targets,
+                reduction="none",
+                label_smoothing=settings.get("label_smoothing", 0.0),
+                ignore_index=ignored,
+            )
+            return (each * share).sum() / (share * (targets != ignored)).sum()
+        case "MeanSquaredError":
+            each = F.mse_loss(outputs, targets, reduction="none").mean(1)
+        case _:
+            each = F.binary_cross_entropy_with_logits(outputs, targets, reduction="none").mean(1)
+    return (each * share).sum() / share.sum()
