@@ -1,4 +1,7 @@
-"""How far it is from a layer to its formula, and that the page which shows the way is true."""
+"""How far it is from a layer to its formula, and that the page which shows the way is true.
+
+Run as a program, it puts the numbers of the lines into the page.
+"""
 
 import re
 from pathlib import Path
@@ -38,14 +41,25 @@ def test_from_a_layer_to_its_formula_it_is_not_far(name):
     assert len(trace.calls) <= calls, trace.calls
 
 
-@pytest.mark.parametrize("file", [file for file, _, _ in LINK.findall(PAGE.read_text("utf-8"))])
-def test_the_page_links_to_the_lines_that_it_quotes(file):
-    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
-    quoted = [
-        (int(line), code)
-        for name, line, code in LINK.findall(PAGE.read_text(encoding="utf-8"))
-        if name == file
-    ]
-    for line, code in quoted:
-        at = [i for i, text in enumerate(lines, 1) if text.strip().startswith(code)]
-        assert line in at, f"{file}: `{code}` stands in line {at}, the page says {line}"
+def with_lines(page):
+    """Return the page with each link at the line that it quotes."""
+
+    def link(match):
+        lines = (ROOT / match["file"]).read_text(encoding="utf-8").splitlines()
+        at = next(
+            (i for i, line in enumerate(lines, 1) if line.strip().startswith(match["code"])), None
+        )
+        assert at is not None, f"{match['file']} has no line `{match['code']}`"
+        return match[0].replace(f"#L{match['line']})", f"#L{at})")
+
+    return LINK.sub(link, page)
+
+
+def test_the_page_links_to_the_lines_that_it_quotes():
+    page = PAGE.read_text(encoding="utf-8")
+    assert len(LINK.findall(page)) == 8
+    assert page == with_lines(page), f"python {Path(__file__).relative_to(ROOT)} mends the page"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_lines(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
