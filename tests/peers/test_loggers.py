@@ -1,5 +1,7 @@
 """What boards show of a run is what the run recorded, read back by their own readers."""
 
+import time
+
 import pytest
 
 import small_run
@@ -57,7 +59,10 @@ def test_wandb_keeps_a_run_offline(records, tmp_path, monkeypatch):
     for _ in training.log_wandb(running, "a run"):
         pass
     (file,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
-    assert b"validation/accuracy" in file.read_bytes()
+    end = time.monotonic() + 60  # a process of W&B's own writes the file
+    while b"validation/accuracy" not in file.read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_a_run_that_is_stopped_early_is_closed(records, tmp_path):
