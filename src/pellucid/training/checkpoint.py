@@ -352,4 +352,4 @@ def _naming(path: Path) -> Iterator[None]:
     except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         raise FileError(f"{path}: the file is not a checkpoint as Pellucid writes it") from error
     except (ValueError, OSError) as error:
-        raise FileError(f"{path}: {error}") from error
+        raise FileError(f"{path}: {error!s:.1000}") from error

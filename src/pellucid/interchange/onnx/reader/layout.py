@@ -8,6 +8,8 @@ shape give hints; where these are too few, or do not agree, a `LayoutWarning` sa
 import warnings
 from collections.abc import Mapping
 
+import numpy as np
+
 from pellucid.interchange.onnx.reader.model import FileGraph, Input, Model, Node
 from pellucid.types import Array
 
@@ -96,7 +98,8 @@ def _by_node(
     assert given.shape is not None
     if node.op == "Transpose":
         order = node.attributes.get("perm")
-        return {TO_FIRST: "NHWC", TO_LAST: "NCHW"}.get(tuple(order or ()))
+        known = {TO_FIRST: "NHWC", TO_LAST: "NCHW"}
+        return known.get(tuple(order)) if isinstance(order, list | tuple) else None
     if node.op in _OF_CHANNELS_FIRST and node.inputs[0] in reached:
         return "NCHW"
     if node.op in ("Resize", "Upsample"):
@@ -130,14 +133,16 @@ def _by_constants(graph: FileGraph, given: Input) -> str | None:
 def _constants(graph: FileGraph) -> dict[str, Array | None]:
     """Return the arrays that a file holds, those of its Constant nodes among them."""
     nodes = (node for node in graph.nodes if node.op == "Constant" and node.outputs)
-    return dict(graph.constants) | {n.outputs[0]: n.attributes.get("value") for n in nodes}
+    values = {node.outputs[0]: node.attributes.get("value") for node in nodes}
+    found: dict[str, Array | None] = dict(graph.constants)
+    return found | {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
 
 def _by_scales(node: Node, constants: Mapping[str, Array | None]) -> str | None:
     """Return the layout in which a change of an image's size leaves the channels as they are."""
     known = [constants.get(name) for name in node.inputs[1:]]
     scales = node.attributes.get("scales") or next((a for a in known if _is_scales(a)), None)
-    if scales is None or len(scales) != 4:
+    if not isinstance(scales, list | tuple | np.ndarray) or len(scales) != 4:
         return None
     changed = [axis for axis, scale in enumerate(scales) if scale != 1]
     return "NHWC" if changed and changed[0] == 1 and 3 not in changed else "NCHW"
