@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from coverage import Coverage, CoverageData
@@ -44,9 +44,18 @@ class Covering:
     """For each of the library's files the tests that run a line of it."""
 
     def of(self, path: str, line: int) -> set[str]:
-        """Return the tests that run a line; where only the import does, all that use its file."""
+        """Return the tests that run a line.
+
+        Where only the import does, these are all that use its file, and those that run no line but
+        look at what the import has made.
+        """
         lines = self.lines.get(path, {})
-        return lines.get(line) or set().union(*lines.values())
+        return lines.get(line) or self._looking.union(*lines.values())
+
+    @cached_property
+    def _looking(self) -> set[str]:
+        every = (tests for lines in self.lines.values() for tests in lines.values())
+        return set(self.seconds).difference(*every)
 
 
 def learn(say=print) -> Covering:
@@ -72,6 +81,7 @@ class _Recorder(Watch):
 
     def pytest_sessionstart(self) -> None:
         self.coverage = Coverage(str(self.data), include=[f"{SOURCE}/*"], config_file=False)
+        self.coverage.set_option("run:disable_warnings", ["no-data-collected"])
         self.coverage.start()
         self.switch = self.coverage.switch_context
 
