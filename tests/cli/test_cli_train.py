@@ -269,3 +269,25 @@ def test_a_validation_part_of_the_data_is_used(pellucid: Command) -> None:
     status, out, err = pellucid("train", "parts.csv", "--epochs", "1", "--model", "mlp")
     assert status == 0, err
     assert "10 training, 5 validation, 5 test" in out
+
+
+def test_images_that_stay_on_the_disk_give_the_same_model(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PELLUCID_HOME", "home")
+    random = np.random.default_rng(0)
+    for i in range(24):
+        path = Path(f"photos/{'ab'[i % 2]}/{i}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8)).save(path)
+    ways = {"memory": (), "disk": ("--memory", "1kB"), "decoded": ("--memory", "1kB", "--cache")}
+    models = set()
+    for name, options in ways.items():
+        short_run = ("--epochs", "2", "--model", "mlp", "--batch-size", "5", "--augment", "flip")
+        status, _, err = pellucid("train", "photos", *short_run, "--out", name, *options)
+        assert status == 0, err
+        models.add(Path(f"{name}/model.safetensors").read_bytes())
+        assert (Path(name) / "report.html").exists()
+        assert pellucid("evaluate", name)[0] == 0
+    assert len(models) == 1
+    assert len(list(Path("home/decoded").iterdir())) == 1

@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from pellucid.data import AssumptionWarning, Splits, read_csv
+from pellucid.data.problems import Problems
 from pellucid.errors import DataError
 
 
@@ -198,3 +199,11 @@ def test_a_message_is_short_whatever_the_cell_holds(tmp_path: Path) -> None:
     with pytest.raises(DataError) as raised:
         read_csv(path)
     assert len(str(raised.value)) < 800 + 9 * len(str(path))
+
+
+def test_a_long_reason_is_cut() -> None:
+    problems = Problems("row")
+    problems.add("row 1", "x" * 10_000)
+    with pytest.raises(DataError, match="x…") as raised:
+        problems.settle("table.csv", skip=False)
+    assert len(str(raised.value)) < 300

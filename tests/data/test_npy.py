@@ -133,3 +133,15 @@ def test_a_packed_array_is_unpacked_once(tmp_path: Path, home: Path) -> None:
         assert len(list((home / "decoded").iterdir())) == 1
     npz_of(path, packed=True, x=PLANES[::-1], y=LABELS)
     assert (read_npz(path, memory=TINY).train.images[:] == PLANES[::-1]).all()
+
+
+@pytest.mark.parametrize("packed", [None, False, True])
+def test_an_array_saved_column_by_column_is_read_into_memory(
+    packed: bool | None, tmp_path: Path
+) -> None:
+    arrays = {"x": np.asfortranarray(PLANES), "y": LABELS}
+    if packed is None:
+        path = folder_of(tmp_path / "a", **arrays)
+    else:
+        path = npz_of(tmp_path / "a.npz", packed, **arrays)
+    assert (load(path).train.images == PLANES).all()

@@ -23,6 +23,7 @@ from pellucid.data.stl10 import read_stl10
 from pellucid.data.svhn import read_svhn
 from pellucid.data.tables import read_csv_folder
 from pellucid.runtime.cache_folder import cache_folder as home
+from pellucid.stored import StoredImages
 
 __all__ = [
     "AssumptionWarning",
@@ -31,6 +32,7 @@ __all__ = [
     "Outlier",
     "SkippedWarning",
     "Splits",
+    "StoredImages",
     "augment",
     "describe",
     "drawn_digit",
