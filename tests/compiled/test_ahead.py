@@ -91,6 +91,19 @@ def test_a_rehearsal_leaves_nothing_behind(tmp_path):
     assert given[0][0] == given[1][0]
 
 
+ALONE = """
+import sys
+sys.executable = {executable!r}
+"""
+
+
+@pytest.mark.parametrize("executable", ["", "/no/such/python"])
+def test_where_no_process_can_be_started_it_is_compiled_here(tmp_path, executable):
+    code = ALONE.format(executable=executable) + SAME.format(ahead=1)
+    home = {"PELLUCID_HOME": str(tmp_path), "NUMBA_NUM_THREADS": "2"}
+    assert run_python(code, **home)[0] == run_python(SAME.format(ahead=0), **home)[0]
+
+
 KILL = """
 import os, signal, threading, time
 from pathlib import Path

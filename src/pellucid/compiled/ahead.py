@@ -14,6 +14,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from multiprocessing import parent_process
 from queue import Empty, SimpleQueue
 from threading import Thread
 from time import perf_counter
@@ -32,8 +33,11 @@ Job = tuple[Kernel, tuple[Any, ...]]
 _WORTH_A_PROCESS = 3
 """So many kernels take longer to compile than a process takes to start."""
 
-_LONG = ("winograd_gradient", "winograd", "direct", "passes", "depthwise", "weight_gradient")
-"""The modules whose kernels take longest, longest first: those are begun with."""
+_LONG = (
+    *("winograd_gradient", "epilogue_kernels", "winograd", "direct", "weight_gradient"),
+    *("depthwise", "point_gradient", "batch", "update"),
+)
+"""The modules whose kernels take longest (benchmarks/compile_time.py): those are begun with."""
 
 
 class Prepared(NamedTuple):
@@ -61,12 +65,10 @@ def compile_ahead(calls: Iterable[Callable[[], Any]]) -> Prepared:
     jobs = needed(calls)
     missing = sorted((job for job in jobs if not _is_there(job)), key=_order)
     processes = min(threads.granted(), len(missing) // _WORTH_A_PROCESS)
-    if store.why_not() is not None:
-        processes = 0  # none could tell another what it has made
     if missing:
         store.sweep()
         with compiling.Progress(len(missing)) as progress:
-            if processes > 1:
+            if processes > 1 and _can_start_processes():
                 _compile_side_by_side(deque(missing), processes, progress)
             else:
                 _compile_here(missing, progress)
@@ -116,15 +118,23 @@ def _compile_here(jobs: list[Job], progress: compiling.Progress) -> None:
 # In processes
 
 
+def _can_start_processes() -> bool:
+    """Return whether processes of this Python can be started, and tell others what they made."""
+    is_python = bool(sys.executable) and not getattr(sys, "frozen", False)
+    return is_python and parent_process() is None and store.why_not() is None
+
+
 def _compile_side_by_side(jobs: "deque[Job]", count: int, progress: compiling.Progress) -> None:
     """Have so many processes compile the jobs; whatever fails is compiled when it is needed."""
     news = SimpleQueue[tuple[int, str | None]]()
-    processes = [_start() for _ in range(count)]
+    processes: list[subprocess.Popen[str]] = []
     try:
+        with suppress(OSError):
+            processes += [_start() for _ in range(count)]
         for number, process in enumerate(processes):
             Thread(target=_employ, args=(number, process, jobs, news), daemon=True).start()
         working: dict[int, str] = {}
-        left = count
+        left = len(processes)
         while left:
             with suppress(Empty):
                 number, name = news.get(timeout=0.5)

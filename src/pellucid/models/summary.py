@@ -4,12 +4,13 @@ import dataclasses
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from pellucid.layers import Layer
 from pellucid.layers.base import join
 from pellucid.layers.combinator import Combinator
 from pellucid.models.check import checked_shape
+from pellucid.notebook import Shown
 from pellucid.parameter import Buffer, Parameter
 from pellucid.types import Shape
 
@@ -50,11 +51,13 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Shown):
     """The rows of a network's layers, in the order in which they run, and their sums.
 
     ``pandas.DataFrame(summary.rows)`` makes a table of them, ``str(summary)`` a plain text.
     """
+
+    shown_as: ClassVar[str] = "summary"
 
     rows: list[Row]
     input_shape: Shape

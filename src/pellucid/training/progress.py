@@ -7,6 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pellucid.training import live_curves
+from pellucid.training.notebook_progress import in_notebook, show_in_notebook
 from pellucid.training.records import Epoch, Record, Step
 
 if TYPE_CHECKING:
@@ -20,11 +21,13 @@ _HEADS = ("epoch", "loss", "accuracy", "validation loss", "accuracy", "seconds",
 
 
 def show_progress(records: Iterable[R], *, curves: bool = True) -> Iterator[R]:
-    """Show `records` as they pass: a row an epoch and, on a terminal, what moves.
+    """Show `records` as they pass: a row an epoch and, on a terminal or in a notebook, what moves.
 
     That is a bar, if rich is there, and where there is room, and `curves` are wanted, loss and
     accuracy as curves that grow. The curves are still there when the bar is gone.
     """
+    if in_notebook():
+        return show_in_notebook(records)
     if sys.stdout.isatty() and find_spec("rich") is not None:
         return _with_bar(records, curves)
     return _with_rows(records)

@@ -1,4 +1,4 @@
-"""HTML with which models, histories, evaluations and data sets show themselves in a notebook."""
+"""HTML with which models, their summaries, histories, … show themselves in a notebook."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pellucid.layers import Layer
-from pellucid.models.summary import HEADS, cells, summary
+from pellucid.models.summary import HEADS, Summary, cells, summary
 from pellucid.training.diagnosis import diagnosis
 from pellucid.training.records import History
 from pellucid.view import style
@@ -43,6 +43,7 @@ def show(kind: str, thing: Any) -> str | None:
         "history": _history,
         "evaluation": _evaluation,
         "data set": _data_set,
+        "summary": _summary,
     }
     parts = makers[kind](thing) if kind in makers else []
     if not parts:
@@ -62,12 +63,16 @@ def _model(model: Layer) -> list[Html]:
         ]
         return [head, _folded("Parameters", _table(("Name", "Shape", "Parameters"), rows))]
     found = summary(model, model.input_shape)
-    said = joined([html("{line}", line=line) for line in found.totals()], "<br>")
     return [
         head,
         _picture(diagram(model, model.input_shape), "Diagram of the network"),
-        _folded("Layers", joined([_table(HEADS, map(cells, found.rows)), said])),
+        _folded("Layers", joined(_summary(found))),
     ]
+
+
+def _summary(found: Summary) -> list[Html]:
+    said = joined([html("{line}", line=line) for line in found.totals()], "<br>")
+    return [_table(HEADS, map(cells, found.rows)), said]
 
 
 def _history(history: History) -> list[Html]:

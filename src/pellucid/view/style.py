@@ -110,9 +110,25 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
     return drawing
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows where it is a cell's last line, without ``%matplotlib``.
+
+    It does not pass through pyplot, whose figures and settings stay as they are.
+    """
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return it at twice the resolution, with the size at which it is to be shown."""
+        width, height = self.get_size_inches()
+        shown = {"width": round(_SHOWN_DPI * width), "height": round(_SHOWN_DPI * height)}
+        return png(self, dpi=2 * _SHOWN_DPI), shown
+
+
+_SHOWN_DPI = 96
+
+
 def figure(width: float = 6.4, height: float = 4.0) -> Figure:
     """Return an empty figure of that size in inches; it sets out its parts without overlap."""
-    return Figure(figsize=(width, height), layout="constrained")
+    return ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
@@ -127,7 +143,7 @@ def axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Figu
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
     """Return a figure and axes that fill it, in which a unit is an inch and y leads downward."""
-    drawn = Figure(figsize=(width, height))
+    drawn = ShownFigure(figsize=(width, height))
     ax = drawn.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(height, 0))
     ax.set_axis_off()

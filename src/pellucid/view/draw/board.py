@@ -67,7 +67,7 @@ class Board:
     """What is drawn on; positions are (x, y) in cells, y downwards."""
 
     def __init__(self) -> None:
-        self._figure = Figure(figsize=(1, 1), facecolor=style.PAPER)
+        self._figure = style.ShownFigure(figsize=(1, 1), facecolor=style.PAPER)
         FigureCanvasAgg(self._figure)
         self._axes: Axes = self._figure.add_axes((0, 0, 1, 1))
         self._axes.set_axis_off()
