@@ -65,7 +65,7 @@ def test_a_run_without_validation_and_test_has_a_report(pellucid: Command) -> No
     np.savez("one.npz", images=small_run.DATA.images, labels=small_run.DATA.labels)
     status, _, err = pellucid("train", "one.npz", *TRAIN[2:], "--validation", "0", "--out", "run")
     assert (status, err) == (0, "")
-    assert "It was not measured" in Path("run/report.html").read_text(encoding="utf-8")
+    assert "It was not evaluated" in Path("run/report.html").read_text(encoding="utf-8")
     assert pellucid("report", "run")[0] == 0
 
 

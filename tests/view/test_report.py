@@ -157,7 +157,7 @@ def test_the_numbers_are_those_of_the_evaluation(page: Page, contents: Contents)
     assert evaluation is not None
     head = page.texts["header"][0].replace("\xa0", " ")
     right = int((evaluation.probabilities.argmax(axis=1) == evaluation.labels).sum())
-    assert f"told {right} of 20 test images right, {5 * right}.00 %" in head
+    assert f"classified {right} of 20 test images correctly, {5 * right}.00 %" in head
     assert "The weights of epoch 2 are kept" in head
     scores = next(t for t in page.texts["table"] if "precision" in t)
     for value in (*evaluation.by_class.precision, *evaluation.by_class.f1):

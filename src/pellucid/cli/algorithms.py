@@ -17,23 +17,18 @@ _ITEM_BYTES = 4
 
 def algorithms(
     shape: Annotated[
-        str, typer.Option(metavar="NxCxHxW", help="Images: how many, channels, height, width.")
+        str, typer.Option(metavar="NxCxHxW", help="The input: images, channels, height and width.")
     ] = "64x32x28x28",
     kernel: Annotated[
-        str, typer.Option(metavar="FxKHxKW", help="Kernels: how many, height, width.")
+        str, typer.Option(metavar="FxKHxKW", help="The kernels: how many, their height and width.")
     ] = "64x3x3",
-    stride: Annotated[
-        int, typer.Option(metavar="N", min=1, help="From one output to the next.")
-    ] = 1,
+    stride: Annotated[int, typer.Option(metavar="N", min=1, help="The stride.")] = 1,
     padding: Annotated[
-        str, typer.Option(metavar="NUMBER|same|valid", help="Zeros on each side.")
+        str,
+        typer.Option(metavar="NUMBER|same|valid", help="How many zeros are added on each side."),
     ] = "same",
-    dilation: Annotated[
-        int, typer.Option(metavar="N", min=1, help="From one tap to the next.")
-    ] = 1,
-    groups: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Parts that do not see each other.")
-    ] = 1,
+    dilation: Annotated[int, typer.Option(metavar="N", min=1, help="The dilation.")] = 1,
+    groups: Annotated[int, typer.Option(metavar="N", min=1, help="The number of groups.")] = 1,
 ) -> None:
     """Show the convolution algorithms: what each does, and what it costs for a given shape.
 

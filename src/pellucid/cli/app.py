@@ -61,7 +61,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def pellucid_command(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Convolutional neural networks that can be seen through.

@@ -39,7 +39,7 @@ Engine = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"What computes: {', '.join(engine.NAMES)}.",
+        help=f"The engine: {' or '.join(engine.NAMES)}.",
         rich_help_panel=_COMPUTING,
         show_default="compiled, where Numba is installed",
     ),
@@ -48,7 +48,7 @@ Precise = Annotated[
     bool,
     typer.Option(
         "--precise",
-        help="Leave out the convolution algorithm that gains speed by rounding more.",
+        help="Do not use F(4×4, 3×3) Winograd convolution, which is faster and rounds more.",
         rich_help_panel=_COMPUTING,
     ),
 ]
@@ -65,7 +65,7 @@ Threads = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help="Threads to compute with.",
+        help="The number of threads.",
         show_default="all",
         rich_help_panel=_COMPUTING,
     ),
@@ -74,7 +74,7 @@ Size = Annotated[
     str | None,
     typer.Option(
         metavar="HxW",
-        help="Folders: the size to which images are brought. CSV: the size of an image.",
+        help="Folders: the size to which images are scaled. CSV: the size of an image.",
         rich_help_panel=_READING,
     ),
 ]

@@ -11,13 +11,16 @@ from pellucid.errors import PellucidError
 
 def draw(
     name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Which drawing; without it, all names.")
+        str | None,
+        typer.Argument(
+            metavar="NAME", help="The drawing. Without it, the names of all drawings are listed."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="An .svg or .png file; as .gif it moves, if it can.",
+            help="An .svg or .png file, or a .gif for an animation.",
             show_default="NAME.svg",
         ),
     ] = None,
@@ -26,20 +29,17 @@ def draw(
     ] = None,
     numbers: Annotated[
         str | None,
-        typer.Option("--input", metavar="ROWS", help='An input of yours, such as "1 2; 3 4".'),
+        typer.Option("--input", metavar="ROWS", help='Your own input, such as "1 2; 3 4".'),
     ] = None,
     kernel: Annotated[
-        str | None, typer.Option(metavar="ROWS", help='A kernel of yours, such as "1 -1; 1 -1".')
+        str | None, typer.Option(metavar="ROWS", help='Your own kernel, such as "1 -1; 1 -1".')
     ] = None,
-    stride: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="From one output to the next.")
-    ] = None,
+    stride: Annotated[int | None, typer.Option(metavar="N", min=1, help="The stride.")] = None,
     padding: Annotated[
-        str | None, typer.Option(metavar="NUMBER|same|valid", help="Zeros on each side.")
+        str | None,
+        typer.Option(metavar="NUMBER|same|valid", help="How many zeros are added on each side."),
     ] = None,
-    dilation: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="From one number to the next.")
-    ] = None,
+    dilation: Annotated[int | None, typer.Option(metavar="N", min=1, help="The dilation.")] = None,
 ) -> None:
     """Draw how convolution, pooling and their gradients work, from numbers computed here.
 

@@ -48,7 +48,7 @@ def explain(
         list[str] | None,
         typer.Option(
             metavar="NAME",
-            help=f"Only this method, or several: {', '.join(METHODS)}.",
+            help=f"Use only this method; may be given several times: {', '.join(METHODS)}.",
             show_default="all",
         ),
     ] = None,
@@ -66,7 +66,7 @@ def explain(
         typer.Option(
             "--class",
             metavar="CLASS",
-            help="What to look for, by name or number.",
+            help="The class to explain, by name or number.",
             show_default="the predicted class; a chosen one is added to the files' names",
         ),
     ] = None,
@@ -82,7 +82,7 @@ def explain(
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where the pictures go.",
+            help="Where to write the pictures.",
             show_default=f"RUN/{FOLDER}/IMAGE",
         ),
     ] = None,

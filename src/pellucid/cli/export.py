@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 def export(
     run: common.Run,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="Where to: model.onnx or weights.safetensors.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The file to write: model.onnx or weights.safetensors."
+        ),
     ],
     preprocessing: Annotated[
         bool,
         typer.Option(
             "--preprocessing",
-            help="ONNX: put the preprocessing into the file, so that its input is stored pixels.",
+            help="ONNX: include the preprocessing, so that the network takes pixels from 0 to 255.",
         ),
     ] = False,
     probabilities: Annotated[
         bool,
-        typer.Option("--probabilities", help="ONNX: let it end with a softmax, not with scores."),
+        typer.Option(
+            "--probabilities",
+            help="ONNX: end with a softmax, so that the network gives probabilities.",
+        ),
     ] = False,
 ) -> None:
     """Write a trained model as a file for other programs: ONNX, or PyTorch's weights."""

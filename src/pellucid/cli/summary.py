@@ -18,7 +18,8 @@ def summary(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="A known network, a .toml or .onnx file, or a run; without it, all names.",
+            help="A known network, a .toml or .onnx file, or a run. Without it, all known networks "
+            "are listed.",
         ),
     ] = None,
     data: Annotated[
@@ -27,27 +28,31 @@ def summary(
     images: Annotated[
         str | None,
         typer.Option(
-            "--input", metavar="CxHxW", help="Build it for such images.", show_default="usual ones"
+            "--input",
+            metavar="CxHxW",
+            help="The images that it is built for.",
+            show_default="usual ones",
         ),
     ] = None,
     classes: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", min=1, help="Build it for so many classes.", show_default="as usual"
-        ),
+        typer.Option(metavar="N", min=1, help="The number of classes.", show_default="as usual"),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(metavar="N", min=1, help="For the sums of memory, and the algorithms.")
+        int,
+        typer.Option(
+            metavar="N", min=1, help="The batch size for which memory and algorithms are shown."
+        ),
     ] = 64,
     toml: Annotated[
         bool,
-        typer.Option("--toml", help="Show the network as a file, to be changed and trained."),
+        typer.Option(
+            "--toml", help="Print the network as a TOML file that you can change and train."
+        ),
     ] = False,
     fused: Annotated[
         bool,
-        typer.Option(
-            "--fused", help="Show it as the compiled engine runs it: what is done in one pass."
-        ),
+        typer.Option("--fused", help="Show which layers the compiled engine computes together."),
     ] = False,
     engine: common.Engine = None,
     threads: common.Threads = None,

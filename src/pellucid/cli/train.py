@@ -28,12 +28,20 @@ def train(
     epochs: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="How often all images are seen.", show_default="by data set"
+            metavar="N",
+            min=1,
+            help="How many times to go through all training images.",
+            show_default="by data set",
         ),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Images in a step.", show_default="by data set"),
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="How many images make one training step.",
+            show_default="by data set",
+        ),
     ] = None,
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(RATES)}.")
@@ -41,19 +49,24 @@ def train(
     lr: Annotated[
         float | None,
         typer.Option(
-            "--lr", metavar="X", help="The highest learning rate.", show_default="by optimiser"
+            "--lr",
+            metavar="X",
+            help="The learning rate, at its highest where a schedule changes it.",
+            show_default="by optimiser",
         ),
     ] = None,
     momentum: Annotated[
         float | None,
-        typer.Option(metavar="X", help="For sgd and rmsprop.", show_default="0.9 for sgd"),
+        typer.Option(
+            metavar="X", help="The momentum of sgd or rmsprop.", show_default="0.9 for sgd"
+        ),
     ] = None,
     schedule: Annotated[
         str,
         typer.Option(
             metavar="NAME",
-            help="The learning rate over time: constant, step, exponential, cosine, onecycle; "
-            "with 'warmup,' before it, if wanted. Numbers follow a colon, as in step:0.3:0.1.",
+            help="How the learning rate changes: constant, step, exponential, cosine or onecycle. "
+            "'warmup,' in front begins with a warm-up. Numbers follow a colon, as in step:0.3:0.1.",
         ),
     ] = SCHEDULE,
     weight_decay: Annotated[
@@ -61,19 +74,22 @@ def train(
         typer.Option(
             metavar="X",
             min=0,
-            help="Of weights; biases and norms never decay.",
+            help="Weight decay. Biases and normalisation parameters do not decay.",
             show_default="by optimiser",
         ),
     ] = None,
     label_smoothing: Annotated[
         float,
         typer.Option(
-            metavar="X", min=0, max=1, help="How much of the truth is spread over all classes."
+            metavar="X",
+            min=0,
+            max=1,
+            help="Label smoothing: this share of each label is spread over all classes.",
         ),
     ] = 0.0,
     clip_norm: Annotated[
         float | None,
-        typer.Option(metavar="X", help="Gradients larger than this are made this large."),
+        typer.Option(metavar="X", help="Scale gradients down to this norm where they are larger."),
     ] = None,
     augment: Annotated[
         str | None,
@@ -87,7 +103,9 @@ def train(
     ema: Annotated[
         float | None,
         typer.Option(
-            metavar="X", help="Keep a moving average of the weights that decays so, as 0.999."
+            metavar="X",
+            help="Keep an exponential moving average of the weights with this decay, such as "
+            "0.999, and use it for validation and for the saved model.",
         ),
     ] = None,
     validation: Annotated[
@@ -96,23 +114,26 @@ def train(
             metavar="X",
             min=0,
             max=0.9,
-            help="The share of the training images to choose the best epoch by; 0 for none. A "
-            "validation part of the data is used instead.",
+            help="Hold out this share of the training images to choose the best epoch; 0 for none. "
+            "Where the data has a validation part, that is used instead.",
         ),
     ] = 0.1,
     patience: Annotated[
         int | None,
         typer.Option(
-            metavar="N", min=1, help="Stop when validation has not improved for so many epochs."
+            metavar="N",
+            min=1,
+            help="Stop early if validation has not improved for this many epochs.",
         ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="From which all randomness follows.")
+        int,
+        typer.Option(metavar="N", min=0, help="The random seed: the same seed gives the same run."),
     ] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The run's folder.", show_default="runs/DATA-MODEL-N", rich_help_panel=_RUN
+            help="Where to write the run.", show_default="runs/DATA-MODEL-N", rich_help_panel=_RUN
         ),
     ] = None,
     force: Annotated[
@@ -152,7 +173,7 @@ def train(
     DATA is digits, mnist, fashion-mnist, cifar-10, cifar-100, svhn, or a path:
     a folder with one folder of images for each class, a CSV or NPZ file, or
     another data set's files, which are recognised by their content.
-    What is not said is chosen for the data set.
+    Options that you leave out get values that suit the data set.
     """
     from pellucid import training
     from pellucid.data.registry import lasting

@@ -174,7 +174,7 @@ def compare(
         for framework in frameworks:
             if framework.name in missing:
                 continue
-            say(f"{framework.title}: builds, learns, is looked into")
+            say(f"{framework.title}: builds the network, trains it, and is examined")
             worker = stack.enter_context(_start(framework, folder, chosen))
             try:
                 ready = worker.ready()

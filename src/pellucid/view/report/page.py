@@ -191,18 +191,33 @@ def _lede(contents: Contents) -> str:
         total, right = len(evaluation.labels), int(evaluation.confusion.trace())
         chance = evaluation.by_class.support.max() / total
         said.append(
-            f"The network told {right:,} of {total:,} {contents.judged_by} images right, "
-            f"{percent(right / total)}. Always saying the most frequent class would be right in "
-            f"{percent(float(chance), 1)}."
+            f"The network classified {right:,} of {total:,} {contents.judged_by} images correctly, "
+            f"{percent(right / total)}{_how_certain(evaluation.accuracy_interval)}. Always "
+            f"predicting the most frequent class would reach {percent(float(chance), 1)}."
         )
+        if total < _FEW:
+            said.append(f"{count(total, 'image')} are too few to compare networks by.")
     else:
-        said.append("It was not measured on images that it did not learn from.")
+        said.append("It was not evaluated on images that it had not been trained on.")
     if contents.history:
         spent = duration(sum(epoch.seconds for epoch in contents.history))
-        said.append(f"It learned for {count(len(contents.history), 'epoch')}, {spent} in all.")
+        said.append(
+            f"It was trained for {count(len(contents.history), 'epoch')}, which took {spent}."
+        )
     if contents.kept is not None:
-        said.append(f"The weights of epoch {contents.kept} are kept, the best in validation.")
+        said.append(
+            f"The weights are those of epoch {contents.kept}, which did best in validation."
+        )
     return " ".join(said)
+
+
+_FEW = 100
+"""With fewer test images, accuracies that differ by several per cent may not differ at all."""
+
+
+def _how_certain(interval: tuple[float, float]) -> str:
+    low, high = (percent(end, 1) for end in interval)
+    return f" (95 % interval: {low} to {high})"
 
 
 def _numbers(contents: Contents) -> list[tuple[str, str]]:

@@ -97,8 +97,8 @@ def confidence(contents: Contents) -> Section | None:
         return None
     found, sure = evaluation.calibration, float(evaluation.probabilities.max(axis=1).mean())
     said = (
-        f"The expected calibration error is {percent(found.error)}: so far are confidence and "
-        f"accuracy apart, on average. The mean confidence is {percent(sure)}, the accuracy "
+        f"The expected calibration error, the mean distance between confidence and accuracy, is "
+        f"{percent(found.error)}. The mean confidence is {percent(sure)}, the accuracy "
         f"{percent(evaluation.accuracy)}"
     )
     picture = Picture("calibration", calibration(evaluation), f"Reliability diagram. {said}.", 420)
@@ -116,13 +116,15 @@ def confidence(contents: Contents) -> Section | None:
 
 
 def mistakes(contents: Contents) -> Section | None:
-    """Return the images that were told wrong most confidently."""
+    """Return the mistakes that were made most confidently."""
     evaluation, images = contents.evaluation, contents.images
     if evaluation is None or images is None:
         return None
     wrong = len(evaluation.labels) - int(evaluation.confusion.trace())
     if wrong == 0:
-        only = paragraph(f"There are none: all {contents.judged_by} images were told right.")
+        only = paragraph(
+            f"There are none: all {contents.judged_by} images were classified correctly."
+        )
         return Section("mistakes", "Mistakes", (only,))
     found = evaluation.mistakes(_MISTAKES)
     items = joined(
