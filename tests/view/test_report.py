@@ -158,7 +158,7 @@ def test_the_numbers_are_those_of_the_evaluation(page: Page, contents: Contents)
     head = page.texts["header"][0].replace("\xa0", " ")
     right = int((evaluation.probabilities.argmax(axis=1) == evaluation.labels).sum())
     assert f"classified {right} of 20 test images correctly, {5 * right}.00 %" in head
-    assert "The weights of epoch 2 are kept" in head
+    assert "The weights are those of epoch 2" in head
     scores = next(t for t in page.texts["table"] if "precision" in t)
     for value in (*evaluation.by_class.precision, *evaluation.by_class.f1):
         assert f"{value:.4f}" in scores
@@ -219,7 +219,7 @@ def test_a_run_without_mistakes_says_so(contents: Contents) -> None:
     perfect = replace(evaluation, probabilities=np.eye(3)[evaluation.labels])
     section = mistakes(replace(contents, evaluation=perfect))
     assert section is not None
-    assert "all test images were told right" in "".join(map(str, section.parts))
+    assert "all test images were classified correctly" in "".join(map(str, section.parts))
 
 
 # What to look at first
