@@ -70,6 +70,15 @@ def test_one_cycle_starts_peaks_and_ends_where_it_says():
     assert factors[19:] == sorted(factors[19:], reverse=True)
 
 
+def test_one_cycle_may_begin_at_its_peak():
+    assert OneCycle(peak=0.5)(0, 2) == 1
+
+
+def test_a_share_may_be_all_steps():
+    assert Step(1.0)(9, 10) == 1
+    assert Warmup(1.0)(9, 10) == 1
+
+
 def test_warm_up_climbs_in_a_line_and_hands_over_what_is_left():
     schedule = Warmup(4, then=Cosine())
     assert [schedule(step, 10) for step in range(4)] == [0.25, 0.5, 0.75, 1]
