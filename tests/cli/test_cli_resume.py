@@ -16,6 +16,8 @@ from safetensors import safe_open
 import small_run
 from commands import Command, save_rows, short
 from pellucid import training
+from pellucid.cli import common
+from pellucid.runtime import threads
 from pellucid.training import read_history
 
 pytestmark = pytest.mark.usefixtures("rows")
@@ -67,6 +69,21 @@ def test_a_resumed_run_stops_early_where_the_whole_would_have(pellucid: Command)
     cut, whole = ([e.epoch for e in read_history(f"{run}/history.csv")] for run in ("cut", "whole"))
     assert cut == whole
     assert len(whole) < 9
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_numpy_computes_with_as_many_threads_as_before_on_a_machine_with_fewer_processors(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+    real = common.limited
+    monkeypatch.setattr(common, "limited", lambda count: (asked.append(count), real(count))[1])
+    monkeypatch.setenv("PELLUCID_NUM_THREADS", "2")
+    monkeypatch.setattr(threads, "_processors", lambda: 2)
+    assert pellucid(*short("--engine", "reference", "--out", "run"))[0] == 130
+    monkeypatch.setattr(threads, "_processors", lambda: 1)
+    assert pellucid("resume", "run", "--no-report")[0] == 0
+    assert asked == [None, 2]
 
 
 def test_a_finished_run_that_is_resumed_says_how_it_ended(pellucid: Command) -> None:

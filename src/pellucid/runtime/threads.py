@@ -65,13 +65,14 @@ def configure() -> None:
 def limited(threads: int | None) -> Iterator[None]:
     """Compute with so many threads inside the ``with`` block; None is what is granted.
 
-    Compiled kernels and matrix libraries share the processors badly, so where kernels are compiled,
-    the libraries have one thread.
+    More than there are processors help nobody, but a matrix library has to round as it did on a
+    machine that has them. Compiled kernels and matrix libraries share the processors badly, so
+    where kernels are compiled, the libraries have one thread.
 
     >>> with limited(1):
     ...     pass
     """
-    count = min(threads or granted(), _processors())
+    count = threads or granted()
     with ExitStack() as stack:
         numba = sys.modules.get("numba")
         if numba is not None:
