@@ -10,7 +10,7 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers random fuzz mutants docs test-docs bench ladder clean
+.PHONY: help train test check format test-peers random fuzz mutants docs test-docs notebooks bench ladder clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -53,6 +53,9 @@ format: $(VENV)/.installed-app-test-check  ## Put the code in its standard form
 docs: $(VENV)/.installed-app-docs  ## Build the documentation into build/docs; every page that computes is run
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs build/docs $(ARGS)
 	@echo "Open build/docs/index.html"
+
+notebooks: $(VENV)/.installed-app-docs-torch  ## Make notebooks/*.ipynb anew, with what they show (needs the real data sets)
+	$(BIN)/python docs/make_notebooks.py $(ARGS)
 
 test-docs: docs $(VENV)/.installed-test-docs-site  ## Build the documentation, and look at it in Chromium
 	$(BIN)/python -m pytest tests/site

@@ -32,7 +32,7 @@ extensions = [
     "outside",
     "reference",
 ]
-exclude_patterns = ["_ext", "_ipython", "results", "**/.ipynb_checkpoints"]
+exclude_patterns = ["notebooks", "_ext", "_ipython", "results", "**/.ipynb_checkpoints"]
 
 myst_enable_extensions = ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
