@@ -44,7 +44,7 @@ def read_folder(
         Leave out images that cannot be read, with a `SkippedWarning` that lists them, instead of
         raising an error.
     memory
-        How much memory may be used, such as ``"2GB"``. If the images take more than half of it,
+        The memory to plan with, such as ``"2GB"``. If the images would take more than half of it,
         they stay on the disk, are decoded ahead of training by threads, and give the same batches.
         Without it all images are read into memory.
     cache

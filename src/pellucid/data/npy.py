@@ -139,7 +139,7 @@ def read_npy_folder(
     shape, channels_last
         See `from_arrays`.
     memory
-        How much memory may be used, such as ``"2GB"``; images that take more than half of it stay
+        The memory to plan with, such as ``"2GB"``; images that take more than half of it stay
         in their files.
     """
     folder = Path(path)

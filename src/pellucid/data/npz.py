@@ -70,7 +70,7 @@ def read_npz(
     channels_last
         Whether images are (N, H, W, C); see `from_arrays`.
     memory
-        How much memory may be used, such as ``"2GB"``. Images that take more than half of it stay
+        The memory to plan with, such as ``"2GB"``. Images that take more than half of it stay
         in the file or, where they are compressed, are unpacked to the folder for caches once.
 
     Raises
