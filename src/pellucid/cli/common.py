@@ -169,8 +169,8 @@ Memory = Annotated[
     str | None,
     typer.Option(
         metavar="SIZE",
-        help="The memory to plan with, such as 2GB: images that would take more than half of it stay "
-        "on the disk, and are read ahead of training.",
+        help="The memory to plan with, such as 2GB: images that would take more than half of it "
+        "stay on the disk, and are read ahead of training.",
         show_default="no limit",
         rich_help_panel=_READING,
     ),

@@ -104,12 +104,12 @@ CIFAR100 = Cifar(
 
 
 def cifar10() -> Splits:
-    """Return CIFAR-10 from the home, where it is downloaded to if it is missing."""
+    """Return CIFAR-10 from the cache folder, downloading it if it is missing."""
     return _from_home(CIFAR10, "")
 
 
 def cifar100(*, labels: str = "fine") -> Splits:
-    """Return CIFAR-100 from the home, where it is downloaded to if it is missing.
+    """Return CIFAR-100 from the cache folder, downloading it if it is missing.
 
     Parameters
     ----------

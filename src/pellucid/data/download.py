@@ -1,4 +1,4 @@
-"""Files from the internet: from the first of several places that gives the right one."""
+"""Downloads: from the first of several addresses that has the right file."""
 
 import sys
 from collections.abc import Iterable
@@ -10,23 +10,23 @@ from typing import Any, Self
 from pellucid.errors import DataError, MissingExtraError, missing_extra
 
 _TIMEOUT = (5, 30)
-"""Seconds to wait for a connection, and for each next piece of a file."""
+"""Seconds to wait for a connection, and for each further block of a file."""
 _ROUNDS = 2
-"""How often a place is tried when the connection breaks."""
+"""How often an address is tried when the connection breaks."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """A file that several places have.
+    """A file that can be downloaded from several addresses.
 
     Parameters
     ----------
     name
-        What it is called on the disk.
+        The name of the file on the disk.
     sha256
-        By which it is known to be the right one.
+        The hash that the right file has.
     urls
-        Where it is, in the order in which they are tried.
+        Its addresses, in the order in which they are tried.
     most_bytes
         A place that sends more than this is left: it has another file.
     """
@@ -41,13 +41,14 @@ def fetch(files: Iterable[Remote], folder: Path, data_set: str) -> None:
     """Download those of `files` that are not in `folder`.
 
     A file is written under a temporary name beside its final one, compared with its SHA-256, and
-    only then renamed: what has the final name is whole and right. Whatever else a place gives (an
-    error, a web page, half a file) counts as a failure, and the next place is tried.
+    only then renamed, so a file with the final name is complete and right. Anything else that a
+    server sends (an error, a web page, half a file) counts as a failure, and the next address is
+    tried.
 
     Raises
     ------
     DataError
-        No place gave the right file; the message says which file to put where by hand.
+        No address had the right file; the message says which file to put where by hand.
     """
     absent = [file for file in files if not (folder / file.name).exists()]
     for i, file in enumerate(absent):
@@ -68,7 +69,7 @@ def _by_hand(files: list[Remote], folder: Path) -> str:
 
 
 def _fetch_one(file: Remote, folder: Path, data_set: str) -> list[str]:
-    """Download `file` and return an empty list, or return why each place failed."""
+    """Download `file` and return an empty list, or return why each address failed."""
     try:
         import pooch
         from requests import RequestException
@@ -115,7 +116,7 @@ def _reason(error: Any) -> str:
 
 
 class _Downloader:
-    """What pooch calls to get a URL into a file."""
+    """The function that pooch calls to download a URL to a file."""
 
     def __init__(self, progress: "_Progress", most_bytes: int) -> None:
         self.progress, self.most_bytes = progress, most_bytes
@@ -135,7 +136,7 @@ class _Downloader:
 
 
 class _Progress:
-    """A bar on a terminal, a line elsewhere; it has what pooch asks of a progress bar."""
+    """A progress bar on a terminal, a line elsewhere, with the interface that pooch expects."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -182,9 +183,9 @@ class _Progress:
             self.bar.update(self.task, advance=count, total=self.total or None)
 
     def reset(self) -> None:
-        """Begin anew; pooch does so before it fills the bar at the end."""
+        """Start again from 0, as pooch does before it fills the bar at the end."""
         if self.bar is not None:
             self.bar.reset(self.task)
 
     def close(self) -> None:
-        """Nothing is left open: leaving the ``with`` block stops the bar."""
+        """Do nothing: leaving the ``with`` block stops the bar."""

@@ -1,4 +1,4 @@
-"""A photo of a drawn digit, brought into the form that MNIST's digits have."""
+"""Photos of drawn digits, converted to the form of MNIST's digits."""
 
 import numpy as np
 
@@ -15,10 +15,10 @@ _LARGE = 64  # from this size on, single specks are smoothed away
 def drawn_digit(image: Array) -> Array:
     """Return a drawn digit as MNIST shows it: white on black, 20×20 at most, centred in 28×28.
 
-    MNIST was made so that each digit, keeping its proportions, fills a box of 20×20 and its centre
-    of mass lies in the middle of 28×28. Here a photo is first made light on dark: the paper's
-    brightness is a plane fitted to the image's border and is subtracted, so that one side may lie
-    in the shade; what differs from the paper by less than Otsu's threshold counts as paper.
+    In MNIST each digit, with its proportions kept, fills a box of 20×20, and its centre of mass lies
+    at the centre of 28×28. A photo is first converted to light on dark: a plane fitted to the
+    border estimates the brightness of the paper, even if one side lies in the shade, and is
+    subtracted; differences below Otsu's threshold count as paper.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def _without_specks(grey: Array) -> Array:
 
 
 def _ink(grey: Array) -> Array:
-    """Return how much ink each pixel has, from 0 to 1; the ground is exactly 0."""
+    """Return the amount of ink in each pixel, from 0 to 1; the background is exactly 0."""
     difference = grey - _ground(grey)
     if -difference.min() > difference.max():
         difference = -difference  # dark on light
@@ -118,7 +118,7 @@ def _grown(mask: Array) -> Array:
 
 
 def _fitted(ink: Array) -> Array:
-    """Resize so that the longer side fills the box, and make the strongest ink full."""
+    """Resize so that the longer side fills the box, and scale the strongest ink to 1."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -131,7 +131,7 @@ def _fitted(ink: Array) -> Array:
 
 
 def _centred(ink: Array) -> Array:
-    """Put the centre of mass on pixel (14, 14), where MNIST's is on average."""
+    """Place the centre of mass on pixel (14, 14), where MNIST's is on average."""
     field = np.zeros((_SIDE, _SIDE), np.uint8)
     top, left = (
         int(np.clip(round(_SIDE / 2 - centre), 0, _SIDE - side))

@@ -49,12 +49,12 @@ _FASHION_MIRRORS = (
 
 
 def mnist() -> Splits:
-    """Return MNIST from the home, where it is downloaded to if it is missing."""
+    """Return MNIST from the cache folder, downloading it if it is missing."""
     return _load("mnist", DIGITS, _MNIST_SHA256, _MNIST_MIRRORS)
 
 
 def fashion_mnist() -> Splits:
-    """Return Fashion-MNIST from the home, where it is downloaded to if it is missing."""
+    """Return Fashion-MNIST from the cache folder, downloading it if it is missing."""
     return _load("fashion-mnist", CLOTHES, _FASHION_SHA256, _FASHION_MIRRORS)
 
 

@@ -1,4 +1,4 @@
-"""From a name or a path to a data set."""
+"""Loading a data set by name or by path."""
 
 import inspect
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _ALIASES = {
 
 
 def names() -> tuple[str, ...]:
-    """Return the names that `load` knows.
+    """Return the names of the data sets that `load` can download or make.
 
     >>> names()
     ('digits', 'mnist', 'fashion-mnist', 'cifar-10', 'cifar-100', 'svhn')
@@ -39,7 +39,7 @@ def names() -> tuple[str, ...]:
 
 
 def load(source: str | Path, **options: Any) -> Splits:
-    """Return the data set with this name, or in this file or folder.
+    """Return the data set with a name, or in a file or folder.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def takes(source: str | Path, option: str) -> bool:
 
 
 def lasting(source: str | Path) -> str:
-    """Return the name, or the absolute path, by which `load` finds the same from anywhere.
+    """Return the name or absolute path that finds the same data set from any folder.
 
     >>> lasting("CIFAR10")
     'cifar-10'

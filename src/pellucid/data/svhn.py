@@ -34,7 +34,7 @@ _FILES = (
 
 
 def svhn() -> Splits:
-    """Return SVHN from the home, where it is downloaded to if it is missing."""
+    """Return SVHN from the cache folder, downloading it if it is missing."""
     folder = cache_folder() / "svhn"
     fetch(_FILES, folder, "svhn")
     return read_svhn(folder)

@@ -1,4 +1,4 @@
-"""Random changes of whole batches, so that a network does not learn the training images by heart.
+"""Random changes of whole batches, against memorising the training images.
 
 An augmentation is called with raw images, before preprocessing::
 

@@ -1,4 +1,4 @@
-"""Turning, scaling, shearing and shifting, by any amount, with bilinear interpolation."""
+"""Random rotation, scaling, shear and translation, with bilinear interpolation."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from pellucid.types import Array, Generator
 
 @dataclass(frozen=True)
 class Affine(Augmentation):
-    """Turn, scale, shear and shift each image around its middle by random amounts.
+    """Rotate, scale, shear and translate each image about its centre by random amounts.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Affine(Augmentation):
 
 
 def forward_matrices(angle: Array, scale: Array, shear: Array) -> Array:
-    """Return A = scale · R(angle) · S(shear), (N, 2, 2), for (row, column) seen from the middle.
+    """Return A = scale · R(angle) · S(shear), (N, 2, 2), for (row, column) relative to the centre.
 
     A positive angle turns counter-clockwise as one looks at the image (rows run downward)::
 
@@ -73,7 +73,7 @@ def forward_matrices(angle: Array, scale: Array, shear: Array) -> Array:
 
 
 def transform(images: Array, matrices: Array, shifts: Array) -> Array:
-    """Return images moved by ``p -> A·p + t``, with p = (row, column) seen from the middle.
+    """Return images moved by ``p -> A·p + t``, with p = (row, column) relative to the centre.
 
     Each pixel of the result looks where it came from, ``A⁻¹·(p − t)``, and takes the bilinear mean
     of the four pixels around that point; outside of the image there are zeros.

@@ -1,4 +1,4 @@
-"""What every augmentation is, and several in a row."""
+"""The base class of augmentations, and their composition."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
 
 registry: dict[str, type["Augmentation"]] = {}
-"""Every augmentation by its name; descriptions are built from this and from nothing else."""
+"""Every augmentation by its name; a description can name these and no others."""
 
 
 class Augmentation(ABC):
-    """A random change of a batch. A subclass is a frozen dataclass and has `apply`."""
+    """A random change of a batch. Subclasses are frozen dataclasses that define `apply`."""
 
     def __init_subclass__(cls) -> None:
         registry[cls.__name__] = cls
@@ -28,7 +28,7 @@ class Augmentation(ABC):
     def __call__(
         self, images: Array, targets: Array, generator: Generator, classes: int
     ) -> tuple[Array, Array]:
-        """Return changed images and targets; what is given is never written to.
+        """Return changed images and targets; the arguments are never modified.
 
         Parameters
         ----------
@@ -53,16 +53,16 @@ class Augmentation(ABC):
     def apply(
         self, images: Array, targets: Array, generator: Generator, classes: int
     ) -> tuple[Array, Array]:
-        """Do what `__call__` promises, with arguments that are checked."""
+        """Implement `__call__`, whose arguments are already checked."""
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data; `build` makes it anew."""
+        """Return it as plain data, from which `build` makes an equal one."""
         return descriptions.describe(self)
 
 
 @dataclass(frozen=True)
 class Compose(Augmentation):
-    """Several augmentations, one after the other.
+    """Apply several augmentations one after the other.
 
     >>> from pellucid.data.augment import RandomCrop, RandomFlip
     >>> Compose((RandomCrop(4), RandomFlip())).describe()["parts"][0]
@@ -102,7 +102,7 @@ def build(description: Any) -> Augmentation:
 
 
 def check_range(what: str, value: float, low: float, high: float = np.inf) -> None:
-    """Raise the error for an argument that is no number or does not lie in [`low`, `high`]."""
+    """Raise an error for an argument that is no number or lies outside [`low`, `high`]."""
     try:
         if low <= as_number(value) <= high:
             return
@@ -113,7 +113,7 @@ def check_range(what: str, value: float, low: float, high: float = np.inf) -> No
 
 
 def value_range(images: Array) -> tuple[float, float]:
-    """Return the range of pixels: what the type of whole numbers holds, else what the batch has."""
+    """Return the range of pixels: that of an integer type, or the batch's own for floats."""
     if images.dtype.kind in "iu":
         limits = np.iinfo(images.dtype)
         return float(limits.min), float(limits.max)
@@ -121,7 +121,7 @@ def value_range(images: Array) -> tuple[float, float]:
 
 
 def as_type_of(images: Array, values: Array) -> Array:
-    """Return `values` with the type of `images`, whose range they keep; rounded if it is whole."""
+    """Return `values` in the type of `images`, clipped to their range; rounded for integers."""
     if images.dtype.kind in "iu":
         values = np.rint(values)
     return values.astype(images.dtype, copy=False)

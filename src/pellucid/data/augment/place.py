@@ -1,4 +1,4 @@
-"""Moving, mirroring and covering: pixels change places, not values."""
+"""Random crops, flips and cutout: pixels change places, not values."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from pellucid.types import Array, Generator
 
 @dataclass(frozen=True)
 class RandomCrop(Augmentation):
-    """Pad all sides with zeros and cut out a part of the old size: a shift by up to `padding`.
+    """Pad all sides with zeros and crop to the old size: a shift by up to `padding`.
 
     Source: Lee et al., "Deeply-supervised nets", 2015, and He et al., 2015, sec. 4.2, with 4
     pixels.
@@ -36,7 +36,7 @@ class RandomCrop(Augmentation):
 
 
 def crop(images: Array, padding: int, top: Array, left: Array) -> Array:
-    """Return from each padded image the part that begins at its (`top`, `left`), of the old size.
+    """Return the crop of each padded image that begins at its (`top`, `left`).
 
     ``y[n, c, h, w] = x[n, c, h + top[n] − padding, w + left[n] − padding]``, zero outside of x.
     """
@@ -73,7 +73,7 @@ class RandomFlip(Augmentation):
 
 @dataclass(frozen=True)
 class Cutout(Augmentation):
-    """Cover a square of `size` pixels with zeros, its centre anywhere, so that some lies outside.
+    """Set a random square of `size` pixels to zero; it may extend beyond the image.
 
     Source: DeVries and Taylor, "Improved regularization of convolutional neural networks with
     cutout", 2017.
