@@ -15,8 +15,8 @@ _LARGE = 64  # from this size on, single specks are smoothed away
 def drawn_digit(image: Array) -> Array:
     """Return a drawn digit as MNIST shows it: white on black, 20×20 at most, centred in 28×28.
 
-    In MNIST each digit, with its proportions kept, fills a box of 20×20, and its centre of mass lies
-    at the centre of 28×28. A photo is first converted to light on dark: a plane fitted to the
+    In MNIST each digit, with its proportions kept, fills a box of 20×20, and its centre of mass
+    lies at the centre of 28×28. A photo is first converted to light on dark: a plane fitted to the
     border estimates the brightness of the paper, even if one side lies in the shade, and is
     subtracted; differences below Otsu's threshold count as paper.
 
