@@ -1,4 +1,4 @@
-"""Results that are worked out once."""
+"""Results that are computed once."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -9,9 +9,9 @@ R = TypeVar("R")
 
 
 def memoize(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function`, which remembers its latest results; for functions of plain values alone.
+    """Return `function` with a cache of its latest results, for arguments that are plain values.
 
-    Arguments that cannot be looked up, such as lists, are worked out anew each time.
+    Where an argument is not hashable, such as a list, the result is computed each time.
 
     >>> double = memoize(lambda values: [2 * v for v in values])
     >>> double((1, 2)) is double((1, 2)), double([1, 2]) is double([1, 2])

@@ -79,8 +79,8 @@ class Layer(Shown, ABC):
         """Add into each parameter's `grad` and return the gradient for the input.
 
         `dy` is the loss's gradient for the output, `cache` comes from the `forward` with `training`
-        given, and is used once. Where `input_gradient` is false nobody needs the gradient for the
-        input (the first layer of a network), and whatever is returned is meaningless.
+        given, and is used once. Where `input_gradient` is false the gradient for the input is not
+        needed (the first layer of a network), and what is returned is meaningless.
         """
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Batch and instance normalisation: the layers that gather running statistics."""
+"""Batch and instance normalisation: the layers that keep running statistics."""
 
 from dataclasses import dataclass, field
 

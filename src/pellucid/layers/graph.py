@@ -113,7 +113,7 @@ class Graph(Combinator):
             _add(gradients, name, gradient)
         for name, (layer, read) in reversed(self.nodes.items()):
             if name not in gradients or not (input_gradient or name in self._learned):
-                continue  # no output depends on this node, or nobody needs its gradient
+                continue  # no output depends on this node, or its gradient is not needed
             needed = input_gradient or any(source in self._learned for source in read)
             dx = run_backward(layer, gradients.pop(name), caches[name], needed)
             if needed:

@@ -20,8 +20,8 @@ class Wire(NamedTuple):
 class Wiring(NamedTuple):
     """How values pass between the layers inside a layer.
 
-    Values are numbered: first come the inputs, then what each wire gives, in order. So whoever
-    draws or translates a network needs to know no combinator.
+    Values are numbered: first come the inputs, then what each wire gives, in order. So code that
+    draws or translates a network does not depend on the kinds of combinators.
 
     Attributes
     ----------

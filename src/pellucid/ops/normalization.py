@@ -110,7 +110,7 @@ def running_statistics(
 ) -> tuple[Array, Array]:
     """Return the next (mean, variance): ``(1 − momentum)·running + momentum·new``.
 
-    Of the variance of `count` values is taken what it says of all data, with count − 1 below.
+    The new variance, which divides by `count`, is first made unbiased: divided by count − 1.
 
     Examples
     --------

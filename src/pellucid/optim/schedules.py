@@ -2,7 +2,7 @@
 
 A schedule is called with the number of a step, counted from 0, and the number of all steps, and
 returns the factor on the optimiser's base rate. Where it takes a number of steps, an int counts
-them, and a float is a share of all. It remembers nothing, so that a run resumes anywhere.
+them, and a float is a share of all. It has no state, so that a run resumes anywhere.
 """
 
 import math

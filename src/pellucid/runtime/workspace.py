@@ -2,8 +2,8 @@
 
 A training step makes the same large arrays every time, and fresh memory is slow: the system hands
 it out page by page, each zeroed on first touch. A workspace keeps the arrays of the last step and
-hands them out again. Nobody gives anything back by hand: an array is free when nobody refers to it
-any more, and Python counts references anyway.
+hands them out again. Nothing is given back by hand: an array is free when nothing refers to it any
+more, and Python counts references anyway.
 """
 
 import math
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Workspace:
-    """Arrays that are handed out again once nobody refers to them.
+    """Arrays that are handed out again once nothing refers to them.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Workspace:
         return blocks[-1]
 
     def place(self, item: Any) -> Any:
-        """Return where an array of this workspace lies, which keeps no memory; else the item."""
+        """Return where an array of this workspace lies, not a reference to it; else the item."""
         owner = item
         while isinstance(owner, np.ndarray) and isinstance(owner.base, np.ndarray):
             owner = owner.base
