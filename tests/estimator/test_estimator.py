@@ -109,6 +109,7 @@ def test_flat_colour_images_need_their_shape() -> None:
         (FLAT, (8,), "image_shape is"),
         (X, (1, 4, 16), r"the images in X are \(1, 8, 8\)"),
         (np.zeros((20, 28, 28, 3)), None, r"looks like \(N, H, W, C\)"),
+        (np.zeros((20, 8, 8, 13)), None, r"looks like \(N, H, W, C\)"),
     ],
 )
 def test_images_of_another_shape_are_refused(images: Any, shape: Any, said: str) -> None:

@@ -24,12 +24,18 @@ def flattened(X: Any, image_shape: Shape | None) -> tuple[Any, Shape | None]:
         return X, None  # scikit-learn says what is wrong with it, if anything is
     X = np.asarray(X)
     shape = (1, *X.shape[1:]) if X.ndim == 3 else X.shape[1:]
-    if X.ndim == 4 and image_shape is None and shape[0] not in _CHANNELS and shape[2] in _CHANNELS:
+    if X.ndim == 4 and image_shape is None and _looks_channels_last(shape):
         raise ShapeError(
             f"images are (N, C, H, W), X of shape {X.shape} looks like (N, H, W, C): give "
             "X.transpose(0, 3, 1, 2), or say image_shape if it is what it seems not to be"
         )
     return X.reshape(len(X), math.prod(shape)), shape
+
+
+def _looks_channels_last(shape: Shape) -> bool:
+    """Return whether images of `shape` may be (H, W, C): by usual channels, or square sides."""
+    first, middle, last = shape
+    return first not in _CHANNELS and (last in _CHANNELS or first == middle != last)
 
 
 def shape_of_image(features: int, seen: Shape | None, given: Any) -> Shape:
