@@ -132,16 +132,10 @@ class Window:
         ]
         return [(o, k, i) for o, k, i in read if 0 <= i < self.size[axis]]
 
-    def taps(self) -> Iterator[tuple[int, int, tuple[slice, slice]]]:
-        """Yield (i, j, where it reads) for every position of the kernel, row by row."""
-        for i in range(self.kernel[0]):
-            for j in range(self.kernel[1]):
-                yield i, j, self.tap(i, j)
-
     def inner_taps(self) -> Iterator[tuple[int, int, Area, Area]]:
         """Yield (i, j, outputs, image): the outputs whose tap lies inside, and where it reads.
 
-        The same as `taps`, for an image without its padding.
+        Positions (i, j) come row by row.
         """
         (H, W), (OH, OW), (SH, SW) = self.size, self.output_size, self.stride
         (DH, DW), ((top, _), (left, _)) = self.dilation, self.padding

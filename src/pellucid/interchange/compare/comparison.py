@@ -118,11 +118,6 @@ class Comparison:
         found = [row.differences[framework] for row in self.rows if row.kind == kind]
         return max((by_type[dtype].relative for by_type in found), default=0.0)
 
-    def loss_difference(self, framework: str) -> float:
-        """Return how far the losses of training are apart at most."""
-        pairs = zip(self.entries[OURS.name].losses, self.entries[framework].losses, strict=True)
-        return max(abs(ours - theirs) for ours, theirs in pairs)
-
     def describe(self) -> dict[str, Any]:
         """Return it as plain data."""
         described = asdict(self)
