@@ -11,6 +11,9 @@ from pellucid import cli
 
 Command = Callable[..., tuple[int, str, str]]
 
+COMPILING = ("compiling for this machine", "kernels compiled in")
+"""What is said on stderr where kernels are not there yet."""
+
 NETWORK = """
 layers = [
   { type = "Conv2d", out_channels = 4, kernel_size = 3 },
@@ -36,7 +39,7 @@ def pellucid(
             cli.main([str(argument) for argument in arguments])
         shown = capsys.readouterr()
         said = shown.err.splitlines(keepends=True)
-        heard = "".join(line for line in said if "compiling for this machine" not in line)
+        heard = "".join(line for line in said if not any(part in line for part in COMPILING))
         return int(exit_.value.code or 0), shown.out, heard
 
     return run
