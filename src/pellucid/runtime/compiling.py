@@ -70,14 +70,17 @@ def _can_draw() -> bool:
 def _bar() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.table import Column
 
+    names = Column(no_wrap=True, overflow="ellipsis", ratio=1)  # what is cut off where room lacks
     return Progress(
         TextColumn("Compiling for this machine, once"),
         BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[names]}", style="dim"),
+        MofNCompleteColumn(table_column=Column(min_width=5, no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
+        TextColumn("{task.fields[names]}", style="dim", table_column=names),
         transient=True,
+        expand=True,
         console=Console(stderr=True),
     )
 
