@@ -63,8 +63,7 @@ def _can_draw() -> bool:
         return False
     from rich.console import Console
 
-    console = Console(stderr=True)
-    return console.is_terminal or console.is_jupyter
+    return Console(stderr=True).is_terminal  # in a notebook rich would need its widgets
 
 
 def _bar() -> Any:
