@@ -6,7 +6,7 @@ Only `pellucid.execution` knows of it. The type checker holds `pellucid.compiled
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class FusedKernels(Protocol):
     not pool.
     """
 
-    def compile_ahead(self, calls: Iterable[Callable[[], Any]]) -> object:
+    def compile_ahead(self, calls: Iterable[Callable[[], object]]) -> object:
         """Compile all that these calls would need, in a rehearsal of them; return what was done."""
 
     def kept_kernels(self) -> tuple[list[int], Path]:
