@@ -19,7 +19,7 @@ learn_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
 
 @learn_app.callback()
 def learn(context: typer.Context) -> None:
-    """List the guide's exercises and which of them you have solved.
+    """List the guide's chapters, their exercises, and which of them you have solved.
 
     Try: [bold]pellucid learn start my-cnn[/bold], and then
     [bold]pellucid learn check my-cnn/exercises/04a_relu.py[/bold]
@@ -27,14 +27,15 @@ def learn(context: typer.Context) -> None:
     if context.invoked_subcommand:
         return
     from pellucid.teach import EXERCISES
+    from pellucid.teach.notebooks import chapters
     from pellucid.teach.progress import solved
 
     done = solved() & EXERCISES.keys()
-    rows = [
-        (str(e.chapter), e.name, e.title, "solved" if e.name in done else "")
-        for e in EXERCISES.values()
-    ]
-    common.print_table([">chapter", "exercise", "what it is about", ""], rows)
+    rows, left = [], chapters()
+    for e in EXERCISES.values():
+        state = "solved" if e.name in done else ""
+        rows.append((left.pop(e.chapter, ""), e.name, e.title, state))
+    common.print_table(["chapter", "exercise", "what it is about", ""], rows)
     print(f"\n{len(done)} of {len(rows)} are solved.")
 
 

@@ -31,6 +31,17 @@ def pages() -> list[Path]:
     return sorted(path for path in folder.glob("*.md") if path.name != "index.md")
 
 
+def chapters() -> dict[int, str]:
+    """Return the titles of the guide's chapters by number.
+
+    >>> chapters()[2]
+    '2. Convolution by hand'
+    """
+    texts = (page.read_text(encoding="utf-8") for page in pages())
+    titles = (re.search(r"^# (\d+)\. .*$", text, re.MULTILINE) for text in texts)
+    return {int(title[1]): title[0].removeprefix("# ") for title in titles if title}
+
+
 def notebook(page: str) -> str:
     """Return a page as the text of an .ipynb file, not yet run."""
     body = re.sub(r"\A---\n.*?^---\n", "", page, count=1, flags=re.MULTILINE | re.DOTALL)
