@@ -50,7 +50,7 @@ def test_predict_names_the_most_probable_classes(pellucid: Command, run: Path) -
     status, out, _ = pellucid("predict", run, *images, "--top", "2")
     assert status == 0
     heading, *rows = (line.split() for line in out.splitlines())
-    assert heading == ["image", "class", "or"]
+    assert heading == ["image", "class", "probability", "choice", "2", "probability"]
     expected = training_probabilities(run, small_run.DATA.images[:3])
     for name, row, probabilities in zip(images, rows, expected, strict=True):
         first, second = np.argsort(-probabilities)[:2]

@@ -7,8 +7,9 @@ damaged. `store` does none of that.
 
 import hashlib
 import pickle
+import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
 from inspect import signature
 from types import CodeType
@@ -120,6 +121,13 @@ def _with_cache(dispatcher: Any) -> Any:
     return dispatcher
 
 
+@cache
+def _say_why_not_kept() -> None:
+    """Say once why the next process has to compile again."""
+    if (why := store.why_not()) is not None:
+        print(f"pellucid: compiled kernels are not kept: {why}", file=sys.stderr, flush=True)
+
+
 def _ordered(options: Any) -> list[tuple[str, Any]]:
     """Return options in an order that is the same in each process; that of a set is not."""
     return sorted((k, sorted(v) if isinstance(v, set) else v) for k, v in options)
@@ -155,13 +163,14 @@ class KernelCache(caching._Cache):
                 found = None
         if found is None:
             compiling.began(str(self.kernel))
-        # a kernel may ask in which thread it runs, and nobody answers before the threads are there;
-        # to compile it makes them, to read it from disk does not
+        # A kernel may ask for the number of its thread, which needs Numba's threads. Compiling
+        # starts them; loading from disk does not.
         numba.get_num_threads()
         return found
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        store.write(self._file(signature), serialize.dumps(result._reduce()))
+        if not store.write(self._file(signature), serialize.dumps(result._reduce())):
+            _say_why_not_kept()
         compiling.ended()
 
     def enable(self) -> None:
