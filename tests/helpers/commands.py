@@ -1,5 +1,6 @@
 """The command as a user types it, in a folder of its own with data and a network."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 import small_run
 from pellucid import cli
 
+_ASKING = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, n)]
 Command = Callable[..., tuple[int, str, str]]
 
 COMPILING = ("compiling for this machine", "kernels compiled in")
@@ -35,8 +37,11 @@ def pellucid(
     monkeypatch.delenv("PELLUCID_DEBUG", raising=False)
 
     def run(*arguments: object) -> tuple[int, str, str]:
+        before = {number: signal.getsignal(number) for number in _ASKING}
         with pytest.raises(SystemExit) as exit_:
             cli.main([str(argument) for argument in arguments])
+        for number, handler in before.items():  # a run that was stopped ignores what follows
+            signal.signal(number, handler)
         shown = capsys.readouterr()
         said = shown.err.splitlines(keepends=True)
         heard = "".join(line for line in said if not any(part in line for part in COMPILING))

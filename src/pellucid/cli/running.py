@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,10 +130,19 @@ def carry_on(
     with training.signals_noted():  # until all is saved
         for _ in training.show_progress(records, curves=curves):
             pass
-    if stopped:
-        common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
-        raise typer.Exit(128 + stopped[0])
+        if stopped:
+            _ignore_signals()
+            common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
+            raise typer.Exit(128 + stopped[0])
     conclude(folder, config, parts, state, report)
+
+
+def _ignore_signals() -> None:
+    """Ignore further requests to end: all is saved, and the process ends by itself."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), signal.SIG_IGN)
 
 
 def logged(records: "Iterator[Record]", folder: Path, config: Config) -> "Iterator[Record]":

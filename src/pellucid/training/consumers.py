@@ -203,4 +203,5 @@ def signals_noted() -> Iterator[list[signal.Signals]]:
         yield received
     finally:
         for number, handler in before.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+            if signal.getsignal(number) is note:  # whoever has changed it meanwhile means it
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
