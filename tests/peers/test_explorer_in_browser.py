@@ -195,6 +195,12 @@ def test_numbers_are_taken_along_as_numpy_reads_them(browser, tmp_path):
     assert built["model"].describe() == models.build("lenet5", (1, 28, 28), 10).describe()
 
 
+def test_the_receptive_field_is_framed_in_the_image(browser):
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, f"{link}#value=4&at=55") as page:
+        page.wait_for_selector("figcaption:has-text('receptive field in the image: 14×14')")
+        assert "row 0 of the weight matrix" in page.inner_text(".says.wide")
+
+
 def test_two_images_stand_side_by_side(browser):
     with served(SESSIONS["lenet5"]()) as link, opened(browser, link) as page:
         page.click("#compare")

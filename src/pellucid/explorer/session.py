@@ -77,6 +77,7 @@ class Session:
         self._trace: Trace | None = None
         self._lock = threading.RLock()
         self._live: Live | None = None
+        self._fields: dict[str, explain.ReceptiveFields] = {}
         self._listeners: list[Callable[[Words], None]] = []
         self._gallery = Gallery(self.tracer, self.data)
         self._answers: dict[str, Callable[[Words, Sequence[Array]], Answer]] = {
@@ -101,6 +102,7 @@ class Session:
             "check": self._check,
             "train": self._train,
             "filter": self._filter,
+            "field": self._field,
             "source": self._source,
         }
 
@@ -268,6 +270,14 @@ class Session:
         )
         return Answer({"method": method}, [np.asarray(found[0])])
 
+    def _field(self, words: Words, _: Sequence[Array]) -> Answer:
+        """Return which part of the image a number of a layer's maps is computed from."""
+        layer, position = str(words["layer"]), [int(i) for i in words["position"]]
+        if layer not in self._fields:
+            fields = explain.receptive_fields(self.model, layer, self.image_shape)
+            self._fields[layer] = fields
+        return Answer({"box": self._fields[layer].box(*position)})
+
     def _filter(self, words: Words, _: Sequence[Array]) -> Answer:
         """Return what excites a filter most: an image made for it, and parts of the data."""
         data, layer = self._gallery.part(words["among"]), str(words["layer"])
@@ -397,6 +407,7 @@ class Session:
             model.preprocessing = self.model.preprocessing
         self.model, self.tracer = model, Tracer(model)
         self._gallery = Gallery(self.tracer, self.data)
+        self._fields.clear()
         self._trace = None
 
 

@@ -113,10 +113,24 @@ function drawForward(body, net, pass, door) {
   if (value.rule.is === "curve") return void fill(body, sources, drawCurve(value, groups[0].terms[0], y));
   if (value.rule.is === "softmax") return void fill(body, sources, drawSoftmax(net, pass, steps, at));
   const sum = total(groups) + constant, close = Math.abs(sum - y) <= 2e-5 * Math.max(1, Math.abs(y), most(groups));
-  fill(body, sources,
+  const field = h("div", {});
+  if (door.live && value.shape.length === 3 && value.rule.is !== "sum") void drawField(field, net, pass, door);
+  fill(body, h("div", { class: "sources" }, [...sources.children], field),
     h("p", { class: "formula" }, formula(value, groups, constant, constantName, facts, y)),
+    value.rule.is === "convolution" ? h("p", { class: "says wide" }, texts.im2col(place(value.shape, at), asImage(value.shape)[2], groups.reduce((n, { terms }) => n + terms.length, 0))) : null,
     h("p", { class: close ? "check" : "check off" }, close ? texts.checks : texts.differs(long(sum), long(y))),
     value.rule.is === "maximum" || value.rule.takes === "max" ? drawGroups(groups, false) : [player(groups, constant), drawGroups(groups, true)]);
+}
+
+/** The part of the image that the number is computed from. @param {HTMLElement} where @param {Network} net @param {Pass} pass @param {Door} door */
+async function drawField(where, net, pass, door) {
+  const value = net.values[shown.value];
+  try {
+    const { words: { box: [top, bottom, left, right] } } = await door.ask({ ask: "field", layer: value.name, position: place(value.shape, shown.at), topic: "field" });
+    const [, , W] = net.image, marked = [];
+    for (let i = top; i < bottom; i++) for (let j = left; j < right; j++) if (i === top || i === bottom - 1 || j === left || j === right - 1) marked.push(i * W + j);
+    fill(where, figure(map({ tensor: pass.pixels, channel: 0, colours: true, side: 110, at: null, marked, label: texts.field(bottom - top, right - left) }), texts.field(bottom - top, right - left)));
+  } catch { fill(where); } // superseded, or a layer that has no name of its own
 }
 
 /** @param {Group[]} groups */

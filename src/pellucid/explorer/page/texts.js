@@ -25,6 +25,11 @@ export const texts = {
   start: (/** @type {boolean} */ loss, /** @type {string} */ p, /** @type {string} */ t) =>
     loss ? `The loss is −log p of the target class. Its gradient for a score is p − 1 for the target and p for every other class: ${p} − ${t}.`
          : "The objective is the target's score: its gradient is 1 for the target and 0 for every other class.",
+  field: (/** @type {number} */ height, /** @type {number} */ width) => `receptive field in the image: ${height}×${width}`,
+  im2col: (/** @type {number[]} */ [f, i, j], /** @type {number} */ width, /** @type {number} */ count) =>
+    `As a matrix product (im2col): this patch is column ${i * width + j} with ${count} numbers, the kernel is row ${f} of the weight matrix, and the number is their product.`,
+  chapter: (/** @type {number} */ n) => `The guide's chapter ${n} tells more.`,
+  chapters: [1, 2, 2, 4, 5, 5, 6, 8],
   checks: "The steps give the number that the network computed.",
   differs: (/** @type {string} */ a, /** @type {string} */ b) => `The steps give ${a}; the network, which rounds to float32, has ${b}.`,
   largest: (/** @type {number} */ shown, /** @type {number} */ all) => `The ${shown} of ${all} channels that matter most are shown.`,

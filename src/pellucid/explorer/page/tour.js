@@ -13,7 +13,7 @@ export function tour(place, net) {
   if (shown.stop === null) return;
   const stop = Math.min(shown.stop, texts.tour.length - 1), [title, text] = texts.tour[stop];
   const go = (/** @type {number | null} */ next) => show(next === null ? { stop: null } : { stop: next, ...scene(net, next) });
-  fill(place, h("h2", {}, title), h("p", {}, text), h("div", { class: "tools" },
+  fill(place, h("h2", {}, title), h("p", {}, `${text} ${texts.chapter(texts.chapters[stop])}`), h("div", { class: "tools" },
     h("span", {}, texts.tourOf(stop + 1, texts.tour.length)),
     stop > 0 ? h("button", { id: "tour-back", onclick: () => go(stop - 1) }, texts.tourBack) : null,
     stop < texts.tour.length - 1 ? h("button", { id: "tour-next", onclick: () => go(stop + 1) }, texts.tourNext) : null,
