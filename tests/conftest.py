@@ -6,6 +6,7 @@ deselected, and the end of the report says so.
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -99,6 +100,20 @@ def _program() -> Path | None:
         return None
     program = Path(folder) / "prepare.py"
     return program if program.is_file() else None
+
+
+@pytest.fixture
+def heeded_signals() -> Iterator[None]:
+    """Heed the signals that end a program, also where the tests run in the background."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, usual)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture

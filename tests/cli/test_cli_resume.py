@@ -111,6 +111,7 @@ def test_a_run_is_resumed_from_another_folder_and_only_on_its_own_data(
     assert pellucid("resume", tmp_path / "run", "--no-report")[0] == 0
 
 
+@pytest.mark.usefixtures("heeded_signals")
 @pytest.mark.parametrize(
     ("numbers", "status"),
     [

@@ -95,7 +95,7 @@ def test_the_numbers_of_the_page_are_pytorchs(browser, name):
 
 def test_a_stroke_changes_the_probabilities(browser):
     with served(SESSIONS["lenet5"]()) as link, opened(browser, link) as page:
-        before = page.evaluate("explorer.pass.probabilities")
+        before = page.evaluate("[...explorer.pass.values.at(-1).data]")
         page.click("#clear")
         until(page, "explorer.shown.part === null")
         paper = page.locator(".paper").bounding_box()
@@ -105,7 +105,7 @@ def test_a_stroke_changes_the_probabilities(browser):
         page.mouse.up()
         until(page, "explorer.pass.gradients !== null")
         until(page, "Math.max(...explorer.pass.pixels.data) === 255")
-        assert page.evaluate("explorer.pass.probabilities") != before
+        assert page.evaluate("[...explorer.pass.values.at(-1).data]") != before
 
 
 def test_a_link_opens_the_same_state(browser):

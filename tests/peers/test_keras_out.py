@@ -195,13 +195,13 @@ def test_values_learned_in_keras_come_back():
 def test_a_wrong_gradient_would_be_found(monkeypatch):
     model = filled(nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), nn.Linear(18, 2)))
     twin = twin_of(model, (2, 3, 4))
-    right = nn.Conv2d.backward_without_bias
+    right = nn.Conv2d.backward
 
-    def wrong(self, dy, x, input_gradient):
-        return right(self, 1.001 * dy, x, input_gradient)
+    def wrong(self, dy, cache, *, input_gradient=True):
+        return right(self, 1.001 * dy, cache, input_gradient=input_gradient)
 
-    monkeypatch.setattr(nn.Conv2d, "backward_without_bias", wrong)
-    with pytest.raises(AssertionError, match=r"0\.weight|input gradient"):
+    monkeypatch.setattr(nn.Conv2d, "backward", wrong)
+    with pytest.raises(AssertionError, match=r"0\.(weight|bias)|input gradient"):
         assert_equal(model, twin, (3, 2, 3, 4), True)
 
 

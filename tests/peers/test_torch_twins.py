@@ -298,7 +298,7 @@ def test_keys_that_do_not_fit_are_all_named(tmp_path) -> None:
 
 
 def test_layers_without_a_twin_are_all_named() -> None:
-    with pytest.raises(PellucidError, match=r"a \(Unwritten\), c\.0 \(_Unwritten\)"):
+    with pytest.raises(PellucidError, match=r"a \(Unwritten\), c\.0 \(Unwritten\)"):
         to_torch(unwritten_model())
 
 
@@ -312,3 +312,12 @@ def test_without_torch_the_error_says_what_to_install(monkeypatch) -> None:
     for ask in (lambda: to_torch(nn.ReLU()), lambda: from_torch(tnn.ReLU())):
         with pytest.raises(MissingExtraError, match=r"pellucid\[torch\]"):
             ask()
+
+
+def test_a_model_that_was_never_used_is_written_with_the_weights_that_it_draws():
+    def network():
+        return nn.Sequential(a=nn.Conv2d(1, 2, 3), b=nn.Sequential(c=nn.Conv2d(2, 2, 3)))
+
+    right = nn.initialize(network(), seed=0).state_dict()
+    for name, value in to_torch(network()).state_dict().items():
+        np.testing.assert_array_equal(value, right[name])

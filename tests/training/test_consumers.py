@@ -131,6 +131,7 @@ def test_the_log_of_a_resumed_run_repeats_and_misses_nothing(tmp_path: Path) -> 
 # Signals
 
 
+@pytest.mark.usefixtures("heeded_signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_after_the_batch(number: signal.Signals) -> None:
     before = signal.getsignal(number)

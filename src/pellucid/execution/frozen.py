@@ -107,6 +107,7 @@ def freeze(model: Layer) -> Frozen:
     >>> bool(np.allclose(freeze(model)(x), model(x), atol=1e-5))
     True
     """
+    model.name_parameters()  # what a seed draws depends on names, which are given from the root
     return Frozen(model)
 
 

@@ -19,6 +19,7 @@ Inside = dict[str, torch.nn.Module]
 
 def written(model: Layer) -> torch.nn.Module:
     """Return the module that is equal to `model`."""
+    model.name_parameters()  # what a seed draws depends on names, which are given from the root
     writer = _Writer()
     module = writer.module("", model)
     if writer.unknown:
