@@ -73,7 +73,7 @@ def opened(browser: Browser, link: str, **options: Any) -> Iterator[Page]:
     page.goto(link)
     page.wait_for_selector("body[data-ready]", timeout=20_000)
     yield page
-    assert said == []
+    assert said == [], said
     page.close()
 
 

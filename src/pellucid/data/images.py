@@ -241,12 +241,18 @@ def first_image(folder: Path) -> Path | None:
     return next((p for p in sorted(folder.rglob("*")) if is_image(p.name) and p.is_file()), None)
 
 
-@cache
 def _suffixes() -> frozenset[str]:
+    """Return the endings of image files' names; without Pillow, those that everybody knows."""
     try:
-        from PIL import Image
+        return _pillows()
     except ImportError:
         return frozenset(_COMMON)
+
+
+@cache
+def _pillows() -> frozenset[str]:
+    from PIL import Image
+
     known = Image.registered_extensions().items()
     return frozenset(suffix for suffix, name in known if name in _formats() or name == "MPO")
 

@@ -185,4 +185,6 @@ function keys(current) {
   });
 }
 
+// Parts of the page ask for themselves; what fails is shown, and a question that a newer one replaced is not.
+addEventListener("unhandledrejection", event => { event.preventDefault(); complain(event.reason); });
 main().catch(complain);
