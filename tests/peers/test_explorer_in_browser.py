@@ -97,7 +97,7 @@ def test_a_stroke_changes_the_probabilities(browser):
     with served(SESSIONS["lenet5"]()) as link, opened(browser, link) as page:
         before = page.evaluate("[...explorer.pass.values.at(-1).data]")
         page.click("#clear")
-        until(page, "explorer.shown.part === null")
+        until(page, "explorer.pass.pixels.data.every(level => level === 0)")
         paper = page.locator(".paper").bounding_box()
         page.mouse.move(paper["x"] + 60, paper["y"] + 60)
         page.mouse.down()
