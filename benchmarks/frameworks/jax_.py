@@ -16,6 +16,8 @@ LAYOUT = ("NHWC", "HWIO", "NHWC")  # what XLA likes best on a CPU
 
 
 class Contestant:
+    """One compiled function for a training step, another for the outputs."""
+
     def __init__(self, job: Job, state: dict[str, Array]) -> None:
         state = channels_last(state, job.flattened)
         running = {k: jnp.asarray(v) for k, v in state.items() if ".running_" in k}
@@ -89,12 +91,8 @@ def forward(
         case "BatchNorm2d":
             mean, var = running[join(path, "running_mean")], running[join(path, "running_var")]
             if training:
-                old, (mean, var) = (mean, var), statistics(x)
-                gathered[join(path, "running_mean")] = 0.9 * old[0] + 0.1 * mean
-                count = x.size // x.shape[-1]
-                gathered[join(path, "running_var")] = 0.9 * old[1] + 0.1 * var * (
-                    count / (count - 1)
-                )
+                gathered |= updated(running, path, x)
+                mean, var = statistics(x)
             scale = value("weight") * lax.rsqrt(var + 1e-5)
             return (x - mean) * scale + value("bias")
         case "ReLU":
@@ -125,6 +123,14 @@ def convolution(description: Description, weight: jax.Array, x: jax.Array) -> ja
         dimension_numbers=LAYOUT,
         feature_group_count=description.get("groups", 1),
     )
+
+
+def updated(running: Values, path: str, x: jax.Array) -> Values:
+    """Return the next running statistics of the batch normalisation at `path`."""
+    mean, var = statistics(x)
+    count = x.size // x.shape[-1]
+    batch = {"running_mean": mean, "running_var": var * (count / (count - 1))}
+    return {join(path, k): 0.9 * running[join(path, k)] + 0.1 * v for k, v in batch.items()}
 
 
 def statistics(x: jax.Array) -> tuple[jax.Array, jax.Array]:

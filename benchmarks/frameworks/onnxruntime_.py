@@ -12,6 +12,8 @@ from benchmarks.job import Array, Job
 
 
 class Contestant:
+    """A session for the network as an ONNX model; it does not train."""
+
     def __init__(self, job: Job, state: dict[str, Array]) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = job.threads

@@ -13,6 +13,8 @@ LOSS = tf.nn.sparse_softmax_cross_entropy_with_logits
 
 
 class Contestant:
+    """A step and the outputs, each a `tf.function`."""
+
     def __init__(self, job: Job, state: dict[str, Array]) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(job.threads)
         tf.config.threading.set_inter_op_parallelism_threads(job.threads)

@@ -49,6 +49,8 @@ class Contestant:
 
 
 class Residual(nn.Module):
+    """``activation(body(x) + shortcut(x))``."""
+
     def __init__(self, body: nn.Module, shortcut: nn.Module, activation: nn.Module) -> None:
         super().__init__()
         self.body, self.shortcut, self.activation = body, shortcut, activation
@@ -58,6 +60,8 @@ class Residual(nn.Module):
 
 
 class Concat(nn.Module):
+    """The branches' outputs, one behind the other along the channels."""
+
     def __init__(self, *branches: nn.Module) -> None:
         super().__init__()
         self.branches = nn.ModuleList(branches)

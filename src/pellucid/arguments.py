@@ -169,27 +169,11 @@ def _rule(annotation: Any) -> _Rule | None:
         return _number(inside[0], inside[1])
     if origin is Annotated and isinstance(inside[1], str):
         return _named(_rule(inside[0]), inside[1])
-    if annotation is int:
-        return _rule(Integer)
-    if annotation is float:
-        return _number(float, Range())
-    if annotation is bool:
-        return _instance((bool, np.bool_), bool, "True or False")
-    if annotation is str:
-        return _instance((str,), str, "a string")
-    if annotation is types.NoneType:
-        return _instance((types.NoneType,), lambda value: value, "None")
-    if origin is Literal:
-        return _choice(inside)
-    if origin is tuple:
-        return _tuple(inside)
-    if origin is dict:
-        return _dict(*inside)
-    if origin in (Union, types.UnionType):
-        return _union(inside)
-    if annotation is Any or getattr(annotation, "_is_protocol", False):
-        return None
-    if isinstance(annotation, type):
+    if origin in _GENERIC:
+        return _GENERIC[origin](inside)
+    if annotation in _PLAIN:
+        return _PLAIN[annotation]
+    if isinstance(annotation, type) and not getattr(annotation, "_is_protocol", False):
         return _instance((annotation,), lambda value: value, f"a {annotation.__name__}")
     return None
 
@@ -246,8 +230,9 @@ def _choice(known: Sequence[Any]) -> _Rule:
 
 def _tuple(inside: tuple[Any, ...]) -> _Rule | None:
     endless = len(inside) == 2 and inside[1] is Ellipsis
-    rules = [_rule(annotation) for annotation in (inside[:1] if endless else inside)]
-    if None in rules:
+    found = [_rule(annotation) for annotation in (inside[:1] if endless else inside)]
+    rules = [rule for rule in found if rule is not None]
+    if len(rules) < len(found):
         return None
     what = "a tuple" if endless else f"a tuple of {len(inside)}"
 
@@ -257,7 +242,7 @@ def _tuple(inside: tuple[Any, ...]) -> _Rule | None:
             raise _UnfitError(what)
         try:
             return tuple(
-                check(item)  # type: ignore[misc]
+                check(item)
                 for check, item in zip(rules * len(value) if endless else rules, value, strict=True)
             )
         except _UnfitError as unfit:
@@ -299,3 +284,20 @@ def _either(choices: list[str]) -> str:
     *others, last = dict.fromkeys(choices)
     comma = "," if any(" or " in choice or ", " in choice for choice in others) else ""
     return f"{', '.join(others)}{comma} or {last}" if others else last
+
+
+_PLAIN: dict[Any, _Rule | None] = {
+    Any: None,
+    int: _rule(Integer),
+    float: _number(float, Range()),
+    bool: _instance((bool, np.bool_), bool, "True or False"),
+    str: _instance((str,), str, "a string"),
+    types.NoneType: _instance((types.NoneType,), lambda value: value, "None"),
+}
+_GENERIC: dict[Any, Callable[[Any], _Rule | None]] = {
+    Literal: _choice,
+    tuple: _tuple,
+    dict: lambda inside: _dict(*inside),
+    Union: _union,
+    types.UnionType: _union,
+}

@@ -45,7 +45,7 @@ def read_csv(
     channels_last: bool | None = None,
     skip_bad: bool = False,
 ) -> Splits:
-    """Return the data set in a table: comma-, semicolon- or tab-separated, gzipped or not.
+    r"""Return the data set in a table: comma-, semicolon- or tab-separated, gzipped or not.
 
     Each row is one image: its class, and its pixels in columns of their own or listed in one cell.
     Pixels that are all whole numbers must lie between 0 and 255 and become uint8; others become
@@ -90,7 +90,7 @@ def read_csv(
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "pets.csv"
-    ...     _ = path.write_text("label,a,b,c,d\\ncat,0,10,20,30\\ndog,40,50,60,70\\n")
+    ...     _ = path.write_text("label,a,b,c,d\ncat,0,10,20,30\ndog,40,50,60,70\n")
     ...     read_csv(path)
     pets: 2 images of 1×2×2, uint8, in 2 classes, no test part
     """

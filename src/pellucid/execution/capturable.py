@@ -34,18 +34,22 @@ from pellucid.layers import (
 
 
 def always(_: Any) -> bool:
+    """Return True: any layer of this type can be captured."""
     return True
 
 
 def pads_zeros(conv: Conv2d) -> bool:
+    """Return whether kernels pad: NumPy does every other padding."""
     return conv.padding_mode == "zeros"
 
 
 def has_fixed_momentum(norm: BatchNorm1d | BatchNorm2d) -> bool:
-    return norm.momentum is not None  # else it depends on the number of batches
+    """Return False where the momentum changes with the number of batches seen."""
+    return norm.momentum is not None
 
 
 def joins_all(flatten: Flatten) -> bool:
+    """Return whether everything but the batch becomes one axis."""
     return (flatten.start_dim, flatten.end_dim) == (1, -1)
 
 

@@ -68,24 +68,30 @@ class Graph(Combinator):
         for name, (layer, read) in self.nodes.items():
             if name in known:
                 raise PellucidError(f"graph: the name '{name}' is given twice")
-            if "." in name:
-                raise PellucidError(f"graph: the name '{name}' has a dot")
-            if not isinstance(layer, Layer):
-                raise PellucidError(f"graph: '{name}' must be a layer, not {layer!r}")
-            if isinstance(layer, Graph) and not layer.single_output:
-                raise PellucidError(f"graph: '{name}' is a graph with several outputs")
-            for source in read:
-                if source not in known:
-                    where = "stands later" if source in self.nodes else "does not exist"
-                    raise PellucidError(f"graph: '{name}' reads '{source}', which {where}")
-            if not read or layer.inputs not in (None, len(read)):
-                raise PellucidError(
-                    f"graph: {type(layer).__name__} '{name}' takes {layer.inputs or 'some'} "
-                    f"inputs, is given {len(read)}"
-                )
+            self._check_node(name, layer)
+            self._check_edges(name, layer, read, known)
             known.add(name)
         if not self.outputs or not set(self.outputs) <= known:
             raise PellucidError(f"graph: no node gives the output {self.outputs}")
+
+    def _check_node(self, name: str, layer: Layer) -> None:
+        if "." in name:
+            raise PellucidError(f"graph: the name '{name}' has a dot")
+        if not isinstance(layer, Layer):
+            raise PellucidError(f"graph: '{name}' must be a layer, not {layer!r}")
+        if isinstance(layer, Graph) and not layer.single_output:
+            raise PellucidError(f"graph: '{name}' is a graph with several outputs")
+
+    def _check_edges(self, name: str, layer: Layer, read: tuple[str, ...], known: set[str]) -> None:
+        for source in read:
+            if source not in known:
+                where = "stands later" if source in self.nodes else "does not exist"
+                raise PellucidError(f"graph: '{name}' reads '{source}', which {where}")
+        if not read or layer.inputs not in (None, len(read)):
+            raise PellucidError(
+                f"graph: {type(layer).__name__} '{name}' takes {layer.inputs or 'some'} "
+                f"inputs, is given {len(read)}"
+            )
 
     def _depend_on_parameters(self) -> set[str]:
         """Return the nodes whose values change with a parameter."""

@@ -287,5 +287,6 @@ def _check_shape(what: str, array: Array, expected: Shape) -> None:
 
 
 def check_bias(name: str, bias: Array | None, filters: int) -> None:
+    """Raise a ShapeError unless the bias has one number for each filter."""
     if bias is not None and bias.shape != (filters,):
         raise ShapeError(f"{name} expects a bias of shape ({filters},), got {bias.shape}")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """Return the folder for what is kept between runs: PELLUCID_HOME, or the platform's folder for
-    caches.
+    r"""Return the folder for what is kept between runs.
 
-    That is ``~/.cache/pellucid`` on Linux (or under XDG_CACHE_HOME), ``~/Library/Caches/pellucid``
-    on macOS and ``%LOCALAPPDATA%\\pellucid`` on Windows. It may not be there yet.
+    It is ``PELLUCID_HOME`` where that is set, otherwise the platform's folder for caches:
+    ``~/.cache/pellucid`` on Linux (or under XDG_CACHE_HOME), ``~/Library/Caches/pellucid`` on macOS
+    and ``%LOCALAPPDATA%\pellucid`` on Windows. It may not be there yet.
     """
     if chosen := os.environ.get("PELLUCID_HOME"):
         return Path(chosen).expanduser()

@@ -33,7 +33,13 @@ def examine(exercise: Exercise, function: Function) -> Result:
         if not error <= law.allowed:
             return Result(exercise, broken=f"{law.says}; it is off by {error:.2g}")
         tried.append(f"{law.says} (to {error:.0e})")
-    remarks = _remarks(exercise, function, trials[-1])
+    return _timed(exercise, function, tried, _remarks(exercise, function, trials[-1]))
+
+
+def _timed(
+    exercise: Exercise, function: Function, tried: list[str], remarks: tuple[Mistake, ...]
+) -> Result:
+    """Return the result for a function that is right, which may still be slow."""
     if exercise.speed:
         case, lines = exercise.speed
         if runs_within(lines, function, _arguments(exercise, case)):

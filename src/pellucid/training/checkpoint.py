@@ -40,8 +40,10 @@ _FORMAT = 1
 def save_checkpoints(
     records: Iterable[R], state: TrainingState, folder: str | Path, every: float = 30.0
 ) -> Iterator[R]:
-    """Save a checkpoint before the first step, every `every` seconds, at each epoch's end, and at
-    the run's end.
+    """Save a checkpoint regularly while a run goes on.
+
+    It is saved before the first step, every `every` seconds, at each epoch's end, and at the run's
+    end.
 
     Put it around whatever may end the run, such as `stop_early` and `stop_on_signal`, so that it
     sees the end. Where the loop that draws the records ends early, by ``break`` or an error of its

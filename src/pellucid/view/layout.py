@@ -36,6 +36,8 @@ class Words(NamedTuple):
 
 
 class PlacedBox(NamedTuple):
+    """A box and where it is drawn."""
+
     x: float
     y: float
     width: float
@@ -44,6 +46,8 @@ class PlacedBox(NamedTuple):
 
 
 class Frame(NamedTuple):
+    """A rectangle round several boxes, with the lines of its label."""
+
     x: float
     y: float
     width: float
@@ -52,6 +56,8 @@ class Frame(NamedTuple):
 
 
 class Line(NamedTuple):
+    """A line through points, with or without an arrow at its end."""
+
     points: tuple[Point, ...]
     arrow: bool
 

@@ -20,7 +20,7 @@ _TILE = 1.5, 2.0
 def mistakes(
     evaluation: Evaluated, images: Any, k: int = 18, preprocessing: Preprocessing | None = None
 ) -> Figure:
-    """Draw the k wrong predictions of which the model was most confident.
+    r"""Draw the k wrong predictions of which the model was most confident.
 
     Above each image stands what it is, below what it was taken for and with which probability.
 
@@ -44,7 +44,7 @@ def mistakes(
     >>> evaluation = Evaluation(np.array([0, 1]), said, ("cat", "dog"), loss=0.9)
     >>> drawn = mistakes(evaluation, np.zeros((2, 1, 4, 4)))
     >>> [(ax.get_title(), ax.get_xlabel()) for ax in drawn.axes]
-    [('dog', 'taken for cat\\n80.0 %')]
+    [('dog', 'taken for cat\n80.0 %')]
     """
     x = np.asarray(getattr(images, "images", images))
     if len(x) != len(evaluation.labels):

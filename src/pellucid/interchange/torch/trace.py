@@ -37,7 +37,7 @@ class Reading(ABC):
 
 
 class Inline(Exception):  # noqa: N818  # no error: it asks for another way to read
-    """This module gives or takes something other than values: read it as part of its parent."""
+    """A module gives or takes something other than values: read it as part of its parent."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module

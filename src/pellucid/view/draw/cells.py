@@ -50,10 +50,12 @@ def shade(colour: Colour, strength: float) -> tuple[float, float, float]:
 
 
 def plain(colour: Colour) -> str:
+    """Return the colour that a role is drawn in; any other colour as it is."""
     return colour.value if isinstance(colour, Role) else colour
 
 
 def colours(colour: Colour) -> Colormap:
+    """Return a map whose ends are strong and whose middle is pale: the sign is read elsewhere."""
     grey = colour is Role.PADDING
     strong, weak = shade(colour, 0.26 if grey else 0.62), shade(colour, 0.26 if grey else 0.06)
     found = LinearSegmentedColormap.from_list("cells", [strong, weak, strong])

@@ -102,7 +102,7 @@ def leaky_relu(call: Call) -> Computed:
 
 @converts("ThresholdedRelu")
 def thresholded_relu(call: Call) -> Computed:
-    """x above alpha, else 0."""
+    """``x`` above alpha, else 0."""
     return call.add(ThresholdedReLU(_short(call.number("alpha", 1.0))))
 
 
