@@ -12,66 +12,70 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pellucid import errors, notebook
+from pellucid import errors as errors
+from pellucid import notebook as notebook
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the same for type checkers and editors; each name twice, which exports it
     from pellucid import (
-        data,
-        engine,
-        explain,
-        interchange,
-        layers,
-        losses,
-        models,
-        ops,
-        optim,
-        teach,
-        training,
-        view,
+        data as data,
     )
-    from pellucid.estimator import CNNClassifier, CNNRegressor
-    from pellucid.evaluation import Evaluation, evaluate, predict
-    from pellucid.execution import freeze, fuse
-    from pellucid.explorer.widget import explore
-    from pellucid.interchange.safetensors import load, save
-    from pellucid.layers import initialize
-    from pellucid.models.summary import summary
-    from pellucid.preprocessing import Preprocessing
-    from pellucid.training import find_rate, fit, train
+    from pellucid import (
+        engine as engine,
+    )
+    from pellucid import (
+        explain as explain,
+    )
+    from pellucid import (
+        interchange as interchange,
+    )
+    from pellucid import (
+        layers as layers,
+    )
+    from pellucid import (
+        losses as losses,
+    )
+    from pellucid import (
+        models as models,
+    )
+    from pellucid import (
+        ops as ops,
+    )
+    from pellucid import (
+        optim as optim,
+    )
+    from pellucid import (
+        teach as teach,
+    )
+    from pellucid import (
+        training as training,
+    )
+    from pellucid import (
+        view as view,
+    )
+    from pellucid.estimator import CNNClassifier as CNNClassifier
+    from pellucid.estimator import CNNRegressor as CNNRegressor
+    from pellucid.evaluation import (
+        Evaluation as Evaluation,
+    )
+    from pellucid.evaluation import (
+        evaluate as evaluate,
+    )
+    from pellucid.evaluation import (
+        predict as predict,
+    )
+    from pellucid.execution import freeze as freeze
+    from pellucid.execution import fuse as fuse
+    from pellucid.explorer.widget import explore as explore
+    from pellucid.interchange.safetensors import load as load
+    from pellucid.interchange.safetensors import save as save
+    from pellucid.layers import initialize as initialize
+    from pellucid.models.summary import summary as summary
+    from pellucid.preprocessing import Preprocessing as Preprocessing
+    from pellucid.training import find_rate as find_rate
+    from pellucid.training import fit as fit
+    from pellucid.training import train as train
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "CNNClassifier",
-    "CNNRegressor",
-    "Evaluation",
-    "Preprocessing",
-    "data",
-    "engine",
-    "errors",
-    "evaluate",
-    "explain",
-    "explore",
-    "find_rate",
-    "fit",
-    "freeze",
-    "fuse",
-    "initialize",
-    "interchange",
-    "layers",
-    "load",
-    "losses",
-    "models",
-    "ops",
-    "optim",
-    "predict",
-    "save",
-    "summary",
-    "teach",
-    "train",
-    "training",
-    "view",
-]
 
 _MODULES = (
     "data", "engine", "explain", "interchange", "layers", "losses", "models", "ops", "optim",
@@ -81,30 +85,34 @@ _FROM = {
     "CNNClassifier": "estimator",
     "CNNRegressor": "estimator",
     "Evaluation": "evaluation",
-    "Preprocessing": "preprocessing",
     "evaluate": "evaluation",
-    "explore": "explorer.widget",
-    "find_rate": "training",
-    "fit": "training",
+    "predict": "evaluation",
     "freeze": "execution",
     "fuse": "execution",
-    "initialize": "layers",
+    "explore": "explorer.widget",
     "load": "interchange.safetensors",
-    "predict": "evaluation",
     "save": "interchange.safetensors",
+    "initialize": "layers",
     "summary": "models.summary",
+    "Preprocessing": "preprocessing",
+    "find_rate": "training",
+    "fit": "training",
     "train": "training",
 }
 """Where each name comes from. A module is loaded when it is first asked for, with what it needs."""
 
+__all__ = sorted(["errors", *_MODULES, *_FROM])
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return _loaded(f"pellucid.{name}")
-    if name not in _FROM:
-        raise AttributeError(f"module 'pellucid' has no attribute '{name}'")
-    found = globals()[name] = getattr(_loaded(f"pellucid.{_FROM[name]}"), name)
-    return found
+
+if not TYPE_CHECKING:  # a type checker would take any name for one of the library's
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return _loaded(f"pellucid.{name}")
+        if name not in _FROM:
+            raise AttributeError(f"module 'pellucid' has no attribute '{name}'")
+        found = globals()[name] = getattr(_loaded(f"pellucid.{_FROM[name]}"), name)
+        return found
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pellucid.arguments import check_fields
 from pellucid.errors import FileError, PellucidError
-from pellucid.layers.context import StepContext
+from pellucid.layers.context import StepContext as StepContext
 from pellucid.layers.wiring import Wiring
 from pellucid.notebook import Shown
 from pellucid.parameter import Buffer, Parameter, common_length

@@ -3,7 +3,7 @@
 from pellucid import engine, reference
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.ops.checks import check_floating, integer
-from pellucid.reference.normalization import Standardized
+from pellucid.reference.normalization import Standardized as Standardized
 from pellucid.types import Array, Shape
 
 Gradients = tuple[Array, Array, Array]

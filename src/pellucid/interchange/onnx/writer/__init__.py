@@ -11,7 +11,9 @@ from pellucid.interchange.onnx.writer import (
     pooling,
     shape,
 )
-from pellucid.interchange.onnx.writer.graph import GraphWriter, NamedValue, Write
+from pellucid.interchange.onnx.writer.graph import GraphWriter as GraphWriter
+from pellucid.interchange.onnx.writer.graph import NamedValue as NamedValue
+from pellucid.interchange.onnx.writer.graph import Write
 from pellucid.layers import Layer
 
 WRITERS: Mapping[type[Layer], Write] = {

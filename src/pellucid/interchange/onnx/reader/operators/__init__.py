@@ -13,4 +13,4 @@ from pellucid.interchange.onnx.reader.operators import (
     resize,
     shape,
 )
-from pellucid.interchange.onnx.reader.operators.registry import CONVERTERS
+from pellucid.interchange.onnx.reader.operators.registry import CONVERTERS as CONVERTERS
