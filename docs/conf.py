@@ -43,7 +43,10 @@ nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_merge_streams = True
 
-suppress_warnings = ["misc.highlighting_failure"]  # code in which … stands for more
+suppress_warnings = [
+    "misc.highlighting_failure",  # code in which … stands for more
+    "mystnb.unknown_mime_type",  # the numbers of pictures, which only tests look at
+]
 default_role = "py:obj"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
