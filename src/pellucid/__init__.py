@@ -44,6 +44,9 @@ if TYPE_CHECKING:  # the same for type checkers and editors; each name twice, wh
         optim as optim,
     )
     from pellucid import (
+        parallel as parallel,
+    )
+    from pellucid import (
         teach as teach,
     )
     from pellucid import (
@@ -79,7 +82,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "data", "engine", "explain", "interchange", "layers", "losses", "models", "ops", "optim",
-    "teach", "training", "view",
+    "parallel", "teach", "training", "view",
 )  # fmt: skip
 _FROM = {
     "CNNClassifier": "estimator",

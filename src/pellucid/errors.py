@@ -30,6 +30,20 @@ class TrainingError(PellucidError):
     """Training cannot go on, for example because the loss is no longer a number."""
 
 
+class LostProcessError(TrainingError):
+    """One of the processes that train together has ended or does not answer.
+
+    Parameters
+    ----------
+    has_ended
+        Whether it has ended, so that the others may go on without it; else it may answer later.
+    """
+
+    def __init__(self, message: str, has_ended: bool = True) -> None:
+        super().__init__(message)
+        self.has_ended = has_ended
+
+
 class MissingExtraError(PellucidError, ImportError):
     """An optional package is needed and is not installed."""
 

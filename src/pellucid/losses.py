@@ -29,6 +29,13 @@ class Loss(ABC):
         """Return over how many samples the loss of these targets is a mean."""
         return len(targets)
 
+    def total_weight(self, targets: Array, weights: Array | None = None) -> float:
+        """Return what the sum of the losses is divided by in their mean, up to a constant factor.
+
+        The mean over several batches together is the mean of their losses with these weights.
+        """
+        return float(len(targets) if weights is None else weights.sum())
+
     def describe(self) -> dict[str, Any]:
         """Return it as plain data, from which `losses.build` makes it anew."""
         return descriptions.describe(self)
@@ -91,6 +98,16 @@ class CrossEntropy(Loss):
         if self.ignore_index is None or targets.dtype.kind not in "iu":
             return len(targets)
         return len(targets) * float(np.mean(targets != self.ignore_index))
+
+    def total_weight(self, targets: Array, weights: Array | None = None) -> float:
+        if targets.dtype.kind not in "iu":
+            return super().total_weight(targets, weights)
+        share = np.ones(len(targets)) if weights is None else np.asarray(weights, np.float64)
+        share = np.broadcast_to(share.reshape(-1, *[1] * (targets.ndim - 1)), targets.shape)
+        counted = np.ones_like(share) if self.ignore_index is None else targets != self.ignore_index
+        named = np.where(counted, targets, 0)
+        per_class = 1.0 if self.class_weights is None else np.asarray(self.class_weights)[named]
+        return float((share * counted * per_class).sum())
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,9 @@ class StepContext:
     ----------
     seed, epoch, step
         The position, from which all randomness of the step follows.
+    shard
+        Which part of the step's batch it is, where a batch is computed in parts; each draws its own
+        numbers.
 
     Examples
     --------
@@ -22,8 +25,10 @@ class StepContext:
     True
     """
 
-    def __init__(self, seed: int = 0, epoch: int = 0, step: int = 0) -> None:
-        self.seed, self.epoch, self.step = seed, epoch, step
+    def __init__(
+        self, seed: int = 0, epoch: int = 0, step: int = 0, shard: int | None = None
+    ) -> None:
+        self.seed, self.epoch, self.step, self.shard = seed, epoch, step, shard
         self._draws: dict[str, int] = {}
         self._updates: dict[Buffer, Array] = {}
         self._counts: dict[Buffer, int] = {}
@@ -31,7 +36,12 @@ class StepContext:
     def generator(self, purpose: str) -> Generator:
         """Return this step's next generator for `purpose`: another for each layer that asks."""
         turn = self._draws[purpose] = self._draws.get(purpose, -1) + 1
-        return generator(self.seed, f"{purpose} {turn}", self.epoch, self.step)
+        part = "" if self.shard is None else f" shard {self.shard}"
+        return generator(self.seed, f"{purpose} {turn}{part}", self.epoch, self.step)
+
+    def again(self) -> "StepContext":
+        """Return a context in which everything is drawn again as it was in this one."""
+        return StepContext(self.seed, self.epoch, self.step, self.shard)
 
     def draw(self, purpose: str, shape: Shape) -> Array:
         """Return float32 numbers from 0 to 1, drawn from this step's next generator."""
@@ -60,5 +70,9 @@ class StepContext:
         """Assign the noted values."""
         for buffer, value in self.pending_updates().items():
             buffer.value = value
+        self.forget()
+
+    def forget(self) -> None:
+        """Assign nothing of what was noted."""
         self._updates.clear()
         self._counts.clear()

@@ -9,6 +9,8 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import DataError, ShapeError
+from pellucid.parallel import Team
+from pellucid.parallel.shards import cut
 from pellucid.preprocessing import Preprocessing
 from pellucid.randomness import generator
 from pellucid.stored import StoredImages, parts_of
@@ -55,6 +57,23 @@ class Augmentation(Protocol):
     def describe(self) -> Any: ...
 
 
+@dataclass(frozen=True)
+class Sharded:
+    """Those shards of a batch that one process computes.
+
+    Attributes
+    ----------
+    samples, count
+        How many samples and shards the whole batch has.
+    mine
+        The shards of this process, by number.
+    """
+
+    samples: int
+    count: int
+    mine: dict[int, Batch]
+
+
 class Source(Protocol):
     """What the training loop draws from."""
 
@@ -64,8 +83,14 @@ class Source(Protocol):
     def shuffled(self, epoch: int, seed: int, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of an epoch, from number `start` on."""
 
+    def sharded(self, epoch: int, seed: int, start: int, team: Team) -> Iterator[Sharded]:
+        """Yield this process's shards of the same batches."""
+
     def in_order(self) -> Iterator[Batch]:
         """Yield the samples as they are, for validation."""
+
+    def plain(self, steps: Iterable[int]) -> Iterator[Batch]:
+        """Yield the samples of some batches as they are."""
 
 
 @dataclass(frozen=True)
@@ -95,23 +120,45 @@ class ArraySource:
 
     def shuffled(self, epoch: int, seed: int, start: int = 0) -> Iterator[Batch]:
         order = generator(seed, "shuffle", epoch).permutation(len(self.x))
-        chosen = [order[self._samples(step)] for step in range(start, len(self))]
+        parts = [_Part(order[self._samples(step)], step) for step in range(start, len(self))]
+        return self._batches(parts, epoch, seed)
+
+    def sharded(self, epoch: int, seed: int, start: int, team: Team) -> Iterator[Sharded]:
+        order = generator(seed, "shuffle", epoch).permutation(len(self.x))
+        steps = [order[self._samples(step)] for step in range(start, len(self))]
+        shards = [cut(len(chosen), team.shards) for chosen in steps]
+        mine = [team.mine(len(slices)) for slices in shards]
+        parts = [
+            _Part(chosen[slices[shard]], step, shard)
+            for step, (chosen, slices, own) in enumerate(
+                zip(steps, shards, mine, strict=True), start=start
+            )
+            for shard in own
+        ]
+        batches = self._batches(parts, epoch, seed)
+        for chosen, slices, own in zip(steps, shards, mine, strict=True):
+            yield Sharded(len(chosen), len(slices), {shard: next(batches) for shard in own})
+
+    def _batches(self, parts: list["_Part"], epoch: int, seed: int) -> Iterator[Batch]:
+        """Yield the chosen samples of an epoch as batches, augmented."""
+        chosen = [part.samples for part in parts]
         if self.augment is None and not isinstance(self.x, StoredImages):
-            for part in chosen:
-                x = ops.make_batch(self.x, part, self.preprocessing, self.dtype)
-                yield self._weighted(x, self.targets[part], part)
+            for samples in chosen:
+                x = ops.make_batch(self.x, samples, self.preprocessing, self.dtype)
+                yield self._weighted(x, self.targets[samples], samples)
             return
 
         def augmented(number: int, images: Array) -> tuple[Array, Array]:
-            targets = self.targets[chosen[number]]
+            part = parts[number]
+            targets = self.targets[part.samples]
             if self.augment is None:
                 return images, targets
-            source = generator(seed, "augment", epoch, start + number)
+            source = generator(seed, part.purpose, epoch, part.step)
             return self.augment(images, targets, source, self.classes)
 
-        for part, (images, targets) in zip(chosen, self._read(chosen, augmented), strict=True):
+        for samples, (images, targets) in zip(chosen, self._read(chosen, augmented), strict=True):
             x = ops.make_batch(images, None, self.preprocessing, self.dtype)
-            yield self._weighted(x, targets, part)
+            yield self._weighted(x, targets, samples)
 
     def in_order(self) -> Iterator[Batch]:
         return self.plain(range(len(self)))
@@ -140,6 +187,20 @@ class ArraySource:
 
 
 @dataclass(frozen=True)
+class _Part:
+    """Samples that are computed at once: a batch, or one of its shards."""
+
+    samples: Array
+    step: int
+    shard: int | None = None
+
+    @property
+    def purpose(self) -> str:
+        """What its random changes are drawn for."""
+        return "augment" if self.shard is None else f"augment shard {self.shard}"
+
+
+@dataclass(frozen=True)
 class GivenSource:
     """Batches from somebody else, counted."""
 
@@ -158,8 +219,26 @@ class GivenSource:
                     f"the data promised {len(self)} batches an epoch and gave {step}"
                 ) from None
 
+    def sharded(self, epoch: int, seed: int, start: int, team: Team) -> Iterator[Sharded]:
+        for batch in self.shuffled(epoch, seed, start):
+            shards = cut(len(batch[0]), team.shards)
+            mine = {shard: _taken(batch, shards[shard]) for shard in team.mine(len(shards))}
+            yield Sharded(len(batch[0]), len(shards), mine)
+
     def in_order(self) -> Iterator[Batch]:
         return self.shuffled(epoch=0, seed=0)
+
+    def plain(self, steps: Iterable[int]) -> Iterator[Batch]:
+        wanted = set(steps)
+        batches = enumerate(self.in_order())
+        return (batch for step, batch in batches if step in wanted)
+
+
+def _taken(batch: Batch, samples: slice) -> Batch:
+    x, targets, *weights = batch
+    if not weights:
+        return x[samples], targets[samples]
+    return x[samples], targets[samples], weights[0][samples]
 
 
 def arrays(data: Data, what: str) -> tuple[Array, Array] | None:

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import Annotated, Any, TypeVar
 
@@ -68,15 +69,26 @@ def save_checkpoints(
 def save_checkpoint(state: TrainingState, folder: str | Path) -> Path:
     """Write the run into `folder`, whole or not at all, and return the file's path."""
     path = checkpoint_path(folder)
+    atomic_write(path, packed(state))
+    return path
+
+
+def packed(state: TrainingState) -> bytes:
+    """Return what `save_checkpoint` writes."""
     tensors = {
         f"{part}/{name}": value
         for part, values in _values(state).items()
         for name, value in values.items()
     }
-    facts = json.dumps(_setup(state) | _progress(state), default=_item)
-    metadata = {"pellucid": facts, "digest": _digest(facts, tensors)}
-    atomic_write(path, serialized(tensors, metadata))
-    return path
+    facts = json.dumps(setup(state) | _progress(state), default=_item)
+    return serialized(tensors, {"pellucid": facts, "digest": _digest(facts, tensors)})
+
+
+def unpack(state: TrainingState, data: bytes) -> None:
+    """Bring a run to where the one was of which `packed` gave `data`; it is set up as that one."""
+    with TemporaryDirectory() as folder:
+        atomic_write(checkpoint_path(folder), data)
+        restore(state, folder)
 
 
 def resume(
@@ -122,6 +134,7 @@ def resume(
             augment=augment,
             seed=numbers.seed,
             averages=averages and ExponentialMovingAverage(dict(model.named_state()), **averages),
+            shards=numbers.shards,
         )
         _take_over(state, facts, tensors)
         check_same_data(state, data, validation)
@@ -153,7 +166,7 @@ def checkpoint_path(folder: str | Path) -> Path:
 # What a checkpoint says
 
 
-def _setup(state: TrainingState) -> dict[str, Any]:
+def setup(state: TrainingState) -> dict[str, Any]:
     """Return how the run is set up: what has to be equal for it to continue."""
     paths = {id(item): path for path, item in state.model.named_state()}
     averages = state.averages
@@ -168,6 +181,7 @@ def _setup(state: TrainingState) -> dict[str, Any]:
         "averages": averages and {"decay": averages.decay, "warm_up": averages.warm_up},
         "batch_size": state.batch_size,
         "seed": state.seed,
+        "shards": state.shards,
     }
 
 
@@ -214,8 +228,8 @@ def _item(value: Any) -> Any:
 
 def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str, Array]) -> None:
     """Check that the checkpoint is of such a run, and only then change `state`."""
-    for name, given in json.loads(json.dumps(_setup(state), default=_item)).items():
-        if facts[name] != given:
+    for name, given in json.loads(json.dumps(setup(state), default=_item)).items():
+        if facts.get(name) != given:
             said = f": {facts[name]}, not {given}" if name not in ("model", "learns") else ""
             raise FileError(f"the run was saved with another {_SAID.get(name, name)}{said}")
     if facts["engine"] != engine.setting():
@@ -267,6 +281,7 @@ class _Numbers:
     step: _Count
     batch_size: _Count
     seed: _Count
+    shards: Size | None
     classes: tuple[str, ...] | None
     input_shape: tuple[Size, ...] | None
 
@@ -275,7 +290,8 @@ class _Numbers:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> "_Numbers":
-        return cls(**{field.name: facts[field.name] for field in dataclasses.fields(cls)})
+        given = {"shards": None, **facts}  # which files of earlier versions do not have
+        return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls)})
 
 
 def _epoch(facts: Mapping[str, Any]) -> Epoch:
@@ -305,6 +321,7 @@ _SAID = {
     "augment": "augmentation",
     "averages": "average of the weights",
     "batch_size": "batch size",
+    "shards": "number of shards",
 }
 
 

@@ -16,7 +16,7 @@ def non_finite_loss(model: Layer, x: Array, training: StepContext, loss: float) 
 
     The forward pass runs once more for that, with the same randomness; nothing is changed by it.
     """
-    again = StepContext(training.seed, training.epoch, training.step)
+    again = training.again()
     paths = {id(layer): path for path, layer in model.walk()}
     found: list[str] = []
 

@@ -8,20 +8,30 @@ from time import perf_counter
 
 import numpy as np
 
+from pellucid.errors import LostProcessError
 from pellucid.execution import Frozen, Program, ThreadTuner, for_training, freeze
 from pellucid.layers import Layer, StepContext
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
+from pellucid.parallel import Team
 from pellucid.runtime.choices import belonging_to
 from pellucid.runtime.workspace import Workspace
 from pellucid.training.accuracy import count_correct
-from pellucid.training.batches import Augmentation, Batch, Data, Source
+from pellucid.training.agreement import (
+    check_same_run,
+    check_same_weights,
+    check_whole,
+    recover,
+    take_shards,
+)
+from pellucid.training.batches import Augmentation, Batch, Data, Sharded, Source
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
 from pellucid.training.prepare import prepare
 from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History, Record, Step, better
 from pellucid.training.rehearsal import rehearse
+from pellucid.training.sharded import Outcome, ShardedGradients
 from pellucid.training.state import Best, Sums, TrainingState
 
 
@@ -38,6 +48,7 @@ def train(
     augment: Augmentation | None = None,
     averages: ExponentialMovingAverage | None = None,
     seed: int = 0,
+    parallel: Team | None = None,
 ) -> Iterator[Epoch]:
     """Train `model` and yield a record at the end of each epoch.
 
@@ -62,6 +73,9 @@ def train(
         Data of the same kind, on which it is measured and the best epoch chosen.
     schedule, augment, averages, seed
         See `TrainingState`.
+    parallel
+        The processes that train the model together, such as `pellucid.parallel.mpi` returns them.
+        Each of them runs this, and each ends with the same weights.
 
     Raises
     ------
@@ -69,6 +83,8 @@ def train(
         Before the first step, if model, loss and data do not fit together.
     TrainingError
         The loss or a gradient is no longer finite. The model is left as it was before that step.
+    LostProcessError
+        One of several processes has ended or does not answer, and the others cannot go on.
 
     Examples
     --------
@@ -83,7 +99,8 @@ def train(
     state = TrainingState(
         model, optimizer, loss, batch_size, epochs, schedule or Constant(), augment, seed, averages
     )
-    return (record for record in records(state, data, validation) if isinstance(record, Epoch))
+    drawn = records(state, data, validation, parallel)
+    return (record for record in drawn if isinstance(record, Epoch))
 
 
 def fit(
@@ -99,6 +116,7 @@ def fit(
     augment: Augmentation | None = None,
     averages: ExponentialMovingAverage | None = None,
     seed: int = 0,
+    parallel: Team | None = None,
 ) -> History:
     """Train `model` with a progress bar and return the history; the arguments are those of `train`.
 
@@ -108,23 +126,37 @@ def fit(
     state = TrainingState(
         model, optimizer, loss, batch_size, epochs, schedule or Constant(), augment, seed, averages
     )
-    for _ in show_progress(records(state, data, validation)):
+    drawn = records(state, data, validation, parallel)
+    for _ in drawn if parallel is not None and not parallel.leads else show_progress(drawn):
         pass
     state.use_best()
     return History(state.history)
 
 
-def records(state: TrainingState, data: Data, validation: Data | None = None) -> Iterator[Record]:
+def records(
+    state: TrainingState,
+    data: Data,
+    validation: Data | None = None,
+    parallel: Team | None = None,
+) -> Iterator[Record]:
     """Carry a training run on to its end: yield a `Step` for every update, an `Epoch` at its end.
 
     Whenever it yields, `state` is whole: what is saved then continues exactly from there. After a
     `Step`, each parameter's `grad` is what the optimiser used in it. Errors in what was given are
     raised before the first record is asked for, and what the engine has to compile is compiled.
     """
-    source, validating = prepare(state, data, validation)
+    if parallel is None:
+        check_whole(state)
+        source, validating = prepare(state, data, validation)
+        if not state.finished:
+            rehearse(state, source, validating, take_step)
+        return _records(state, source, validating)
+    take_shards(state, parallel)
+    source, validating = parallel.together(lambda: prepare(state, data, validation))
+    check_same_run(state, parallel)
     if not state.finished:
-        rehearse(state, source, validating, take_step)
-    return _records(state, source, validating)
+        parallel.in_turn(lambda: rehearse(state, source, validating, take_step))
+    return _records_of_team(state, source, validating, parallel)
 
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
@@ -145,6 +177,34 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
             yield epoch
 
 
+def _records_of_team(
+    state: TrainingState, source: Source, validating: Source | None, team: Team
+) -> Iterator[Record]:
+    """Do the same as one of several processes; where one is lost, go on without it if possible."""
+    gradients = ShardedGradients(state, for_training(state.model), team)
+    workspace, steps = Workspace(), len(source)
+    batches: Iterator[Sharded] | None = None
+    while True:
+        record: Record | None
+        try:
+            if state.finished:
+                team.meet(failed=False)  # as long as one may need what this process has
+                return
+            with workspace.used():
+                batches = batches or source.sharded(state.epoch, state.seed, state.step, team)
+                if state.step < steps:
+                    started = perf_counter()
+                    record = update(state, gradients(batches), steps, started)
+                else:
+                    record, batches = finish_epoch(state, steps, validating, team), None
+        except LostProcessError as error:
+            if state.finished and not team.communicator.can_shrink:
+                return
+            record, batches = recover(state, team, error), None
+        if record is not None:
+            yield record
+
+
 def take_step(
     state: TrainingState, program: Program, batch: Batch, steps: int, started: float
 ) -> Step:
@@ -153,46 +213,55 @@ def take_step(
     Nothing is changed if the loss or a gradient is not finite; then it is an error.
     """
     x, targets, *weights = batch
-    optimizer = state.optimizer
     training = StepContext(state.seed, state.epoch, state.step)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
         outputs, cache = program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
         if not math.isfinite(loss):
             raise non_finite_loss(state.model, x, training, loss)
-        optimizer.zero_grad()
+        state.optimizer.zero_grad()
         program.backward(gradient, cache, input_gradient=False)
-        if (error := non_finite_gradient(optimizer.learned, training)) is not None:
+        if (error := non_finite_gradient(state.optimizer.learned, training)) is not None:
             raise error
+    correct = count_correct(state.loss, outputs, targets)
+    outcome = Outcome(training, loss, correct, len(targets), state.loss.counted(targets))
+    return update(state, outcome, steps, started)
+
+
+def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -> Step:
+    """Update the weights, with the gradients that the parameters have."""
+    optimizer, correct, counted = state.optimizer, outcome.correct, outcome.counted
     optimizer.lr = state.rate(state.step, steps)
     optimizer.step()
-    training.commit()
+    outcome.training.commit()
     if state.averages is not None:
         state.averages.update()
-    correct = count_correct(state.loss, outputs, targets)
     seconds = perf_counter() - started
-    counted = state.loss.counted(targets)
-    state.sums.add(loss, correct, len(targets), counted, seconds)
+    state.sums.add(outcome.loss, correct, outcome.samples, counted, seconds)
     state.step += 1
     return Step(
         epoch=state.epoch + 1,
         epochs=state.epochs,
         step=state.step,
         steps=steps,
-        loss=loss,
+        loss=outcome.loss,
         accuracy=None if correct is None or not counted else correct / counted,
         rate=optimizer.lr,
         seconds=seconds,
     )
 
 
-def finish_epoch(state: TrainingState, steps: int, validating: Source | None) -> Epoch:
+def finish_epoch(
+    state: TrainingState, steps: int, validating: Source | None, team: Team | None = None
+) -> Epoch:
     """Validate, note the epoch in the history, keep its weights if it is the best, and move on."""
     started = perf_counter()
+    if team is not None:
+        check_same_weights(state, team)
     trained, validated = state.sums, None
     if validating is not None:
         with state.averaged():
-            validated = measure(freeze(state.model), state.loss, validating)
+            validated = measure(freeze(state.model), state.loss, validating, team)
     epoch = Epoch(
         epoch=state.epoch + 1,
         epochs=state.epochs,
@@ -215,13 +284,20 @@ def finish_epoch(state: TrainingState, steps: int, validating: Source | None) ->
     return epoch
 
 
-def measure(model: Layer | Frozen, loss: Loss, source: Source) -> Sums:
-    """Return the sums of loss and correct answers in inference; a loss may be NaN or infinite."""
-    sums = Sums()
+def measure(model: Layer | Frozen, loss: Loss, source: Source, team: Team | None = None) -> Sums:
+    """Return the sums of loss and correct answers in inference; a loss may be NaN or infinite.
+
+    The processes of a team divide the batches among themselves.
+    """
+    team, measured = team or Team(), []
+    mine = range(len(source))[team.rank :: team.size]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        for x, targets, *weights in source.in_order():
+        for step, (x, targets, *weights) in zip(mine, source.plain(mine), strict=True):
             outputs = model(x)
             value, _ = loss(outputs, targets, *weights)
             correct = count_correct(loss, outputs, targets)
-            sums.add(value, correct, len(targets), loss.counted(targets))
+            measured.append((step, value, correct, len(targets), loss.counted(targets)))
+    sums = Sums()
+    for _, *told in sorted(one for theirs in team.gather(measured) for one in theirs):
+        sums.add(*told)
     return sums

@@ -8,6 +8,7 @@ from typing import Any
 
 from pellucid.execution import Frozen, compile_ahead, for_training, freeze
 from pellucid.losses import Loss
+from pellucid.parallel import Team
 from pellucid.training.batches import ArraySource, Batch, Data, Source
 from pellucid.training.prepare import prepare
 from pellucid.training.state import TrainingState
@@ -42,12 +43,21 @@ def calls(
     if isinstance(source, ArraySource):
         model = for_training(copy.model)
         for step in {0, len(source) - 1}:  # the last batch may be smaller
-            batch = next(source.shuffled(state.epoch, state.seed, start=step))
-            yield partial(take_step, copy, model, batch, len(source), perf_counter())
+            for batch in _batches(state, source, step):
+                yield partial(take_step, copy, model, batch, len(source), perf_counter())
     if isinstance(validating, ArraySource):
         frozen = freeze(copy.model)
         for batch in validating.plain({0, len(validating) - 1}):
             yield partial(_judge, frozen, copy.loss, batch)
+
+
+def _batches(state: TrainingState, source: ArraySource, step: int) -> list[Batch]:
+    """Return what a step computes at once: its batch, or of its shards one of each size."""
+    if state.shards is None:
+        return [next(source.shuffled(state.epoch, state.seed, start=step))]
+    team = Team(shards=state.shards)
+    shards = next(source.sharded(state.epoch, state.seed, step, team)).mine.values()
+    return list({len(shard[1]): shard for shard in shards}.values())
 
 
 def _judge(model: Frozen, loss: Loss, batch: Batch) -> None:

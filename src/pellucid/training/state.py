@@ -83,6 +83,9 @@ class TrainingState:
     averages
         A moving average of the weights. Where there is one, validation measures it, and the best
         values are its values.
+    shards
+        Into how many shards each batch is cut, for several processes; see `pellucid.parallel`. None
+        computes it as a whole.
 
     Attributes
     ----------
@@ -105,6 +108,7 @@ class TrainingState:
     augment: Augmentation | None = None
     seed: int = 0
     averages: ExponentialMovingAverage | None = None
+    shards: int | None = None
 
     epoch: int = field(default=0, init=False)
     step: int = field(default=0, init=False)

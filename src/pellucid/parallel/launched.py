@@ -1,0 +1,21 @@
+"""What the environment tells a process that ``mpiexec`` started, before MPI is loaded."""
+
+import os
+
+_RANK = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
+_SIZE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS")
+
+
+def rank() -> int | None:
+    """Return the number of this process; None if ``mpiexec`` did not start it."""
+    return _number(_RANK)
+
+
+def size() -> int | None:
+    """Return how many processes ``mpiexec`` started; None if it did not start this one."""
+    return None if rank() is None else _number(_SIZE)
+
+
+def _number(names: tuple[str, ...]) -> int | None:
+    found = (os.environ.get(name, "") for name in names)
+    return next((int(value) for value in found if value.isdecimal()), None)

@@ -1,0 +1,146 @@
+"""Processes that MPI connects, through mpi4py."""
+
+import os
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pellucid.errors import LostProcessError, PellucidError, missing_extra
+from pellucid.parallel import launched, placement
+from pellucid.parallel.shards import SHARDS
+from pellucid.parallel.team import Team
+from pellucid.types import Array
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+TIMEOUT = 120.0
+"""After how many seconds without an answer a process counts as hanging."""
+
+_FAULT_TOLERANT = "OMPI_MCA_mpi_ft_enable"
+_TAG = 18
+_SOON, _PAUSE = 200, 50e-6
+_GRACE = 0.5
+"""How long an exchange is still waited for when the program was asked to end, in seconds."""
+
+
+def mpi(shards: int = SHARDS, timeout: float = TIMEOUT) -> Team:
+    """Return the processes that ``mpiexec`` started, as a team.
+
+    Give it to `train` or `fit`, in a program that is started by ``mpiexec -n 4 python program.py``.
+    All processes run the program; ``team.leads`` is true in the one that should print and save.
+    Processes on one machine divide its processors among themselves.
+
+    Parameters
+    ----------
+    shards
+        Into how many shards each batch is cut, at least as many as there are processes. Runs with
+        the same number of shards give the same weights, bit for bit.
+    timeout
+        After how many seconds without an answer a process counts as hanging.
+
+    Raises
+    ------
+    MissingExtraError
+        mpi4py is not installed, or no MPI library.
+    PellucidError
+        There are more processes than shards, or ``mpiexec`` belongs to another MPI library.
+
+    Examples
+    --------
+    >>> import pellucid as pl
+    >>> team = pl.parallel.mpi()  # doctest: +SKIP
+    >>> pl.fit(model, data, optimizer=adam, epochs=3, parallel=team)  # doctest: +SKIP
+    """
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:  # the latter where there is no MPI library
+        raise missing_extra("training by several processes", "mpi4py with MPI", "mpi") from error
+    started = launched.size()
+    if started is not None and started > 1 and MPI.COMM_WORLD.size == 1:
+        library = MPI.Get_library_version().split(",")[0].split("\n")[0].strip()
+        raise PellucidError(
+            f"mpiexec started {started} processes, but mpi4py uses {library}, in which each is "
+            "alone: use the mpiexec of the same MPI, the one in the environment of this Python"
+        )
+    communicator = MPICommunicator(MPI.COMM_WORLD, timeout)
+    placement.place(communicator.local)
+    return Team(communicator, shards)
+
+
+class MPICommunicator:
+    """The processes of an MPI communicator; see `Communicator`.
+
+    Messages are sent from process to process, without blocking, so that it is known who does not
+    answer, and a signal is heeded while waiting.
+    """
+
+    def __init__(self, world: "Comm", timeout: float) -> None:
+        from mpi4py import MPI
+
+        self._mpi: Any = MPI
+        self._comm = world.Dup()
+        self._timeout = timeout
+        self.local: Comm = world.Split_type(MPI.COMM_TYPE_SHARED)
+        """Those on this machine."""
+        self._asked_to_end: float | None = None
+
+    @property
+    def rank(self) -> int:
+        return int(self._comm.rank)
+
+    @property
+    def size(self) -> int:
+        return int(self._comm.size)
+
+    @property
+    def can_shrink(self) -> bool:
+        """Whether the others can go on when a process ends: ``mpiexec --with-ft ulfm``."""
+        return os.environ.get(_FAULT_TOLERANT, "") not in ("", "0", "false")
+
+    def swap(self, send: Sequence[Array], receive: Sequence[Array], patient: bool = False) -> None:
+        me, comm = self.rank, self._comm
+        receive[me].reshape(-1)[...] = send[me].reshape(-1)
+        others = [rank for rank in range(self.size) if rank != me]
+        try:
+            waiting = {r: comm.Irecv(receive[r], r, _TAG) for r in others if receive[r].size}
+            sending = [comm.Isend(send[r], r, _TAG) for r in others if send[r].size]
+            self._wait([*waiting.values(), *sending], waiting, patient)
+        except self._mpi.Exception as error:
+            raise self._lost(f"a process has ended ({error})") from error
+
+    def shrink(self) -> None:
+        try:
+            self._comm = self._comm.Shrink()
+        except self._mpi.Exception as error:
+            raise self._lost(f"the processes that are left could not be joined: {error}") from error
+
+    def end_soon(self) -> None:
+        self._asked_to_end = self._asked_to_end or time.monotonic()
+
+    def abort(self, status: int) -> None:
+        self._comm.Abort(status)
+
+    def _wait(self, requests: list[Any], waiting: dict[int, Any], patient: bool) -> None:
+        began, tries = time.monotonic(), 0
+        while not self._mpi.Request.Testall(requests):
+            tries += 1
+            time.sleep(0 if tries < _SOON else _PAUSE)
+            if tries % _SOON:
+                continue
+            now = time.monotonic()
+            if self._asked_to_end is not None and now - max(began, self._asked_to_end) > _GRACE:
+                raise LostProcessError("a process has ended or was asked to end", has_ended=False)
+            if not patient and now - began > self._timeout:
+                silent = [rank for rank, request in waiting.items() if not request.Test()]
+                raise LostProcessError(
+                    f"process {', '.join(map(str, silent)) or '?'} has not answered for "
+                    f"{self._timeout:g} seconds",
+                    has_ended=False,
+                )
+
+    def _lost(self, what: str) -> LostProcessError:
+        """Have all others notice too, and return the error."""
+        if self.can_shrink and not self._comm.Is_revoked():
+            self._comm.Revoke()
+        return LostProcessError(what)

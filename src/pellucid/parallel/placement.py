@@ -1,0 +1,39 @@
+"""Which processors a process uses, where several are on one machine."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pellucid.parallel.shards import divided
+from pellucid.runtime import threads
+
+if TYPE_CHECKING:
+    from mpi4py.MPI import Comm
+
+
+def place(local: "Comm") -> None:
+    """Give each process its share of the processors that it has in common with others.
+
+    It stays on its share, and has as many threads. Where there are fewer processors than processes,
+    each has one thread, and the system says where it runs.
+
+    Parameters
+    ----------
+    local
+        The processes on this machine. Those to which ``mpiexec`` has given processors of their own
+        keep them.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    everybodys = local.allgather(sorted(os.sched_getaffinity(0)))
+    processors = everybodys[local.rank]
+    rivals = [rank for rank, theirs in enumerate(everybodys) if theirs == processors]
+    if len(rivals) == 1:
+        return
+    if len(rivals) > len(processors):
+        os.environ.setdefault("PELLUCID_NUM_THREADS", "1")
+    else:
+        share = divided(len(processors), len(rivals))[rivals.index(local.rank)]
+        os.sched_setaffinity(0, [processors[i] for i in share])
+    if "numba" in sys.modules:
+        threads.use(min(threads.used(), threads.granted()))

@@ -1,0 +1,120 @@
+"""How processes that train together agree, and how they go on when one of them is lost."""
+
+import hashlib
+import json
+import platform
+
+import numpy as np
+
+import pellucid
+from pellucid import engine
+from pellucid.errors import LostProcessError, TrainingError
+from pellucid.parallel import Team
+from pellucid.training import checkpoint
+from pellucid.training.records import Epoch
+from pellucid.training.state import TrainingState
+
+
+def check_whole(state: TrainingState) -> None:
+    """Raise an error if the run cuts its batches into shards: it goes on as it began."""
+    if state.shards is not None:
+        raise TrainingError(
+            f"this run cuts each batch into {state.shards} shards; give "
+            f"parallel=pellucid.parallel.Team(shards={state.shards}), or more processes"
+        )
+
+
+def take_shards(state: TrainingState, team: Team) -> None:
+    """Note in a new run that it cuts its batches as the team does; an old one goes on as before."""
+    if state.epoch == state.step == 0 and state.shards is None:
+        state.shards = team.shards
+    if state.shards is None:
+        raise TrainingError(
+            "this run was begun without shards, by one process, and goes on so: leave parallel out"
+        )
+    if state.shards != team.shards:
+        raise TrainingError(
+            f"this run cuts each batch into {state.shards} shards, not {team.shards}"
+        )
+
+
+def check_same_run(state: TrainingState, team: Team) -> None:
+    """Raise an error in all processes if one has other data, settings, weights or versions."""
+    if "tuned" in engine.setting():
+        raise TrainingError(
+            "each process would choose other algorithms by timing them; leave --tune out"
+        )
+    settings = {f"{name} of the run": json.dumps(told) for name, told in _settings(state).items()}
+    data = {f"{part} data": json.dumps(told) for part, told in (state.data or {}).items()}
+    team.check_same(
+        {
+            "version of Pellucid": pellucid.__version__,
+            "version of Python": platform.python_version(),
+            "version of NumPy": np.__version__,
+            "engine": engine.setting(),
+            **data,
+            **settings,
+            "position in the run": f"epoch {state.epoch + 1}, step {state.step + 1}",
+        }
+    )
+    check_same_weights(state, team)
+
+
+def check_same_weights(state: TrainingState, team: Team) -> None:
+    """Raise an error in all processes if a weight or a buffer is not the same in all of them.
+
+    It names the process and the value. They compute the same updates from the same gradients, so
+    that there is something wrong with a machine, or with what the program does besides.
+    """
+    team.check_same({f"value of {name}": told for name, told in _digests(state).items()})
+
+
+def recover(state: TrainingState, team: Team, error: LostProcessError) -> Epoch | None:
+    """Go on without processes that have ended, from the newest state that one of the others has.
+
+    When a process ends, others may have finished the step for which they needed it, and others not.
+
+    Returns
+    -------
+    Epoch
+        The record of the epoch, if this process missed its end.
+
+    Raises
+    ------
+    LostProcessError
+        That is not possible: `error`, or what went wrong.
+    """
+    epoch = state.epoch
+    for _ in range(team.size):  # another process may end while this is done
+        if not (error.has_ended and team.communicator.can_shrink):
+            raise error
+        try:
+            team.communicator.shrink()
+            _catch_up(state, team)
+            return state.history[-1] if state.epoch > epoch else None
+        except LostProcessError as another:
+            error = another
+    raise error
+
+
+def _catch_up(state: TrainingState, team: Team) -> None:
+    positions = team.gather([state.epoch, state.step])
+    newest = positions.index(max(positions))
+    if min(positions) == max(positions):
+        return
+    mine = checkpoint.packed(state) if team.rank == newest else b""
+    data = team.gather_bytes(mine)[newest]
+    if positions[team.rank] != positions[newest]:
+        checkpoint.unpack(state, data)
+
+
+def _settings(state: TrainingState) -> dict[str, object]:
+    return checkpoint.setup(state) | {"epochs": state.epochs}
+
+
+def _digests(state: TrainingState) -> dict[str, str]:
+    """Return a hash of each value of the model."""
+    return {
+        name: hashlib.blake2b(np.ascontiguousarray(item.value).data, digest_size=8).hexdigest()
+        for name, item in state.model.named_state()
+    }

@@ -1,0 +1,186 @@
+"""One step's gradients, from shards that several processes compute."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from time import perf_counter
+from typing import Any, NoReturn
+
+import numpy as np
+
+from pellucid.errors import PellucidError, TrainingError
+from pellucid.execution import Program
+from pellucid.layers import StepContext
+from pellucid.parallel import Team
+from pellucid.parallel.tree import TreeSum
+from pellucid.parameter import Buffer
+from pellucid.runtime.workspace import empty
+from pellucid.training.accuracy import count_correct
+from pellucid.training.batches import Batch, Sharded
+from pellucid.training.divergence import non_finite_gradient, non_finite_loss
+from pellucid.training.state import TrainingState
+from pellucid.types import Array
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a step's batch came to, before the update; the gradients are in the parameters."""
+
+    training: StepContext
+    loss: float
+    correct: int | None
+    samples: int
+    counted: float
+
+
+class ShardedGradients:
+    """Computes a step's gradients together with the other processes of a team.
+
+    With L̄ₛ the mean loss of shard s, which weighs mₛ (see `Loss.total_weight`), loss and gradient
+    of the batch are::
+
+        L = Σ mₛ·L̄ₛ / Σ mₛ        ∂L/∂w = Σ mₛ·∂L̄ₛ/∂w / Σ mₛ
+
+    with sums over the shards in the order of `TreeSum`. Batch statistics are those of a shard; the
+    running statistics follow their mean, in which a shard counts as many times as it has samples.
+    """
+
+    def __init__(self, state: TrainingState, program: Program, team: Team) -> None:
+        self._state, self._program, self._team = state, program, team
+        self._learned = state.optimizer.learned
+        ends = accumulate((math.prod(p.shape) for p in self._learned), initial=0)
+        self._places = [slice(a, b) for a, b in pairwise(ends)]
+        named = {id(item): item for _, item in state.model.named_state()}
+        self._notes = _Notes([item for item in named.values() if isinstance(item, Buffer)])
+
+    def __call__(self, batches: Iterator[Sharded]) -> Outcome:
+        """Compute the gradients for the next batch.
+
+        Raises
+        ------
+        LostProcessError
+            A process has ended or does not answer. Nothing has changed.
+        TrainingError
+            The loss or a gradient is not finite, or another process has failed.
+        """
+        started, state, team = perf_counter(), self._state, self._team
+        failed: Exception | None = None
+        try:
+            shards = next(batches)
+            gradients, notes = self._computed(shards)
+        except Exception as error:  # the others are waiting, and are told
+            failed = error
+        computed = perf_counter()
+        failures = team.meet(failed is not None)
+        met = perf_counter()
+        if failures:
+            self._fail(failed, failures[0])
+        noted = team.sum(notes, shards.count, self._notes.length, np.float64)
+        total = team.sum(gradients, shards.count, self._places[-1].stop, state.dtype)
+        weight = noted[_WEIGHT] or 1.0
+        np.divide(total, weight, out=total)
+        team.measure(started, computed, met)
+        training = StepContext(state.seed, state.epoch, state.step)
+        for parameter, place in zip(self._learned, self._places, strict=True):
+            parameter.zero_grad()
+            parameter.add_gradient(total[place].reshape(parameter.shape))
+        if (wrong := non_finite_gradient(self._learned, training)) is not None:
+            raise wrong
+        self._notes.note(noted, training)
+        return Outcome(
+            training,
+            float(noted[_LOSS] / weight),
+            None if noted[_UNKNOWN] else int(noted[_CORRECT]),
+            shards.samples,
+            float(noted[_COUNTED]),
+        )
+
+    def _computed(self, shards: Sharded) -> tuple[TreeSum, TreeSum]:
+        """Return the sums of gradients and notes over the shards of this process."""
+        gradients, notes = TreeSum(shards.count), TreeSum(shards.count)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for
+            for number, batch in shards.mine.items():
+                gradient, noted = self._of(number, batch)
+                gradients.add((0, number), gradient)
+                notes.add((0, number), noted)
+        return gradients, notes
+
+    def _of(self, number: int, batch: Batch) -> tuple[Array, Array]:
+        """Return the gradients of one shard, weighted and one after the other, and its notes."""
+        state = self._state
+        x, targets, *weights = batch
+        training = StepContext(state.seed, state.epoch, state.step, number)
+        outputs, cache = self._program.forward(x, training)
+        loss, gradient = state.loss(outputs, targets, *weights)
+        if not math.isfinite(loss):
+            raise non_finite_loss(state.model, x, training, loss)
+        state.optimizer.zero_grad()
+        self._program.backward(gradient, cache, input_gradient=False)
+        weight = state.loss.total_weight(targets, *weights)
+        correct = count_correct(state.loss, outputs, targets)
+        sums = [weight * loss, weight, state.loss.counted(targets), correct or 0, correct is None]
+        noted = self._notes.of(training, len(targets), sums)
+        training.forget()
+        return self._weighted_gradients(weight), noted
+
+    def _weighted_gradients(self, weight: float) -> Array:
+        flat = empty((self._places[-1].stop,), self._state.dtype)
+        for parameter, place in zip(self._learned, self._places, strict=True):
+            np.multiply(parameter.grad, weight, out=flat[place].reshape(parameter.shape))
+        return flat
+
+    def _fail(self, failed: Exception | None, first: int) -> NoReturn:
+        """Raise an error, as all processes do; what the first of them met is what all say."""
+        told = self._team.gather("" if failed is None else f"{failed}")
+        if failed is not None and (
+            self._team.rank == first or not isinstance(failed, PellucidError)
+        ):
+            raise failed
+        raise TrainingError(told[first]) from failed
+
+
+_LOSS, _WEIGHT, _COUNTED, _CORRECT, _UNKNOWN, _SUMS = range(6)
+"""Where in the notes of a shard its sums stand; then come the buffers."""
+
+
+class _Notes:
+    """What is added up over shards besides gradients: sums, and each buffer's next value.
+
+    A buffer is preceded by the number of samples for which it changed, by which its value is
+    weighted. Counts are noted by how much they grow.
+    """
+
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        self._buffers = buffers
+        ends = list(accumulate((1 + math.prod(b.shape) for b in buffers), initial=_SUMS))
+        self._places = [slice(a, b) for a, b in pairwise(ends)]
+        self.length = ends[-1]
+
+    def of(self, training: StepContext, samples: int, sums: Sequence[Any]) -> Array:
+        """Return the notes of one shard, (length,)."""
+        noted = np.zeros(self.length)
+        noted[:_SUMS] = sums
+        pending = training.pending_updates()
+        for buffer, place in zip(self._buffers, self._places, strict=True):
+            if buffer in pending:
+                value = pending[buffer]
+                value = value - buffer.value if _counts(buffer) else value
+                noted[place.start] = samples
+                noted[place.start + 1 : place.stop] = samples * np.ravel(value).astype(np.float64)
+        return noted
+
+    def note(self, noted: Array, training: StepContext) -> None:
+        """Note in the step's context what the shards together make of the buffers."""
+        for buffer, place in zip(self._buffers, self._places, strict=True):
+            samples, values = noted[place.start], noted[place.start + 1 : place.stop]
+            if not samples:
+                continue
+            mean = (values / samples).reshape(buffer.shape)
+            if _counts(buffer):
+                mean = buffer.value + np.rint(mean).astype(buffer.dtype)
+            training.update(buffer, mean.astype(buffer.dtype))
+
+
+def _counts(buffer: Buffer) -> bool:
+    return not np.issubdtype(buffer.dtype, np.floating)

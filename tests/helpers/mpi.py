@@ -1,0 +1,27 @@
+"""Start several processes as a user does, with the mpiexec of this environment."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MPIEXEC = Path(sys.executable).with_name("mpiexec")
+
+
+def mpiexec(processes, *command, options=(), environment=(), timeout=120):
+    """Return what Python, started so many times with these arguments, ended with."""
+    pytest.importorskip("mpi4py")
+    return subprocess.run(
+        [MPIEXEC, "--oversubscribe", *options, "-n", f"{processes}", sys.executable, *command],
+        env={**os.environ, **AS_ROOT, **dict(environment)},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+"""Containers run tests as root; Open MPI has to be told that this is meant."""
