@@ -1,16 +1,16 @@
-"""A sum whose rounding does not depend on who added what.
+r"""A sum whose rounding does not depend on who added what.
 
 Floating-point addition is not associative, so a sum over shards is the same to the last bit only
 if its additions are. Here they form one binary tree over the shards::
 
     shard   0   1   2   3   4   5
-             \\ /     \\ /     \\ /
+             \ /     \ /     \ /
               +       +       +
-               \\     /        |
-                \\   /         |
+               \     /        |
+                \   /         |
                   +           |
-                   \\         /
-                    \\       /
+                   \         /
+                    \       /
                         +
 
 Whoever has two neighbours can add them, at any time and in any process.
