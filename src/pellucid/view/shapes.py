@@ -21,7 +21,7 @@ _GAP, _LINES = 0.28, 3
 """Between solids, and lines of text below one."""
 
 
-class Step(NamedTuple):
+class Stage(NamedTuple):
     """A shape that a value takes: what gives it, and how many parts after that keep it."""
 
     shape: tuple[int, ...]
@@ -101,8 +101,8 @@ def shapes(model: Layer, input_shape: Any) -> Figure:
     return drawn
 
 
-def _steps(given: tuple[int, ...], chain: tuple[Part, ...]) -> list[Step]:
-    steps = [Step(given, "input", 0)]
+def _steps(given: tuple[int, ...], chain: tuple[Part, ...]) -> list[Stage]:
+    steps = [Stage(given, "input", 0)]
     for part in chain:
         assert isinstance(part, Box | Branches)
         if part.shape == steps[-1].shape:
@@ -111,11 +111,11 @@ def _steps(given: tuple[int, ...], chain: tuple[Part, ...]) -> list[Step]:
             made_by = (
                 part.label.partition(",")[0] if isinstance(part, Box) else part.name or "branches"
             )
-            steps.append(Step(part.shape, made_by, 0))
+            steps.append(Stage(part.shape, made_by, 0))
     return steps
 
 
-def _words(step: Step) -> list[str]:
+def _words(step: Stage) -> list[str]:
     kept = f"and {step.kept_by} more" if step.kept_by else ""
     return [sizes(step.shape), style.shortened(step.made_by, 24), kept]
 

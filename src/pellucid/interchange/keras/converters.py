@@ -9,14 +9,14 @@ import numpy as np
 
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
+from pellucid.interchange.keras.converted import Context, Converted
 from pellucid.interchange.keras.orders import keras_shape, our_shape
 from pellucid.interchange.keras.pair import Config, Pair, UnreadableError
 from pellucid.interchange.keras.pair import sides as shortest
 from pellucid.interchange.keras.pairs import PAIRS
-from pellucid.interchange.keras.step import Context, Step
 
 
-def steps(theirs: Any, context: Context) -> list[Step]:
+def steps(theirs: Any, context: Context) -> list[Converted]:
     """Return what takes the place of Keras's layer `theirs`."""
     kind, config = type(theirs).__name__, theirs.get_config()
     if not type(theirs).__module__.startswith("keras."):
@@ -37,7 +37,7 @@ def steps(theirs: Any, context: Context) -> list[Step]:
     return [_paired(kind, theirs, config, context), *_activation(kind, config, context)]
 
 
-def _paired(kind: str, theirs: Any, config: Config, context: Context) -> Step:
+def _paired(kind: str, theirs: Any, config: Config, context: Context) -> Converted:
     """Return the layer that the table of pairs has for this one, with its values."""
     shape: Any = context.shapes if len(context.shapes) > 1 else context.shapes[0]
     pairs = [pair for pair in PAIRS if pair.theirs == kind]
@@ -56,7 +56,7 @@ def _paired(kind: str, theirs: Any, config: Config, context: Context) -> Step:
         if item is not None and not isinstance(item, bool) and variable is not None:
             value = np.asarray(variable).astype(item.dtype, copy=False)
             item.value = order.from_keras(value, flattened, item.shape)
-    return Step("", layer, by_features, pair.each_alone, takes_pad=joined is not None)
+    return Converted("", layer, by_features, pair.each_alone, takes_pad=joined is not None)
 
 
 def _with_pad(layer: Any, pair: Pair, config: Config, pad: nn.Pad2d | None) -> nn.Layer | None:
@@ -77,7 +77,7 @@ def _with_pad(layer: Any, pair: Pair, config: Config, pad: nn.Pad2d | None) -> n
     return joined
 
 
-def _activation(kind: str, config: Config, context: Context) -> list[Step]:
+def _activation(kind: str, config: Config, context: Context) -> list[Converted]:
     """Return the activation that a layer has as an argument."""
     name = config.get("activation")
     if kind == "Activation" or name in (None, "linear"):
@@ -86,19 +86,19 @@ def _activation(kind: str, config: Config, context: Context) -> list[Step]:
     for pair in PAIRS:
         if pair.theirs == "Activation" and pair.reads({"activation": name}, shape):
             layer = pair.our_layer({"activation": name}, shape)
-            return [Step(str(name), layer, pair.each_alone, pair.each_alone)]
+            return [Converted(str(name), layer, pair.each_alone, pair.each_alone)]
     raise UnreadableError(f"with the activation {name}")
 
 
-def _flatten(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _flatten(theirs: Any, config: Config, context: Context) -> list[Converted]:
     shape = context.shapes[0]
     if len(shape) < 4:
-        return [Step("", nn.Flatten(), any_order=True, keeps_order=True)]
+        return [Converted("", nn.Flatten(), any_order=True, keeps_order=True)]
     moved = min(shape[1], shape[2] * shape[3]) > 1
-    return [Step("", nn.Flatten(), flattened=shape[1:] if moved else None)]
+    return [Converted("", nn.Flatten(), flattened=shape[1:] if moved else None)]
 
 
-def _reshape(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _reshape(theirs: Any, config: Config, context: Context) -> list[Converted]:
     """An image is turned to Keras's order, given its new shape, and turned back."""
     before = keras_shape(context.shapes[0])
     size = math.prod(before)
@@ -109,31 +109,31 @@ def _reshape(theirs: Any, config: Config, context: Context) -> list[Step]:
         return _flatten(theirs, config, context)
     after = our_shape((1, *target))
     if len(before) == len(after) == 4 and 1 == before[1] * before[2] == target[0] * target[1]:
-        return [Step("", nn.Identity())]
+        return [Converted("", nn.Identity())]
     found = []
     if len(before) == 4:
-        found.append(Step("turned", nn.Permute((0, 2, 3, 1))))
-    found.append(Step("", nn.Reshape((0, *target))))
+        found.append(Converted("turned", nn.Permute((0, 2, 3, 1))))
+    found.append(Converted("", nn.Reshape((0, *target))))
     if len(after) == 4:
-        found.append(Step("back", nn.Permute((0, 3, 1, 2))))
+        found.append(Converted("back", nn.Permute((0, 3, 1, 2))))
     return found
 
 
-def _global_pooling(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+def _global_pooling(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
     if config["keepdims"]:
         return None
     kept = {**config, "keepdims": True}
-    return [_paired(type(theirs).__name__, theirs, kept, context), Step("flat", nn.Flatten())]
+    return [_paired(type(theirs).__name__, theirs, kept, context), Converted("flat", nn.Flatten())]
 
 
-def _dense(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+def _dense(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
     """On images it acts at each position: a convolution of 1×1."""
     if len(context.shapes[0]) != 4:
         return None
     return [_mixing(theirs, theirs.kernel, config, context), *_activation("Dense", config, context)]
 
 
-def _mixing(theirs: Any, kernel: Any, config: Config, context: Context) -> Step:
+def _mixing(theirs: Any, kernel: Any, config: Config, context: Context) -> Converted:
     """Return a convolution of 1×1 for a layer of Keras's with a kernel (…, C, F)."""
     own = SimpleNamespace(kernel=kernel, bias=theirs.bias, variable_dtype=theirs.variable_dtype)
     plain = {"kernel_size": 1, "strides": 1, "dilation_rate": 1, "padding": "valid", "groups": 1}
@@ -141,7 +141,7 @@ def _mixing(theirs: Any, kernel: Any, config: Config, context: Context) -> Step:
     return _paired("Conv2D", own, {**config, **plain, **filters}, context)
 
 
-def _layer_norm(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+def _layer_norm(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
     """Over the channels at each position: ours needs them last."""
     shape = context.shapes[0]
     if len(shape) != 4 or config["axis"] not in (-1, [-1]):
@@ -149,10 +149,10 @@ def _layer_norm(theirs: Any, config: Config, context: Context) -> list[Step] | N
     last = context._replace(shapes=((shape[0], *shape[2:], shape[1]),))
     norm = _paired("LayerNormalization", theirs, {**config, "axis": -2}, last)
     turned, back = nn.Permute((0, 2, 3, 1)), nn.Permute((0, 3, 1, 2))
-    return [Step("turned", turned), norm, Step("back", back)]
+    return [Converted("turned", turned), norm, Converted("back", back)]
 
 
-def _separable(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _separable(theirs: Any, config: Config, context: Context) -> list[Converted]:
     """A convolution of each channel alone, then one that mixes the channels at each position."""
     own = SimpleNamespace(kernel=theirs.depthwise_kernel, variable_dtype=theirs.variable_dtype)
     depthwise = _paired("DepthwiseConv2D", own, {**config, "use_bias": False}, context)
@@ -165,16 +165,16 @@ def _separable(theirs: Any, config: Config, context: Context) -> list[Step]:
     ]
 
 
-def _cropping(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _cropping(theirs: Any, config: Config, context: Context) -> list[Converted]:
     found, sides = [], config["cropping"]
     for axis, (before, behind) in enumerate(sides, start=2):
         if before or behind:
             part = nn.Slice(axis=axis, start=before or None, stop=-behind or None)
-            found.append(Step(("rows", "columns")[axis - 2], part))
-    return found or [Step("", nn.Identity())]
+            found.append(Converted(("rows", "columns")[axis - 2], part))
+    return found or [Converted("", nn.Identity())]
 
 
-def _center_crop(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _center_crop(theirs: Any, config: Config, context: Context) -> list[Converted]:
     found = []
     for axis, name in ((2, "height"), (3, "width")):
         more = context.shapes[0][axis] - config[name]
@@ -182,16 +182,16 @@ def _center_crop(theirs: Any, config: Config, context: Context) -> list[Step]:
             raise UnreadableError("of an image that is smaller than the crop, which it enlarges")
         if more:
             start = more // 2
-            found.append(Step(name, nn.Slice(axis, start or None, start + config[name])))
-    return found or [Step("", nn.Identity())]
+            found.append(Converted(name, nn.Slice(axis, start or None, start + config[name])))
+    return found or [Converted("", nn.Identity())]
 
 
-def _nothing_in_inference(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _nothing_in_inference(theirs: Any, config: Config, context: Context) -> list[Converted]:
     """Augmentation and noise, which Keras applies in training alone."""
-    return [Step("", nn.Identity(), any_order=True, keeps_order=True)]
+    return [Converted("", nn.Identity(), any_order=True, keeps_order=True)]
 
 
-def _pad(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _pad(theirs: Any, config: Config, context: Context) -> list[Converted]:
     """The operation `keras.ops.pad`."""
     batch, *sides, channels = [tuple(side) for side in config["pad_width"]]
     if len(sides) != 2 or {batch, channels} != {(0, 0)}:
@@ -200,10 +200,10 @@ def _pad(theirs: Any, config: Config, context: Context) -> list[Step]:
         raise UnreadableError(f"padding in the mode {config['mode']}")
     value = context.constants.get("constant_values", 0.0)
     layer = nn.Pad2d(shortest(sides), mode=config["mode"], value=float(value))
-    return [Step("", layer)]
+    return [Converted("", layer)]
 
 
-def _normalization(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _normalization(theirs: Any, config: Config, context: Context) -> list[Converted]:
     """``(x − mean) / √variance``, with numbers that were gathered before training."""
     if config["invert"] or config["axis"] not in (-1, [-1]):
         raise UnreadableError("with these arguments")
@@ -211,7 +211,7 @@ def _normalization(theirs: Any, config: Config, context: Context) -> list[Step]:
     return _scaled(scale, -np.asarray(theirs.mean).ravel() * scale, context)
 
 
-def _rescaling(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+def _rescaling(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
     if not isinstance(config["scale"], list | tuple) and not isinstance(
         config["offset"], list | tuple
     ):
@@ -219,17 +219,17 @@ def _rescaling(theirs: Any, config: Config, context: Context) -> list[Step] | No
     return _scaled(np.array(config["scale"]), np.array(config["offset"]), context)
 
 
-def _scaled(scale: Any, shift: Any, context: Context) -> list[Step]:
+def _scaled(scale: Any, shift: Any, context: Context) -> list[Converted]:
     """Return ``x · scale + shift`` with one number of each for a channel."""
     C, *positions = context.shapes[0][1:]
     shape = (C, *(1 for _ in positions))
     factor, offset = nn.Scale(shape), nn.Shift(shape)
     factor.weight.value = np.broadcast_to(scale, C).reshape(shape)
     offset.bias.value = np.broadcast_to(shift, C).reshape(shape)
-    return [Step("scale", factor), Step("", offset)]
+    return [Converted("scale", factor), Converted("", offset)]
 
 
-def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Step] | None:
+def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
     """``x + 3`` and the like; between two tensors they are pairs."""
     if not context.constants:
         return None
@@ -242,20 +242,22 @@ def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Step] | N
         "Multiply": lambda: nn.Affine(scale=number),
         "TrueDivide": lambda: nn.Affine(scale=1 / number),
     }[type(theirs).__name__]()
-    return [Step("", affine, any_order=True, keeps_order=True)]
+    return [Converted("", affine, any_order=True, keeps_order=True)]
 
 
-def _layer_scale(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _layer_scale(theirs: Any, config: Config, context: Context) -> list[Converted]:
     """ConvNeXt's scale for each channel, in `keras.applications`."""
     scale = nn.Scale((context.shapes[0][1], 1, 1))
     scale.weight.value = np.asarray(theirs.gamma).reshape(-1, 1, 1)
-    return [Step("", scale)]
+    return [Converted("", scale)]
 
 
-def _scaled_sum(theirs: Any, config: Config, context: Context) -> list[Step]:
+def _scaled_sum(theirs: Any, config: Config, context: Context) -> list[Converted]:
     """``a + scale · b``, Inception-ResNet's, in `keras.applications`."""
     nodes: dict[str, Any] = {"scaled": (nn.Affine(config["scale"]), "b")}
-    return [Step("", nn.Graph(nodes | {"sum": (nn.Add(), ("a", "scaled"))}, inputs=("a", "b")))]
+    return [
+        Converted("", nn.Graph(nodes | {"sum": (nn.Add(), ("a", "scaled"))}, inputs=("a", "b")))
+    ]
 
 
 _TRAINING_ALONE = (

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.interchange.keras import framework
+from pellucid.interchange.keras.converted import Context, Converted
 from pellucid.interchange.keras.converters import steps
 from pellucid.interchange.keras.network import Call, Network, network
 from pellucid.interchange.keras.orders import channels_last, our_shape
 from pellucid.interchange.keras.pair import UnreadableError
-from pellucid.interchange.keras.step import Context, Step
 from pellucid.types import Shape
 
 
@@ -98,7 +98,7 @@ class _Reader:
         self.keras, self.network, self.problems = keras, calls, problems
         self.nodes: dict[str, tuple[nn.Layer, tuple[str, ...]]] = {}
         self.values: dict[str, ReadValue] = {}
-        self.made: dict[int, list[Step]] = {}
+        self.made: dict[int, list[Converted]] = {}
         self.readers = Counter(source for call in calls.calls for source in call.sources)
         self.readers.update(calls.outputs)
         self.uses = Counter(id(call.layer) for call in calls.calls)
@@ -162,7 +162,7 @@ class _Reader:
             return ReadValue(call.name, found[0].shape, found[0].flattened)
         if id(call.layer) in self.made:
             model = self.made[id(call.layer)][0].layer
-        self.made[id(call.layer)] = [Step("", model)]
+        self.made[id(call.layer)] = [Converted("", model)]
         return ReadValue(self._node(call.name, model, given), found[0].shape, found[0].flattened)
 
     def _steps(self, call: Call, given: list[ReadValue]) -> ReadValue:
