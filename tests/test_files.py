@@ -90,7 +90,7 @@ def test_a_limit_on_file_size_is_told_and_leaves_the_old_file(tmp_path: Path) ->
 
 def test_a_folder_in_the_way_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    with pytest.raises(FileError, match="cannot write"):
+    with pytest.raises(FileError, match="a is a folder; the name of a file to write is expected"):
         atomic_write(tmp_path / "a", b"x")
     assert names(tmp_path) == ["a"]
 

@@ -119,7 +119,7 @@ if not TYPE_CHECKING:  # a type checker would take any name for one of the libra
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__
 
 
 def _show(kind: str, thing: Any) -> str | None:

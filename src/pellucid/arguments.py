@@ -6,9 +6,11 @@ plain Python values: NumPy's integers became `int`, lists and arrays became tupl
 an annotation, ``Annotated[int | tuple[int, int], "one int or two"]``, is what messages call it.
 """
 
+import inspect
 import math
 import operator
 import reprlib
+import sys
 import types
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -57,6 +59,14 @@ class Range:
 
 Size = Annotated[int, Range(1, LARGEST_SIZE)]
 """A number of channels, features or pixels."""
+
+Seed = Annotated[int, Range(0, 2**63 - 1)]
+
+Axis = Annotated[int, Range(0, LARGEST_SIZE)]
+"""The number of an axis, the batch's is 0."""
+
+SizeOrRest = Annotated[int, Range(-1, LARGEST_SIZE)]
+"""A size, or -1 for the one that follows from the others."""
 
 Integer = Annotated[int, Range(-(2**63), 2**63 - 1)]
 Positive = Annotated[float, Range(0, above=True)]
@@ -140,6 +150,23 @@ def check_fields(thing: Any) -> None:
         object.__setattr__(thing, name, value)  # a dataclass may be frozen
 
 
+def checked(name: str, value: Any, annotation: Any) -> Any:
+    """Return the argument `name` of a function as a plain value, checked against `annotation`.
+
+    >>> checked("epochs", np.int64(3), Size)
+    3
+    >>> checked("epochs", "3", Size)
+    Traceback (most recent call last):
+    pellucid.errors.PellucidError: epochs must be an integer, not '3'
+    """
+    rule = _rule(annotation)
+    assert rule is not None
+    try:
+        return rule(value)
+    except _UnfitError as unfit:
+        raise PellucidError(f"{name} must be {unfit}, not {shown(value)}") from None
+
+
 def shown(value: Any) -> str:
     """Return `value` for a message, in one short line whatever it is."""
     try:
@@ -158,8 +185,27 @@ _Rule = Callable[[Any], Any]
 
 @cache
 def _rules(kind: type) -> tuple[tuple[str, _Rule], ...]:
-    arguments = ((field.name, _rule(field.type)) for field in fields(kind) if field.init)
+    wanted = annotations_of(kind)
+    arguments = ((f.name, _rule(wanted[f.name])) for f in fields(kind) if f.init)
     return tuple((name, rule) for name, rule in arguments if rule is not None)
+
+
+def annotations_of(kind: Any) -> dict[str, Any]:
+    """Return the type of each field of a dataclass, also where its annotation is text.
+
+    Where the text has a name that is imported for type checking alone, it is `Any`.
+    """
+    found: dict[str, Any] = {}
+    for base in reversed(kind.__mro__):
+        known = vars(sys.modules.get(base.__module__, types))
+        for name, annotation in inspect.get_annotations(base).items():
+            found[name] = annotation
+            if isinstance(annotation, str):
+                try:
+                    found[name] = eval(annotation, dict(known))  # the source's own text
+                except NameError:
+                    found[name] = Any
+    return {field.name: found[field.name] for field in fields(kind)}
 
 
 def _rule(annotation: Any) -> _Rule | None:

@@ -7,6 +7,8 @@ An engine is given arguments that `pellucid.ops` has checked and resolved: shape
 numbers, and an algorithm has been chosen.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

@@ -1,9 +1,13 @@
 """Objects as plain data, and back: tables that a file can hold."""
 
-import dataclasses
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from __future__ import annotations
 
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
+
+from pellucid.arguments import shown
 from pellucid.errors import FileError, PellucidError, unknown
 
 T = TypeVar("T")
@@ -54,6 +58,68 @@ def build(what: str, description: Any, known: Mapping[str, type[T]], **given: An
         raise
     except (PellucidError, TypeError, ValueError, RecursionError) as error:
         raise FileError(f"{what} {name}: {error}") from error
+
+
+def chosen(what: str, given: Any, known: Mapping[str, type[T]], home: str, **needs: Any) -> T:
+    """Return `given` where it is an object of that kind; where it is a name what that stands for.
+
+    A name is that of a type, however it is written: ``"CrossEntropy"``, ``"cross_entropy"``. It
+    stands for that type with its defaults.
+
+    Parameters
+    ----------
+    what
+        The argument's name, for messages.
+    given
+        What the user gave.
+    known
+        The types by name. An object is of that kind if it has a base class in common with them.
+    home
+        The module that has them, for messages.
+    needs
+        Arguments that the type cannot be made without.
+
+    Raises
+    ------
+    PellucidError
+        `given` is neither.
+    """
+    base = next(iter(known.values())).__mro__[1]
+    if isinstance(given, base):
+        return cast(T, given)
+    names = {snake_case(name): kind for name, kind in known.items()}
+    if isinstance(given, str):
+        found = [kind for name, kind in known.items() if _bare(name) == _bare(given)]
+        if not found:
+            raise PellucidError(unknown(what, given, names))
+        return found[0](**needs)
+    if isinstance(given, type) and issubclass(given, base):
+        call = f"{given.__name__}({', '.join(f'model.{name}()' for name in needs)})"
+        raise PellucidError(f"{what} is the class {given.__name__}; give an object: {call}")
+    raise PellucidError(
+        f"{what} must be an object of {home}, or one of the names "
+        f"{', '.join(map(repr, names))}; not {_told(given)}"
+    )
+
+
+def snake_case(name: str) -> str:
+    """Return the name of a type as arguments are written.
+
+    >>> snake_case("MeanSquaredError"), snake_case("AdamW"), snake_case("RMSprop")
+    ('mean_squared_error', 'adamw', 'rmsprop')
+    """
+    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _bare(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def _told(given: Any) -> str:
+    kind = given if isinstance(given, type) else type(given)
+    if kind.__module__.split(".")[0] in ("builtins", "pellucid"):
+        return shown(given)
+    return f"a {kind.__name__} of {kind.__module__.split('.')[0]}"
 
 
 def _plain(value: Any, what: str, known: Mapping[str, type[Any]]) -> Any:

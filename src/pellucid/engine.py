@@ -4,6 +4,8 @@ Both are modules that offer the functions of `pellucid.contract.Engine`. Layers,
 optimisers do not know which of them is in force.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from collections.abc import Iterator
@@ -18,6 +20,25 @@ from pellucid import reference
 from pellucid.contract import Engine
 from pellucid.errors import PellucidError, unknown
 from pellucid.types import Array
+
+__all__ = [
+    "NAMES",
+    "algorithm",
+    "current",
+    "environment",
+    "for_floats",
+    "name",
+    "precisely",
+    "setting",
+    "tuned",
+    "use",
+    "using",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 NAMES = ("reference", "compiled")
 

@@ -4,8 +4,26 @@ Every error says what was given, what was expected and what to do. Each is a `Va
 so that code which knows nothing of Pellucid can catch it; a command prints it as one line.
 """
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Iterable
+
+__all__ = [
+    "DataError",
+    "FileError",
+    "MissingExtraError",
+    "PellucidError",
+    "ShapeError",
+    "TrainingError",
+    "missing_extra",
+    "unknown",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _LONGEST = 60
 

@@ -7,12 +7,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from pellucid.errors import FileError
+from pellucid.errors import FileError, PellucidError
 
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed anyway
     fcntl = None  # type: ignore[assignment]  # the usual form for a module that a platform lacks
+
+
+def check_is_file(
+    path: str | os.PathLike[str], what: str, error: type[PellucidError] = FileError
+) -> None:
+    """Raise an error where `path` is a folder, and `what`, such as "a CSV file", is expected."""
+    if Path(path).is_dir():
+        raise error(f"{os.fspath(path)} is a folder; {what} is expected")
 
 
 def atomic_write(path: str | Path, data: bytes) -> None:
@@ -35,6 +43,7 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     ...     (Path(folder) / "note.txt").read_text()
     'whole'
     """
+    check_is_file(path, "the name of a file to write")
     target = Path(os.path.realpath(path))  # a link stays a link
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """Sizes from kernel, stride, padding and dilation: the only such arithmetic in the library."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -70,7 +72,7 @@ class Window:
         padding: Padding = 0,
         dilation: Pair = 1,
         ceil_mode: bool = False,
-    ) -> "Window":
+    ) -> Window:
         """Check what a user wrote and resolve it for an image of `size`."""
         kernel = pair(kernel_size, "kernel_size")
         steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
@@ -150,7 +152,7 @@ class Window:
         (SH, SW), (DH, DW), (EH, EW) = self.stride, self.dilation, self.extent
         return slice(oh * SH, oh * SH + EH, DH), slice(ow * SW, ow * SW + EW, DW)
 
-    def strip(self, start: int, stop: int) -> tuple[slice, "Window"]:
+    def strip(self, start: int, stop: int) -> tuple[slice, Window]:
         """Return the image rows that the output rows from `start` to `stop` read, and their window.
 
         A strip of the output is the whole output of that window over these rows.

@@ -4,6 +4,8 @@ An initialiser is plain data: a name, and where it takes a number, the name, a c
 (``"he_normal"``, ``"constant:0.25"``), so that a layer's description holds it.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable
 
@@ -11,6 +13,18 @@ import numpy as np
 
 from pellucid.errors import PellucidError, unknown
 from pellucid.types import Array, Generator, Shape
+
+__all__ = [
+    "Fans",
+    "check",
+    "draw",
+    "fans",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 Fans = tuple[int, int]
 
@@ -68,11 +82,11 @@ def check(initializer: str) -> None:
     draw(initializer, (1, 1), np.random.default_rng(0))
 
 
-def _normal(variance: Callable[[Fans], float]) -> "_Draw":
+def _normal(variance: Callable[[Fans], float]) -> _Draw:
     return lambda shape, generator, fan, _: generator.normal(0.0, math.sqrt(variance(fan)), shape)
 
 
-def _uniform(variance: Callable[[Fans], float]) -> "_Draw":
+def _uniform(variance: Callable[[Fans], float]) -> _Draw:
     def sample(shape: Shape, generator: Generator, fan: Fans, _: float) -> Array:
         bound = math.sqrt(3.0 * variance(fan))  # a uniform variable on ±b has variance b²/3
         return generator.uniform(-bound, bound, shape)

@@ -1,5 +1,7 @@
 """Losses: how far outputs are from targets, and the gradient that training starts from."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +11,25 @@ import numpy as np
 
 from pellucid import descriptions, ops
 from pellucid.arguments import NotNegative, Probability, check_fields
+from pellucid.errors import PellucidError
 from pellucid.types import Array
+
+__all__ = [
+    "LOSSES",
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "Loss",
+    "MeanSquaredError",
+    "binary_cross_entropy",
+    "build",
+    "chosen",
+    "cross_entropy",
+    "mean_squared_error",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
 
 
 class Loss(ABC):
@@ -159,3 +179,31 @@ def build(description: Any) -> Loss:
     CrossEntropy(class_weights=None, label_smoothing=0.1, ignore_index=None)
     """
     return descriptions.build("loss", description, LOSSES)
+
+
+def chosen(given: Loss | str) -> Loss:
+    """Return a loss as it is; where it is a name, such as "cross_entropy", the one of that name.
+
+    >>> chosen("mean_squared_error")
+    MeanSquaredError()
+    """
+    if isinstance(given, str) and (named := _ELSEWHERE.get(given.lower().replace(" ", "_"))):
+        raise PellucidError(f"the loss '{given}' is called '{named}' here{_OUTPUTS[named]}")
+    return descriptions.chosen("loss", given, LOSSES, "pellucid.losses")
+
+
+_ELSEWHERE = {
+    **dict.fromkeys(
+        ("categorical_crossentropy", "sparse_categorical_crossentropy", "crossentropyloss", "nll"),
+        "cross_entropy",
+    ),
+    **dict.fromkeys(("binary_crossentropy", "bce", "bcewithlogitsloss"), "binary_cross_entropy"),
+    **dict.fromkeys(("mse", "mseloss", "l2"), "mean_squared_error"),
+}
+"""What other libraries call these losses."""
+
+_OUTPUTS = {
+    "cross_entropy": "; it takes the outputs before softmax, so the model needs no Softmax layer",
+    "binary_cross_entropy": "; it takes the outputs before the sigmoid",
+    "mean_squared_error": "",
+}

@@ -5,7 +5,10 @@ which no layer, history or data set may import; `import pellucid` therefore leav
 that finds it. Where there is none, or Matplotlib is missing, the notebook shows the plain text.
 """
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, ClassVar
 
 _makers: list[Callable[[str, Any], str | None]] = []
@@ -25,3 +28,12 @@ class Shown:
 def show_with(make: Callable[[str, Any], str | None]) -> None:
     """Have ``make(shown_as, thing)`` return the HTML of all that is `Shown`."""
     _makers[:] = [make]
+
+
+def public_names(namespace: Mapping[str, Any]) -> list[str]:
+    """Return what a module offers, for its ``__dir__``: no modules, and nothing private."""
+    return [
+        name
+        for name, value in namespace.items()
+        if not (name.startswith("_") or name == "annotations" or isinstance(value, ModuleType))
+    ]

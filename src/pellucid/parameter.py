@@ -1,5 +1,7 @@
 """What a layer keeps: parameters, which are learned, and buffers, such as a running mean."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any, Literal
 

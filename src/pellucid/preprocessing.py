@@ -1,5 +1,7 @@
 """From pixels as they are stored to the numbers that a network sees."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -31,7 +33,7 @@ class Preprocessing:
             raise ShapeError("preprocessing needs one mean and one positive scale per channel")
 
     @classmethod
-    def fit(cls, images: Array, weights: Array | None = None) -> "Preprocessing":
+    def fit(cls, images: Array, weights: Array | None = None) -> Preprocessing:
         """Return the channel means and standard deviations of `images` (N, C, H, W).
 
         With `weights`, one for each image, twice the weight is the same as having the image twice.
@@ -83,7 +85,7 @@ class Preprocessing:
         return {"mean": list(self.mean), "scale": list(self.scale)}
 
     @classmethod
-    def from_description(cls, description: Any) -> "Preprocessing":
+    def from_description(cls, description: Any) -> Preprocessing:
         """Return what `describe` described."""
         try:
             mean, scale = description["mean"], description["scale"]

@@ -4,6 +4,8 @@ Every random number comes from a generator made for one purpose at one moment. N
 from one draw to the next, so a position (epoch, step) is all there is to save.
 """
 
+from __future__ import annotations
+
 import hashlib
 
 import numpy as np

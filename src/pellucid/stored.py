@@ -1,5 +1,7 @@
 """Images that stay on the disk until they are asked for, and reading them ahead by threads."""
 
+from __future__ import annotations
+
 import math
 import os
 from abc import ABC, abstractmethod
@@ -74,7 +76,7 @@ class StoredImages(ABC):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return self[:] if dtype is None else self[:].astype(dtype)
 
-    def select(self, numbers: Array) -> "StoredImages":
+    def select(self, numbers: Array) -> StoredImages:
         """Return the images with these numbers, still unread."""
         return _Selected(self, numbers)
 

@@ -206,8 +206,9 @@ def test_a_model_that_ends_in_softmax_gives_probabilities_itself(images):
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 1000])
 def test_the_batch_size_changes_nothing(batch_size, images):
     model = classifier().astype("float64")
-    whole = predict(model, images)
-    np.testing.assert_allclose(predict(model, images, batch_size), whole, rtol=1e-12)
+    x = images / 255.0
+    whole = predict(model, x)
+    np.testing.assert_allclose(predict(model, x, batch_size), whole, rtol=1e-12)
     assert whole.dtype == np.float64
 
 
@@ -223,6 +224,7 @@ def test_stored_images_go_through_the_models_preprocessing(images):
 
 def test_predicting_changes_neither_model_nor_images(images):
     model = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(4, 2))
+    model.preprocessing = Preprocessing((0.0,), (255.0,))
     state, before = model.state_dict(), images.copy()
     images.flags.writeable = False
     assert np.array_equal(predict(model, images), predict(model, images))
@@ -274,7 +276,7 @@ def test_numbers_that_are_not_finite_are_told_with_the_image(images):
     model = classifier()
     model["fc"].weight.value[...] = np.nan
     with pytest.raises(PellucidError, match="outputs for image 0 are not finite"):
-        predict(model, images)
+        predict(model, images / 255.0)
 
 
 def test_images_of_another_size_are_told_in_the_users_terms(images):
@@ -297,7 +299,7 @@ def test_images_of_another_size_are_told_in_the_users_terms(images):
         (lambda x: (x, np.zeros(10)), "class number of each image"),
         (lambda x: (x, np.zeros(9, int)), "one target for each input"),
         (lambda x: (x[:0], np.zeros(0, int)), "empty"),
-        (lambda x: x, "pair of arrays"),
+        (lambda x: x, "one array; give the pair"),
         (lambda x: (x.astype(str), np.zeros(10, int)), "numbers"),
         (lambda x: SimpleNamespace(batches=None, __len__=None), "data"),
     ],
@@ -306,20 +308,20 @@ def test_data_that_does_not_fit_the_model_is_told(data, said, images):
     model = classifier()
     model.classes = ("a", "b", "c")
     with pytest.raises(PellucidError, match=said):
-        evaluate(model, data(images))
+        evaluate(model, data(images / 255.0))
 
 
 def test_a_model_with_one_output_is_no_classifier(images):
     with pytest.raises(ShapeError, match=r"one output for each .* \(N, 1\)"):
-        predict(classifier(classes=1), images)
+        predict(classifier(classes=1), images / 255.0)
     with pytest.raises(ShapeError, match=r"\(N, 1, 2, 2\)"):
-        predict(nn.Identity(), images)
+        predict(nn.Identity(), images / 255.0)
 
 
 def test_no_images_and_no_batches_are_errors(images):
     with pytest.raises(DataError, match="no images"):
         predict(classifier(), images[:0])
-    with pytest.raises(PellucidError, match="batch size"):
+    with pytest.raises(PellucidError, match="batch_size must be an integer of at least 1"):
         predict(classifier(), images, batch_size=0)
 
 

@@ -109,7 +109,7 @@ def outcome(state: TrainingState) -> dict[str, np.ndarray]:
 
 
 def untimed(epoch: Epoch) -> dict[str, float]:
-    return {name: value for name, value in asdict(epoch).items() if name not in TIMES}
+    return {name: value for name, value in epoch.row().items() if name not in TIMES}
 
 
 def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import small_run
-from pellucid.errors import TrainingError
+from pellucid.errors import PellucidError, TrainingError
 from pellucid.training import (
     Epoch,
     Record,
@@ -84,7 +84,7 @@ def test_what_grows_is_monitored_upwards() -> None:
 def test_what_cannot_be_monitored_is_told() -> None:
     with pytest.raises(TrainingError, match="did you mean 'validation_loss'"):
         stop_early([], 3, "validation_los")
-    with pytest.raises(TrainingError, match="at least 1, not 0"):
+    with pytest.raises(PellucidError, match="patience must be an integer of at least 1, not 0"):
         stop_early([], 0)
     unvalidated = [replace(EPOCH, validation_loss=None)]
     with pytest.raises(TrainingError, match="this run has no validation loss"):

@@ -124,7 +124,7 @@ def test_a_history_is_a_sequence_and_a_table() -> None:
     assert history[-1].epoch == 2
     assert [epoch.epoch for epoch in history[:1]] == [1]
     assert str(history).count("\n") == 1
-    frame = history.to_frame()
+    frame = history.to_pandas()
     assert list(frame.index) == [1, 2]
     assert list(frame["loss"]) == [epoch.loss for epoch in history]
 

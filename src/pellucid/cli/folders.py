@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pellucid.cli import lock
 from pellucid.errors import FileError
+from pellucid.interchange.safetensors import MODEL as MODEL
 
 RUNS = Path("runs")
 CONFIG = "config.json"
-MODEL = "model.safetensors"
 HISTORY = "history.csv"
 GRADIENTS = "gradients.csv"
 EVALUATION = "evaluation.json"

@@ -1,5 +1,7 @@
 """Data sets: found, read, split and augmented."""
 
+from __future__ import annotations
+
 from pellucid.data import augment
 from pellucid.data.arrays import from_arrays
 from pellucid.data.assumptions import AssumptionWarning
@@ -57,3 +59,7 @@ __all__ = [
     "read_stl10",
     "read_svhn",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

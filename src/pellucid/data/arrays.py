@@ -1,5 +1,7 @@
 """From arrays as people have them to a `DataSet`."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from typing import Any
 

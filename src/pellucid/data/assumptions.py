@@ -1,5 +1,7 @@
 """What is said where data can be read in more than one way."""
 
+from __future__ import annotations
+
 import warnings
 
 

@@ -1,5 +1,7 @@
 """Files and archives whose headers are not believed before they are compared with what is there."""
 
+from __future__ import annotations
+
 import io
 import os
 import tarfile

@@ -3,6 +3,8 @@
 Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 """
 
+from __future__ import annotations
+
 import gzip
 import tarfile
 import zlib

@@ -4,6 +4,8 @@ Source: Krizhevsky, "Learning multiple layers of features from tiny images", 200
 ``batches.meta.txt``, ``fine_label_names.txt`` and ``coarse_label_names.txt``.
 """
 
+from __future__ import annotations
+
 CIFAR10 = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),

@@ -1,5 +1,7 @@
 """What the columns of a table mean: the class, the pixels, and the part that a row belongs to."""
 
+from __future__ import annotations
+
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 """Tables of images: one image a row, its class in one column, its pixels in the others."""
 
+from __future__ import annotations
+
 import gzip
 import re
 import warnings
@@ -18,6 +20,7 @@ from pellucid.data.layout import image_shape, images_from_rows
 from pellucid.data.problems import Problems, shortened
 from pellucid.data.rows import gather
 from pellucid.errors import DataError, missing_extra
+from pellucid.files import check_is_file
 from pellucid.types import Shape
 
 if TYPE_CHECKING:
@@ -95,6 +98,7 @@ def read_csv(
     pets: 2 images of 1×2×2, uint8, in 2 classes, no test part
     """
     path = Path(path)
+    check_is_file(path, "a CSV file", DataError)
     problems = Problems("row")
     with _pandas_errors(path, problems):
         table = _Table.at(path, separator)
@@ -130,7 +134,7 @@ class _Table:
     below: list[list[str]]
 
     @classmethod
-    def at(cls, path: Path, separator: str | None) -> "_Table":
+    def at(cls, path: Path, separator: str | None) -> _Table:
         import pandas as pd
 
         compression = _compression(path)
@@ -168,7 +172,7 @@ class _Table:
         )
         return cells[0].tolist(), cells[last].tolist()
 
-    def chunks(self, columns: Columns, skip_bad: bool) -> Iterator["pd.DataFrame"]:
+    def chunks(self, columns: Columns, skip_bad: bool) -> Iterator[pd.DataFrame]:
         """Yield the rows, some thousand at a time, with missing values as NaN."""
         import pandas as pd
 
@@ -190,7 +194,7 @@ class _Table:
             yield from reader
 
 
-def _cells(table: "pd.DataFrame", separator: str) -> list[list[str]]:
+def _cells(table: pd.DataFrame, separator: str) -> list[list[str]]:
     """Return the cells as text, with a point for a decimal comma."""
     rows = [["" if cell != cell else str(cell) for cell in row] for row in table.to_numpy(object)]
     if separator == ",":

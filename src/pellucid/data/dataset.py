@@ -1,11 +1,14 @@
 """Images, the class of each, and how they are divided."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 
+from pellucid.arguments import checked
 from pellucid.errors import DataError, ShapeError
 from pellucid.notebook import Shown
 from pellucid.randomness import generator
@@ -76,7 +79,7 @@ class DataSet(Shown):
         """The number of images in each class, (classes,)."""
         return np.bincount(self.labels, minlength=len(self.classes))
 
-    def subset(self, indices: Any) -> "DataSet":
+    def subset(self, indices: Any) -> DataSet:
         """Return the images at `indices`, in that order; a mask of N truth values works as well."""
         chosen = np.asarray(indices)
         if chosen.dtype == bool:
@@ -93,15 +96,16 @@ class DataSet(Shown):
         chosen = chosen.astype(np.intp)
         return replace(self, images=_chosen(self.images, chosen), labels=self.labels[chosen])
 
-    def take(self, n: int) -> "DataSet":
+    def take(self, n: int) -> DataSet:
         """Return the first `n` images. For a share that has every class, see `split`."""
+        n = checked("n", n, int)
         if not 1 <= n <= len(self):
             raise DataError(f"{self.name}: cannot take {n} of {len(self)} images")
         stored = isinstance(self.images, StoredImages)
         first = _chosen(self.images, np.arange(n)) if stored else self.images[:n]
         return replace(self, images=first, labels=self.labels[:n])
 
-    def split(self, fraction: float, seed: int = 0) -> tuple["DataSet", "DataSet"]:
+    def split(self, fraction: float, seed: int = 0) -> tuple[DataSet, DataSet]:
         """Return (the rest, a random part with `fraction` of the images), divided class by class.
 
         Each class gives its share; images left over by rounding come from the classes with the
@@ -114,6 +118,7 @@ class DataSet(Shown):
         >>> rest.counts, part.counts
         (array([2, 1]), array([2, 1]))
         """
+        fraction = checked("fraction", fraction, float)
         if not 0.0 < fraction < 1.0:
             raise DataError(f"a split needs a fraction between 0 and 1, not {fraction}")
         counts = self.counts
@@ -126,7 +131,7 @@ class DataSet(Shown):
         part = rank < np.repeat(_shares(counts, fraction), counts)
         return self.subset(np.sort(by_class[~part])), self.subset(np.sort(by_class[part]))
 
-    def with_classes(self, classes: tuple[str, ...]) -> "DataSet":
+    def with_classes(self, classes: tuple[str, ...]) -> DataSet:
         """Return the same images, numbered by another list of class names.
 
         Two files of one kind can list different classes, for example when one lacks a class. This

@@ -1,5 +1,7 @@
 """Describe a data set: images per class, pixel values, duplicates and other issues."""
 
+from __future__ import annotations
+
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -51,7 +53,7 @@ class Description:
     skipped: tuple[str, ...]
     data: Splits
 
-    def tables(self) -> dict[str, "pd.DataFrame"]:
+    def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``counts``, ``pixels`` and ``issues`` as pandas tables."""
         try:
             import pandas as pd

@@ -1,5 +1,7 @@
 """Handwritten digits that come with the library: no download, learnt in seconds."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

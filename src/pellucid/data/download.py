@@ -1,5 +1,7 @@
 """Downloads: from the first of several addresses that has the right file."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -118,7 +120,7 @@ def _reason(error: Any) -> str:
 class _Downloader:
     """The function that pooch calls to download a URL to a file."""
 
-    def __init__(self, progress: "_Progress", most_bytes: int) -> None:
+    def __init__(self, progress: _Progress, most_bytes: int) -> None:
         self.progress, self.most_bytes = progress, most_bytes
 
     def __call__(self, url: str, output_file: Any, _pooch: Any) -> None:

@@ -1,5 +1,7 @@
 """Photos of drawn digits, converted to the form of MNIST's digits."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.errors import DataError, ShapeError, missing_extra

@@ -8,6 +8,8 @@ Source: Cohen, Afshar, Tapson and van Schaik, "EMNIST: an extension of MNIST to 
 letters", 2017.
 """
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

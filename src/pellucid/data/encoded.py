@@ -1,5 +1,7 @@
 """Image files, and images inside other files, that are decoded when they are asked for."""
 
+from __future__ import annotations
+
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path

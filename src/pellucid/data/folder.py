@@ -1,5 +1,7 @@
 """A folder with one folder of images per class."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from pellucid.data.dataset import Splits

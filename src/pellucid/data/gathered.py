@@ -1,5 +1,7 @@
 """From encoded images and their classes to a data set, in memory or on the disk."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -4,6 +4,8 @@ The header is four bytes (0, 0, the type of the values, the number of dimensions
 uint32 per dimension. Source: LeCun, Cortes and Burges, "The MNIST database of handwritten digits".
 """
 
+from __future__ import annotations
+
 import gzip
 import math
 import zlib

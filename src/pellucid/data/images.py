@@ -1,5 +1,7 @@
 """Image files: read, turned upright, cut to size."""
 
+from __future__ import annotations
+
 import io
 import math
 import threading
@@ -15,6 +17,7 @@ import numpy as np
 from pellucid.data.bounded import BoundedFile
 from pellucid.data.inflation import check_unpacked
 from pellucid.errors import DataError, PellucidError, ShapeError, missing_extra
+from pellucid.files import check_is_file
 from pellucid.types import Array, Shape
 
 if TYPE_CHECKING:
@@ -78,7 +81,7 @@ def _file(source: str | Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
 @contextmanager
 def opened(
     source: str | Path | IO[bytes], name: str | None = None
-) -> Iterator["ImageFile.ImageFile"]:
+) -> Iterator[ImageFile.ImageFile]:
     """Open an image; whatever is wrong with it becomes a `DataError` that names it.
 
     Parameters
@@ -89,6 +92,8 @@ def opened(
         What to call it in messages, where that is not its path.
     """
     path = name or source
+    if isinstance(source, str | Path):
+        check_is_file(source, "an image file", DataError)
     try:
         from PIL import Image
     except ImportError as error:
@@ -132,7 +137,7 @@ def _no_bomb_warning() -> Iterator[None]:
         yield
 
 
-def shape_of(image: "Image.Image") -> tuple[int, tuple[int, int]]:
+def shape_of(image: Image.Image) -> tuple[int, tuple[int, int]]:
     """Return (channels, (height, width)) of an image once it is upright, from its header alone."""
     width, height = image.size
     if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
@@ -140,7 +145,7 @@ def shape_of(image: "Image.Image") -> tuple[int, tuple[int, int]]:
     return (1 if image.mode in _GREY_MODES else 3), (height, width)
 
 
-def pixels(image: "ImageFile.ImageFile", channels: int, size: tuple[int, int]) -> Array:
+def pixels(image: ImageFile.ImageFile, channels: int, size: tuple[int, int]) -> Array:
     """Return uint8 (channels, *size): upright, transparency made white, cut and resized."""
     from PIL import Image, ImageOps
 
@@ -157,7 +162,7 @@ def pixels(image: "ImageFile.ImageFile", channels: int, size: tuple[int, int]) -
     return array
 
 
-def _not_large(image: "ImageFile.ImageFile", mode: str, size: tuple[int, int]) -> "Image.Image":
+def _not_large(image: ImageFile.ImageFile, mode: str, size: tuple[int, int]) -> Image.Image:
     """Return an image that is much larger than `size` at no less than twice this size.
 
     A JPEG is scaled while it is decoded. Of any other image there is one copy, as Pillow decodes
@@ -184,7 +189,7 @@ def _not_large(image: "ImageFile.ImageFile", mode: str, size: tuple[int, int]) -
     return smaller
 
 
-def _check_memory(image: "ImageFile.ImageFile") -> None:
+def _check_memory(image: ImageFile.ImageFile) -> None:
     """Raise an error if the image would take far more memory than its file has bytes."""
     assert image.fp is not None
     place = image.fp.tell()
@@ -194,18 +199,18 @@ def _check_memory(image: "ImageFile.ImageFile") -> None:
     check_unpacked(str(image.filename), stored, _decoded_bytes(image), remedy, _FREE)
 
 
-def _decoded_bytes(image: "Image.Image") -> int:
+def _decoded_bytes(image: Image.Image) -> int:
     """Return what the image takes in memory, where Pillow has 1 or 4 bytes for a pixel."""
     return image.width * image.height * (1 if image.mode in ("1", "L", "P") else 4)
 
 
-def _plain(image: "Image.Image", mode: str) -> "Image.Image":
+def _plain(image: Image.Image, mode: str) -> Image.Image:
     """Return the image in this mode: with 8 bits, transparency made white."""
     plain = _without_transparency(_eight_bits(image))
     return plain if plain.mode == mode else plain.convert(mode)
 
 
-def _eight_bits(image: "Image.Image") -> "Image.Image":
+def _eight_bits(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     if image.mode == "F":
@@ -216,7 +221,7 @@ def _eight_bits(image: "Image.Image") -> "Image.Image":
     return Image.fromarray(np.clip((levels + 128) // 257, 0, 255).astype(np.uint8))
 
 
-def _without_transparency(image: "Image.Image") -> "Image.Image":
+def _without_transparency(image: Image.Image) -> Image.Image:
     from PIL import Image
 
     if not image.has_transparency_data:

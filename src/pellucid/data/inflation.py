@@ -4,6 +4,8 @@ A few kilobytes can unpack to gigabytes. Real data sets do not: images rarely be
 smaller. What a file unpacks to may therefore take `FREE` bytes, and `TIMES` as many as are stored.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from pellucid.errors import DataError

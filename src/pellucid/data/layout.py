@@ -1,5 +1,7 @@
 """In which order the numbers of an image stand: channels first, channels last, or one flat row."""
 
+from __future__ import annotations
+
 import math
 import re
 from collections.abc import Sequence

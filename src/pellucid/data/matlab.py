@@ -6,6 +6,8 @@ array is an element of elements (flags, dimensions, name, values), often compres
 Source: MathWorks, "MAT-File Format", chapter 1, "MAT-File Level 5 Format".
 """
 
+from __future__ import annotations
+
 import math
 import struct
 import zlib

@@ -1,5 +1,7 @@
 """How much memory a data set may take, and where images are kept that are decoded once."""
 
+from __future__ import annotations
+
 import hashlib
 import re
 import secrets

@@ -5,6 +5,8 @@ Sources: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", u
 "Fashion-MNIST: a novel image dataset for benchmarking machine learning algorithms", 2017.
 """
 
+from __future__ import annotations
+
 from pellucid.data.dataset import Splits
 from pellucid.data.download import Remote, fetch
 from pellucid.data.idx import find_idx, read_idx_folder

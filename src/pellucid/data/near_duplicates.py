@@ -1,5 +1,7 @@
 """Pairs of images that are almost the same, found without comparing every pair."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from typing import Any

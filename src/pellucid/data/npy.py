@@ -1,5 +1,7 @@
 """Arrays in NumPy's format, in files of their own or inside others."""
 
+from __future__ import annotations
+
 import math
 import tokenize
 from collections.abc import Mapping
@@ -27,7 +29,7 @@ class Header(NamedTuple):
     """What the header of an array says, and how many bytes it has."""
 
     shape: Shape
-    dtype: "np.dtype[np.generic]"
+    dtype: np.dtype[np.generic]
     fortran: bool
     length: int
 

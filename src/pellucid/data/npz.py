@@ -1,5 +1,7 @@
 """Arrays that NumPy wrote into one .npz file."""
 
+from __future__ import annotations
+
 import lzma
 import struct
 import tokenize
@@ -20,6 +22,7 @@ from pellucid.data.npy import Header, StoredArray, read_header, splits_of
 from pellucid.data.problems import shortened
 from pellucid.data.raw import RawImages
 from pellucid.errors import DataError, PellucidError
+from pellucid.files import check_is_file
 from pellucid.stored import hash_of
 from pellucid.types import Array, Shape
 
@@ -90,6 +93,7 @@ def read_npz(
     small: 2 images of 3×8×8, uint8, in 2 classes, no test part
     """
     path = Path(path)
+    check_is_file(path, "an .npz file", DataError)
     if not path.is_file():
         raise DataError(f"there is no file '{path}'")
     try:
@@ -106,7 +110,7 @@ def read_npz(
 
 def _known(
     archive: zipfile.ZipFile, path: Path
-) -> tuple[dict[str, tuple["_Member", "_Member"]], "_Member | None"]:
+) -> tuple[dict[str, tuple[_Member, _Member]], _Member | None]:
     """Return images and labels of each part, and the names of the classes if there are any."""
     there = {info.filename.removesuffix(".npy").lower(): info for info in archive.infolist()}
     whole = (layout for layout in _LAYOUTS if set(layout[0]) <= there.keys())

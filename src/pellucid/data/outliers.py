@@ -1,5 +1,7 @@
 """Images that deserve a look: constant ones, copies, near duplicates, and class outliers."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass

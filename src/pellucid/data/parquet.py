@@ -7,6 +7,8 @@ copied to one file in the folder for caches, from which they can be read in any 
 Source: the documentation of ``datasets``, "Image" and "ClassLabel" features.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,7 @@
 """The names under which data sets keep their training, validation and test parts."""
 
+from __future__ import annotations
+
 import re
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"

@@ -6,6 +6,8 @@ build plain data are carried out by hand. Any other instruction, and any global 
 that stand for a NumPy array, is refused by name. Nothing is imported, looked up or called.
 """
 
+from __future__ import annotations
+
 import pickletools
 from collections.abc import Callable
 from dataclasses import dataclass

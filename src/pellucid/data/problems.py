@@ -1,5 +1,7 @@
 """Rows and images that cannot be used: an error lists them or, on request, they are left out."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass, field
 

@@ -1,5 +1,7 @@
 """Images in a file as plain numbers, one after the other, read when they are asked for."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,7 @@
 """What a file or folder is, by its content; which reader reads it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path

@@ -1,5 +1,7 @@
 """Loading a data set by name or by path."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from pathlib import Path

@@ -1,5 +1,7 @@
 """From the rows of a table to labels and pixels; rows that cannot be used are recorded."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,7 +25,7 @@ class Rows(NamedTuple):
     parts: list[str] | None
 
 
-def gather(chunks: Iterator["pd.DataFrame"], columns: Columns, problems: Problems) -> Rows:
+def gather(chunks: Iterator[pd.DataFrame], columns: Columns, problems: Problems) -> Rows:
     """Return all usable rows, and record the others as `problems`.
 
     Pixels are kept as uint8 while all of them are whole numbers from 0 to 255. If all pixels of the
@@ -45,7 +47,7 @@ class _Gathered:
         self.start = 1
         self.width: int | None = None  # pixels in a row, where a cell lists them
 
-    def add(self, chunk: "pd.DataFrame") -> None:
+    def add(self, chunk: pd.DataFrame) -> None:
         """Add the usable rows of `chunk`; a row that cannot be used is recorded with its reason."""
         read = self._listed if self.columns.listed else self._in_columns
         values, reasons = read(chunk)
@@ -87,7 +89,7 @@ class _Gathered:
                 reasons.setdefault(row, f"'{cell}' is neither training, validation nor test")
         self.parts.append(np.array(found, dtype=object))
 
-    def _in_columns(self, chunk: "pd.DataFrame") -> tuple[Array, dict[int, str]]:
+    def _in_columns(self, chunk: pd.DataFrame) -> tuple[Array, dict[int, str]]:
         """Return the pixels that stand in columns, and why some rows cannot be used."""
         import pandas as pd
 
@@ -103,7 +105,7 @@ class _Gathered:
             reasons[row] = _invalid(cells, row, int(np.argmin(finite[row])))
         return values, reasons
 
-    def _listed(self, chunk: "pd.DataFrame") -> tuple[Array, dict[int, str]]:
+    def _listed(self, chunk: pd.DataFrame) -> tuple[Array, dict[int, str]]:
         """Return the pixels of rows that list them in one cell, and why some cannot be used."""
         reasons: dict[int, str] = {}
         parsed = []
@@ -122,7 +124,7 @@ class _Gathered:
         return np.array([blank if values is None else values for values in parsed]), reasons
 
 
-def _invalid(cells: "pd.DataFrame", row: int, pixel: int) -> str:
+def _invalid(cells: pd.DataFrame, row: int, pixel: int) -> str:
     cell = cells.iloc[row : row + 1, pixel]
     number = int(cells.columns[pixel]) + 1
     if cell.isna().any():

@@ -7,6 +7,8 @@ Source: Aizman, Maltby and Breuel, "High performance I/O for large scale deep le
 WebDataset format specification.
 """
 
+from __future__ import annotations
+
 import io
 import tarfile
 from collections.abc import Iterator

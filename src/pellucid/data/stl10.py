@@ -7,6 +7,8 @@ Source: Coates, Lee and Ng, "An analysis of single-layer networks in unsupervise
 2011.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

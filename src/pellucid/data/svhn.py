@@ -5,6 +5,8 @@ A file holds ``X`` (32, 32, 3, N) and ``y`` (N, 1), in which the digit 0 has the
 Source: Netzer et al., "Reading digits in natural images with unsupervised feature learning", 2011.
 """
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import numpy as np

@@ -1,5 +1,7 @@
 """A folder of tables: one for each part, such as ``mnist_train.csv`` and ``mnist_test.csv``."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,5 +1,7 @@
 """Which folders are classes, and which are the parts of a data set."""
 
+from __future__ import annotations
+
 import os
 import warnings
 from collections import Counter
@@ -79,10 +81,10 @@ class _Folder:
     path: Path
     images: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
-    folders: dict[str, "_Folder"] = field(default_factory=dict)
+    folders: dict[str, _Folder] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, path: Path, above: tuple[str, ...] = ()) -> "_Folder":
+    def at(cls, path: Path, above: tuple[str, ...] = ()) -> _Folder:
         """Return what is in a folder on the disk, which lies in the folders `above`."""
         found = cls(path)
         real = os.path.realpath(path)

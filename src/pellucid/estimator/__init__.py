@@ -1,5 +1,7 @@
 """Networks as scikit-learn knows models: with `fit`, `predict` and `score`."""
 
+from __future__ import annotations
+
 from pellucid.errors import missing_extra
 
 try:
@@ -11,3 +13,7 @@ from pellucid.estimator.classifier import CNNClassifier
 from pellucid.estimator.regressor import CNNRegressor
 
 __all__ = ["CNNClassifier", "CNNRegressor"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,7 @@
 """What the classifier and the regressor share: parameters, training, and what is pickled."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar

@@ -1,5 +1,7 @@
 """A network as a scikit-learn classifier."""
 
+from __future__ import annotations
+
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 

@@ -1,5 +1,7 @@
 """From what scikit-learn passes around to images, and back."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

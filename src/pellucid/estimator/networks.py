@@ -1,5 +1,7 @@
 """The network that an estimator trains."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from pellucid import layers as nn

@@ -1,5 +1,7 @@
 """A network as a scikit-learn regressor."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, Self
 

@@ -1,5 +1,7 @@
 """A fitted network as plain data: what a pickle of an estimator holds of it."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

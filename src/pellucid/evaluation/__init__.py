@@ -1,16 +1,18 @@
 """Evaluation: predictions, what they are worth, and where they go wrong."""
 
+from __future__ import annotations
+
 from pellucid.evaluation.metrics import (
     Average,
     Calibration,
     ClassScores,
     calibration,
     confusion_matrix,
-    top_k_accuracy,
 )
 from pellucid.evaluation.predictions import predict
 from pellucid.evaluation.report import Evaluation, Mistakes, evaluate
 from pellucid.evaluation.statistics import Interval, accuracy_interval, paired_difference
+from pellucid.training.metrics import top_k_accuracy
 
 __all__ = [
     "Average",
@@ -27,3 +29,7 @@ __all__ = [
     "predict",
     "top_k_accuracy",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

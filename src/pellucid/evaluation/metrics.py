@@ -1,5 +1,7 @@
 """How good predictions are: few lines each, most of them from one confusion matrix."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -90,20 +92,6 @@ class ClassScores:
     def _average(self, weights: Array) -> Average:
         scores = self.precision, self.recall, self.f1
         return Average(*(float(np.average(score, weights=weights)) for score in scores))
-
-
-def top_k_accuracy(probabilities: Array, labels: Array, k: int) -> float:
-    """Return how often the truth is among the k most probable classes.
-
-    Of equally probable classes the first counts as the more probable, so that k = 1 is accuracy.
-
-    >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]), k=2)
-    0.5
-    """
-    truth = probabilities[np.arange(len(labels)), labels][:, None]
-    earlier = np.arange(probabilities.shape[1]) < labels[:, None]
-    ahead = (probabilities > truth) | ((probabilities == truth) & earlier)
-    return float((ahead.sum(axis=1) < k).mean())
 
 
 @dataclass(frozen=True, eq=False)

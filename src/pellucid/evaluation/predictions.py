@@ -1,16 +1,20 @@
 """What a model says of images."""
 
+from __future__ import annotations
+
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from pellucid import ops
+from pellucid.arguments import Size, checked
 from pellucid.errors import DataError, PellucidError, ShapeError
 from pellucid.execution import compile_ahead, freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
+from pellucid.ops.checks import layout_hint
 from pellucid.stored import StoredImages, parts_of
-from pellucid.training.batches import check_finite
+from pellucid.training.batches import check_finite, check_no_pixels
 from pellucid.types import Array, Shape
 
 
@@ -51,9 +55,10 @@ def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
     """Return the outputs for `images`, (N, classes), computed batch by batch; see `predict`."""
     x = getattr(images, "images", images)
     x = x if isinstance(x, StoredImages) else np.asarray(x)
+    batch_size = checked("batch_size", batch_size, Size)
     _check_images(model, x)
-    if batch_size < 1:
-        raise PellucidError(f"the batch size is at least 1, not {batch_size}")
+    if isinstance(images, np.ndarray) and model.preprocessing is None:
+        check_no_pixels(images, "images")
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
 
     def run(frozen: Any, images: Array) -> Array:
@@ -102,6 +107,7 @@ def _check_images(model: Layer, x: Any) -> None:
         raise ShapeError(
             f"the model is made for images of {_size(model.input_shape)}, these are "
             f"{_size(x.shape[1:])} (channels × height × width)"
+            f"{layout_hint(x.shape, model.input_shape[0])}"
         )
     check_finite(x, "images")
 

@@ -1,5 +1,7 @@
 """Everything that can be said of a model's predictions on labelled images."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,14 +15,14 @@ from pellucid.evaluation.metrics import (
     ClassScores,
     calibration,
     confusion_matrix,
-    top_k_accuracy,
 )
 from pellucid.evaluation.predictions import logits, outputs, probabilities
 from pellucid.evaluation.statistics import Interval, accuracy_interval
 from pellucid.layers import Layer
-from pellucid.losses import Loss, cross_entropy
+from pellucid.losses import Loss, chosen, cross_entropy
 from pellucid.notebook import Shown
-from pellucid.training.batches import Data, arrays
+from pellucid.training.batches import Data, Divided, arrays, part_of
+from pellucid.training.metrics import top_k_accuracy
 from pellucid.types import Array
 
 if TYPE_CHECKING:
@@ -161,16 +163,16 @@ class Evaluation(Shown):
 
     # Tables
 
-    def table(self) -> "pd.DataFrame":
+    def table(self) -> pd.DataFrame:
         """Return precision, recall, F1 and support of each class as a pandas table."""
         return _frame(list(self._rows()), columns=_COLUMNS).set_index("class")
 
-    def confusion_table(self) -> "pd.DataFrame":
+    def confusion_table(self) -> pd.DataFrame:
         """Return the confusion matrix as a pandas table with the classes' names."""
         table = _frame(self.confusion, index=self.classes, columns=self.classes)
         return table.rename_axis(index="truth", columns="prediction")
 
-    def mistakes_table(self, k: int = 10) -> "pd.DataFrame":
+    def mistakes_table(self, k: int = 10) -> pd.DataFrame:
         """Return the most confident mistakes as a pandas table with the classes' names."""
         found = self.mistakes(k)
         return _frame(
@@ -231,7 +233,7 @@ _COLUMNS = ["class", "precision", "recall", "f1", "support"]
 
 
 def evaluate(
-    model: Layer, data: Data, *, loss: Loss | None = None, batch_size: int = 256
+    model: Layer, data: Data | Divided, *, loss: Loss | str | None = None, batch_size: int = 256
 ) -> Evaluation:
     """Return how good `model`'s predictions are on labelled images.
 
@@ -240,10 +242,11 @@ def evaluate(
     model
         A classifier.
     data
-        A data set (images, labels, classes), or a pair of arrays (images, class numbers).
+        A data set (images, labels, classes), or a pair of arrays (images, class numbers). Of a
+        data set in parts it is the part ``test``.
     loss
-        The loss to report, of the model's outputs; by default the cross entropy of its
-        probabilities.
+        The loss to report, of the model's outputs, or its name; by default the cross entropy of the
+        model's probabilities.
     batch_size
         How many images are computed at once.
 
@@ -261,14 +264,18 @@ def evaluate(
     >>> evaluate(model, (np.array([[9.0, 0.0], [0.0, 9.0]]), np.array([0, 1]))).accuracy
     1.0
     """
-    pair = arrays(data, "data")
+    part: Data = part_of(data, "test", "data")
+    pair = arrays(part, "data")
     if pair is None:
         raise DataError("evaluate needs a data set or a pair of arrays, not batches")
     x, labels = pair
-    y = outputs(model, x, batch_size)
-    classes = _classes(model, data, y.shape[1])
+    y = outputs(model, x if isinstance(part, tuple) else part, batch_size)
+    classes = _classes(model, part, y.shape[1])
     _check_labels(labels, classes)
-    value, _ = cross_entropy(logits(model, y), labels) if loss is None else loss(y, labels)
+    if loss is None:
+        value, _ = cross_entropy(logits(model, y), labels)
+    else:
+        value, _ = (chosen(loss) if isinstance(loss, str) else loss)(y, labels)
     return Evaluation(labels, probabilities(model, y), classes, float(value))
 
 
@@ -310,7 +317,7 @@ def _short(name: str) -> str:
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
-def _frame(*args: Any, **kwargs: Any) -> "pd.DataFrame":
+def _frame(*args: Any, **kwargs: Any) -> pd.DataFrame:
     try:
         import pandas as pd
     except ImportError as error:

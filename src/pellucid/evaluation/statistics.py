@@ -1,5 +1,7 @@
 """How certain figures are: an accuracy's interval, and whether two differ by more than chance."""
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

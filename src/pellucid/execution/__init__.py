@@ -4,6 +4,8 @@ A program has `forward` and `backward` as a layer has, and is not a layer: it ru
 this package and `pellucid.compiled` everything would be computed all the same.
 """
 
+from __future__ import annotations
+
 from pellucid.execution.ahead import compile_ahead, kept_kernels
 from pellucid.execution.frozen import Frozen, freeze
 from pellucid.execution.program import Program, fuse

@@ -1,5 +1,7 @@
 """What the engine has to compile, compiled before it is needed."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any

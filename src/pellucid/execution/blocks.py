@@ -6,6 +6,8 @@ that follow each other share what lies between them. Both have `forward` and `ba
 has, share the layers' parameters, and are made by `pellucid.execution.fusion`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +51,11 @@ class Block:
 
     def forward_with(
         self,
-        x: "Array | DeferredNorm",
+        x: Array | DeferredNorm,
         shortcut: Array | None,
         training: StepContext | None,
         reader: Conv2d | None = None,
-    ) -> "tuple[Array | DeferredNorm, Any]":
+    ) -> tuple[Array | DeferredNorm, Any]:
         """Return y and the cache, with a shortcut added before the ReLU.
 
         A `reader` is the convolution that alone reads y: its normalisation may be left to it.
@@ -114,7 +116,7 @@ class Block:
     def backward_of_conv(
         self,
         dz: Array,
-        x: "Array | DeferredNorm",
+        x: Array | DeferredNorm,
         input_gradient: bool,
         onto: Array | None = None,
     ) -> Array:

@@ -4,6 +4,8 @@ A layer that is not in the table is run. So is one of a user's own, even if it i
 that is: what it computes itself would be missing from a replay.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

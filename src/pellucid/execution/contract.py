@@ -3,6 +3,8 @@
 Only `pellucid.execution` knows of it. The type checker holds `pellucid.compiled.fused` to it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -40,7 +42,7 @@ class FusedKernels(Protocol):
 
     def conv2d(
         self,
-        x: "Array | DeferredNorm",
+        x: Array | DeferredNorm,
         weight: Array,
         bias: Array | None,
         convolution: Convolution,
@@ -53,7 +55,7 @@ class FusedKernels(Protocol):
         """Return dx, added to `onto` if there is one: an array that may be overwritten."""
 
     def conv2d_weight_gradient(
-        self, dy: Array, x: "Array | DeferredNorm", convolution: Convolution
+        self, dy: Array, x: Array | DeferredNorm, convolution: Convolution
     ) -> Array:
         """Return dw."""
 
@@ -85,7 +87,7 @@ class FusedKernels(Protocol):
         relu: bool,
         window: Window | None,
         write: bool = True,
-    ) -> "tuple[Array | DeferredNorm, Array, Array, object]":
+    ) -> tuple[Array | DeferredNorm, Array, Array, object]:
         """Return y with batch normalisation in training first, its mean and variance, the cache.
 
         Without `write`, y may be left to the convolution that reads it.
@@ -96,7 +98,7 @@ class FusedKernels(Protocol):
     ) -> tuple[Array, Array | None, Array, Array]:
         """Return the gradients for z, shortcut, weight and bias."""
 
-    def deferred(self, cache: object) -> "DeferredNorm | None":
+    def deferred(self, cache: object) -> DeferredNorm | None:
         """Return y as a convolution computes it from z, where the cache has all that it needs."""
 
     # Inference with weights that do not change

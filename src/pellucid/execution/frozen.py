@@ -1,5 +1,7 @@
 """A model for inference alone: what does not change any more is computed once."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Iterator
 from copy import deepcopy
@@ -32,6 +34,7 @@ from pellucid.layers import (
     Sequential,
     StepContext,
 )
+from pellucid.ops.checks import check_floating
 from pellucid.types import Shape
 
 _FEW_IMAGES = 8
@@ -58,6 +61,8 @@ class Frozen:
 
     def __call__(self, x: Any) -> Any:
         """Return the output."""
+        if isinstance(x, np.ndarray) and x.dtype == np.uint8:
+            check_floating("a frozen model", x)
         size = 1 if len(x) <= _FEW_IMAGES else _IMAGES_AT_ONCE
         if len(x) <= size or not isinstance(x, np.ndarray) or not self._in_parts:
             return self._inference()(x)

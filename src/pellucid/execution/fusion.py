@@ -1,5 +1,7 @@
 """Find which layers of a network can be computed in one pass, and put them together."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from itertools import groupby

@@ -8,6 +8,8 @@ them, ::
 and nothing is kept for a backward pass.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property

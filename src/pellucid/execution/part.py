@@ -1,5 +1,7 @@
 """What a program is made of: layers, and whatever computes several of them at once."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -15,7 +17,7 @@ class Part(Protocol):
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
         """Add into each parameter's gradient and return the gradient for the input."""
 
-    def children(self) -> "Mapping[str, Part]":
+    def children(self) -> Mapping[str, Part]:
         """Return the parts inside, by name."""
 
 

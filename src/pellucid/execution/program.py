@@ -1,5 +1,7 @@
 """How a model is run: as it is, or with several of its layers at once."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

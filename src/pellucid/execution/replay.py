@@ -15,6 +15,8 @@ captured anew.
 The inference of a model whose values do not change is replayed in the same way.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -102,7 +104,7 @@ class CapturedStep:
         last = None if self._last is None else self._last()
         return last is None or not (last.waits or last.context.pending_updates())
 
-    def forward(self, x: Array, training: StepContext) -> tuple[Array, "ReplayCache"]:
+    def forward(self, x: Array, training: StepContext) -> tuple[Array, ReplayCache]:
         if self._last is None:
             self._forward.bind()
             self._backward.bind()
@@ -115,7 +117,7 @@ class CapturedStep:
         self._last = ref(cache)
         return self._y.copy(order="K"), cache
 
-    def backward(self, dy: Array, cache: "ReplayCache", *, input_gradient: bool = False) -> Array:
+    def backward(self, dy: Array, cache: ReplayCache, *, input_gradient: bool = False) -> Array:
         np.copyto(self._dy, dy)
         self._backward.replay()
         cache.waits = False

@@ -1,5 +1,7 @@
 """Layers of a graph that simply follow each other."""
 
+from __future__ import annotations
+
 from collections import Counter
 
 from pellucid.layers import Graph, Layer, Sequential

@@ -1,5 +1,7 @@
 """Whether a model still is what it was when it was looked at last."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from pellucid.layers import Layer

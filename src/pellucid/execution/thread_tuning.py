@@ -6,6 +6,8 @@ many times faster than two. Results do not depend on the number of threads, so i
 middle of a run, and here it is found out by trying.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter

@@ -1,5 +1,7 @@
 """Seeing inside: what a network has learned and why it decides as it does, as plain arrays."""
 
+from __future__ import annotations
+
 from pellucid.explain.activations import activations
 from pellucid.explain.cam import grad_cam, grad_cam_plus_plus, last_maps
 from pellucid.explain.gradients import Gradients, gradients
@@ -37,3 +39,7 @@ __all__ = [
     "smooth_grad",
     "top_patches",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,7 @@
 """What every layer gives for an image."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

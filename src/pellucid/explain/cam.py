@@ -1,5 +1,7 @@
 """Where a network looks: class activation maps by gradients."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The gradient of one class's score, for the image and for what layers make of it."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

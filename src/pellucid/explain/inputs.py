@@ -1,5 +1,7 @@
 """From images, as a user has them, to what the network computes with."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What each pixel adds to a class's score, so that all of them add up to it."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

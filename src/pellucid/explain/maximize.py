@@ -1,5 +1,7 @@
 """Which image would excite a filter most."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

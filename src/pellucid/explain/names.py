@@ -1,5 +1,7 @@
 """What the layers of a model are called, each time they are used."""
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable
 

@@ -1,5 +1,7 @@
 """What a network misses when a part of the image is covered."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Which parts of a data set's images a filter responds to most."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """A model that can be asked for gradients and stays as it is."""
 
+from __future__ import annotations
+
 import copy
 from collections import Counter
 from collections.abc import Callable, Iterable

@@ -1,5 +1,7 @@
 """Which part of the image a layer's output sees."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass
 from typing import Any

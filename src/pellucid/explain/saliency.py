@@ -1,5 +1,7 @@
 """Which pixels a class's score depends on, by the gradient for the image."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

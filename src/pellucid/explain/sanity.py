@@ -1,5 +1,7 @@
 """Does an explanation depend on what the network has learned?"""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from typing import Any

@@ -1,5 +1,7 @@
 """The one number that is explained: the score of one class."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Literal
 

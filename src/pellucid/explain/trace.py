@@ -1,5 +1,7 @@
 """Every number of one pass forwards and backwards, with the graph that it went through."""
 
+from __future__ import annotations
+
 import copy
 from collections import Counter
 from collections.abc import Mapping, Sequence

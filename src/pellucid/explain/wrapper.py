@@ -1,5 +1,7 @@
 """A layer around another one, which does the same but for one thing."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The code of one layer: the lines that compute it here, and its call in other frameworks."""
 
+from __future__ import annotations
+
 import copy
 from collections.abc import Callable
 from typing import Any

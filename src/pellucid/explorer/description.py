@@ -4,6 +4,8 @@ The page computes the steps of a single number itself, from the arrays that it i
 to know of a layer for that is its *rule*: a name and a few numbers.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

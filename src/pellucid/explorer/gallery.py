@@ -1,5 +1,7 @@
 """The data as the page shows them: lists, neighbours, and all images as points."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +32,11 @@ class Gallery:
         Data sets by name.
     """
 
-    def __init__(self, tracer: Tracer, data: "dict[str, DataSet]") -> None:
+    def __init__(self, tracer: Tracer, data: dict[str, DataSet]) -> None:
         self._tracer, self._data = tracer, data
         self._known: dict[str, Array] = {}
 
-    def part(self, name: str) -> "DataSet":
+    def part(self, name: str) -> DataSet:
         """Return the data set of that name."""
         if name not in self._data:
             raise PellucidError(unknown("part of the data", str(name), list(self._data)))

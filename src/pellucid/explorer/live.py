@@ -1,5 +1,7 @@
 """Training while one looks: step by step, with a way back to every moment that was kept."""
 
+from __future__ import annotations
+
 import copy
 import threading
 from collections.abc import Callable, Iterator
@@ -45,13 +47,13 @@ class Choices:
     seed: int = 0
 
     @classmethod
-    def of(cls, words: Words) -> "Choices":
+    def of(cls, words: Words) -> Choices:
         """Return the choices that the page sent."""
         usual = asdict(cls())
         return cls(**{name: type(usual[name])(words[name]) for name in usual if name in words})
 
 
-def begin(choices: Choices, data: "DataSet") -> TrainingState:
+def begin(choices: Choices, data: DataSet) -> TrainingState:
     """Return a run before its first step; the same choices and data give the same run."""
     from pellucid import losses, models, optim
     from pellucid.data import augment
@@ -102,8 +104,8 @@ class Live:
     def __init__(
         self,
         state: TrainingState,
-        data: "DataSet",
-        validation: "DataSet | None",
+        data: DataSet,
+        validation: DataSet | None,
         lock: AbstractContextManager[Any],
         tell: Callable[[Words], None],
     ) -> None:

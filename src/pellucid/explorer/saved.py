@@ -1,5 +1,7 @@
 """The explorer as one file: the page, its scripts, and the numbers of some images inside."""
 
+from __future__ import annotations
+
 import base64
 import json
 from pathlib import Path

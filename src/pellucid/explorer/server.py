@@ -7,6 +7,8 @@ Origin of a WebSocket one of a short list; nothing that the page sends is a path
 load nothing from elsewhere.
 """
 
+from __future__ import annotations
+
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
@@ -43,7 +45,7 @@ def pages() -> dict[str, bytes]:
     return {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
 
 
-def app(session: Session, hosts: list[str], token: str) -> "Starlette":
+def app(session: Session, hosts: list[str], token: str) -> Starlette:
     """Return the application.
 
     Parameters

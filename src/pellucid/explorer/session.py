@@ -1,5 +1,7 @@
 """What the page asks, and what it is answered: the same for the server, a notebook and a file."""
 
+from __future__ import annotations
+
 import copy
 import io
 import math
@@ -65,10 +67,10 @@ class Session:
     def __init__(
         self,
         model: Layer,
-        data: "dict[str, DataSet] | None" = None,
+        data: dict[str, DataSet] | None = None,
         title: str = "",
         image_shape: Shape | None = None,
-        keep: "Callable[[TrainingState, Choices], str] | None" = None,
+        keep: Callable[[TrainingState, Choices], str] | None = None,
     ) -> None:
         self.model, self.data, self.title = model, data or {}, title
         self._keep = keep

@@ -1,5 +1,7 @@
 """The explorer inside a notebook: Jupyter, VS Code, Colab."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import PellucidError, missing_extra
@@ -39,7 +41,7 @@ export default { render };
 
 def explore(
     model: Layer,
-    data: "DataSet | Splits | None" = None,
+    data: DataSet | Splits | None = None,
     *,
     image_shape: Shape | None = None,
     height: int = 900,
@@ -96,7 +98,7 @@ def _answered(session: Session, message: bytes) -> bytes:
     return pack(answer.words | {"number": words.get("number")}, answer.arrays)
 
 
-def _named(data: "DataSet | Splits | None") -> "dict[str, DataSet]":
+def _named(data: DataSet | Splits | None) -> dict[str, DataSet]:
     from pellucid.data import Splits
 
     if data is None:

@@ -10,6 +10,8 @@ The JSON's entry "arrays" lists each array's type, shape and first byte after th
 features travels without being turned into text, and the page reads it where it lies.
 """
 
+from __future__ import annotations
+
 import json
 import math
 import struct

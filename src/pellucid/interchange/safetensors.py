@@ -11,6 +11,8 @@ The last three are null where the model does not know them. Format: the safetens
 https://huggingface.co/docs/safetensors.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,11 +26,24 @@ from safetensors.numpy import save as serialized
 
 import pellucid
 from pellucid.errors import FileError
-from pellucid.files import atomic_write
+from pellucid.files import atomic_write, check_is_file
 from pellucid.layers import Layer, build
 from pellucid.parameter import Buffer, Parameter
 from pellucid.preprocessing import Preprocessing
 from pellucid.types import Array
+
+__all__ = [
+    "PathName",
+    "load",
+    "read_tensors",
+    "save",
+    "write_tensors",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _KEY = "pellucid"
 _FORMAT = 1
@@ -74,7 +89,7 @@ def save(model: Layer, path: PathName) -> None:
 
 
 def load(path: PathName) -> Layer:
-    """Return the model that `save` wrote to the file at `path`.
+    """Return the model that `save` wrote to the file at `path`, or that of the run in a folder.
 
     Layers are built from the registry alone, and sizes are compared before memory is taken: a file
     from anywhere may be looked at, and what is wrong with it is told.
@@ -84,8 +99,9 @@ def load(path: PathName) -> Layer:
     FileError
         There is no such file, it is damaged, of a newer format, or of another program.
     """
+    path = _in_run(Path(path))
     with _naming(path):
-        tensors, metadata = _read(Path(path))
+        tensors, metadata = _read(path)
         if _KEY not in metadata:
             raise FileError(
                 "these are weights without an architecture. To load them into a model of your own: "
@@ -102,6 +118,24 @@ def load(path: PathName) -> Layer:
     return model
 
 
+MODEL = "model.safetensors"
+"""The file that holds the model in the folder of a run."""
+
+
+def _in_run(path: Path) -> Path:
+    """Return the file of the model where `path` is the folder of a run."""
+    if not path.is_dir():
+        return path
+    if (path / MODEL).exists():
+        return path / MODEL
+    if (path / "checkpoint").exists():
+        raise FileError(
+            f"{path} is a run that is not finished: it has no {MODEL} yet. "
+            f"`pellucid resume {path}` finishes it"
+        )
+    raise FileError(f"{path} is a folder without {MODEL}, so it is no run")
+
+
 def read_tensors(path: PathName) -> dict[str, Array]:
     """Return the arrays of any safetensors file by name.
 
@@ -110,6 +144,7 @@ def read_tensors(path: PathName) -> dict[str, Array]:
     FileError
         There is no such file, it is damaged, or it holds a type that NumPy does not have.
     """
+    check_is_file(path, "a .safetensors file")
     with _naming(path):
         return _read(Path(path))[0]
 

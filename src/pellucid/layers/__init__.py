@@ -1,5 +1,7 @@
 """Layers: parameters and operations. Each family has its file, and each layer its line here."""
 
+from __future__ import annotations
+
 from pellucid.layers.activation import ELU as ELU
 from pellucid.layers.activation import GELU as GELU
 from pellucid.layers.activation import SELU as SELU
@@ -79,6 +81,11 @@ from pellucid.layers.shape import Identity as Identity
 from pellucid.layers.softmax import LogSoftmax as LogSoftmax
 from pellucid.layers.softmax import Softmax as Softmax
 from pellucid.layers.upsample import Upsample as Upsample
+from pellucid.notebook import public_names as _public_names
 
 Training = StepContext
 """The former name of `StepContext`."""
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -4,6 +4,8 @@ Of x and y, each keeps for its gradient the one that it needs, and y where eithe
 layer keeps that too.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Literal
 

@@ -1,5 +1,7 @@
 """What every layer is."""
 
+from __future__ import annotations
+
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from pellucid.arguments import check_fields
+from pellucid.arguments import Seed, check_fields, checked
 from pellucid.errors import FileError, PellucidError
 from pellucid.layers.context import StepContext as StepContext
 from pellucid.layers.wiring import Wiring
@@ -18,7 +20,7 @@ from pellucid.parameter import Buffer, Parameter, common_length
 from pellucid.preprocessing import Preprocessing
 from pellucid.types import Array, DType, Shape
 
-registry: dict[str, type["Layer"]] = {}
+registry: dict[str, type[Layer]] = {}
 """Every layer by its name: files and descriptions are built from this and from nothing else."""
 
 
@@ -89,6 +91,12 @@ class Layer(Shown, ABC):
 
     def __call__(self, x: Any) -> Any:
         """Return the output: inference."""
+        if self.inputs == 1 and not isinstance(x, np.ndarray):
+            raise PellucidError(
+                f"{type(self).__name__} computes with a NumPy array, not with "
+                f"{'a number' if isinstance(x, int | float) else type(x).__name__}; "
+                "np.asarray(x, np.float32) makes one of most things"
+            )
         self.name_parameters()
         return self.forward(x)[0]
 
@@ -100,7 +108,7 @@ class Layer(Shown, ABC):
         """Return the name of the convolution algorithm in use, "" where the layer has none."""
         return ""
 
-    def children(self) -> Mapping[str, "Layer"]:
+    def children(self) -> Mapping[str, Layer]:
         """Return the layers inside, by name. A child named "" lends its own children's names."""
         return {}
 
@@ -110,12 +118,12 @@ class Layer(Shown, ABC):
 
     # Parameters and buffers
 
-    def walk(self) -> Iterator[tuple[str, "Layer"]]:
+    def walk(self) -> Iterator[tuple[str, Layer]]:
         """Yield (path, layer) for this layer and all inside, in order, each once."""
         self.name_parameters()
         yield from self._walk()
 
-    def _walk(self) -> Iterator[tuple[str, "Layer"]]:
+    def _walk(self) -> Iterator[tuple[str, Layer]]:
         seen: set[int] = set()
 
         def visit(path: str, layer: Layer) -> Iterator[tuple[str, Layer]]:
@@ -280,6 +288,7 @@ def initialize(model: Layer, seed: int = 0) -> Layer:
     A model never initialised does so with seed 0 when it is first used. What is drawn for a
     parameter depends on the seed and its name; see `Layer.name_parameters`.
     """
+    seed = checked("seed", seed, Seed)
     model.name_parameters(anew=True)
     for item in dict(model.named_state()).values():
         if isinstance(item, Parameter):

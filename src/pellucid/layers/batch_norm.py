@@ -1,5 +1,7 @@
 """Batch and instance normalisation: the layers that keep running statistics."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,11 +1,12 @@
 """Layers that choose: of two values by a condition, or where the largest value stands."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
 
-from pellucid.arguments import LARGEST_SIZE, Range
+from pellucid.arguments import Axis
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, StepContext
 from pellucid.types import Array, Shape
@@ -66,7 +67,7 @@ class ArgMax(Layer):
     array([1.])
     """
 
-    axis: Annotated[int, Range(0, LARGEST_SIZE)] = 1
+    axis: Axis = 1
     keepdims: bool = True
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:

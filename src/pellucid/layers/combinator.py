@@ -1,5 +1,7 @@
 """Layers made of layers."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, Self, cast

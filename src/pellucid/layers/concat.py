@@ -1,5 +1,7 @@
 """Layers side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import Any, Self
 

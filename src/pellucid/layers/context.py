@@ -1,5 +1,7 @@
 """What a forward pass needs in training and not in inference."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.parameter import Buffer
@@ -39,7 +41,7 @@ class StepContext:
         part = "" if self.shard is None else f" shard {self.shard}"
         return generator(self.seed, f"{purpose} {turn}{part}", self.epoch, self.step)
 
-    def again(self) -> "StepContext":
+    def again(self) -> StepContext:
         """Return a context in which everything is drawn again as it was in this one."""
         return StepContext(self.seed, self.epoch, self.step, self.shard)
 

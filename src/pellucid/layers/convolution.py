@@ -1,5 +1,7 @@
 """The convolution layers."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +11,7 @@ from pellucid.arguments import Size
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.geometry import Window, pair
 from pellucid.layers.base import Layer, StepContext
+from pellucid.ops.checks import layout_hint
 from pellucid.ops.convolution import ConvolutionOptions, ConvolutionPlan, check_options
 from pellucid.ops.transposed_convolution import (
     TransposedOptions,
@@ -238,7 +241,11 @@ def _check_groups(layer: Conv2d | ConvTranspose2d) -> None:
 
 def _check_input(layer: Conv2d | ConvTranspose2d, shape: Any) -> None:
     name, channels = type(layer).__name__, layer.in_channels
+    hint = layout_hint(shape, channels)
     if len(shape) != 4:
-        raise ShapeError(f"{name} expects images of shape (N, {channels}, H, W), got {shape}")
+        raise ShapeError(f"{name} expects images of shape (N, {channels}, H, W), got {shape}{hint}")
     if shape[1] != channels:
-        raise ShapeError(f"{name} expects {channels} input channels, got an input of shape {shape}")
+        raise ShapeError(
+            f"{name} expects {channels} input channels, (N, {channels}, H, W), got an input of "
+            f"shape {shape}{hint}"
+        )

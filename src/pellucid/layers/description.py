@@ -1,5 +1,7 @@
 """From a description, plain data, to the layer that it describes."""
 
+from __future__ import annotations
+
 import dataclasses
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Dropout: in training, values are left out by chance."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Functions of each value on its own, without anything learned."""
 
+from __future__ import annotations
+
 import math
 from abc import abstractmethod
 from dataclasses import dataclass

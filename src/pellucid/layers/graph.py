@@ -1,5 +1,7 @@
 """Any acyclic network."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Self
 

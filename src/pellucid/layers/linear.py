@@ -1,5 +1,7 @@
 """The linear, or fully connected, layer."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass, field
 

@@ -1,5 +1,7 @@
 """Layers that make one value from several; they take a tuple, in a `Graph`."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

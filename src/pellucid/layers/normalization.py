@@ -1,5 +1,7 @@
 """Layer, group and local response normalisation: the same in training and inference."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Padding as a layer."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from pellucid import ops

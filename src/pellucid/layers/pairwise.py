@@ -1,5 +1,7 @@
 """Layers of two inputs, of which the smaller is repeated to the size of the larger."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from dataclasses import dataclass
 

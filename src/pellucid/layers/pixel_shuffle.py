@@ -1,5 +1,7 @@
 """From channels to pixels, and back."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Annotated
 

@@ -1,5 +1,7 @@
 """Pooling layers: one number for each window or cell of the image. They learn nothing."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from pellucid import ops

@@ -1,12 +1,14 @@
 """Layers that put values elsewhere, leave some out or repeat some; they learn nothing."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
 
-from pellucid.arguments import LARGEST_SIZE, Extended, Range, shown
+from pellucid.arguments import LARGEST_SIZE, Extended, Range, SizeOrRest, shown
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.layers.base import Layer, StepContext, may_be_batch
 from pellucid.types import Array, Shape
@@ -30,7 +32,7 @@ class Reshape(Layer):
     (64, 4, 196)
     """
 
-    shape: tuple[Annotated[int, Range(-1, LARGEST_SIZE)], ...]
+    shape: tuple[SizeOrRest, ...]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -194,7 +196,7 @@ class Expand(Layer):
     (64, 16, 7, 7)
     """
 
-    shape: tuple[Annotated[int, Range(-1, LARGEST_SIZE)], ...]
+    shape: tuple[SizeOrRest, ...]
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,5 +1,7 @@
 """One number for all positions along some axes."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """A layer and a way around it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any, Self
 

@@ -1,5 +1,7 @@
 """Resizing by any rule of the ONNX format."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

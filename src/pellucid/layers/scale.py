@@ -1,5 +1,7 @@
 """Learned scales and shifts, one for each value or repeated."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 
 import numpy as np

@@ -1,5 +1,7 @@
 """One layer after the other."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
@@ -118,7 +120,7 @@ class Sequential(Combinator):
     @overload
     def __getitem__(self, key: slice) -> Self: ...
 
-    def __getitem__(self, key: int | str | slice) -> "Layer | Self":
+    def __getitem__(self, key: int | str | slice) -> Layer | Self:
         self.name_parameters()
         if isinstance(key, str):
             return self.layers[key]

@@ -1,5 +1,7 @@
 """Layers that change the shape, or nothing."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Softmax and its logarithm."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from pellucid.errors import ShapeError

@@ -1,5 +1,7 @@
 """Upsampling: the image at another size."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from pellucid import ops

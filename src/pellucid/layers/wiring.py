@@ -1,5 +1,7 @@
 """Which layer reads what, as plain data: the form that all combinators have in common."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +15,7 @@ class Wire(NamedTuple):
     """A layer in a network: its name there, and the numbers of the values that it reads."""
 
     name: str
-    layer: "Layer"
+    layer: Layer
     reads: tuple[int, ...]
 
 

@@ -4,6 +4,8 @@ Each is a function ``f(input_shape, classes, **options)`` that returns a layer, 
 image of that shape into one score per class.
 """
 
+from __future__ import annotations
+
 from pellucid.models import toml
 from pellucid.models.alexnet import alexnet
 from pellucid.models.densenet import densenet
@@ -39,3 +41,7 @@ __all__ = [
     "vgg11_bn",
     "vgg16_bn",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

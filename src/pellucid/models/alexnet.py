@@ -4,6 +4,8 @@ It is the one-tower form of Krizhevsky, Sutskever, Hinton, "ImageNet classificat
 convolutional neural networks", 2012.
 """
 
+from __future__ import annotations
+
 from pellucid import layers as nn
 from pellucid.models.registry import register, widened
 from pellucid.types import Shape

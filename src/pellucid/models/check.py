@@ -1,5 +1,7 @@
 """A network and the images that it is built for: do they fit?"""
 
+from __future__ import annotations
+
 from bisect import bisect_left
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,5 +1,7 @@
 """DenseNet: Huang et al., "Densely connected convolutional networks", 2017."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from pellucid import layers as nn

@@ -1,5 +1,7 @@
 """GoogLeNet: Szegedy et al., "Going deeper with convolutions", 2014."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 from pellucid import layers as nn

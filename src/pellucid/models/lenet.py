@@ -1,5 +1,7 @@
 """LeNet-5: LeCun et al., "Gradient-based learning applied to document recognition", 1998."""
 
+from __future__ import annotations
+
 from pellucid import layers as nn
 from pellucid.models.registry import register, widened
 from pellucid.types import Shape

@@ -3,6 +3,8 @@
 Source: Rumelhart, Hinton, Williams, "Learning representations by back-propagating errors", 1986.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from itertools import pairwise

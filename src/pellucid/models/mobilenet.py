@@ -1,5 +1,7 @@
 """MobileNet: Howard et al., "MobileNets", 2017; Sandler et al., "MobileNetV2", 2018."""
 
+from __future__ import annotations
+
 from pellucid import layers as nn
 from pellucid.models.registry import register, widened
 from pellucid.types import Shape

@@ -1,5 +1,7 @@
 """Models by name."""
 
+from __future__ import annotations
+
 import inspect
 import math
 from collections.abc import Callable

@@ -1,5 +1,7 @@
 """ResNet: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2015."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 from pellucid import layers as nn

@@ -1,5 +1,7 @@
 """What a network consists of and what it costs, from shapes alone: nothing is computed."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from collections.abc import Iterator

@@ -3,6 +3,8 @@
 The file holds what `layers.build` builds, under the key `layers`. See docs/networks-in-toml.md.
 """
 
+from __future__ import annotations
+
 import json
 import tomllib
 from os import PathLike
@@ -10,10 +12,22 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.errors import FileError, PellucidError, unknown
+from pellucid.files import check_is_file
 from pellucid.layers import Layer
 from pellucid.layers.description import FROM_CHANNELS, build
 from pellucid.models.check import fitted
 from pellucid.types import Shape
+
+__all__ = [
+    "dumps",
+    "load",
+    "loads",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 _KEYS = ("name", "layers")
 _NAMES = ("name", "type", "path", "read", "inputs", "output")  # here "classes" is a name
@@ -33,6 +47,7 @@ def load(path: str | PathLike[str], input_shape: Shape, classes: int) -> Layer:
     OSError
         Where the file cannot be read.
     """
+    check_is_file(path, "a .toml file")
     try:
         text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except UnicodeDecodeError as error:

@@ -4,6 +4,8 @@ Sources: Simonyan, Zisserman, "Very deep convolutional networks for large-scale 
 2014; Ioffe, Szegedy, "Batch normalization", 2015.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from pellucid import layers as nn

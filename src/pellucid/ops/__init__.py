@@ -1,5 +1,8 @@
 """What layers call: checked arguments, sent to the engine in force."""
 
+from __future__ import annotations
+
+from pellucid.notebook import public_names as _public_names
 from pellucid.ops.activation import elu as elu
 from pellucid.ops.activation import elu_gradient as elu_gradient
 from pellucid.ops.activation import erf as erf
@@ -84,3 +87,7 @@ from pellucid.ops.transposed_convolution import (
 from pellucid.ops.transposed_convolution import (
     conv_transpose2d_weight_gradient as conv_transpose2d_weight_gradient,
 )
+
+
+def __dir__() -> list[str]:
+    return _public_names(globals())

@@ -4,6 +4,8 @@ For each there is a function for the value, and one for the gradient, which take
 of x and y the derivative needs. Signatures and formulas are those of `pellucid.reference`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec

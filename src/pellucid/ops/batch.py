@@ -1,9 +1,12 @@
 """From stored images to a batch that a network computes with."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid import engine
 from pellucid.errors import ShapeError
+from pellucid.ops.checks import layout_hint
 from pellucid.preprocessing import Preprocessing
 from pellucid.types import Array, DType
 
@@ -43,6 +46,7 @@ def make_batch(
     if images.ndim != 4 or images.shape[1] != channels:
         raise ShapeError(
             f"preprocessing was fitted to images (N, {channels}, H, W), got shape {images.shape}"
+            f"{layout_hint(images.shape, channels)}"
         )
     factor, offset = preprocessing.affine(dtype)
     return engine.current().make_batch(images, indices, factor, offset, dtype)

@@ -6,6 +6,8 @@ convolution is convolution's input gradient. What remains is the engine's: cross
 padding of zeros.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
 from typing import TypedDict, Unpack
 
@@ -172,7 +174,7 @@ class ConvolutionPlan:
         padding_mode: PaddingMode = "zeros",
         flip_kernel: bool = False,
         algorithm: str = "auto",
-    ) -> "ConvolutionPlan":
+    ) -> ConvolutionPlan:
         """Check what a user wrote and resolve it; `conv2d` says what it means."""
         groups = integer("conv2d", "groups", groups)
         _check_channels(input_shape, weight_shape, groups)

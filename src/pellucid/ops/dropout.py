@@ -1,5 +1,7 @@
 """Dropout, for draws that are given."""
 
+from __future__ import annotations
+
 from pellucid import engine
 from pellucid.types import Array
 

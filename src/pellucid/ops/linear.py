@@ -1,5 +1,7 @@
 """The linear layer's product and its gradients."""
 
+from __future__ import annotations
+
 from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.types import Array, Shape

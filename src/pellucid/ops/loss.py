@@ -1,5 +1,7 @@
 """Losses, with their arguments checked and their weightings worked out."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 

@@ -1,5 +1,7 @@
 """Normalisation: batch, group, layer and local response."""
 
+from __future__ import annotations
+
 from pellucid import engine, reference
 from pellucid.errors import PellucidError, ShapeError
 from pellucid.ops.checks import check_floating, integer

@@ -1,5 +1,7 @@
 """Padding of images, and its gradient."""
 
+from __future__ import annotations
+
 from pellucid import reference
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.geometry import Sides, resolve_padding

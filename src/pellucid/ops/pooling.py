@@ -1,5 +1,7 @@
 """Pooling: maximum and mean over windows or over a given number of cells."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from pellucid import engine, reference

@@ -1,5 +1,7 @@
 """Resizing images by the nearest pixel or by bilinear interpolation."""
 
+from __future__ import annotations
+
 import math
 from typing import Annotated, Any
 

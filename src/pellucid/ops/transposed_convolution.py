@@ -1,5 +1,7 @@
 """Transposed convolution and its gradients: those of convolution, with input and output swapped."""
 
+from __future__ import annotations
+
 from typing import TypedDict, Unpack
 
 from pellucid.errors import ShapeError

@@ -1,5 +1,7 @@
 """Optimisers, schedules of the learning rate, and averages of weights."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,8 +25,14 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "build",
+    "chosen",
     "schedules",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {
     optimizer.__name__: optimizer for optimizer in (SGD, Adam, AdamW, RMSprop, Adagrad)
@@ -35,6 +43,16 @@ def build(description: Any, parameters: Sequence[Parameter]) -> Optimizer:
     """Return the optimiser that `description` describes, for `parameters`.
 
     >>> build({"type": "SGD", "momentum": 0.9}, [Parameter("w", (1,), "ones")])
-    SGD(1 parameters, momentum=0.9)
+    SGD(1 parameter, lr=0.01, momentum=0.9)
     """
     return descriptions.build("optimizer", description, OPTIMIZERS, parameters=parameters)
+
+
+def chosen(given: Optimizer | str, parameters: Sequence[Parameter]) -> Optimizer:
+    """Return an optimiser as it is; where it is a name, such as "adam", one for `parameters`.
+
+    >>> chosen("adam", [Parameter("w", (1,), "ones")])
+    Adam(1 parameter, lr=0.001)
+    """
+    home = "pellucid.optim"
+    return descriptions.chosen("optimizer", given, OPTIMIZERS, home, parameters=parameters)

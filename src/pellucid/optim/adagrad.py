@@ -1,5 +1,7 @@
 """Adagrad."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

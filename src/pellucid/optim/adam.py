@@ -1,5 +1,7 @@
 """Adam and AdamW."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar

@@ -1,5 +1,7 @@
 """Moving averages of weights."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 

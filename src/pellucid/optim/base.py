@@ -1,5 +1,7 @@
 """What every optimiser is."""
 
+from __future__ import annotations
+
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -159,9 +161,10 @@ class Optimizer(ABC):
         return described
 
     def __repr__(self) -> str:
-        described = self.describe()
+        described = {"lr": self.base_lr} | self.describe()
         options = "".join(f", {k}={v!r}" for k, v in described.items() if k != "type")
-        return f"{described['type']}({len(self.learned)} parameters{options})"
+        count = len(self.learned)
+        return f"{described['type']}({count} parameter{'s' * (count != 1)}{options})"
 
     def _slots(self) -> dict[str, list[Array]]:
         """Return what is kept for each parameter, zero at first, by slot."""

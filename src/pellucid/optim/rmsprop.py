@@ -1,5 +1,7 @@
 """RMSprop."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,6 +5,8 @@ returns the factor on the optimiser's base rate. Where it takes a number of step
 them, and a float is a share of all. It has no state, so that a run resumes anywhere.
 """
 
+from __future__ import annotations
+
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -14,6 +16,26 @@ from typing import Any
 from pellucid import descriptions
 from pellucid.arguments import check_fields
 from pellucid.errors import PellucidError, unknown
+
+__all__ = [
+    "SCHEDULES",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "OneCycle",
+    "Schedule",
+    "Step",
+    "Steps",
+    "Warmup",
+    "build",
+    "chosen",
+    "parse",
+]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
 
 Steps = int | float
 
@@ -224,6 +246,18 @@ def parse(text: str) -> Schedule:
     if len(before) > 1 or not isinstance(before[0], Warmup) or isinstance(last, Warmup):
         raise PellucidError(f"in '{text}' only one warm-up can come first. {_forms()}")
     return replace(before[0], then=last)
+
+
+def chosen(given: Schedule | str | None) -> Schedule:
+    """Return a schedule as it is; of text what `parse` returns; of None a constant rate.
+
+    >>> chosen("cosine")
+    Cosine(final=0.0)
+    """
+    if isinstance(given, str):
+        return parse(given)
+    home = "pellucid.optim.schedules"
+    return descriptions.chosen("schedule", given or Constant(), SCHEDULES, home)
 
 
 def _one(part: str, text: str) -> Schedule:

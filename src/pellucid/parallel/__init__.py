@@ -5,6 +5,8 @@ after the other, and `tree` says in which order the gradients of all shards are 
 depends on the shards alone. So it makes no difference to a single bit who computed which shard.
 """
 
+from __future__ import annotations
+
 from pellucid.parallel.communicator import Alone, Communicator
 from pellucid.parallel.mpi import mpi
 from pellucid.parallel.shards import SHARDS

@@ -1,5 +1,7 @@
 """What connects processes: the little that the rest needs of MPI."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Protocol
 

@@ -1,5 +1,7 @@
 """What the environment tells a process that ``mpiexec`` started, before MPI is loaded."""
 
+from __future__ import annotations
+
 import os
 
 _RANK = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")

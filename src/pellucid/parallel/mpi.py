@@ -1,5 +1,7 @@
 """Processes that MPI connects, through mpi4py."""
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Sequence
@@ -75,7 +77,7 @@ class MPICommunicator:
     answer, and a signal is heeded while waiting.
     """
 
-    def __init__(self, world: "Comm", timeout: float) -> None:
+    def __init__(self, world: Comm, timeout: float) -> None:
         from mpi4py import MPI
 
         self._mpi: Any = MPI

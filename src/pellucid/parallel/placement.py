@@ -1,5 +1,7 @@
 """Which processors a process uses, where several are on one machine."""
 
+from __future__ import annotations
+
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
 
-def place(local: "Comm") -> None:
+def place(local: Comm) -> None:
     """Give each process its share of the processors that it has in common with others.
 
     It stays on its share, and has as many threads. Where there are fewer processors than processes,

@@ -1,5 +1,7 @@
 """How a batch is cut into shards, and which process computes which."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 SHARDS = 8

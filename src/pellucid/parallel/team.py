@@ -1,5 +1,7 @@
 """Processes that train one model together."""
 
+from __future__ import annotations
+
 import json
 import socket
 from collections.abc import Callable, Mapping, Sequence

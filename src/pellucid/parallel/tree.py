@@ -16,6 +16,8 @@ if its additions are. Here they form one binary tree over the shards::
 Whoever has two neighbours can add them, at any time and in any process.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The mathematics in NumPy: arrays in, arrays out. It knows no layers."""
 
+from __future__ import annotations
+
 from pellucid.reference.activation import (
     elu,
     elu_gradient,

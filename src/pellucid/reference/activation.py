@@ -7,6 +7,8 @@ Cases are written as sums of a positive and a negative part, such as ``max(x, 0)
 NumPy computes them in a fraction of the time that a choice by `np.where` takes.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

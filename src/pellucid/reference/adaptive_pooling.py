@@ -3,6 +3,8 @@
 Output o of O takes the inputs ``⌊o·I/O⌋ ≤ i < ⌈(o + 1)·I/O⌉``, along each direction.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.reference import memory

@@ -1,5 +1,7 @@
 """From stored images to a batch that a network computes with."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.types import Array, DType

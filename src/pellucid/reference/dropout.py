@@ -1,5 +1,7 @@
 """Dropout: some values are left out, and the others scaled so that the mean stays."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.types import Array

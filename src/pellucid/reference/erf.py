@@ -9,6 +9,8 @@ Coefficients and arguments are positive, so that nothing cancels: the result is 
 the last place of the true one, in float32 and float64 alike. From |x| = 6 on, erf rounds to ±1.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.types import Array

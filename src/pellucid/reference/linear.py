@@ -3,6 +3,8 @@
 With the batch last in memory, each image is a column, and the products are of matrices as they lie.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.reference.memory import batch_first, batch_last

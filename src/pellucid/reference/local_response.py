@@ -1,5 +1,7 @@
 """Local response normalisation: each value is divided by the strength of neighbouring channels."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 
 from pellucid.reference import memory

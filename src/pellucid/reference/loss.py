@@ -4,6 +4,8 @@ All means and weightings are in the coefficients a, which the caller makes, so t
 plain sum. It is taken in float64.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.reference.activation import sigmoid

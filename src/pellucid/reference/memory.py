@@ -5,6 +5,8 @@ loops then run over images, in contiguous memory. What has the one shape is a tr
 what has the other.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.types import Array, DType, Shape

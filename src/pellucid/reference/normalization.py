@@ -11,6 +11,8 @@ variance. In memory (C, H, W, N) each of these sets is the middle axis of (A, R,
 so all of them are `standardize` over that axis.
 """
 
+from __future__ import annotations
+
 import math
 from typing import NamedTuple
 

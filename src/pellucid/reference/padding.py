@@ -12,6 +12,8 @@ Rows and columns are padded one after the other. The adjoint gives each source t
 gradients of all places that hold its value.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.geometry import Sides

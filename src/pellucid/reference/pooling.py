@@ -4,6 +4,8 @@ Both go over the positions of the kernel, the taps, one pass over whole arrays f
 windows overlap, one input value serves several outputs, and their gradients add.
 """
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import numpy as np

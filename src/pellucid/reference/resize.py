@@ -10,6 +10,8 @@ which is the same function with transposed matrices. Nearest, bilinear and avera
 their matrices.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.reference import memory

@@ -1,5 +1,7 @@
 """From images to vectors and back, joined and apart, and sums."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -5,6 +5,8 @@ largest exponent at 0. A maximum over the whole array would do the same for over
 exponentials of a row that lies far below it all vanish.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.types import Array

@@ -6,6 +6,8 @@ temporaries cost little. `state` holds by name the lists of arrays that the opti
 `decays` are the factors λ of weight decay; the `step` t counts from 1. The formulas are PyTorch's.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from typing import Any
 

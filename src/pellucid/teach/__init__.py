@@ -24,9 +24,15 @@ relu is right: 3 cases.
 `pellucid learn` lists the exercises, and `pellucid learn check FILE` checks from a terminal.
 """
 
+from __future__ import annotations
+
 from pellucid.teach.checks import check
 from pellucid.teach.exercise import Exercise, Mistake
 from pellucid.teach.exercises import EXERCISES, find
 from pellucid.teach.result import Result
 
 __all__ = ["EXERCISES", "Exercise", "Mistake", "Result", "check", "find"]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,7 @@
 """The front door: ``check.relu(my_relu)``."""
 
+from __future__ import annotations
+
 from pellucid.errors import unknown
 from pellucid.teach.examine import examine
 from pellucid.teach.exercise import Function
@@ -24,7 +26,7 @@ class Check:
     def __call__(self, exercise: str, function: Function) -> Result:
         return examine(find(exercise), function)
 
-    def __getattr__(self, name: str) -> "OneCheck":
+    def __getattr__(self, name: str) -> OneCheck:
         if name not in EXERCISES:
             raise AttributeError(unknown("exercise", name, EXERCISES))
         return OneCheck(name)

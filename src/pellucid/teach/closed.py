@@ -4,6 +4,8 @@ This keeps honest mistakes from doing harm: endless memory, a file overwritten, 
 is no prison for a program that wants to break out; for that, use a machine that may be lost.
 """
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os

@@ -5,6 +5,8 @@ part, for two of them may be wrong for two reasons. A mistake explains a part if
 in every case. If none does, one that gives the same where the part is first wrong is likely.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Check a reader's function: cases, then laws, then how it treats its input, its type and speed."""
 
+from __future__ import annotations
+
 import inspect
 from typing import Any
 

@@ -14,6 +14,8 @@ mistake stands below as a function that makes it, so that trying a mistake is ca
         return np.abs(x)
 """
 
+from __future__ import annotations
+
 import ast
 import inspect
 import re

@@ -1,5 +1,7 @@
 """Mistakes that can be made in every exercise; not the result gives them away but how it comes."""
 
+from __future__ import annotations
+
 from pellucid.teach.exercise import Mistake
 
 NOT_WRITTEN = Mistake(

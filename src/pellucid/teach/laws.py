@@ -1,5 +1,7 @@
 """Laws that need no expected numbers: two functions are adjoint, a gradient is the slope."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Lay out what a reader works with: exercise files, the reader's own library, notebooks."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from pellucid.files import atomic_write

@@ -1,5 +1,7 @@
 """How much Python a function runs: lines are counted, which no busy machine can disturb."""
 
+from __future__ import annotations
+
 import sys
 from types import FrameType
 from typing import Any

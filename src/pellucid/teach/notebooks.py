@@ -4,6 +4,8 @@ A page is a MyST text notebook. What only the site understands becomes what Jupy
 exercise is a cell to be written in, and lines of the library are a block of code.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from pathlib import Path

@@ -4,6 +4,8 @@ Results of different forms are brought to one: parts with names. A tuple has the
 exercise names, a dictionary one part for each key.
 """
 
+from __future__ import annotations
+
 import copy
 import traceback
 import warnings

@@ -1,5 +1,7 @@
 """Which exercises the reader has solved; kept beside the data sets."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable
 from pathlib import Path

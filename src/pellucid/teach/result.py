@@ -1,5 +1,7 @@
 """What a check found, as text and, in a notebook, as coloured tables."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from html import escape
 

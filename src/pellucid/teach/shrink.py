@@ -1,5 +1,7 @@
 """Make a failing case small: first its sizes, then its numbers, as long as it still fails."""
 
+from __future__ import annotations
+
 import copy
 import time
 from collections.abc import Callable, Mapping

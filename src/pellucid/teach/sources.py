@@ -1,5 +1,7 @@
 """The real lines of the library, by name, for pages and notebooks that show them."""
 
+from __future__ import annotations
+
 import importlib
 import inspect
 import textwrap

@@ -1,5 +1,7 @@
 """Check files that others have written, each in a process of its own."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -124,7 +126,7 @@ def _run(path: Path, results: Path, seconds: float, memory: int, wanted: list[st
     return f"its process ends with status {process.returncode}" if process.returncode else ""
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)

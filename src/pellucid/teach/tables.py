@@ -1,5 +1,7 @@
 """A failing case as small tables: what went in, what was expected, what came out."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape

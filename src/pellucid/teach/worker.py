@@ -4,6 +4,8 @@
 names of the exercises that the file answers, then for each its name when it begins and its result.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import re

@@ -1,5 +1,8 @@
 """Training: a generator of records, and its consumers."""
 
+from __future__ import annotations
+
+from pellucid.training import callbacks, metrics
 from pellucid.training.checkpoint import restore, resume, save_checkpoint, save_checkpoints
 from pellucid.training.consumers import (
     log_csv,
@@ -25,6 +28,7 @@ __all__ = [
     "Record",
     "Step",
     "TrainingState",
+    "callbacks",
     "diagnosis",
     "find_rate",
     "fit",
@@ -32,6 +36,7 @@ __all__ = [
     "log_mlflow",
     "log_tensorboard",
     "log_wandb",
+    "metrics",
     "read_gradients",
     "read_history",
     "record_gradients",
@@ -46,3 +51,7 @@ __all__ = [
     "stop_on_signal",
     "train",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,5 +1,7 @@
 """How many outputs of a batch name the right class."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.losses import BinaryCrossEntropy, CrossEntropy, Loss

@@ -1,5 +1,7 @@
 """How processes that train together agree, and how they go on when one of them is lost."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import platform

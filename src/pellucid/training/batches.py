@@ -1,9 +1,11 @@
 """From data to the batches of an epoch."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -44,6 +46,18 @@ class Batches(Protocol):
     def batches(self, epoch: int, seed: int) -> Iterator[Batch]: ...
 
 
+@runtime_checkable
+class Divided(Protocol):
+    """A data set in parts: one to learn from, and perhaps one to choose by and one to judge by."""
+
+    @property
+    def train(self) -> Any: ...
+    @property
+    def validation(self) -> Any: ...
+    @property
+    def test(self) -> Any: ...
+
+
 Data = Labelled | Batches | tuple[Array, Array] | tuple[Array, Array, Array]
 """A data set, arrays (inputs, targets) or (inputs, targets, weights), or what gives batches."""
 
@@ -55,6 +69,20 @@ class Augmentation(Protocol):
         self, images: Array, targets: Array, generator: Generator, classes: int
     ) -> tuple[Array, Array]: ...
     def describe(self) -> Any: ...
+
+
+def augmentation(given: Augmentation | str | None) -> Augmentation | None:
+    """Return an augmentation as it is, and of text, such as ``"crop,flip"``, what it stands for."""
+    if isinstance(given, str):
+        from pellucid.data import augment  # a name is looked up there; nothing else here knows data
+
+        return augment.parse(given)
+    if given is not None and (isinstance(given, type) or not callable(given)):
+        raise DataError(
+            "augment must be an augmentation of pellucid.data.augment, or text such as "
+            f"'crop,flip', not {given!r}"
+        )
+    return given
 
 
 @dataclass(frozen=True)
@@ -139,7 +167,7 @@ class ArraySource:
         for chosen, slices, own in zip(steps, shards, mine, strict=True):
             yield Sharded(len(chosen), len(slices), {shard: next(batches) for shard in own})
 
-    def _batches(self, parts: list["_Part"], epoch: int, seed: int) -> Iterator[Batch]:
+    def _batches(self, parts: list[_Part], epoch: int, seed: int) -> Iterator[Batch]:
         """Yield the chosen samples of an epoch as batches, augmented."""
         chosen = [part.samples for part in parts]
         if self.augment is None and not isinstance(self.x, StoredImages):
@@ -256,11 +284,7 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
             raise DataError(f"the {what} is empty: it gives no batches")
         return None
     else:
-        raise DataError(
-            f"the {what} must be a data set (images, labels, classes), a pair of arrays "
-            "(inputs, targets), with weights a third, or give batches(epoch, seed), "
-            f"not {type(data).__name__}"
-        )
+        raise DataError(_no_data(data, what))
     if x.ndim == 0 or targets.ndim == 0 or len(x) != len(targets):
         raise ShapeError(
             f"the {what} needs one target for each input, "
@@ -269,8 +293,22 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
     if len(x) == 0:
         raise DataError(f"the {what} is empty")
     check_finite(x, f"inputs of the {what}")
+    if targets.dtype.kind in "US":
+        raise DataError(
+            f"the targets of the {what} are text, such as {str(targets.flat[0])!r}; "
+            "pellucid.data.from_arrays(images, labels) numbers the classes"
+        )
     check_finite(targets, f"targets of the {what}")
     return x, targets if _is_real(targets) else targets.astype(np.int64, casting="safe")
+
+
+def part_of(data: Any, part: Literal["train", "validation", "test"], what: str) -> Any:
+    """Return `part` of a data set that is divided, of other data all."""
+    if not isinstance(data, Divided) or isinstance(data, Labelled):
+        return data
+    if (found := getattr(data, part)) is None:
+        raise DataError(f"the {what} has no {part} part; give the part that you mean")
+    return found
 
 
 def sample_weights(data: Data, what: str) -> Array | None:
@@ -290,6 +328,30 @@ def sample_weights(data: Data, what: str) -> Array | None:
             f"{weights.min():g}; leave samples out that should not count"
         )
     return weights.astype(np.float64)
+
+
+def _no_data(data: Any, what: str) -> str:
+    if isinstance(data, str):
+        return f"the {what} is the text {data!r}; load it first: pellucid.data.load({data!r})"
+    if isinstance(data, np.ndarray):
+        return f"the {what} is one array; give the pair (inputs, targets)"
+    if isinstance(data, float):
+        return f"the {what} is the number {data}; divide the data first: data.split({data})"
+    return (
+        f"the {what} must be a data set (images, labels, classes), a pair of arrays (inputs, "
+        "targets), with weights a third, or give batches(epoch, seed), "
+        f"not {type(data).__name__}"
+    )
+
+
+def check_no_pixels(x: Any, what: str) -> None:
+    """Raise an error for stored pixels, which nothing would bring to the size of inputs."""
+    if x.dtype == np.uint8 and x.ndim == 4:
+        raise DataError(
+            f"the {what} are pixels from 0 to 255 (uint8), and a model without preprocessing takes "
+            "images as they are; divide them, np.float32(x / 255), or train on "
+            "pellucid.data.from_arrays(x, labels): a data set's images are standardised for you"
+        )
 
 
 def check_finite(values: Array, what: str) -> None:

@@ -6,6 +6,8 @@ network is built and trained, the position, the sums of the unfinished epoch, th
 fingerprint of the data. Python writes a float in JSON so that it reads back to the last bit.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
@@ -22,13 +24,22 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as serialized
 
 from pellucid import engine, layers, losses, optim
-from pellucid.arguments import Range, Size, check_fields, shown
+from pellucid.arguments import (
+    Extended,
+    Range,
+    Size,
+    annotations_of,
+    check_fields,
+    checked,
+    shown,
+)
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.optim import ExponentialMovingAverage, schedules
 from pellucid.preprocessing import Preprocessing
 from pellucid.training.batches import Augmentation, Data
 from pellucid.training.fingerprint import check_same_data
+from pellucid.training.metrics import Metric, chosen
 from pellucid.training.records import Epoch, Record
 from pellucid.training.state import Best, Sums, TrainingState
 from pellucid.types import Array
@@ -97,6 +108,7 @@ def resume(
     validation: Data | None = None,
     *,
     augment: Augmentation | None = None,
+    metrics: Iterable[str | Metric] = (),
 ) -> TrainingState:
     """Return the run that was saved in `folder`, with model and optimiser built anew.
 
@@ -107,7 +119,7 @@ def resume(
     ----------
     folder
         The run's folder, which holds ``checkpoint/state.safetensors``.
-    data, validation, augment
+    data, validation, augment, metrics
         What the run began with.
 
     Raises
@@ -135,6 +147,7 @@ def resume(
             seed=numbers.seed,
             averages=averages and ExponentialMovingAverage(dict(model.named_state()), **averages),
             shards=numbers.shards,
+            metrics=chosen(metrics),
         )
         _take_over(state, facts, tensors)
         check_same_data(state, data, validation)
@@ -182,6 +195,7 @@ def setup(state: TrainingState) -> dict[str, Any]:
         "batch_size": state.batch_size,
         "seed": state.seed,
         "shards": state.shards,
+        "metrics": list(state.metrics),
     }
 
 
@@ -289,17 +303,19 @@ class _Numbers:
         check_fields(self)
 
     @classmethod
-    def of(cls, facts: Mapping[str, Any]) -> "_Numbers":
+    def of(cls, facts: Mapping[str, Any]) -> _Numbers:
         given = {"shards": None, **facts}  # which files of earlier versions do not have
         return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls)})
 
 
 def _epoch(facts: Mapping[str, Any]) -> Epoch:
     epoch = Epoch(**facts)
-    for field in dataclasses.fields(epoch):
-        value, kind = getattr(epoch, field.name), field.type
-        if not isinstance(value, kind) and type(value) is not int:  # type: ignore[arg-type]
-            raise FileError(f"an epoch's {field.name} is {shown(value)}")
+    for name, kind in annotations_of(Epoch).items():
+        value = getattr(epoch, name)
+        if name == "metrics":
+            checked("an epoch's metrics", value, dict[str, Extended])
+        elif not isinstance(value, kind) and type(value) is not int:
+            raise FileError(f"an epoch's {name} is {shown(value)}")
     return epoch
 
 
@@ -319,6 +335,7 @@ _SAID = {
     "dtype": "type of numbers",
     "learns": "list of parameters that learn",
     "augment": "augmentation",
+    "metrics": "list of metrics",
     "averages": "average of the weights",
     "batch_size": "batch size",
     "shards": "number of shards",
@@ -344,7 +361,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
         if _digest(metadata["pellucid"], tensors) != metadata["digest"]:
             raise FileError("the file is damaged: its contents do not match their checksum")
-        facts = json.loads(metadata["pellucid"])
+        facts = {"metrics": []} | json.loads(metadata["pellucid"])  # once there were none
         if facts["format"] != _FORMAT:
             raise FileError(
                 f"it has format {facts['format']}, and this version of Pellucid reads format "

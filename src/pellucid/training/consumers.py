@@ -5,8 +5,9 @@ Each of these takes records and yields the same records, so that they can be put
     for record in save_checkpoints(stop_early(records(state, data, validation), patience=5), …):
 """
 
+from __future__ import annotations
+
 import csv
-import dataclasses
 import io
 import math
 import signal
@@ -17,8 +18,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, Literal, TypeVar
 
+from pellucid.arguments import Size, annotations_of, checked
 from pellucid.errors import FileError, TrainingError, unknown
-from pellucid.files import atomic_write
+from pellucid.files import atomic_write, check_is_file
 from pellucid.training.records import Epoch, History, Record
 from pellucid.training.state import TrainingState
 
@@ -58,8 +60,7 @@ def stop_early(
     """
     if monitor not in _SIGNS:
         raise TrainingError(unknown("quantity to monitor", monitor, _SIGNS))
-    if patience < 1:
-        raise TrainingError(f"patience is a number of epochs, at least 1, not {patience}")
+    patience = checked("patience", patience, Size)
     return _stop_early(records, patience, monitor, list(history), tolerance)
 
 
@@ -108,7 +109,7 @@ def log_csv(records: Iterable[R], state: TrainingState, path: str | Path) -> Ite
 
 def _write_csv(history: History, path: str | Path) -> None:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, [field.name for field in dataclasses.fields(Epoch)])
+    writer = csv.DictWriter(text, history.columns())
     writer.writeheader()
     writer.writerows(history.rows())
     atomic_write(path, text.getvalue().encode())
@@ -122,17 +123,21 @@ def read_history(path: str | Path) -> History:
     FileError
         There is no such file, or it is something else.
     """
+    check_is_file(path, "the history.csv of a run")
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        fields = dataclasses.fields(Epoch)
-        return History(
-            Epoch(**{f.name: _READ[f.type](row[f.name]) for f in fields}) for row in rows
-        )
+        return History(map(_read_epoch, rows))
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise FileError(f"{path} is no history of a training run: {error!s:.300}") from error
+
+
+def _read_epoch(row: dict[str, str]) -> Epoch:
+    kinds = {name: kind for name, kind in annotations_of(Epoch).items() if name != "metrics"}
+    values = {name: _READ[kind](row.pop(name)) for name, kind in kinds.items()}
+    return Epoch(**values, metrics={name: float(value) for name, value in row.items()})
 
 
 _READ: dict[Any, Callable[[str], Any]] = {

@@ -1,5 +1,7 @@
 """What the losses of a training run say of over- and underfitting, in words."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 

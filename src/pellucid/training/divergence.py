@@ -1,5 +1,7 @@
 """Where numbers stop being numbers."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

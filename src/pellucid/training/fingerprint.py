@@ -1,5 +1,7 @@
 """How a run recognises its data when it is resumed."""
 
+from __future__ import annotations
+
 import hashlib
 from typing import Any
 

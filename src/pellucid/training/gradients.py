@@ -1,5 +1,7 @@
 """Gradient flow: how large each layer's gradient is, and how far a step moves its weights."""
 
+from __future__ import annotations
+
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

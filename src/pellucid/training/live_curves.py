@@ -1,5 +1,7 @@
 """Small curves of loss and accuracy for a terminal, drawn in braille dots."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ _BESIDE = 20  # columns of a chart that are numbers: 8 on the left, 10 on the ri
 _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # bits of U+2800
 
 
-def fits(console: "Console") -> bool:
+def fits(console: Console) -> bool:
     """Return whether `console` can show curves: a terminal with room that knows braille."""
     return (
         console.is_terminal
@@ -69,11 +71,11 @@ class LiveCurves:
         _note(self.accuracy[0], epoch, sum(accuracies) / count if accuracies else None)
         self._steps.clear()
 
-    def __rich_console__(self, _: "Console", options: "ConsoleOptions") -> Iterator["Text"]:
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> Iterator[Text]:
         if len(self.loss[0]) > 1:
             yield self.draw(options.max_width)
 
-    def draw(self, width: int) -> "Text":
+    def draw(self, width: int) -> Text:
         """Return the curves, of two points or more, as text of at most `width` columns."""
         from rich.text import Text
 
@@ -94,7 +96,7 @@ def _note(points: Points, epoch: float, value: float | None) -> None:
         points.append((float(epoch), value))
 
 
-def _legend(curves: Curves) -> "Text":
+def _legend(curves: Curves) -> Text:
     from rich.text import Text
 
     legend = Text()
@@ -108,9 +110,9 @@ def _chart(
     title: str,
     curves: Curves,
     width: int,
-    legend: "Text",
+    legend: Text,
     logarithmic: bool = False,
-) -> list["Text"]:
+) -> list[Text]:
     """Return the lines of one chart: a title, then the curves between their scale and their ends.
 
     A logarithmic scale becomes a linear one where a value is not positive.

@@ -4,6 +4,8 @@ Each is a function around the generator of records, as `log_csv` is: it writes w
 changes nothing. The packages are imported where they are used.
 """
 
+from __future__ import annotations
+
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pellucid.errors import missing_extra
-from pellucid.training.records import Epoch, Record, Step
+from pellucid.training.records import Epoch, Record, Step, split_metrics
 
 R = TypeVar("R", bound=Record)
 Write = Callable[[dict[str, float], int], None]
@@ -126,6 +128,7 @@ def _written(records: Iterable[R], write: Write, close: Callable[[], Any]) -> It
 
 def _of_step(step: Step) -> dict[str, float]:
     values = {"batch/loss": step.loss, "batch/rate": step.rate}
+    values |= {f"batch/{name}": value for name, value in step.metrics.items()}
     return values if step.accuracy is None else values | {"batch/accuracy": step.accuracy}
 
 
@@ -137,6 +140,8 @@ def _of_epoch(epoch: Epoch) -> dict[str, float]:
         "validation/accuracy": epoch.validation_accuracy,
         "images_per_second": epoch.images_per_second,
     }
+    for part, metrics in zip(("training", "validation"), split_metrics(epoch.metrics), strict=True):
+        values |= {f"{part}/{name}": value for name, value in metrics.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 

@@ -1,19 +1,23 @@
 """Training, defined: for each epoch, for each batch, forward, loss, backward, update."""
 
+from __future__ import annotations
+
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 
-from pellucid.errors import LostProcessError
+from pellucid import losses, optim
+from pellucid.arguments import Probability, checked, shown
+from pellucid.errors import LostProcessError, PellucidError
 from pellucid.execution import Frozen, Program, ThreadTuner, for_training, freeze
 from pellucid.layers import Layer, StepContext
 from pellucid.losses import Loss, cross_entropy
-from pellucid.optim import ExponentialMovingAverage, Optimizer
-from pellucid.optim.schedules import Constant, Schedule
+from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
+from pellucid.optim.schedules import Schedule
 from pellucid.parallel import Team
 from pellucid.runtime.choices import belonging_to
 from pellucid.runtime.workspace import Workspace
@@ -25,11 +29,22 @@ from pellucid.training.agreement import (
     recover,
     take_shards,
 )
-from pellucid.training.batches import Augmentation, Batch, Data, Sharded, Source
+from pellucid.training.batches import (
+    Augmentation,
+    Batch,
+    Data,
+    Divided,
+    Sharded,
+    Source,
+    augmentation,
+    part_of,
+)
+from pellucid.training.callbacks import Callback, called
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
+from pellucid.training.metrics import Metric, chosen, measured
 from pellucid.training.prepare import prepare
 from pellucid.training.progress import show_progress
-from pellucid.training.records import Epoch, History, Record, Step, better
+from pellucid.training.records import VALIDATION, Epoch, History, Record, Step, better
 from pellucid.training.rehearsal import rehearse
 from pellucid.training.sharded import Outcome, ShardedGradients
 from pellucid.training.state import Best, Sums, TrainingState
@@ -37,16 +52,17 @@ from pellucid.training.state import Best, Sums, TrainingState
 
 def train(
     model: Layer,
-    data: Data,
+    data: Data | Divided,
     *,
-    optimizer: Optimizer,
-    loss: Loss = cross_entropy,
+    optimizer: Optimizer | str = "adam",
+    loss: Loss | str = cross_entropy,
+    metrics: Iterable[str | Metric] = (),
     batch_size: int = 64,
     epochs: int = 1,
     validation: Data | None = None,
-    schedule: Schedule | None = None,
-    augment: Augmentation | None = None,
-    averages: ExponentialMovingAverage | None = None,
+    schedule: Schedule | str | None = None,
+    augment: Augmentation | str | None = None,
+    averages: ExponentialMovingAverage | float | None = None,
     seed: int = 0,
     parallel: Team | None = None,
 ) -> Iterator[Epoch]:
@@ -61,18 +77,41 @@ def train(
 
     Parameters
     ----------
-    model, data
-        What learns, and from what: a data set, arrays (inputs, targets), or an object with
+    model
+        What learns.
+    data
+        What it learns from: a data set, arrays (inputs, targets), or an object with
         ``batches(epoch, seed)`` and a length. The images of a data set are preprocessed, and the
         model remembers how; arrays are taken as they are. A third array holds the weight of each
-        sample, above 0: with weights s the loss of a batch is ``Σ sₙ·lossₙ / Σ sₙ``.
-    optimizer, loss, batch_size, epochs
-        How it learns. A last batch that is not full is used; if it would be a single sample, it
-        joins the batch before it.
+        sample, above 0: with weights s the loss of a batch is ``Σ sₙ·lossₙ / Σ sₙ``. Of a data
+        set in parts the model learns from ``train``, and is validated on ``validation``.
+    optimizer
+        An object of `pellucid.optim`, or the name of one with its defaults: ``"sgd"``, ``"adam"``,
+        ``"adamw"``, ``"rmsprop"``, ``"adagrad"``.
+    loss
+        An object of `pellucid.losses`, or a name: ``"cross_entropy"``, ``"mean_squared_error"``,
+        ``"binary_cross_entropy"``.
+    metrics
+        What is measured beside the loss: names, such as ``"top_5"``, and functions of
+        (outputs, targets); see `training.metrics`.
+    batch_size
+        How many samples make a step. A last batch that is not full is used; if it would be a
+        single sample, it joins the batch before it.
+    epochs
+        How often all samples are seen.
     validation
-        Data of the same kind, on which it is measured and the best epoch chosen.
-    schedule, augment, averages, seed
-        See `TrainingState`.
+        Data of the same kind, on which the model is measured and the best epoch chosen.
+    schedule
+        How the learning rate changes: an object of `optim.schedules`, or text, such as
+        ``"cosine"`` or ``"warmup:0.1,cosine"``; see `optim.schedules.parse`.
+    augment
+        What happens to training images before preprocessing: an object of `data.augment`, or text,
+        such as ``"crop,flip"``; see `data.augment.parse`.
+    averages
+        A moving average of the weights, or its decay, such as 0.999. Validation measures the
+        averages.
+    seed
+        The seed of all randomness: order, augmentation, dropout.
     parallel
         The processes that train the model together, such as `pellucid.parallel.mpi` returns them.
         Each of them runs this, and each ends with the same weights.
@@ -96,41 +135,133 @@ def train(
     >>> last.accuracy
     1.0
     """
-    state = TrainingState(
-        model, optimizer, loss, batch_size, epochs, schedule or Constant(), augment, seed, averages
+    state = _state(
+        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
     )
-    drawn = records(state, data, validation, parallel)
+    drawn = records(state, *_parts(data, validation), parallel)
     return (record for record in drawn if isinstance(record, Epoch))
 
 
 def fit(
     model: Layer,
-    data: Data,
+    data: Data | Divided,
     *,
-    optimizer: Optimizer,
-    loss: Loss = cross_entropy,
+    optimizer: Optimizer | str = "adam",
+    loss: Loss | str = cross_entropy,
+    metrics: Iterable[str | Metric] = (),
     batch_size: int = 64,
     epochs: int = 1,
     validation: Data | None = None,
-    schedule: Schedule | None = None,
-    augment: Augmentation | None = None,
-    averages: ExponentialMovingAverage | None = None,
+    callbacks: Iterable[Callback] = (),
+    schedule: Schedule | str | None = None,
+    augment: Augmentation | str | None = None,
+    averages: ExponentialMovingAverage | float | None = None,
     seed: int = 0,
     parallel: Team | None = None,
 ) -> History:
-    """Train `model` with a progress bar and return the history; the arguments are those of `train`.
+    """Train `model` with a progress bar and return the history.
 
     With validation data the model ends with the weights of its best epoch; else with `averages`, it
     ends with those.
+
+    Parameters
+    ----------
+    model
+        What learns.
+    data
+        What it learns from: a data set, arrays (inputs, targets) or (inputs, targets, weights), or
+        an object with ``batches(epoch, seed)``; see `train`.
+    optimizer
+        An object of `pellucid.optim`, or the name of one with its defaults: ``"sgd"``, ``"adam"``,
+        ``"adamw"``, ``"rmsprop"``, ``"adagrad"``.
+    loss
+        An object of `pellucid.losses`, or a name: ``"cross_entropy"``, ``"mean_squared_error"``,
+        ``"binary_cross_entropy"``.
+    metrics
+        What is measured beside the loss: names, such as ``"top_5"``, and functions of
+        (outputs, targets); see `training.metrics`.
+    batch_size
+        How many samples make a step.
+    epochs
+        How often all samples are seen.
+    validation
+        Data of the same kind, on which the model is measured and the best epoch chosen.
+    callbacks
+        Functions that are called with each `Epoch`; where one returns True, training ends. Or
+        objects of `training.callbacks`, such as ``EarlyStopping(patience=3)``.
+    schedule
+        How the learning rate changes: an object of `optim.schedules`, or text, such as
+        ``"cosine"`` or ``"warmup:0.1,cosine"``.
+    augment
+        What happens to training images before preprocessing: an object of `data.augment`, or text,
+        such as ``"crop,flip"``.
+    averages
+        A moving average of the weights, or its decay, such as 0.999.
+    seed
+        The seed of all randomness: order, augmentation, dropout.
+    parallel
+        The processes that train the model together; see `train`.
+
+    Examples
+    --------
+    >>> from pellucid import models
+    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    >>> model = models.mlp((2,), 2, hidden=(8,))
+    >>> data = x, np.array([0, 1, 1, 0])
+    >>> history = fit(model, data, optimizer="adam", epochs=100, callbacks=[lambda e: e.loss < 0.5])
+    ... # doctest: +ELLIPSIS
+      epoch     loss  ...
     """
-    state = TrainingState(
-        model, optimizer, loss, batch_size, epochs, schedule or Constant(), augment, seed, averages
+    state = _state(
+        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
     )
-    drawn = records(state, data, validation, parallel)
+    drawn = called(records(state, *_parts(data, validation), parallel), state, callbacks)
     for _ in drawn if parallel is not None and not parallel.leads else show_progress(drawn):
         pass
     state.use_best()
     return History(state.history)
+
+
+def _state(
+    model: Layer,
+    optimizer: Optimizer | str,
+    loss: Loss | str,
+    metrics: Iterable[str | Metric],
+    batch_size: int,
+    epochs: int,
+    schedule: Schedule | str | None,
+    augment: Augmentation | str | None,
+    averages: ExponentialMovingAverage | float | None,
+    seed: int,
+) -> TrainingState:
+    """Return a new run; what is given by name is looked up."""
+    if not isinstance(model, Layer):
+        raise PellucidError(
+            f"what is trained is a layer, such as a Sequential, not {shown(model)}; "
+            "pellucid.models.build makes a known network"
+        )
+    if averages is not None and not isinstance(averages, ExponentialMovingAverage):
+        decay = checked("averages", averages, Probability)
+        averages = ExponentialMovingAverage(dict(model.named_state()), decay)
+    return TrainingState(
+        model,
+        optim.chosen(optimizer, model.parameters()),
+        losses.chosen(loss),
+        batch_size,
+        epochs,
+        schedules.chosen(schedule),
+        augmentation(augment),
+        seed,
+        averages,
+        metrics=chosen(metrics),
+    )
+
+
+def _parts(data: Data | Divided, validation: Data | None) -> tuple[Data, Data | None]:
+    """Return what to train on and what to validate on; data in parts may bring both."""
+    if validation is None and isinstance(data, Divided):
+        validation = data.validation
+    return part_of(data, "train", "training data"), validation
 
 
 def records(
@@ -224,7 +355,9 @@ def take_step(
         if (error := non_finite_gradient(state.optimizer.learned, training)) is not None:
             raise error
     correct = count_correct(state.loss, outputs, targets)
-    outcome = Outcome(training, loss, correct, len(targets), state.loss.counted(targets))
+    values = measured(state.metrics, outputs, targets)
+    counted = state.loss.counted(targets)
+    outcome = Outcome(training, loss, correct, len(targets), counted, values)
     return update(state, outcome, steps, started)
 
 
@@ -237,7 +370,7 @@ def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -
     if state.averages is not None:
         state.averages.update()
     seconds = perf_counter() - started
-    state.sums.add(outcome.loss, correct, outcome.samples, counted, seconds)
+    state.sums.add(outcome.loss, correct, outcome.samples, counted, seconds, outcome.metrics)
     state.step += 1
     return Step(
         epoch=state.epoch + 1,
@@ -248,6 +381,7 @@ def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -
         accuracy=None if correct is None or not counted else correct / counted,
         rate=optimizer.lr,
         seconds=seconds,
+        metrics=outcome.metrics,
     )
 
 
@@ -261,7 +395,10 @@ def finish_epoch(
     trained, validated = state.sums, None
     if validating is not None:
         with state.averaged():
-            validated = measure(freeze(state.model), state.loss, validating, team)
+            validated = measure(freeze(state.model), state.loss, validating, state.metrics, team)
+    metrics = dict(trained.mean_metrics)
+    if validated is not None:
+        metrics |= {f"{VALIDATION}{name}": v for name, v in validated.mean_metrics.items()}
     epoch = Epoch(
         epoch=state.epoch + 1,
         epochs=state.epochs,
@@ -274,6 +411,7 @@ def finish_epoch(
         seconds=trained.seconds + perf_counter() - started,
         images_per_second=trained.seen / trained.seconds,
         best=False,
+        metrics=metrics,
     )
     if better(epoch, None if state.best is None else state.best.epoch):
         epoch = replace(epoch, best=True)
@@ -284,20 +422,28 @@ def finish_epoch(
     return epoch
 
 
-def measure(model: Layer | Frozen, loss: Loss, source: Source, team: Team | None = None) -> Sums:
+def measure(
+    model: Layer | Frozen,
+    loss: Loss,
+    source: Source,
+    metrics: Mapping[str, Metric] | None = None,
+    team: Team | None = None,
+) -> Sums:
     """Return the sums of loss and correct answers in inference; a loss may be NaN or infinite.
 
     The processes of a team divide the batches among themselves.
     """
-    team, measured = team or Team(), []
+    team, found = team or Team(), []
     mine = range(len(source))[team.rank :: team.size]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         for step, (x, targets, *weights) in zip(mine, source.plain(mine), strict=True):
             outputs = model(x)
             value, _ = loss(outputs, targets, *weights)
             correct = count_correct(loss, outputs, targets)
-            measured.append((step, value, correct, len(targets), loss.counted(targets)))
+            values = measured(metrics or {}, outputs, targets)
+            counted = loss.counted(targets)
+            found.append((step, value, correct, len(targets), counted, 0.0, values))
     sums = Sums()
-    for _, *told in sorted(one for theirs in team.gather(measured) for one in theirs):
+    for _, *told in sorted(one for theirs in team.gather(found) for one in theirs):
         sums.add(*told)
     return sums

@@ -3,6 +3,8 @@
 It needs nothing but the notebook itself: no widgets, no Matplotlib.
 """
 
+from __future__ import annotations
+
 import html
 import sys
 from collections.abc import Iterable, Iterator

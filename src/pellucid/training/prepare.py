@@ -1,5 +1,7 @@
 """What is looked at before the first step, so that a misfit is told at once."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid import engine
@@ -12,6 +14,7 @@ from pellucid.training.batches import (
     Labelled,
     Source,
     arrays,
+    check_no_pixels,
     sample_weights,
 )
 from pellucid.training.fingerprint import check_same_data
@@ -58,6 +61,8 @@ def _source(
         assert not isinstance(data, tuple | Labelled)
         return GivenSource(data)
     x, targets = pair
+    if preprocessing is None:
+        check_no_pixels(x, f"images of the {what}")
     if targets.ndim > 1:  # values for every output rather than class numbers
         targets = targets.astype(state.dtype)
     shape = _check_fit(state, x, targets, what)
@@ -117,6 +122,8 @@ def _check_kinds(data: Data, validation: Data | None) -> None:
     """Validate on the kind of data that was trained on: only a data set is preprocessed."""
     if validation is None:
         return
+    if isinstance(validation, float | str):
+        arrays(validation, "validation data")  # which says what to do
     if isinstance(data, Labelled) != isinstance(validation, Labelled):
         raise DataError(
             "training and validation data must both be data sets, which are preprocessed, or both "

@@ -1,5 +1,7 @@
 """What a person sees of a training run: a table of its epochs, and what moves below it."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -91,7 +93,7 @@ def _with_bar(records: Iterable[R], wanted: bool) -> Iterator[R]:
         progress.console.print(curves)
 
 
-def _bar() -> tuple["Progress", live_curves.LiveCurves]:
+def _bar() -> tuple[Progress, live_curves.LiveCurves]:
     """Return a progress bar and the curves that it shows below itself."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -99,7 +101,7 @@ def _bar() -> tuple["Progress", live_curves.LiveCurves]:
     curves = live_curves.LiveCurves()
 
     class Bar(Progress):
-        def get_renderables(self) -> Iterable["RenderableType"]:
+        def get_renderables(self) -> Iterable[RenderableType]:
             yield from super().get_renderables()
             yield curves
 

@@ -1,16 +1,20 @@
 """The learning-rate range test."""
 
+from __future__ import annotations
+
 import copy
 from dataclasses import dataclass
 
 import numpy as np
 
+from pellucid import losses, optim
+from pellucid.arguments import checked
 from pellucid.errors import TrainingError
 from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import Optimizer
 from pellucid.optim.schedules import Schedule
-from pellucid.training.batches import Augmentation, Data
+from pellucid.training.batches import Augmentation, Data, augmentation, part_of
 from pellucid.training.loop import records
 from pellucid.training.records import Step
 from pellucid.training.state import TrainingState
@@ -56,10 +60,10 @@ def find_rate(
     model: Layer,
     data: Data,
     *,
-    optimizer: Optimizer,
-    loss: Loss = cross_entropy,
+    optimizer: Optimizer | str = "adam",
+    loss: Loss | str = cross_entropy,
     batch_size: int = 64,
-    augment: Augmentation | None = None,
+    augment: Augmentation | str | None = None,
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 100,
@@ -74,8 +78,16 @@ def find_rate(
 
     Parameters
     ----------
-    model, data, optimizer, loss, batch_size, augment, seed
-        As for `train`.
+    model
+        What is to learn.
+    data
+        What it is to learn from: a data set, or arrays (inputs, targets).
+    optimizer, loss, augment
+        Those that it is to learn with, or their names; see `train`.
+    batch_size
+        How many samples make a step.
+    seed
+        The seed of the order of the samples, and of all other randomness.
     low, high, steps
         The range, and how many batches to spend on it.
 
@@ -95,6 +107,9 @@ def find_rate(
     >>> 0.001 < find_rate(model, data, optimizer=sgd).suggestion < 10
     True
     """
+    low, high = checked("low", low, float), checked("high", high, float)
+    steps = checked("steps", steps, int)
+    optimizer, loss = optim.chosen(optimizer, model.parameters()), losses.chosen(loss)
     if not 0 < low < high or steps < 10:
         raise TrainingError(
             f"a search goes up, in at least 10 steps: low {low}, high {high}, steps {steps}"
@@ -103,12 +118,13 @@ def find_rate(
     model, optimizer = copy.deepcopy((model, optimizer))
     optimizer.base_lr = 1.0
     schedule = _Geometric(low, high, steps)
+    augment = augmentation(augment)
     state = TrainingState(model, optimizer, loss, batch_size, steps, schedule, augment, seed)
     done: list[Step] = []
     smoothed: list[float] = []
     mean = 0.0
     try:
-        for record in records(state, data):
+        for record in records(state, part_of(data, "train", "data")):
             if isinstance(record, Step):
                 done.append(record)
                 mean = _SMOOTHING * mean + (1 - _SMOOTHING) * record.loss

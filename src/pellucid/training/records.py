@@ -1,9 +1,11 @@
 """What training tells: a record for every step and one for every epoch."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from pellucid.errors import missing_extra
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
     """One update of the weights.
 
@@ -27,6 +29,8 @@ class Step:
         The learning rate of this update.
     seconds
         How long it took, the making of the batch included.
+    metrics
+        Of this batch: those that were asked for, by name.
     """
 
     epoch: int
@@ -37,10 +41,18 @@ class Step:
     accuracy: float | None
     rate: float
     seconds: float
+    metrics: dict[str, float] = field(default_factory=dict, hash=False)
+
+    def __str__(self) -> str:
+        place = f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}"
+        told = _told(self.loss, self.accuracy, self.metrics)
+        return f"{place} · {told} · rate {self.rate:.4g} · {1000 * self.seconds:.1f} ms"
+
+    __repr__ = __str__
 
 
-@dataclass(frozen=True)
-class Epoch:
+@dataclass(frozen=True, repr=False)
+class Epoch(Shown):
     """One pass over the training data.
 
     Attributes
@@ -59,7 +71,11 @@ class Epoch:
         In training.
     best
         Whether it is the best so far, by validation alone; see `better`.
+    metrics
+        Those that were asked for, by name; of validation as ``validation_NAME``.
     """
+
+    shown_as = "epoch"
 
     epoch: int
     epochs: int
@@ -72,15 +88,26 @@ class Epoch:
     seconds: float
     images_per_second: float
     best: bool
+    metrics: dict[str, float] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         width = len(str(self.epochs))
-        parts = [f"epoch {self.epoch:{width}}/{self.epochs}", _told(self.loss, self.accuracy)]
+        trained, validated = split_metrics(self.metrics)
+        told = _told(self.loss, self.accuracy, trained)
+        parts = [f"epoch {self.epoch:{width}}/{self.epochs}", told]
         if self.validation_loss is not None:
-            told = _told(self.validation_loss, self.validation_accuracy)
+            told = _told(self.validation_loss, self.validation_accuracy, validated)
             parts.append(f"validation {told}" + (" (best)" if self.best else ""))
         parts.append(f"{self.seconds:.1f} s, {self.images_per_second:,.0f} images/s")
         return " · ".join(parts)
+
+    __repr__ = __str__
+
+    def row(self) -> dict[str, Any]:
+        """Return its numbers by name, those of its metrics among them."""
+        values = dataclasses.asdict(self)
+        metrics: dict[str, float] = values.pop("metrics")
+        return values | metrics
 
 
 Record = Step | Epoch
@@ -101,9 +128,25 @@ def _merit(epoch: Epoch) -> tuple[float, float]:
     return epoch.validation_accuracy or 0.0, -(epoch.validation_loss or 0.0)
 
 
-def _told(loss: float, accuracy: float | None) -> str:
-    said = f"loss {loss:.4f}"
-    return said if accuracy is None else f"{said}, accuracy {100 * accuracy:.2f} %"
+VALIDATION = "validation_"
+"""What the names of metrics begin with that were measured in validation."""
+
+
+def split_metrics(metrics: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the metrics of training and those of validation, both by their plain names."""
+    validated = {
+        name.removeprefix(VALIDATION): value
+        for name, value in metrics.items()
+        if name.startswith(VALIDATION)
+    }
+    return {name: v for name, v in metrics.items() if not name.startswith(VALIDATION)}, validated
+
+
+def _told(loss: float, accuracy: float | None, metrics: Mapping[str, float]) -> str:
+    parts = [f"loss {loss:.4f}"]
+    if accuracy is not None:
+        parts.append(f"accuracy {100 * accuracy:.2f} %")
+    return ", ".join([*parts, *(f"{name} {value:.4f}" for name, value in metrics.items())])
 
 
 class History(Shown, Sequence[Epoch]):
@@ -122,8 +165,8 @@ class History(Shown, Sequence[Epoch]):
     @overload
     def __getitem__(self, index: int) -> Epoch: ...
     @overload
-    def __getitem__(self, index: slice) -> "History": ...
-    def __getitem__(self, index: int | slice) -> "Epoch | History":
+    def __getitem__(self, index: slice) -> History: ...
+    def __getitem__(self, index: int | slice) -> Epoch | History:
         if isinstance(index, slice):
             return History(self._epochs[index])
         return self._epochs[index]
@@ -136,13 +179,17 @@ class History(Shown, Sequence[Epoch]):
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one dict an epoch."""
-        return [dataclasses.asdict(epoch) for epoch in self._epochs]
+        return [epoch.row() for epoch in self._epochs]
 
-    def to_frame(self) -> "pd.DataFrame":
+    def to_pandas(self) -> pd.DataFrame:
         """Return a pandas table, one row an epoch."""
         try:
             import pandas as pd
         except ImportError as error:
             raise missing_extra("a table, other than History.rows,", "pandas") from error
-        columns = [field.name for field in dataclasses.fields(Epoch)]
-        return pd.DataFrame(self.rows(), columns=columns).set_index("epoch")
+        return pd.DataFrame(self.rows(), columns=self.columns()).set_index("epoch")
+
+    def columns(self) -> list[str]:
+        """Return the names of what each epoch has."""
+        own = [field.name for field in dataclasses.fields(Epoch) if field.name != "metrics"]
+        return own + [name for epoch in self._epochs[:1] for name in epoch.metrics]

@@ -1,5 +1,7 @@
 """A training run rehearsed, so that all it needs is compiled before its first step."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from functools import partial

@@ -1,5 +1,7 @@
 """One step's gradients, from shards that several processes compute."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from pellucid.runtime.workspace import empty
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import Batch, Sharded
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
+from pellucid.training.metrics import measured
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
 
@@ -32,6 +35,7 @@ class Outcome:
     correct: int | None
     samples: int
     counted: float
+    metrics: dict[str, float]
 
 
 class ShardedGradients:
@@ -52,7 +56,8 @@ class ShardedGradients:
         ends = accumulate((math.prod(p.shape) for p in self._learned), initial=0)
         self._places = [slice(a, b) for a, b in pairwise(ends)]
         named = {id(item): item for _, item in state.model.named_state()}
-        self._notes = _Notes([item for item in named.values() if isinstance(item, Buffer)])
+        buffers = [item for item in named.values() if isinstance(item, Buffer)]
+        self._notes = _Notes(buffers, len(state.metrics))
 
     def __call__(self, batches: Iterator[Sharded]) -> Outcome:
         """Compute the gradients for the next batch.
@@ -94,6 +99,10 @@ class ShardedGradients:
             None if noted[_UNKNOWN] else int(noted[_CORRECT]),
             shards.samples,
             float(noted[_COUNTED]),
+            {
+                name: float(value / shards.samples)
+                for name, value in zip(state.metrics, noted[_SUMS:], strict=False)
+            },
         )
 
     def _computed(self, shards: Sharded) -> tuple[TreeSum, TreeSum]:
@@ -120,6 +129,8 @@ class ShardedGradients:
         weight = state.loss.total_weight(targets, *weights)
         correct = count_correct(state.loss, outputs, targets)
         sums = [weight * loss, weight, state.loss.counted(targets), correct or 0, correct is None]
+        values = measured(state.metrics, outputs, targets)
+        sums += [len(targets) * value for value in values.values()]
         noted = self._notes.of(training, len(targets), sums)
         training.forget()
         return self._weighted_gradients(weight), noted
@@ -141,7 +152,7 @@ class ShardedGradients:
 
 
 _LOSS, _WEIGHT, _COUNTED, _CORRECT, _UNKNOWN, _SUMS = range(6)
-"""Where in the notes of a shard its sums stand; then come the buffers."""
+"""Where in the notes of a shard its sums stand; then come those of metrics, and the buffers."""
 
 
 class _Notes:
@@ -151,16 +162,16 @@ class _Notes:
     weighted. Counts are noted by how much they grow.
     """
 
-    def __init__(self, buffers: Sequence[Buffer]) -> None:
-        self._buffers = buffers
-        ends = list(accumulate((1 + math.prod(b.shape) for b in buffers), initial=_SUMS))
+    def __init__(self, buffers: Sequence[Buffer], metrics: int) -> None:
+        self._buffers, self._sums = buffers, _SUMS + metrics
+        ends = list(accumulate((1 + math.prod(b.shape) for b in buffers), initial=self._sums))
         self._places = [slice(a, b) for a, b in pairwise(ends)]
         self.length = ends[-1]
 
     def of(self, training: StepContext, samples: int, sums: Sequence[Any]) -> Array:
         """Return the notes of one shard, (length,)."""
         noted = np.zeros(self.length)
-        noted[:_SUMS] = sums
+        noted[: self._sums] = sums
         pending = training.pending_updates()
         for buffer, place in zip(self._buffers, self._places, strict=True):
             if buffer in pending:

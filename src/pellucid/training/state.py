@@ -1,19 +1,22 @@
 """Where a training run stands: everything that its next step depends on, except the data."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from pellucid.arguments import make_fields_plain
-from pellucid.errors import TrainingError
+from pellucid.arguments import Seed, Size, checked
 from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
 from pellucid.runtime.choices import Choices
 from pellucid.training.batches import Augmentation
+from pellucid.training.metrics import Metric
 from pellucid.training.records import Epoch
 from pellucid.types import Array
 
@@ -23,7 +26,7 @@ class Sums:
     """Loss and correct answers, summed over the samples `seen`, and the time that took.
 
     `correct` is None where outputs are not classes, and `counted` is less than `seen` where the
-    loss ignores targets.
+    loss ignores targets. `metrics` are summed as the loss is, each sample counting once.
     """
 
     loss: float = 0.0
@@ -31,6 +34,7 @@ class Sums:
     seen: int = 0
     seconds: float = 0.0
     counted: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
 
     def add(
         self,
@@ -39,6 +43,7 @@ class Sums:
         samples: int,
         counted: float,
         seconds: float = 0.0,
+        metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Add what one batch came to."""
         self.loss += mean_loss * counted
@@ -46,6 +51,8 @@ class Sums:
         self.seen += samples
         self.counted += counted
         self.seconds += seconds
+        for name, value in (metrics or {}).items():
+            self.metrics[name] = self.metrics.get(name, 0.0) + value * samples
 
     @property
     def mean_loss(self) -> float:
@@ -54,6 +61,10 @@ class Sums:
     @property
     def accuracy(self) -> float | None:
         return None if self.correct is None or not self.counted else self.correct / self.counted
+
+    @property
+    def mean_metrics(self) -> dict[str, float]:
+        return {name: value / self.seen for name, value in self.metrics.items()}
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,8 @@ class TrainingState:
     shards
         Into how many shards each batch is cut, for several processes; see `pellucid.parallel`. None
         computes it as a whole.
+    metrics
+        What is measured beside the loss, functions of (outputs, targets) by name.
 
     Attributes
     ----------
@@ -109,6 +122,7 @@ class TrainingState:
     seed: int = 0
     averages: ExponentialMovingAverage | None = None
     shards: int | None = None
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
 
     epoch: int = field(default=0, init=False)
     step: int = field(default=0, init=False)
@@ -119,12 +133,9 @@ class TrainingState:
     choices: Choices = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
-        make_fields_plain(self)
-        if self.batch_size < 1 or self.epochs < 1:
-            raise TrainingError(
-                "training needs a batch size and a number of epochs of at least 1, "
-                f"not {self.batch_size} and {self.epochs}"
-            )
+        self.batch_size = checked("batch_size", self.batch_size, Size)
+        self.epochs = checked("epochs", self.epochs, Size)
+        self.seed = checked("seed", self.seed, Seed)
 
     @property
     def finished(self) -> bool:

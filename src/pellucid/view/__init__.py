@@ -1,5 +1,7 @@
 """Pictures of networks, runs and mathematics; each function returns a Matplotlib figure."""
 
+from __future__ import annotations
+
 from pellucid.view import draw
 from pellucid.view.attribution import attribution
 from pellucid.view.calibration import calibration
@@ -38,3 +40,7 @@ __all__ = [
     "shapes",
     "slider",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

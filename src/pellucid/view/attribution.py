@@ -1,5 +1,7 @@
 """What a network's decision depends on, upon the image."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

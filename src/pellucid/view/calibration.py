@@ -1,5 +1,7 @@
 """Whether a model that is 80 % sure is right in 80 % of the cases: the reliability diagram."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator

@@ -1,5 +1,7 @@
 """One network in several frameworks: how far apart, how they learn, how long a step takes."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any

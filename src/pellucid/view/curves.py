@@ -1,5 +1,7 @@
 """Loss and accuracy over the epochs of a training run."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes

@@ -1,5 +1,7 @@
 """A data set at a glance: samples and mean of each class, balance, pixel values, outliers."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Protocol
 

@@ -1,5 +1,7 @@
 """A network as a picture: its layers as boxes, and which reads which."""
 
+from __future__ import annotations
+
 from typing import Any
 
 from matplotlib.axes import Axes

@@ -1,5 +1,7 @@
 """What pictures of an evaluation look at; `pellucid.Evaluation` has it."""
 
+from __future__ import annotations
+
 from typing import Protocol
 
 from pellucid.types import Array

@@ -1,5 +1,7 @@
 """What layers make of an image, map by map."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The kernels that a convolution has learned."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How large the gradient of each layer is as training goes on."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -5,6 +5,8 @@ reads; a value that is read further down has a lane of its own past the rows bet
 crosses a box.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -72,7 +74,7 @@ class Sketch:
     frames: list[Frame] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
-    def put(self, other: "Sketch", x: float, y: float) -> None:
+    def put(self, other: Sketch, x: float, y: float) -> None:
         """Add what another sketch holds, its corner at (x, y)."""
         self.boxes += [b._replace(x=b.x + x, y=b.y + y) for b in other.boxes]
         self.frames += [f._replace(x=f.x + x, y=f.y + y) for f in other.frames]

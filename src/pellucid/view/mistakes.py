@@ -1,5 +1,7 @@
 """The wrong predictions of which a model was most confident, as a gallery."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

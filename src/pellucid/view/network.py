@@ -1,5 +1,7 @@
 """A network as a diagram shows it: boxes in chains, branches, and what is repeated."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -41,7 +43,7 @@ class Box:
     kind: tuple[Any, ...]
     followers: tuple[str, ...] = ()
     times: int = 1
-    last: "Box | None" = None
+    last: Box | None = None
 
     @property
     def exact(self) -> tuple[Any, ...]:
@@ -62,12 +64,12 @@ class Branches:
     """
 
     name: str
-    chains: tuple["Chain", ...]
+    chains: tuple[Chain, ...]
     reads: tuple[tuple[int, ...], ...]
     outputs: tuple[int, ...]
     shape: Any
     times: int = 1
-    last: "Branches | None" = None
+    last: Branches | None = None
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -82,7 +84,7 @@ class Branches:
 class Repeat:
     """A chain of several parts that stands `times` times in a row."""
 
-    chain: "Chain"
+    chain: Chain
     times: int
 
     @property

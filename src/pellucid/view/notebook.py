@@ -1,5 +1,7 @@
 """HTML with which models, their summaries, histories, … show themselves in a notebook."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any

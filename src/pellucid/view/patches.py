@@ -1,5 +1,7 @@
 """What excites filters: parts of real images, and images made for it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Protocol
 

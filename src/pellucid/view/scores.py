@@ -1,5 +1,7 @@
 """Precision, recall and F1 of each class."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How the shape of a value changes on its way through a network."""
 
+from __future__ import annotations
+
 import math
 from typing import Any, NamedTuple
 

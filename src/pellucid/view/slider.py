@@ -1,5 +1,7 @@
 """A slider over pictures: what changes when a number does, in a notebook or on a page."""
 
+from __future__ import annotations
+
 import base64
 import io
 from collections.abc import Callable, Sequence

@@ -1,5 +1,7 @@
 """What a picture of a data set needs to know of all its images."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -6,6 +6,8 @@ light page, light ink for a dark one. Colours of categories are Okabe and Ito's,
 any kind of colour vision tell apart; colours of quantities are perceptually uniform.
 """
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable
 from functools import cache, wraps

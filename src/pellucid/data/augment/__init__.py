@@ -9,6 +9,8 @@ gives it as plain data and `build` makes it anew; `parse` reads what a user writ
 ``"crop,flip"``.
 """
 
+from __future__ import annotations
+
 from pellucid.data.augment.affine import Affine
 from pellucid.data.augment.base import Augmentation, Compose, build
 from pellucid.data.augment.light import Brightness, Contrast
@@ -30,3 +32,7 @@ __all__ = [
     "build",
     "parse",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

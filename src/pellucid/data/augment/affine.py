@@ -1,5 +1,7 @@
 """Random rotation, scaling, shear and translation, with bilinear interpolation."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """The base class of augmentations, and their composition."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +14,7 @@ from pellucid.arguments import as_number, make_fields_plain, shown
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
 
-registry: dict[str, type["Augmentation"]] = {}
+registry: dict[str, type[Augmentation]] = {}
 """Every augmentation by its name; a description can name these and no others."""
 
 

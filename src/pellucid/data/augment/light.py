@@ -1,5 +1,7 @@
 """Brightness and contrast."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

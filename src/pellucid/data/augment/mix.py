@@ -1,5 +1,7 @@
 """Two images in one: their targets are mixed in the same proportion."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

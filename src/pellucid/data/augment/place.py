@@ -1,5 +1,7 @@
 """Random crops, flips and cutout: pixels change places, not values."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Augmentation as a user writes it: names with numbers, separated by commas."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from pellucid.data.augment.affine import Affine

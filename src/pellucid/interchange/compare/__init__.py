@@ -1,5 +1,7 @@
 """The same network in several frameworks: the same weights, the same batches, side by side."""
 
+from __future__ import annotations
+
 from pellucid.interchange.compare.agreement import BOUND, Difference, Row, difference, rows_of
 from pellucid.interchange.compare.comparison import Comparison, Settings, compare
 from pellucid.interchange.compare.look import Look
@@ -18,3 +20,7 @@ __all__ = [
     "markdown",
     "rows_of",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -19,6 +19,8 @@ Gradients that are 0 but for rounding (a bias before a batch normalisation) are 
 a hundredth of the network's largest gradient.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

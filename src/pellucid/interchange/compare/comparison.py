@@ -1,5 +1,7 @@
 """The comparison: everybody is started, looks and learns, then they take steps in turns."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field

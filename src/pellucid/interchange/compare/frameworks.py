@@ -1,5 +1,7 @@
 """The frameworks that are compared, and whether they are installed."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec

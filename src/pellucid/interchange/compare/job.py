@@ -1,5 +1,7 @@
 """What one framework has to do, in a process of its own."""
 
+from __future__ import annotations
+
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,6 +46,6 @@ class Job:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Job":
+    def from_json(cls, text: str) -> Job:
         """Return what `to_json` wrote."""
         return cls(**json.loads(text))

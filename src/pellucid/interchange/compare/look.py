@@ -1,5 +1,7 @@
 """What a network computes for one batch, seen from inside; and what every framework offers."""
 
+from __future__ import annotations
+
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +46,7 @@ class Look:
         save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
 
     @classmethod
-    def load(cls, path: Path) -> "Look":
+    def load(cls, path: Path) -> Look:
         """Return what `save` wrote."""
         arrays = load_file(path)
         scores, loss = arrays.pop("scores"), float(arrays.pop("loss")[0])

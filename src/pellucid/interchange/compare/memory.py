@@ -1,5 +1,7 @@
 """How much memory this process holds, as Linux counts it; elsewhere the peak alone."""
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
 

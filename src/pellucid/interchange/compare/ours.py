@@ -1,5 +1,7 @@
 """The network as it is, in this library."""
 
+from __future__ import annotations
+
 from time import perf_counter
 
 import numpy as np

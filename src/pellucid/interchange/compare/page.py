@@ -1,5 +1,7 @@
 """A comparison as a page, in Markdown or HTML: tables, a picture, and the code side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape

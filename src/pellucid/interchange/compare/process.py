@@ -1,5 +1,7 @@
 """A worker's process, as the conductor sees it."""
 
+from __future__ import annotations
+
 import json
 import os
 import subprocess

@@ -1,5 +1,7 @@
 """The network in PyTorch."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The lines of code that compute a layer: those that really run, found by running them."""
 
+from __future__ import annotations
+
 import inspect
 import sys
 from collections.abc import Iterator

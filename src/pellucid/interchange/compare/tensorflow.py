@@ -1,5 +1,7 @@
 """The network in TensorFlow, made of Keras's layers."""
 
+from __future__ import annotations
+
 import inspect
 import logging
 from typing import Any

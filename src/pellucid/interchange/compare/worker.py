@@ -7,6 +7,8 @@ line on its standard input is a number of seconds in which it takes steps; the a
 line of JSON. Whatever else is printed goes to standard error.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys

@@ -4,6 +4,8 @@ Keras has some as layers and all of them by name, as layer `Activation` or as an
 layer; a layer of ours is written as the first that holds.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from pellucid import layers as nn

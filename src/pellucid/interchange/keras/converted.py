@@ -1,5 +1,7 @@
 """What a layer of Keras is converted to, and what has to be known about its place."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 from pellucid import layers as nn

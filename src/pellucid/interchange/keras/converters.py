@@ -1,5 +1,7 @@
 """What one layer of Keras's becomes: most often one of ours, by a pair, or else by a converter."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 from types import SimpleNamespace

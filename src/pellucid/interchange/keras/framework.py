@@ -1,5 +1,7 @@
 """Keras itself, loaded when it is first needed, and without its remarks."""
 
+from __future__ import annotations
+
 import os
 import sys
 import warnings

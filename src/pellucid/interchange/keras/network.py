@@ -3,6 +3,8 @@
 It is read from `get_config`, what Keras itself writes into its files.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,5 +1,7 @@
 """The same numbers in two orders: ours with the channels first, Keras's with the channels last."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
 from typing import TypeGuard

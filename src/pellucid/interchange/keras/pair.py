@@ -1,5 +1,7 @@
 """What is said of two layers that compute the same, ours and Keras's."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, NamedTuple

@@ -3,6 +3,8 @@
 The first pair that holds is taken, so what is special stands before what is general.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from pellucid import layers as nn

@@ -1,5 +1,7 @@
 """A model of Keras's as ours."""
 
+from __future__ import annotations
+
 from collections import Counter
 from typing import Any, NamedTuple
 

@@ -3,6 +3,8 @@
 So ours is written as Keras's with its whole output, and the edges are cut off after it.
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 from pellucid import layers as nn

@@ -1,5 +1,7 @@
 """The pairs of layers without weights that are no activations: dropout, sizes, sums."""
 
+from __future__ import annotations
+
 from pellucid import layers as nn
 from pellucid.interchange.keras.orders import keras_axis, our_axis
 from pellucid.interchange.keras.pair import Pair, sides, simple

@@ -1,5 +1,7 @@
 """What stands around an image: ours in numbers, Keras's by a word or as a layer of its own."""
 
+from __future__ import annotations
+
 from typing import Any, NamedTuple
 
 from pellucid import layers as nn

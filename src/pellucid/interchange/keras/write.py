@@ -1,5 +1,7 @@
 """Our model as one of Keras's."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 

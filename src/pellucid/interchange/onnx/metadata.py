@@ -1,5 +1,7 @@
 """What an ONNX file says of a model besides its graph, under `metadata_props`."""
 
+from __future__ import annotations
+
 import json
 
 from pellucid.layers import Layer

@@ -1,5 +1,7 @@
 """From a model to an ONNX file."""
 
+from __future__ import annotations
+
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,7 +96,7 @@ def to_proto(
     *,
     preprocessing: bool = False,
     probabilities: bool = False,
-) -> "ModelProto":
+) -> ModelProto:
     """Return what `save` writes, as an object of the package onnx."""
     from onnx import helper, numpy_helper
 

@@ -3,6 +3,8 @@
 Needs ``pip install "pellucid[torch]"``.
 """
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import missing_extra
@@ -12,8 +14,17 @@ from pellucid.types import Shape
 if TYPE_CHECKING:
     import torch
 
+__all__ = [
+    "from_torch",
+    "to_torch",
+]
 
-def to_torch(model: Layer) -> "torch.nn.Module":
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+def to_torch(model: Layer) -> torch.nn.Module:
     """Return the equal network in PyTorch, with the same values under the same names.
 
     It is made of ``torch.nn``'s layers; what these do not have is a small module whose `forward`
@@ -43,7 +54,7 @@ def to_torch(model: Layer) -> "torch.nn.Module":
     return written(model)
 
 
-def from_torch(module: "torch.nn.Module", input_shape: Shape | None = None) -> Layer:
+def from_torch(module: torch.nn.Module, input_shape: Shape | None = None) -> Layer:
     """Return the equal network of ours, with the module's values.
 
     Layers of ``torch.nn`` and ``Sequential`` are read directly. Any other module is traced by

@@ -1,5 +1,7 @@
 """PyTorch's arithmetic as layers of ours: between values, with numbers, with learned values."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -4,6 +4,8 @@ Each entry has the parameters of PyTorch's function, so that arguments go where 
 It returns the `Use` of a layer, several uses, a value as it is, or numbers.
 """
 
+from __future__ import annotations
+
 import operator
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -3,6 +3,8 @@
 Each `forward` says with PyTorch's functions what the layer of ours computes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +33,7 @@ class Joined(torch.nn.Module):
             register(self, lent._modules)
         register(self, {name: module for name, module in inside.items() if name})
 
-    def train(self, mode: bool = True) -> "Joined":
+    def train(self, mode: bool = True) -> Joined:
         super().train(mode)
         if "" in self.inside:
             self.inside[""].train(mode)

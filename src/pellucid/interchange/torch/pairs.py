@@ -1,5 +1,7 @@
 """Which layer of ``torch.nn`` is which of ours: said once, for both directions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,5 +1,7 @@
 """From PyTorch's modules to our layers."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

@@ -1,5 +1,7 @@
 """PyTorch's functions that put values elsewhere, or ask for sizes, as layers of ours."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any

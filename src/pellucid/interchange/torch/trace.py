@@ -4,6 +4,8 @@ Each module is traced by itself: a module that it calls with values is one node,
 own turn. So the names of the layers are the module's, and what is one block there is one here.
 """
 
+from __future__ import annotations
+
 import inspect
 import operator
 from abc import ABC, abstractmethod

@@ -1,5 +1,7 @@
 """What passes through a network that is being read: values, sizes, and the uses of layers."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +45,7 @@ class Wire:
 class Use:
     """A layer and what it is given: values, or uses of other layers."""
 
-    def __init__(self, layer: Layer, *inputs: "Wire | Use") -> None:
+    def __init__(self, layer: Layer, *inputs: Wire | Use) -> None:
         self.layer, self.inputs = layer, inputs
 
 

@@ -1,5 +1,7 @@
 """From our layers to PyTorch's modules."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

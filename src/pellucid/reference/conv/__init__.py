@@ -11,6 +11,8 @@
 Convolution means cross-correlation, as in every framework.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.contract import Convolution

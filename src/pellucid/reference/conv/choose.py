@@ -1,5 +1,7 @@
 """Which algorithm: by name, or by shape."""
 
+from __future__ import annotations
+
 from typing import NamedTuple, Protocol
 
 from pellucid.contract import Convolution

@@ -24,6 +24,8 @@ is relative to whole images, not to each output: an output much smaller than its
 fewer digits than with the definition. A NaN or infinity reaches all of its image's outputs.
 """
 
+from __future__ import annotations
+
 import math
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -102,10 +104,10 @@ class _Stack:
     values: Array
     area: Area
 
-    def transposed(self) -> "_Stack":
+    def transposed(self) -> _Stack:
         return _Stack(self.values.swapaxes(0, 3), self.area)
 
-    def group(self, g: int, groups: int) -> "_Stack":
+    def group(self, g: int, groups: int) -> _Stack:
         """Return the rows that belong to group `g`."""
         size = len(self.values) // groups
         return _Stack(self.values[g * size : (g + 1) * size], self.area)

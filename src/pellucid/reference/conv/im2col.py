@@ -19,6 +19,8 @@ n·u / (1 − n·u), u = 2⁻²⁴ in float32 and 2⁻⁵³ in float64 (Higham 2
 for y, F/groups·KH·KW for dx, N·OH·OW for dw.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

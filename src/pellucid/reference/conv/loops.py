@@ -14,6 +14,8 @@ Numerical Algorithms", 2002, eq. 3.5); n = C/groups·KH·KW for y, F/groups·KH�
 dw.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 

@@ -9,6 +9,8 @@ Gathering is linear. Its adjoint, scattering, adds every value of a patch to whe
 batch is last, so that each copy moves whole runs of memory.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.geometry import Window

@@ -5,6 +5,8 @@ A strip of the output's rows is the whole output of the same convolution over a 
 some images at a time.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from dataclasses import dataclass
 

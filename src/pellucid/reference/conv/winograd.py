@@ -32,6 +32,8 @@ or infinity in x reaches every output of the tiles that read it, where the defin
 the windows that read it.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -126,11 +128,11 @@ class Winograd:
         row_bytes = self._row_bytes(weight_shape, window, groups, itemsize)
         return kernels + pieces.scratch_bytes(self._reads(window), input_shape[0], row_bytes)
 
-    def _evaluated(self, x: Array, part: "_Part", groups: int) -> Array:
+    def _evaluated(self, x: Array, part: _Part, groups: int) -> Array:
         """Return V = Bᵀ·d·B for the part's tiles."""
         return _transform(self.B_T, _tiles(x[part.inputs], part.reads, groups))
 
-    def _spread(self, dy: Array, part: "_Part", groups: int) -> Array:
+    def _spread(self, dy: Array, part: _Part, groups: int) -> Array:
         """Return M = A·Y·Aᵀ for the part's tiles."""
         return _transform(self.A_T.T, _tiles(dy[part.outputs], part.writes, groups))
 
@@ -148,7 +150,7 @@ class Winograd:
 
     def _parts(
         self, images: int, weight_shape: Shape, window: Window, groups: int, itemsize: int
-    ) -> Iterator["_Part"]:
+    ) -> Iterator[_Part]:
         reads, writes = self._reads(window), self._writes(window)
         row_bytes = self._row_bytes(weight_shape, window, groups, itemsize)
         for piece in pieces.pieces(reads, images, row_bytes):

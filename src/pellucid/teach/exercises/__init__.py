@@ -1,5 +1,7 @@
 """The exercises of the guide, one a file, in the order in which it comes to them."""
 
+from __future__ import annotations
+
 from importlib import import_module
 
 from pellucid.errors import PellucidError, unknown

@@ -9,6 +9,8 @@ vermillion a gradient, purple what lies between, grey what is only padding.
 'im2col.svg'
 """
 
+from __future__ import annotations
+
 from pellucid.view.draw.activations import activations
 from pellucid.view.draw.animation import Animation
 from pellucid.view.draw.batch_norm import batch_norm

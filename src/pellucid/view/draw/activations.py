@@ -1,5 +1,7 @@
 """Activation functions and their derivatives."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

@@ -1,5 +1,7 @@
 """Pictures that follow one another."""
 
+from __future__ import annotations
+
 import base64
 import io
 from collections.abc import Sequence
@@ -46,7 +48,7 @@ class Animation:
     seconds: tuple[float, ...]
 
     @classmethod
-    def of(cls, boards: Sequence[Board], seconds: float = 1.2) -> "Animation":
+    def of(cls, boards: Sequence[Board], seconds: float = 1.2) -> Animation:
         """Return the boards as figures of one size; the last is shown three times as long."""
         bounds = Bbox.union([board.bounds() for board in boards])
         figures = tuple(board.figure(bounds) for board in boards)

@@ -1,5 +1,7 @@
 """Normalisation: which numbers share a mean."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

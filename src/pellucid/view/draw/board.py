@@ -5,6 +5,8 @@ just as large as what is on it, so that nothing is cut off. One language of colo
 drawings: a `Role` says what a grid of numbers is.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any

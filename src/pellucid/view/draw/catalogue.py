@@ -1,5 +1,7 @@
 """Every drawing by its name."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """How cells look: their colours, and the numbers in them."""
 
+from __future__ import annotations
+
 from enum import Enum
 
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb

@@ -1,5 +1,7 @@
 """Several channels in, several maps out."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

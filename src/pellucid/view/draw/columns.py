@@ -1,5 +1,7 @@
 """im2col and col2im: patches become columns, and columns patches that are added up."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The same image under several windows, side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from pellucid.view.draw.board import Board, Grid

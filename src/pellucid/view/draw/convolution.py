@@ -1,5 +1,7 @@
 """The sliding window, step by step."""
 
+from __future__ import annotations
+
 from matplotlib.figure import Figure
 
 from pellucid.errors import ShapeError

@@ -1,5 +1,7 @@
 """Softmax and cross entropy."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

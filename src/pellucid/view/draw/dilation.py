@@ -1,5 +1,7 @@
 """Dilation: how far the kernel's values lie apart."""
 
+from __future__ import annotations
+
 from matplotlib.figure import Figure
 
 from pellucid.types import Pair

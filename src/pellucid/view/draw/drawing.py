@@ -1,5 +1,7 @@
 """What holds for every drawing."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar

@@ -1,5 +1,7 @@
 """Convolution through the Fourier transform, step by step."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

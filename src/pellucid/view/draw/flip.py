@@ -1,5 +1,7 @@
 """Convolution and cross-correlation."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

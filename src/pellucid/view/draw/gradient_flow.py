@@ -1,5 +1,7 @@
 """Values forward and gradients backward through a small network."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Groups: which input channel each filter sees."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

@@ -1,5 +1,7 @@
 """Convolution as a matrix product."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """How shapes change on their way through a network."""
 
+from __future__ import annotations
+
 from matplotlib.figure import Figure
 
 from pellucid import models

@@ -1,5 +1,7 @@
 """Padding: zeros round the image."""
 
+from __future__ import annotations
+
 from matplotlib.figure import Figure
 
 from pellucid.types import Padding

@@ -1,5 +1,7 @@
 """Pooling, forward and backward."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

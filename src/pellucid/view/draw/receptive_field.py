@@ -1,5 +1,7 @@
 """The receptive field: what one output sees, through several layers."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

@@ -1,5 +1,7 @@
 """Both gradients of a convolution are convolutions again."""
 
+from __future__ import annotations
+
 import numpy as np
 from matplotlib.figure import Figure
 

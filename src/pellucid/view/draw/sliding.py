@@ -1,5 +1,7 @@
 """A kernel that slides over an image: what is read, multiplied and added at each step."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +63,7 @@ class Sliding:
         stride: Pair = 1,
         padding: Padding = 0,
         dilation: Pair = 1,
-    ) -> "Sliding":
+    ) -> Sliding:
         """Convolve `x` with `kernel`, or the usual ones, if they are small enough to be drawn."""
         image = matrix(x, IMAGE, "an input", LARGEST)
         weight = matrix(kernel, KERNEL, "a kernel", 7)

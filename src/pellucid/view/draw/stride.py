@@ -1,5 +1,7 @@
 """Stride: how far the window moves from one output to the next."""
 
+from __future__ import annotations
+
 from matplotlib.figure import Figure
 
 from pellucid.types import Pair

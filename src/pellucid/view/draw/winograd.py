@@ -1,5 +1,7 @@
 """Winograd's convolution of one tile, step by step."""
 
+from __future__ import annotations
+
 from fractions import Fraction
 from typing import Any
 

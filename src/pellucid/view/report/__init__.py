@@ -1,5 +1,7 @@
 """The report on a training run: one HTML page with everything in it, and its pictures as files."""
 
+from __future__ import annotations
+
 from pellucid.view.report.contents import Contents, Judged
 from pellucid.view.report.page import Report, report
 

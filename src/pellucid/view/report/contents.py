@@ -1,5 +1,7 @@
 """What a report is made of: records and arrays, wherever they come from."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol

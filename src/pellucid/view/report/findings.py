@@ -1,5 +1,7 @@
 """What a reader should look at first, in plain words, each with the section that shows it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import NamedTuple
 

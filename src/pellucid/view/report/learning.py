@@ -1,5 +1,7 @@
 """How it learned: the curves, and how gradients flowed."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.training.diagnosis import diagnosis

@@ -1,5 +1,7 @@
 """HTML from templates into which every value goes escaped."""
 
+from __future__ import annotations
+
 import string
 from collections.abc import Iterable
 from html import escape

@@ -1,5 +1,7 @@
 """What it is and what it has learned: its layers, its filters, its feature maps."""
 
+from __future__ import annotations
+
 import math
 
 from pellucid.types import Array

@@ -1,5 +1,7 @@
 """The page: what stands at its head, its sections in order, and the frame around them."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import math

@@ -1,5 +1,7 @@
 """Pictures in a page: drawn ones, which bring their colours for light and dark, and pixels."""
 
+from __future__ import annotations
+
 import base64
 import io
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """How to make the run again."""
 
+from __future__ import annotations
+
 import re
 
 from pellucid.view.report.contents import Contents

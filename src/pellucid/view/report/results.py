@@ -1,5 +1,7 @@
 """How good it became: by class, what is taken for what, how far its confidence can be trusted."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.view.calibration import calibration
@@ -149,7 +151,7 @@ def mistakes(contents: Contents) -> Section | None:
 
 
 def _mistake(
-    evaluation: Judged, image: "np.ndarray", index: int, truth: int, prediction: int, sure: float
+    evaluation: Judged, image: np.ndarray, index: int, truth: int, prediction: int, sure: float
 ) -> Html:
     names = evaluation.classes
     likely = float(evaluation.probabilities[index, truth])

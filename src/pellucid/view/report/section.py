@@ -1,5 +1,7 @@
 """A part of the page."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 from pellucid.view.report.markup import Html, html, joined

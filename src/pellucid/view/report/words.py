@@ -1,5 +1,7 @@
 """Numbers as people read them, in sentences."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 CLOSE = "\N{NO-BREAK SPACE}"

@@ -1,5 +1,7 @@
 """The layers of a `Graph` while they are gathered."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from math import prod
 

@@ -1,5 +1,7 @@
 """One node as its operator's converter sees it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, TypeVar
 

@@ -1,5 +1,7 @@
 """Operators on constants that `fold.py` does not compute: their layers run as the file is read."""
 
+from __future__ import annotations
+
 from copy import copy
 
 import numpy as np

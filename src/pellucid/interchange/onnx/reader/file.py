@@ -1,5 +1,7 @@
 """From the bytes of an ONNX file to plain data, each part having been looked at first."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +43,7 @@ def read(path: Path) -> Model:
     return Model(graph, opset, metadata, text(model.producer_name))
 
 
-def _parsed(path: Path) -> "ModelProto":
+def _parsed(path: Path) -> ModelProto:
     try:
         from onnx import ModelProto
     except ModuleNotFoundError as error:
@@ -55,7 +57,7 @@ def _parsed(path: Path) -> "ModelProto":
     return model
 
 
-def _opset(model: "ModelProto") -> int:
+def _opset(model: ModelProto) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in _OWN_DOMAINS]
     if not versions and model.ir_version >= _NAMES_OPSETS:
         raise FileError("the file does not say which version of the operators (opset) it uses")
@@ -74,7 +76,7 @@ class _Reader:
     def __init__(self, folder: Path) -> None:
         self.folder, self.nodes = folder, 0
 
-    def graph(self, graph: "GraphProto", depth: int) -> FileGraph:
+    def graph(self, graph: GraphProto, depth: int) -> FileGraph:
         if depth > _DEEPEST:
             raise FileError(f"graphs stand in graphs more than {_DEEPEST} deep")
         if graph.sparse_initializer:
@@ -105,7 +107,7 @@ class _Reader:
         return FileGraph(nodes, constants, inputs, outputs)
 
     def attributes(
-        self, op: str, attributes: Iterable["AttributeProto"], depth: int
+        self, op: str, attributes: Iterable[AttributeProto], depth: int
     ) -> dict[str, Attribute]:
         found: dict[str, Attribute] = {}
         for attribute in attributes:
@@ -115,7 +117,7 @@ class _Reader:
             found[name] = self.value(op, attribute, depth)
         return found
 
-    def value(self, op: str, attribute: "AttributeProto", depth: int) -> Any:
+    def value(self, op: str, attribute: AttributeProto, depth: int) -> Any:
         kind = attribute.type
         if kind == attribute.FLOAT:
             return float(attribute.f)
@@ -136,7 +138,7 @@ class _Reader:
         raise FileError(f"{op}: the attribute '{attribute.name}' is of a kind that is not read")
 
 
-def _input(value: "ValueInfoProto") -> Input:
+def _input(value: ValueInfoProto) -> Input:
     name = text(value.name)
     if not value.type.HasField("tensor_type"):
         raise FileError(f"the input '{name[:100]}' is no tensor")

@@ -4,6 +4,8 @@ An array of objects holds sizes with the batch in them (see `size.py`). NumPy co
 kinds alike. What grows is paid for from a budget, so that a small file cannot ask for much memory.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from math import prod
 from typing import Any

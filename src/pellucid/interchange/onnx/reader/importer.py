@@ -7,6 +7,8 @@ layers (`operators`). Shapes that contain the batch are arrays of `Batch`, so th
 is computed here too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

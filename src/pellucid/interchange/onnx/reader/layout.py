@@ -5,6 +5,8 @@ with channels, and so do the names of axes. Else constants, the program that wro
 shape give hints; where these are too few, or do not agree, a `LayoutWarning` says what was taken.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping
 

@@ -1,5 +1,7 @@
 """From an ONNX file to a `Graph`."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pellucid.errors import FileError, MissingExtraError, PellucidError, unknown
+from pellucid.files import check_is_file
 from pellucid.interchange.onnx import metadata
 from pellucid.interchange.onnx.reader.file import read
 from pellucid.interchange.onnx.reader.importer import Importer, Plan
@@ -70,6 +73,7 @@ def load(
     if layout is not None and layout not in LAYOUTS:
         raise PellucidError(unknown("layout", layout, LAYOUTS))
     where = Path(path)
+    check_is_file(path, "an .onnx file")
     try:
         model = read(where)
         if output is not None:

@@ -1,5 +1,7 @@
 """What an ONNX file says, as plain data: the rest of the reader knows nothing of protobuf."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """Names of layers, from what a file calls its nodes and weights."""
 
+from __future__ import annotations
+
 import re
 
 _WEIGHT = re.compile(r"(?P<layer>.+)[./](weight|kernel|gamma)(:0)?$")

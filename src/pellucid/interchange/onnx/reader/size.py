@@ -1,5 +1,7 @@
 """Sizes of which the batch's is not known: shape arithmetic with N in it."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -26,14 +28,14 @@ class Batch:
 
     multiple: int = 1
 
-    def __mul__(self, other: Any) -> "Batch":
+    def __mul__(self, other: Any) -> Batch:
         if isinstance(other, Batch):
             raise PellucidError("the batch size is multiplied by itself")
         return Batch(self.multiple * int(other))
 
     __rmul__ = __mul__
 
-    def __add__(self, other: Any) -> "Batch":
+    def __add__(self, other: Any) -> Batch:
         if isinstance(other, Batch):
             return Batch(self.multiple + other.multiple)
         if other == 0:

@@ -1,5 +1,7 @@
 """Tensors of an ONNX file as arrays; those in files beside it are read from its folder alone."""
 
+from __future__ import annotations
+
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +48,7 @@ def type_name(number: int) -> str:
     return TYPES[number][0] if number in TYPES else f"type {number}"
 
 
-def array_of(tensor: "TensorProto", folder: Path) -> Array:
+def array_of(tensor: TensorProto, folder: Path) -> Array:
     """Return a tensor's values, having compared its sizes with what there is before it is read."""
     name = text(tensor.name)[:100] or "a tensor without a name"
     if tensor.data_type not in TYPES:
@@ -89,7 +91,7 @@ def _check_count(name: str, shape: Shape, found: int, needed: int, what: str) ->
         )
 
 
-def _outside(tensor: "TensorProto", folder: Path, length: int) -> bytes:
+def _outside(tensor: TensorProto, folder: Path, length: int) -> bytes:
     """Return the bytes of a tensor that lies in another file of the same folder."""
     name = text(tensor.name)[:100]
     entries: dict[str, Any] = {text(e.key): text(e.value) for e in tensor.external_data}

@@ -1,5 +1,7 @@
 """What exporters write as several nodes and a reader knows as one layer."""
 
+from __future__ import annotations
+
 from collections import Counter
 from math import prod
 

@@ -1,5 +1,7 @@
 """The two kinds of values in an ONNX file: known when it is read, or computed by a layer."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

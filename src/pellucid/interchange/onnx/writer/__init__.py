@@ -1,5 +1,7 @@
 """From layers to ONNX nodes: one table, one small function for each type of layer."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 from pellucid.interchange.onnx.writer import (

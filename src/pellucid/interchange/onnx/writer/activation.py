@@ -1,5 +1,7 @@
 """Activation functions: most have an operator of their own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import Any
 

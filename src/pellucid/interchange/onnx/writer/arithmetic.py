@@ -1,5 +1,7 @@
 """Arithmetic: of each value, along axes, and of several inputs."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 

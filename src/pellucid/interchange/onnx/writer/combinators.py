@@ -1,5 +1,7 @@
 """Layers made of layers: they say how values go from one to the next."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

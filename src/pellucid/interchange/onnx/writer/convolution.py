@@ -1,5 +1,7 @@
 """Convolution, linear layers and padding."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

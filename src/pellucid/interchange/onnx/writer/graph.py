@@ -1,5 +1,7 @@
 """A graph of ONNX nodes while it is written: nodes, constants, and names for all of them."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 

@@ -1,5 +1,7 @@
 """Normalisation."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Pooling and resizing."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Layers that put values elsewhere, or in inference do nothing."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,5 +1,7 @@
 """What each operator becomes: one file for each family of operators."""
 
+from __future__ import annotations
+
 from pellucid.interchange.onnx.reader.operators import (
     activation,
     arithmetic,

@@ -1,5 +1,7 @@
 """Activation functions, and functions of each value on its own."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np

@@ -4,6 +4,8 @@ A constant number stays a number; a constant array is learned, as whoever traine
 learned it: a `Scale` or a `Shift`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from functools import reduce
 

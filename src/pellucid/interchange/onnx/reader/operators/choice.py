@@ -3,6 +3,8 @@
 ``a > b`` is where a − b lies above 0: a `Heaviside` step. The other comparisons follow from it.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.interchange.onnx.reader.call import Call, axis_of

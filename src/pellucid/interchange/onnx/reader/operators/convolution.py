@@ -1,5 +1,7 @@
 """Convolution and transposed convolution."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.geometry import resolve_padding
@@ -38,7 +40,7 @@ def padding(call: Call, size: Two, kernel: Two, stride: Two, dilation: Two) -> S
     return (top, bottom), (left, right)
 
 
-def plain(sides: Sides) -> "int | Two | Sides":
+def plain(sides: Sides) -> int | Two | Sides:
     """Return padding as one would write it: one number if all sides are equal, or two."""
     (top, bottom), (left, right) = sides
     if top == bottom and left == right:

@@ -1,5 +1,7 @@
 """Sums of products by letters: as matrix products where two values share an axis."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 from pellucid.interchange.onnx.reader.call import Call

@@ -1,5 +1,7 @@
 """Matrix products: fully connected layers, and products of two computed matrices."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.interchange.onnx.reader.call import Call, filled

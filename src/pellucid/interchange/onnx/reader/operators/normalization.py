@@ -1,5 +1,7 @@
 """Normalisation."""
 
+from __future__ import annotations
+
 import numpy as np
 
 from pellucid.interchange.onnx.reader.call import Call, axis_of, filled

@@ -1,5 +1,7 @@
 """Pooling."""
 
+from __future__ import annotations
+
 from pellucid.geometry import Window
 from pellucid.interchange.onnx.reader.call import Call, image_sizes
 from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped

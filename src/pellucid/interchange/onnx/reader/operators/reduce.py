@@ -1,5 +1,7 @@
 """Sums, means and maxima over axes."""
 
+from __future__ import annotations
+
 from pellucid.interchange.onnx.reader.call import Call, axis_of
 from pellucid.interchange.onnx.reader.operators.registry import converts
 from pellucid.interchange.onnx.reader.values import Computed

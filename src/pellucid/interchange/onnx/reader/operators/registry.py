@@ -1,5 +1,7 @@
 """The converters by operator: each takes a node and adds layers."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 from pellucid.interchange.onnx.reader.call import Call

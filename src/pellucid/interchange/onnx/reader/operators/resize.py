@@ -1,5 +1,7 @@
 """Images at another size."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Shapes: the same values in another order, a part of them, or more of them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

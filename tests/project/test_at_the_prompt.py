@@ -1,0 +1,71 @@
+"""What a user meets at a Python prompt: names that are public, and signatures that one can read."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+import pellucid
+
+ROOT = Path(__file__).parents[2]
+MODULES = [
+    *("pellucid", "pellucid.data", "pellucid.data.augment", "pellucid.engine", "pellucid.errors"),
+    *("pellucid.evaluation", "pellucid.explain", "pellucid.interchange", "pellucid.layers"),
+    *("pellucid.interchange.safetensors", "pellucid.losses", "pellucid.models", "pellucid.ops"),
+    *("pellucid.models.toml", "pellucid.optim", "pellucid.optim.schedules", "pellucid.teach"),
+    *("pellucid.training", "pellucid.view", "pellucid.estimator", "pellucid.interchange.onnx"),
+    *("pellucid.interchange.torch", "pellucid.interchange.keras", "pellucid.interchange.compare"),
+]
+LONG = re.compile(r"typing\.|numpy\.(?!uint8|float32)|ndarray|Annotated|pellucid\.|collections\.")
+
+
+def module(name):
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_lists_its_public_names_alone(name):
+    listed = dir(module(name))
+    assert sorted(listed) == sorted(getattr(module(name), "__all__", listed))
+    assert not [one for one in listed if one.startswith("_") or one == "annotations"]
+    assert all(hasattr(module(name), one) for one in listed)
+    submodules = {one for one in listed if inspect.ismodule(getattr(module(name), one))}
+    assert submodules <= set(getattr(module(name), "__all__", ()))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_signatures_have_the_short_names_of_types(name):
+    shown = {}
+    for one in dir(module(name)):
+        thing = getattr(module(name), one)
+        if inspect.isfunction(thing) or (inspect.isclass(thing) and not _is_raised(thing)):
+            shown[one] = str(inspect.signature(thing))
+    assert not {one: text for one, text in shown.items() if LONG.search(text)}
+
+
+def _is_raised(kind):
+    return issubclass(kind, BaseException)
+
+
+@pytest.mark.parametrize("thing", [pellucid.layers.Conv2d, pellucid.train, pellucid.fit])
+def test_the_signature_in_help_is_read_at_a_glance(thing):
+    assert len(str(inspect.signature(thing))) < 600
+    assert "in_channels: 'Size'" in str(inspect.signature(pellucid.layers.Conv2d))
+
+
+@pytest.mark.skipif(find_spec("mypy") is None, reason="needs mypy")
+def test_the_example_of_the_readme_has_right_types(tmp_path):
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python no-run\n(.*?)```", readme, re.DOTALL)
+    (tmp_path / "example.py").write_text(code, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", ROOT / ".mypy_cache" / "user",
+         "example.py"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
