@@ -124,7 +124,7 @@ def frozen(case: Case, data: Data, dtype: str) -> Arrays:
     model = model_of(case, data, dtype)
     run, x = pl.freeze(model), data.x.astype(dtype)
     first = run(x)
-    for _ in range(PLAYED):
+    for _ in range(PLAYED if engine.current(x) is not engine.reference else 0):
         run(x * 0.5)
     found = {"output": run(x), "output, first call": first}
     found["output, fused"] = pl.fuse(model)(x)

@@ -1,6 +1,7 @@
 """A training run of some steps, by the library and by PyTorch."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,12 @@ from random_networks.node import make
 from random_networks.runs import Arrays, Data, Way, model_of, single
 from random_networks.torch_twin import Twin
 
-EPOCHS, STEPS = 2, 5
+EPOCHS, STEPS = 2, 4
+MOST_IMAGES = 9
+"""A batch has no more: large ones are for a single step, see `runs`."""
 DECAY = 0.8
+
+Batch = tuple[np.ndarray, ...]
 
 
 class Batches:
@@ -29,24 +34,39 @@ class Batches:
     def __len__(self) -> int:
         return STEPS
 
-    def batches(self, epoch: int, seed: int) -> Iterator[tuple[np.ndarray, ...]]:
-        settings, shape = self.case.training, self.data.dy.shape
-        random = np.random.default_rng([self.case.seed, epoch])
-        for step in range(STEPS):
-            count = shape[0] - 1 if step == STEPS - 1 and shape[0] > 3 else shape[0]
-            x = single(random.normal(size=(count, *self.case.shape[1:])))
-            targets = self._targets(random, (count, *shape[1:]))
-            weights = (single(random.uniform(0.2, 2, count)),) if settings["weights"] else ()
-            yield x.astype(self.dtype), targets, *weights
+    def batches(self, epoch: int, seed: int) -> Iterator[Batch]:
+        for x, targets, *weights in _drawn(self.case.seed, epoch, self.case.shape, *self._targets):
+            given = targets.astype(self.dtype) if targets.dtype.kind == "f" else targets
+            yield x.astype(self.dtype), given, *weights
 
-    def _targets(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        kind = self.case.training["loss"]["type"]
-        if kind == "CrossEntropy":
-            targets = random.integers(0, shape[1], shape[0])
-            targets[0] = 1  # some target counts, whichever class is ignored
-            return targets
-        drawn = random.normal(size=shape) if kind == "MeanSquaredError" else random.random(shape)
-        return single(drawn).astype(self.dtype)
+    @property
+    def _targets(self) -> tuple[int, str, bool]:
+        settings = self.case.training
+        return self.data.dy.shape[1], settings["loss"]["type"], settings["weights"]
+
+
+@lru_cache(maxsize=2 * EPOCHS)
+def _drawn(
+    seed: int, epoch: int, shape: tuple[int, ...], classes: int, loss: str, weighted: bool
+) -> list[Batch]:
+    """Return an epoch's images, targets and, if asked for, weights of images."""
+    random, batches = np.random.default_rng([seed, epoch]), []
+    full = min(shape[0], MOST_IMAGES)
+    for step in range(STEPS):
+        count = full - 1 if step == STEPS - 1 and full > 3 else full
+        x = single(random.normal(size=(count, *shape[1:])))
+        targets = _drawn_targets(random, (count, classes), loss)
+        weights = (single(random.uniform(0.2, 2, count)),) if weighted else ()
+        batches.append((x, targets, *weights))
+    return batches
+
+
+def _drawn_targets(random: np.random.Generator, shape: tuple[int, ...], loss: str) -> np.ndarray:
+    if loss == "CrossEntropy":
+        targets = random.integers(0, shape[1], shape[0])
+        targets[0] = 1  # some target counts, whichever class is ignored
+        return targets
+    return single(random.normal(size=shape) if loss == "MeanSquaredError" else random.random(shape))
 
 
 def trained(case: Case, data: Data, dtype: str) -> Arrays:
