@@ -116,6 +116,9 @@ def test_an_unusual_shape_is_said_on_the_disk_too(tmp_path: Path) -> None:
         (lambda content: content + b"x", "header promises 5,760 bytes, there are 5,761"),
         (lambda content: b"no array", "damaged or no array"),
         (lambda content: content.replace(b"|u1", b"|O1"), "damaged|Python objects"),
+        (lambda content: content.replace(b"|u1", b"|V0"), "damaged: its shape is"),
+        (lambda content: content.replace(b"(30, ", b"(-3, "), "damaged: its shape is"),
+        (lambda content: b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{", "damaged or no array"),
     ],
 )
 def test_a_damaged_file_is_told(change: Any, said: str, tmp_path: Path) -> None:
@@ -124,6 +127,14 @@ def test_a_damaged_file_is_told(change: Any, said: str, tmp_path: Path) -> None:
     for memory in (None, TINY):
         with pytest.raises(DataError, match=said):
             load(path, memory=memory)
+
+
+@pytest.mark.parametrize("array", ["y", "classes"])
+def test_text_that_is_none_is_told(array: str, tmp_path: Path) -> None:
+    no_text = np.full(30, 0xFFFFFF, np.uint32).view("<U1")
+    path = npz_of(tmp_path / "a.npz", packed=False, **{"x": PLANES, "y": LABELS, array: no_text})
+    with pytest.raises(DataError, match="text that is damaged"):
+        load(path)
 
 
 def test_a_packed_array_is_unpacked_once(tmp_path: Path, home: Path) -> None:

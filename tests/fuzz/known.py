@@ -16,6 +16,17 @@ from tests.fuzz.mutation import DEEP, DIGITS
 from tests.fuzz.reader import Files
 from tests.fuzz.run_folder import CONFIG
 
+
+def _npy_folder(images: bytes, labels: bytes) -> Callable[[], Files]:
+    return lambda: {"images.npy": images, "labels.npy": labels}
+
+
+def _header(descr: str, shape: str) -> bytes:
+    text = f"{{'descr': '{descr}', 'fortran_order': True, 'shape': {shape}}}"
+    return npy_with_header(text.encode())
+
+
+_NO_TEXT = npy_file(np.array([0xFFFFFF, 1], np.uint32).view("<U1"))
 _IMAGES = npy_file(np.zeros((2, 4, 4), np.uint8))
 _LABELS = npy_file([0, 1])
 _HUGE = 2**32 - 1
@@ -68,6 +79,14 @@ KNOWN: dict[str, list[Callable[[], Files]]] = {
             )
         },
     ],
+    "npy-folder": [
+        _npy_folder(_header("|V0", "(3, 4294967295, 4)"), _LABELS),
+        _npy_folder(_header("<f8", "(0, 9223372036854775808, 4)"), _LABELS),
+        _npy_folder(_header("<f8", "(0, 4611686018427387904, 4)"), _LABELS),
+        _npy_folder(_header("<f8", "(0, True, 4)"), _LABELS),
+        _npy_folder(_IMAGES, b"\x93NUMPY\x02\x00\xff\xff\xff\x7f{"),
+        _npy_folder(_IMAGES, _NO_TEXT),
+    ],
     "csv": [
         lambda: {"a.csv": b"label,a,b,c,d\n1,0,0,0," + b"9" * 400 + b"\n"},
         lambda: {"a.csv": gzip.compress(b"0,1,2,3,4\n" * (1 << 20), 1)},
@@ -112,6 +131,9 @@ KNOWN: dict[str, list[Callable[[], Files]]] = {
     ],
     "cifar-archive": [
         lambda: {"cifar.tar.gz": gzip.compress(tar_header("x", b"\x80\0\0\0@" + bytes(7), b"x"))},
+    ],
+    "shards": [
+        lambda: {"train-0.tar": tar_header("x", b"\x80" + bytes(7) + b"\x0f" + bytes(3), b"L")},
     ],
     "image": [
         _image(b"DDS " + (124).to_bytes(4, "little") + bytes(120)),

@@ -130,6 +130,15 @@ def one_column(labels: Array, name: str) -> Array:
     return labels
 
 
+def listed(values: Array, name: str) -> list[Any]:
+    """Return the elements of an array from a file, whose text may be none."""
+    try:
+        found: list[Any] = values.tolist()
+    except SystemError as error:  # NumPy's, for four bytes that are no character
+        raise DataError(f"{name} has an array of text that is damaged") from error
+    return found
+
+
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
     """Return different names sorted: by value if all are whole numbers, else by alphabet.
 
@@ -173,7 +182,7 @@ def _decoded(label: bytes, where: str) -> str:
 
 def _as_text(labels: Array, name: str) -> list[str]:
     texts = []
-    for i, label in enumerate(labels.tolist()):
+    for i, label in enumerate(listed(labels, name)):
         if label is None or label != label:  # NaN is the one value that differs from itself
             raise DataError(f"{name}: image {i} has no label")
         if isinstance(label, bytes):

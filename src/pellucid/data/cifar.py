@@ -9,6 +9,7 @@ import gzip
 import tarfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -28,6 +29,7 @@ from pellucid.types import Array
 
 _IMAGE = (3, 32, 32)
 _PIXELS = 3 * 32 * 32
+_GZIP = b"\x1f\x8b"
 _LOOKED_AT = 100  # entries of an archive, by which it is recognised
 _MOST_BYTES = 192 << 20
 """No file of images is larger: CIFAR-100's training part has 155 MB."""
@@ -129,7 +131,7 @@ def read_cifar10(path: str | Path) -> Splits:
     path
         A folder with ``data_batch_1`` to ``data_batch_5`` and ``test_batch`` (the Python version,
         which are pickles: they are read as data, never run) or the same with ``.bin`` (the binary
-        version), or a .tar.gz with such a folder, which is read without unpacking it to the disk.
+        version), or a .tar.gz (or .tar) with such a folder, which is read without unpacking it.
     """
     return _read(Path(path), CIFAR10, "")
 
@@ -153,7 +155,7 @@ def which_cifar(path: Path) -> Cifar | None:
     if path.is_dir():
         return next((cifar for cifar in (CIFAR10, CIFAR100) if cifar.is_in(path)), None)
     try:
-        with tarfile.open(path, tarinfo=_Member) as archive:
+        with _opened(path) as archive:
             for member in islice(archive, _LOOKED_AT):
                 folder = member.name.split("/")[0]
                 for cifar in (CIFAR10, CIFAR100):
@@ -254,21 +256,30 @@ def _from_archive(path: Path, cifar: Cifar) -> Iterator[tuple[str, bytes]]:
     """Yield the batches in an archive; the names in it are only compared, never used as paths."""
     wanted = {name for stem in cifar.files for name in (stem, f"{stem}.bin")}
     try:
-        with gzip.open(path) as inflated:
-            bounded: Any = _Bounded(inflated, path)  # all that tarfile needs of a stream is `read`
-            with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Member) as archive:
-                for member in archive:
-                    name = member.name.rsplit("/", 1)[-1]
-                    file = archive.extractfile(member) if member.isreg() else None
-                    if name in wanted and file is not None:
-                        _check_size(member.size, f"{path}: {name}")
-                        yield name, file.read()
+        with _opened(path) as archive:
+            for member in archive:
+                name = member.name.rsplit("/", 1)[-1]
+                file = archive.extractfile(member) if member.isreg() else None
+                if name in wanted and file is not None:
+                    _check_size(member.size, f"{path}: {name}")
+                    yield name, file.read()
     except (EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
             f"{path} is damaged or incomplete ({error!s:.300}); get it again"
         ) from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive, compressed with gzip or not, as a stream."""
+    with path.open("rb") as file:
+        compressed = file.read(len(_GZIP)) == _GZIP
+    with gzip.open(path) if compressed else path.open("rb") as content:
+        bounded: Any = _Bounded(content, path)  # all that tarfile needs of a stream is `read`
+        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_Member) as archive:
+            yield archive
 
 
 def _check_size(size: int, name: str) -> None:

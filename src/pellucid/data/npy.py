@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import sys
 import tokenize
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,11 +18,14 @@ from pellucid.data.dataset import DataSet, Splits
 from pellucid.data.layout import has_channels_last, image_shape
 from pellucid.data.memory import Memory, fits, read_ahead_bytes
 from pellucid.data.parts import TRAIN, part_of
+from pellucid.data.problems import shortened
 from pellucid.data.raw import RawImages
 from pellucid.errors import DataError
 from pellucid.types import Array, Shape
 
-_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_HEADERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
+"""How many bytes tell a header's length, and what reads it."""
+_LONGEST_HEADER = 10_000  # bytes; NumPy takes no longer one either
 _NOT_READ = (ValueError, TypeError, SyntaxError, tokenize.TokenError, EOFError, OverflowError)
 _ON_DISK = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
@@ -101,19 +106,29 @@ def read_header(file: IO[bytes], name: str, length: int) -> Header:
         version = npy.read_magic(file)
         if version not in _HEADERS:
             raise DataError(f"{name} has version {version} of NumPy's format, expected 1.0 or 2.0")
-        shape, fortran, dtype = _HEADERS[version](file)
+        width, reader = _HEADERS[version]
+        told = file.read(width)
+        text = file.read(min(int.from_bytes(told, "little"), _LONGEST_HEADER))
+        shape, fortran, dtype = reader(io.BytesIO(told + text))
     except DataError:
         raise
     except _NOT_READ as error:
         raise DataError(f"{name} is damaged or no array of NumPy's ({error!s:.300})") from error
     if dtype.hasobject:
         raise DataError(f"{name} holds Python objects, which are not read; save plain arrays")
+    if not _can_be(shape, dtype.itemsize):
+        raise DataError(f"{name} is damaged: its shape is {shortened(shape)}, its type {dtype}")
     there, promised = length - file.tell(), math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0:
-        raise DataError(f"{name} is damaged: its shape is {shape}")
     if promised != there:
         raise DataError(f"{name}: the header promises {promised:,} bytes, there are {there:,}")
     return Header(tuple(shape), dtype, fortran, file.tell())
+
+
+def _can_be(shape: Shape, itemsize: int) -> bool:
+    """Return whether NumPy can make an array of this shape, whether or not it has elements."""
+    if itemsize == 0 or any(type(size) is not int or size < 0 for size in shape):
+        return False
+    return math.prod(max(size, 1) for size in shape) * itemsize <= sys.maxsize
 
 
 def array_in(path: Path) -> StoredArray:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 
+from pellucid.data.arrays import listed
 from pellucid.data.dataset import Splits
 from pellucid.data.idx import MOST_INFLATION
 from pellucid.data.inflation import check_unpacked
@@ -100,7 +101,9 @@ def read_npz(
         with zipfile.ZipFile(path) as archive:
             members, classes = _known(archive, path)
             arrays = {part: (x, y.load()) for part, (x, y) in members.items()}
-            names = None if classes is None else tuple(map(str, classes.load().ravel().tolist()))
+            names = None
+            if classes is not None:
+                names = tuple(map(str, listed(classes.load().ravel(), str(path))))
             return splits_of(arrays, names, path.stem, str(path), shape, channels_last, memory)
     except PellucidError:
         raise

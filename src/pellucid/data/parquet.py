@@ -127,7 +127,7 @@ class _Table:
 
     def labels(self) -> list[Any]:
         """Return the classes of all rows."""
-        return [value for batch in self._batches(self.label) for value in batch.to_pylist()]
+        return list(self._values(self.label))
 
     def pieces(self, keep: bool) -> list[Piece]:
         """Return the encoded images, in memory or, with `keep`, in a file where they are copied."""
@@ -152,19 +152,18 @@ class _Table:
             yield content
 
     def _contents(self) -> Iterator[bytes]:
-        for batch in self._batches(self.image):
-            for value in batch.to_pylist():
-                content = value.get("bytes") if isinstance(value, dict) else value
-                if not isinstance(content, bytes):
-                    raise DataError(
-                        f"{self.path}: column '{self.image}' does not hold the bytes of images"
-                    )
-                yield content
+        for value in self._values(self.image):
+            content = value.get("bytes") if isinstance(value, dict) else value
+            if not isinstance(content, bytes):
+                raise DataError(
+                    f"{self.path}: column '{self.image}' does not hold the bytes of images"
+                )
+            yield content
 
-    def _batches(self, column: str) -> Iterator[Any]:
+    def _values(self, column: str) -> Iterator[Any]:
         try:
             for batch in self.file.iter_batches(_ROWS, columns=[column]):
-                yield batch.column(0)
+                yield from batch.column(0).to_pylist()
         except (self.damage, OSError, ValueError) as error:
             raise DataError(f"{self.path} is damaged ({shortened(error, 200)})") from error
 
