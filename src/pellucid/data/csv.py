@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import re
 import warnings
@@ -9,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,7 @@ _SEPARATORS = ("\t", ";", "|", ",")  # of equal counts the first: a comma may be
 _FREE = 4 << 20  # bytes that a compressed table may always unpack to
 _HEAD = 1 << 16  # characters in which the separator is looked for
 _LOOKED_AT = 50  # rows by which the meaning of columns is decided
+_LONGEST_CELL = 1 << 30
 _ROWS = 4096  # read at once, so that a large table never stands in memory whole
 _QUOTED = re.compile(r'"[^"]*"')
 _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
@@ -135,26 +138,21 @@ class _Table:
 
     @classmethod
     def at(cls, path: Path, separator: str | None) -> _Table:
-        import pandas as pd
-
         compression = _compression(path)
         if separator is None:
             separator = _separator(path, compression)
         how: dict[str, Any] = {"sep": separator, "compression": compression}
         how |= {"header": None, "skipinitialspace": True}
-        text: dict[str, Any] = {"dtype": str, "keep_default_na": False}
-        line = pd.read_csv(path, nrows=1, **how, **text)
-        first = _cells(line, separator)[0]
-        text |= {"nrows": _LOOKED_AT, "on_bad_lines": "skip"}
-        try:
-            rest = pd.read_csv(path, skiprows=1, **how, **text)
-        except pd.errors.EmptyDataError:
-            return cls(path, how, first, [])
-        if rest.shape[1] != len(first):
+        rows = _first_rows(path, compression, separator)
+        if not rows:
+            raise DataError(f"{path} is empty")
+        first, below = rows[0], rows[1:]
+        if below and len(below[0]) != len(first):
             raise DataError(
-                f"{path}: the first line has {len(first)} values, the next {rest.shape[1]}"
+                f"{path}: the first line has {len(first)} values, the next {len(below[0])}"
             )
-        return cls(path, how, first, _cells(rest, separator))
+        filled = [row + [""] * (len(first) - len(row)) for row in below if len(row) <= len(first)]
+        return cls(path, how, first, filled)
 
     def ends(self, header: bool) -> tuple[list[str], list[str]]:
         """Return all values of the first and the last column."""
@@ -194,12 +192,25 @@ class _Table:
             yield from reader
 
 
-def _cells(table: pd.DataFrame, separator: str) -> list[list[str]]:
-    """Return the cells as text, with a point for a decimal comma."""
-    rows = [["" if cell != cell else str(cell) for cell in row] for row in table.to_numpy(object)]
-    if separator == ",":
-        return rows
-    return [[_with_point(cell) for cell in row] for row in rows]
+def _first_rows(path: Path, compression: str | None, separator: str) -> list[list[str]]:
+    """Return the cells of the first lines that are not empty, with a point for a decimal comma.
+
+    For a few lines of thousands of columns pandas takes seconds.
+    """
+    opener: Any = gzip.open if compression else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as file, _cells_of_any_length():
+        lines = csv.reader(file, delimiter=separator, skipinitialspace=True)
+        rows = list(islice((row for row in lines if row not in ([], [""])), 1 + _LOOKED_AT))
+    return rows if separator == "," else [[_with_point(cell) for cell in row] for row in rows]
+
+
+@contextmanager
+def _cells_of_any_length() -> Iterator[None]:
+    before = csv.field_size_limit(_LONGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _with_point(cell: str) -> str:
@@ -247,7 +258,7 @@ def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
             yield
         except pd.errors.EmptyDataError:
             raise DataError(f"{path} is empty") from None
-        except pd.errors.ParserError as error:
+        except (pd.errors.ParserError, csv.Error) as error:
             raise DataError(f"{path}: {_too_long(str(error))}") from error
         except (UnicodeDecodeError, EOFError, zlib.error, OSError, OverflowError) as error:
             if isinstance(error, OSError) and error.errno is not None:
