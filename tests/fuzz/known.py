@@ -92,6 +92,7 @@ KNOWN: dict[str, list[Callable[[], Files]]] = {
         lambda: {"a.csv": gzip.compress(b"0,1,2,3,4\n" * (1 << 20), 1)},
         lambda: {"a.csv": b"0,1,2,3,x\n" * 50_000},
         lambda: {"a.csv": b",1,2,3,4\n5,6,7,8,\n"},
+        lambda: {"a.csv": b"1" + b",2" * 10_000 + b"\n"},
     ],
     "toml": [
         lambda: {"a.toml": b"layers = [{ type = 'Linear', out_features = " + b"9" * 5000 + b" }]"},
