@@ -131,6 +131,11 @@ def _show(kind: str, thing: Any) -> str | None:
     return notebooks.show(kind, thing)  # type: ignore[no-any-return]  # found by its name
 
 
+def _draw(kind: str, thing: Any, **options: Any) -> Any:
+    """Return the picture of something as a Matplotlib figure."""
+    return _loaded("pellucid.view.notebook").draw(kind, thing, **options)
+
+
 def _loaded(module: str) -> ModuleType:
     """Return a module of the library, or say what has to be installed for it."""
     try:
@@ -142,4 +147,4 @@ def _loaded(module: str) -> ModuleType:
         raise errors.missing_extra(module, package) from error
 
 
-notebook.show_with(_show)
+notebook.show_with(_show, _draw)

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 _makers: list[Callable[[str, Any], str | None]] = []
+_drawers: list[Callable[..., Any]] = []
 
 
 class Shown:
@@ -24,10 +25,14 @@ class Shown:
         """Return HTML for a notebook; None where the plain text is all there is."""
         return _makers[0](self.shown_as, self) if _makers else None
 
+    def drawn(self, **options: Any) -> Any:
+        """Return a picture of it, a Matplotlib figure."""
+        return _drawers[0](self.shown_as, self, **options)
 
-def show_with(make: Callable[[str, Any], str | None]) -> None:
-    """Have ``make(shown_as, thing)`` return the HTML of all that is `Shown`."""
-    _makers[:] = [make]
+
+def show_with(make: Callable[[str, Any], str | None], draw: Callable[..., Any]) -> None:
+    """Have `make` return the HTML of all that is `Shown`, and `draw` its picture."""
+    _makers[:], _drawers[:] = [make], [draw]
 
 
 def public_names(namespace: Mapping[str, Any]) -> list[str]:

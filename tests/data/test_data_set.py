@@ -1,5 +1,6 @@
 """A data set is checked when it is made, and divided fairly."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pellucid.data import DataSet, Splits, from_arrays
-from pellucid.errors import DataError, ShapeError
+from pellucid.data import DataSet, Splits, from_arrays, read_csv
+from pellucid.errors import DataError, PellucidError, ShapeError
 from pellucid.types import Array
 
 
@@ -260,3 +261,26 @@ def test_given_classes_number_the_names() -> None:
     assert from_arrays(GREY, ["b", "b", "a"], ["b", "a"]).labels.tolist() == [0, 0, 1]
     with pytest.raises(DataError, match="image 2 has class 'x'"):
         from_arrays(GREY, ["b", "b", "x"], ["b", "a"])
+
+
+def test_a_data_set_is_indexed_and_iterated_as_a_list_of_pairs() -> None:
+    data = labelled(0, 1, 2, 1)
+    image, label = data[-1]
+    assert label == 1
+    np.testing.assert_array_equal(image, data.images[3])
+    assert [label for _, label in data] == [0, 1, 2, 1]
+    assert all(image.shape == data.image_shape for image, _ in data)
+    assert data[1:3].labels.tolist() == data[[1, 2]].labels.tolist() == [1, 2]
+    with pytest.raises(IndexError, match="there is no image 4; it has 4"):
+        data[4]
+    with pytest.raises(PellucidError, match="must be an integer, not 'a'"):
+        data["a"]
+
+
+def test_a_table_of_a_data_set_is_read_again_as_the_same(tmp_path: Path) -> None:
+    images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 1, 3, 4)
+    data = DataSet(images, np.array([1, 0]), ("cat", "dog"))
+    data.to_pandas().to_csv(tmp_path / "pets.csv", index=False)
+    again = read_csv(tmp_path / "pets.csv", shape=(3, 4)).train
+    np.testing.assert_array_equal(again.images, images)
+    assert [again.classes[label] for label in again.labels] == ["dog", "cat"]

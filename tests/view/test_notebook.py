@@ -118,7 +118,7 @@ def test_a_model_shows_its_layers_and_what_they_cost():
 
 def test_a_model_of_which_no_shape_is_known_shows_its_parameters():
     page = shown(model(None))
-    assert "conv.weight" in page.text
+    assert "Conv2d(1, 2, 3)" in page.text
     assert not page.pictures
 
 
@@ -175,3 +175,48 @@ else:
 def test_without_pictures_text_is_shown(monkeypatch):
     monkeypatch.setattr(notebook, "_makers", [])
     assert model()._repr_html_() is None
+
+
+def linear_end(side):
+    return nn.Sequential(nn.Conv2d(3, 2, 3), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(side, 2))
+
+
+def test_a_model_whose_last_layer_tells_the_size_of_images_is_drawn_before_training():
+    page = shown(linear_end(2 * 4 * 4))
+    assert "for images of 3×10×10" in page.text
+    assert [picture["alt"] for picture in page.pictures] == ["Diagram of the network"]
+
+
+def test_a_model_for_images_of_any_size_lists_its_layers_before_training():
+    page = shown(nn.Sequential(nn.Conv2d(3, 2, 3), nn.GlobalAvgPool2d(), nn.Flatten()))
+    assert not page.pictures
+    assert "Conv2d(3, 2, 3)" in page.text
+
+
+def test_what_a_run_is_made_of_shows_itself():
+    adam = pl.optim.Adam(model().parameters(), lr=0.5)
+    told = shown(adam).text
+    assert "Adam" in told
+    assert "0.5" in told
+    assert "20 numbers" in told
+    assert shown(pl.optim.schedules.Cosine()).pictures
+    assert "validation loss" in shown(history()[0]).text
+    splits = pl.data.Splits(data(), data())
+    assert "test" in shown(splits).text
+    assert len(shown(splits).pictures) == 1
+
+
+def test_a_metric_has_its_column_among_the_epochs():
+    epoch = Epoch(1, 1, 9, 0.5, 0.5, None, None, 0.1, 1.0, 1.0, False, {"top_5": 0.875})
+    assert "0.875" in shown(History([epoch])).text
+
+
+def test_images_are_drawn_with_their_variants():
+    ones = DataSet(np.ones((9, 1, 4, 4), np.uint8), np.arange(9) % 3, ("a", "b", "c"))
+    assert len(ones.show(9).axes) == 9
+    assert [ax.get_title() for ax in ones.show(2).axes] == ["a", "c"]
+    drawn = ones.show(2, augmented="cutout:2")
+    assert len(drawn.axes) == 8
+    first = [ax.images[0].get_array() for ax in drawn.axes[::2]]
+    assert all((first[0] != variant).any() for variant in first[1:])
+    assert len(ones.show(2, augmented=True).axes) == 8

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
 
 import numpy as np
 
 from pellucid.arguments import checked
-from pellucid.errors import DataError, ShapeError
+from pellucid.errors import DataError, ShapeError, missing_extra
 from pellucid.notebook import Shown
 from pellucid.randomness import generator
 from pellucid.stored import StoredImages, blocks_of
 from pellucid.types import Array, Shape
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -69,6 +72,30 @@ class DataSet(Shown):
         classes = f"{len(self.classes)} class{'es' if len(self.classes) > 1 else ''}"
         return f"{self.name}: {count} of {size}, {self.images.dtype}, in {classes}"
 
+    @overload
+    def __getitem__(self, index: int) -> tuple[Array, int]: ...
+    @overload
+    def __getitem__(self, index: slice | Sequence[int] | Array) -> DataSet: ...
+    def __getitem__(self, index: Any) -> Any:
+        """Return (image, class number) of one image; of a slice or a list the part of the set."""
+        if isinstance(index, slice):
+            return self.subset(np.arange(len(self))[index])
+        if np.ndim(index):
+            return self.subset(index)
+        i = checked("the number of an image", index, int)
+        if not -len(self) <= i < len(self):
+            raise IndexError(
+                f"{self.name}: there is no image {i}; it has {len(self)}, numbered from 0"
+            )
+        return self.images[i], int(self.labels[i])
+
+    def __iter__(self) -> Iterator[tuple[Array, int]]:
+        """Yield (image, class number) of each image in order."""
+        labels = iter(self.labels.tolist())
+        for block in blocks_of(self.images):
+            for image in block:
+                yield image, next(labels)
+
     @property
     def image_shape(self) -> Shape:
         """(C, H, W)."""
@@ -95,6 +122,59 @@ class DataSet(Shown):
             )
         chosen = chosen.astype(np.intp)
         return replace(self, images=_chosen(self.images, chosen), labels=self.labels[chosen])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a table with a row for each image: its class, and its pixels.
+
+        The columns are ``label``, the name of the class, and ``pixel0``, ``pixel1``, …, the pixels
+        row by row, one channel after the other. As CSV it is what `read_csv` reads.
+
+        Examples
+        --------
+        >>> images = np.array([[[[1, 2]]], [[[3, 4]]]], np.uint8)
+        >>> DataSet(images, np.array([1, 0]), ("cat", "dog")).to_pandas()
+          label  pixel0  pixel1
+        0   dog       1       2
+        1   cat       3       4
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise missing_extra("a table", "pandas") from error
+        pixels = np.asarray(self.images[:]).reshape(len(self), -1)
+        table = pd.DataFrame(pixels, columns=[f"pixel{i}" for i in range(pixels.shape[1])])
+        table.insert(0, "label", [self.classes[label] for label in self.labels])
+        return table
+
+    def show(self, n: int = 16, *, augmented: Any = False, seed: int = 0) -> Any:
+        """Draw `n` images with their classes, and return the Matplotlib figure.
+
+        Parameters
+        ----------
+        n
+            How many; they are spread evenly over the set.
+        augmented
+            Whether to draw below each image three random variants of it, as training may see them:
+            an augmentation, text such as ``"crop,flip"``, or True for ``"affine"``.
+        seed
+            The seed of the variants.
+        """
+        n = checked("n", n, int)
+        chosen = np.linspace(0, len(self) - 1, max(min(n, len(self)), 1)).round().astype(int)
+        part = self.subset(chosen)
+        return part.drawn(variants=part._variants(augmented, seed) if augmented else None)
+
+    def _variants(self, augmented: Any, seed: int = 0, count: int = 3) -> list[Array]:
+        """Return all images as an augmentation changes them, `count` times."""
+        from pellucid.data.augment import parse
+
+        augmented = "affine" if augmented is True else augmented
+        change = parse(augmented) if isinstance(augmented, str) else augmented
+        images, labels = np.asarray(self.images[:]), self.labels
+        return [
+            change(images, labels, generator(seed, "augment", i), len(self.classes))[0]
+            for i in range(count)
+        ]
 
     def take(self, n: int) -> DataSet:
         """Return the first `n` images. For a share that has every class, see `split`."""
@@ -157,7 +237,7 @@ class DataSet(Shown):
 
 
 @dataclass(frozen=True, repr=False)
-class Splits:
+class Splits(Shown):
     """A data set as its makers divided it.
 
     Attributes
@@ -169,6 +249,8 @@ class Splits:
     validation
         The images to choose the best epoch by, where the makers set them apart, or None.
     """
+
+    shown_as: ClassVar[str] = "splits"
 
     train: DataSet
     test: DataSet | None = None

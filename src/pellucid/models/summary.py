@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pellucid.errors import PellucidError
 from pellucid.layers import Layer
 from pellucid.layers.base import join
 from pellucid.layers.combinator import Combinator
@@ -150,6 +151,45 @@ def summary(model: Layer, input_shape: Shape, batch_size: int = 64) -> Summary:
     item_bytes = values[0].dtype.itemsize if values else 4
     rows = list(_rows(model, "", "", (1, *shape), 0, item_bytes, batch_size, set()))
     return Summary(rows, shape, batch_size, item_bytes)
+
+
+def layers_of(model: Layer) -> list[tuple[str, str, str]]:
+    """Return path, call and number of parameters of each layer, for which no shape is needed."""
+    return [
+        (path, f"{type(layer).__name__}({_arguments(layer)})", f"{count:,}" if count else "")
+        for path, layer in model.walk()
+        if layer.wiring() is None
+        for count in [_count(layer, Parameter)]
+    ]
+
+
+def image_shape(model: Layer) -> Shape | None:
+    """Return the shape of the images that a model is for, as far as it is known.
+
+    It is that of the images it was trained on. Before that, the first convolution says how many
+    channels there are, and a linear layer behind a `Flatten` how large images must be: the smallest
+    square images that fit are taken, if not almost any would.
+    """
+    if model.input_shape is not None:
+        return model.input_shape
+    first = next((layer for _, layer in model.walk() if hasattr(layer, "in_channels")), None)
+    if first is None or model.inputs != 1:
+        return None
+    fitting = [side for side in range(1, _LARGEST_SIDE) if _fits(model, first.in_channels, side)]
+    return (first.in_channels, fitting[0], fitting[0]) if 0 < len(fitting) <= _FEW else None
+
+
+_LARGEST_SIDE = 257
+_FEW = 32
+"""Pooling by 2 five times leaves 32 sizes that give the same output."""
+
+
+def _fits(model: Layer, channels: int, side: int) -> bool:
+    try:
+        model.output_shape((1, channels, side, side))
+    except PellucidError:
+        return False
+    return True
 
 
 def _rows(

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from pellucid import descriptions, reference
 from pellucid.arguments import check_fields
 from pellucid.contract import Arrays, State
 from pellucid.errors import FileError, PellucidError, unknown
+from pellucid.notebook import Shown
 from pellucid.parameter import Kind, Parameter, common_length
 from pellucid.types import Array
 
@@ -23,7 +24,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(eq=False, repr=False)
-class Optimizer(ABC):
+class Optimizer(Shown, ABC):
     """Changes parameters after their gradients.
 
     It knows parameters and nothing else: no model and no layer. What it keeps for each is saved
@@ -53,6 +54,8 @@ class Optimizer(ABC):
     steps
         How many steps were taken.
     """
+
+    shown_as: ClassVar[str] = "optimizer"
 
     parameters: Sequence[Parameter] | Mapping[str, Parameter]
     lr: float

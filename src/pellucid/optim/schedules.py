@@ -11,11 +11,12 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from pellucid import descriptions
 from pellucid.arguments import check_fields
 from pellucid.errors import PellucidError, unknown
+from pellucid.notebook import Shown
 
 __all__ = [
     "SCHEDULES",
@@ -40,8 +41,10 @@ def __dir__() -> list[str]:
 Steps = int | float
 
 
-class Schedule(ABC):
+class Schedule(Shown, ABC):
     """``factor = schedule(step, total_steps)``."""
+
+    shown_as: ClassVar[str] = "schedule"
 
     def __post_init__(self) -> None:
         """Check the arguments against their annotations; a dataclass calls this when it is made."""

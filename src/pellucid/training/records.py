@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from pellucid.errors import missing_extra
 from pellucid.notebook import Shown
@@ -75,7 +75,7 @@ class Epoch(Shown):
         Those that were asked for, by name; of validation as ``validation_NAME``.
     """
 
-    shown_as = "epoch"
+    shown_as: ClassVar[str] = "epoch"
 
     epoch: int
     epochs: int

@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from pellucid.layers import Layer
-from pellucid.models.summary import HEADS, Summary, cells, summary
+from pellucid.models.summary import HEADS, Summary, cells, image_shape, layers_of, summary
 from pellucid.training.diagnosis import diagnosis
-from pellucid.training.records import History
+from pellucid.training.records import Epoch, History
+from pellucid.types import Array
 from pellucid.view import style
 from pellucid.view.confusion import confusion
 from pellucid.view.curves import curves
@@ -24,6 +25,7 @@ from pellucid.view.scores import scores
 
 _SAMPLES = 16
 _DPI = 80
+_STEPS = 200
 
 _PAGE = (
     '<div style="background:{paper};color:{ink};padding:0.8em;overflow-x:auto;'
@@ -46,6 +48,10 @@ def show(kind: str, thing: Any) -> str | None:
         "evaluation": _evaluation,
         "data set": _data_set,
         "summary": _summary,
+        "splits": _splits,
+        "optimizer": _optimizer,
+        "schedule": _schedule,
+        "epoch": _epoch,
     }
     parts = makers[kind](thing) if kind in makers else []
     if not parts:
@@ -53,22 +59,28 @@ def show(kind: str, thing: Any) -> str | None:
     return str(html(_PAGE, paper=style.PAPER, ink=style.INK, inside=joined(parts)))
 
 
+def draw(kind: str, thing: Any, **options: Any) -> Figure:
+    """Return the picture of something of that kind; so far of a data set."""
+    return _samples(thing, range(len(thing)), **options)
+
+
 def _model(model: Layer) -> list[Html]:
     if model.wiring() is None:
         return []
     count = sum(math.prod(parameter.shape) for parameter in model.parameters())
-    head = _paragraph(f"{type(model).__name__}: {count:,} parameters")
-    if model.input_shape is None:
-        rows = [
-            (name, "×".join(map(str, parameter.shape)), f"{math.prod(parameter.shape):,}")
-            for name, parameter in model.named_parameters().items()
+    shape = image_shape(model)
+    if shape is None:
+        heads = ("Layer", "Type", "Parameters")
+        return [
+            _paragraph(f"{type(model).__name__}: {count:,} parameters"),
+            _table(heads, layers_of(model)),
+            _paragraph("Once it has learned from a data set, its diagram is shown here."),
         ]
-        return [head, _folded("Parameters", _table(("Name", "Shape", "Parameters"), rows))]
-    found = summary(model, model.input_shape)
+    sizes, found = "×".join(map(str, shape)), summary(model, shape)
     return [
-        head,
-        _picture(diagram(model, model.input_shape), "Diagram of the network"),
-        _folded("Layers", joined(_summary(found))),
+        _paragraph(f"{type(model).__name__}: {count:,} parameters, for images of {sizes}"),
+        _picture(diagram(model, shape), "Diagram of the network"),
+        _folded("Layers", joined(_summary(found)), is_open=len(found.rows) <= _SAMPLES),
     ]
 
 
@@ -80,7 +92,8 @@ def _summary(found: Summary) -> list[Html]:
 def _history(history: History) -> list[Html]:
     if not history:
         return []
-    names = ("epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "rate")
+    names = ["epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "rate"]
+    names += history[0].metrics
     rows = [[_number(row[name]) for name in names] for row in history.rows()]
     return [
         _picture(curves(history), "Loss and accuracy of each epoch"),
@@ -97,29 +110,82 @@ def _evaluation(evaluation: Evaluated) -> list[Html]:
     ]
 
 
+def _epoch(epoch: Epoch) -> list[Html]:
+    cells = [(name.replace("_", " "), _number(value)) for name, value in epoch.row().items()]
+    return [_table(("Epoch", str(epoch.epoch)), cells[1:])]
+
+
+def _optimizer(optimizer: Any) -> list[Html]:
+    described = {"lr": optimizer.base_lr} | optimizer.describe()
+    numbers = sum(math.prod(parameter.shape) for parameter in optimizer.learned)
+    rows = [
+        *((name, str(value)) for name, value in described.items() if name != "type"),
+        ("parameters", f"{len(optimizer.learned)}, {numbers:,} numbers"),
+        ("steps taken", f"{optimizer.steps:,}"),
+    ]
+    return [_table((described["type"], ""), rows)]
+
+
+@style.styled
+def _schedule_curve(schedule: Any) -> Figure:
+    drawn = style.figure(5, 2)
+    ax = drawn.subplots()
+    ax.plot([step / _STEPS for step in range(_STEPS)], [schedule(i, _STEPS) for i in range(_STEPS)])
+    ax.set(xlabel="share of the training", ylabel="factor on the rate", ylim=(0, None))
+    return drawn
+
+
+def _schedule(schedule: Any) -> list[Html]:
+    drawn = _schedule_curve(schedule)
+    return [_paragraph(repr(schedule)), _picture(drawn, "The learning rate over the training")]
+
+
+def _splits(splits: Any) -> list[Html]:
+    parts = splits.parts
+    train = splits.train
+    rows = zip(
+        train.classes, *([f"{n:,}" for n in data.counts] for data in parts.values()), strict=True
+    )
+    return [
+        _paragraph(repr(splits)),
+        _picture(_samples(train, _spread(len(train))), "Some of the training images"),
+        _folded("Classes", _table(("Class", *parts), rows)),
+    ]
+
+
+def _spread(count: int) -> list[int]:
+    return [round(place) for place in np.linspace(0, count - 1, min(_SAMPLES, count))]
+
+
 def _data_set(data: Any) -> list[Html]:
-    chosen = np.linspace(0, len(data) - 1, min(_SAMPLES, len(data))).round().astype(int)
     rows = zip(data.classes, (f"{n:,}" for n in data.counts), strict=True)
     return [
         _paragraph(repr(data)),
-        _picture(_samples(data, chosen), "Some of the images"),
+        _picture(_samples(data, _spread(len(data))), "Some of the images"),
         _folded("Classes", _table(("Class", "Images"), rows)),
     ]
 
 
 @style.styled
-def _samples(data: Any, chosen: Iterable[int]) -> Figure:
+def _samples(data: Any, chosen: Iterable[int], variants: Sequence[Array] | None = None) -> Figure:
+    """Draw images with their classes; below each, if there are some, its variants."""
     numbers = list(chosen)
     columns = min(8, len(numbers))
     rows = -(-len(numbers) // columns)
-    drawn = style.figure(1.15 * columns, 1.4 * rows)
-    panels = drawn.subplots(rows, columns, squeeze=False).ravel()
-    for ax in panels[len(numbers) :]:
-        ax.remove()
-    for ax, i in zip(panels, numbers, strict=False):
-        style.show_image(ax, data.images[i])
-        name = style.shortened(data.classes[data.labels[i]], 13)
-        ax.set_title(name, size=style.SMALL)
+    each = 1 + len(variants or ())
+    drawn = style.figure(1.15 * columns, (1.15 * each + 0.25) * rows)
+    panels = drawn.subplots(rows * each, columns, squeeze=False)
+    for place in range(rows * columns):
+        row, column = divmod(place, columns)
+        for turn, stored in enumerate((data.images, *(variants or ()))):
+            ax = panels[row * each + turn, column]
+            if place >= len(numbers):
+                ax.remove()
+                continue
+            style.show_image(ax, stored[numbers[place]])
+            if not turn:
+                name = data.classes[data.labels[numbers[place]]]
+                ax.set_title(style.shortened(name, 13), size=style.SMALL)
     return drawn
 
 
@@ -131,8 +197,9 @@ def _paragraph(text: str) -> Html:
     return html("<p>{text}</p>", text=text)
 
 
-def _folded(title: str, inside: Html) -> Html:
-    return html("<details><summary>{title}</summary>{inside}</details>", title=title, inside=inside)
+def _folded(title: str, inside: Html, is_open: bool = False) -> Html:
+    page = "<details{open}><summary>{title}</summary>{inside}</details>"
+    return html(page, open=Html(" open") if is_open else "", title=title, inside=inside)
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Html:
