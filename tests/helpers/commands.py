@@ -70,7 +70,7 @@ def save_rows(path: Path) -> None:
     train, test = small_run.DATA, small_run.VALIDATION
     arrays = {"x_train": train.images, "y_train": train.labels}
     arrays |= {"x_test": test.images, "y_test": test.labels, "classes": np.array(train.classes)}
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def short(*more: str) -> tuple[str, ...]:

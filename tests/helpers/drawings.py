@@ -16,7 +16,9 @@ def made(name):
 
 @cache
 def moving(name):
-    return draw.find(name).animation()
+    animation = draw.find(name).animation
+    assert animation is not None
+    return animation()
 
 
 def meshes(figure):

@@ -1,12 +1,14 @@
 """Networks of every shape, small, for the tests that explain them."""
 
+from typing import Any
+
 import numpy as np
 
 from pellucid import layers as nn
 from pellucid import models
 
 SHAPE = (3, 16, 16)
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "lenet5": {"width": 0.5},
     "resnet20": {"width": 0.25},
     "inception": {"width": 1 / 16},
@@ -32,7 +34,7 @@ def images(count: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, *SHAPE))
 
 
-def shared() -> nn.Sequential:
+def shared() -> nn.Layer:
     """One convolution at three places: in a row, and in two branches side by side."""
     conv = nn.Conv2d(2, 2, 3, padding=1)
     model = nn.Sequential(
@@ -42,7 +44,8 @@ def shared() -> nn.Sequential:
         flatten=nn.Flatten(),
         fc=nn.Linear(4 * 5 * 4, 3),
     )
-    return nn.initialize(model.astype("float64"), seed=1)
+    model.astype("float64")
+    return nn.initialize(model, seed=1)
 
 
 def state_of(model: nn.Layer) -> dict[str, np.ndarray]:

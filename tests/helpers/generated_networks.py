@@ -19,7 +19,8 @@ class Network(nn.Module):
         torch.manual_seed(seed)
         self.shape = (draw.choice([1, 2, 3, 4, 6]), draw.randint(7, 14), draw.randint(7, 14))
         self.said: list[str] = []
-        x, blocks = torch.randn(2, *self.shape), []
+        x = torch.randn(2, *self.shape)
+        blocks: list[torch.nn.Module] = []
         while len(blocks) < draw.randint(2, 7):
             name = draw.choice(list(BLOCKS))
             try:

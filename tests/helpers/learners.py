@@ -3,10 +3,12 @@
 Each wrong one stands with the exercise and the name of its mistake.
 """
 
+from typing import Any
+
 import numpy as np
 
-WRONG = []
-RIGHT = []
+WRONG: list[Any] = []
+RIGHT: list[Any] = []
 
 
 def wrong(exercise, mistake):

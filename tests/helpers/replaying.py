@@ -51,5 +51,6 @@ def known(make=small_network):
     """Such a pair after some steps, when the steps are played."""
     run, played = pair(make)
     for i in range(AFTER + 2):
-        assert equal(step(*run, numbers(SHAPE, i)), step(*played, numbers(SHAPE, i)))
+        x = numbers(SHAPE, i)
+        assert equal(step(run[0], run[1], x), step(played[0], played[1], x))
     return run, played

@@ -1,9 +1,9 @@
 """Processes of a team, played by threads: quick to start, and the same apart from MPI."""
 
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from queue import Queue
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +29,14 @@ class Mailbox:
 
 def run_as(processes, action, shards=8):
     """Return what `action` returns for each process's team, or the error that it raises."""
-    queues = defaultdict(
-        Queue, {(i, j): Queue() for i in range(processes) for j in range(processes)}
-    )
+    queues: dict[tuple[int, int], Any] = {
+        (i, j): Queue() for i in range(processes) for j in range(processes)
+    }
 
     def one(rank):
         try:
-            return action(Team(Mailbox(rank, processes, queues), shards))
+            mailbox: Any = Mailbox(rank, processes, queues)
+            return action(Team(mailbox, shards))
         except Exception as error:
             return error
 

@@ -6,8 +6,12 @@ this package and `pellucid.compiled` everything would be computed all the same.
 
 from __future__ import annotations
 
-from pellucid.execution.ahead import compile_ahead, kept_kernels
-from pellucid.execution.frozen import Frozen, freeze
-from pellucid.execution.program import Program, fuse
-from pellucid.execution.replay import TrainingProgram, for_training
-from pellucid.execution.thread_tuning import ThreadTuner
+from pellucid.execution.ahead import compile_ahead as compile_ahead
+from pellucid.execution.ahead import kept_kernels as kept_kernels
+from pellucid.execution.frozen import Frozen as Frozen
+from pellucid.execution.frozen import freeze as freeze
+from pellucid.execution.program import Program as Program
+from pellucid.execution.program import fuse as fuse
+from pellucid.execution.replay import TrainingProgram as TrainingProgram
+from pellucid.execution.replay import for_training as for_training
+from pellucid.execution.thread_tuning import ThreadTuner as ThreadTuner

@@ -231,7 +231,9 @@ def other(random: Random, shape: Shape) -> Node:
             )
             return leaf("Upsample", mode=mode, **to, **corners)
         case 3:
-            how = random.choice([_ANTIALIASED, {"coordinates": "align_corners"}, {}])
+            how: dict[str, Any] = random.choice(
+                [_ANTIALIASED, {"coordinates": "align_corners"}, {}]
+            )
             mode = "linear" if how is _ANTIALIASED else random.choice(["linear", "cubic"])
             return leaf(
                 "Resize", size=(random.randint(2, 9), random.randint(2, 9)), mode=mode, **how

@@ -1,7 +1,9 @@
 """All the ways in which the library computes a network, and PyTorch's, each as arrays by name."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -41,7 +43,7 @@ def draw_data(case: Case, turn: int) -> Data:
         elif "running_var" in name:
             value = random.uniform(0.5, 2.0, item.shape)
         elif item.shape and len(item.shape) > 1:
-            value /= np.sqrt(max(1, np.prod(item.shape[1:])) / 2)
+            value /= np.sqrt(max(1, math.prod(item.shape[1:])) / 2)
         elif name.endswith("weight"):
             value = random.uniform(0.5, 1.5, item.shape) * random.choice([-1, 1, 1], item.shape)
         state[name] = value if value.dtype == np.int64 else single(value * 1.0)
@@ -124,7 +126,8 @@ def frozen(case: Case, data: Data, dtype: str) -> Arrays:
     model = model_of(case, data, dtype)
     run, x = pl.freeze(model), data.x.astype(dtype)
     first = run(x)
-    for _ in range(PLAYED if engine.current(x) is not engine.reference else 0):
+    compiled = engine.name() == "compiled" and dtype == "float32"
+    for _ in range(PLAYED if compiled else 0):
         run(x * 0.5)
     found = {"output": run(x), "output, first call": first}
     found["output, fused"] = pl.fuse(model)(x)
@@ -154,13 +157,13 @@ def ways() -> Iterator[Way]:
                 continue  # it is the reference engine's
             for training in (True, False):
                 against = "training" if training else "inference"
-                plain = _with(by, lambda c, d, t=dtype, g=training: once(c, d, t, g))
+                plain = _with(by, partial(once, dtype=dtype, training=training))
                 yield Way(f"{by} {dtype}, {against}", plain, dtype, against)
-            fused = _with(by, lambda c, d, t=dtype: once(c, d, t, True, pl.fuse))
+            fused = _with(by, partial(once, dtype=dtype, training=True, made=pl.fuse))
             yield Way(f"{by} {dtype}, fused", fused, dtype, "training")
-            cold = _with(by, lambda c, d, t=dtype: frozen(c, d, t))
+            cold = _with(by, partial(frozen, dtype=dtype))
             yield Way(f"{by} {dtype}, frozen", cold, dtype, "inference")
-    again = _with("compiled", lambda c, d: played(c, d, "float32"))
+    again = _with("compiled", partial(played, dtype="float32"))
     yield Way("compiled float32, played", again, "float32", "training")
 
 

@@ -34,7 +34,7 @@ class Batches:
     def __len__(self) -> int:
         return STEPS
 
-    def batches(self, epoch: int, seed: int) -> Iterator[Batch]:
+    def batches(self, epoch: int, seed: int) -> Iterator[Any]:
         for x, targets, *weights in _drawn(self.case.seed, epoch, self.case.shape, *self._targets):
             given = targets.astype(self.dtype) if targets.dtype.kind == "f" else targets
             yield x.astype(self.dtype), given, *weights
