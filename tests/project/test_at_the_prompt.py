@@ -69,3 +69,13 @@ def test_the_example_of_the_readme_has_right_types(tmp_path):
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_argument_is_explained_where_it_stands(name):
+    elsewhere = {}
+    for one in dir(module(name)):
+        told = inspect.getdoc(getattr(module(name), one)) or ""
+        if found := re.findall(r"\n    ((?:See|As for) `[^`]+`[^\n]*)", told):
+            elsewhere[one] = found
+    assert not elsewhere

@@ -75,7 +75,7 @@ def describe(source: str | Path | Splits | DataSet, **options: Any) -> Descripti
         A data set, or anything that `load` takes. Rows and images that cannot be used do not raise
         an error here; they are left out and listed in ``skipped``.
     options
-        As for `load`.
+        What the reader for that kind of data takes, such as ``size`` for a folder of images.
 
     Examples
     --------

@@ -64,7 +64,7 @@ class EncodedImages(StoredImages):
     shape
         (C, H, W) that each is brought to; see `read_image`.
     ahead
-        See `StoredImages`.
+        How many bytes of images are read ahead of who asks for them.
     """
 
     def __init__(self, pieces: Sequence[Piece], shape: tuple[int, int, int], ahead: int) -> None:

@@ -153,8 +153,10 @@ def read_npy_folder(
         A folder with ``x_train.npy`` and ``y_train.npy`` or ``train_images.npy`` and
         ``train_labels.npy``, and so on for the parts ``val`` and ``test``; or with ``images.npy``
         and ``labels.npy``, or ``x.npy`` and ``y.npy``.
-    shape, channels_last
-        See `from_arrays`.
+    shape
+        (C, H, W) or (H, W), where images are rows of pixels.
+    channels_last
+        Whether images are (N, H, W, C); if not given it is decided by the shape.
     memory
         The memory to plan with, such as ``"2GB"``; images that take more than half of it stay
         in their files.

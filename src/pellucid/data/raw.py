@@ -29,7 +29,7 @@ class RawImages(StoredImages):
     channels_last
         Whether the shape is (N, H, W, C).
     ahead
-        See `StoredImages`.
+        How many bytes of images are read ahead of who asks for them.
     """
 
     def __init__(

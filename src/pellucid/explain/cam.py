@@ -35,8 +35,18 @@ def grad_cam(
 
     Parameters
     ----------
-    model, images, target, score, batch_size
-        As for `gradients`.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    target
+        The class, by number or name: one for all images, or one for each. The predicted one if not
+        given.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+    batch_size
+        How many images are computed at once.
     layer
         The name of a layer with maps, as `activations` gives it. Without it `last_maps`: there a
         position still is a place in the image, and what is seen is closest to the class.
@@ -87,8 +97,22 @@ def grad_cam_plus_plus(
 
     Parameters
     ----------
-    model, images, target, layer, score, upsample, batch_size
-        As for `grad_cam`.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    target
+        The class, by number or name: one for all images, or one for each. The predicted one if not
+        given.
+    layer
+        The path of the layer whose maps are weighted; the last convolution if not given.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+    upsample
+        Whether the map is brought to the size of the image.
+    batch_size
+        How many images are computed at once.
 
     Returns
     -------

@@ -51,8 +51,13 @@ def gradients(
 
     Parameters
     ----------
-    model, images, batch_size
-        As for `activations`.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    batch_size
+        How many images are computed at once.
     target
         The class, by number or name: one for all images, or one for each. The predicted one if not
         given.

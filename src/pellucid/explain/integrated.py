@@ -33,8 +33,18 @@ def integrated_gradients(
 
     Parameters
     ----------
-    model, images, target, score, batch_size
-        As for `gradients`.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    target
+        The class, by number or name: one for all images, or one for each. The predicted one if not
+        given.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+    batch_size
+        How many images are computed at once.
     baseline
         x₀, an image that shows nothing: one number, one for each channel, or an image, as `images`
         are. Without it, 0 for the network, which is the mean colour of the training images where

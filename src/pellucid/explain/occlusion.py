@@ -34,8 +34,18 @@ def occlusion(
 
     Parameters
     ----------
-    model, images, target, score, batch_size
-        As for `gradients`.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    target
+        The class, by number or name: one for all images, or one for each. The predicted one if not
+        given.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+    batch_size
+        How many images are computed at once.
     window, stride
         The window's size, and from one to the next: one int or (vertical, horizontal). An eighth of
         the image and half the window, if not given; the last windows end at the border.

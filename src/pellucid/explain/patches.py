@@ -62,8 +62,14 @@ def top_patches(
 
     Parameters
     ----------
-    model, images, batch_size
-        As for `activations`; a data set of some thousand images is best.
+    model
+        Any model with one input.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set, best one of some
+        thousand images.
+    batch_size
+        How many images are computed at once.
     layer
         The name of a layer, as `activations` gives it; one without maps, such as the last, looks
         at whole images.

@@ -29,8 +29,18 @@ def saliency(
 
     Parameters
     ----------
-    model, images, target, score, batch_size
-        As for `gradients`.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    target
+        The class, by number or name: one for all images, or one for each. The predicted one if not
+        given.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+    batch_size
+        How many images are computed at once.
 
     Returns
     -------
@@ -71,8 +81,18 @@ def smooth_grad(
 
     Parameters
     ----------
-    model, images, target, score, batch_size
-        As for `gradients`. The predicted class is that of the image without noise.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    target
+        The class, by number or name: one for all images, or one for each. The one that is
+        predicted without noise if not given.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+    batch_size
+        How many images are computed at once.
     samples, noise
         n and σ's share of the image's range; the paper finds 50 and 0.1 to 0.2 good.
     seed
@@ -119,8 +139,18 @@ def guided_backpropagation(
 
     Parameters
     ----------
-    model, images, target, score, batch_size
-        As for `gradients`.
+    model
+        A classifier.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
+    target
+        The class, by number or name: one for all images, or one for each. The predicted one if not
+        given.
+    score
+        ``logit``, the class's output before the softmax, or ``probability``, after it.
+    batch_size
+        How many images are computed at once.
 
     Returns
     -------

@@ -32,8 +32,11 @@ def randomization_check(
 
     Parameters
     ----------
-    model, images
-        As for `activations`; the model itself is not changed.
+    model
+        A classifier; it is not changed.
+    images
+        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
+        inputs; one image (C, H, W); or a data set.
     method
         Such as `saliency`, or ``functools.partial(grad_cam, layer="conv2")``.
     target

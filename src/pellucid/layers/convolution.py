@@ -34,10 +34,26 @@ class Conv2d(Layer):
     ----------
     in_channels, out_channels
         C and F: the input is (N, C, H, W), the output (N, F, OH, OW).
-    kernel_size, stride, padding, dilation, groups, padding_mode, flip_kernel, algorithm
-        See `ops.conv2d`.
+    kernel_size
+        The height and width of the kernel: one number, or (vertical, horizontal).
+    stride
+        How far the kernel moves from one output to the next.
+    padding
+        What is added around the image: all sides, (vertical, horizontal), ((top, bottom), (left,
+        right)), ``"valid"`` for nothing, or ``"same"`` for an output of ⌈H / S⌉ × ⌈W / S⌉.
+    dilation
+        How far the kernel's values lie apart.
+    groups
+        C and F are cut in that many parts, and each part of F sees its own part of C only.
     bias
         Whether b is added.
+    padding_mode
+        What lies around the image: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+    flip_kernel
+        Whether the kernel is turned by 180° first: then it is what mathematics calls convolution.
+    algorithm
+        How it is computed: ``auto``, or an algorithm that `pellucid algorithms` lists; see
+        `ops.conv2d`.
     initializer
         How w begins, see `pellucid.initializers`; b begins at 0.
 
@@ -142,10 +158,24 @@ class ConvTranspose2d(Layer):
     ----------
     in_channels, out_channels
         C and F: the input is (N, C, H, W), the output (N, F, H_out, W_out).
-    kernel_size, stride, padding, output_padding, groups, dilation, flip_kernel, algorithm
-        See `ops.conv_transpose2d`.
+    kernel_size
+        The height and width of the kernel: one number, or (vertical, horizontal).
+    stride
+        How far apart x's values lie: with 2 the image becomes twice as large.
+    padding
+        How much is cut off from each side of the output, in numbers as those of `Conv2d`.
+    output_padding
+        Rows and columns added at the bottom and right, fewer than the stride or the dilation.
+    groups
+        C and F are cut in that many parts, and each part of F sees its own part of C only.
     bias
         Whether b is added.
+    dilation
+        How far the kernel's values lie apart.
+    flip_kernel
+        Whether the kernel is turned by 180° first.
+    algorithm
+        How it is computed: ``auto``, or an algorithm that `pellucid algorithms` lists.
     initializer
         How w, of shape (C, F/groups, KH, KW), begins, see `pellucid.initializers`; b begins at 0.
         The fan in is the mean number of products in one output, C/groups·KH·KW / (SH·SW).

@@ -23,8 +23,16 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    parameters, lr, weight_decay, decay_kinds, clip_norm
-        See `Optimizer`.
+    parameters
+        What to change: ``model.parameters()``, or ``model.named_parameters()``.
+    lr
+        The learning rate.
+    weight_decay
+        λ, by which a parameter is drawn towards 0.
+    decay_kinds
+        The kinds of parameters that weight decay holds for: "weight", "bias" and "norm".
+    clip_norm
+        Where given, gradients whose common norm is larger are first scaled to this norm.
     betas
         β₁ and β₂, each from 0 to below 1.
     eps

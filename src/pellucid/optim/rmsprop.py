@@ -18,8 +18,16 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    parameters, lr, weight_decay, decay_kinds, clip_norm
-        See `Optimizer`; weight decay is added to the gradient.
+    parameters
+        What to change: ``model.parameters()``, or ``model.named_parameters()``.
+    lr
+        The learning rate.
+    weight_decay
+        λ: λ·w is added to the gradient.
+    decay_kinds
+        The kinds of parameters that weight decay holds for: "weight", "bias" and "norm".
+    clip_norm
+        Where given, gradients whose common norm is larger are first scaled to this norm.
     alpha
         α, from 0 to below 1.
     eps

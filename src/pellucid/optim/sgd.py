@@ -19,8 +19,16 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    parameters, lr, weight_decay, decay_kinds, clip_norm
-        See `Optimizer`; the rate is 0.01 when not given.
+    parameters
+        What to change: ``model.parameters()``, or ``model.named_parameters()``.
+    lr
+        The learning rate.
+    weight_decay
+        λ, by which a parameter is drawn towards 0.
+    decay_kinds
+        The kinds of parameters that weight decay holds for: "weight", "bias" and "norm".
+    clip_norm
+        Where given, gradients whose common norm is larger are first scaled to this norm.
     momentum
         μ, from 0 to below 1.
     nesterov
