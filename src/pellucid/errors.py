@@ -26,6 +26,7 @@ def __dir__() -> list[str]:
 
 
 _LONGEST = 60
+_NEAR = 0.66  # below that a guess is silly
 
 
 class PellucidError(ValueError):
@@ -86,6 +87,6 @@ def unknown(what: str, given: object, known: Iterable[str]) -> str:
     """
     names, name = list(known), str(given)
     name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"  # a file may give any name
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=_NEAR)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     return f"unknown {what} '{name}'{hint} Known: {', '.join(names)}"

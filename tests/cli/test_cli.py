@@ -68,7 +68,9 @@ def test_what_cannot_be_done_is_told_in_one_line_and_leaves_nothing(
 def test_wrong_usage_has_the_same_status(pellucid: Command, arguments: tuple[str, ...]) -> None:
     status, out, err = pellucid(*arguments)
     assert (status, out) == (2, "")
-    assert "Usage: pellucid" in err
+    assert err.startswith("Error: ")
+    assert err.count("\n") == 1
+    assert re.search(r"`pellucid( \w+)? -h` shows what there is$", err.strip())
 
 
 def test_images_that_cannot_be_read_are_named(pellucid: Command, run: Path) -> None:
@@ -142,7 +144,7 @@ def test_what_to_do_next_is_told_so_that_it_can_be_typed(
     monkeypatch.setattr(sys, "argv", [str(script)])
     monkeypatch.setenv("PATH", str(script.parent.resolve()) if on_path else "")
     name = "pellucid" if on_path else str(script)
-    assert f"\n  {name} evaluate run" in pellucid(*short("--out", "run"))[1]
+    assert f"\nNext: {name} evaluate run" in pellucid(*short("--out", "run"))[1]
 
 
 def test_the_version(pellucid: Command) -> None:

@@ -122,7 +122,7 @@ def test_a_folder_of_images_is_predicted_as_table_csv_and_json(pellucid, run):
     rows = list(csv.DictReader(io.StringIO(pellucid("predict", run, "photos", "--csv")[1])))
     assert [row["class"] for row in rows] == [row["class"] for row in told]
     head = pellucid("predict", run, "photos")[1].splitlines()[0].split()
-    assert head[:5] == ["image", "class", "probability", "choice", "2"]
+    assert head[:5] == ["image", "prediction", "probability", "2nd", "guess"]
     Path("empty").mkdir()
     code, _, err = pellucid("predict", run, "empty")
     assert (code, "no image files" in err) == (2, True)

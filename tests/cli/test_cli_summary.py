@@ -27,7 +27,7 @@ def test_summary_lists_the_networks(pellucid: Command) -> None:
 def test_summary_counts(pellucid: Command, arguments: tuple[str, ...], parameters: str) -> None:
     status, out, _ = pellucid("summary", *arguments)
     assert status == 0
-    assert re.search(rf"Parameters +{parameters} learned", out)
+    assert re.search(rf"Parameters +{parameters}\b", out)
 
 
 def test_summary_of_a_run_is_of_its_own_images(pellucid: Command, run: Path) -> None:
@@ -55,6 +55,6 @@ def test_algorithms_compares_costs(pellucid: Command) -> None:
     definition = 2 * 32 * 64 * 8 * 8 * 9
     assert re.search(rf"loops .* {definition:,} ", out)
     assert "winograd" in out
-    assert "cannot" not in out
+    assert "winograd4 cannot" not in out
     _, out, _ = pellucid("algorithms", "--stride", "2")
     assert "winograd4 cannot do this" in out

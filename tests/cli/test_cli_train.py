@@ -26,7 +26,7 @@ def test_a_run_leaves_the_model_the_history_the_choices_and_the_checkpoint(
     run = Path("runs/rows-net-1")
     assert sorted(path.name for path in run.iterdir()) == [
         *("checkpoint", "config.json", "evaluation.json", "gradients.csv", "history.csv"),
-        "model.safetensors",
+        *("model.safetensors", "typical.npz"),
     ]
     with (run / "history.csv").open() as file:
         assert [row["epoch"] for row in csv.DictReader(file)] == ["1", "2", "3"]

@@ -2,12 +2,9 @@
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
+from pellucid.cli import terminal
 from pellucid.errors import PellucidError, missing_extra
-
-if TYPE_CHECKING:
-    import typer
 
 USER_ERROR = 2
 """The exit status for what the user can mend; Ctrl-C is 130 and SIGTERM 143, as in every shell."""
@@ -19,8 +16,9 @@ def main(arguments: list[str] | None = None) -> None:
     An error that the user can mend becomes one line on stderr and exit status 2;
     with ``PELLUCID_DEBUG=1`` its traceback is shown.
     """
+    terminal.use_its_encoding()
     try:
-        _app()(arguments, prog_name="pellucid")
+        sys.exit(_run(arguments))
     except (PellucidError, OSError, MemoryError) as error:
         if os.environ.get("PELLUCID_DEBUG"):
             raise
@@ -28,12 +26,13 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(USER_ERROR)
 
 
-def _app() -> "typer.Typer":
+def _run(arguments: list[str] | None) -> int:
     try:
+        from pellucid.cli import command
         from pellucid.cli.app import app
     except ModuleNotFoundError as error:
         raise missing_extra("the command", str(error.name)) from error
-    return app
+    return command.run(app, arguments)
 
 
 def _as_line(error: Exception) -> str:

@@ -1,16 +1,18 @@
 """``pellucid algorithms``: the convolution algorithms, and what each costs."""
 
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
+from pellucid import engine as engines
 from pellucid.cli import common
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
+from pellucid.ops.convolution import ConvolutionPlan
 
 if TYPE_CHECKING:
-    from pellucid.reference.conv.choose import Algorithm
-    from pellucid.types import Padding, Shape
+    from pellucid.types import Shape
 
 _ITEM_BYTES = 4
 
@@ -29,11 +31,14 @@ def algorithms(
     ] = "same",
     dilation: Annotated[int, typer.Option(metavar="N", min=1, help="The dilation.")] = 1,
     groups: Annotated[int, typer.Option(metavar="N", min=1, help="The number of groups.")] = 1,
+    as_json: common.AsJson = False,
+    as_csv: common.AsCsv = False,
+    engine: common.Engine = None,
 ) -> None:
     """Show the convolution algorithms: what each does, and what it costs for a given shape.
 
     Costs are of the forward pass in float32: multiplications, and memory
-    besides input and output.
+    besides input and output. The names are those that `pellucid summary` shows.
     """
     from pellucid.reference.conv import choose
 
@@ -42,21 +47,30 @@ def algorithms(
     if C % groups or F % groups:
         raise PellucidError(f"{groups} groups divide neither {C} channels nor {F} kernels evenly")
     sides = int(padding) if padding.isdecimal() else padding
-    window = Window.of(
-        (H, W), (KH, KW), stride=stride, padding=cast("Padding", sides), dilation=dilation
-    )
+    options: dict[str, Any] = {"stride": stride, "padding": sides, "dilation": dilation}
+    window = Window.of((H, W), (KH, KW), **options)
     shapes = (N, C, H, W), (F, C // groups, KH, KW)
-    chosen = choose.choose(*shapes, window, groups)
-    print(f"{shape} * {kernel} -> {N}x{F}x{'x'.join(map(str, window.output_size))}\n")
-    rows = (
-        (name, _WHAT.get(name, ""), *_costs(choose.get(name), *shapes, window, groups))
-        for name in choose.names()
-    )
-    common.print_table(["algorithm", "what it does", ">multiplications", ">memory"], rows)
-    print(f"\nauto chooses {chosen.name}: {chosen.reason}")
-    for name in choose.names():
-        if (reason := choose.get(name).supports(window, groups)) is not None:
-            print(f"{name} cannot do this: {reason}")
+    output = (N, F, *window.output_size)
+    rows = [_row(name, *shapes, window, groups) for name in (*choose.names(), *_COMPILED)]
+    with common.computing(engine, None):
+        plan = ConvolutionPlan.of(*shapes, groups=groups, **options)
+        chosen, in_force = plan.algorithm_for(np.dtype(np.float32)), engines.name()
+    if as_json:
+        told = {"input": shapes[0], "kernels": shapes[1], "output": output, "engine": in_force}
+        common.print_json(told | {"chosen": chosen, "algorithms": rows})
+        return
+    if as_csv:
+        common.print_csv(list(rows[0]), (list(row.values()) for row in rows))
+        return
+    print(f"{shape} * {kernel} -> {'x'.join(map(str, output))}\n")
+    heads = ["algorithm", "what it does", ">multiplications", ">memory"]
+    common.print_table(heads, (_cells(row) for row in rows if row["supported"]))
+    print(f"\nThe {in_force} engine chooses {chosen}.")
+    if in_force == "reference":
+        print(f"Because: {choose.choose(*shapes, window, groups).reason}.")
+    for row in rows:
+        if not row["supported"]:
+            print(f"{row['algorithm']} cannot do this: {row['reason']}.")
 
 
 _WHAT = {
@@ -65,14 +79,35 @@ _WHAT = {
     "fft": "one product at each frequency",
     "winograd2": "tiles of 2×2 outputs, for 3×3 kernels",
     "winograd4": "tiles of 4×4 outputs, for 3×3 kernels",
+    "direct": "the definition's sums in registers; compiled engine",
+    "depthwise": "the same, where each channel has kernels of its own; compiled engine",
 }
+_COMPILED = ("direct", "depthwise")
+"""The compiled engine's own; they multiply as often as the definition and need no memory."""
 
 
-def _costs(
-    algorithm: "Algorithm", images: "Shape", kernels: "Shape", window: Window, groups: int
-) -> tuple[str, str]:
-    if algorithm.supports(window, groups) is not None:
-        return "-", "-"
+def _row(
+    name: str, images: "Shape", kernels: "Shape", window: Window, groups: int
+) -> dict[str, Any]:
+    """Return what an algorithm costs as plain data."""
+    from pellucid.reference.conv import choose
+
+    algorithm = choose.get("loops" if name in _COMPILED else name)
+    reason = algorithm.supports(window, groups)
+    if name == "depthwise" and kernels[1] != 1:
+        reason = "it is for as many groups as channels"
     shapes = images, kernels, window, groups
-    scratch = algorithm.scratch_bytes(*shapes, _ITEM_BYTES)
-    return f"{algorithm.multiplications(*shapes):,}", f"{scratch / 2**20:,.1f} MiB"
+    scratch = 0 if name in _COMPILED else algorithm.scratch_bytes(*shapes, _ITEM_BYTES)
+    return {
+        "algorithm": name,
+        "description": _WHAT[name],
+        "supported": reason is None,
+        "reason": reason,
+        "multiplications": None if reason else algorithm.multiplications(*shapes),
+        "memory_bytes": None if reason else scratch,
+    }
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    memory = f"{row['memory_bytes'] / 2**20:,.1f} MiB"
+    return [row["algorithm"], row["description"], f"{row['multiplications']:,}", memory]

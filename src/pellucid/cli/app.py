@@ -6,6 +6,7 @@ import typer
 
 import pellucid
 from pellucid.cli.algorithms import algorithms
+from pellucid.cli.command import Command, Commands
 from pellucid.cli.compare import compare
 from pellucid.cli.data import data
 from pellucid.cli.draw import draw
@@ -24,8 +25,8 @@ from pellucid.cli.train import train
 from pellucid.cli.warm_up import warm_up
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -48,7 +49,7 @@ for command in (
     export,
     warm_up,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(learn_app, name="learn")
 
 

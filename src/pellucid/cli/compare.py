@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from pellucid.cli import common, comparing_runs, folders
+from pellucid.cli import common, comparing_runs, folders, reading
 from pellucid.cli.recipes import CIFAR, USUAL
 from pellucid.errors import DataError, PellucidError
 
@@ -145,7 +145,7 @@ def _inputs(
 def _part(source: str, usual: bool) -> "DataSet":
     """Return the training images, or say how to do without."""
     try:
-        return common.load_data(source, common.with_modest_size(source, {})).train
+        return reading.load_data(source, reading.with_modest_size(source, {})).train
     except DataError as error:
         hint = "; `noise` as DATA needs no images" if usual else ""
         raise DataError(f"{error}{hint}") from error

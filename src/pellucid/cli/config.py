@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pellucid
 from pellucid.arguments import check_fields
-from pellucid.cli import common, folders
+from pellucid.cli import folders, reading
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
 
@@ -42,6 +42,9 @@ class Config:
     precise: bool = False
     tune: bool = False
     log: str | None = None
+    freeze: str | None = None
+    fraction: float = 1.0
+    class_weights: str | None = None
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
     environment: dict[str, str] = field(default_factory=dict)
@@ -75,6 +78,7 @@ class Config:
         'pellucid train digits --model vgg --epochs 20 --batch-size '
         """
         chosen = {name: getattr(self, name) for name in _OPTIONS}
+        chosen["fraction"] = None if self.fraction == 1.0 else self.fraction
         chosen["augment"] = self.augment or "none"  # or else it is chosen for the data set
         chosen |= _said_of_reading(self.reading)
         written = (word for name, value in chosen.items() for word in _option(name, value))
@@ -84,7 +88,7 @@ class Config:
 _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
-    *("engine", "threads", "precise", "tune"),
+    *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune"),
 ]
 _OFF = {"header": ["--no-header"], "channels_last": ["--channels-first"]}
 
@@ -122,17 +126,20 @@ class Parts:
     @classmethod
     def of(cls, splits: "Splits", config: Config) -> "Parts":
         """Divide a data set as the run does; a validation part of its own is used as it is."""
+        train = splits.train
+        if config.fraction < 1.0:
+            _, train = train.split(config.fraction, config.seed)
         if not config.validation:
-            return cls(splits.train, None, splits.test)
+            return cls(train, None, splits.test)
         if splits.validation is not None:
-            return cls(splits.train, splits.validation, splits.test)
-        train, validation = splits.train.split(config.validation, config.seed)
+            return cls(train, splits.validation, splits.test)
+        train, validation = train.split(config.validation, config.seed)
         return cls(train, validation, splits.test)
 
     @classmethod
     def load(cls, config: Config) -> "Parts":
         """Load the run's data and divide it."""
-        return cls.of(common.load_data(config.data, config.reading), config)
+        return cls.of(reading.load_data(config.data, config.reading), config)
 
     @property
     def judge(self) -> "tuple[DataSet, str] | None":

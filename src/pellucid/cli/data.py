@@ -1,29 +1,19 @@
 """``pellucid data``: what is in a data set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli import common
+from pellucid.cli import common, reading
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
 
 
+@reading.takes_reading("memory", "cache", "skip_bad")
 def data(
-    name: common.Data,
-    size: common.Size = None,
-    channels: common.Channels = None,
-    class_folders: common.Folders = None,
-    label: common.Label = None,
-    header: common.Header = None,
-    separator: common.Separator = None,
-    ignore: common.Ignore = None,
-    channels_last: common.ChannelsLast = None,
-    labels: common.Labels = None,
-    variant: common.Variant = None,
-    image_column: common.ImageColumn = None,
+    name: reading.Data,
     plot: Annotated[
         bool,
         typer.Option("--plot", help="Draw samples, means, balance, pixel values and outliers."),
@@ -36,6 +26,9 @@ def data(
             show_default="NAME-data.png",
         ),
     ] = None,
+    as_json: common.AsJson = False,
+    as_csv: common.AsCsv = False,
+    given: dict[str, Any] | None = None,
 ) -> None:
     """Show what is in a data set: images in each class, pixel values, and what may be wrong.
 
@@ -46,23 +39,19 @@ def data(
     """
     from pellucid.data import describe
 
-    options = common.reading(
-        name,
-        size=size,
-        channels=channels,
-        folders=class_folders,
-        label=label,
-        header=header,
-        separator=separator,
-        ignore=ignore,
-        channels_last=channels_last,
-        labels=labels,
-        variant=variant,
-        image=image_column,
-    )
+    options = reading.options(name, given or {})
     found = common.noting(UserWarning, lambda: describe(name, **options))
-    print(found.title, end="\n\n")
+    if plot or out is not None:
+        _draw(found.data.train, out)
+    if as_json:
+        common.print_json(found.described())
+        return
     parts = [part for part in found.counts[0] if part != "class"]
+    if as_csv:
+        rows = ([row["class"], *(row[part] for part in parts)] for row in found.counts)
+        common.print_csv(["class", *parts], rows)
+        return
+    print(found.title, end="\n\n")
     counts = (
         (str(r["class"]), *(common.thousands(r[part]) for part in parts)) for r in found.counts
     )
@@ -89,8 +78,6 @@ def data(
     )
     for line in found.skipped:
         print(f"\n{line}")
-    if plot or out is not None:
-        _draw(found.data.train, out)
 
 
 def _draw(data: "DataSet", out: Path | None) -> None:
@@ -101,7 +88,7 @@ def _draw(data: "DataSet", out: Path | None) -> None:
     drawn = view.data_set(
         data.images, data.labels, data.classes, outliers=find_outliers(data), title=repr(data)
     )
-    print(f"\nDrawn: {view.save(drawn, path)}")
+    common.note(f"Drawn: {view.save(drawn, path)}")
 
 
 _ISSUES = {

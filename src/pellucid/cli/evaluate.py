@@ -1,12 +1,11 @@
 """``pellucid evaluate``: how good a trained model is."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli import common, trained
+from pellucid.cli import common, completion, reading, trained
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import FileError
 
@@ -15,12 +14,15 @@ if TYPE_CHECKING:
     from pellucid.types import Shape
 
 
+@reading.takes_reading("size", "channels")
 def evaluate(
     run: common.Run,
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATA", help="Other data than the run's own; its test part, or all."
+            metavar="DATA",
+            help="Other data than the run's own; its test part, or all.",
+            autocompletion=completion.data_sets,
         ),
     ] = None,
     confusion: Annotated[
@@ -32,27 +34,16 @@ def evaluate(
             metavar="N", min=0, help="Show so many of the mistakes made most confidently."
         ),
     ] = 0,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print all figures as JSON, and nothing else.")
-    ] = False,
+    tta: trained.Views = False,
+    as_json: common.AsJson = False,
+    as_csv: common.AsCsv = False,
     pixels: trained.Pixels = None,
     input_shape: trained.Input = None,
     layout: trained.Layout = None,
     output: trained.Output = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
-    class_folders: common.Folders = None,
-    label: common.Label = None,
-    header: common.Header = None,
-    separator: common.Separator = None,
-    ignore: common.Ignore = None,
-    channels_last: common.ChannelsLast = None,
-    labels: common.Labels = None,
-    variant: common.Variant = None,
-    image_column: common.ImageColumn = None,
-    skip_bad: common.SkipBad = False,
-    memory: common.Memory = None,
-    cache: common.Cache = False,
+    given: dict[str, Any] | None = None,
 ) -> None:
     """Show how good a trained model is: accuracy, and precision, recall and F1 of each class."""
     from pellucid.evaluation import evaluate as evaluation_of
@@ -61,34 +52,28 @@ def evaluate(
     if name is None:
         part, what = _own(run)
     else:
-        options = common.reading(
-            name,
-            folders=class_folders,
-            label=label,
-            header=header,
-            separator=separator,
-            ignore=ignore,
-            channels_last=channels_last,
-            labels=labels,
-            variant=variant,
-            image=image_column,
-            skip_bad=skip_bad,
-            memory=memory,
-            cache=cache,
-        )
+        options = reading.options(name, given or {})
         part, what = _other(name, options, shape)
     if model.classes is not None:
         part = part.with_classes(model.classes)
     with common.computing(engine, threads):
-        result = evaluation_of(model, part)
+        result = evaluation_of(model, part, views=trained.views(run) if tta else ())
     if as_json:
-        print(json.dumps({"part": what} | result.describe(), indent=1))
+        common.print_json({"part": what} | result.describe())
         return
-    print(f"{what} {result}")
+    if as_csv:
+        common.print_csv(_HEADS, ([row[head] for head in _HEADS] for row in result.rows()))
+        return
+    print(f"{result.report()}\n")
     if confusion:
-        print(f"\n{result.confusion_table().to_string()}")
+        print(f"{_CONFUSION}\n{result.confusion_table().to_string()}\n")
     if mistakes:
-        print(f"\n{result.mistakes_table(mistakes).to_string(index=False)}")
+        print(f"{result.mistakes_table(mistakes).to_string(index=False)}\n")
+    print(f"{what} {result.headline()}")
+
+
+_HEADS = ["class", "precision", "recall", "f1", "support"]
+_CONFUSION = "How often a class, in its row, was taken for another, in its column"
 
 
 def _own(run: Path) -> "tuple[DataSet, str]":
@@ -111,6 +96,6 @@ def _other(name: str, options: dict[str, Any], input_shape: "Shape") -> "tuple[D
         options["shape"] = input_shape
     elif takes(name, "size"):
         options |= {"size": tuple(size), "channels": channels}
-    splits = common.load_data(name, options)
+    splits = reading.load_data(name, options)
     part = splits.train if splits.test is None else splits.test
     return part, part.name

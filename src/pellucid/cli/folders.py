@@ -16,11 +16,12 @@ CONFIG = "config.json"
 HISTORY = "history.csv"
 GRADIENTS = "gradients.csv"
 EVALUATION = "evaluation.json"
+TYPICAL = "typical.npz"
 REPORT = "report.html"
 FIGURES = "figures"
 CHECKPOINT = "checkpoint"
 
-_ALL = {CONFIG, MODEL, HISTORY, GRADIENTS, EVALUATION, REPORT, FIGURES, CHECKPOINT}
+_ALL = {CONFIG, MODEL, HISTORY, GRADIENTS, EVALUATION, TYPICAL, REPORT, FIGURES, CHECKPOINT}
 """All that a run's folder holds."""
 
 Begin = Callable[[Path], None]

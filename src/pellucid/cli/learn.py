@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pellucid.cli import common
+from pellucid.cli.command import Command, Commands
 
 if TYPE_CHECKING:
     from pellucid.teach.submission import Row
 
-learn_app = typer.Typer(invoke_without_command=True, rich_markup_mode="rich")
+learn_app = typer.Typer(cls=Commands, invoke_without_command=True, rich_markup_mode="rich")
 
 
 @learn_app.callback()
@@ -39,7 +40,7 @@ def learn(context: typer.Context) -> None:
     print(f"\n{len(done)} of {len(rows)} are solved.")
 
 
-@learn_app.command()
+@learn_app.command(cls=Command)
 def start(
     folder: Annotated[
         Path, typer.Argument(metavar="FOLDER", help="Where to put it; it may be there already.")
@@ -61,7 +62,7 @@ def start(
         subprocess.run([lab, str(folder)], check=False)
 
 
-@learn_app.command()
+@learn_app.command(cls=Command)
 def check(
     path: Annotated[
         Path,

@@ -1,8 +1,5 @@
 """``pellucid predict``: what a trained model sees in image files."""
 
-import csv
-import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from pellucid.cli import common, trained
+from pellucid.cli import common, trained, unlike
 from pellucid.cli import images as files
-from pellucid.errors import DataError
+from pellucid.errors import DataError, PellucidError
 
 if TYPE_CHECKING:
+    from pellucid.evaluation.views import View
     from pellucid.layers import Layer
     from pellucid.types import Array, Shape
 
@@ -26,10 +24,14 @@ def predict(
     run: common.Run,
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE…|FOLDER…", help="Image files, and folders of them."),
+        typer.Argument(
+            metavar="IMAGE…|FOLDER…|FILE.csv",
+            help="Image files, folders of them, or a table of pixels without classes.",
+        ),
     ],
     drawn_digit: files.DrawnDigit = False,
     top: Annotated[int, typer.Option(metavar="N", min=1, help="How many classes to show.")] = 3,
+    tta: trained.Views = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the probabilities of all classes as JSON.")
     ] = False,
@@ -37,6 +39,22 @@ def predict(
         bool,
         typer.Option("--csv", help="Print image, class and probability as CSV, for a submission."),
     ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID,CLASS",
+            help="With --csv: the heads of its columns, such as ImageId,Label. Two heads leave the "
+            "probability out.",
+            show_default="image,class,probability",
+        ),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Say which images are unlike those that the network was trained on.",
+        ),
+    ] = True,
     pixels: trained.Pixels = None,
     input_shape: trained.Input = None,
     layout: trained.Layout = None,
@@ -44,25 +62,77 @@ def predict(
     engine: common.Engine = None,
     threads: common.Threads = None,
 ) -> None:
-    """Show the most probable classes of images."""
+    """Show the most probable classes of images.
+
+    With --csv it writes what a competition asks for:
+    [bold]pellucid predict RUN test.csv --csv --columns ImageId,Label[/bold]
+    """
+    heads = _csv_heads(columns, as_csv)
     model, shape = trained.load(run, pixels, input_shape, layout, output)
-    paths = list(_files(images))
+    views = trained.views(run) if tta else ()
+    doubt = unlike.Doubt.of(run, model, drawn_digit) if check else None
+    names, parts = [], []
     with common.computing(engine, threads):
-        probabilities = _probabilities(model, paths, shape, drawn_digit)
+        for several, stored in _batches(images, shape, drawn_digit):
+            parts.append(probabilities_of(model, stored, views))
+            names += several
+            if doubt is not None:
+                doubt.look(several, stored)
+    if doubt is not None:
+        doubt.tell()
+    probabilities = np.concatenate(parts)
     classes = model.classes or tuple(map(str, range(probabilities.shape[1])))
-    rows = list(zip(paths, probabilities, strict=True))
+    rows = list(zip(names, probabilities, strict=True))
     if as_json:
-        print(json.dumps([_described(path, row, classes) for path, row in rows], indent=1))
+        common.print_json([_described(name, row, classes) for name, row in rows])
     elif as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(["image", "class", "probability"])
-        for path, row in rows:
-            writer.writerow([path, classes[int(row.argmax())], f"{row.max():.6f}"])
+        common.print_csv(heads, (_csv_row(name, row, classes)[: len(heads)] for name, row in rows))
     else:
         common.print_table(
             ["image", *_heads(min(top, len(classes)))],
-            ((str(path), *_most_probable(row, classes, top)) for path, row in rows),
+            ((name, *_most_probable(row, classes, top)) for name, row in rows),
         )
+
+
+def _csv_heads(columns: str | None, as_csv: bool) -> list[str]:
+    if columns is None:
+        return ["image", "class", "probability"]
+    heads = [head.strip() for head in columns.split(",")]
+    if not as_csv:
+        raise PellucidError("--columns names the columns of --csv; give both")
+    if len(heads) not in (2, 3) or not all(heads):
+        raise PellucidError(f"--columns takes two or three names joined by commas, not '{columns}'")
+    return heads
+
+
+def _csv_row(name: str, row: "Array", classes: tuple[str, ...]) -> list[str]:
+    return [name, classes[int(row.argmax())], f"{row.max():.6f}"]
+
+
+def probabilities_of(model: "Layer", stored: "Array", views: "tuple[View, ...]") -> "Array":
+    """Return the probabilities of all classes for images as they are stored."""
+    from pellucid.evaluation import predict as predicted
+
+    return predicted(model, stored, views=views)
+
+
+def _batches(
+    given: Sequence[Path], shape: "Shape", drawn_digit: bool
+) -> "Iterator[tuple[list[str], Array]]":
+    """Yield names and images: those of a table at once, files some hundred at a time."""
+    from pellucid.data.unlabelled import read_unlabelled
+
+    tables = [path for path in given if ".csv" in path.suffixes]
+    for path in tables:
+        if drawn_digit:
+            raise PellucidError("--drawn-digit is for image files; a table holds prepared images")
+        images, names = read_unlabelled(path, shape)
+        yield names, images
+    paths = list(_files([path for path in given if path not in tables]))
+    for start in range(0, len(paths), _AT_ONCE):
+        several = paths[start : start + _AT_ONCE]
+        stored = np.stack([files.read(path, shape, drawn_digit) for path in several])
+        yield list(map(str, several)), stored
 
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:
@@ -79,28 +149,18 @@ def _files(given: Sequence[Path]) -> Iterator[Path]:
         yield from found
 
 
-def _probabilities(
-    model: "Layer", paths: Sequence[Path], shape: "Shape", drawn_digit: bool
-) -> "Array":
-    from pellucid.evaluation import predict as probabilities_of
-
-    parts = []
-    for start in range(0, len(paths), _AT_ONCE):
-        several = paths[start : start + _AT_ONCE]
-        stored = np.stack([files.read(path, shape, drawn_digit) for path in several])
-        parts.append(probabilities_of(model, stored))
-    return np.concatenate(parts)
-
-
-def _described(path: Path, row: "Array", classes: tuple[str, ...]) -> dict[str, object]:
-    named = {name: float(p) for name, p in zip(classes, row, strict=True)}
-    return {"image": str(path), "class": classes[int(row.argmax())], "probabilities": named}
+def _described(name: str, row: "Array", classes: tuple[str, ...]) -> dict[str, object]:
+    named = {label: float(p) for label, p in zip(classes, row, strict=True)}
+    return {"image": name, "class": classes[int(row.argmax())], "probabilities": named}
 
 
 def _heads(count: int) -> list[str]:
     """Return the heads of the columns: the most probable class, then the next ones."""
-    names = ["class", *(f"choice {i}" for i in range(2, count + 1))]
+    names = ["prediction", *(_ORDINALS.get(i, f"{i}th guess") for i in range(2, count + 1))]
     return [head for name in names for head in (name, ">probability")]
+
+
+_ORDINALS = {2: "2nd guess", 3: "3rd guess"}
 
 
 def _most_probable(row: "Array", classes: tuple[str, ...], top: int) -> list[str]:

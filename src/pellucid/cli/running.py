@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from pellucid.cli import common, folders
+from pellucid.cli import common, folders, starting
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.recipes import RATES
 from pellucid.errors import PellucidError, unknown
@@ -30,9 +30,10 @@ def check_names(model: str | None, optimizer: str, schedule: str, augment: str |
     from pellucid import models
     from pellucid.optim import schedules
 
-    if model is not None and not model.endswith(".toml") and model not in models.names():
+    known = model is None or model.endswith(".toml") or model in models.names()
+    if model is not None and not known and not starting.is_trained(model):
         raise PellucidError(
-            unknown("model", model, models.names()) + ", or the path of a .toml file"
+            unknown("model", model, models.names()) + ", or the path of a .toml file or a run"
         )
     if optimizer not in RATES:
         raise PellucidError(unknown("optimizer", optimizer, RATES))
@@ -66,8 +67,11 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
     from pellucid import layers, losses, models, optim
     from pellucid.training import TrainingState
 
-    model = models.build(config.model, parts.train.image_shape, len(parts.train.classes))
-    layers.initialize(model, config.seed)
+    if starting.is_trained(config.model):
+        model = starting.network(config.model, parts.train, config.seed)
+    else:
+        model = models.build(config.model, parts.train.image_shape, len(parts.train.classes))
+        layers.initialize(model, config.seed)
     kinds = {name.lower(): name for name in optim.OPTIMIZERS}
     options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     options |= {"clip_norm": config.clip_norm, "decay_kinds": ("weight",)}
@@ -78,8 +82,13 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
         averages = optim.ExponentialMovingAverage(dict(model.named_state()), config.ema)
     return TrainingState(
         model,
-        optim.build({"type": kinds[config.optimizer], **options}, model.parameters()),
-        losses.CrossEntropy(label_smoothing=config.label_smoothing),
+        optim.build(
+            {"type": kinds[config.optimizer], **options},
+            list(starting.learning(model, config.freeze).values()),
+        ),
+        losses.CrossEntropy(
+            class_weights=class_weights(config, parts.train), label_smoothing=config.label_smoothing
+        ),
         config.batch_size,
         config.epochs,
         optim.schedules.parse(config.schedule),
@@ -87,6 +96,14 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
         config.seed,
         averages,
     )
+
+
+def class_weights(config: Config, images: "DataSet") -> tuple[float, ...] | None:
+    """Return ``N / (K·n_k)`` for each of K classes with n_k of N images, as scikit-learn does."""
+    if config.class_weights is None:
+        return None
+    present = max(1, int((images.counts > 0).sum()))
+    return tuple(len(images) / (present * int(n)) if n else 0.0 for n in images.counts)
 
 
 def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState") -> None:
@@ -101,7 +118,9 @@ def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState")
         text for text in (config.optimizer, config.schedule, config.augment) if text is not None
     )
     print(f"Data      {images.name}, {shape}: {counts}")
-    print(f"Model     {config.model}, {cost.parameters:,} parameters")
+    learned = sum(parameter.value.size for parameter in state.optimizer.learned)
+    share = "" if learned == cost.parameters else f", of which {learned:,} learn"
+    print(f"Model     {config.model}, {cost.parameters:,} parameters{share}")
     print(f"Training  {recipe}; rate {config.lr:g}, batch {config.batch_size}, seed {config.seed}")
     print(f"Run       {folder}\n")
 
@@ -187,22 +206,31 @@ def conclude(
     save(state.model, folder / folders.MODEL)
     if state.best is not None:
         print(f"\nThe weights of epoch {state.best.epoch.epoch} are kept, the best in validation.")
-    evaluation = None
+    evaluation, name = None, ""
     if parts.judge is not None:
         part, name = parts.judge
         evaluation = evaluate(state.model, part)
-        print(f"\n{name} {evaluation}")
+        print(f"\n{evaluation.report()}")
         told = {"part": name} | evaluation.describe()
         atomic_write(folder / folders.EVALUATION, json.dumps(told, indent=1).encode())
+    keep_typical(folder, parts, state.model)
     if report:
         try_to_report(folder, config, parts, state.model, evaluation)
     print(f"\nIn {folder}:")
     for file, what in _CONTENTS.items():
         if (folder / file).exists():
             print(f"  {file:20}{what}")
-    print("\nNext:")
-    print(f"  {common.program()} evaluate {folder} --confusion")
-    print(f"  {common.program()} predict {folder} IMAGE")
+    print(f"\nNext: {common.program()} evaluate {folder} --confusion")
+    print(f"      {common.program()} predict {folder} IMAGE")
+    if evaluation is not None:
+        print(f"\n{name} {evaluation.headline()}")
+
+
+def keep_typical(folder: Path, parts: Parts, model: "Layer") -> None:
+    """Keep what the training images have in common, by which `predict` notices others."""
+    from pellucid.evaluation.typical import Typical
+
+    atomic_write(folder / folders.TYPICAL, Typical.of(model, parts.train).to_bytes())
 
 
 def try_to_report(
@@ -227,6 +255,7 @@ _CONTENTS = {
     folders.FIGURES: "its pictures, as SVG and PNG",
     folders.MODEL: "the trained network",
     folders.EVALUATION: "accuracy and the scores of each class, as JSON",
+    folders.TYPICAL: "what its training images look like, to notice others",
     folders.HISTORY: "loss and accuracy of each epoch",
     folders.GRADIENTS: "how large the gradient of each layer was",
     folders.CONFIG: "the choices of this run",

@@ -1,11 +1,11 @@
 """``pellucid summary``: what a network consists of and what it costs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli import common
+from pellucid.cli import common, completion, reading
 from pellucid.cli.recipes import CIFAR, USUAL
 
 if TYPE_CHECKING:
@@ -20,10 +20,16 @@ def summary(
             metavar="MODEL",
             help="A known network, a .toml or .onnx file, or a run. Without it, all known networks "
             "are listed.",
+            autocompletion=completion.models,
         ),
     ] = None,
     data: Annotated[
-        str | None, typer.Option(metavar="DATA", help="Build the network for this data set.")
+        str | None,
+        typer.Option(
+            metavar="DATA",
+            help="Build the network for this data set.",
+            autocompletion=completion.data_sets,
+        ),
     ] = None,
     images: Annotated[
         str | None,
@@ -54,6 +60,8 @@ def summary(
         bool,
         typer.Option("--fused", help="Show which layers the compiled engine computes together."),
     ] = False,
+    as_json: common.AsJson = False,
+    as_csv: common.AsCsv = False,
     engine: common.Engine = None,
     threads: common.Threads = None,
     precise: common.Precise = False,
@@ -64,7 +72,10 @@ def summary(
     from pellucid.models.summary import HEADS, WORDS, cells
 
     if model is None:
-        print("\n".join(models.names()))
+        if as_json:
+            common.print_json(list(models.names()))
+        else:
+            print("\n".join(models.names()))
         return
     network, shape = _network(model, data, images, classes)
     if toml:
@@ -75,9 +86,20 @@ def summary(
         return
     with common.computing(engine, threads, precise, tune):
         found = models.summary(network, shape, batch_size)
+    if as_json:
+        common.print_json(found.describe())
+        return
+    if as_csv:
+        rows = [row.describe() for row in found.rows]
+        common.print_csv(list(rows[0]), ([_flat(v) for v in row.values()] for row in rows))
+        return
     columns = [head if i < WORDS else f">{head}" for i, head in enumerate(HEADS)]
     common.print_table(columns, map(cells, found.rows))
     print("", *found.totals(), sep="\n")
+
+
+def _flat(value: Any) -> Any:
+    return "x".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _network(
@@ -95,5 +117,5 @@ def _network(
 
 
 def _of_data(source: str) -> "tuple[Shape, int]":
-    images = common.load_data(source, common.with_modest_size(source, {})).train
+    images = reading.load_data(source, reading.with_modest_size(source, {})).train
     return images.image_shape, len(images.classes)

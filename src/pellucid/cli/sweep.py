@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid.cli import common, folders, runs
+from pellucid.cli import common, folders, reading, runs
 from pellucid.cli.config import Config
 from pellucid.errors import FileError, PellucidError
 from pellucid.files import atomic_write
@@ -20,7 +20,7 @@ _CHOICES |= {"label_smoothing": float, "schedule": str, "epochs": int, "seed": i
 
 
 def sweep(
-    data: common.Data,
+    data: reading.Data,
     out: Annotated[
         Path, typer.Option(metavar="FOLDER", help="Where the runs go; an old sweep goes on there.")
     ] = Path("runs/sweep"),

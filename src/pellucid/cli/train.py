@@ -5,24 +5,34 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid.cli import common, folders, running
+from pellucid.cli import common, completion, folders, overfit, reading, running, starting
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, unknown
 from pellucid.runtime.threads import granted
 
 _RUN = "The run"
 
 
+@reading.takes_reading()
 def train(
-    data: common.Data,
+    data: reading.Data,
     model: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE.toml",
-            help="A known network (`pellucid summary` lists them) or one described in a file.",
+            metavar="NAME|FILE.toml|RUN",
+            help="A known network (`pellucid summary` lists them), one described in a file, or a "
+            "finished run, whose weights are the start.",
             show_default="by data set",
+            autocompletion=completion.models,
+        ),
+    ] = None,
+    freeze: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Layers whose weights stay as they are, such as 'conv*', joined by commas.",
         ),
     ] = None,
     epochs: Annotated[
@@ -44,7 +54,12 @@ def train(
         ),
     ] = None,
     optimizer: Annotated[
-        str, typer.Option(metavar="NAME", help=f"One of {', '.join(RATES)}.")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help=f"One of {', '.join(RATES)}.",
+            autocompletion=completion.optimizers,
+        ),
     ] = OPTIMIZER,
     lr: Annotated[
         float | None,
@@ -67,6 +82,7 @@ def train(
             metavar="NAME",
             help="How the learning rate changes: constant, step, exponential, cosine or onecycle. "
             "'warmup,' in front begins with a warm-up. Numbers follow a colon, as in step:0.3:0.1.",
+            autocompletion=completion.schedules,
         ),
     ] = SCHEDULE,
     weight_decay: Annotated[
@@ -118,6 +134,22 @@ def train(
             "Where the data has a validation part, that is used instead.",
         ),
     ] = 0.1,
+    fraction: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            min=0,
+            max=1,
+            help="Use only this share of the training images, with all classes, for a quick trial.",
+        ),
+    ] = 1.0,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="balanced",
+            help="Let each class count alike in the loss, however many images it has.",
+        ),
+    ] = None,
     patience: Annotated[
         int | None,
         typer.Option(
@@ -139,6 +171,14 @@ def train(
     force: Annotated[
         bool, typer.Option("--force", help="Replace the run in --out.", rich_help_panel=_RUN)
     ] = False,
+    overfit_batch: Annotated[
+        bool,
+        typer.Option(
+            "--overfit-batch",
+            help="Only see whether the network can learn one batch by heart; nothing is saved.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     log: Annotated[
         str | None,
         typer.Option(
@@ -153,20 +193,7 @@ def train(
     tune: common.Tune = False,
     curves: common.Curves = True,
     report: common.Report = True,
-    size: common.Size = None,
-    channels: common.Channels = None,
-    class_folders: common.Folders = None,
-    label: common.Label = None,
-    header: common.Header = None,
-    separator: common.Separator = None,
-    ignore: common.Ignore = None,
-    channels_last: common.ChannelsLast = None,
-    labels: common.Labels = None,
-    variant: common.Variant = None,
-    image_column: common.ImageColumn = None,
-    skip_bad: common.SkipBad = False,
-    memory: common.Memory = None,
-    cache: common.Cache = False,
+    given: dict[str, Any] | None = None,
 ) -> None:
     """Train a network on images, and show how good it became.
 
@@ -186,26 +213,18 @@ def train(
         raise PellucidError(f"{optimizer} takes no momentum; {takers} do")
     if patience is not None and not validation:
         raise PellucidError("--patience needs a validation part; give --validation, such as 0.1")
+    if class_weights not in (None, "balanced"):
+        raise PellucidError(unknown("kind of class weights", class_weights, ["balanced"]))
+    if not fraction:
+        raise PellucidError("--fraction is a share above 0, such as 0.1")
     chosen_engine = common.engine_or_default(engine)
-    options = common.reading(
-        data,
-        size=size,
-        channels=channels,
-        folders=class_folders,
-        label=label,
-        header=header,
-        separator=separator,
-        ignore=ignore,
-        channels_last=channels_last,
-        labels=labels,
-        variant=variant,
-        image=image_column,
-        skip_bad=skip_bad,
-        memory=memory,
-        cache=cache,
-    )
-    options = common.with_modest_size(data, options)
-    splits = common.load_data(data, options)
+    options = reading.options(data, given or {})
+    if model is not None and starting.is_trained(model):
+        model = str(Path(model).resolve())
+        options = starting.reading_for(model, data, options)
+    else:
+        options = reading.with_modest_size(data, options)
+    splits = reading.load_data(data, options)
     running.check_classes(data, splits.train)
     recipe, rate = RECIPES.get(splits.train.name, OTHER), RATES[optimizer]
     config = Config(
@@ -230,11 +249,16 @@ def train(
         precise=precise,
         tune=tune,
         log=log,
+        freeze=freeze,
+        fraction=fraction,
+        class_weights=class_weights,
         reading=options,
         environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),
     )
     parts = Parts.of(splits, config)
     with common.computing(config.engine, config.threads, config.precise, config.tune):
+        if overfit_batch:
+            raise typer.Exit(0 if overfit.check(config, parts) else 1)
         state = running.new_state(config, parts)
         records = training.records(state, parts.train, parts.validation)
 

@@ -14,6 +14,7 @@ from pellucid.cli import common
 from pellucid.errors import FileError, PellucidError, unknown
 
 if TYPE_CHECKING:
+    from pellucid.evaluation.views import View
     from pellucid.layers import Graph, Layer
     from pellucid.types import Shape
 
@@ -58,6 +59,27 @@ Layout = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+
+Views = Annotated[
+    bool,
+    typer.Option(
+        "--tta",
+        help="Test-time augmentation: the mean over the image, its shifts by one pixel, and its "
+        "mirror image where the run was trained with --augment flip.",
+    ),
+]
+
+
+def views(run: Path) -> "tuple[View, ...]":
+    """Return the views of --tta: those that the run saw in training."""
+    from pellucid.cli.config import Config
+    from pellucid.cli.folders import CONFIG
+    from pellucid.evaluation.views import SHIFTS, mirrored
+
+    augment = Config.load(run).augment if (run / CONFIG).is_file() else None
+    names = [part.strip().partition(":")[0] for part in (augment or "").split(",")]
+    return (*SHIFTS, mirrored) if "flip" in names else SHIFTS
+
 
 _PIXELS = {
     "0-255": ((0.0,) * 3, (1.0,) * 3),

@@ -53,6 +53,16 @@ class Description:
     skipped: tuple[str, ...]
     data: Splits
 
+    def described(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "title": self.title,
+            "classes": self.counts,
+            "pixels": self.pixels,
+            "issues": self.issues,
+            "skipped": list(self.skipped),
+        }
+
     def tables(self) -> dict[str, pd.DataFrame]:
         """Return ``counts``, ``pixels`` and ``issues`` as pandas tables."""
         try:

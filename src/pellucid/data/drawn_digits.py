@@ -9,6 +9,8 @@ from pellucid.types import Array
 
 _SIDE = 28
 _BOX = 20
+_STRANGE = 0.35  # of the range of grey levels, by which what is no paper differs from it
+_MOSTLY = 0.6  # of a line, which no stroke of a digit fills that has paper around it
 _FAINT = 10.0  # levels of 255 by which ink differs from the ground at least
 _TRACE = 0.02  # of full ink; less is the ground's unevenness
 _LARGE = 64  # from this size on, single specks are smoothed away
@@ -20,7 +22,8 @@ def drawn_digit(image: Array) -> Array:
     In MNIST each digit, with its proportions kept, fills a box of 20×20, and its centre of mass
     lies at the centre of 28×28. A photo is first converted to light on dark: a plane fitted to the
     border estimates the brightness of the paper, even if one side lies in the shade, and is
-    subtracted; differences below Otsu's threshold count as paper.
+    subtracted; differences below Otsu's threshold count as paper. Strips along the sides that are
+    no paper, such as the edge of a dark table, are cut off first.
 
     Parameters
     ----------
@@ -53,10 +56,37 @@ def drawn_digit(image: Array) -> Array:
         raise ShapeError(
             f"a drawn digit is a grey image, uint8 (H, W), not {image.dtype} {image.shape}"
         )
-    ink = _ink(_without_specks(grey))
+    ink = _ink(_without_specks(_without_edges(grey)))
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     cropped = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     return _centred(_fitted(cropped))[None]
+
+
+def _without_edges(grey: Array) -> Array:
+    """Return the image without what lies beside the paper, such as the edge of a dark table.
+
+    That is a strip along a side in whose lines most pixels differ from the paper as ink does.
+    Where hardly anything would be left, nothing is cut off.
+    """
+    paper = np.median(grey)
+    unlike = np.abs(grey - paper) > _STRANGE * max(float(np.ptp(grey)), 1.0)
+    top, bottom = _strips(unlike.mean(axis=1))
+    left, right = _strips(unlike.mean(axis=0))
+    height, width = grey.shape
+    if bottom - top < height / 2 or right - left < width / 2:
+        return grey
+    return grey[top:bottom, left:right]
+
+
+def _strips(shares: Array) -> tuple[int, int]:
+    """Return from where to where no strip lies, given the share of strange pixels in each line."""
+    good = np.flatnonzero(shares < _MOSTLY)
+    if not len(good):
+        return 0, len(shares)
+    first, end = int(good[0]), int(good[-1]) + 1
+    margin = max(1, len(shares) // 50)  # the strip's blurred border
+    after = end - margin if end < len(shares) else end
+    return (first + margin if first else 0), after
 
 
 def _without_specks(grey: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pellucid.evaluation import views
 from pellucid.evaluation.metrics import (
     Average,
     Calibration,
@@ -28,6 +29,7 @@ __all__ = [
     "paired_difference",
     "predict",
     "top_k_accuracy",
+    "views",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.arguments import Size, checked
 from pellucid.errors import DataError, PellucidError, ShapeError
+from pellucid.evaluation.views import View, seen
 from pellucid.execution import compile_ahead, freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
 from pellucid.ops.checks import layout_hint
@@ -18,7 +20,9 @@ from pellucid.training.batches import check_finite, check_no_pixels
 from pellucid.types import Array, Shape
 
 
-def predict(model: Layer, images: Any, batch_size: int = 256) -> Array:
+def predict(
+    model: Layer, images: Any, batch_size: int = 256, *, views: Sequence[View] = ()
+) -> Array:
     """Return the probability of each class for each image, (N, classes).
 
     They are the softmax of the model's outputs, or the outputs themselves where its last layer is a
@@ -33,6 +37,9 @@ def predict(model: Layer, images: Any, batch_size: int = 256) -> Array:
         inputs; or a data set, of which the labels are not looked at.
     batch_size
         How many images are computed at once.
+    views
+        Other views of the images, such as `views.mirrored`: the result is then the mean over all of
+        them (test-time augmentation).
 
     Raises
     ------
@@ -48,7 +55,11 @@ def predict(model: Layer, images: Any, batch_size: int = 256) -> Array:
     >>> predict(model, np.ones((1, 1, 2, 2)))
     array([[0.5, 0.5]], dtype=float32)
     """
-    return probabilities(model, outputs(model, images, batch_size))
+    if not views:
+        return probabilities(model, outputs(model, images, batch_size))
+    stored = np.asarray(getattr(images, "images", images)[:])
+    parts = [probabilities(model, outputs(model, x, batch_size)) for x in seen(stored, views)]
+    return np.asarray(np.mean(parts, axis=0))
 
 
 def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.errors import DataError, ShapeError, missing_extra
+from pellucid.errors import DataError, PellucidError, ShapeError, missing_extra
 from pellucid.evaluation.metrics import (
     Calibration,
     ClassScores,
     calibration,
     confusion_matrix,
 )
-from pellucid.evaluation.predictions import logits, outputs, probabilities
+from pellucid.evaluation.predictions import logits, outputs, predict, probabilities
 from pellucid.evaluation.statistics import Interval, accuracy_interval
+from pellucid.evaluation.views import View
 from pellucid.layers import Layer
 from pellucid.losses import Loss, chosen, cross_entropy
 from pellucid.notebook import Shown
@@ -184,15 +185,22 @@ class Evaluation(Shown):
             }
         )
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return precision, recall, F1 and support of each class, and of their averages."""
+        return [dict(zip(_COLUMNS, row, strict=True)) for row in self._rows()]
+
     def __str__(self) -> str:
-        parts = [self._headline(), "", "\n".join(self._lines())]
-        if notes := list(self._notes()):
-            parts += ["", *notes]
-        return "\n".join(parts)
+        return f"{self.headline()}\n\n{self.report()}"
 
     __repr__ = __str__
 
-    def _headline(self) -> str:
+    def report(self) -> str:
+        """Return the scores of each class as text."""
+        notes = list(self._notes())
+        return "\n".join([*self._lines(), *([""] if notes else []), *notes])
+
+    def headline(self) -> str:
+        """Return accuracy, loss and calibration in one line."""
         parts = [f"accuracy {100 * self.accuracy:.2f} %"]
         if len(self.classes) > 5:
             parts.append(f"top-5 {100 * self.top_k_accuracy(5):.2f} %")
@@ -233,7 +241,12 @@ _COLUMNS = ["class", "precision", "recall", "f1", "support"]
 
 
 def evaluate(
-    model: Layer, data: Data | Divided, *, loss: Loss | str | None = None, batch_size: int = 256
+    model: Layer,
+    data: Data | Divided,
+    *,
+    loss: Loss | str | None = None,
+    batch_size: int = 256,
+    views: Sequence[View] = (),
 ) -> Evaluation:
     """Return how good `model`'s predictions are on labelled images.
 
@@ -249,6 +262,9 @@ def evaluate(
         model's probabilities.
     batch_size
         How many images are computed at once.
+    views
+        Other views of the images, such as `views.mirrored`: the probabilities are then the mean
+        over all of them (test-time augmentation), and the loss is theirs.
 
     Raises
     ------
@@ -271,12 +287,30 @@ def evaluate(
     x, labels = pair
     y = outputs(model, x if isinstance(part, tuple) else part, batch_size)
     classes = _classes(model, part, y.shape[1])
+    if views:
+        if loss is not None:
+            raise PellucidError("with views the loss is that of the mean probabilities")
+        return _in_views(model, x, labels, classes, batch_size, views)
     _check_labels(labels, classes)
     if loss is None:
         value, _ = cross_entropy(logits(model, y), labels)
     else:
         value, _ = (chosen(loss) if isinstance(loss, str) else loss)(y, labels)
     return Evaluation(labels, probabilities(model, y), classes, float(value))
+
+
+def _in_views(
+    model: Layer,
+    x: Array,
+    labels: Array,
+    classes: tuple[str, ...],
+    batch_size: int,
+    views: Sequence[View],
+) -> Evaluation:
+    _check_labels(labels, classes)
+    mean = predict(model, x, batch_size, views=views)
+    value, _ = cross_entropy(np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)), labels)
+    return Evaluation(labels, mean, classes, float(value))
 
 
 def _classes(model: Layer, data: Data, count: int) -> tuple[str, ...]:

@@ -32,7 +32,8 @@ class Row:
     output_shape
         For one image, without the batch.
     parameters, buffers
-        How many numbers it learns, and gathers (running statistics); 0 where a layer is used again.
+        How many numbers it learns, and how many it keeps besides, such as running means; 0 where a
+        layer is used again.
     multiply_adds
         Multiplications for one image, by the definition.
     output_bytes
@@ -51,6 +52,10 @@ class Row:
     multiply_adds: int = 0
     output_bytes: int = 0
     algorithm: str = ""
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ class Summary(Shown):
 
     @property
     def buffers(self) -> int:
-        """How many numbers are gathered, such as running means."""
+        """How many numbers are kept besides, such as running means."""
         return sum(row.buffers for row in self.rows)
 
     @property
@@ -110,11 +115,24 @@ class Summary(Shown):
         head, *body = (_aligned(line, widths) for line in lines)
         return "\n".join([head, rule, *body, rule, *self.totals()])
 
+    def describe(self) -> dict[str, Any]:
+        """Return it as plain data: the sums, and the layers."""
+        return {
+            "input_shape": list(self.input_shape),
+            "batch_size": self.batch_size,
+            "parameters": self.parameters,
+            "buffers": self.buffers,
+            "multiply_adds": self.multiply_adds,
+            "forward_bytes": self.forward_bytes,
+            "training_bytes": self.training_bytes,
+            "layers": [row.describe() for row in self.rows],
+        }
+
     def totals(self) -> list[str]:
         """Return the sums, a line for each."""
-        gathered = f", and {self.buffers:,} gathered" if self.buffers else ""
+        statistics = f", and {self.buffers:,} running statistics" if self.buffers else ""
         return [
-            f"Parameters     {self.parameters:,} learned{gathered}",
+            f"Parameters     {self.parameters:,}{statistics}",
             f"Multiply-adds  {self.multiply_adds:,} for an image of {_sizes(self.input_shape)}",
             f"Memory         about {_memory(self.forward_bytes)} forward, "
             f"{_memory(self.training_bytes)} in training, for a batch of {self.batch_size}",
@@ -141,7 +159,7 @@ def summary(model: Layer, input_shape: Shape, batch_size: int = 64) -> Summary:
     conv   Conv2d(1, 8, 3)  8×26×26  im2col             80         48,672  21.1 KiB
     relu   ReLU()           8×26×26                                        21.1 KiB
     ───────────────────────────────────────────────────────────────────────────────
-    Parameters     80 learned
+    Parameters     80
     Multiply-adds  48,672 for an image of 1×28×28
     Memory         about 2.8 MiB forward, 5.5 MiB in training, for a batch of 64
     """

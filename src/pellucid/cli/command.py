@@ -1,0 +1,75 @@
+"""Commands as Typer makes them, with short help and with errors in one line."""
+
+import re
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from pellucid.errors import PellucidError
+
+
+class Command(TyperCommand):
+    """A command in whose help flags have no type, and arguments none besides their names."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [_without_type(param) for param in super().get_params(ctx)]
+
+
+class Commands(TyperGroup):
+    """The list of commands, in whose help flags have no type."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [_without_type(param) for param in super().get_params(ctx)]
+
+
+def _without_type(param: Any) -> Any:
+    if getattr(param, "is_flag", False) and param.metavar is None:
+        param.metavar = ""
+    if param.param_type_name == "argument" and hasattr(param, "display_type_rich"):
+        param.display_type_rich = lambda ctx: None
+    return param
+
+
+def run(app: typer.Typer, arguments: list[str] | None) -> int:
+    """Run the command, and return the exit status; a usage error is one line on stderr."""
+    try:
+        return app(arguments, prog_name="pellucid", standalone_mode=False) or 0
+    except typer.Abort:
+        return 1
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # which every usage error has
+            raise
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+        else:
+            raise UsageError(_as_line(error)) from error
+        return int(getattr(error, "exit_code", 2))
+
+
+class UsageError(PellucidError):
+    """Something that the command line cannot mean; its text is one line."""
+
+
+def _as_line(error: Any) -> str:
+    """Return a usage error in one line, with what shows the right usage."""
+    text = " ".join(error.format_message().split()).rstrip(".")
+    for said, plainly in _PLAINLY:
+        text = re.sub(said, plainly, text)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "pellucid"
+    joined = " " if text.endswith("?") else "; "
+    return f"{text}{joined}`{command} -h` shows what there is"
+
+
+_PLAINLY = (
+    (r"Input should be a valid integer.*", "a whole number is expected"),
+    (r"Input should be a valid number.*", "a number is expected"),
+    (r"Input should be greater than or equal to (.*)", r"it is at least \1"),
+    (r"Input should be less than or equal to (.*)", r"it is at most \1"),
+    (r"'[^']*' is not a valid int\w*( range)?", "a whole number is expected"),
+    (r"'[^']*' is not a valid float( range)?", "a number is expected"),
+    (r"\.? ?\(?(Possible options|Did you mean):? ([^,)?]*)[^)?]*\)?\??$", r"; did you mean \2?"),
+)
+"""What Typer says, by version, and how it is put here."""

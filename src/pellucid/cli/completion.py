@@ -1,0 +1,82 @@
+"""What the Tab key completes besides commands and options: data sets, models, runs, layers.
+
+Each function is given the beginning of a word, and returns the words that can follow. Where it
+returns none, the shell completes the names of files.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+
+def data_sets(incomplete: str) -> list[str]:
+    """Return the names of data sets."""
+    from pellucid import data
+
+    return _beginning(incomplete, data.names())
+
+
+def models(incomplete: str) -> list[str]:
+    """Return the names of networks, and runs to start from."""
+    from pellucid import models
+
+    return _beginning(incomplete, models.names()) + runs(incomplete)
+
+
+def runs(incomplete: str) -> list[str]:
+    """Return the folders of runs here, or in ``runs``."""
+    from pellucid.cli import folders
+
+    typed = Path(incomplete)
+    above = [folders.RUNS, typed if incomplete.endswith("/") else typed.parent]
+    found = (path for folder in dict.fromkeys(above) for path in _inside(folder))
+    return _beginning(incomplete, (str(p) for p in found if (p / folders.CONFIG).is_file()))
+
+
+def optimizers(incomplete: str) -> list[str]:
+    """Return the names of optimisers."""
+    from pellucid.cli.recipes import RATES
+
+    return _beginning(incomplete, RATES)
+
+
+def schedules(incomplete: str) -> list[str]:
+    """Return the names of schedules."""
+    return _beginning(incomplete, ("constant", "step", "exponential", "cosine", "onecycle"))
+
+
+def engines(incomplete: str) -> list[str]:
+    """Return the names of engines."""
+    from pellucid import engine
+
+    return _beginning(incomplete, engine.NAMES)
+
+
+def drawings(incomplete: str) -> list[str]:
+    """Return the names of drawings."""
+    from pellucid.view import draw
+
+    return _beginning(incomplete, draw.names())
+
+
+def layers(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Return the paths of the layers of the run that was written before."""
+    from pellucid.cli.common import load_model
+    from pellucid.errors import PellucidError
+
+    run = ctx.params.get("run")
+    try:
+        model = load_model(Path(run)) if run else None
+    except (PellucidError, OSError):
+        return []
+    paths = [] if model is None else [path for path, _ in model.walk() if path]
+    return _beginning(incomplete, paths)
+
+
+def _inside(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+    return [name for name in dict.fromkeys(names) if name.startswith(incomplete)]

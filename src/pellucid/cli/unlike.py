@@ -1,0 +1,69 @@
+"""Images unlike those that a network was trained on: a word of warning, and what to try."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pellucid.cli import common, folders
+
+if TYPE_CHECKING:
+    from pellucid.evaluation.typical import Typical
+    from pellucid.layers import Layer
+    from pellucid.types import Array
+
+_LOOKED_AT = 512  # of many images the first
+_NAMED = 3
+_MNIST = (1, 28, 28)
+
+
+class Doubt:
+    """Looks at images as they are predicted, and says in the end which are unlike those known."""
+
+    def __init__(self, typical: "Typical", model: "Layer", drawn_digit: bool) -> None:
+        self._typical, self._model, self._prepared = typical, model, drawn_digit
+        self._found: dict[str, list[str]] = {}
+        self._looked_at = 0
+
+    @classmethod
+    def of(cls, run: Path, model: "Layer", drawn_digit: bool) -> "Doubt | None":
+        """Return what looks at images for a run; None where it did not keep what is typical."""
+        from pellucid.evaluation.typical import Typical
+
+        path = run / folders.TYPICAL
+        if not path.is_file():
+            return None
+        return cls(Typical.from_bytes(path.read_bytes()), model, drawn_digit)
+
+    def look(self, names: list[str], images: "Array") -> None:
+        """Look at some images."""
+        left = _LOOKED_AT - self._looked_at
+        part = images[: max(left, 0)]
+        self._looked_at += len(part)
+        if len(part):
+            told = self._typical.remarks(self._model, part)
+            self._found |= {n: remarks for n, remarks in zip(names, told, strict=False) if remarks}
+
+    def tell(self) -> None:
+        """Say which images are unlike the training images, and what can be done."""
+        if not self._found:
+            return
+        if len(self._found) <= _NAMED:
+            for name, remarks in self._found.items():
+                common.note(f"{name} is unlike the training images: {'; '.join(remarks)}")
+        else:
+            every = (remark for each in self._found.values() for remark in each)
+            kinds = Counter(remark.split(" is ")[0].split(" (")[0] for remark in every)
+            most = ", ".join(f"{kind} ({count:,})" for kind, count in kinds.most_common(3))
+            common.note(
+                f"{len(self._found):,} of {self._looked_at:,} images are unlike the training "
+                f"images: {most}"
+            )
+        common.note(f"Their classes may be wrong. {self._advice()}")
+
+    def _advice(self) -> str:
+        if not self._prepared and self._model.input_shape == _MNIST:
+            return "For photos and scans of drawn digits try --drawn-digit"
+        return (
+            "Try images in which the object fills as much of the picture, on a similar ground and "
+            "in similar light, as in training"
+        )

@@ -1,0 +1,106 @@
+"""Tables of images whose classes are to be found, such as the test sets of competitions."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pellucid.data.layout import images_from_rows
+from pellucid.errors import DataError, missing_extra
+from pellucid.files import check_is_file
+from pellucid.types import Array, Shape
+
+_IDS = ("id", "imageid", "image_id", "index", "image", "name", "filename")
+_LABELS = ("label", "labels", "class", "target", "y")
+
+
+def read_unlabelled(path: str | Path, shape: Shape) -> tuple[Array, list[str]]:
+    r"""Return the images in a table without classes, and what each is called.
+
+    Each row is one image. A column besides the pixels names the image, or holds its class, which is
+    passed over; without a column of names images are numbered from 1.
+
+    Parameters
+    ----------
+    path
+        A CSV file, with or without a line of names, plain or compressed.
+    shape
+        (C, H, W) of the images.
+
+    Returns
+    -------
+    Images (N, C, H, W), uint8 where all are whole numbers from 0 to 255, else float32; and N names.
+
+    Raises
+    ------
+    DataError
+        The rows do not hold such images.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "test.csv"
+    ...     _ = path.write_text("pixel0,pixel1,pixel2,pixel3\n0,1,2,3\n4,5,6,7\n")
+    ...     images, names = read_unlabelled(path, (1, 2, 2))
+    >>> images.shape, names
+    ((2, 1, 2, 2), ['1', '2'])
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise missing_extra("reading CSV files", "pandas") from error
+    check_is_file(path, "a CSV file", DataError)
+    try:
+        first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+        header = not all(map(_is_number, first.iloc[0]))
+        table = pd.read_csv(path, header=0 if header else None, low_memory=False)
+    except (OSError, ValueError, pd.errors.ParserError) as error:
+        raise DataError(f"{path} cannot be read as a table: {error!s:.200}") from error
+    names = [str(number) for number in range(1, len(table) + 1)]
+    if (extra := _other_column(list(table.columns), shape, path)) is not None:
+        column = table.pop(extra)
+        if str(extra).lower() not in _LABELS:
+            names = [str(name) for name in column]
+    if not len(table):
+        raise DataError(f"{path} has no rows")
+    pixels = _pixels(table.to_numpy(), path)
+    columns = [str(name) for name in table.columns] if header else None
+    return images_from_rows(pixels, shape, columns=columns, name=str(path)), names
+
+
+def _other_column(columns: list[Any], shape: Shape, path: str | Path) -> Any:
+    """Return the one column that holds no pixel, if there is one."""
+    wanted = math.prod(shape)
+    if len(columns) == wanted:
+        return None
+    if len(columns) != wanted + 1:
+        raise DataError(
+            f"{path} has {len(columns)} columns; images of {'×'.join(map(str, shape))} have "
+            f"{wanted} pixels, and there may be one more column, which names the image"
+        )
+    known = (name for name in columns if str(name).lower() in _IDS + _LABELS)
+    return next(known, columns[0])
+
+
+def _pixels(values: Array, path: str | Path) -> Array:
+    try:
+        numbers = values.astype(np.float32)
+    except ValueError as error:
+        raise DataError(f"{path}: a pixel is no number: {error!s:.200}") from error
+    if not np.isfinite(numbers).all():
+        row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
+        raise DataError(f"{path}: row {row + 1} lacks a value")
+    whole = (numbers == np.rint(numbers)).all() and 0 <= numbers.min() <= numbers.max() <= 255
+    return numbers.astype(np.uint8) if whole else numbers
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
