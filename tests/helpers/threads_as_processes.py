@@ -18,7 +18,7 @@ class Mailbox:
     def __init__(self, rank, size, queues):
         self.rank, self.size, self._queues = rank, size, queues
 
-    def swap(self, send, receive, patient=False):
+    def swap(self, send, receive, patience=None):
         for other in range(self.size):
             self._queues[self.rank, other].put(np.array(send[other]))
         for other in range(self.size):

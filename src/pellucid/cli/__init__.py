@@ -3,7 +3,7 @@
 import os
 import sys
 
-from pellucid.cli import terminal
+from pellucid.cli import speaking, terminal
 from pellucid.errors import PellucidError, missing_extra
 
 USER_ERROR = 2
@@ -17,22 +17,30 @@ def main(arguments: list[str] | None = None) -> None:
     with ``PELLUCID_DEBUG=1`` its traceback is shown.
     """
     terminal.use_its_encoding()
+    speaking.hush()
     try:
-        sys.exit(_run(arguments))
+        status = _run(sys.argv[1:] if arguments is None else arguments)
     except (PellucidError, OSError, MemoryError) as error:
         if os.environ.get("PELLUCID_DEBUG"):
             raise
         _complain(_as_line(error))
-        sys.exit(USER_ERROR)
+        status = USER_ERROR
+    except Exception:
+        speaking.tell_fault()
+        raise
+    sys.exit(speaking.leave(status))
 
 
-def _run(arguments: list[str] | None) -> int:
+def _run(arguments: list[str]) -> int:
     try:
-        from pellucid.cli import command
+        from pellucid.cli import command, processes
         from pellucid.cli.app import app
     except ModuleNotFoundError as error:
         raise missing_extra("the command", str(error.name)) from error
-    return command.run(app, arguments)
+    try:
+        return command.run(app, arguments)
+    except processes.Several as wanted:
+        return processes.start(wanted.count, arguments)
 
 
 def _as_line(error: Exception) -> str:

@@ -45,6 +45,7 @@ class Config:
     freeze: str | None = None
     fraction: float = 1.0
     class_weights: str | None = None
+    shards: int | None = None
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
     environment: dict[str, str] = field(default_factory=dict)
@@ -70,6 +71,14 @@ class Config:
         except (ValueError, TypeError, RecursionError) as error:
             raise FileError(f"{path} is damaged or of another version: {error!s:.300}") from error
 
+    def choices(self) -> dict[str, str]:
+        """Return each choice as its option is called; processes that train together have the same.
+
+        Of each machine's own are where the data lie and how many threads there are.
+        """
+        chosen = {name: getattr(self, name) for name in _OPTIONS if name != "threads"}
+        return {f"--{name.replace('_', '-')}": f"{value}" for name, value in chosen.items()}
+
     def command(self) -> str:
         """Return the command that makes the run again, with every choice written out.
 
@@ -88,7 +97,7 @@ class Config:
 _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
-    *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune"),
+    *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune", "shards"),
 ]
 _OFF = {"header": ["--no-header"], "channels_last": ["--channels-first"]}
 

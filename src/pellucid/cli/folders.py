@@ -15,13 +15,17 @@ RUNS = Path("runs")
 CONFIG = "config.json"
 HISTORY = "history.csv"
 GRADIENTS = "gradients.csv"
+SCALING = "scaling.csv"
 EVALUATION = "evaluation.json"
 TYPICAL = "typical.npz"
 REPORT = "report.html"
 FIGURES = "figures"
 CHECKPOINT = "checkpoint"
 
-_ALL = {CONFIG, MODEL, HISTORY, GRADIENTS, EVALUATION, TYPICAL, REPORT, FIGURES, CHECKPOINT}
+_ALL = {
+    *(CONFIG, MODEL, HISTORY, GRADIENTS, SCALING, EVALUATION, TYPICAL, REPORT, FIGURES),
+    CHECKPOINT,
+}
 """All that a run's folder holds."""
 
 Begin = Callable[[Path], None]

@@ -1,14 +1,18 @@
 """``pellucid resume``: continue an interrupted run."""
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pellucid.cli import common, completion, lock, running
+from pellucid.cli import processes as several
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import PellucidError
+from pellucid.parallel.mpi import TIMEOUT
 
 if TYPE_CHECKING:
     from pellucid.training import TrainingState
@@ -29,32 +33,49 @@ def resume(
             show_default="as the run was begun",
         ),
     ] = None,
+    processes: several.Processes = None,
+    timeout: several.Timeout = TIMEOUT,
     curves: common.Curves = True,
     report: common.Report = True,
 ) -> None:
     """Continue an interrupted run exactly: it ends as if it had never been interrupted.
 
-    With --epochs a finished run trains on.
+    With --epochs a finished run trains on. A run that cuts its batches into shards is continued by
+    any number of processes.
     """
     from pellucid import training
 
+    team = several.team(processes, lambda: Config.load(run).shards, timeout)
     config = Config.load(run)
-    with lock.locked(run):
-        parts = Parts.load(config)
-        threads = _threads(config)
-        with common.computing(config.engine, threads, config.precise, config.tune):
-            state = training.resume(
-                run, parts.train, parts.validation, augment=running.augmentation(config.augment)
+    if config.shards is None and team is not None:
+        raise PellucidError(
+            f"{run} was begun by one process, without --shards, and goes on so: "
+            f"{common.program()} resume {run}"
+        )
+    with several.shared(team, _locked(run)):
+        parts = several.each(team, lambda: Parts.load(config))
+        with common.computing(config.engine, running.threads(config), config.precise, config.tune):
+            augment = running.augmentation(config.augment)
+            state = several.each(
+                team, lambda: training.resume(run, parts.train, parts.validation, augment=augment)
             )
             if epochs is not None:
-                config = _longer(run, config, state, epochs)
-            records = training.records(state, parts.train, parts.validation)
+                config = _longer(run, config, state, epochs, writes=team is None or team.leads)
+            records = training.records(state, parts.train, parts.validation, team)
             done = f"{state.epoch} of {state.epochs} epochs and {state.step} steps done"
             print(f"Run       {run}: {done}\n")
-            running.carry_on(run, config, parts, state, records, curves=curves, report=report)
+            running.carry_on(
+                run, config, parts, state, records, curves=curves, report=report, team=team
+            )
 
 
-def _longer(run: Path, config: Config, state: "TrainingState", epochs: int) -> Config:
+@contextmanager
+def _locked(run: Path) -> Iterator[Path]:
+    with lock.locked(run):
+        yield run
+
+
+def _longer(run: Path, config: Config, state: "TrainingState", epochs: int, writes: bool) -> Config:
     """Let a run have so many epochs in all, and write that down."""
     if epochs < state.epoch + (state.step > 0):
         raise PellucidError(
@@ -62,17 +83,6 @@ def _longer(run: Path, config: Config, state: "TrainingState", epochs: int) -> C
         )
     state.epochs = epochs
     config = dataclasses.replace(config, epochs=epochs)
-    config.save(run)
+    if writes:
+        config.save(run)
     return config
-
-
-def _threads(config: Config) -> int | None:
-    """Return how many threads to use: for NumPy as many as the run began with.
-
-    A matrix library divides its sums among them, so another number would round otherwise. Compiled
-    kernels give the same bits with any number.
-    """
-    began = config.environment.get("threads", "")
-    if config.threads is None and config.engine == "reference" and began.isdecimal():
-        return int(began)
-    return config.threads

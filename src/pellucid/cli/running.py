@@ -4,17 +4,19 @@ import dataclasses
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from pellucid.cli import common, folders, starting
+from pellucid.cli import common, folders, lock, processes, speaking, starting
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.recipes import RATES
-from pellucid.errors import PellucidError, unknown
+from pellucid.errors import FileError, LostProcessError, PellucidError, unknown
 from pellucid.files import atomic_write
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pellucid.data.augment import Augmentation
     from pellucid.evaluation import Evaluation
     from pellucid.layers import Layer
+    from pellucid.parallel import Team
     from pellucid.training import Record, TrainingState
 
 
@@ -106,7 +109,23 @@ def class_weights(config: Config, images: "DataSet") -> tuple[float, ...] | None
     return tuple(len(images) / (present * int(n)) if n else 0.0 for n in images.counts)
 
 
-def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState") -> None:
+def threads(config: Config) -> int | None:
+    """Return how many threads to use: for NumPy as many as the run began with.
+
+    A matrix library divides its sums among them, so another number would round otherwise; where
+    several processes may take part, it is one. Compiled kernels give the same bits with any number.
+    """
+    if config.threads is None and config.engine == "reference":
+        if config.shards is not None:
+            return 1
+        began = config.environment.get("threads", "")
+        return int(began) if began.isdecimal() else None
+    return config.threads
+
+
+def announce(
+    folder: Path, config: Config, parts: Parts, state: "TrainingState", team: "Team | None" = None
+) -> None:
     """Say what is going to be done."""
     from pellucid.models import summary
 
@@ -122,6 +141,10 @@ def announce(folder: Path, config: Config, parts: Parts, state: "TrainingState")
     share = "" if learned == cost.parameters else f", of which {learned:,} learn"
     print(f"Model     {config.model}, {cost.parameters:,} parameters{share}")
     print(f"Training  {recipe}; rate {config.lr:g}, batch {config.batch_size}, seed {config.seed}")
+    if team is not None:
+        hosts = len(set(team.gather(socket.gethostname())))
+        where = f" on {hosts} machines" if hosts > 1 else ""
+        print(f"Processes {team.size}{where}; each batch in {team.shards} shards")
     print(f"Run       {folder}\n")
 
 
@@ -134,26 +157,77 @@ def carry_on(
     *,
     curves: bool,
     report: bool,
+    team: "Team | None" = None,
 ) -> None:
-    """Train to the end and conclude; after Ctrl-C or another signal, say how to go on and exit."""
+    """Train to the end and conclude; after Ctrl-C or another signal, say how to go on and exit.
+
+    Of several processes the first writes and shows what comes, and the others train along. If it
+    is lost, the next one takes its place, and the lock of the folder with it.
+    """
     from pellucid import training
 
     stopped: list[signal.Signals] = []
+    led = team is None or team.leads
     if config.patience is not None:
         records = training.stop_early(records, config.patience, history=state.history)
-    records = training.stop_on_signal(records, stopped.append)
-    records = training.save_checkpoints(records, state, folder)
-    records = training.log_csv(records, state, folder / folders.HISTORY)
-    records = logged(records, folder, config)
-    records = training.record_gradients(records, state, folder / folders.GRADIENTS)
-    with training.signals_noted():  # until all is saved
-        for _ in training.show_progress(records, curves=curves):
-            pass
+    records = training.stop_on_signal(records, stopped.append, team)
+    with ExitStack() as holding, training.signals_noted(team):  # until all is saved
+        try:
+            if processes.wait_to_lead(team, records):
+                if not led:
+                    holding.enter_context(lock.locked(folder))
+                    common.note("The first process was lost; another one writes the run now.")
+                _write(folder, config, state, records, team, curves)
+        except LostProcessError as error:
+            _save_and_give_up(folder, state, team, error)
         if stopped:
             _ignore_signals()
             common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
             raise typer.Exit(128 + stopped[0])
-    conclude(folder, config, parts, state, report)
+    conclude(folder, config, parts, state, report, team)
+
+
+def _write(
+    folder: Path,
+    config: Config,
+    state: "TrainingState",
+    records: "Iterator[Record]",
+    team: "Team | None",
+    curves: bool,
+) -> None:
+    """Train to the end, and write and show what comes."""
+    from pellucid import training
+
+    records = training.save_checkpoints(records, state, folder)
+    records = training.log_csv(records, state, folder / folders.HISTORY)
+    records = logged(records, folder, config)
+    records = training.record_gradients(records, state, folder / folders.GRADIENTS)
+    if team is not None:
+        records = training.log_scaling(records, team, folder / folders.SCALING)
+    for _ in training.show_progress(records, curves=curves):
+        pass
+
+
+def _save_and_give_up(
+    folder: Path, state: "TrainingState", team: "Team | None", error: LostProcessError
+) -> NoReturn:
+    """Save the run as its last whole step left it, say how to go on, and exit."""
+    from pellucid import training
+
+    assert team is not None
+    with ExitStack() as holding:
+        if not team.leads:
+            try:  # the first process holds the lock and saves, if it is there
+                holding.enter_context(lock.locked(folder))
+            except FileError:
+                raise typer.Exit(processes.LOST) from error
+            speaking.speak()
+        training.save_checkpoint(state, folder)
+        common.note(
+            f"{error}. The run is saved. Resume it, with any number of processes: "
+            f"{common.program()} resume {folder}"
+        )
+        raise typer.Exit(processes.LOST) from error
 
 
 def _ignore_signals() -> None:
@@ -196,20 +270,29 @@ BOARDS = ("tensorboard", "mlflow", "wandb")
 
 
 def conclude(
-    folder: Path, config: Config, parts: Parts, state: "TrainingState", report: bool
+    folder: Path,
+    config: Config,
+    parts: Parts,
+    state: "TrainingState",
+    report: bool,
+    team: "Team | None" = None,
 ) -> None:
     """Save the model, judge it, make the report, and say what is where."""
-    from pellucid.evaluation import evaluate
     from pellucid.interchange.safetensors import save
 
     state.use_best()
+    if team is not None and not team.leads:
+        if parts.judge is not None:
+            with suppress(LostProcessError):
+                _judged(state.model, parts.judge[0], team)
+        return
     save(state.model, folder / folders.MODEL)
     if state.best is not None:
         print(f"\nThe weights of epoch {state.best.epoch.epoch} are kept, the best in validation.")
     evaluation, name = None, ""
     if parts.judge is not None:
         part, name = parts.judge
-        evaluation = evaluate(state.model, part)
+        evaluation = _judged(state.model, part, team)
         print(f"\n{evaluation.report()}")
         told = {"part": name} | evaluation.describe()
         atomic_write(folder / folders.EVALUATION, json.dumps(told, indent=1).encode())
@@ -231,6 +314,18 @@ def keep_typical(folder: Path, parts: Parts, model: "Layer") -> None:
     from pellucid.evaluation.typical import Typical
 
     atomic_write(folder / folders.TYPICAL, Typical.of(model, parts.train).to_bytes())
+
+
+def _judged(model: "Layer", part: "DataSet", team: "Team | None") -> "Evaluation":
+    """Evaluate the model; where a process is lost, the first one does so alone."""
+    from pellucid.evaluation import evaluate
+
+    try:
+        return evaluate(model, part, parallel=team)
+    except LostProcessError:
+        if team is None or not team.leads:
+            raise
+        return evaluate(model, part)
 
 
 def try_to_report(
@@ -257,6 +352,7 @@ _CONTENTS = {
     folders.EVALUATION: "accuracy and the scores of each class, as JSON",
     folders.TYPICAL: "what its training images look like, to notice others",
     folders.HISTORY: "loss and accuracy of each epoch",
+    folders.SCALING: "where the time of each process went",
     folders.GRADIENTS: "how large the gradient of each layer was",
     folders.CONFIG: "the choices of this run",
     folders.CHECKPOINT: "from which it is resumed if it is interrupted",

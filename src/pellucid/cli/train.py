@@ -1,16 +1,21 @@
 """``pellucid train``: train a network on a data set."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pellucid.cli import common, completion, folders, overfit, reading, running, starting
+from pellucid.cli import processes as several
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
 from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
 from pellucid.errors import PellucidError, unknown
+from pellucid.parallel.mpi import TIMEOUT
 from pellucid.runtime.threads import granted
+
+if TYPE_CHECKING:
+    from pellucid.data import Splits
 
 _RUN = "The run"
 
@@ -187,6 +192,9 @@ def train(
             rich_help_panel=_RUN,
         ),
     ] = None,
+    processes: several.Processes = None,
+    shards: several.Shards = None,
+    timeout: several.Timeout = TIMEOUT,
     engine: common.Engine = None,
     threads: common.Threads = None,
     precise: common.Precise = False,
@@ -217,15 +225,16 @@ def train(
         raise PellucidError(unknown("kind of class weights", class_weights, ["balanced"]))
     if not fraction:
         raise PellucidError("--fraction is a share above 0, such as 0.1")
+    team = several.team(processes, lambda: shards, timeout)
+    if team is not None and tune:
+        raise PellucidError(
+            "--tune times algorithms, in which processes would differ; leave it out where batches "
+            "are cut into shards"
+        )
     chosen_engine = common.engine_or_default(engine)
-    options = reading.options(data, given or {})
     if model is not None and starting.is_trained(model):
         model = str(Path(model).resolve())
-        options = starting.reading_for(model, data, options)
-    else:
-        options = reading.with_modest_size(data, options)
-    splits = reading.load_data(data, options)
-    running.check_classes(data, splits.train)
+    splits, options = several.each(team, lambda: _read(data, model, given or {}))
     recipe, rate = RECIPES.get(splits.train.name, OTHER), RATES[optimizer]
     config = Config(
         data=lasting(data),
@@ -252,23 +261,41 @@ def train(
         freeze=freeze,
         fraction=fraction,
         class_weights=class_weights,
+        shards=None if team is None else team.shards,
         reading=options,
         environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),
     )
     parts = Parts.of(splits, config)
-    with common.computing(config.engine, config.threads, config.precise, config.tune):
+    if team is not None:
+        team.check_same(config.choices())
+    with common.computing(config.engine, running.threads(config), config.precise, config.tune):
         if overfit_batch:
             raise typer.Exit(0 if overfit.check(config, parts) else 1)
-        state = running.new_state(config, parts)
-        records = training.records(state, parts.train, parts.validation)
+        state = several.each(team, lambda: running.new_state(config, parts))
+        records = training.records(state, parts.train, parts.validation, team)
 
         def begin(folder: Path) -> None:
             config.save(folder)
             training.save_checkpoint(state, folder)
 
-        with folders.new(config.model, splits.train.name, out, force, begin) as folder:
-            running.announce(folder, config, parts, state)
-            running.carry_on(folder, config, parts, state, records, curves=curves, report=report)
+        new = folders.new(config.model, splits.train.name, out, force, begin)
+        with several.shared(team, new) as folder:
+            running.announce(folder, config, parts, state, team)
+            running.carry_on(
+                folder, config, parts, state, records, curves=curves, report=report, team=team
+            )
+
+
+def _read(data: str, model: str | None, given: dict[str, Any]) -> tuple["Splits", dict[str, Any]]:
+    """Return the data, and how they were read: with the size that a trained model takes."""
+    options = reading.options(data, given)
+    if model is not None and starting.is_trained(model):
+        options = starting.reading_for(model, data, options)
+    else:
+        options = reading.with_modest_size(data, options)
+    splits = reading.load_data(data, options)
+    running.check_classes(data, splits.train)
+    return splits, options
 
 
 def _or(given: Any, otherwise: Any) -> Any:

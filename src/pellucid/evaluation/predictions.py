@@ -15,6 +15,8 @@ from pellucid.evaluation.views import View, seen
 from pellucid.execution import compile_ahead, freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
 from pellucid.ops.checks import layout_hint
+from pellucid.parallel import Team
+from pellucid.parallel.shards import divided
 from pellucid.stored import StoredImages, parts_of
 from pellucid.training.batches import check_finite, check_no_pixels
 from pellucid.types import Array, Shape
@@ -62,25 +64,42 @@ def predict(
     return np.asarray(np.mean(parts, axis=0))
 
 
-def outputs(model: Layer, images: Any, batch_size: int = 256) -> Array:
-    """Return the outputs for `images`, (N, classes), computed batch by batch; see `predict`."""
+def outputs(
+    model: Layer, images: Any, batch_size: int = 256, parallel: Team | None = None
+) -> Array:
+    """Return the outputs for `images`, (N, classes), computed batch by batch; see `predict`.
+
+    Where there are several processes, each computes some of the batches, and all return the same.
+    """
     x = getattr(images, "images", images)
     x = x if isinstance(x, StoredImages) else np.asarray(x)
     batch_size = checked("batch_size", batch_size, Size)
     _check_images(model, x)
     if isinstance(images, np.ndarray) and model.preprocessing is None:
         check_no_pixels(images, "images")
+    starts = range(0, len(x), batch_size)
+    if parallel is None:
+        return _outputs(model, x, starts)
+    mine = divided(len(starts), parallel.size)[parallel.rank]
+    own = parallel.together(lambda: _outputs(model, x, starts[mine.start : mine.stop]))
+    everybodys = b"".join(parallel.gather_bytes(own.tobytes()))
+    return np.frombuffer(everybodys, own.dtype).reshape(len(x), -1)
+
+
+def _outputs(model: Layer, x: Any, starts: range) -> Array:
+    """Return the outputs for the batches that begin at `starts`."""
+    batch_size = starts.step
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
 
     def run(frozen: Any, images: Array) -> Array:
         found: Array = frozen(ops.make_batch(images, None, model.preprocessing, dtype))
         return found
 
-    starts = range(0, len(x), batch_size)
-    if len(x) >= _MANY:
-        ends = {0, starts[-1]}
+    if len(x) >= _MANY and starts:
+        ends = {starts[0], starts[-1]}
         compile_ahead(partial(run, freeze(model), x[i : i + batch_size]) for i in ends)
-    parts, frozen = [], freeze(model)
+    parts: list[Array] = [] if starts else [np.empty((0, 1), dtype)]
+    frozen = freeze(model)
     batches = parts_of(x, (slice(start, start + batch_size) for start in starts))
     for start, part in zip(starts, batches, strict=True):
         y = run(frozen, part)

@@ -22,6 +22,7 @@ from pellucid.evaluation.views import View
 from pellucid.layers import Layer
 from pellucid.losses import Loss, chosen, cross_entropy
 from pellucid.notebook import Shown
+from pellucid.parallel import Team
 from pellucid.training.batches import Data, Divided, arrays, part_of
 from pellucid.training.metrics import top_k_accuracy
 from pellucid.types import Array
@@ -247,6 +248,7 @@ def evaluate(
     loss: Loss | str | None = None,
     batch_size: int = 256,
     views: Sequence[View] = (),
+    parallel: Team | None = None,
 ) -> Evaluation:
     """Return how good `model`'s predictions are on labelled images.
 
@@ -265,6 +267,9 @@ def evaluate(
     views
         Other views of the images, such as `views.mirrored`: the probabilities are then the mean
         over all of them (test-time augmentation), and the loss is theirs.
+    parallel
+        Processes that divide the images among themselves, see `pellucid.parallel`; each of them
+        calls this, and to each it returns the same.
 
     Raises
     ------
@@ -285,7 +290,7 @@ def evaluate(
     if pair is None:
         raise DataError("evaluate needs a data set or a pair of arrays, not batches")
     x, labels = pair
-    y = outputs(model, x if isinstance(part, tuple) else part, batch_size)
+    y = outputs(model, x if isinstance(part, tuple) else part, batch_size, parallel)
     classes = _classes(model, part, y.shape[1])
     if views:
         if loss is not None:

@@ -10,6 +10,6 @@ from __future__ import annotations
 from pellucid.parallel.communicator import Alone, Communicator
 from pellucid.parallel.mpi import mpi
 from pellucid.parallel.shards import SHARDS
-from pellucid.parallel.team import Team
+from pellucid.parallel.team import Spent, Team, check_number
 
-__all__ = ["SHARDS", "Alone", "Communicator", "Team", "mpi"]
+__all__ = ["SHARDS", "Alone", "Communicator", "Spent", "Team", "check_number", "mpi"]

@@ -20,15 +20,17 @@ class Communicator(Protocol):
     def can_shrink(self) -> bool:
         """Whether the others can go on when a process ends."""
 
-    def swap(self, send: Sequence[Array], receive: Sequence[Array], patient: bool = False) -> None:
+    def swap(
+        self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
+    ) -> None:
         """Send an array to each process, and receive one from each; empty ones are not sent.
 
         All processes call it, with arrays that fit, contiguous ones.
 
         Parameters
         ----------
-        patient
-            Whether to wait for the others as long as it takes.
+        patience
+            How many seconds to wait for an answer; None is what was chosen for the run.
 
         Raises
         ------
@@ -51,7 +53,9 @@ class Alone:
 
     rank, size, can_shrink = 0, 1, False
 
-    def swap(self, send: Sequence[Array], receive: Sequence[Array], patient: bool = False) -> None:
+    def swap(
+        self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
+    ) -> None:
         receive[0][...] = send[0]
 
     def shrink(self) -> None:

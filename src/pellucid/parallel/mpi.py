@@ -100,14 +100,16 @@ class MPICommunicator:
         """Whether the others can go on when a process ends: ``mpiexec --with-ft ulfm``."""
         return os.environ.get(_FAULT_TOLERANT, "") not in ("", "0", "false")
 
-    def swap(self, send: Sequence[Array], receive: Sequence[Array], patient: bool = False) -> None:
+    def swap(
+        self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
+    ) -> None:
         me, comm = self.rank, self._comm
         receive[me].reshape(-1)[...] = send[me].reshape(-1)
         others = [rank for rank in range(self.size) if rank != me]
         try:
             waiting = {r: comm.Irecv(receive[r], r, _TAG) for r in others if receive[r].size}
             sending = [comm.Isend(send[r], r, _TAG) for r in others if send[r].size]
-            self._wait([*waiting.values(), *sending], waiting, patient)
+            self._wait([*waiting.values(), *sending], waiting, patience or self._timeout)
         except self._mpi.Exception as error:
             raise self._lost(f"a process has ended ({error})") from error
 
@@ -123,7 +125,7 @@ class MPICommunicator:
     def abort(self, status: int) -> None:
         self._comm.Abort(status)
 
-    def _wait(self, requests: list[Any], waiting: dict[int, Any], patient: bool) -> None:
+    def _wait(self, requests: list[Any], waiting: dict[int, Any], patience: float) -> None:
         began, tries = time.monotonic(), 0
         while not self._mpi.Request.Testall(requests):
             tries += 1
@@ -133,11 +135,11 @@ class MPICommunicator:
             now = time.monotonic()
             if self._asked_to_end is not None and now - max(began, self._asked_to_end) > _GRACE:
                 raise LostProcessError("a process has ended or was asked to end", has_ended=False)
-            if not patient and now - began > self._timeout:
+            if now - began > patience:
                 silent = [rank for rank, request in waiting.items() if not request.Test()]
                 raise LostProcessError(
                     f"process {', '.join(map(str, silent)) or '?'} has not answered for "
-                    f"{self._timeout:g} seconds",
+                    f"{patience:g} seconds",
                     has_ended=False,
                 )
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -25,12 +26,32 @@ _SMALL = 16 << 10
 
 @dataclass
 class Spent:
-    """Where the time of a process went, in seconds."""
+    """Where the time of a process went in an epoch, in seconds.
 
+    Attributes
+    ----------
+    steps
+        How many steps it took part in.
+    compute, wait, exchange
+        For its shards, until all others had computed theirs, and for adding them up.
+    """
+
+    host: str = ""
     steps: int = 0
     compute: float = 0.0
     wait: float = 0.0
     exchange: float = 0.0
+
+
+def check_number(processes: int, shards: int) -> None:
+    """Raise an error if there is not a shard for each process."""
+    if shards < 1:
+        raise PellucidError(f"a batch has at least 1 shard, not {shards}")
+    if processes > shards:
+        raise PellucidError(
+            f"{processes} processes share {shards} shards, so that some have nothing to do; "
+            f"start at most {shards} processes, or begin a run with --shards {processes}"
+        )
 
 
 class Team:
@@ -54,18 +75,13 @@ class Team:
     def __init__(self, communicator: Communicator | None = None, shards: int = SHARDS) -> None:
         self.communicator: Communicator = communicator or Alone()
         self.shards = shards
-        self.spent = Spent()
+        self._spent = Spent(socket.gethostname())
+        self.spent: list[Spent] = []
+        """Where the time of each process went in the last epoch."""
         self.ends = False
         """Whether one of the processes was asked to end, so that all end after the same step."""
         self._asked_to_end = False
-        self.host = socket.gethostname()
-        if shards < 1:
-            raise PellucidError(f"a batch has at least 1 shard, not {shards}")
-        if self.size > shards:
-            raise PellucidError(
-                f"{self.size} processes share {shards} shards, so that some have nothing to do; "
-                f"start at most {shards} processes, or begin a run with --shards {self.size}"
-            )
+        check_number(self.size, shards)
 
     @property
     def rank(self) -> int:
@@ -120,10 +136,22 @@ class Team:
         self.communicator.swap([segment] * self.size, [whole[part] for part in segments])
         return whole
 
-    def end_soon(self) -> None:
-        """Have all processes end after the same step; to be called where one was asked to end."""
+    def end_soon(self, hurry: bool = False) -> None:
+        """Have all processes end after the same step; to be called where one was asked to end.
+
+        Parameters
+        ----------
+        hurry
+            Whether this process is soon ended by force, so that no slow process can be waited for.
+        """
         self._asked_to_end = True
-        self.communicator.end_soon()
+        if hurry:
+            self.communicator.end_soon()
+
+    def part(self, patience: float) -> None:
+        """Wait so many seconds for the others to come to their end too."""
+        nothing = [np.zeros(1, np.uint8)] * self.size
+        self.communicator.swap(nothing, [np.zeros(1, np.uint8) for _ in nothing], patience)
 
     def meet(self, failed: bool) -> list[int]:
         """Wait for all at the end of a step's computations; return who has failed in them."""
@@ -133,21 +161,21 @@ class Team:
         self.ends = any(asked for _, asked in told)
         return [number for number, (has_failed, _) in enumerate(told) if has_failed]
 
-    def gather_bytes(self, data: bytes, patient: bool = False) -> list[bytes]:
+    def gather_bytes(self, data: bytes, patience: float | None = None) -> list[bytes]:
         """Return what each process gave, by rank."""
         if self.size == 1:
             return [data]
         sizes = [np.zeros(1, np.int64) for _ in range(self.size)]
-        self.communicator.swap([np.array([len(data)])] * self.size, sizes, patient)
+        self.communicator.swap([np.array([len(data)])] * self.size, sizes, patience)
         received = [np.empty(int(size[0]), np.uint8) for size in sizes]
-        self.communicator.swap([np.frombuffer(data, np.uint8)] * self.size, received, patient)
+        self.communicator.swap([np.frombuffer(data, np.uint8)] * self.size, received, patience)
         return [array.tobytes() for array in received]
 
-    def gather(self, item: Any, patient: bool = False) -> list[Any]:
+    def gather(self, item: Any, patience: float | None = None) -> list[Any]:
         """Return the plain data that each process gave, by rank."""
         if self.size == 1:
             return [item]
-        return [json.loads(data) for data in self.gather_bytes(json.dumps(item).encode(), patient)]
+        return [json.loads(data) for data in self.gather_bytes(json.dumps(item).encode(), patience)]
 
     def together(self, action: Callable[[], T]) -> T:
         """Return what `action` returns here; where it fails in one process it fails in all.
@@ -162,25 +190,25 @@ class Team:
             found = action()
         except Exception as error:
             failed = error
-        said = self.gather(None if failed is None else f"{failed}", patient=True)
+        said = self.gather(None if failed is None else f"{failed}", patience=math.inf)
         if all(message is None for message in said):
             return found
         names = self._names()
         if failed is not None and (len(set(said)) == 1 or not isinstance(failed, PellucidError)):
             raise failed
         first = next(number for number, message in enumerate(said) if message is not None)
-        raise PellucidError(f"{names[first]}: {said[first]}") from failed
+        speaker = f"{names[first]}: " if first else ""  # the first speaks for itself
+        raise PellucidError(f"{speaker}{said[first]}") from failed
 
-    def in_turn(self, action: Callable[[], object]) -> None:
-        """Do in one process first, and then in the others, what leaves files behind for them."""
-        for turn in (True, False):
-            if self.leads is turn:
-                action()
-            self.gather(None, patient=True)
+    def in_turn(self, action: Callable[[], T]) -> T:
+        """Do `together`, in one process first, what leaves files behind for the others."""
+        ahead = self.together(lambda: [action()] if self.leads else [])
+        behind = self.together(lambda: [] if self.leads else [action()])
+        return [*ahead, *behind][0]
 
     def check_same(self, facts: Mapping[str, str]) -> None:
         """Raise an error in all processes if they differ in something that has to be the same."""
-        gathered = self.gather(dict(facts), patient=True)
+        gathered = self.gather(dict(facts), patience=math.inf)
         for process, found in zip(self._names(), gathered, strict=True):
             for name, value in gathered[0].items():
                 if found[name] != value:
@@ -197,14 +225,19 @@ class Team:
         started, computed, met
             When it began, when this process had computed its shards, and when all had.
         """
-        self.spent.steps += 1
-        self.spent.compute += computed - started
-        self.spent.wait += met - computed
-        self.spent.exchange += perf_counter() - met
+        self._spent.steps += 1
+        self._spent.compute += computed - started
+        self._spent.wait += met - computed
+        self._spent.exchange += perf_counter() - met
+
+    def end_epoch(self) -> None:
+        """Tell each other in `spent` where the time went, and begin anew."""
+        self.spent = [Spent(**told) for told in self.gather(asdict(self._spent))]
+        self._spent = Spent(self._spent.host)
 
     def _names(self) -> list[str]:
         """Return what to call each process: its number, and its host where there are several."""
-        hosts = self.gather(self.host, patient=True)
+        hosts = self.gather(socket.gethostname(), patience=math.inf)
         several = len(set(hosts)) > 1
         return [f"process {n}" + f" on {host}" * several for n, host in enumerate(hosts)]
 

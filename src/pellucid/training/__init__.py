@@ -18,6 +18,7 @@ from pellucid.training.loop import fit, records, train
 from pellucid.training.progress import show_progress
 from pellucid.training.rate_finder import RateSearch, find_rate
 from pellucid.training.records import Epoch, History, Record, Step
+from pellucid.training.scaling import log_scaling, read_scaling
 from pellucid.training.state import TrainingState
 
 __all__ = [
@@ -34,11 +35,13 @@ __all__ = [
     "fit",
     "log_csv",
     "log_mlflow",
+    "log_scaling",
     "log_tensorboard",
     "log_wandb",
     "metrics",
     "read_gradients",
     "read_history",
+    "read_scaling",
     "record_gradients",
     "records",
     "restore",

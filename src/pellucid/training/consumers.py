@@ -21,6 +21,7 @@ from typing import Any, Literal, TypeVar
 from pellucid.arguments import Size, annotations_of, checked
 from pellucid.errors import FileError, TrainingError, unknown
 from pellucid.files import atomic_write, check_is_file
+from pellucid.parallel import Team
 from pellucid.training.records import Epoch, History, Record
 from pellucid.training.state import TrainingState
 
@@ -156,11 +157,16 @@ _ASKING = [
 ]
 """The signals that ask a run to end: Ctrl-C, the system's, that of a terminal that is closed."""
 
+_PASSED_ON = getattr(signal, "SIGUSR1", None)
+"""The signal that ``mpiexec`` passes on to processes; with others it ends them itself."""
+
 _PATIENCE = 10.0  # seconds
 
 
 def stop_on_signal(
-    records: Iterable[R], stopped: Callable[[signal.Signals], None] | None = None
+    records: Iterable[R],
+    stopped: Callable[[signal.Signals], None] | None = None,
+    team: Team | None = None,
 ) -> Iterator[R]:
     """End the run after the present batch when Ctrl-C is pressed, or SIGTERM or SIGHUP comes.
 
@@ -170,18 +176,22 @@ def stop_on_signal(
     ----------
     stopped
         Called with the signal when the run has ended for it.
+    team
+        The processes that train together: all end after the same step if one received a signal.
     """
-    with signals_noted() as received:
+    with signals_noted(team) as received:
         for record in records:
             yield record
-            if received:
+            if received if team is None else team.ends:
                 break
+    if team is not None and team.ends and not received:
+        received = [signal.SIGTERM]  # that is, whichever it was that another process received
     if received and stopped is not None:
         stopped(received[0])
 
 
 @contextmanager
-def signals_noted() -> Iterator[list[signal.Signals]]:
+def signals_noted(team: Team | None = None) -> Iterator[list[signal.Signals]]:
     """Note the signals that ask the program to end, instead of ending it, in the ``with`` block.
 
     What is being done can so be finished, and saved. A signal interrupts at once
@@ -201,8 +211,15 @@ def signals_noted() -> Iterator[list[signal.Signals]]:
             raise KeyboardInterrupt
         first = min(first, monotonic())
         received.append(signal.Signals(number))
+        if team is not None:
+            team.end_soon(hurry=number != _PASSED_ON)
 
-    heeded = [number for number in _ASKING if signal.getsignal(number) != signal.SIG_IGN]
+    asking = _ASKING if team is None else [*_ASKING, _PASSED_ON]
+    heeded = [
+        number
+        for number in asking
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN
+    ]
     before = {number: signal.signal(number, note) for number in heeded}
     try:
         yield received

@@ -20,6 +20,7 @@ from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
 from pellucid.optim.schedules import Schedule
 from pellucid.parallel import Team
 from pellucid.runtime.choices import belonging_to
+from pellucid.runtime.threads import limited, used
 from pellucid.runtime.workspace import Workspace
 from pellucid.training.accuracy import count_correct
 from pellucid.training.agreement import (
@@ -315,25 +316,26 @@ def _records_of_team(
     gradients = ShardedGradients(state, for_training(state.model), team)
     workspace, steps = Workspace(), len(source)
     batches: Iterator[Sharded] | None = None
-    while True:
-        record: Record | None
-        try:
-            if state.finished:
-                team.meet(failed=False)  # as long as one may need what this process has
-                return
-            with workspace.used():
-                batches = batches or source.sharded(state.epoch, state.seed, state.step, team)
-                if state.step < steps:
-                    started = perf_counter()
-                    record = update(state, gradients(batches), steps, started)
-                else:
-                    record, batches = finish_epoch(state, steps, validating, team), None
-        except LostProcessError as error:
-            if state.finished and not team.communicator.can_shrink:
-                return
-            record, batches = recover(state, team, error), None
-        if record is not None:
-            yield record
+    with limited(used()):  # a matrix library with more threads would round otherwise
+        while True:
+            record: Record | None
+            try:
+                if state.finished:
+                    team.meet(failed=False)  # as long as one may need what this process has
+                    return
+                with workspace.used():
+                    batches = batches or source.sharded(state.epoch, state.seed, state.step, team)
+                    if state.step < steps:
+                        started = perf_counter()
+                        record = update(state, gradients(batches), steps, started)
+                    else:
+                        record, batches = finish_epoch(state, steps, validating, team), None
+            except LostProcessError as error:
+                if state.finished and not team.communicator.can_shrink:
+                    return
+                record, batches = recover(state, team, error), None
+            if record is not None:
+                yield record
 
 
 def take_step(
@@ -396,6 +398,8 @@ def finish_epoch(
     if validating is not None:
         with state.averaged():
             validated = measure(freeze(state.model), state.loss, validating, state.metrics, team)
+    if team is not None:
+        team.end_epoch()
     metrics = dict(trained.mean_metrics)
     if validated is not None:
         metrics |= {f"{VALIDATION}{name}": v for name, v in validated.mean_metrics.items()}

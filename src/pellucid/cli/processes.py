@@ -1,0 +1,174 @@
+"""A run by several processes: starting them, and what they do together."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from pellucid import parallel
+from pellucid.cli import speaking
+from pellucid.errors import PellucidError, missing_extra
+from pellucid.parallel import SHARDS, Team, launched
+from pellucid.parallel.mpi import TIMEOUT
+
+T = TypeVar("T")
+
+_PANEL = "Several processes"
+
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Train with so many processes on this machine; needs pellucid[mpi]. For several "
+        "machines put `mpiexec` in front instead.",
+        rich_help_panel=_PANEL,
+    ),
+]
+Shards = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Cut each batch into so many parts, which the processes divide among themselves. The "
+        "result depends on this number, and not on that of processes.",
+        show_default=f"{SHARDS}, with several processes",
+        rich_help_panel=_PANEL,
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        min=1,
+        help="How long the processes wait for one that does not answer.",
+        rich_help_panel=_PANEL,
+    ),
+]
+
+LOST = 75
+"""The exit status of a run that has lost a process, was saved, and can be resumed."""
+
+
+class Several(Exception):  # noqa: N818, it is no error
+    """Asks for the command to be started by several processes."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.count = count
+
+
+def team(
+    processes: int | None, shards: Callable[[], int | None], timeout: float = TIMEOUT
+) -> Team | None:
+    """Return the processes that run this command; None if it is one that cuts no batches.
+
+    Parameters
+    ----------
+    processes
+        How many are wanted, if that was said.
+    shards
+        Returns how many shards are wanted, if that was said.
+
+    Raises
+    ------
+    Several
+        This is one process, and several are wanted.
+    """
+    started = launched.size()
+    if started is not None:
+        if processes not in (None, started):
+            raise PellucidError(
+                f"mpiexec started {started} processes, and --processes asks for {processes}; "
+                "leave one of them out"
+            )
+        speaking.team = parallel.mpi(started, timeout)
+        wanted = speaking.team.together(shards)
+        speaking.team = Team(speaking.team.communicator, wanted or SHARDS)
+        return speaking.team
+    wanted = shards()
+    if processes is None and wanted is None:
+        return None
+    if processes is not None and processes > 1:
+        parallel.check_number(processes, wanted or SHARDS)
+        raise Several(processes)
+    return Team(shards=wanted or SHARDS)
+
+
+def start(count: int, arguments: list[str]) -> int:
+    """Run the command by so many processes and return their exit status."""
+    mpiexec = _mpiexec()
+    with tempfile.TemporaryDirectory() as folder:
+        status = Path(folder) / "status"
+        environment = {**os.environ, speaking.STATUS: f"{status}"}
+        command = [*mpiexec, "-n", f"{count}", sys.executable, "-m", "pellucid", *arguments]
+        ended = _watched(subprocess.Popen(command, env=environment, start_new_session=True))
+        return int(status.read_text()) if status.exists() else ended
+
+
+def _mpiexec() -> list[str]:
+    """Return the command that starts processes, with its options."""
+    here = Path(sys.executable).with_name("mpiexec")
+    found = f"{here}" if here.exists() else shutil.which("mpiexec")
+    if found is None:
+        raise missing_extra("--processes", "an MPI library with mpiexec", "mpi")
+    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+    if "Open MPI" not in told:
+        return [found]
+    if os.name == "posix" and os.geteuid() == 0 and not os.environ.get("OMPI_ALLOW_RUN_AS_ROOT"):
+        raise PellucidError(
+            "Open MPI starts nothing as root, unless OMPI_ALLOW_RUN_AS_ROOT=1 and "
+            "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 are set; use another account, or set both"
+        )
+    return [found, "--with-ft", "ulfm", "--oversubscribe", "--bind-to", "none"]
+
+
+def _watched(child: "subprocess.Popen[bytes]") -> int:
+    """Wait for mpiexec to end; what asks this process to end, all others are asked by a signal."""
+    received: list[int] = []
+
+    def pass_on(number: int, _frame: Any) -> None:
+        received.append(number)
+        child.send_signal(signal.SIGUSR1 if len(received) < 3 else signal.SIGTERM)
+
+    if os.name == "posix":
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, pass_on)
+    ended = child.wait()
+    return 128 + received[0] if received and ended else ended
+
+
+def each(team: Team | None, action: Callable[[], T]) -> T:
+    """Do something in each process, in the first one before the others."""
+    return action() if team is None else team.in_turn(action)
+
+
+@contextmanager
+def shared(team: Team | None, folder: AbstractContextManager[Path]) -> Iterator[Path]:
+    """Have the first process enter the folder of the run, and tell the others its path."""
+    with ExitStack() as entered:
+        if team is None:
+            yield entered.enter_context(folder)
+            return
+        path = team.together(lambda: f"{entered.enter_context(folder)}" if team.leads else "")
+        yield Path(team.gather(path)[0])
+
+
+def wait_to_lead(team: Team | None, records: Iterator[Any]) -> bool:
+    """Train until this process is the first, or to the end; return whether it is the first."""
+    if team is None or team.leads:
+        return True
+    for _ in records:
+        if team.leads:
+            speaking.speak()
+            return True
+    return False
