@@ -83,7 +83,7 @@ def test_numpy_computes_with_as_many_threads_as_before_on_a_machine_with_fewer_p
     assert pellucid(*short("--engine", "reference", "--out", "run"))[0] == 130
     monkeypatch.setattr(threads, "_processors", lambda: 1)
     assert pellucid("resume", "run", "--no-report")[0] == 0
-    assert asked == [None, 2]
+    assert asked == [2, 2]
 
 
 def test_a_finished_run_that_is_resumed_says_how_it_ended(pellucid: Command) -> None:

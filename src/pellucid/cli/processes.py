@@ -110,8 +110,10 @@ def start(count: int, arguments: list[str]) -> int:
         status = Path(folder) / "status"
         environment = {**os.environ, speaking.STATUS: f"{status}"}
         command = [*mpiexec, "-n", f"{count}", sys.executable, "-m", "pellucid", *arguments]
-        ended = _watched(subprocess.Popen(command, env=environment, start_new_session=True))
-        return int(status.read_text()) if status.exists() else ended
+        child = subprocess.Popen(command, env=environment, start_new_session=True)
+        received = _watch(child)
+        ended = int(status.read_text()) if status.exists() else child.returncode
+        return 128 + received[0] if received and ended else ended
 
 
 def _mpiexec() -> list[str]:
@@ -131,8 +133,11 @@ def _mpiexec() -> list[str]:
     return [found, "--with-ft", "ulfm", "--oversubscribe", "--bind-to", "none"]
 
 
-def _watched(child: "subprocess.Popen[bytes]") -> int:
-    """Wait for mpiexec to end; what asks this process to end, all others are asked by a signal."""
+def _watch(child: "subprocess.Popen[bytes]") -> list[int]:
+    """Wait for mpiexec to end; return the signals that asked this process to end.
+
+    They are passed on as one that mpiexec passes on itself; the third is passed on as it is.
+    """
     received: list[int] = []
 
     def pass_on(number: int, _frame: Any) -> None:
@@ -143,8 +148,8 @@ def _watched(child: "subprocess.Popen[bytes]") -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:
                 signal.signal(number, pass_on)
-    ended = child.wait()
-    return 128 + received[0] if received and ended else ended
+    child.wait()
+    return received
 
 
 def each(team: Team | None, action: Callable[[], T]) -> T:

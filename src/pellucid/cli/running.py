@@ -220,6 +220,9 @@ def _save_and_give_up(
             try:  # the first process holds the lock and saves, if it is there
                 holding.enter_context(lock.locked(folder))
             except FileError:
+                if team.rank == 1:
+                    speaking.speak()
+                    common.note(f"{error}. If the run is not saved, its last checkpoint stands.")
                 raise typer.Exit(processes.LOST) from error
             speaking.speak()
         training.save_checkpoint(state, folder)
