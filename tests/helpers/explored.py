@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page
 from pellucid import layers as nn
 from pellucid import models
 from pellucid.data import DataSet
-from pellucid.explorer import Session, server
+from pellucid.explorer import Runs, Session, server
 
 CHECK_ALL = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
 """A function of the page: for random numbers, what their steps give and what the network has."""
@@ -37,7 +37,7 @@ def named(name: str, shape: tuple[int, ...]) -> Session:
 
 
 @contextmanager
-def served(what: Session) -> Iterator[str]:
+def served(what: Session | Runs) -> Iterator[str]:
     """Serve a session on a free port and yield its link."""
     import uvicorn
 

@@ -1,5 +1,6 @@
 """The explorer in a real browser: each number that it shows is the network's and PyTorch's."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import torch
 
 from accessible import violations
 from explored import CHECK_ALL, images, named, opened, served, session, until
+from pellucid import data, interchange, losses, models, optim, training
 from pellucid import layers as nn
-from pellucid import models
-from pellucid.explorer import Session, saved
+from pellucid.evaluation import predict
+from pellucid.explorer import Runs, Session, saved
 from pellucid.interchange.torch import to_torch
 
 
@@ -206,7 +208,158 @@ def test_two_images_stand_side_by_side(browser):
         page.click("#compare")
         page.keyboard.press("n")
         until(page, "explorer.pass.label === 1")
-        assert page.locator("figcaption", has_text="kept: test 0").count() == 1
+        assert page.locator("figcaption", has_text="test 0:").count() == 1
+
+
+def two_runs() -> Runs:
+    """Two networks of the same form with other weights, on the same images."""
+    parts = {"test": images((1, 12, 12), 4, 40)}
+    make = lambda: nn.Sequential(  # noqa: E731
+        conv=nn.Conv2d(1, 3, 3), relu=nn.ReLU(), flat=nn.Flatten(), fc=nn.Linear(300, 4)
+    )
+    names = ("one", "other")
+    made = [(nn.initialize(make(), seed), name) for seed, name in enumerate(names)]
+    return Runs([Session(model, parts, name) for model, name in made])
+
+
+def test_two_runs_stand_beside_each_other_on_the_same_image(browser):
+    what = two_runs()
+    models_, images_ = [s.model for s in what.sessions], what.sessions[0].data["test"]
+    first, second = (predict(model, images_) for model in models_)
+    with (
+        served(what) as link,
+        opened(browser, f"{link}#run=1&beside=0&index=7&value=1&at=33") as page,
+    ):
+        until(page, "explorer.net.title === 'other'")
+        shown = page.evaluate("explorer.pass.probabilities")
+        np.testing.assert_allclose(shown, second[7], atol=1e-6)
+        meters = page.locator(".probabilities tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.querySelectorAll('meter')].map(m => m.value))"
+        )
+        order = np.argsort(-second[7])
+        np.testing.assert_allclose(meters, np.c_[second[7], first[7]][order], atol=1e-6)
+        assert page.inner_text("#beside-name") == "one"
+        assert page.locator("figcaption", has_text="one: ").count() == 1
+        page.locator("#beside-stage .card .name").nth(2).click()
+        until(page, "explorer.net.title === 'one'")
+        assert page.evaluate("[explorer.shown.run, explorer.shown.beside]") == [0, 1]
+        assert page.evaluate("explorer.shown.value") == 2
+        page.check("#differ")
+        differ = np.flatnonzero(first.argmax(axis=1) != second.argmax(axis=1))
+        until(
+            page, f"document.querySelector('#browser h3').textContent.includes('{len(differ)} im')"
+        )
+        page.keyboard.press("x")
+        until(page, "explorer.net.title === 'other'")
+
+
+def test_maps_show_the_weights_and_lead_to_them(browser):
+    with served(SESSIONS["lenet5"]()) as link, opened(browser, f"{link}#map=weight") as page:
+        cards = page.locator("#stage .card")
+        drawn = [card for card in cards.all() if card.locator("canvas").count()]
+        assert len(drawn) == 5  # two convolutions and three linear layers
+        drawn[1].locator("canvas").click(position={"x": 70, "y": 10})
+        until(page, "explorer.shown.tab === 'weights'")
+        assert page.evaluate("explorer.net.values[explorer.shown.value].name") == "conv2"
+        assert page.locator("#panel-body figcaption").first.inner_text() == "weight[1, 0]"
+
+
+KINDS = {
+    "SGD": lambda p: optim.SGD(p, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "Adam": lambda p: optim.Adam(p, lr=0.01, amsgrad=True, weight_decay=0.1),
+    "AdamW": lambda p: optim.AdamW(p, lr=0.01, clip_norm=0.5),
+    "RMSprop": lambda p: optim.RMSprop(p, lr=0.01, centered=True, momentum=0.5),
+    "Adagrad": lambda p: optim.Adagrad(p, lr=0.01, lr_decay=0.1),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_lines_of_a_step_give_the_weight_of_the_runs_own_optimiser(browser, kind):
+    what = learning()
+    model, train = what.model, what.data["training"]
+    optimizer = KINDS[kind](model.named_parameters())
+    list(training.train(model, train, optimizer=optimizer, epochs=2, batch_size=10))
+
+    def own(other):
+        made = KINDS[kind](other.named_parameters())
+        made.load_state_dict(optimizer.state_dict())
+        return made
+
+    what = Session(model, what.data, "learning", optimizer=own)
+    where = f"{{}}#value=1&tab=weights&weight=weight:{5}&target=1&index=2"
+    with served(what) as link, opened(browser, where.format(link)) as page:
+        page.wait_for_selector(".steps tr")
+        rows = page.locator(".steps tr").all_inner_texts()
+        assert page.locator(".steps + .check:not(.off)").count() == 1
+    stepped = own(model)
+    model.zero_grad()
+    x = what.data["test"].images[2:3]
+    y, cache = model.forward(model.preprocessing(x) if model.preprocessing else x.astype("f4"))
+    _, dy = losses.cross_entropy(y, np.array([1]))
+    model.backward(dy, cache)
+    before = model.named_parameters()["0.weight"].value.ravel()[5]
+    stepped.step()
+    after = model.named_parameters()["0.weight"].value.ravel()[5]
+    said = float(rows[-1].split()[-1].replace("−", "-"))
+    assert after != before
+    assert said == pytest.approx(after, rel=1e-5)
+
+
+def test_all_images_are_shown_as_points_and_as_small_images(browser):
+    with served(learning()) as link, opened(browser, f"{link}#tab=why") as page:
+        page.click("button:has-text('images') >> nth=-1")
+        picture = page.locator("canvas[aria-label^='All images']")
+        picture.hover()
+        page.wait_for_selector(".under:has-text('test ') canvas")
+        picture.click()
+        until(page, "explorer.shown.part === 'test'")
+
+
+def test_a_network_of_another_program_is_walked_like_our_own(browser, tmp_path):
+    module = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 8, 3, stride=2, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
+        torch.nn.Conv2d(8, 12, 3, groups=2), torch.nn.Hardswish(), torch.nn.AdaptiveAvgPool2d(1),
+        torch.nn.Flatten(), torch.nn.Linear(12, 5),
+    )  # fmt: skip
+    module.eval()
+    path, x = tmp_path / "net.onnx", torch.rand(1, 3, 20, 20) * 255
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter is called old; its files are everywhere
+        torch.onnx.export(module, (x,), str(path), dynamo=False)
+    parts = {"test": images((3, 20, 20), 5, 8)}
+    what = Session(interchange.onnx.load(path), parts, "net.onnx", (3, 20, 20))
+    with served(what) as link, opened(browser, f"{link}#target=2&index=3") as page:
+        found = page.evaluate(CHECK_ALL, 20)
+        gradient = page.evaluate("[...explorer.pass.gradients[0].data]")
+    assert max(row[-1] for row in found) < 1e-4
+    assert {rule for _, rule, *_ in found} >= {"convolution", "maximum", "linear", "cells"}
+    x = torch.from_numpy(parts["test"].images[3:4].astype(np.float32)).requires_grad_()
+    torch.nn.functional.cross_entropy(module(x), torch.tensor([2])).backward()
+    right = x.grad.numpy().ravel()
+    assert abs(np.array(gradient) - right).max() <= 1e-3 * abs(right).max()
+
+
+@pytest.mark.usefixtures("real_data")
+def test_a_trained_resnet20_is_walked_on_cifar10(browser):
+    cifar = data.load("cifar-10")
+    model = models.build("resnet20", (3, 32, 32), 10)
+    sgd = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    for _ in training.train(model, cifar.train.take(256), optimizer=sgd, epochs=2, batch_size=64):
+        pass
+    what = Session(model, {"test": cifar.test.take(60)}, "resnet20")
+    module = to_torch(model).double().eval()
+    with served(what) as link, opened(browser, f"{link}#index=3") as page:
+        found = page.evaluate(CHECK_ALL, 4)
+        scores = page.evaluate("[...explorer.pass.values.at(-1).data]")
+        page.check("#mistakes")
+        page.wait_for_selector(".thumbs .mistake")
+        page.evaluate("explorer.show({ tab: 'why', value: 40, at: 5 })")
+        page.wait_for_selector("#why-occlusion canvas")
+    assert len(found) > 500
+    assert max(row[-1] for row in found) < 1e-4
+    x = model.preprocessing(what.data["test"].images[3:4]).astype(np.float64)
+    wanted = module(torch.from_numpy(x)).detach().numpy()[0]
+    np.testing.assert_allclose(scores, wanted, rtol=1e-3, atol=1e-4)
 
 
 def test_what_excites_a_filter_is_made_and_found(browser):
@@ -222,8 +375,8 @@ def test_one_step_of_an_optimiser_lowers_the_loss(browser):
         page.fill("#rate", "0.0000001")
         page.keyboard.press("Tab")
         page.click("#try-update")
-        page.wait_for_selector("text=On this image the loss goes from")
-        said = page.inner_text("text=On this image the loss goes from")
+        page.wait_for_selector("text=the loss on this image goes from")
+        said = page.inner_text("text=the loss on this image goes from")
     before, after = (float(word.rstrip(".")) for word in said.split() if word[0].isdigit())
     assert after < before
 

@@ -25,6 +25,7 @@ from pellucid.training import (
     resume,
     save_checkpoint,
     save_checkpoints,
+    saved_optimizer,
     stop_early,
 )
 from pellucid.training.checkpoint import checkpoint_path
@@ -388,3 +389,18 @@ def test_a_run_that_stopped_early_stays_stopped(tmp_path: Path) -> None:
     again = resumed(tmp_path)
     go(again)
     assert again.epoch == state.epoch
+
+
+def test_the_optimiser_of_a_saved_run_comes_with_what_it_had_gathered(saved: Path) -> None:
+    state = resumed(saved)
+    model = nn.build(state.model.describe()).astype("float32")
+    found = saved_optimizer(saved, model)
+    assert found.describe() == state.optimizer.describe()
+    assert found.steps == state.optimizer.steps == 11
+    assert small_run.equal(found.state_dict(), state.optimizer.state_dict())
+    assert found.learned[0] is next(iter(model.named_parameters().values()))
+
+
+def test_the_optimiser_of_another_network_is_not_taken(saved: Path) -> None:
+    with pytest.raises(FileError, match="which the run learned"):
+        saved_optimizer(saved, nn.Sequential(nn.Flatten(), nn.Linear(36, 3)))

@@ -14,11 +14,21 @@ from pellucid.cli.config import Config, Parts
 if TYPE_CHECKING:
     from pellucid.data import DataSet
     from pellucid.explorer.live import Choices
+    from pellucid.layers import Layer
+    from pellucid.optim import Optimizer
     from pellucid.training import TrainingState
 
 
 def explore(
-    run: common.Run,
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="A run's folder, a .safetensors file, or an .onnx file. Several stand beside each "
+            "other on the page, on the first one's images.",
+            show_default=False,
+        ),
+    ],
     save: Annotated[
         Path | None,
         typer.Option(
@@ -46,13 +56,19 @@ def explore(
 ) -> None:
     """Walk through a trained network in the browser, number by number and gradient by gradient."""
     from pellucid.explorer import saved, server
+    from pellucid.explorer.runs import Runs
     from pellucid.explorer.session import Session
 
-    model, shape = trained.load(run, pixels, input_shape, layout, output)
-    parts = _parts(run)
-    session = Session(model, _data(parts), run.name or str(run), shape, _keeping(run, parts))
+    parts = _parts(runs[0])
+    data = _data(parts)
+    sessions = []
+    for run in runs:
+        model, shape = trained.load(run, pixels, input_shape, layout, output)
+        title = run.resolve().name if run.is_dir() else run.name
+        keep = _keeping(runs[0], parts)
+        sessions.append(Session(model, data, title, shape, keep, _optimizer(run)))
     if save is not None:
-        path = saved.save(session, save, images)
+        path = saved.save(sessions[0], save, images)
         print(
             f"{path}, {path.stat().st_size / 1e6:.1f} MB: open it in a browser, it needs no server."
         )
@@ -65,7 +81,7 @@ def explore(
         if open_:
             webbrowser.open(link)
 
-    server.serve(session, host, port, ready)
+    server.serve(Runs(sessions), host, port, ready)
 
 
 def _parts(run: Path) -> Parts | None:
@@ -79,6 +95,16 @@ def _data(parts: Parts | None) -> "dict[str, DataSet]":
         return {}
     named = {"test": parts.test, "validation": parts.validation, "training": parts.train}
     return {name: data for name, data in named.items() if data is not None}
+
+
+def _optimizer(run: Path) -> "Callable[[Layer], Optimizer] | None":
+    """Return what gives the optimiser that the run ended with; a model without a run has none."""
+    from pellucid import training
+    from pellucid.training.checkpoint import checkpoint_path
+
+    if not checkpoint_path(run).exists():
+        return None
+    return lambda model: training.saved_optimizer(run, model)
 
 
 def _keeping(run: Path, parts: Parts | None) -> "Callable[[TrainingState, Choices], str] | None":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from pellucid.explorer.session import Answer, Session
+from pellucid.explorer.runs import Runs
+from pellucid.explorer.session import Session
+from pellucid.explorer.wire import Answer
 
-__all__ = ["Answer", "Session"]
+__all__ = ["Answer", "Runs", "Session"]

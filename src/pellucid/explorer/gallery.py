@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pellucid.errors import PellucidError, missing_extra, unknown
 from pellucid.evaluation import predict
 from pellucid.explain import Trace, Tracer
+from pellucid.explorer.wire import Answer, Words
 from pellucid.layers import Linear
 from pellucid.types import Array
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
 
-Words = dict[str, Any]
 MOST_LISTED = 60
 MOST_FEATURES = 2000
 
@@ -42,18 +41,21 @@ class Gallery:
             raise PellucidError(unknown("part of the data", str(name), list(self._data)))
         return self._data[name]
 
-    def listed(self, words: Words) -> tuple[Words, Sequence[Array]]:
+    def listed(self, words: Words, other: Gallery | None = None) -> Answer:
         """Return a page of small images: all, of one class, or those that are told wrongly.
 
-        Only what has to know the predictions of all images computes them.
+        With `other` only those that the other network takes for another class. Only what has to
+        know the predictions of all images computes them.
         """
         data, order = self.part(words["part"]), words.get("order", "number")
         labels, chosen = np.asarray(data.labels), np.arange(len(data))
         if words.get("class") is not None:
             chosen = chosen[labels == int(words["class"])]
         if words.get("mistakes"):
-            told = self._probabilities(words["part"]).argmax(axis=1)
-            chosen = chosen[(told != labels)[chosen]]
+            chosen = chosen[(self._told(words["part"]) != labels)[chosen]]
+        if other is not None:
+            differ = self._told(words["part"]) != other._told(words["part"])
+            chosen = chosen[differ[chosen]]
         if order != "number":
             highest = self._probabilities(words["part"]).max(axis=1)[chosen]
             turn = highest if order == "least certain" else -highest
@@ -66,7 +68,7 @@ class Gallery:
             {"index": i, "label": int(labels[i]), "told": int(p.argmax()), "sure": float(p.max())}
             for i, p in zip(shown.tolist(), sure, strict=True)
         ]
-        return {"found": len(chosen), "images": listed}, [images]
+        return Answer({"found": len(chosen), "images": listed}, [images])
 
     def _run(self, images: Array) -> Trace:
         return self._tracer.run(images, gradients=False)
@@ -82,21 +84,20 @@ class Gallery:
             self._known[part] = predict(self._tracer.model, self._data[part])
         return self._known[part]
 
-    def nearest(self, among: str, pixels: Array) -> tuple[Words, Sequence[Array]]:
+    def _told(self, part: str) -> Array:
+        return np.asarray(self._probabilities(part).argmax(axis=1))
+
+    def nearest(self, among: str, pixels: Array) -> Answer:
         """Return the data's images whose features, the last layer's input, are most like these."""
         data, features = self.part(among), self._features(among)
         distance = np.linalg.norm(features - self._features_of(pixels[None]), axis=1)
         shown = np.argsort(distance, kind="stable")[:12]
         labels = np.asarray(data.labels)[shown]
-        return (
-            {
-                "images": [
-                    {"index": int(i), "label": int(label), "distance": float(distance[i])}
-                    for i, label in zip(shown, labels, strict=True)
-                ]
-            },
-            [np.asarray(data.images[shown])],
-        )
+        listed = [
+            {"index": int(i), "label": int(label), "distance": float(distance[i])}
+            for i, label in zip(shown, labels, strict=True)
+        ]
+        return Answer({"images": listed}, [np.asarray(data.images[shown])])
 
     def _features(self, part: str) -> Array:
         key = f"features of {part}"
@@ -106,16 +107,36 @@ class Gallery:
             self._known[key] = np.concatenate(parts)
         return self._known[key]
 
-    def points(self, part: str, how: str) -> tuple[Words, Sequence[Array]]:
-        """Return the images of a part as points: those whose features are alike lie together."""
+    def points(self, words: Words) -> Answer:
+        """Return the images of a part as points: those whose features are alike lie together.
+
+        Some of the images come with them, one from each small region, to be shown in their places.
+        """
+        part, how = words["part"], words.get("how", "PCA")
         data, features = self.part(part), self._features(part)
-        if how == "t-SNE":
-            points = _neighbours_together(features)
-        else:
-            points = _principal_components(features)
+        place = _neighbours_together if how == "t-SNE" else _principal_components
+        key = f"{how} of {part}"
+        if key not in self._known:
+            self._known[key] = place(features)
+        points = self._known[key]
         labels = np.asarray(data.labels[: len(points)], np.int32)
-        told = self._probabilities(part)[: len(points)].argmax(axis=1)
-        return ({"how": how}, [points, labels, told.astype(np.int32)])
+        told = self._told(part)[: len(points)].astype(np.int32)
+        shown = _one_of_each_region(points, told != labels)
+        images = np.asarray(data.images[shown])
+        return Answer({"how": how, "shown": shown.tolist()}, [points, labels, told, images])
+
+
+_REGIONS = 18
+"""Into how many strips the map of points is cut each way."""
+
+
+def _one_of_each_region(points: Array, first: Array) -> Array:
+    """Return one point of each square region, one of those marked as `first` if it has some."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    region = ((points - low) / np.maximum(high - low, 1e-12) * (_REGIONS - 1e-3)).astype(int)
+    order = np.argsort(~first, kind="stable")
+    _, chosen = np.unique(region[order] @ [_REGIONS, 1], return_index=True)
+    return np.asarray(order[chosen])
 
 
 def _principal_components(features: Array) -> Array:

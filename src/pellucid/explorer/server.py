@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pellucid.errors import PellucidError, missing_extra
-from pellucid.explorer.session import Session
-from pellucid.explorer.wire import Words, pack, unpack
+from pellucid.explorer.wire import Answer, Words, pack, unpack
+from pellucid.types import Array
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -39,13 +39,20 @@ _HEADERS = {
 }
 
 
+class Answering(Protocol):
+    """What the page talks to: a `Session`, or several `Runs`."""
+
+    def answer(self, words: Words, arrays: Sequence[Array]) -> Answer: ...
+    def listen(self, listener: Callable[[Words], None]) -> Callable[[], None]: ...
+
+
 def pages() -> dict[str, bytes]:
     """Return the page's files by name."""
     folder = files("pellucid.explorer") / "page"
     return {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
 
 
-def app(session: Session, hosts: list[str], token: str) -> Starlette:
+def app(session: Answering, hosts: list[str], token: str) -> Starlette:
     """Return the application.
 
     Parameters
@@ -104,7 +111,7 @@ def app(session: Session, hosts: list[str], token: str) -> Starlette:
 
 
 async def converse(
-    session: Session, messages: Any, send: Callable[[bytes], Awaitable[None]]
+    session: Answering, messages: Any, send: Callable[[bytes], Awaitable[None]]
 ) -> None:
     """Answer a page's messages in turn; of those with the same "topic" only the latest waits."""
     waiting: dict[Any, bytes | None] = {}
@@ -158,7 +165,7 @@ def _topic(message: bytes) -> tuple[Any, Any]:
     return (topic if isinstance(topic, str) else ("once", str(number))), number
 
 
-def _answered(session: Session, message: bytes) -> bytes:
+def _answered(session: Answering, message: bytes) -> bytes:
     number = None
     try:
         words, arrays = unpack(message)
@@ -170,7 +177,7 @@ def _answered(session: Session, message: bytes) -> bytes:
 
 
 def serve(
-    session: Session,
+    session: Answering,
     host: str = "127.0.0.1",
     port: int = 0,
     ready: Callable[[str], None] = print,

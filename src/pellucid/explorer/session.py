@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 import io
-import math
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pellucid import explain
 from pellucid.errors import PellucidError, unknown
 from pellucid.explain import Trace, Tracer
 from pellucid.explorer import code, description
-from pellucid.explorer.gallery import MOST_FEATURES, Gallery
-from pellucid.explorer.live import Choices, Live, begin
+from pellucid.explorer.gallery import Gallery
+from pellucid.explorer.learning import Keep, Learning
+from pellucid.explorer.reasons import Reasons
+from pellucid.explorer.wire import Answer, Words
 from pellucid.layers import Layer
+from pellucid.optim import Optimizer
 from pellucid.types import Array, Shape
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
-    from pellucid.training import TrainingState
 
-Words = dict[str, Any]
 AT_ONCE = 8_000_000
 """How many numbers of a pass are sent unasked; beyond that the page asks for what it shows."""
 MOST_LISTED = 60
-WHY = ("grad_cam", "saliency", "smooth_grad", "integrated_gradients", "occlusion")
-
-
-class Answer(NamedTuple):
-    """Words and arrays for the page."""
-
-    words: Words
-    arrays: Sequence[Array] = ()
 
 
 class Session:
@@ -53,6 +43,9 @@ class Session:
         (C, H, W), where neither the model nor the data say it.
     keep
         Saves a run that was trained on the page, and returns where it is.
+    optimizer
+        Returns the optimiser that the model was trained by, with what it has gathered, for the
+        parameters of the model that it is given.
 
     Examples
     --------
@@ -70,42 +63,38 @@ class Session:
         data: dict[str, DataSet] | None = None,
         title: str = "",
         image_shape: Shape | None = None,
-        keep: Callable[[TrainingState, Choices], str] | None = None,
+        keep: Keep | None = None,
+        optimizer: Callable[[Layer], Optimizer] | None = None,
     ) -> None:
         self.model, self.data, self.title = model, data or {}, title
-        self._keep = keep
         self.image_shape = self._image_shape(image_shape)
         self.tracer = Tracer(model)
+        self.lock = threading.RLock()
+        self.gallery = Gallery(self.tracer, self.data)
         self._trace: Trace | None = None
-        self._lock = threading.RLock()
-        self._live: Live | None = None
-        self._fields: dict[str, explain.ReceptiveFields] = {}
         self._listeners: list[Callable[[Words], None]] = []
-        self._gallery = Gallery(self.tracer, self.data)
-        self._answers: dict[str, Callable[[Words, Sequence[Array]], Answer]] = {
+        self.rivals: Sequence[Session] = (self,)
+        self._learning = Learning(self, keep, optimizer)
+        self._reasons = Reasons(self)
+
+    def _answers(self) -> dict[str, Callable[[Words, Sequence[Array]], Answer]]:
+        return {
             "network": self._network,
             "trace": self._run,
             "values": self._values,
             "influence": self._influence,
             "image": self._image,
-            "list": lambda words, _: Answer(*self._gallery.listed(words)),
-            "nearest": lambda words, arrays: Answer(
-                *self._gallery.nearest(words["among"], self._pixels(words, arrays)[0])
+            "list": self._list,
+            "nearest": lambda words, arrays: self.gallery.nearest(
+                words["among"], self.pixels(words, arrays)[0]
             ),
-            "map": lambda words, _: Answer(
-                *self._gallery.points(words["part"], words.get("how", "PCA"))
-            ),
+            "map": lambda words, _: self.gallery.points(words),
             "read": self._read,
             "code": self._code,
-            "why": self._why,
-            "update": self._update,
-            "weights": self._weights,
-            "choices": self._choices,
-            "check": self._check,
-            "train": self._train,
-            "filter": self._filter,
-            "field": self._field,
             "source": self._source,
+            "weights": self._weights,
+            **self._reasons.answers,
+            **self._learning.answers,
         }
 
     def answer(self, words: Words, arrays: Sequence[Array] = ()) -> Answer:
@@ -117,11 +106,12 @@ class Session:
             What was asked for does not exist or does not fit.
         """
         ask = words.get("ask")
-        if not isinstance(ask, str) or ask not in self._answers:
-            raise PellucidError(unknown("question", str(ask), list(self._answers)))
-        with self._lock:
+        answers = self._answers()
+        if not isinstance(ask, str) or ask not in answers:
+            raise PellucidError(unknown("question", str(ask), list(answers)))
+        with self.lock:
             try:
-                return self._answers[ask](words, arrays)
+                return answers[ask](words, arrays)
             except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
                 raise PellucidError(f"'{ask}' was asked wrongly: {error!r}") from error
 
@@ -130,8 +120,9 @@ class Session:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def _tell(self, status: Words) -> None:
-        self._gallery = Gallery(self.tracer, self.data)  # the weights are others now
+    def tell(self, status: Words) -> None:
+        """Tell all listeners how training goes."""
+        self.gallery = Gallery(self.tracer, self.data)  # the weights are others now
         for listener in list(self._listeners):
             listener({"event": "training", **status})
 
@@ -161,6 +152,7 @@ class Session:
             "preprocessing": None if preprocessing is None else preprocessing.describe(),
             "state": list(state),
             "count": sum(p.value.size for p in self.model.parameters()),
+            "moments": self._learning.has_moments,
         }
         return Answer(told, [value.astype(np.float32) for value in state.values()])
 
@@ -169,9 +161,9 @@ class Session:
         return Answer({"state": list(state)}, [v.astype(np.float32) for v in state.values()])
 
     def _run(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        if self._live is not None:
+        if self._learning.live is not None:
             self.tracer.load(self.model.state_dict())
-        pixels, label = self._pixels(words, arrays)
+        pixels, label = self.pixels(words, arrays)
         target = words.get("target")
         trace = self.tracer.run(
             pixels,
@@ -229,10 +221,10 @@ class Session:
         position = tuple(int(i) for i in words["position"])
         return Answer({}, [dx[0] for dx in self.tracer.influence(self._done, node, position)])
 
-    def _pixels(self, words: Words, arrays: Sequence[Array]) -> tuple[Array, int | None]:
+    def pixels(self, words: Words, arrays: Sequence[Array]) -> tuple[Array, int | None]:
         """Return the image that a message is about, and its class if it is known."""
         if "part" in words:
-            data = self._gallery.part(words["part"])
+            data = self.gallery.part(words["part"])
             index = int(words["index"])
             if not 0 <= index < len(data):
                 raise PellucidError(f"there are images 0 to {len(data) - 1}, not {index}")
@@ -245,8 +237,14 @@ class Session:
             )
         return arrays[0], None
 
+    def _list(self, words: Words, _: Sequence[Array]) -> Answer:
+        """Return small images; with "against", those that another run takes for another class."""
+        against = words.get("against")
+        other = None if against is None else self.rivals[int(against)].gallery
+        return self.gallery.listed(words, other)
+
     def _image(self, words: Words, _: Sequence[Array]) -> Answer:
-        pixels, label = self._pixels(words, ())
+        pixels, label = self.pixels(words, ())
         return Answer({"label": label}, [pixels])
 
     def _read(self, words: Words, arrays: Sequence[Array]) -> Answer:
@@ -260,156 +258,20 @@ class Session:
     def _code(self, words: Words, _: Sequence[Array]) -> Answer:
         return Answer(code.of(self.tracer, int(words["value"]), self.image_shape))
 
-    def _why(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        """Return a map of the image's places that the decision depends on."""
-        method = words["method"]
-        if method not in WHY:
-            raise PellucidError(unknown("method", str(method), WHY))
-        pixels, _ = self._pixels(words, arrays)
-        target = words.get("target")
-        found = getattr(explain, method)(
-            self.model, pixels, None if target is None else int(target)
-        )
-        return Answer({"method": method}, [np.asarray(found[0])])
-
-    def _field(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return which part of the image a number of a layer's maps is computed from."""
-        layer, position = str(words["layer"]), [int(i) for i in words["position"]]
-        if layer not in self._fields:
-            fields = explain.receptive_fields(self.model, layer, self.image_shape)
-            self._fields[layer] = fields
-        return Answer({"box": self._fields[layer].box(*position)})
-
-    def _filter(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return what excites a filter most: an image made for it, and parts of the data."""
-        data, layer = self._gallery.part(words["among"]), str(words["layer"])
-        channel = int(words["channel"])
-        limits = (0.0, 255.0) if data.images.dtype == np.uint8 else None
-        made = explain.maximize_filter(
-            self.model, layer, channel, input_shape=self.image_shape, limits=limits
-        )
-        found = explain.top_patches(self.model, data.images[:MOST_FEATURES], layer, channel)
-        return Answer(
-            {
-                "made": float(made.values[0, -1]),
-                "values": found.values[0].tolist(),
-                "images": found.images[0].tolist(),
-            },
-            [made.pixels[0], *found.pixels[0]],
-        )
-
-    def _update(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        """Return the loss of one image before and after one step of an optimiser on it."""
-        from pellucid import optim
-
-        pixels, label = self._pixels(words, arrays)
-        target = int(words["target"]) if words.get("target") is not None else label
-        before = self.tracer.run(pixels, target)
-        stepped = copy.deepcopy(self.model)
-        stepped.zero_grad()
-        for path, parameter in stepped.named_parameters().items():
-            parameter.add_gradient(before.parameter_gradients[path])
-        kinds = {name.lower(): name for name in optim.OPTIMIZERS}
-        name = str(words.get("optimizer", "sgd"))
-        if name not in kinds:
-            raise PellucidError(unknown("optimizer", name, list(kinds)))
-        described = {"type": kinds[name], "lr": float(words["rate"])}
-        optim.build(described, stepped.parameters()).step()
-        after = Tracer(stepped).run(pixels, int(before.target[0]))
-        state = {path: p.value for path, p in stepped.named_parameters().items()}
-        return Answer(
-            {
-                "before": before.objective,
-                "after": after.objective,
-                "probabilities": after.probabilities[0].tolist(),
-                "state": list(state),
-            },
-            list(state.values()),
-        )
-
     def _source(self, _: Words, __: Sequence[Array]) -> Answer:
         """Return the network as Python and as TOML."""
         from pellucid import models
 
         return Answer({"python": code.python(self.model), "toml": models.toml.dumps(self.model)})
 
-    def _choices(self, _: Words, __: Sequence[Array]) -> Answer:
-        """Return what a run can be made of, and this network as one would write it."""
-        from pellucid import models, optim
-
-        return Answer(
-            {
-                "models": models.names(),
-                "optimizers": [name.lower() for name in optim.OPTIMIZERS],
-                "network": models.toml.dumps(self.model, short=True),
-                "run": None if self._live is None else self._live.status(),
-                "trains": "training" in self.data,
-                "keeps": self._keep is not None,
-            }
-        )
-
-    def _check(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return whether a network in TOML fits the images, and what does not."""
-        from pellucid import models
-
-        try:
-            model = models.toml.loads(str(words["network"]), self.image_shape, len(self.classes))
-        except PellucidError as error:
-            return Answer({"problem": str(error)})
-        sizes = [math.prod(parameter.shape) for parameter in model.parameters()]
-        return Answer({"problem": "", "parameters": sum(sizes)})
-
-    def _train(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Begin a run, or steer the one that goes on."""
-        does = words["does"]
-        if does == "begin":
-            self._begin(Choices.of(words))
-        elif does == "keep" and self._live is not None:
-            return Answer(self._live.status() | {"kept": self._kept(self._live)})
-        elif self._live is None:
-            raise PellucidError("no run has begun yet")
-        elif does == "go":
-            self._live.go(int(words["steps"]))
-        elif does == "epoch":
-            self._live.go_to_the_end_of_the_epoch()
-        elif does == "pause":
-            self._live.pause()
-        elif does == "rate":
-            self._live.set_rate(float(words["rate"]))
-        elif does == "rewind":
-            self._live.rewind(int(words["step"]))
-            self._use(self._live.model)
-        else:
-            raise PellucidError(f"a run is not asked to '{does}'")
-        assert self._live is not None
-        return Answer(self._live.status())
-
-    def _kept(self, live: Live) -> str:
-        if self._keep is None or live.chosen is None:
-            raise PellucidError(
-                "runs are saved by `pellucid explore RUN`; here, use pl.save(model)"
-            )
-        return self._keep(copy.deepcopy(live.state), live.chosen)
-
-    def _begin(self, choices: Choices) -> None:
-        if "training" not in self.data:
-            raise PellucidError("there are no training images to learn from")
-        state = begin(choices, self.data["training"])
-        if self._live is not None:
-            self._live.end()
-        validation = self.data.get("validation", self.data.get("test"))
-        self._live = Live(state, self.data["training"], validation, self._lock, self._tell)
-        self._live.chosen = choices
-        self._use(state.model)
-
-    def _use(self, model: Layer) -> None:
+    def use(self, model: Layer) -> None:
         """Explore another model of the same data from now on."""
         model.classes = self.model.classes
         if model.preprocessing is None:
             model.preprocessing = self.model.preprocessing
         self.model, self.tracer = model, Tracer(model)
-        self._gallery = Gallery(self.tracer, self.data)
-        self._fields.clear()
+        self.gallery = Gallery(self.tracer, self.data)
+        self._reasons = Reasons(self)
         self._trace = None
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import PellucidError, missing_extra
+from pellucid.explorer.runs import Runs
 from pellucid.explorer.saved import whole_page
 from pellucid.explorer.session import Session
 from pellucid.explorer.wire import pack, unpack
@@ -40,7 +42,7 @@ export default { render };
 
 
 def explore(
-    model: Layer,
+    model: Layer | Mapping[str, Layer],
     data: DataSet | Splits | None = None,
     *,
     image_shape: Shape | None = None,
@@ -54,7 +56,8 @@ def explore(
     Parameters
     ----------
     model
-        A classifier with one input, trained or not.
+        A classifier with one input, trained or not; or several by name, which the page shows beside
+        each other: ``{"with dropout": model, "without": other}``.
     data
         Where images are chosen from; without it one draws them or opens files.
     image_shape
@@ -72,12 +75,20 @@ def explore(
         import traitlets
     except ImportError as error:
         raise missing_extra("exploring in a notebook", "anywidget", "explore") from error
-    session = Session(model, _named(data), type(model).__name__, image_shape)
+    models = model if isinstance(model, Mapping) else {type(model).__name__: model}
+    parts = _named(data)
+    session = Runs([Session(m, parts, name, image_shape) for name, m in models.items()])
 
     class Explorer(anywidget.AnyWidget):
         _esm = _PASS_ON
         page = traitlets.Unicode(whole_page("globalThis.pellucidNotebook = true")).tag(sync=True)
         height = traitlets.Int().tag(sync=True)
+
+        def __repr__(self) -> str:  # what is seen where the page cannot be shown
+            return (
+                "Pellucid's explorer. Where this line stands in place of the page, install "
+                "anywidget in the environment that Jupyter runs in, and reload the notebook."
+            )
 
     widget = Explorer(height=height)
 
@@ -89,7 +100,7 @@ def explore(
     return widget
 
 
-def _answered(session: Session, message: bytes) -> bytes:
+def _answered(session: Runs, message: bytes) -> bytes:
     words, arrays = unpack(message)
     try:
         answer = session.answer(words, arrays)

@@ -16,7 +16,7 @@ import json
 import math
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,13 @@ from pellucid.types import Array
 
 TYPES = ("float32", "uint8", "int32")
 Words = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """Words and arrays for the page."""
+
+    words: Words
+    arrays: Sequence[Array] = ()
 
 
 def pack(words: Words, arrays: Sequence[Array] = ()) -> bytes:

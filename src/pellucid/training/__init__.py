@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from pellucid.training import callbacks, metrics
-from pellucid.training.checkpoint import restore, resume, save_checkpoint, save_checkpoints
+from pellucid.training.checkpoint import (
+    restore,
+    resume,
+    save_checkpoint,
+    save_checkpoints,
+    saved_optimizer,
+)
 from pellucid.training.consumers import (
     log_csv,
     read_history,
@@ -48,6 +54,7 @@ __all__ = [
     "resume",
     "save_checkpoint",
     "save_checkpoints",
+    "saved_optimizer",
     "show_progress",
     "signals_noted",
     "stop_early",

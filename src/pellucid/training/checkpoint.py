@@ -35,6 +35,7 @@ from pellucid.arguments import (
 )
 from pellucid.errors import FileError
 from pellucid.files import atomic_write
+from pellucid.layers import Layer
 from pellucid.optim import ExponentialMovingAverage, schedules
 from pellucid.preprocessing import Preprocessing
 from pellucid.training.batches import Augmentation, Data
@@ -169,6 +170,28 @@ def restore(state: TrainingState, folder: str | Path) -> None:
     facts, tensors = _read(path)
     with _naming(path):
         _take_over(state, facts, tensors)
+
+
+def saved_optimizer(folder: str | Path, model: Layer) -> optim.Optimizer:
+    """Return the optimiser of the run saved in `folder`, for the parameters of `model`.
+
+    It has what it had gathered when the run was saved, such as Adam's moments.
+
+    Raises
+    ------
+    FileError
+        There is no checkpoint, it is damaged, or `model` is another network.
+    """
+    path = checkpoint_path(folder)
+    facts, tensors = _read(path)
+    with _naming(path):
+        parameters = model.named_parameters()
+        if missing := [name for name in facts["learns"] if name not in parameters]:
+            raise FileError(f"the model has no {', '.join(missing)}, which the run learned")
+        learned = [parameters[name] for name in facts["learns"]]
+        optimizer = optim.build(facts["optimizer"], learned)
+        optimizer.load_state_dict(_part("optimizer", tensors))
+    return optimizer
 
 
 def checkpoint_path(folder: str | Path) -> Path:

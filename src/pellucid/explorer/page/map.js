@@ -63,12 +63,19 @@ export function map({ tensor, channel, label, side, at, marked = [], choose, hov
       for (let n = C; n < rows * columns; n++) image.data[4 * n + 3] = 0;
       enlarge(context, image, 0, 0, columns * unit, rows * unit);
     } else enlarge(context, picture(tensor, channel, scale ?? scaleOf(tensor.data), dark), 0, 0, columns * unit, rows * unit);
-    context.lineWidth = 1.5;
+    context.lineWidth = 2;
     context.strokeStyle = accent();
-    for (const n of marked) {
-      const cell = cellOf(n);
-      if (cell) context.strokeRect(cell[1] * unit + .75, cell[0] * unit + .75, unit - 1.5, unit - 1.5);
+    const cells = [...marked].map(cellOf).filter(cell => cell !== null), taken = new Set(cells.map(String));
+    context.beginPath();
+    for (const [i, j] of cells) { // the outline of what is marked: sides that no two of them share
+      const [x0, y0, x1, y1] = [j * unit, i * unit, (j + 1) * unit, (i + 1) * unit];
+      for (const [near, from, to] of /** @type {const} */ ([[[i - 1, j], [x0, y0], [x1, y0]], [[i + 1, j], [x0, y1], [x1, y1]], [[i, j - 1], [x0, y0], [x0, y1]], [[i, j + 1], [x1, y0], [x1, y1]]])) {
+        if (taken.has(String(near))) continue;
+        context.moveTo(from[0], from[1]);
+        context.lineTo(to[0], to[1]);
+      }
     }
+    context.stroke();
     const cell = at === null ? null : cellOf(at);
     if (cell) {
       context.lineWidth = 3;

@@ -1,46 +1,44 @@
 /** The chosen number: where it comes from, where its gradient comes from, weights, code. */
 
 import { canvas, fill, h } from "./dom.js";
-import { colour, ink, isDark, scaleOf } from "./colours.js";
-import { backward, forward, total, weightGradient } from "./rules.js";
+import { colour, isDark, scaleOf } from "./colours.js";
 import { asImage, long, place, short, size } from "./tensor.js";
 import { figure, map } from "./map.js";
-import { accent } from "./network.js";
+import { counterpart } from "./network.js";
 import { show, shown } from "./state.js";
 import { texts } from "./texts.js";
+import { drawBackward, drawForward, onRedraw as onWalkRedraw, restart } from "./walk.js";
+import { drawWeights, onRedraw as onWeightsRedraw } from "./weights.js";
 
 /** @typedef {import("./network.js").Network} Network */
 /** @typedef {import("./network.js").Pass} Pass */
-/** @typedef {import("./rules.js").Group} Group */
-/** @typedef {import("./rules.js").Term} Term */
 /** @typedef {import("./wire.js").Door} Door */
 
-const MOST_GROUPS = 6, MOST_TERMS = 64, TABS = /** @type {const} */ (["forward", "backward", "weights", "code", "why"]);
+const TABS = /** @type {const} */ (["forward", "backward", "weights", "code", "why"]);
 
-/** How far the steps are played; null for all. @type {number | null} */
-let played = null;
-let timer = 0;
-let everything = false;
+/** @typedef {{net: Network, pass: Pass, name: string}} Other  what stands beside: another network, or an image that was kept */
+
 /** @type {string} */
 let lastPlace = "";
 
 /**
  * @param {HTMLElement} place_ @param {Network} net @param {Pass} pass @param {Door} door
  * @param {(text: string) => void} say  for screen readers @param {any} why  draws the last tab
+ * @param {Other | null} beside  the network that stands beside this one
  */
-export function panel(place_, net, pass, door, say, why) {
+export function panel(place_, net, pass, door, say, why, beside) {
   const v = shown.value, value = net.values[v], tensor = pass.values[v], gradient = pass.gradients?.[v];
   if (!tensor) return;
   const focused = document.activeElement?.id;
   const here = place(value.shape, shown.at), now = `${v} ${shown.at} ${shown.tab}`;
-  if (now !== lastPlace) { stop(); everything = false; lastPlace = now; }
+  if (now !== lastPlace) { restart(); lastPlace = now; }
   const told = texts.readout(value.name, here, long(tensor.data[shown.at]), gradient ? long(gradient.data[shown.at]) : null);
   say(told);
   const readout = h("output", { class: "readout" }, told);
   const shownMap = shown.map === "gradient" && gradient ? gradient : tensor;
   const choose = (/** @type {number} */ at) => show({ at });
   const own = map({
-    tensor: shownMap, channel: here[0], label: `${value.name}, ${value.shape.join("×")}`, side: 240, at: shown.at, choose,
+    tensor: shownMap, channel: here[0], label: `${value.name}, ${value.shape.join("×")}`, side: 216, at: shown.at, choose,
     hover: at => { readout.textContent = at === null ? told : texts.readout(value.name, place(value.shape, at), long(tensor.data[at]), gradient ? long(gradient.data[at]) : null); },
   });
   own.id = "own-map";
@@ -57,7 +55,7 @@ export function panel(place_, net, pass, door, say, why) {
           if (turn) { show({ tab: TABS[(TABS.indexOf(tab) + turn + TABS.length) % TABS.length] }); document.getElementById(`tab-${shown.tab}`)?.focus(); }
         },
       }, texts.tabs[tab])))),
-    h("div", { class: "chosen-map" }, figure(own, `${shown.map} of channel ${here[0]}`),
+    h("div", { class: "chosen-map" }, figure(own, texts.ownMap(shownMap === gradient ? "gradient" : "activation", here[0])),
       C > 1 && size(value.shape) > C ? h("label", {}, `${texts.channel} `, h("input", {
         type: "number", min: "0", max: String(C - 1), value: String(here[0]), id: "channel",
         onchange: (/** @type {any} */ e) => {
@@ -65,7 +63,7 @@ export function panel(place_, net, pass, door, say, why) {
           show({ at: c * (size(value.shape) / C) + shown.at % (size(value.shape) / C) });
         },
       }), ` of ${C}`) : null,
-      readout, legend(shownMap.data), keptMap(net, pass, shownMap, here[0])),
+      readout, legend(shownMap.data), others(net, pass, shownMap, here[0], beside)),
     body);
   if (shown.tab === "forward") drawForward(body, net, pass, door);
   else if (shown.tab === "backward") drawBackward(body, net, pass);
@@ -75,18 +73,31 @@ export function panel(place_, net, pass, door, say, why) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-/** A pass that stays beside the others, to compare two images or two moments. @type {{pass: Pass, name: string, kinds: string} | null} */
+/** A pass that stays, to compare two images or two moments. @type {Other | null} */
 let kept = null;
 
-/** @param {Network} net @param {Pass} pass @param {import("./tensor.js").Tensor} now @param {number} channel */
-function keptMap(net, pass, now, channel) {
-  const kinds = net.values.map(({ name, shape }) => `${name} ${shape}`).join();
-  const button = h("button", { id: "compare", onclick: () => { kept = kept ? null : { pass, name: shown.part === null ? texts.own : `${shown.part} ${shown.index}`, kinds }; redraw(); } }, kept ? texts.forget : texts.compare);
-  if (!kept || kept.kinds !== kinds) return button;
-  const { pass: before, name } = kept, tensor = shown.map === "gradient" && before.gradients ? before.gradients[shown.value] : before.values[shown.value];
-  const p = `${net.classes[pass.target]} ${(100 * before.probabilities[pass.target]).toFixed(1)} %`;
-  return [button, figure(map({ tensor, channel, side: 240, at: shown.at, scale: scaleOf(now.data), label: `${name}, kept`, choose: at => show({ at }) }),
-    texts.compared(name, short(tensor.data[shown.at]), p))];
+/** The same map of what stands beside. @param {Network} net @param {Pass} pass @param {import("./tensor.js").Tensor} now @param {number} channel @param {Other | null} beside */
+function others(net, pass, now, channel, beside) {
+  const button = h("button", { id: "compare", onclick: () => { kept = kept ? null : { net, pass, name: imageName() }; redraw(); } }, kept ? texts.forget : texts.compare);
+  return [button, [kept, beside].map(other => {
+    if (!other) return null;
+    const v = counterpart(net, shown.value, other.net);
+    if (v === null) return h("p", { class: "says" }, texts.noCounterpart(other.name, net.values[shown.value].name));
+    const tensor = shown.map === "gradient" && other.pass.gradients ? other.pass.gradients[v] : other.pass.values[v];
+    const p = `${net.classes[pass.target]} ${(100 * other.pass.probabilities[pass.target]).toFixed(1)} %`;
+    return figure(map({ tensor, channel, side: 216, at: shown.at, scale: other === kept ? scaleOf(now.data) : undefined, label: other.name, choose: at => show({ at }) }),
+      texts.compared(other.name, short(tensor.data[shown.at]), p));
+  })];
+}
+
+const imageName = () => (shown.part === null ? texts.own : `${shown.part} ${shown.index}`);
+
+let redraw = () => {};
+/** @param {() => void} action */
+export function onRedraw(action) {
+  redraw = action;
+  onWalkRedraw(action);
+  onWeightsRedraw(action);
 }
 
 /** @param {ArrayLike<number>} data */
@@ -99,289 +110,6 @@ function legend(data) {
     }
   }), short(scale.high));
 }
-
-// Where a number comes from
-
-/** @param {HTMLElement} body @param {Network} net @param {Pass} pass @param {Door} door */
-function drawForward(body, net, pass, door) {
-  const v = shown.value, value = net.values[v], at = shown.at, y = pass.values[v].data[at];
-  if (value.rule.is === "input") return drawInput(body, net, pass);
-  const steps = forward(net, pass, v, at);
-  if (!steps) return void drawInfluence(body, net, pass, door);
-  const { groups, constant, constantName, facts } = steps;
-  const sources = drawSources(net, pass, groups);
-  if (value.rule.is === "curve") return void fill(body, sources, drawCurve(value, groups[0].terms[0], y));
-  if (value.rule.is === "softmax") return void fill(body, sources, drawSoftmax(net, pass, steps, at));
-  const sum = total(groups) + constant, close = Math.abs(sum - y) <= 2e-5 * Math.max(1, Math.abs(y), most(groups));
-  const field = h("div", {});
-  if (door.live && value.shape.length === 3 && value.rule.is !== "sum") void drawField(field, net, pass, door);
-  fill(body, h("div", { class: "sources" }, [...sources.children], field),
-    h("p", { class: "formula" }, formula(value, groups, constant, constantName, facts, y)),
-    value.rule.is === "convolution" ? h("p", { class: "says wide" }, texts.im2col(place(value.shape, at), asImage(value.shape)[2], groups.reduce((n, { terms }) => n + terms.length, 0))) : null,
-    h("p", { class: close ? "check" : "check off" }, close ? texts.checks : texts.differs(long(sum), long(y))),
-    value.rule.is === "maximum" || value.rule.takes === "max" ? drawGroups(groups, false) : [player(groups, constant), drawGroups(groups, true)]);
-}
-
-/** The part of the image that the number is computed from. @param {HTMLElement} where @param {Network} net @param {Pass} pass @param {Door} door */
-async function drawField(where, net, pass, door) {
-  const value = net.values[shown.value];
-  try {
-    const { words: { box: [top, bottom, left, right] } } = await door.ask({ ask: "field", layer: value.name, position: place(value.shape, shown.at), topic: "field" });
-    const [, , W] = net.image, marked = [];
-    for (let i = top; i < bottom; i++) for (let j = left; j < right; j++) if (i === top || i === bottom - 1 || j === left || j === right - 1) marked.push(i * W + j);
-    fill(where, figure(map({ tensor: pass.pixels, channel: 0, colours: true, side: 110, at: null, marked, label: texts.field(bottom - top, right - left) }), texts.field(bottom - top, right - left)));
-  } catch { fill(where); } // superseded, or a layer that has no name of its own
-}
-
-/** @param {Group[]} groups */
-const most = groups => groups.reduce((m, { terms }) => terms.reduce((a, { x, w }) => Math.max(a, Math.abs(x * w)), m), 0);
-
-/** The maps that the numbers are taken from, with a frame around what is read. @param {Network} net @param {Pass} pass @param {Group[]} groups */
-function drawSources(net, pass, groups) {
-  const ranked = important(groups, everything ? 64 : 4);
-  return h("div", { class: "sources" }, ranked.map(group => {
-    const marked = group.terms.flatMap(({ at }) => (at === null ? [] : [at]));
-    const shape = net.values[group.value].shape, channel = marked.length ? place(shape, marked[0])[0] : 0;
-    return figure(map({
-      tensor: pass.values[group.value], channel, side: 110, at: null, marked,
-      label: `${net.values[group.value].name}, ${group.label}, with the numbers that are read`,
-      choose: at => show({ value: group.value, at }),
-    }), `${net.values[group.value].name}, ${group.label}`);
-  }));
-}
-
-/** The groups that matter most, in their own order. @param {Group[]} groups @param {number} count */
-function important(groups, count) {
-  const weight = (/** @type {Group} */ g) => g.terms.reduce((sum, { x, w }) => sum + Math.abs(x * w), 0);
-  const kept = new Set([...groups].sort((a, b) => weight(b) - weight(a)).slice(0, count));
-  return groups.filter(group => kept.has(group));
-}
-
-/** @param {any} value @param {Group[]} groups @param {number} constant @param {string} name @param {Record<string, number>} facts @param {number} y */
-function formula(value, groups, constant, name, facts, y) {
-  const n = groups.reduce((count, { terms }) => count + terms.length, 0), bias = name ? ` + ${name}` : "";
-  const kind = value.rule.is;
-  if (kind === "maximum" || value.rule.takes === "max") return `y = max of ${n} numbers = ${short(y)}`;
-  if (kind === "normalisation") {
-    return `y = γ·(x − mean)/√(variance + ε) + β = ${short(facts.γ)}·(${short(groups[0].terms[0].x)} − ${short(facts.mean)})/√(${short(facts.variance)} + ${facts.ε}) + ${short(facts.β)} = ${short(y)}`;
-  }
-  if (n === 1) return `y = x = ${short(y)}`;
-  if (kind === "sum") return `y = ${groups.map(g => short(g.terms[0].x)).join(" + ")} = ${short(y)}`;
-  if (kind === "average" || kind === "cells") return `y = mean of ${n} numbers = ${short(y)}`;
-  return `y = Σ x·w${bias} = ${short(total(groups))}${name ? ` + ${short(constant)}` : ""} = ${short(y)}`;
-}
-
-/** @param {Group[]} groups @param {boolean} products */
-function drawGroups(groups, products, xName = "x", wName = "w") {
-  const all = groups.length, chosen = important(groups, everything ? all : MOST_GROUPS);
-  const more = all > chosen.length
-    ? h("p", {}, texts.largest(chosen.length, all), " ", h("button", { onclick: () => { everything = true; redraw(); } }, texts.showAll)) : null;
-  let before = 0;
-  const start = new Map(groups.map(group => { const n = before; before += group.terms.length; return [group, n]; }));
-  return h("div", { class: "groups" }, chosen.map(group => {
-    const first = /** @type {number} */ (start.get(group)), sum = total([group]);
-    if (group.terms.length > MOST_TERMS) return drawList(group, xName, wName);
-    return h("section", { class: "group" }, h("h3", {}, group.label),
-      h("div", { class: "product" },
-        numbers(group, ({ x }) => x, xName, first, true), products ? [h("span", { "aria-hidden": "true" }, "×"), numbers(group, ({ w }) => w, wName, first),
-          h("span", { "aria-hidden": "true" }, "="), numbers(group, ({ x, w }) => x * w, `${xName}·${wName}`, first, true), h("span", {}, `Σ = ${short(sum)}`)] : null));
-  }), more);
-}
-
-/** A grid of numbers, which is also a table for who cannot see it. @param {Group} group @param {(term: Term) => number} number @param {string} caption @param {number} first */
-function numbers({ terms, columns }, number, caption, first, hatched = false) {
-  const scale = scaleOf(terms.map(number)), dark = isDark(), rows = Math.ceil(terms.length / columns);
-  return h("table", { class: "numbers" }, h("caption", {}, caption), h("tbody", {}, Array.from({ length: rows }, (_, r) =>
-    h("tr", {}, terms.slice(r * columns, (r + 1) * columns).map((term, c) => {
-      const x = number(term), rgb = colour(x, scale, dark), turn = first + r * columns + c;
-      const reached = played === null || turn < played;
-      return h("td", {
-        class: [hatched && term.at === null ? "padding" : "", played !== null && turn === played - 1 ? "current" : "", reached ? "" : "waiting"].join(" "),
-        title: term.at === null ? texts.padding : long(x), style: { background: `rgb(${rgb})`, color: ink(rgb) },
-      }, short(x));
-    })))));
-}
-
-/** Many products: the largest, and the others as one. @param {Group} group @param {string} xName @param {string} wName */
-function drawList({ label, terms, value }, xName, wName) {
-  const ordered = [...terms].sort((a, b) => Math.abs(b.x * b.w) - Math.abs(a.x * a.w));
-  const kept = ordered.slice(0, everything ? 400 : 12), rest = ordered.slice(kept.length).reduce((sum, { x, w }) => sum + x * w, 0);
-  return h("section", { class: "group" }, h("h3", {}, label),
-    h("table", { class: "list" }, h("thead", {}, h("tr", {}, [texts.number, xName, wName, `${xName}·${wName}`].map(name => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, kept.map(({ at, x, w }) => h("tr", {},
-        h("td", {}, at === null ? texts.padding : h("button", { class: "link", onclick: () => show({ value, at }) }, String(at))),
-        [x, w, x * w].map(number => h("td", { class: "right" }, short(number))))),
-        terms.length > kept.length ? h("tr", {}, h("td", { colspan: "3" }, texts.others), h("td", { class: "right" }, short(rest))) : null)),
-    terms.length > kept.length ? h("p", {}, texts.largestTerms(kept.length, terms.length), " ", h("button", { onclick: () => { everything = true; redraw(); } }, texts.showAll)) : null);
-}
-
-let redraw = () => {};
-/** @param {() => void} action */
-export const onRedraw = action => { redraw = action; };
-
-function stop() { clearInterval(timer); timer = 0; played = null; }
-
-/** Play, step and scrub through the products. @param {Group[]} groups @param {number} constant */
-function player(groups, constant) {
-  const all = groups.flatMap(({ terms }) => terms), count = all.length;
-  if (count < 2) return null;
-  const reached = played ?? count;
-  const sum = all.slice(0, reached).reduce((s, { x, w }) => s + x * w, 0) + (reached === count ? constant : 0);
-  const go = (/** @type {number} */ n) => { played = n >= count ? null : n; redraw(); };
-  const toggle = () => {
-    if (timer) { clearInterval(timer); timer = 0; redraw(); return; }
-    if (played === null) played = 0;
-    timer = setInterval(() => { played = (played ?? 0) + 1; if (played >= count) stop(); redraw(); }, Math.max(4000 / count, 40));
-    redraw();
-  };
-  return h("div", { class: "player" },
-    h("button", { id: "play", onclick: toggle }, timer ? texts.pause : texts.play),
-    h("button", { id: "step-back", onclick: () => go(Math.max(reached - 1, 0)) }, texts.back),
-    h("button", { id: "step", onclick: () => go(reached >= count ? 1 : reached + 1) }, texts.step),
-    h("input", { id: "scrub", type: "range", min: "0", max: String(count), value: String(reached), "aria-label": "products added", oninput: (/** @type {any} */ e) => go(Number(e.target.value)) }),
-    h("span", { "aria-live": "polite" }, texts.sumSoFar(reached, count, short(sum))));
-}
-
-export const togglePlay = () => document.getElementById("play")?.click();
-
-/** @param {any} value @param {Term} term @param {number} y */
-function drawCurve({ rule, kind }, { x, w }, y) {
-  const { x: xs, y: ys } = rule, W = 300, H = 190, low = Math.min(...ys, y), high = Math.max(...ys, y);
-  const left = Math.min(xs[0], x), right = Math.max(xs.at(-1), x);
-  const px = (/** @type {number} */ a) => 8 + (a - left) / (right - left) * (W - 16), py = (/** @type {number} */ b) => H - 8 - (b - low) / (high - low || 1) * (H - 16);
-  return [h("p", { class: "formula" }, `y = ${kind}(${short(x)}) = ${short(y)}; the slope there is ${short(w)}`),
-    canvas(W, H, { role: "img", "aria-label": `The curve of ${kind} with the point x = ${short(x)}, y = ${short(y)}` }, context => {
-      const ink = isDark() ? "#e9eaec" : "#1b1d21";
-      context.strokeStyle = isDark() ? "#555b64" : "#b5b8b2";
-      context.beginPath(); context.moveTo(px(left), py(0)); context.lineTo(px(right), py(0)); context.moveTo(px(0), 0); context.lineTo(px(0), H); context.stroke();
-      context.strokeStyle = ink; context.lineWidth = 2; context.beginPath();
-      xs.forEach((/** @type {number} */ a, /** @type {number} */ n) => context[n ? "lineTo" : "moveTo"](px(a), py(ys[n]))); context.stroke();
-      context.fillStyle = accent(); context.beginPath(); context.arc(px(x), py(y), 6, 0, 7); context.fill();
-    })];
-}
-
-/** @param {Network} net @param {Pass} pass @param {any} steps @param {number} at */
-function drawSoftmax(net, pass, { groups, facts }, at) {
-  const { terms } = groups[0], sum = facts["sum of exponentials"], top = facts["largest score"];
-  return [h("p", { class: "formula" }, `y = exp(${short(terms[at].x)} − ${short(top)}) / ${short(sum)} = ${short(pass.values[shown.value].data[at])}`),
-    h("table", { class: "list" }, h("thead", {}, h("tr", {}, ["class", "score z", "exp(z − largest)", "probability"].map(t => h("th", { scope: "col" }, t)))),
-      h("tbody", {}, terms.map((/** @type {Term} */ { x, w }, /** @type {number} */ n) => h("tr", { class: n === at ? "current" : "" },
-        h("td", {}, net.classes[n] ?? n), [x, Math.exp(x - top), w].map(number => h("td", { class: "right" }, short(number)))))))];
-}
-
-/** @param {HTMLElement} body @param {Network} net @param {Pass} pass */
-function drawInput(body, net, pass) {
-  const [c, i, j] = place(net.image, shown.at), { preprocessing } = net, stored = pass.pixels.data[shown.at], x = pass.values[0].data[shown.at];
-  fill(body, h("div", { class: "sources" }, figure(map({ tensor: pass.pixels, channel: c, colours: true, side: 200, at: shown.at, label: "the image as it is stored" }), "as it is stored")),
-    h("p", { class: "formula" }, preprocessing
-      ? `x = (pixel − mean)/scale = (${short(stored)} − ${short(preprocessing.mean[c])})/${short(preprocessing.scale[c])} = ${short(x)}   at row ${i}, column ${j}`
-      : `x = ${short(x)}: this model takes pixels as they are`));
-}
-
-/** @param {HTMLElement} body @param {Network} net @param {Pass} pass @param {Door} door */
-async function drawInfluence(body, net, pass, door) {
-  fill(body, h("p", {}, texts.noRule), door.live ? h("p", { class: "busy" }, texts.busy) : h("p", {}, texts.onlyLive));
-  if (!door.live) return;
-  const v = shown.value, value = net.values[v], position = multiIndex(value.shape, shown.at);
-  const { arrays } = await door.ask({ ask: "influence", value: v, position, topic: "influence" });
-  fill(body, h("p", {}, texts.noRule), h("div", { class: "sources" }, arrays.map((tensor, n) => {
-    let best = 0;
-    tensor.data.forEach((x, i) => { if (Math.abs(x) > Math.abs(tensor.data[best])) best = i; });
-    const source = value.reads[n];
-    return figure(map({ tensor, channel: place(tensor.shape, best)[0], side: 200, at: best, label: `∂y/∂x of ${net.values[source].name}`, choose: at => show({ value: source, at }) }),
-      `∂y/∂x, ${net.values[source].name}; the largest is ${short(tensor.data[best])}`);
-  })));
-}
-
-/** @param {number[]} shape @param {number} at */
-function multiIndex(shape, at) {
-  const index = [];
-  for (let axis = shape.length - 1; axis >= 0; axis--) { index.unshift(at % shape[axis]); at = Math.floor(at / shape[axis]); }
-  return index;
-}
-
-// Where a gradient comes from
-
-/** @param {HTMLElement} body @param {Network} net @param {Pass} pass */
-function drawBackward(body, net, pass) {
-  const v = shown.value, at = shown.at, g = pass.gradients?.[v];
-  if (!g) return void fill(body, h("p", {}, texts.onlyLive));
-  if (v === net.values.length - 1) {
-    const target = pass.target === at;
-    return void fill(body, h("p", {}, texts.noReaders), h("p", { class: "formula" }, texts.start(shown.objective === "loss", short(pass.probabilities[at]), target ? "1" : "0")),
-      h("p", { class: "formula" }, `dy = ${long(g.data[at])}`));
-  }
-  const { groups, whole } = backward(net, pass, v, at), sum = total(groups);
-  const close = Math.abs(sum - g.data[at]) <= 2e-5 * Math.max(1e-3, Math.abs(g.data[at]), most(groups));
-  fill(body,
-    h("div", { class: "sources" }, important(groups, 4).map(group => {
-      const shape = net.values[group.value].shape, marked = group.terms.flatMap(({ at }) => (at === null ? [] : [at]));
-      return figure(map({
-        tensor: /** @type {any} */ (pass.gradients)[group.value], channel: marked.length ? place(shape, marked[0])[0] : 0, side: 110, at: null, marked,
-        label: `gradient of ${group.label}`, choose: at => show({ value: group.value, at }),
-      }), `gradient of ${group.label}`);
-    })),
-    h("p", { class: "formula" }, `dx = Σ dy·w = ${short(sum)}`),
-    whole ? h("p", { class: close ? "check" : "check off" }, close ? texts.checks : texts.differs(long(sum), long(g.data[at])))
-      : h("p", {}, `${texts.noRule} dx = ${long(g.data[at])}`),
-    player(groups, 0), drawGroups(groups, true, "dy", "w"));
-}
-
-// Weights
-
-/** @param {HTMLElement} body @param {Network} net @param {Pass} pass @param {Door} door */
-function drawWeights(body, net, pass, door) {
-  const v = shown.value, value = net.values[v];
-  const names = Object.keys(value.parameters ?? {}).sort((a, b) => Number(b === "weight") - Number(a === "weight"));
-  if (!names.length) return void fill(body, h("p", {}, texts.noWeights));
-  const [name, index] = shown.weight.includes(":") && names.includes(shown.weight.split(":")[0]) ? shown.weight.split(":") : ["", ""];
-  const filters = names.includes("weight") ? /** @type {any} */ (net.state.get(/** @type {any} */ (value.parameters).weight)).shape : [1];
-  const f = name === "weight" && filters.length > 1 ? Math.floor(Number(index) / size(filters.slice(1))) : place(value.shape, shown.at)[0];
-  fill(body, h("h3", {}, texts.weightOf(value.name)), h("div", { class: "sources" }, names.map(n => {
-    const path = /** @type {any} */ (value.parameters)[n], tensor = /** @type {any} */ (net.state.get(path)), matrix = asMaps(tensor.shape, f);
-    if (!tensor) return null;
-    const shownPart = { data: tensor.data.subarray(matrix.first, matrix.first + size(matrix.shape)), shape: matrix.shape };
-    const at = name === n ? Number(index) - matrix.first : null;
-    const [C, H, W] = asImage(shownPart.shape);
-    return Array.from({ length: Math.min(H * W === 1 ? 1 : C, everything ? 512 : 12) }, (_, k) => figure(map({
-      tensor: shownPart, channel: k, side: 90, at: at !== null && at >= 0 && at < shownPart.data.length ? at : null, scale: scaleOf(shownPart.data),
-      label: `${path}, ${H * W === 1 ? "" : `channel ${k}`}`, choose: inside => show({ weight: `${n}:${matrix.first + inside}` }),
-    }), H * W === 1 ? n : `${n}[${f}, ${k}]`));
-  })), name ? drawOneWeight(net, pass, door, name, Number(index)) : h("p", {}, texts.chooseWeight));
-}
-
-/** The part of a weight that makes channel f: (channels, rows, columns). @param {number[]} shape @param {number} f */
-function asMaps(shape, f) {
-  if (shape.length === 4) return { first: f * size(shape.slice(1)), shape: shape.slice(1) };
-  if (shape.length === 2) return { first: f * shape[1], shape: [shape[1]] };
-  return { first: 0, shape };
-}
-
-let rate = 0.01, stepper = "sgd";
-
-/** @param {Network} net @param {Pass} pass @param {Door} door @param {string} name @param {number} index */
-function drawOneWeight(net, pass, door, name, index) {
-  const value = net.values[shown.value], path = /** @type {any} */ (value.parameters)[name];
-  const w = /** @type {any} */ (net.state.get(path)).data[index];
-  const told = h("p", { "aria-live": "polite" }), made = weightGradient(net, pass, shown.value, name, index);
-  const sum = made ? total([/** @type {any} */ (made)]) : undefined, g = pass.parameterGradients.get(path)?.data[index] ?? sum;
-  if (g === undefined) return h("p", { class: "formula" }, `${path}[${index}] = ${long(w)}`);
-  const group = made && { label: path, value: value.reads[0], columns: made.columns, terms: made.terms };
-  return [
-    h("p", { class: "formula" }, `${path}[${index}] = ${long(w)}, g = ${long(g)}`),
-    group ? [h("p", {}, texts.weightGradient(group.terms.length)), group.terms.length <= 200 ? drawGroups([group], true, "dy", "x") : drawList(group, "dy", "x")] : null,
-    h("p", { class: "formula" }, texts.update(short(w), short(rate), short(g), long(w - rate * g))),
-    h("label", {}, `${texts.rate} `, h("input", { id: "rate", type: "number", step: "any", min: "0", value: String(rate), onchange: (/** @type {any} */ e) => { rate = Math.max(Number(e.target.value) || 0, 0); redraw(); } })), " ",
-    door.live ? h("label", {}, `${texts.optimizer} `, h("select", { id: "update-optimizer", onchange: (/** @type {any} */ e) => { stepper = e.target.value; } },
-      ["sgd", "adam", "rmsprop"].map(name => h("option", { selected: name === stepper }, name)))) : null, " ",
-    door.live ? h("button", { id: "try-update", onclick: async () => {
-      const { words } = await door.ask({ ask: "update", optimizer: stepper, rate, target: pass.target, ...imageOf(pass), topic: "update" }, shown.part === null ? [pass.pixels] : []);
-      told.textContent = texts.updated(long(words.before), long(words.after));
-    } }, texts.tryUpdate) : null, told];
-}
-
-/** How a message names the image. @param {Pass} _pass */
-export const imageOf = _pass => (shown.part === null ? {} : { part: shown.part, index: shown.index });
 
 // Code
 

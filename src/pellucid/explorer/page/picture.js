@@ -18,13 +18,19 @@ let drawing = null;
 /** @type {Float32Array[]} */
 const undo = [];
 let brush = 255, size = 1.2, centred = false;
-const filter = { class: "", mistakes: false, order: "number", from: 0 };
+const filter = { class: "", mistakes: false, differ: false, order: "number", from: 0 };
+
+/** Whether the tools beyond drawing are shown. */
+let opened = false;
+
+/** @typedef {{net: Network, pass: Pass, name: string} | null} Beside */
 
 /**
  * @param {HTMLElement} place @param {Network} net @param {Pass} pass @param {Door} door
  * @param {(pixels: Tensor, quick: boolean) => void} use  takes an image of one's own
+ * @param {Beside} beside  the network that stands beside this one
  */
-export function picturePanel(place, net, pass, door, use) {
+export function picturePanel(place, net, pass, door, use, beside) {
   const [C, H, W] = net.image, scale = SIDE / Math.max(H, W);
   const own = h("canvas", { width: W * scale, height: H * scale, class: "paper", role: "img", "aria-label": `${texts.draw}: ${labelOf(net, pass)}` });
   const context = own.getContext("2d");
@@ -32,24 +38,44 @@ export function picturePanel(place, net, pass, door, use) {
   paint();
   const canDraw = door.live && (C === 1 || C === 3);
   if (canDraw) drawable(own, net, pass, scale, paint, use);
+  const again = () => picturePanel(place, net, pass, door, use, beside);
   const change = (/** @type {(x: Float32Array) => Float32Array} */ f) => { begin(pass); drawing = f(/** @type {any} */ (drawing)); paint(); send(net, use, false); };
+  const tool = (/** @type {string} */ name, /** @type {number} */ ink, wide = size) => h("button", { "aria-pressed": String(brush === ink), onclick: () => { brush = ink; size = wide; again(); } }, name);
   fill(place,
     h("h2", {}, labelOf(net, pass)), own,
-    canDraw ? h("div", { class: "tools" },
-      h("button", { "aria-pressed": String(brush > 0), onclick: () => { brush = 255; show({}); picturePanel(place, net, pass, door, use); } }, texts.draw),
-      h("button", { "aria-pressed": String(brush === 0), onclick: () => { brush = 0; picturePanel(place, net, pass, door, use); } }, texts.erase),
-      h("button", { id: "clear", onclick: () => change(x => new Float32Array(x.length)) }, texts.clear),
-      h("button", { onclick: () => { const last = undo.pop(); if (last) { drawing = last; paint(); send(net, use, false); } } }, texts.undo),
-      h("button", { onclick: () => change(x => x.map(value => 255 - value)) }, texts.invert),
-      h("button", { onclick: () => change(x => x.map(value => value + 25 * gauss())) }, texts.noise),
-      h("button", { onclick: () => change(x => moved(x, net.image, (i, j) => [i, j - 1])) }, `${texts.shift} →`),
-      h("button", { onclick: () => change(x => moved(x, net.image, (i, j) => [i - 1, j])) }, `${texts.shift} ↓`),
-      h("button", { onclick: () => change(x => turned(x, net.image, 10)) }, `${texts.turn} 10°`),
-      h("button", { "aria-pressed": String(brush === 127), onclick: () => { brush = 127; size = 3; picturePanel(place, net, pass, door, use); } }, texts.cover),
-      C === 1 && H === 28 ? h("label", {}, h("input", { type: "checkbox", checked: centred, onchange: (/** @type {any} */ e) => { centred = e.target.checked; } }), ` ${texts.centred}`) : null,
-      h("label", { class: "file" }, texts.drop, h("input", { type: "file", accept: "image/*", id: "file", onchange: (/** @type {any} */ e) => fromFile(e.target.files[0], net, door, use) }))) : null,
-    probabilities(net, pass), h("div", { id: "browser" }));
+    canDraw ? [
+      h("div", { class: "tools" }, tool(texts.draw, 255), tool(texts.erase, 0),
+        h("button", { id: "clear", onclick: () => change(x => new Float32Array(x.length)) }, texts.clear),
+        h("button", { disabled: !undo.length, onclick: () => { const last = undo.pop(); if (last) { drawing = last; paint(); send(net, use, false); } } }, texts.undo)),
+      h("details", { class: "more-tools", open: opened, ontoggle: (/** @type {any} */ e) => { opened = e.target.open; } }, h("summary", {}, texts.more),
+        h("div", { class: "tools" }, tool(texts.cover, 127, 3),
+          h("button", { onclick: () => change(x => x.map(value => 255 - value)) }, texts.invert),
+          h("button", { onclick: () => change(x => x.map(value => value + 25 * gauss())) }, texts.noise),
+          h("button", { onclick: () => change(x => moved(x, net.image, (i, j) => [i, j - 1])) }, `${texts.shift} →`),
+          h("button", { onclick: () => change(x => moved(x, net.image, (i, j) => [i - 1, j])) }, `${texts.shift} ↓`),
+          h("button", { onclick: () => change(x => turned(x, net.image, 10)) }, `${texts.turn} 10°`),
+          C === 1 && H === 28 ? h("label", {}, h("input", { type: "checkbox", checked: centred, onchange: (/** @type {any} */ e) => { centred = e.target.checked; } }), ` ${texts.centred}`) : null,
+          h("label", { class: "file" }, texts.drop, h("input", { type: "file", accept: "image/*", id: "file", onchange: (/** @type {any} */ e) => fromFile(e.target.files[0], net, door, use) }))))] : null,
+    answer(net, pass, beside), h("div", { id: "browser" }));
   void browse(/** @type {HTMLElement} */ (place.querySelector("#browser")), net, door);
+}
+
+/** Draw what the network makes of the image anew, and nothing else. @param {HTMLElement} place @param {Network} net @param {Pass} pass @param {Beside} beside */
+export const redrawAnswer = (place, net, pass, beside) => place.querySelector(".answer")?.replaceWith(answer(net, pass, beside));
+
+/** What the network says, and how sure it is of each class. @param {Network} net @param {Pass} pass @param {Beside} beside */
+function answer(net, pass, beside) {
+  const { probabilities: p, label } = pass, others = beside?.pass.probabilities, percent = (/** @type {number} */ x) => `${(100 * x).toFixed(1)} %`;
+  const first = (/** @type {number[]} */ q) => q.indexOf(Math.max(...q)), told = first(p), order = p.map((_, n) => n).sort((a, b) => p[b] - p[a]).slice(0, 10);
+  const verdict = (/** @type {number} */ n, /** @type {string} */ text) => h("p", { class: label === null ? "verdict" : n === label ? "verdict right-one" : "verdict wrong-one" }, text);
+  const bar = (/** @type {number} */ n, /** @type {number[]} */ q, /** @type {string} */ who) => [h("td", {}, h("meter", { min: "0", max: "1", value: q[n], "aria-label": `${net.classes[n]}${who}` })), h("td", { class: "right" }, percent(q[n]))];
+  return h("div", { class: "answer" }, verdict(told, beside ? texts.besideSays(net.title, net.classes[told], percent(p[told])) : texts.says(net.classes[told], percent(p[told]))),
+    beside && others ? verdict(first(others), texts.besideSays(beside.name, net.classes[first(others)], percent(others[first(others)]))) : null,
+    h("table", { class: beside ? "probabilities two" : "probabilities" }, h("caption", {}, texts.probabilities),
+      beside ? h("thead", {}, h("tr", {}, h("td"), [net.title, beside.name].map(name => h("th", { scope: "colgroup", colspan: "2" }, name)))) : null,
+      h("tbody", {}, order.map(n => h("tr", { class: n === label ? "label" : "" },
+        h("th", { scope: "row" }, h("button", { class: "class", title: texts.chooseTarget(net.classes[n]), "aria-pressed": String(n === pass.target), onclick: () => show({ target: n }) }, net.classes[n])),
+        bar(n, p, ""), others ? bar(n, others, `, ${beside?.name}`) : null)))));
 }
 
 /** @param {Network} net @param {Pass} pass */
@@ -132,19 +158,13 @@ async function usePixels(pixels, net, door, use) {
   use(pixels, false);
 }
 
-/** @param {Network} net @param {Pass} pass */
-function probabilities(net, { probabilities: p, label }) {
-  const order = p.map((_, n) => n).sort((a, b) => p[b] - p[a]).slice(0, 10);
-  return h("table", { class: "probabilities" }, h("caption", {}, texts.probabilities), h("tbody", {}, order.map(n => h("tr", { class: n === label ? "label" : "" },
-    h("th", { scope: "row" }, net.classes[n]), h("td", {}, h("meter", { min: "0", max: "1", value: p[n], "aria-label": net.classes[n] })), h("td", { class: "right" }, `${(100 * p[n]).toFixed(1)} %`)))));
-}
-
 /** @param {HTMLElement} place @param {Network} net @param {Door} door */
 async function browse(place, net, door) {
   const part = shown.part ?? Object.keys(net.parts)[0];
   if (part === undefined) return;
   const { words, arrays } = await door.ask({
     ask: "list", part, class: filter.class === "" ? null : Number(filter.class), mistakes: filter.mistakes, order: filter.order, from: filter.from, count: SHOWN, topic: "list",
+    against: filter.differ ? shown.beside : null,
   });
   const [images] = arrays, each = net.image.reduce((a, b) => a * b, 1);
   const set = (/** @type {any} */ change) => { Object.assign(filter, { from: 0 }, change); void browse(place, net, door); };
@@ -155,7 +175,8 @@ async function browse(place, net, door) {
       h("select", { "aria-label": texts.target, onchange: (/** @type {any} */ e) => set({ class: e.target.value }) },
         h("option", { value: "" }, texts.allClasses), net.classes.map((name, n) => h("option", { value: n, selected: String(n) === filter.class }, name))),
       h("select", { "aria-label": texts.order, onchange: (/** @type {any} */ e) => set({ order: e.target.value }) }, texts.orders.map(name => h("option", { selected: name === filter.order }, name))),
-      h("label", {}, h("input", { type: "checkbox", id: "mistakes", checked: filter.mistakes, onchange: (/** @type {any} */ e) => set({ mistakes: e.target.checked }) }), ` ${texts.mistakes}`)) : null,
+      h("label", {}, h("input", { type: "checkbox", id: "mistakes", checked: filter.mistakes, onchange: (/** @type {any} */ e) => set({ mistakes: e.target.checked }) }), ` ${texts.mistakes}`),
+      shown.beside === null ? null : h("label", {}, h("input", { type: "checkbox", id: "differ", checked: filter.differ, onchange: (/** @type {any} */ e) => set({ differ: e.target.checked }) }), ` ${texts.disagree}`)) : null,
     h("div", { class: "thumbs" }, words.images.map((/** @type {any} */ { index, label, told, sure }, /** @type {number} */ n) => {
       const pixels = { data: images.data.subarray(n * each, (n + 1) * each), shape: net.image };
       const says = `${index}: ${net.classes[label]}${told === label ? "" : `, taken for ${net.classes[told]}`}, ${(100 * sure).toFixed(1)} %`;

@@ -73,6 +73,12 @@ export const total = groups =>
 const inputOf = c => ({ x: c.pass.values[c.value.reads[0]], shape: c.net.values[c.value.reads[0]].shape, from: c.value.reads[0] });
 /** @param {any} c @param {string} name */
 const parameter = (c, name) => c.net.state.get(c.value.parameters[name]);
+/** What is added to all products, and what it is called; a layer without bias adds nothing. @param {any} c @param {number} f @returns {[number, string]} */
+const bias = (c, f) => {
+  const found = parameter(c, "bias");
+  return found ? [found.data[f], "bias"] : [0, ""];
+};
+
 /** @param {Group[]} groups @param {number} constant @param {string} constantName @returns {Steps} */
 const linear = (groups, constant = 0, constantName = "", facts = {}) =>
   ({ groups, constant, constantName, facts, linear: true });
@@ -166,7 +172,7 @@ const FORWARD = {
   /** @param {any} c */
   convolution(c) {
     const [f, i, j] = place(c.value.shape, c.at);
-    return linear(convolutionWindow(c, f, i, j), parameter(c, "bias")?.data[f] ?? 0, "bias");
+    return linear(convolutionWindow(c, f, i, j), ...bias(c, f));
   },
   /** @param {any} c */
   "transposed convolution"(c) {
@@ -185,7 +191,7 @@ const FORWARD = {
       }
       return { label: `channel ${first + k}`, value: from, columns: KW, terms };
     });
-    return linear(found, parameter(c, "bias")?.data[f] ?? 0, "bias");
+    return linear(found, ...bias(c, f));
   },
   /** @param {any} c */
   maximum: c => linear(pooled(c, () => 0).map(onlyTheWinner)),
@@ -204,7 +210,7 @@ const FORWARD = {
   linear(c) {
     const { x, from } = inputOf(c), weight = parameter(c, "weight"), count = weight.shape[1];
     const terms = Array.from({ length: count }, (_, n) => ({ at: n, x: x.data[n], w: weight.data[c.at * count + n] }));
-    return linear([{ label: "inputs", value: from, columns: 8, terms }], parameter(c, "bias")?.data[c.at] ?? 0, "bias");
+    return linear([{ label: "inputs", value: from, columns: 8, terms }], ...bias(c, c.at));
   },
   /** @param {any} c */
   curve(c) {

@@ -2,6 +2,8 @@
 
 /**
  * @typedef {object} Shown
+ * @property {number} run  which of the networks is explored
+ * @property {number | null} beside  which one is shown beside it; null for none
  * @property {string | null} part  the part of the data that the image is of; null for one's own
  * @property {number} index
  * @property {number | null} target  the class that the objective is about; null for the most probable
@@ -9,7 +11,7 @@
  * @property {number} value  the chosen value
  * @property {number} at  the chosen number in it
  * @property {"forward" | "backward" | "weights" | "code" | "why"} tab
- * @property {"activation" | "gradient"} map  what the maps show
+ * @property {"activation" | "gradient" | "weight"} map  what the maps show
  * @property {"own" | "shared"} scale
  * @property {string} weight  "name:index" of the chosen weight
  * @property {string} open  the unfolded groups, separated by commas
@@ -19,11 +21,11 @@
 
 /** @type {Shown} */
 export const shown = {
-  part: null, index: 0, target: null, objective: "loss", value: 1, at: 0, tab: "forward",
+  run: 0, beside: null, part: null, index: 0, target: null, objective: "loss", value: 1, at: 0, tab: "forward",
   map: "activation", scale: "own", weight: "", open: "", stop: null, teacher: false,
 };
 
-const NUMBERS = ["index", "target", "value", "at", "stop"];
+const NUMBERS = ["run", "beside", "index", "target", "value", "at", "stop"];
 
 /** @type {((changed: Set<string>) => void)[]} */
 const listeners = [];
@@ -58,3 +60,6 @@ export function fromAddress(text) {
   }
   return change;
 }
+
+/** How a message names the image; one's own goes with it as an array. */
+export const imageOf = () => (shown.part === null ? {} : { part: shown.part, index: shown.index });

@@ -2,7 +2,6 @@
 
 import { h } from "./dom.js";
 import { colour, isDark, scaleOf } from "./colours.js";
-import { mapsOf } from "./network.js";
 import { address, shown } from "./state.js";
 import { asImage, place } from "./tensor.js";
 import { texts } from "./texts.js";
@@ -38,7 +37,7 @@ function save(blob, name) {
 
 /** The chosen map, a square for each number. @param {any} pass */
 export function svg(pass) {
-  const tensor = /** @type {Tensor} */ (mapsOf(pass, shown.value)), [, H, W] = asImage(tensor.shape), [c] = place(tensor.shape, shown.at);
+  const tensor = shown.map === "gradient" && pass.gradients ? pass.gradients[shown.value] : /** @type {Tensor} */ (pass.values[shown.value]), [, H, W] = asImage(tensor.shape), [c] = place(tensor.shape, shown.at);
   const scale = scaleOf(tensor.data), dark = isDark(), squares = [];
   for (let n = 0; n < H * W; n++) squares.push(`<rect x="${n % W}" y="${Math.floor(n / W)}" width="1" height="1" fill="rgb(${colour(tensor.data[c * H * W + n], scale, dark)})"/>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${W} ${H}" width="${W * 10}" height="${H * 10}" shape-rendering="crispEdges">${squares.join("")}</svg>`;

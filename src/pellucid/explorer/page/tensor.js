@@ -54,4 +54,13 @@ export function short(x) {
 }
 
 /** A number with as many digits as float32 has. @param {number} x */
-export const long = x => (Number.isFinite(x) ? x.toPrecision(7) : short(x)).replace(/-/g, "−");
+export const long = x => (!Number.isFinite(x) ? short(x) : x === 0 ? "0" : Math.abs(x) < 1e-3 ? x.toExponential(6) : x.toPrecision(7)).replace(/-/g, "−");
+
+/** A number for a small cell: at most six letters. @param {number} x */
+export const cell = x => {
+  const size = Math.abs(x), text = size && size < 0.001 ? x.toExponential(0) : size < 1 ? x.toFixed(3) : short(x);
+  return x === 0 ? "0" : text.replace(/-/g, "−");
+};
+
+/** What is added: "+ 2" or "− 2". @param {number} x */
+export const plus = x => (x < 0 ? `− ${short(-x)}` : `+ ${short(x)}`);

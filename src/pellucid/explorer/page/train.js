@@ -2,6 +2,7 @@
 
 import { canvas, fill, h } from "./dom.js";
 import { isDark } from "./colours.js";
+import { shown } from "./state.js";
 import { short } from "./tensor.js";
 import { texts } from "./texts.js";
 import { onEvent } from "./wire.js";
@@ -31,7 +32,7 @@ export function training(place, door, changed, complain) {
     setTimeout(() => { looking = false; if (again) { again = false; void look(); } }, OFTEN);
   };
   onEvent(({ words }) => {
-    if (words.event !== "training") return;
+    if (words.event !== "training" || (words.run ?? shown.run) !== shown.run) return;
     run = words;
     drawRun();
     void look();

@@ -3,9 +3,8 @@
 import { canvas, fill, h } from "./dom.js";
 import { enlarge, isDark, photo, scaleOf } from "./colours.js";
 import { figure, map } from "./map.js";
-import { imageOf } from "./panel.js";
-import { show, shown } from "./state.js";
-import { place, short } from "./tensor.js";
+import { imageOf, show, shown } from "./state.js";
+import { extremes, place, short } from "./tensor.js";
 import { texts } from "./texts.js";
 
 /** @typedef {import("./network.js").Network} Network */
@@ -15,33 +14,57 @@ import { texts } from "./texts.js";
 /** Colours that people with any eyesight tell apart as far as ten colours can be: Okabe and Ito, and two more. */
 const CLASSES = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a7f00", "#7a4fa3", "#999999", "#a0522d"];
 
-/** @param {HTMLElement} place @param {Network} net @param {Door} door @param {"PCA" | "t-SNE"} how */
-async function allImages(place, net, door, how) {
-  const part = shown.part ?? Object.keys(net.parts)[0], side = 380;
-  const { arrays: [points, labels, told] } = await door.ask({ ask: "map", part, how, topic: "map" });
-  const count = labels.data.length, xs = Array.from({ length: count }, (_, n) => points.data[2 * n]), ys = Array.from({ length: count }, (_, n) => points.data[2 * n + 1]);
-  const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-  const x = (/** @type {number} */ n) => 8 + (xs[n] - left) / (right - left || 1) * (side - 16), y = (/** @type {number} */ n) => 8 + (ys[n] - low) / (high - low || 1) * (side - 16);
-  const wrong = Array.from(labels.data, (label, n) => n).filter(n => labels.data[n] !== told.data[n]);
-  const picture = canvas(side, side, {
-    class: "map", role: "img", "aria-label": `${texts.map}, ${how}: ${count} images of ${part}, ${wrong.length} of them mistakes`,
-    onclick: (/** @type {MouseEvent} */ e) => {
-      let best = 0;
-      for (let n = 1; n < count; n++) if (Math.hypot(x(n) - e.offsetX, y(n) - e.offsetY) < Math.hypot(x(best) - e.offsetX, y(best) - e.offsetY)) best = n;
-      show({ part, index: best });
+/** How all images are shown. @type {{how: "PCA" | "t-SNE", as: "points" | "images"}} */
+const view = { how: "PCA", as: "points" };
+const MOST = 2000, SIDE = 460, THUMB = 26;
+
+/** All images where their features put them: as points, or some of them as small images. @param {HTMLElement} place @param {Network} net @param {Door} door */
+async function allImages(place, net, door) {
+  const part = shown.part ?? Object.keys(net.parts)[0];
+  place.classList.add("busy");
+  const { words, arrays: [points, labels, told, images] } = await door.ask({ ask: "map", part, how: view.how, topic: "map" });
+  place.classList.remove("busy");
+  const count = labels.data.length, each = net.image.reduce((a, b) => a * b, 1), edge = view.as === "images" ? THUMB / 2 + 2 : 8;
+  const [[left, right], [low, high]] = [0, 1].map(axis => extremes(points.data.filter((_, n) => n % 2 === axis)));
+  const x = (/** @type {number} */ n) => edge + (points.data[2 * n] - left) / (right - left || 1) * (SIDE - 2 * edge), y = (/** @type {number} */ n) => edge + (points.data[2 * n + 1] - low) / (high - low || 1) * (SIDE - 2 * edge);
+  const wrong = Array.from(labels.data, (_, n) => n).filter(n => labels.data[n] !== told.data[n]), mistaken = new Set(wrong);
+  const all = view.as === "images" ? words.shown : Array.from({ length: count }, (_, n) => n);
+  const nearest = (/** @type {MouseEvent} */ e) => all.reduce((/** @type {number} */ best, /** @type {number} */ n) => Math.hypot(x(n) - e.offsetX, y(n) - e.offsetY) < Math.hypot(x(best) - e.offsetX, y(best) - e.offsetY) ? n : best, all[0]);
+  const says = (/** @type {number} */ n) => `${part} ${n}: ${net.classes[labels.data[n]]}${mistaken.has(n) ? `, taken for ${net.classes[told.data[n]]}` : ""}`;
+  const thumb = (/** @type {number} */ k) => photo({ data: images.data.subarray(k * each, (k + 1) * each), shape: net.image });
+  const under = h("div", { class: "under", "aria-live": "off" }, texts.mapHint);
+  const picture = canvas(SIDE, SIDE, {
+    class: "map", role: "img", "aria-label": `${texts.map}, ${view.how}: ${count} images of ${part}, ${wrong.length} of them mistakes`,
+    onclick: (/** @type {MouseEvent} */ e) => show({ part, index: nearest(e) }),
+    onpointermove: (/** @type {PointerEvent} */ e) => {
+      const n = nearest(e), k = words.shown.indexOf(n);
+      fill(under, k < 0 ? null : canvas(48, 48, { "aria-hidden": "true" }, context => enlarge(context, thumb(k), 0, 0, 48, 48)), says(n));
     },
   }, context => {
+    context.lineWidth = 2;
+    if (view.as === "images") {
+      for (const [k, n] of words.shown.entries()) {
+        enlarge(context, thumb(k), x(n) - THUMB / 2, y(n) - THUMB / 2, THUMB, THUMB);
+        context.strokeStyle = CLASSES[labels.data[n] % CLASSES.length];
+        context.setLineDash(mistaken.has(n) ? [3, 2] : []);
+        context.strokeRect(x(n) - THUMB / 2, y(n) - THUMB / 2, THUMB, THUMB);
+      }
+      return;
+    }
     for (let n = 0; n < count; n++) {
       context.fillStyle = CLASSES[labels.data[n] % CLASSES.length];
       context.fillRect(x(n) - 1.5, y(n) - 1.5, 3, 3);
     }
+    context.lineWidth = 1;
     context.strokeStyle = isDark() ? "#fff" : "#000";
     for (const n of [...wrong, ...(shown.index < count ? [shown.index] : [])]) { context.beginPath(); context.arc(x(n), y(n), n === shown.index ? 8 : 4, 0, 7); context.stroke(); }
   });
-  fill(place, h("h3", {}, texts.map), h("p", {}, texts.mapSays), picture,
+  const choice = (/** @type {any} */ change, /** @type {string} */ name, /** @type {boolean} */ pressed) => h("button", { "aria-pressed": String(pressed), onclick: () => { Object.assign(view, change); void allImages(place, net, door); } }, name);
+  fill(place, h("h3", {}, texts.map), h("p", {}, view.as === "images" ? texts.mapImages : texts.mapSays, net.parts[part] > MOST ? ` ${texts.mapFirst(MOST)}` : null),
+    h("div", { class: "tools" }, choice({ as: "points" }, texts.points, view.as === "points"), choice({ as: "images" }, texts.thumbnails, view.as === "images"), " ", choice({ how: "PCA" }, "PCA", view.how === "PCA"), choice({ how: "t-SNE" }, "t-SNE", view.how === "t-SNE")),
+    picture, under,
     h("ul", { class: "classes" }, net.classes.slice(0, 40).map((name, n) => h("li", {}, h("span", { class: "dot", style: { background: CLASSES[n % CLASSES.length] } }), name))),
-    h("details", {}, h("summary", {}, `${wrong.length} mistakes`), wrong.slice(0, 100).map(n => h("button", { class: "link", onclick: () => show({ part, index: n }) }, `${n}: ${net.classes[labels.data[n]]} taken for ${net.classes[told.data[n]]}; `))),
-    h("div", { class: "tools" }, /** @type {const} */ (["PCA", "t-SNE"]).map(name => h("button", { "aria-pressed": String(name === how), onclick: () => allImages(place, net, door, name) }, name))));
+    h("details", {}, h("summary", {}, texts.mistakesHere(wrong.length)), wrong.slice(0, 100).map(n => h("button", { class: "link", onclick: () => show({ part, index: n }) }, `${says(n)}; `))));
 }
 
 /** @param {HTMLElement} where @param {Network} net @param {string} layer @param {number} channel @param {Door} door */
@@ -58,10 +81,10 @@ async function excite(where, net, layer, channel, door) {
 /** @param {HTMLElement} body @param {Network} net @param {Pass} pass @param {Door} door */
 export async function why(body, net, pass, door) {
   if (!door.live) return void fill(body, h("p", {}, texts.onlyLive));
-  const own = shown.part === null ? [pass.pixels] : [], asked = { ...imageOf(pass), target: pass.target };
+  const own = shown.part === null ? [pass.pixels] : [], asked = { ...imageOf(), target: pass.target };
   const places = Object.keys(texts.methods).map(method => h("div", { id: `why-${method}`, class: "busy" }, texts.busy));
   const alike = h("div", {}), all = h("div", {});
-  fill(body, h("h3", {}, `${texts.tabs.why} ${net.classes[pass.target]}, ${(100 * pass.probabilities[pass.target]).toFixed(1)} %`), h("div", { class: "sources" }, places), alike, all);
+  fill(body, h("h3", {}, `${texts.tabs.why} ${net.classes[pass.target]}, ${(100 * pass.probabilities[pass.target]).toFixed(1)} %`), h("div", { class: "methods" }, places), alike, all);
   const value = net.values[shown.value], channel = place(value.shape, shown.at)[0], excited = h("div", {});
   if (value.shape.length === 3 && value.kind !== "Input" && Object.keys(net.parts).length) {
     fill(excited, h("h3", {}, texts.excites(channel, value.name)), h("p", {}, texts.excitesSays), h("button", { id: "excite", onclick: () => excite(excited, net, value.name, channel, door) }, texts.show));
@@ -72,7 +95,7 @@ export async function why(body, net, pass, door) {
     const flat = { data: found.data, shape: found.shape.length === 2 ? [1, ...found.shape] : found.shape };
     const scale = scaleOf(flat.data), key = /** @type {keyof typeof texts.methods} */ (method);
     places[n].classList.remove("busy");
-    fill(places[n], figure(map({ tensor: flat, channel: 0, side: 150, at: null, scale, label: `${texts.methods[key]}. ${texts.methodSays[key]} ${short(scale.low)} to ${short(scale.high)}.` }), texts.methods[key]), h("p", { class: "says" }, texts.methodSays[key]));
+    fill(places[n], figure(map({ tensor: flat, channel: 0, side: 128, at: null, scale, label: `${texts.methods[key]}. ${texts.methodSays[key]} ${short(scale.low)} to ${short(scale.high)}.` }), texts.methods[key]), h("p", { class: "says" }, texts.methodSays[key]));
   }
   const among = Object.keys(net.parts).includes("training") ? "training" : Object.keys(net.parts)[0];
   if (!among) return;
@@ -82,5 +105,5 @@ export async function why(body, net, pass, door) {
     return h("button", { title: says, "aria-label": says, onclick: () => show({ part: among, index }) }, canvas(52, 52, { "aria-hidden": "true" }, context =>
       enlarge(context, photo({ data: arrays[0].data.subarray(n * each, (n + 1) * each), shape: net.image }), 0, 0, 52, 52)));
   })));
-  await allImages(all, net, door, "PCA");
+  await allImages(all, net, door);
 }

@@ -1,10 +1,14 @@
 /** Zoom and move the network: wheel, fingers, buttons, or plus, minus and the arrow keys. */
 
-/** @param {HTMLElement} viewport @param {HTMLElement} stage @param {HTMLElement} mini */
-export function zoomable(viewport, stage, mini) {
+/**
+ * @param {HTMLElement} viewport @param {HTMLElement} stage @param {HTMLElement} mini
+ * @param {HTMLElement} besideViewport @param {HTMLElement} besideStage  what stands beside, which follows
+ */
+export function zoomable(viewport, stage, mini, besideViewport, besideStage) {
   let scale = 1;
   const update = () => {
-    stage.style.transform = `scale(${scale})`;
+    stage.style.transform = besideStage.style.transform = `scale(${scale})`;
+    besideViewport.scrollLeft = viewport.scrollLeft;
     const view = mini.querySelector(".view"), svg = mini.querySelector("svg");
     if (!view || !svg) return;
     const box = { x: viewport.scrollLeft / scale, y: viewport.scrollTop / scale, width: viewport.clientWidth / scale, height: viewport.clientHeight / scale };
@@ -18,10 +22,11 @@ export function zoomable(viewport, stage, mini) {
     viewport.scrollTop = (viewport.scrollTop + y) * grown - y;
   };
   const fit = () => {
-    scale = Math.min(Math.max(viewport.clientHeight / (stage.offsetHeight || 1), 0.55), 1);
+    scale = Math.min(Math.max((viewport.clientHeight - 12) / (stage.offsetHeight || 1), 0.6), 1);
     update();
   };
   viewport.addEventListener("scroll", update, { passive: true });
+  besideViewport.addEventListener("scroll", () => { viewport.scrollLeft = besideViewport.scrollLeft; }, { passive: true });
   viewport.addEventListener("wheel", e => {
     if (!e.ctrlKey) return; // without it the wheel scrolls, as everywhere
     e.preventDefault();

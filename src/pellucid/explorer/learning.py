@@ -1,0 +1,213 @@
+"""Learning on the page: one step on one image, and whole runs.
+
+One step shows what an optimiser does with a gradient, number by number. A run that was trained
+before brings its optimiser with it, and so the moments that it had gathered.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from pellucid.errors import PellucidError, unknown
+from pellucid.explain import Tracer
+from pellucid.explorer.live import Choices, Live, begin
+from pellucid.explorer.wire import Answer, Words
+from pellucid.layers import Layer
+from pellucid.optim import Optimizer
+from pellucid.parameter import Parameter
+from pellucid.types import Array
+
+if TYPE_CHECKING:
+    from pellucid.explorer.session import Session
+    from pellucid.training import TrainingState
+
+Keep = Callable[["TrainingState", Choices], str]
+OWN = "run"
+"""The optimiser of the run itself, with the moments that it has."""
+
+
+class Learning:
+    """Answers about steps and runs.
+
+    Parameters
+    ----------
+    session
+        Whose model and data are meant.
+    keep
+        Saves a run that was trained on the page, and returns where it is.
+    optimizer
+        Returns the optimiser that the model was trained by, as it was at the end, for the
+        parameters of the model that it is given; None where there is none.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        keep: Keep | None,
+        optimizer: Callable[[Layer], Optimizer] | None,
+    ) -> None:
+        self._session, self._keep, self._optimizer = session, keep, optimizer
+        self.live: Live | None = None
+        self.answers = {
+            "update": self._update,
+            "choices": self._choices,
+            "check": self._check,
+            "train": self._train,
+        }
+
+    @property
+    def has_moments(self) -> bool:
+        """Whether the model comes with the optimiser that trained it."""
+        return self.live is not None or self._optimizer is not None
+
+    def _update(self, words: Words, arrays: Sequence[Array]) -> Answer:
+        """Return the loss of one image before and after one step of an optimiser on it.
+
+        With "weight" and "at" the answer says what the step is made of for that weight: what
+        the optimiser keeps for it before and after, and its options.
+        """
+        session = self._session
+        pixels, label = session.pixels(words, arrays)
+        target = int(words["target"]) if words.get("target") is not None else label
+        before = session.tracer.run(pixels, target)
+        stepped = copy.deepcopy(session.model)
+        stepped.zero_grad()
+        for path, parameter in stepped.named_parameters().items():
+            parameter.add_gradient(before.parameter_gradients[path])
+        optimizer = self._built(str(words.get("optimizer", "sgd")), stepped)
+        if words.get("rate") is not None:
+            optimizer.lr = float(words["rate"])
+        told: Words = {}
+        if "weight" in words:
+            at = str(words["weight"]), int(words["at"])
+            first = _kept(optimizer, stepped, *at)
+            optimizer.step()
+            options = _options(optimizer)
+            last = _kept(optimizer, stepped, *at)
+            decay = _decay(optimizer, stepped.named_parameters()[at[0]])
+            told["made"] = {"options": options, "decay": decay, "before": first, "after": last}
+        else:
+            optimizer.step()
+        after = Tracer(stepped).run(pixels, int(before.target[0]))
+        state = {path: p.value for path, p in stepped.named_parameters().items()}
+        told |= {
+            "before": before.objective,
+            "after": after.objective,
+            "probabilities": after.probabilities[0].tolist(),
+            "state": list(state),
+        }
+        return Answer(told, list(state.values()))
+
+    def _built(self, name: str, model: Layer) -> Optimizer:
+        from pellucid import optim
+
+        if name == OWN and self.live is not None:
+            mine = self.live.state.optimizer
+            made = optim.build(mine.describe(), model.parameters())
+            made.load_state_dict(mine.state_dict())
+            return made
+        if name == OWN and self._optimizer is not None:
+            return self._optimizer(model)
+        kinds = {name.lower(): name for name in optim.OPTIMIZERS}
+        if name not in kinds:
+            raise PellucidError(unknown("optimizer", name, list(kinds)))
+        return optim.build({"type": kinds[name]}, model.parameters())
+
+    def _choices(self, _: Words, __: Sequence[Array]) -> Answer:
+        """Return what a run can be made of, and this network as one would write it."""
+        from pellucid import models, optim
+
+        return Answer(
+            {
+                "models": models.names(),
+                "optimizers": [name.lower() for name in optim.OPTIMIZERS],
+                "network": models.toml.dumps(self._session.model, short=True),
+                "run": None if self.live is None else self.live.status(),
+                "trains": "training" in self._session.data,
+                "keeps": self._keep is not None,
+            }
+        )
+
+    def _check(self, words: Words, _: Sequence[Array]) -> Answer:
+        """Return whether a network in TOML fits the images, and what does not."""
+        from pellucid import models
+
+        shape, count = self._session.image_shape, len(self._session.classes)
+        try:
+            model = models.toml.loads(str(words["network"]), shape, count)
+        except PellucidError as error:
+            return Answer({"problem": str(error)})
+        sizes = [math.prod(parameter.shape) for parameter in model.parameters()]
+        return Answer({"problem": "", "parameters": sum(sizes)})
+
+    def _train(self, words: Words, _: Sequence[Array]) -> Answer:
+        """Begin a run, or steer the one that goes on."""
+        does = words["does"]
+        if does == "begin":
+            self._begin(Choices.of(words))
+        elif does == "keep" and self.live is not None:
+            return Answer(self.live.status() | {"kept": self._kept(self.live)})
+        elif self.live is None:
+            raise PellucidError("no run has begun yet")
+        elif does == "go":
+            self.live.go(int(words["steps"]))
+        elif does == "epoch":
+            self.live.go_to_the_end_of_the_epoch()
+        elif does == "pause":
+            self.live.pause()
+        elif does == "rate":
+            self.live.set_rate(float(words["rate"]))
+        elif does == "rewind":
+            self.live.rewind(int(words["step"]))
+            self._session.use(self.live.model)
+        else:
+            raise PellucidError(f"a run is not asked to '{does}'")
+        assert self.live is not None
+        return Answer(self.live.status())
+
+    def _kept(self, live: Live) -> str:
+        if self._keep is None or live.chosen is None:
+            raise PellucidError(
+                "runs are saved by `pellucid explore RUN`; here, use pl.save(model)"
+            )
+        return self._keep(copy.deepcopy(live.state), live.chosen)
+
+    def _begin(self, choices: Choices) -> None:
+        session = self._session
+        if "training" not in session.data:
+            raise PellucidError("there are no training images to learn from")
+        state = begin(choices, session.data["training"])
+        if self.live is not None:
+            self.live.end()
+        validation = session.data.get("validation", session.data.get("test"))
+        self.live = Live(state, session.data["training"], validation, session.lock, session.tell)
+        self.live.chosen = choices
+        session.use(state.model)
+
+
+def _kept(optimizer: Optimizer, model: Layer, path: str, index: int) -> Words:
+    """Return one weight, its gradient, and what the optimiser keeps for it."""
+    parameter = model.named_parameters()[path]
+    slots = {
+        key.rpartition("/")[2]: float(array.flat[index])
+        for key, array in optimizer.state_dict().items()
+        if key.rpartition("/")[0] == parameter.name
+    }
+    values = {"w": float(parameter.value.flat[index]), "g": float(parameter.grad.flat[index])}
+    return values | {"step": optimizer.steps, "kept": slots}
+
+
+def _decay(optimizer: Optimizer, parameter: Parameter) -> float:
+    """Return the λ that holds for a parameter."""
+    return optimizer.weight_decay * (parameter.kind in optimizer.decay_kinds)
+
+
+def _options(optimizer: Optimizer) -> Words:
+    """Return its options as plain data, also those that are as they usually are."""
+    fields = dataclasses.fields(optimizer)
+    options = {f.name: getattr(optimizer, f.name) for f in fields if f.name != "parameters"}
+    return {"type": type(optimizer).__name__, "rate": optimizer.lr, **options}
