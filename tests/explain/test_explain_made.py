@@ -59,7 +59,7 @@ def test_no_part_of_an_image_responds_as_the_image_made_for_it(layer: str) -> No
 
 
 @pytest.mark.parametrize("layer", ["conv1", "conv2"])
-def test_lenet_of_mnist(data_home: object, layer: str) -> None:
+def test_lenet_of_mnist(real_data: object, layer: str) -> None:
     data = pl.data.load("mnist").train
     model = pl.models.build("lenet5", data.image_shape, 10, width=0.5)
     none_responds_more(trained(model, data, 60), layer, data.take(3000))

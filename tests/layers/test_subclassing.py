@@ -132,6 +132,7 @@ def test_what_nothing_describes_says_what_to_do_when_it_is_saved(tmp_path):
 
 
 def test_onnx_names_all_that_it_cannot_hold(tmp_path):
+    pytest.importorskip("onnx")
     with pytest.raises(
         PellucidError, match=r"no ONNX form: stage \(Stage\), stage.act \(Steeper\)"
     ):

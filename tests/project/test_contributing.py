@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 EDIT = re.compile(
     r"(?:at the end of|below `(?P<anchor>[^`]+)` in)\s+`(?P<file>[\w./]+)`[^`]*?:\n\n"
@@ -26,6 +28,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def test_an_activation_is_added_word_for_word(tmp_path):
+    pytest.importorskip("onnx")
     for part in ("src", "tests"):
         shutil.copytree(
             ROOT / part, tmp_path / part, ignore=shutil.ignore_patterns("__pycache__", "data")
