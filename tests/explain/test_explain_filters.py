@@ -109,7 +109,7 @@ def test_what_has_no_maps_has_no_field() -> None:
         explain.receptive_fields(model, "fc1", SHAPE)
     with pytest.raises(PellucidError, match="unknown layer 'conv9'"):
         explain.receptive_fields(model, "conv9", SHAPE)
-    with pytest.raises(ShapeError, match="parts of images"):
+    with pytest.raises(ShapeError, match="input_shape must be"):
         explain.receptive_fields(model, "conv1", (16, 16))
 
 

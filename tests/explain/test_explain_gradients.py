@@ -185,13 +185,13 @@ def test_what_cannot_be_explained_is_told() -> None:
     model, x = network("lenet5"), images(2)
     with pytest.raises(PellucidError, match=r"unknown class '7'\. Known: 0, 1, 2, 3"):
         gradients(model, x, "7")
-    with pytest.raises(PellucidError, match="from 0 to 3 or a name, not 4"):
+    with pytest.raises(PellucidError, match="a name or a number from 0 to 3, not 4"):
         gradients(model, x, 4)
-    with pytest.raises(PellucidError, match="2 images and 3 classes"):
+    with pytest.raises(PellucidError, match="2 images but 3 classes"):
         gradients(model, x, [1, 2, 3])
     with pytest.raises(PellucidError, match="unknown score 'logits'; did you mean 'logit'"):
         gradients(model, x, score="logits")
-    with pytest.raises(ShapeError, match="one score for each class"):
+    with pytest.raises(ShapeError, match="one score per class"):
         gradients(nn.Conv2d(3, 4, 3), x)
     with pytest.raises(PellucidError, match="unknown layer 'relu9'"):
         gradients(model, x, layers="relu9")
@@ -210,7 +210,7 @@ def test_a_frozen_model_sends_to_the_one_that_it_was_made_from() -> None:
         lambda model, x: pl.explain.maximize_filter(model, "conv", 0, None, SHAPE),
         lambda model, x: pl.explain.top_patches(model, x, "conv"),
     ):
-        with pytest.raises(PellucidError, match="explain the model that it was made from"):
+        with pytest.raises(PellucidError, match="use the model from which it was made"):
             explain(frozen, x)
 
 

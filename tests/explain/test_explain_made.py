@@ -141,7 +141,7 @@ def test_made_images_are_in_the_images_units_and_within_limits() -> None:
     assert found.images.max() == pytest.approx(100 + 3 * 50, abs=1e-3)
     with pytest.raises(PellucidError, match="lowest and the highest"):
         explain.maximize_filter(model, "0", limits=(1, 0))
-    with pytest.raises(ShapeError, match=r"each of 2 filters, in maps of 6×6; not \[\[6, 0\]"):
+    with pytest.raises(ShapeError, match=r"each of 2 filters, in maps of 6×6, not \[\[6, 0\]"):
         explain.maximize_filter(model, "0", positions=[[6, 0], [0, 0]])
     model.input_shape = None
     with pytest.raises(ShapeError, match=r"input_shape=\(C, H, W\)"):

@@ -139,7 +139,7 @@ def test_guided_backpropagation_by_hand() -> None:
 
 
 def test_guided_backpropagation_needs_a_relu() -> None:
-    with pytest.raises(PellucidError, match="needs a model with ReLUs"):
+    with pytest.raises(PellucidError, match="needs a model with ReLU layers"):
         explain.guided_backpropagation(nn.Linear(3, 2), np.ones((1, 3)))
 
 
@@ -199,7 +199,7 @@ def test_grad_cam_looks_at_the_last_maps(name, layer) -> None:
 def test_grad_cam_needs_maps(model) -> None:
     with pytest.raises(ShapeError, match=r"'fc' has no maps.* is 'layer3\.2\.activation'"):
         explain.grad_cam(model, images(1), layer="fc")
-    with pytest.raises(ShapeError, match="no layer with maps"):
+    with pytest.raises(ShapeError, match="no layer whose output has maps"):
         explain.grad_cam(nn.Sequential(nn.Flatten(), nn.Linear(768, 2)), images(1).astype("f4"))
 
 

@@ -191,7 +191,7 @@ def alone():
 def test_a_framework_that_is_not_installed_is_named_with_what_to_install(alone):
     assert alone.others == []
     assert remarks(alone) == [
-        'PyTorch is not installed; get it with: pip install "pellucid[torch]"'
+        'PyTorch is not installed; install it with: pip install "pellucid[torch]"'
     ]
     assert verdict(alone) == "There is nothing to compare with."
 
@@ -225,7 +225,7 @@ def test_a_comparison_is_plain_data(alone):
 
 def test_too_few_images_are_told():
     x, targets = batch(2)
-    with pytest.raises(PellucidError, match="batch of 4"):
+    with pytest.raises(PellucidError, match="batch size is 4, but there are only"):
         compare(small(), x, targets, settings=QUICK, frameworks=(OURS,))
 
 

@@ -105,5 +105,5 @@ def test_a_model_that_would_not_come_back_is_not_saved(path):
 
 
 def test_a_type_that_the_format_lacks_is_refused(path):
-    with pytest.raises(FileError, match="'weight' is of type complex64"):
+    with pytest.raises(FileError, match="'weight' has type complex64"):
         save(nn.Linear(2, 2).astype("complex64"), path)

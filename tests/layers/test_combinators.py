@@ -48,9 +48,9 @@ def test_layers_can_be_given_in_order_by_name_and_in_mappings():
 
 
 def test_names_must_be_there_once_and_without_dots():
-    with pytest.raises(PellucidError, match="two layers are called '0'"):
+    with pytest.raises(PellucidError, match="two layers have the name '0'"):
         nn.Sequential(linear(), {"0": linear()})
-    with pytest.raises(PellucidError, match="two layers are called 'a'"):
+    with pytest.raises(PellucidError, match="two layers have the name 'a'"):
         nn.Sequential({"a": linear()}, a=linear())
     with pytest.raises(PellucidError, match=r"'a\.b' has a dot"):
         nn.Sequential({"a.b": linear()})
@@ -113,7 +113,9 @@ def test_residual_names_are_torchvisions():
 def test_a_body_that_changes_the_shape_asks_for_a_shortcut(x):
     block = nn.Residual(linear(4, 3))
     for action in (lambda: block(x), lambda: block.output_shape(x.shape)):
-        with pytest.raises(ShapeError, match=r"body of shape \(5, 3\).*give it a shortcut"):
+        with pytest.raises(
+            ShapeError, match=r"body's output of shape \(5, 3\).*give it a shortcut"
+        ):
             action()
 
 
@@ -168,9 +170,9 @@ def test_a_branch_without_a_name_lends_those_of_its_layers():
 
 def test_borrowed_names_must_not_meet_others():
     body = nn.Sequential(downsample=linear())
-    with pytest.raises(PellucidError, match=r"two values are called 'downsample\.weight'"):
+    with pytest.raises(PellucidError, match=r"two values have the name 'downsample\.weight'"):
         nn.Residual(body, shortcut=linear())
-    with pytest.raises(PellucidError, match=r"two values are called 'fc\.weight'"):
+    with pytest.raises(PellucidError, match=r"two values have the name 'fc\.weight'"):
         nn.Sequential({"": nn.Sequential(fc=linear()), "fc": linear()})
 
 
@@ -226,7 +228,7 @@ def test_shapes_that_do_not_fit_together_are_refused(layer, shapes):
 
 
 def test_a_layer_of_your_own_cannot_take_the_name_of_another():
-    with pytest.raises(PellucidError, match="there is a layer called Linear already"):
+    with pytest.raises(PellucidError, match="a layer named Linear exists already"):
         type("Linear", (nn.Identity,), {"__module__": "somewhere.else"})
     assert nn.build({"type": "Linear", "in_features": 1, "out_features": 1})
 

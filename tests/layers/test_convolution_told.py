@@ -37,7 +37,7 @@ def test_an_input_that_does_not_fit_is_told_in_the_users_terms():
         ({"padding": -1}, "padding is an int"),
         ({"padding": "full"}, "padding must be an int"),
         ({"padding_mode": "mirror"}, "padding_mode must be 'zeros', .* not 'mirror'"),
-        ({"groups": 2}, "groups to divide in_channels and out_channels, not 3 and 8"),
+        ({"groups": 2}, "groups must divide in_channels and out_channels, not 3 and 8"),
         ({"groups": 0}, "groups must be an integer of at least 1, not 0"),
         ({"algorithm": "gemm"}, "unknown convolution algorithm 'gemm'"),
         ({"algorithm": "winograd4", "stride": 2}, "stride 1 and dilation 1, not a 3×3 kernel"),
@@ -55,7 +55,7 @@ def test_wrong_sizes_are_told_when_the_layer_is_made():
         nn.Conv2d(3, 8, 0)
     with pytest.raises(PellucidError, match="out_channels must be an integer of at least 1"):
         nn.Conv2d(3, 0, 3)
-    with pytest.raises(PellucidError, match="groups to divide in_channels"):
+    with pytest.raises(PellucidError, match="groups must divide in_channels"):
         nn.ConvTranspose2d(4, 3, 3, groups=2)
 
 
@@ -66,7 +66,7 @@ def test_a_transposed_convolution_that_cannot_be_is_told():
             {"output_padding": 1},
             r"output_padding \(1, 1\) must be smaller than the stride \(1, 1\)",
         ),
-        ({"padding": "same"}, "takes padding as numbers, not 'same'"),
+        ({"padding": "same"}, "needs padding as numbers, not 'same'"),
         ({"padding": (3, 0)}, "would make images of -1×5 from 3×3; use less padding"),
         ({"bias": normal(2)}, r"expects a bias of shape \(4,\), got \(2,\)"),
     ):
@@ -74,7 +74,7 @@ def test_a_transposed_convolution_that_cannot_be_is_told():
             ops.conv_transpose2d(x, weight, **options)
     with pytest.raises(ShapeError, match=r"expects an input of shape \(N, 2, H, W\)"):
         ops.conv_transpose2d(normal(1, 4, 3, 3), weight)
-    with pytest.raises(ShapeError, match="takes padding as numbers"):
+    with pytest.raises(ShapeError, match="needs padding as numbers"):
         nn.ConvTranspose2d(2, 4, 3, padding="same")
     with pytest.raises(ShapeError, match="must be smaller than the stride"):
         nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=2)
@@ -84,7 +84,7 @@ def test_arrays_that_do_not_fit_together_are_told():
     x, weight = normal(1, 2, 5, 5), normal(4, 2, 3, 3)
     with pytest.raises(ShapeError, match=r"expects an input of shape \(N, 2, H, W\), got \(1, 3, "):
         ops.conv2d(normal(1, 3, 5, 5), weight)
-    with pytest.raises(ShapeError, match="4 filters cannot be cut in 3 groups"):
+    with pytest.raises(ShapeError, match="4 filters cannot be split into 3 groups"):
         ops.conv2d(normal(1, 6, 5, 5), weight, groups=3)
     with pytest.raises(ShapeError, match=r"expects a bias of shape \(4,\), got \(3,\)"):
         ops.conv2d(x, weight, normal(3))
@@ -92,7 +92,7 @@ def test_arrays_that_do_not_fit_together_are_told():
         ops.conv2d_input_gradient(normal(1, 4, 5, 5), weight, x.shape)
     with pytest.raises(ShapeError, match=r"shape \(1, 4, 3, 3\), got \(2, 4, 3, 3\)"):
         ops.conv2d_weight_gradient(normal(2, 4, 3, 3), x, weight.shape)
-    with pytest.raises(ShapeError, match=r"a weight has the shape \(F, C/groups, KH, KW\)"):
+    with pytest.raises(ShapeError, match=r"a weight must have the shape \(F, C/groups, KH, KW\)"):
         ops.conv2d(x, weight[0])
     with pytest.raises(PellucidError, match="uint8"):
         ops.conv2d(np.zeros((1, 2, 5, 5), np.uint8), weight)

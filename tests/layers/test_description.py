@@ -99,7 +99,7 @@ def networks(draw, depth=3):
     try:
         return nn.Sequential(layer(depth), nn.Tanh())
     except PellucidError as error:
-        if "two values are called" not in str(error):
+        if "two values have the name" not in str(error):
             raise
         reject()  # a residual that is the body of another can lend it a name that it has itself
 
@@ -173,9 +173,9 @@ def test_what_is_told_of_shapes_can_be_left_out():
     [
         ({"type": "Conv3d"}, r"model \(Conv3d\): unknown layer 'Conv3d'"),
         ({"type": "Liner"}, "did you mean 'Linear'"),
-        ("Linear", "a layer is a table with a type, not 'Linear'"),
-        ({}, "a layer is a table with a type"),
-        ({"type": ["Linear"]}, "a layer is a table with a type"),
+        ("Linear", "a layer must be a table with a type: 'Linear"),
+        ({}, "a layer must be a table with a type"),
+        ({"type": ["Linear"]}, "a layer must be a table with a type"),
         ({"type": "Linear", "in_features": 3}, "Linear needs out_features"),
         ({"type": "Linear", "in_features": 3, "out_feature": 3}, "did you mean 'out_features'"),
         ({"type": "Linear", "in_features": "3", "out_features": 3}, r"model \(Linear\)"),
@@ -187,7 +187,7 @@ def test_what_is_told_of_shapes_can_be_left_out():
         ({"type": "Residual", "body": [], "shortcutt": []}, "did you mean 'shortcut'"),
         (
             [{"name": "a", "type": "ReLU"}, {"name": "a", "type": "ReLU"}],
-            "two layers .* have the same name|two layers are called 'a'",
+            "two layers .* have the same name|two layers have the name 'a'",
         ),
         (
             [{"name": "fc", "type": "Sequential", "layers": [{"type": "Linear"}]}],
@@ -206,7 +206,7 @@ def test_what_is_told_of_shapes_can_be_left_out():
                 "type": "Graph",
                 "nodes": [{"name": "a", "read": "x", "layer": {"type": "ReLU"}}] * 2,
             },
-            "two nodes are called 'a'",
+            "two nodes have the name 'a'",
         ),
         (
             {"type": "Graph", "nodes": [{"name": "a", "read": "y", "layer": {"type": "ReLU"}}]},

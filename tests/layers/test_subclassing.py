@@ -122,19 +122,19 @@ def test_they_are_saved_and_loaded_where_their_classes_are_known(tmp_path, monke
     assert type(again["stage"]) is nn.Sequential  # with the layers that the class has built
     assert type(again["halved"]) is Halved
     monkeypatch.delitem(registry, "Cubed")
-    with pytest.raises(FileError, match=r"'Cubed'.*has to be imported before it can be read"):
+    with pytest.raises(FileError, match=r"'Cubed'.*Import the module that defines"):
         pl.load(path)
 
 
 def test_what_nothing_describes_says_what_to_do_when_it_is_saved(tmp_path):
-    with pytest.raises(FileError, match=r"Remembering has an __init__ .* make it a dataclass"):
+    with pytest.raises(FileError, match=r"Remembering has its own __init__.* make it a dataclass"):
         pl.save(nn.Sequential(Remembering(2.0)), tmp_path / "model.safetensors")
 
 
 def test_onnx_names_all_that_it_cannot_hold(tmp_path):
     pytest.importorskip("onnx")
     with pytest.raises(
-        PellucidError, match=r"no ONNX form: stage \(Stage\), stage.act \(Steeper\)"
+        PellucidError, match=r"no equivalent in ONNX: stage \(Stage\), stage.act \(Steeper\)"
     ):
         onnx.save(network(), tmp_path / "model.onnx", SHAPE[1:])
 

@@ -106,13 +106,13 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(mode):
         (lambda: nn.Upsample(scale_factor=-1), "one positive number or two, or None, not -1"),
         (lambda: nn.Upsample(scale_factor=(1, float("nan"))), "one positive number or two"),
         (lambda: nn.Upsample(2, mode="linear"), "unknown mode 'linear'; did you mean 'bilinear'"),
-        (lambda: nn.Upsample(2, align_corners=True), "align_corners belongs to mode='bilinear'"),
+        (lambda: nn.Upsample(2, align_corners=True), "align_corners requires mode='bilinear'"),
         (lambda: nn.Upsample(scale_factor=0.1).output_shape((1, 1, 9, 99)), "leaves nothing of an"),
         (lambda: nn.Upsample(2)(np.zeros((1, 1, 4, 4), int)), "floating-point numbers, got int64"),
         (lambda: nn.Upsample(2)(np.zeros((3, 4))), r"\(N, C, H, W\), got \(3, 4\)"),
         (
             lambda: ops.upsample2d_gradient(np.ones((1, 1, 3, 3)), (1, 1, 2, 2), 4),
-            r"dy has shape \(1, 1, 3, 3\), the output had shape \(1, 1, 4, 4\)",
+            r"dy has shape \(1, 1, 3, 3\), but the output had \(1, 1, 4, 4\)",
         ),
     ],
 )

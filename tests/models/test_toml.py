@@ -110,8 +110,8 @@ def test_a_nested_list_is_a_sequential() -> None:
         ("layers = [\n  { type = }\n]", r": .*line 2"),
         ("name = 'x'", ": 'layers' is missing"),
         ("layer = []", ": unknown key 'layer'; did you mean 'layers'"),
-        ("layers = 3", ": .*a layer is a table with a type"),
-        ("layers = ['ReLU']", ": .*each layer in a list is a table"),
+        ("layers = 3", ": .*a layer must be a table with a type"),
+        ("layers = ['ReLU']", ": .*each layer in a list must be a table"),
         ("layers = [{ type = 'RelU' }]", ": 0 .*did you mean 'ReLU'"),
         (
             "layers = [{ name = 'c', type = 'Conv2d', outchannels = 3, kernel_size = 3 }]",

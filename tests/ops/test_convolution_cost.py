@@ -246,7 +246,7 @@ def test_what_an_algorithm_cannot_do_and_unknown_names_are_told():
         conv2d_algorithm(Convolution(*shapes, "winograd4"))
     assert str(told.value) == (
         "Winograd needs a 3×3 kernel, stride 1 and dilation 1, not a 5×5 kernel, stride (2, 2) and "
-        "dilation (1, 1); use 'im2col', or 'auto' for the fastest that fits"
+        "dilation (1, 1); use 'im2col', or 'auto' for the fastest suitable one"
     )
     with pytest.raises(PellucidError, match="'winograd'; did you mean 'winograd"):
         conv2d_algorithm(Convolution(*shapes, "winograd"))

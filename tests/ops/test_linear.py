@@ -73,7 +73,7 @@ def test_multiply_adds_count_one_for_each_weight_and_row():
     [
         (
             lambda: nn.Linear(400, 10)(np.zeros((64, 16, 5, 5), np.float32)),
-            r"Linear expects an input of shape \(N, …, 400\), got \(64, 16, 5, 5\); put a Flatten",
+            r"Linear expects an input of shape \(N, …, 400\), got \(64, 16, 5, 5\); add a Flatten",
         ),
         (lambda: nn.Linear(3, 2).output_shape((4, 5)), r"got \(4, 5\)$"),
         (lambda: nn.Linear(3, 2).output_shape((3,)), r"got \(3,\)$"),
@@ -81,7 +81,10 @@ def test_multiply_adds_count_one_for_each_weight_and_row():
         (lambda: nn.Linear(2, 2, initializer="he"), "unknown initializer 'he'"),
         (lambda: ops.linear(np.ones((2, 3)), np.ones((4, 2))), r"\(N, …, 2\), got \(2, 3\)"),
         (lambda: ops.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3)), "bias of shape"),
-        (lambda: ops.linear_weight_gradient(np.ones((2, 3)), np.ones((4, 3))), "differ before"),
+        (
+            lambda: ops.linear_weight_gradient(np.ones((2, 3)), np.ones((4, 3))),
+            "agree in all axes but the last",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said(make, said):

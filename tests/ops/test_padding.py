@@ -115,7 +115,7 @@ def test_padding_that_does_not_fit_is_told():
         ops.pad2d(x, 1, "reflex")
     with pytest.raises(PellucidError, match="'zeros' takes no value; use 'constant'"):
         ops.pad2d(x, 1, "zeros", 3.0)
-    with pytest.raises(PellucidError, match="'same' follows from a kernel"):
+    with pytest.raises(PellucidError, match="'same' depends on a kernel"):
         ops.pad2d(x, "same")
     with pytest.raises(ShapeError, match=r"expects images of shape \(N, C, H, W\)"):
         ops.pad2d(x[0], 1)

@@ -95,7 +95,7 @@ def test_the_command_compares_prints_and_writes(pellucid, tmp_path):
     short = ("--steps", 3, "--turns", 1, "--batch-size", 8, "--threads", 1)
     status, out, err = pellucid("compare", "vgg", "digits", *short, "--code")
     assert status == 0, err
-    assert "PyTorch and TensorFlow: all 52 quantities are equal to rounding." in out
+    assert "PyTorch and TensorFlow: all 52 quantities agree up to rounding." in out
     assert re.search(r"features.0.weight +\S+e-\d\d .* equal", out)
     assert re.search(r"^ +3( +\d\.\d{6}){3}$", out, re.MULTILINE)
     assert "def relu_gradient" in out
@@ -125,4 +125,4 @@ def test_a_network_that_one_framework_cannot_build_is_compared_with_the_other(pe
     status, out, err = pellucid("compare", "net.toml", "digits", *short)
     assert status == 0, err
     assert "PyTorch: all" in out
-    assert re.search(r"tensorflow: Keras has no layers for .*LocalResponseNorm", err)
+    assert re.search(r"tensorflow: Keras has no equivalent of .*LocalResponseNorm", err)

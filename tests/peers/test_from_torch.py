@@ -252,11 +252,11 @@ def test_all_that_cannot_be_read_is_named_at_once() -> None:
         (lambda m, x: functional.max_pool2d(x, 2, return_indices=True)[0], "max_pool2d"),
         (lambda m, x: functional.avg_pool2d(x, 2, divisor_override=3), "divisor_override"),
         (lambda m, x: functional.interpolate(x, (9, 9), mode="bilinear", antialias=True), "antial"),
-        (lambda m, x: x * torch.ones(4, 1, 1), "would be learned here"),
-        (lambda m, x: x[0], "takes the batch apart"),
-        (lambda m, x: torch.cat([x, x]), "joins batches"),
-        (lambda m, x: x.view(-1, x.size(0)), "only at the front"),
-        (lambda m, x: {"scores": x}, "other than values"),
+        (lambda m, x: x * torch.ones(4, 1, 1), "which Pellucid would train"),
+        (lambda m, x: x[0], "indexes the batch"),
+        (lambda m, x: torch.cat([x, x]), "concatenates along the batch axis"),
+        (lambda m, x: x.view(-1, x.size(0)), "only be the first entry"),
+        (lambda m, x: {"scores": x}, "other than tensors"),
         (lambda m, x: functional.softplus(x, wrong=1), "wrong"),
     ],
 )
@@ -300,13 +300,16 @@ def test_a_compiled_or_parallel_module_is_read_by_what_is_inside(wrap) -> None:
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: torch.jit.script(small()), "script made by torch.jit"),
-        (lambda: torch.jit.trace(small(), torch.zeros(1, 3, 6, 6)), "script made by torch.jit"),
-        (lambda: tnn.Sequential(torch.jit.script(small())), "the module '0' is a script"),
+        (lambda: torch.jit.script(small()), "a TorchScript module"),
+        (lambda: torch.jit.trace(small(), torch.zeros(1, 3, 6, 6)), "a TorchScript module"),
+        (
+            lambda: tnn.Sequential(torch.jit.script(small())),
+            "the module '0' is a TorchScript module",
+        ),
         (lambda: tnn.Sequential(torch.compile(small())), "the module '0' is compiled"),
         (lambda: small().to("meta"), r"'0.weight' is on the device 'meta'.*to_empty"),
-        (lambda: tnn.Sequential(tnn.LazyLinear(3)), "'0.weight' has no shape yet: run the module"),
-        (lambda: tnn.Softmax(), "has no dim, so its axis is not known; give it dim=1"),
+        (lambda: tnn.Sequential(tnn.LazyLinear(3)), "'0.weight' has no shape yet; run the module"),
+        (lambda: tnn.Softmax(), "argument dim is not set; set it, for example to dim=1"),
         (lambda: small().state_dict(), "reads a torch.nn.Module, not OrderedDict"),
     ],
 )

@@ -213,9 +213,9 @@ def test_a_model_that_is_a_program_is_refused():
         def call(self, x):
             return x
 
-    with pytest.raises(PellucidError, match="build it first"):
+    with pytest.raises(PellucidError, match="is not built"):
         from_keras(Own())
-    with pytest.raises(PellucidError, match="build it first"):
+    with pytest.raises(PellucidError, match="is not built"):
         from_keras(keras.Sequential([theirs.Dense(2)]))
 
 

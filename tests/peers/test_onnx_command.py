@@ -104,7 +104,7 @@ def test_the_size_of_images_that_a_file_leaves_open_is_said(pellucid):
     saved("m.onnx", nodes, {"w": random(2, 1, 3, 3)}, 11, ("N", 1, "H", "W"))
     status, _, err = pellucid(*COMMANDS["predict"])
     assert status == 2
-    assert "--input 3x224x224" in err
+    assert "--input 3x224x224 on the command line" in err
     assert pellucid(*COMMANDS["predict"], "--input", "1x8x8")[0] == 0
 
 
@@ -116,7 +116,7 @@ def test_a_guessed_layout_is_said_in_one_line(pellucid):
         status, _, err = pellucid(*command, "--pixels", "0-1")
         assert status == 0
         assert err.count("\n") == 1
-        assert "taken as NHWC" in err
+        assert "NHWC is assumed" in err
         assert pellucid(*command, "--pixels", "0-1", "--layout", "NHWC")[2] == ""
 
 

@@ -74,7 +74,7 @@ def test_no_such_file(tmp_path):
 
 @pytest.mark.parametrize("data", [b"", b"\x00", b"hello", b"PK\x03\x04", b"\xff" * 1000])
 def test_no_onnx_file(data, tmp_path):
-    refused(data, tmp_path, "no ONNX file")
+    refused(data, tmp_path, "not an ONNX file")
 
 
 def test_every_cut_is_told_or_harmless(tmp_path):
@@ -106,7 +106,7 @@ def test_graphs_inside_one_another(tmp_path):
         inner = helper.make_graph([branch], "g", [], [value(f"y{i}", None)])
     condition = {"c": np.array(True)}
     last = node("If", ["c"], ["y"], then_branch=inner, else_branch=inner)
-    refused(model([last], condition), tmp_path, "graphs stand in graphs")
+    refused(model([last], condition), tmp_path, "graphs are nested")
 
 
 # The graph
@@ -128,16 +128,16 @@ def test_an_input_that_is_missing(tmp_path):
 
 
 def test_an_output_that_nothing_gives(tmp_path):
-    refused(model([node("Relu", ["x"], ["a"])]), tmp_path, "no node gives the output 'y'")
+    refused(model([node("Relu", ["x"], ["a"])]), tmp_path, "no node computes the output 'y'")
 
 
 def test_names_given_twice(tmp_path):
     twice = [node("Relu", ["x"], ["y"]), node("Abs", ["x"], ["y"])]
-    refused(model(twice), tmp_path, "two values are called 'y'")
+    refused(model(twice), tmp_path, "two values are named 'y'")
     refused(model([node("Relu", ["x"], ["y"])], {"y": np.ones(2)}), tmp_path, "two values.*'y'")
     two = small()
     two.graph.initializer.append(two.graph.initializer[0])
-    refused(two, tmp_path, "two tensors are called 'w'")
+    refused(two, tmp_path, "two tensors are named 'w'")
     relu = node("LeakyRelu", ["x"], ["y"], alpha=0.1)
     relu.attribute.append(relu.attribute[0])
     refused(model([relu]), tmp_path, "attribute 'alpha' twice")
@@ -154,7 +154,7 @@ def test_an_unknown_domain_and_functions_of_the_files_own(tmp_path):
     made.functions.append(
         helper.make_function("own", "F", ["x"], ["y"], [node("Relu", ["x"], ["y"])], [])
     )
-    refused(made, tmp_path, "functions of its own")
+    refused(made, tmp_path, "its own functions")
 
 
 @pytest.mark.parametrize("name", ["forward", "__class__", "weight", "children", "_numbers"])
@@ -243,22 +243,22 @@ def test_what_another_program_says_of_itself_is_left_aside(tmp_path):
 def test_doubling_again_and_again(tmp_path):
     nodes = [node("Concat", [f"a{i}", f"a{i}"], [f"a{i + 1}"], axis=0) for i in range(60)]
     nodes.append(node("Add", ["x", "a60"], ["y"]))
-    refused(model(nodes, {"a0": np.ones(1, np.float32)}), tmp_path, "Concat: .*absurd")
+    refused(model(nodes, {"a0": np.ones(1, np.float32)}), tmp_path, "Concat: .*would be too large")
 
 
 def test_a_little_from_many_nodes(tmp_path):
     many = [node("Mul", ["a", "b"], [f"a{i}"]) for i in range(60)]
     nodes = [*many, node("Sum", ["x", *(f"a{i}" for i in range(60))], ["y"])]
     arrays = {"a": np.ones((1, 2**20), np.float32), "b": np.ones((4, 1), np.float32)}
-    refused(model(nodes, arrays), tmp_path, "absurd amount of memory")
+    refused(model(nodes, arrays), tmp_path, "too much memory")
 
 
 def test_outputs_of_absurd_size(tmp_path):
     pad = node("Pad", ["x", "p"], ["y"])
-    refused(model([pad], {"p": shape_of(0, 0, 2**40, 0, 0, 0, 0, 0)}), tmp_path, "absurd")
+    refused(model([pad], {"p": shape_of(0, 0, 2**40, 0, 0, 0, 0, 0)}), tmp_path, f"{2**40}")
     grow = [node("Concat", [f"a{i}", f"a{i}"], [f"a{i + 1}"], axis=1) for i in range(40)]
     first, last = node("Relu", ["x"], ["a0"]), node("Relu", ["a40"], ["y"])
-    refused(model([first, *grow, last]), tmp_path, "absurd")
+    refused(model([first, *grow, last]), tmp_path, "would have the shape")
     pool = node("MaxPool", ["x"], ["y"], kernel_shape=[2**20, 2**20], pads=[2**19] * 4)
     refused(model([pool]), tmp_path, "kernel_shape")
 
@@ -267,7 +267,7 @@ def test_outputs_of_absurd_size(tmp_path):
 def test_inputs_of_absurd_shape(shape, tmp_path):
     w = {"w": np.ones((2, 3, 3, 3), np.float32)}
     made = model([node("Conv", ["x", "w"], ["y"])], w, shape)
-    refused(made, tmp_path, "absurd|open|expects|axes|shape")
+    refused(made, tmp_path, "would|open|expects|axes|shape")
 
 
 def test_reshapes_that_do_not_fit(tmp_path):
@@ -311,14 +311,14 @@ def test_data_outside_the_folder_is_not_read(folder):
     inside = ["link", "up/secret", "loop", "", "a\0b"]
     upwards = ["../secret", "../model/../secret", "./../secret", "../model/data"]
     for location in (*inside, *upwards, secret, "/etc/passwd", "/dev/zero"):
-        refused(outside(location), folder, "not in the model's folder|no such file")
+        refused(outside(location), folder, "not in the model's folder|does not exist")
 
 
 def test_data_that_is_no_plain_file(folder):
-    refused(outside("missing"), folder, "no such file")
-    refused(outside("."), folder, "no such file|not in the model's folder")
+    refused(outside("missing"), folder, "does not exist")
+    refused(outside("."), folder, "does not exist|not in the model's folder")
     os.mkfifo(folder / "pipe")
-    refused(outside("pipe"), folder, "no such file")
+    refused(outside("pipe"), folder, "does not exist")
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def flattened(path, shape, **options):
 
 def test_a_number_of_colours_at_the_end_tells_it_and_is_said(tmp_path):
     path = flattened(tmp_path / "m.onnx", ("N", 16, 12, 3))
-    with pytest.warns(LayoutWarning, match=r"'x' \(16×12×3\).*taken as NHWC.*layout=\"NCHW\""):
+    with pytest.warns(LayoutWarning, match=r"'x' \(16×12×3\).*NHWC is assumed.*layout=\"NCHW\""):
         graph = load(path)
     x = images(2, (3, 16, 12))
     agree(graph(x), by_onnxruntime(path)(last(x))[0])
@@ -91,7 +91,7 @@ def test_a_file_of_tensorflow_has_them_last(tmp_path):
 
 def test_what_nobody_can_know_is_said_and_can_be_chosen(tmp_path):
     path, x = flattened(tmp_path / "m.onnx", ("N", 16, 12, 7)), images(2, (16, 12, 7))
-    with pytest.warns(LayoutWarning, match="taken as NCHW"):
+    with pytest.warns(LayoutWarning, match="NCHW is assumed"):
         agree(load(path)(x), by_onnxruntime(path)(x)[0])
     turned = images(2, (7, 16, 12))
     agree(load(path, layout="NHWC")(turned), by_onnxruntime(path)(last(turned))[0])
@@ -134,7 +134,7 @@ def test_what_follows_is_stronger_than_a_hint(tmp_path):
 
 def test_hints_that_contradict_each_other_are_said(tmp_path):
     path = flattened(tmp_path / "m.onnx", ("N", 16, 12, 3), producer="pytorch")
-    with pytest.warns(LayoutWarning, match="taken as NCHW"):
+    with pytest.warns(LayoutWarning, match="NCHW is assumed"):
         assert load(path).input_shape == (16, 12, 3)
 
 

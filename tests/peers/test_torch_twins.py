@@ -303,7 +303,7 @@ def test_layers_without_a_twin_are_all_named() -> None:
 
 
 def test_a_name_that_torch_cannot_give_is_told() -> None:
-    with pytest.raises(PellucidError, match="cannot call a module 'forward'"):
+    with pytest.raises(PellucidError, match="cannot be named 'forward'"):
         to_torch(nn.Sequential(forward=nn.ReLU()))
 
 

@@ -1,4 +1,4 @@
-"""Seeing inside: what a network has learned and why it decides as it does, as plain arrays."""
+"""Show what a network has learned and why it decides as it does, as plain arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every layer gives for an image."""
+"""The outputs of a network's layers for given images."""
 
 from __future__ import annotations
 
@@ -17,32 +17,33 @@ from pellucid.types import Array
 def activations(
     model: Layer, images: Any, layers: str | Sequence[str] | None = None, batch_size: int = 64
 ) -> dict[str, Array]:
-    """Return the outputs of layers for `images`, by path, in the order in which they run.
+    """Return the outputs of layers for `images`, in the order in which the layers run.
 
-    It is inference: nothing in the model changes. A layer that is used again appears again, as
-    "path#2", "path#3" and so on.
+    The model runs in inference mode and is not changed. A layer that is used several times appears
+    as "path", "path#2", "path#3" and so on.
 
     Parameters
     ----------
     model
-        Any model with one input.
+        Model with one input.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     layers
-        Paths of the layers to return, as in ``model.walk()``. Without it, all of them; of layers
-        made of layers only those whose output none of their parts gave, as a residual sum.
+        Path of a layer, or paths, as in ``model.walk()``. By default all layers; combinators only
+        if their output is not that of a layer inside, such as the sum of a `Residual`.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once.
 
     Returns
     -------
-    One array of N outputs for each layer.
+    dict of str to ndarray
+        The output of each layer, with the images along the first axis.
 
     Raises
     ------
     PellucidError
-        The model has no layer of that name; the nearest is told.
+        The model has no layer of that name; the message suggests the most similar one.
 
     Examples
     --------
@@ -72,7 +73,7 @@ def _outputs(model: Layer, x: Array, wanted: Sequence[str] | None) -> dict[str, 
         name = uses(layer)
         if wanted is not None:
             keep = name in wanted
-        else:  # a Sequential's output is its last layer's, which has been seen
+        else:  # the output of a Sequential is that of its last layer, already kept
             keep = not layer.children() or all(y is not other for other in found.values())
         if keep and isinstance(y, np.ndarray):
             found[name] = y

@@ -1,4 +1,4 @@
-"""Where a network looks: class activation maps by gradients."""
+"""Class activation maps: the regions of an image on which the network's decision is based."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def grad_cam(
     upsample: bool = True,
     batch_size: int = 64,
 ) -> Array:
-    """Return where a layer's maps A speak for a class: ``max(Σ over k of α_k·A_k, 0)``.
+    """Return Grad-CAM maps: where maps A of a layer support a class, ``max(Σ_k α_k·A_k, 0)``.
 
     The weight of map k is the mean over its positions of the score's gradient,
     ``α_k = mean over (i, j) of ∂S/∂A_k[i, j]``.
@@ -38,29 +38,31 @@ def grad_cam(
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     target
-        The class, by number or name: one for all images, or one for each. The predicted one if not
-        given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        predicted class.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 64.
     layer
-        The name of a layer with maps, as `activations` gives it. Without it `last_maps`: there a
-        position still is a place in the image, and what is seen is closest to the class.
+        Name of a layer with maps, as in `activations`. By default the last one, see `last_maps`,
+        whose positions still correspond to places in the image.
     upsample
-        Whether the map is brought to the size of the image, by bilinear interpolation.
+        Whether to enlarge the map to the size of the image by bilinear interpolation. Default:
+        True.
 
     Returns
     -------
-    (N, H, W), none negative. A map of zeros says that nothing in this layer speaks for the class.
+    ndarray of shape (N, H, W)
+        Non-negative maps. A map of zeros means that nothing in this layer supports the class.
 
     Raises
     ------
     ShapeError
-        The layer's output has no places.
+        The layer's output has no spatial axes.
 
     Examples
     --------
@@ -85,14 +87,14 @@ def grad_cam_plus_plus(
     upsample: bool = True,
     batch_size: int = 64,
 ) -> Array:
-    """Return `grad_cam` with weights that count each place by how it matters.
+    """Return Grad-CAM++ maps, which weight each position by its importance.
 
-    With ``g = ∂S/∂A_k[i, j]`` and the score taken as exp(S), whose derivatives are those of S
-    times one factor, left out here::
+    With ``g = ∂S/∂A_k[i, j]``, and with the score taken as exp(S), whose derivatives are those of S
+    up to a common factor, which is omitted::
 
         w_k = Σ over (i, j) of α_k[i, j]·max(g, 0),    α_k[i, j] = g² / (2·g² + Σ A_k · g³)
 
-    Several objects of one class, and small ones, keep their place in the map.
+    Compared to `grad_cam`, it locates several objects of a class, and small ones, better.
     Source: Chattopadhay et al., "Grad-CAM++", 2018, sec. 3.2, eq. 5 and 19.
 
     Parameters
@@ -100,23 +102,24 @@ def grad_cam_plus_plus(
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     target
-        The class, by number or name: one for all images, or one for each. The predicted one if not
-        given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        predicted class.
     layer
         The path of the layer whose maps are weighted; the last convolution if not given.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     upsample
         Whether the map is brought to the size of the image.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 64.
 
     Returns
     -------
-    (N, H, W), none negative.
+    ndarray of shape (N, H, W)
+        Non-negative maps.
 
     Examples
     --------
@@ -144,7 +147,7 @@ def _weighted_maps(
     batch_size: int,
     weights: Callable[[Array, Array], Array],
 ) -> Array:
-    """Return ``max(Σ over k of w_k·A_k, 0)``, with the weights of the maps A and their gradient."""
+    """Return ``max(Σ over k of w_k·A_k, 0)`` with ``w = weights(A, dA)``."""
     x = stored(model, images)
     name = last_maps(model, x) if layer is None else layer
     maps = []
@@ -152,8 +155,8 @@ def _weighted_maps(
         A, dA = part.outputs[name], part.gradients[name]
         if A.ndim != 4:
             raise ShapeError(
-                f"the layer '{name}' has no maps: its output is of shape {A.shape}; the last layer "
-                f"with maps is '{last_maps(model, x)}'"
+                f"the layer '{name}' has no maps: its output has the shape {A.shape}; the last "
+                f"layer with maps is '{last_maps(model, x)}'"
             )
         found = np.maximum((weights(A, dA) * A).sum(axis=1, keepdims=True), 0)
         if upsample:
@@ -164,12 +167,12 @@ def _weighted_maps(
 
 
 def last_maps(model: Layer, images: Any) -> str:
-    """Return the name of the last layer whose outputs still have places: maps larger than 1×1.
+    """Return the name of the last layer whose output has maps larger than 1×1.
 
     Raises
     ------
     ShapeError
-        There is none: the model looks at whole images only.
+        The model has no such layer.
 
     Examples
     --------
@@ -191,5 +194,5 @@ def last_maps(model: Layer, images: Any) -> str:
     with observe(forward=look):
         run_forward(model, network_inputs(model, x), None)
     if maps is None:
-        raise ShapeError("the model has no layer with maps, so there is no place to look at")
+        raise ShapeError("the model has no layer whose output has maps larger than 1×1")
     return found

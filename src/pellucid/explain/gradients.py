@@ -1,4 +1,4 @@
-"""The gradient of one class's score, for the image and for what layers make of it."""
+"""The gradient of a class's score with respect to the image and to layers' outputs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pellucid.types import Array
 
 @dataclass(frozen=True)
 class Gradients:
-    """How the score S of a class changes with what it was computed from.
+    """The gradient of a class's score S with respect to a network's inputs and layers' outputs.
 
     Attributes
     ----------
     target, scores
-        The class of each image and its score S, both (N,).
+        Class of each image, and its score S; both of shape (N,).
     inputs
-        ∂S/∂x for the network's inputs x, which is the preprocessed images, (N, C, H, W).
+        ∂S/∂x for the network's (preprocessed) inputs x, of shape (N, C, H, W).
     outputs, layers
-        The outputs y of the layers that were asked for, and ∂S/∂y, by name.
+        Outputs y of the requested layers, and ∂S/∂y, by name.
     """
 
     target: Array
@@ -44,33 +44,32 @@ def gradients(
     score: Score = "logit",
     batch_size: int = 64,
 ) -> Gradients:
-    """Return the gradient of one class's score for each image, by the layers' backward passes.
+    """Return the gradient of one class's score for each image, by backpropagation.
 
-    The model is in inference, so that each image has its own gradient, and stays as it is: weights,
-    their gradients and running statistics.
+    The model runs in inference mode, so images do not influence each other, and is not changed.
 
     Parameters
     ----------
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 64.
     target
-        The class, by number or name: one for all images, or one for each. The predicted one if not
-        given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        predicted class.
     layers
-        The names of layers whose outputs the gradient is wanted for as well, as `activations` gives
-        them.
+        Names of layers for whose outputs the gradient is wanted too, as in `activations`.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``, after
+        it.
 
     Raises
     ------
     PellucidError
-        There is no such class or layer, or the model is no classifier.
+        There is no such class or layer, or the model is not a classifier.
 
     Examples
     --------
@@ -100,7 +99,7 @@ def passes(
     batch_size: int,
     guided: bool = False,
 ) -> Iterator[Pass]:
-    """Yield the passes of at most `batch_size` images each; see `gradients`."""
+    """Yield the passes of `gradients`, each of at most `batch_size` images."""
     x = stored(model, images)
     chosen = class_numbers(model, target, x)
     probe = Probe(model, layers, guided)
@@ -118,7 +117,7 @@ def mean_gradient(
     score: Score,
     batch_size: int,
 ) -> Array:
-    """Return the mean gradient over the copies of each image, ``make(x, owner, turn)``."""
+    """Return each image's mean gradient over its copies, made by ``make(x, owner, turn)``."""
     x = stored(model, images)
     chosen = class_numbers(model, target, x)
     inputs, probe = network_inputs(model, x), Probe(model)

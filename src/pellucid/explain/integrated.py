@@ -1,4 +1,4 @@
-"""What each pixel adds to a class's score, so that all of them add up to it."""
+"""Integrated gradients: contributions of all pixels that add up to a class's score."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def integrated_gradients(
     score: Score = "logit",
     batch_size: int = 64,
 ) -> Array:
-    """Return what each number of an image adds to a class's score S, compared to a baseline.
+    """Return the integrated gradients: how much each value contributes to a class's score S.
 
-    ``(x − x₀) · ∫₀¹ S′(x₀ + α·(x − x₀)) dα`` with S′ = ∂S/∂x, the integral taken as the mean over
-    the midpoints ``α = (k − ½)/steps``. The contributions add up to S(x) − S(x₀), and
-    `completeness_error` says how far their sum is off.
+    ``(x − x₀) · ∫₀¹ S′(x₀ + α·(x − x₀)) dα`` with S′ = ∂S/∂x; the integral is approximated by the
+    mean over the midpoints ``α = (k − ½)/steps``. The contributions add up to S(x) − S(x₀) except
+    for an error that `completeness_error` returns.
     Source: Sundararajan, Taly and Yan, "Axiomatic attribution for deep networks", 2017, sec. 3 and
     5.
 
@@ -36,25 +36,26 @@ def integrated_gradients(
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     target
-        The class, by number or name: one for all images, or one for each. The predicted one if not
-        given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        predicted class.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 64.
     baseline
-        x₀, an image that shows nothing: one number, one for each channel, or an image, as `images`
-        are. Without it, 0 for the network, which is the mean colour of the training images where
-        the model preprocesses.
+        Reference image x₀ without the object, in the images' units: a number, one per channel, or
+        an image. By default the network's input is 0, which is the mean colour of the training
+        images if the model preprocesses.
     steps
-        More of them bring the sum closer.
+        Number of midpoints; more of them reduce the error.
 
     Returns
     -------
-    (N, C, H, W), positive where it speaks for the class.
+    ndarray of shape (N, C, H, W)
+        The contributions, positive where they support the class.
 
     Examples
     --------
@@ -86,14 +87,16 @@ def completeness_error(
     score: Score = "logit",
     batch_size: int = 64,
 ) -> Array:
-    """Return how far contributions are from adding up: ``Σ attribution − (S(x) − S(x₀))``, (N,).
+    """Return the error of contributions, ``Σ attribution − (S(x) − S(x₀))``, of shape (N,).
 
-    Integrated gradients with enough steps have next to none.
+    For integrated gradients it is almost 0 if there are enough steps.
 
     Parameters
     ----------
+    attribution
+        Result of `integrated_gradients`.
     model, images, target, baseline, score, batch_size
-        What `attribution`, from `integrated_gradients`, was made with.
+        The arguments with which `attribution` was computed.
     """
     x = stored(model, images)
     numbers, start, probe = (

@@ -1,4 +1,4 @@
-"""Which image would excite a filter most."""
+"""Find images that excite filters most."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ from pellucid.randomness import generator
 from pellucid.types import Array, Shape
 
 _START = 0.1
-"""The size of the noise, in units of the network's input."""
+"""Magnitude of the initial noise, in units of the network's input."""
 _ALIKE = 0.9
-"""About how much the colours of a pixel agree in photos: their correlation."""
+"""Typical correlation between the colour channels of a pixel in photos."""
 _TRIES = 4
 _WIDEST = 3.0
-"""How far pixels may go from the network's 0 where nobody says their limits."""
+"""Largest magnitude of the network's inputs if no limits are given."""
 
 
 @dataclass(frozen=True)
 class Maximized:
-    """Images made to excite each of F filters, and how strongly they do.
+    """Images that excite each of F filters, and the filters' responses.
 
     Attributes
     ----------
     layer, channels
-        The layer's name, and the numbers of its filters, (F,).
+        Name of the layer, and the numbers of its filters, (F,).
     images
-        (F, C, H, W), in the units of the images that the model takes.
+        The images, (F, C, H, W), in the units of the images that the model takes.
     values
-        The filter's response before each step and at the end, (F, steps + 1).
+        Response of each filter before each step and at the end, (F, steps + 1).
     positions
-        The row and column in the filter's map at which it responds, (F, 2).
+        Row and column in the filter's map of the response, (F, 2).
     boxes
-        (top, bottom, left, right) of the part of each image from which the response is computed,
-        bottom and right being the first outside, (F, 4).
+        The part of each image on which the response depends, as (top, bottom, left, right) with
+        bottom and right exclusive, (F, 4).
     pixels
-        For each filter this part, (C, h, w), in the images' units; NaN outside of the image.
+        For each filter, the pixels of this part, (C, h, w); NaN outside the image.
     """
 
     layer: str
@@ -75,58 +75,59 @@ def maximize_filter(
     seed: int = 0,
     batch_size: int = 64,
 ) -> Maximized:
-    """Return images that excite filters of a layer most, found by gradient ascent from faint noise.
+    """Find images that excite filters of a layer most, by gradient ascent from faint noise.
 
-    The response is the filter's output at one position, as in `top_patches`, so that the two can be
-    compared. With g its gradient for the image x, step t of T is::
+    The response is the filter's output at one position, as in `top_patches`, so the two can be
+    compared. With g the gradient of the response for the image x, step t of T is::
 
         x ← clip(x + rate · s/rms(s)),    s = F⁻¹(F(g) / fᵖ),    p = smoothing · (1 − t/T)
 
-    where F is the Fourier transform and f the frequency. Plain ascent, p = 0, ends in noise that no
-    image has. Images have less of each frequency the higher it is; so the ascent begins with what
-    is coarse, as they do, and adds finer and finer detail. In the same way the three colours of a
-    pixel go together at first.
-    Source: Erhan et al., "Visualizing higher-layer features of a deep network", 2009, sec. 3
-    (ascent); Olah, Mordvintsev and Schubert, "Feature visualization", 2017 (ascent in a space in
-    which the frequencies and colours of natural images are alike).
+    where F is the Fourier transform and f the frequency. Plain ascent (p = 0) ends in
+    high-frequency noise that no natural image has. In natural images, amplitudes fall with the
+    frequency; so the ascent begins with coarse structure and gradually adds detail. In the same
+    way, the three colour channels of a pixel are correlated at first. Source: Erhan et al.,
+    "Visualizing higher-layer features of a deep network", 2009, sec. 3 (ascent); Olah, Mordvintsev
+    and Schubert, "Feature visualization", 2017 (ascent in a space in which the frequencies and
+    colours of natural images are decorrelated).
 
     Parameters
     ----------
     model, layer
-        A model, and the name of a layer in it, as `activations` gives it. For the last layer the
-        filters are the classes.
+        The model, and the name of a layer, as in `activations`. The filters of the last layer are
+        the classes.
     channels
-        The numbers of the filters; all of them if not given.
+        Numbers of the filters; all of them by default.
     positions
-        Where in its map each filter is to respond, row and column, (F, 2), such as ``positions[:,
-        0]`` of `top_patches`: at the border a filter sees padding, and so may respond to other
-        things. The middle if not given.
+        Row and column in its map at which each filter is to respond, (F, 2), such as ``positions[:,
+        0]`` of `top_patches`; near the border, filters also respond to the padding. By default the
+        middle of the map.
     input_shape
-        (C, H, W); `model.input_shape` if not given.
+        Shape (C, H, W) of an image; `model.input_shape` by default.
     steps, rate
-        How many steps, and how long each is, in units of the network's input.
+        Number of steps, and the length of each in units of the network's input.
     smoothing
-        How much the first steps prefer what is coarse; 0 for plain ascent.
+        How strongly the first steps prefer low frequencies; 0 gives plain ascent.
     beyond
-        A response, or one for each filter, at which the ascent ends: the image found is about the
-        coarsest that responds more. An ascent that ends below, at a lesser peak, begins again from
-        other noise, up to four times in all. Without it all steps are made, once.
+        Response, or one per filter, at which the ascent stops, so that the image is roughly the
+        coarsest one that exceeds it. If an ascent ends below, in a lower local maximum, it restarts
+        from other noise, at most four times in all. By default, all steps are made once.
     limits
-        The lowest and the highest value of a pixel, in the images' units. Without it the network's
-        inputs stay between −3 and 3: with preprocessing, three deviations from the mean.
+        Lowest and highest value of a pixel, in the images' units. By default the network's inputs
+        stay between −3 and 3; with preprocessing, this is three standard deviations from the mean.
     seed
-        From which the noise follows, for each filter its own.
+        Seed of the noise, which differs from filter to filter.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once.
 
     Returns
     -------
-    The images, the responses on the way, and the parts of the images that matter.
+    Maximized
+        The images, the responses in each step, and the parts of the images that matter.
 
     Raises
     ------
     PellucidError
-        There is no such layer or filter, or the limits are none.
+        There is no such layer or filter, or the limits are invalid.
     ShapeError
         The shape of an image is not known.
 
@@ -141,7 +142,9 @@ def maximize_filter(
     check_positive(steps=steps)
     shape = model.input_shape if input_shape is None else tuple(input_shape)
     if shape is None or len(shape) != 3:
-        raise ShapeError(f"give the shape of an image, input_shape=(C, H, W), not {input_shape!r}")
+        raise ShapeError(
+            f"input_shape must be (C, H, W), the shape of an image, not {input_shape!r}"
+        )
     probe = Probe(model, (layer,), revive=True)
     probe.logits(np.zeros((1, *shape), dtype_of(model)))
     output = probe.watched(layer).shape
@@ -168,7 +171,7 @@ def maximize_filter(
 
 @dataclass(frozen=True)
 class _Filters:
-    """The filters for which images are made, each for its own."""
+    """The filters for which images are made, one per image."""
 
     probe: Probe
     layer: str
@@ -176,7 +179,7 @@ class _Filters:
     positions: Array
 
     def __call__(self, x: Array) -> tuple[Array, Array]:
-        """Return each filter's response to its image, and the gradient for the image."""
+        """Return each filter's response to its image, and its gradient for the image."""
 
         def push(y: Array) -> Array:
             only = np.zeros_like(y)
@@ -187,13 +190,13 @@ class _Filters:
         return np.asarray(y[self._own(y)]), gradient
 
     def _own(self, y: Array) -> Any:
-        """Return the indices of each image's own response in the layer's output."""
+        """Return the indices of each image's response in the layer's output."""
         where = self.positions.T if y.ndim == 4 else ()
         return np.arange(len(y)), self.channels, *where
 
 
 class _Way(NamedTuple):
-    """How the ascent goes: see `maximize_filter`."""
+    """The settings of the ascent: see `maximize_filter`."""
 
     steps: int
     rate: float
@@ -203,7 +206,7 @@ class _Way(NamedTuple):
 
 
 def _climb(filters: _Filters, x: Array, goals: Array, way: _Way) -> tuple[Array, Array]:
-    """Return the images at the end, and the responses before each step and at the end."""
+    """Return the final images, and the responses before each step and at the end."""
     frequencies = _frequencies(x.shape)
     value, g = filters(x)
     values = [value]
@@ -221,7 +224,7 @@ def _climb(filters: _Filters, x: Array, goals: Array, way: _Way) -> tuple[Array,
 
 
 def _noise(model: Layer, channels: Array, shape: Shape, seed: int, turn: int) -> Array:
-    """Return faint noise in which, as in images, each frequency is the weaker the higher it is."""
+    """Return faint noise whose amplitude falls with the frequency, as in natural images."""
     white = np.stack(
         [generator(seed, f"maximize {c}", step=turn).normal(size=shape) for c in channels]
     )
@@ -230,19 +233,19 @@ def _noise(model: Layer, channels: Array, shape: Shape, seed: int, turn: int) ->
 
 
 def _frequencies(shape: Shape) -> Array:
-    """Return the frequency of each term of the Fourier transform; the mean counts as the lowest."""
+    """Return the frequency of each Fourier term; the mean counts as the lowest frequency."""
     H, W = shape[2:]
     f: Array = np.hypot(np.fft.fftfreq(H)[:, None], np.fft.rfftfreq(W))
     return np.maximum(f, 1 / max(H, W))
 
 
 def _filtered(x: Array, factors: Array) -> Array:
-    """Return images of which each frequency is multiplied by its factor."""
+    """Multiply each frequency of the images by its factor."""
     return np.asarray(np.fft.irfft2(np.fft.rfft2(x) * factors, s=x.shape[2:]))
 
 
 def _as_colours(g: Array, power: float) -> Array:
-    """Return a gradient with three channels that go together as red, green and blue do."""
+    """Correlate the three channels of a gradient like the colours of photos."""
     if g.shape[1] != 3:
         return g
     alike = 1 - (1 - _ALIKE) ** (power / 2)
@@ -254,29 +257,29 @@ def _rms(x: Array) -> Array:
 
 
 def _places(given: Any, count: int, output: Shape) -> Array:
-    """Return where each filter is to respond, (F, 2); (0, 0) stands for its only place."""
+    """Return the position of each filter's response, (F, 2); (0, 0) for layers without maps."""
     size = output[2:] if len(output) == 4 else (1, 1)
     places = np.asarray([[side // 2 for side in size]] * count if given is None else given)
     if places.shape != (count, 2) or (places < 0).any() or (places >= size).any():
         raise ShapeError(
-            f"positions are a row and a column for each of {count} filters, in maps of "
-            f"{size[0]}×{size[1]}; not {given!r}"
+            f"positions must be a row and a column for each of {count} filters, in maps of "
+            f"{size[0]}×{size[1]}, not {given!r}"
         )
     return places
 
 
 def _limits(model: Layer, limits: tuple[float, float] | None, shape: Shape) -> tuple[Any, Any]:
-    """Return the limits as the network sees them."""
+    """Return the limits in the units of the network's inputs."""
     if limits is None:
         return -_WIDEST, _WIDEST
     if not limits[0] < limits[1]:
-        raise PellucidError(f"limits are the lowest and the highest value, not {limits}")
+        raise PellucidError(f"limits must be the lowest and the highest value, not {limits}")
     low, high = (network_inputs(model, np.full((1, *shape), float(v))) for v in limits)
     return low, high
 
 
 def _stored(model: Layer, x: Array) -> Array:
-    """Return what the network computes with in the units of the images: preprocessing undone."""
+    """Convert network inputs to the units of the images, by undoing the preprocessing."""
     if model.preprocessing is None:
         return np.ascontiguousarray(x)
     mean, scale = np.array([model.preprocessing.mean, model.preprocessing.scale], x.dtype)

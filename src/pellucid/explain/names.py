@@ -1,4 +1,4 @@
-"""What the layers of a model are called, each time they are used."""
+"""Name each use of the layers of a model."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pellucid.layers.base import join
 
 
 class Uses:
-    """Names for each use of a layer during one pass: its path, and "path#2" the second time.
+    """Names of the uses of layers during one pass: the path, then "path#2" and so on.
 
-    The paths are those of `Layer.walk`. A part whose children's names stand in its own place, such
-    as a residual block's body, is called "body"; the model itself is "".
+    Paths are those of `Layer.walk`. A child whose own children keep their names, such as the body
+    of a `Residual`, is called "body"; the model itself is "".
 
     Examples
     --------
@@ -40,33 +40,33 @@ class Uses:
             self._visit(join(path, name), join(path, name or "body"), child)
 
     def __call__(self, layer: Layer) -> str:
-        """Return the name of this use."""
+        """Return the name of this use of a layer."""
         return next_use(self.paths.get(id(layer), type(layer).__name__), self.counts)
 
     @property
     def seen(self) -> list[str]:
-        """The names of all uses so far."""
+        """Names of all uses so far."""
         again: Counter[str] = Counter()
         return [next_use(path, again) for path in self.counts.elements()]
 
 
 def next_use(path: str, counts: Counter[str]) -> str:
-    """Count one more use of `path` and return its name."""
+    """Count one more use of `path`, and return its name."""
     counts[path] += 1
     return path if counts[path] == 1 else f"{path}#{counts[path]}"
 
 
 def refuse_frozen(model: Layer) -> None:
-    """Raise an error for a model that has put its layers together."""
+    """Raise an error for a frozen model, whose layers are merged."""
     if isinstance(model, Frozen):
         raise PellucidError(
-            "a frozen model has put its layers together and shows none of them; explain the model "
-            "that it was made from"
+            "a frozen model has merged its layers, so they cannot be inspected; use the model from "
+            "which it was made"
         )
 
 
 def check_names(wanted: Iterable[str], known: Iterable[str]) -> None:
-    """Raise an error for the first of `wanted` that is not in `known`."""
+    """Raise an error for the first of the `wanted` names that is not known."""
     names = list(known)
     for name in wanted:
         if name not in names:

@@ -1,4 +1,4 @@
-"""What a network misses when a part of the image is covered."""
+"""Occlusion: how the score of a class changes when parts of the image are covered."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def occlusion(
     score: Score = "logit",
     batch_size: int = 64,
 ) -> Array:
-    """Return by how much the score falls when a window covers each pixel.
+    """Return by how much a class's score S falls when a window covers each pixel.
 
     A window slides over the image; each pixel gets the mean of S(x) − S(covered x) over all windows
-    that cover it. No gradient is needed, so it is a check of those methods that use one.
+    that cover it. No gradients are involved, so it can serve as a check of gradient methods.
     Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014,
     sec. 4.2.
 
@@ -37,30 +37,33 @@ def occlusion(
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     target
-        The class, by number or name: one for all images, or one for each. The predicted one if not
-        given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        predicted class.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     batch_size
-        How many images are computed at once.
-    window, stride
-        The window's size, and from one to the next: one int or (vertical, horizontal). An eighth of
-        the image and half the window, if not given; the last windows end at the border.
+        Number of images computed at once. Default: 64.
+    window
+        Size of the window, one int or (vertical, horizontal). By default an eighth of the image.
+    stride
+        Step between windows, one int or (vertical, horizontal). By default half the window. The
+        last windows end at the border.
     fill
-        What covers: one number, one for each channel, or an image, as `images` are. Without it, 0
-        for the network, which is the mean colour where the model preprocesses.
+        Colour of the window, in the images' units: a number, one per channel, or an image. By
+        default the network's input is 0, the mean colour if the model preprocesses.
 
     Returns
     -------
-    (N, H, W), positive where the class depends on what is there, negative where it distracts.
+    ndarray of shape (N, H, W)
+        Positive where the image supports the class, negative where it speaks against it.
 
     Raises
     ------
     ShapeError
-        The stride is larger than the window, so that some pixels are never covered.
+        The stride is larger than the window, so some pixels would never be covered.
 
     Examples
     --------
@@ -71,7 +74,7 @@ def occlusion(
     """
     x = stored(model, images)
     if x.ndim != 4:
-        raise ShapeError(f"occlusion covers parts of images (N, C, H, W), not of {x.shape}")
+        raise ShapeError(f"occlusion needs images (N, C, H, W), not an array of shape {x.shape}")
     places = _places(x.shape[2:], window, stride)
     probe, chosen = Probe(model), class_numbers(model, target, x)
     inputs, cover = network_inputs(model, x), reference(model, x, fill)
@@ -96,14 +99,14 @@ def occlusion(
 def _places(
     size: tuple[int, ...], window: Pair | None, stride: Pair | None
 ) -> list[tuple[slice, slice]]:
-    """Return where the window stands, row by row; the last of a row ends at the border."""
+    """Return the positions of the window, row by row; the last ones end at the border."""
     default = max(2, size[0] // 8), max(2, size[1] // 8)
     heights = default if window is None else pair(window, "window")
     half = max(1, heights[0] // 2), max(1, heights[1] // 2)
     steps = half if stride is None else pair(stride, "stride")
     if steps[0] > heights[0] or steps[1] > heights[1]:
         raise ShapeError(
-            f"a stride of {steps} leaves gaps between windows of {heights}; make it no larger"
+            f"a stride of {steps} leaves gaps between windows of {heights}; make it smaller"
         )
     rows, columns = (
         [slice(start, min(start + w, n)) for start in range(0, max(n - w, 0) + s, s)]

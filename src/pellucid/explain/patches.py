@@ -1,4 +1,4 @@
-"""Which parts of a data set's images a filter responds to most."""
+"""Find the parts of a data set's images to which filters respond most."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ from pellucid.types import Array, Shape
 
 @dataclass(frozen=True)
 class Patches:
-    """The parts of images that excite each of F filters most, the strongest first.
+    """The parts of images that excite each of F filters most, in descending order.
 
     Attributes
     ----------
     layer, channels
-        The layer's name, and the numbers of its filters, (F,).
+        Name of the layer, and the numbers of its filters, (F,).
     values
-        How strongly the filter responds, (F, k).
+        Responses of the filters, (F, k).
     images, positions
-        The number of the image, (F, k), and the row and column in the filter's map, (F, k, 2).
+        Index of the image, (F, k), and row and column in the filter's map, (F, k, 2).
     boxes
-        (top, bottom, left, right) in the image, bottom and right being the first outside,
+        The part of the image as (top, bottom, left, right) with bottom and right exclusive,
         (F, k, 4); the whole image for a layer without maps.
     pixels
-        For each filter the parts themselves, (k, C, h, w), in the images' units; NaN outside of the
-        image.
+        For each filter, the pixels of the parts, (k, C, h, w); NaN outside the image.
     """
 
     layer: str
@@ -53,30 +52,29 @@ def top_patches(
     count: int = 9,
     batch_size: int = 64,
 ) -> Patches:
-    """Return the parts of `images` to which the filters of a layer respond most.
+    """Find the parts of `images` to which the filters of a layer respond most.
 
-    Each image gives its strongest response, so that one image does not fill all places. What is
-    shown is exactly what that response was computed from, see `receptive_fields`.
+    Only the strongest response of each image counts, so that no image occurs twice. Each part is
+    exactly what the response depends on, see `receptive_fields`.
     Source: Zeiler and Fergus, "Visualizing and understanding convolutional networks", 2014, sec. 4,
     figure 2; Girshick et al., "Rich feature hierarchies", 2014, sec. 3.1.
 
     Parameters
     ----------
     model
-        Any model with one input.
+        Model with one input.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set, best one of some
-        thousand images.
+        Images (N, C, H, W), one image (C, H, W), or a data set, best of some thousand images; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 64.
     layer
-        The name of a layer, as `activations` gives it; one without maps, such as the last, looks
-        at whole images.
+        Name of a layer, as in `activations`. A layer without maps, such as the last one, depends on
+        whole images.
     channels
-        The numbers of the filters; all of them if not given.
+        Numbers of the filters; all of them by default.
     count
-        How many parts for each filter.
+        Number of parts for each filter.
 
     Examples
     --------
@@ -92,7 +90,7 @@ def top_patches(
     check_positive(count=count)
     x = stored(model, images)
     if x.ndim != 4:
-        raise ShapeError(f"patches are parts of images (N, C, H, W), not of {x.shape}")
+        raise ShapeError(f"patches need images (N, C, H, W), not an array of shape {x.shape}")
     fields = fields_of(model, layer, x.shape[1:])
     chosen = channel_numbers(channels, len(fields.rows))
     values, numbers, positions = _strongest(model, x, layer, chosen, count, batch_size)
@@ -105,7 +103,7 @@ def top_patches(
 
 
 def fields_of(model: Layer, layer: str, shape: Shape) -> ReceptiveFields:
-    """Return what each position of a layer sees; one without maps sees all at its only position."""
+    """Return the receptive fields of a layer; one without maps has one position that sees all."""
     output = activations(model, np.zeros(shape), layer)[layer].shape
     if len(output) == 4:
         return receptive_fields(model, layer, shape)
@@ -116,7 +114,7 @@ def fields_of(model: Layer, layer: str, shape: Shape) -> ReceptiveFields:
 def seen(
     fields: ReceptiveFields, channels: Array, positions: Array, images: Array
 ) -> tuple[Array, list[Array]]:
-    """Return which part of each image a filter sees at a position: the box, and its pixels."""
+    """Return the box that each filter sees at its position, and the pixels in it."""
     places = zip(channels.tolist(), positions.tolist(), strict=True)
     boxes = [fields.box(channel, *place) for channel, place in places]
     of = zip(images, boxes, channels.tolist(), strict=True)
@@ -126,7 +124,7 @@ def seen(
 def _strongest(
     model: Layer, x: Array, layer: str, channels: Array, count: int, batch_size: int
 ) -> tuple[Array, Array, Array]:
-    """Return values, image numbers and positions of the strongest responses, (F, k) each."""
+    """Return values, image indices and positions of the strongest responses, (F, k) each."""
     best = np.zeros((len(channels), 0))
     numbers, places = best.astype(int), best.astype(int)
     width = 1

@@ -1,4 +1,4 @@
-"""A model that can be asked for gradients and stays as it is."""
+"""A copy of a model that computes gradients without changing the model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pellucid.types import Array
 
 
 class _Fixed(Parameter):
-    """A parameter with the same array as another, which gathers no gradient."""
+    """A parameter that shares another one's array and discards its gradient."""
 
     __slots__ = ()
 
@@ -42,13 +42,13 @@ class _Fixed(Parameter):
         return np.zeros_like(self.value)
 
     def add_gradient(self, gradient: Array) -> None:
-        """Forget it."""
+        """Discard the gradient."""
 
 
 class _Guided(Wrapper, abstract=True):
-    """A ReLU that passes back only what is positive.
+    """A ReLU that passes back only positive gradients.
 
-    ``dx = max(dy · [x > 0], 0)``: of the ReLU's own gradient, the positive part.
+    ``dx = max(dy · [x > 0], 0)``, the positive part of the ReLU's own gradient.
     """
 
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
@@ -56,9 +56,9 @@ class _Guided(Wrapper, abstract=True):
 
 
 class _Revived(Wrapper, abstract=True):
-    """A ReLU that passes the whole gradient back for an image of which it would pass none.
+    """A ReLU that passes back the whole gradient of an image if it would otherwise be all zero.
 
-    Where every value that matters is below 0 there is no gradient, and so no way to climb.
+    If every relevant value is below 0, there would be no direction for gradient ascent.
     """
 
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
@@ -69,7 +69,7 @@ class _Revived(Wrapper, abstract=True):
 
 @dataclass
 class _Trace:
-    """What passed through the watched layers, and what is added to their gradients, by use."""
+    """Outputs of the watched layers, and terms to add to their gradients, by use."""
 
     outputs: dict[str, Array] = field(default_factory=dict)
     gradients: dict[str, Array] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class _Trace:
 
 
 class _Watched(Wrapper, abstract=True):
-    """A layer whose outputs and their gradients are kept. Its cache knows which use it was."""
+    """A layer whose outputs and gradients are kept; its cache records which use it was."""
 
     def __init__(self, layer: Layer, path: str, trace: _Trace) -> None:
         super().__init__(layer)
@@ -104,16 +104,16 @@ class _Watched(Wrapper, abstract=True):
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass forward and back: of each image the score of one class, and its gradients.
+    """The results of one forward and backward pass for the score of one class per image.
 
     Attributes
     ----------
     logits, target
-        (N, classes), and the class of which the gradients are, (N,).
+        Scores of all classes, (N, classes), and the class that is explained, (N,).
     inputs, input_gradient
-        What the network computed with, and the score's gradient for it, both (N, …).
+        The network's inputs, and the gradient of the score for them, both (N, …).
     outputs, gradients
-        Of each watched layer.
+        Outputs of the watched layers, and the gradient for them.
     """
 
     logits: Array
@@ -125,18 +125,18 @@ class Pass:
 
 
 class Probe:
-    """A model's twin: it shares the values of all parameters, and has no gradients to change.
+    """A copy of a model that shares its parameters' values but not their gradients.
 
     Parameters
     ----------
     model
-        It is not changed, and may be used by others meanwhile.
+        The model to copy. It is not changed and may be used meanwhile.
     layers
-        The names of the layers to watch.
+        Names of the layers to watch.
     guided
-        Whether each ReLU passes back only what is positive.
+        Whether each ReLU passes back only positive gradients.
     revive
-        Whether a ReLU passes the gradient back all the same where else none would be left.
+        Whether a ReLU passes back the whole gradient where it would otherwise be all zero.
     """
 
     def __init__(
@@ -160,12 +160,12 @@ class Probe:
         self._twin(model, watched)
         if guided and not self.guides:
             raise PellucidError(
-                "guided backpropagation needs a model with ReLUs; this one has none"
+                "guided backpropagation needs a model with ReLU layers; this one has none"
             )
         self.model: Layer = self._memo[id(model)]
 
     def _twin(self, layer: Layer, watched: set[str]) -> None:
-        """Put a twin of `layer` into the memo by which whatever holds `layer` is copied."""
+        """Add a copy of `layer` to the memo with which the combinators around it are copied."""
         if id(layer) in self._memo:
             return
         for child in layer.children().values():
@@ -179,16 +179,16 @@ class Probe:
         self._memo[id(layer)] = twin
 
     def logits(self, x: Array) -> Array:
-        """Return the scores of all classes, (N, classes), for the network's inputs `x`."""
+        """Return the scores of all classes, (N, classes), for the network inputs `x`."""
         return self._forward(x)[0]
 
     def watched(self, layer: str) -> Array:
-        """Return what a watched layer gave in the last pass."""
+        """Return the output of a watched layer in the last pass."""
         check_names((layer,), self._trace.outputs)
         return self._trace.outputs[layer]
 
     def run(self, x: Array, target: Array | None, score: Score) -> Pass:
-        """Return the pass of the network's inputs `x` for `target` (N,), or the predicted class."""
+        """Run the inputs `x` forward and back for `target` (N,), by default the predicted class."""
         logits, cache = self._forward(x)
         chosen = logits.argmax(axis=1) if target is None else target
         dx = self.model.backward(score_gradient(logits, chosen, score), cache)
@@ -200,8 +200,8 @@ class Probe:
     def pull(self, x: Array, layer: str, push: Callable[[Array], Array]) -> tuple[Array, Array]:
         """Return the output y of a watched layer, and the gradient of ``Σ y·push(y)`` for `x`.
 
-        What `push` returns is taken to be constant. Backward begins with zeros at the scores, and
-        at the layer `push(y)` is added.
+        The result of `push` is treated as constant. The backward pass starts with zeros at the
+        scores; at the layer, `push(y)` is added.
         """
         logits, cache = self._forward(x)
         y = self.watched(layer)

@@ -1,4 +1,4 @@
-"""Which part of the image a layer's output sees."""
+"""Receptive fields: the part of the image on which a layer's output depends."""
 
 from __future__ import annotations
 
@@ -17,51 +17,51 @@ from pellucid.layers.base import run_forward
 from pellucid.types import Array, Shape
 
 _AT_ONCE = 16
-"""How many lit rows go through the network together."""
+"""Number of test images that go through the network together."""
 
 Box = tuple[int, int, int, int]
-"""(top, bottom, left, right) of a part of an image, bottom and right being the first outside."""
+"""(top, bottom, left, right) of a part of an image, with bottom and right exclusive."""
 
 
 @dataclass(frozen=True)
 class ReceptiveFields:
-    """For each position of a layer's maps, which rows and columns of the image it sees.
+    """The rows and columns of the image on which each position of a layer's maps depends.
 
     Attributes
     ----------
     rows, columns
-        (C, OH, 2) and (C, OW, 2): for each of the C maps, the first that is seen and the first
-        after it that is not. They end at the border of the image, as padding shows nothing.
+        For each of the C maps and each position, the first row or column and the one after the
+        last: (C, OH, 2) and (C, OW, 2). They are clipped to the image.
     """
 
     rows: Array
     columns: Array
 
     def box(self, channel: int, row: int, column: int) -> Box:
-        """Return the part of the image that the output at (channel, row, column) sees."""
+        """Return the part of the image on which the output at (channel, row, column) depends."""
         top, bottom = self.rows[channel, row].tolist()
         left, right = self.columns[channel, column].tolist()
         return top, bottom, left, right
 
     def size(self, channel: int) -> tuple[int, int]:
-        """Return the largest height and width that one output of this map sees."""
+        """Return the largest height and width on which an output of this map depends."""
         height, width = (np.ptp(ends[channel], axis=1).max() for ends in (self.rows, self.columns))
         return int(height), int(width)
 
 
 def receptive_fields(model: Layer, layer: str, input_shape: Shape) -> ReceptiveFields:
-    """Return what each position of a layer's maps sees of an image of `input_shape`.
+    """Return the part of an image of `input_shape` that each position of a layer's maps sees.
 
-    One row of the image after the other is lit, then each column, and the light passes through the
-    network: an output is lit where something is that it is computed from. So the answer is exact
-    for whatever the network is made of: padding, dilation, groups, shortcuts, branches.
+    Each row and each column of the image in turn is marked, and the marks are propagated through
+    the network: an output is marked if it depends on a marked input. So the result is exact for any
+    network, with padding, dilation, groups, shortcuts and branches.
 
     Parameters
     ----------
     model, layer
-        Any model, and the name of a layer in it, as `activations` gives it.
+        The model, and the name of a layer, as in `activations`.
     input_shape
-        (C, H, W).
+        Shape (C, H, W) of an image.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def receptive_fields(model: Layer, layer: str, input_shape: Shape) -> ReceptiveF
     (2, 8, 6, 12)
     """
     if len(input_shape) != 3:
-        raise ShapeError(f"receptive fields are parts of images (C, H, W), not of {input_shape}")
+        raise ShapeError(f"input_shape must be the shape (C, H, W) of an image, not {input_shape}")
     refuse_frozen(model)
     twin = _lit(copy.deepcopy(model).astype("float64"), {})
     _, H, W = input_shape
@@ -91,10 +91,10 @@ def receptive_fields(model: Layer, layer: str, input_shape: Shape) -> ReceptiveF
 
 
 class _Lit(Wrapper, abstract=True):
-    """Which outputs of a layer change where its inputs do: it takes and gives truth values.
+    """A layer that maps marked inputs to the outputs that depend on them (arrays of truth values).
 
-    The layer runs on noise, and on the same noise where lit inputs are changed by far more than any
-    layer smooths away, each by another amount, so that no two changes cancel.
+    It runs the layer on noise, and again with large random changes at the marked inputs. The
+    changes all differ, so that no two of them cancel.
     """
 
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Array, None]:
@@ -109,9 +109,9 @@ class _Lit(Wrapper, abstract=True):
 
 
 def _lit(layer: Layer, memo: dict[int, Any]) -> Layer:
-    """Return a twin of `layer` that truth values pass through.
+    """Return a copy of `layer` that propagates marks.
 
-    What only routes values stays: among truth values the sum of a shortcut is an "or".
+    Layers that only route values stay: for truth values, the sum of a shortcut is a logical "or".
     """
     if id(layer) not in memo:
         if isinstance(layer, Sequential | Residual | Concat | Graph):
@@ -125,19 +125,19 @@ def _lit(layer: Layer, memo: dict[int, Any]) -> Layer:
 
 
 def _maps(model: Layer, layer: str, lit: Array) -> Array:
-    """Return which outputs of the named layer are lit, (n, C, OH, OW)."""
+    """Return which outputs of the named layer are marked, (n, C, OH, OW)."""
     uses = Uses(model)
     found: dict[str, Any] = {}
     with observe(forward=lambda layer, _x, y: found.update({uses(layer): y})):
         run_forward(model, lit, None)
     check_names((layer,), found)
     if found[layer].ndim != 4:
-        raise ShapeError(f"the layer '{layer}' has no maps: it sees the whole image at once")
+        raise ShapeError(f"the layer '{layer}' has no maps: it depends on the whole image")
     return np.asarray(found[layer])
 
 
 def _ends(lit: Array) -> Array:
-    """Return (first, last + 1) of the lines that light each output: (n, C, O) becomes (C, O, 2)."""
+    """Return (first, last + 1) of the lines that mark each output: (n, C, O) becomes (C, O, 2)."""
     ends = np.stack([lit.argmax(axis=0), len(lit) - lit[::-1].argmax(axis=0)], axis=-1)
     seen = np.asarray(lit.any(axis=0))
     return np.where(seen[..., None], ends, 0)

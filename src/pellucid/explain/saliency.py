@@ -1,4 +1,4 @@
-"""Which pixels a class's score depends on, by the gradient for the image."""
+"""Gradient-based saliency maps of the pixels on which a class's score depends."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def saliency(
 ) -> Array:
     """Return how strongly a class's score S depends on each pixel: ``max over c of |∂S/∂x[c]|``.
 
-    It says which pixels need to be changed least to change the score most. It is often noisy, as
-    the gradient of a network with ReLUs changes from one pixel to the next; see `smooth_grad`.
+    The maps are often noisy, because the gradient of a network with ReLUs changes from one pixel to
+    the next; see `smooth_grad`.
     Source: Simonyan, Vedaldi and Zisserman, "Deep inside convolutional networks", 2013, sec. 3.1.
 
     Parameters
@@ -32,19 +32,20 @@ def saliency(
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     target
-        The class, by number or name: one for all images, or one for each. The predicted one if not
-        given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        predicted class.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 64.
 
     Returns
     -------
-    (N, H, W), none negative.
+    ndarray of shape (N, H, W)
+        Non-negative maps.
 
     Examples
     --------
@@ -58,7 +59,7 @@ def saliency(
 
 
 def strongest(gradient: Array) -> Array:
-    """Return the largest absolute value over the channels: (N, C, H, W) becomes (N, H, W)."""
+    """Return the largest absolute value over the channels: (N, C, H, W) to (N, H, W)."""
     return np.ascontiguousarray(abs(gradient).max(axis=1) if gradient.ndim == 4 else abs(gradient))
 
 
@@ -72,11 +73,10 @@ def smooth_grad(
     seed: int = 0,
     batch_size: int = 64,
 ) -> Array:
-    """Return the saliency of the mean gradient over noisy copies of the image.
+    """Return the saliency of the mean gradient over noisy copies of the image (SmoothGrad).
 
-    ``max over c of |1/n · Σᵢ ∂S/∂x[c] at x + εᵢ|``, with normal noise εᵢ of the standard deviation
-    σ = noise·(max x − min x). What changes from pixel to pixel averages out, what the class depends
-    on stays.
+    ``max over c of |1/n · Σᵢ ∂S/∂x[c] at x + εᵢ|``, with normal noise εᵢ of standard deviation
+    σ = noise·(max x − min x). Averaging removes what fluctuates from pixel to pixel.
     Source: Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017, sec. 3.
 
     Parameters
@@ -84,23 +84,26 @@ def smooth_grad(
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     target
-        The class, by number or name: one for all images, or one for each. The one that is
-        predicted without noise if not given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        class predicted for the image without noise.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     batch_size
-        How many images are computed at once.
-    samples, noise
-        n and σ's share of the image's range; the paper finds 50 and 0.1 to 0.2 good.
+        Number of images computed at once. Default: 64.
+    samples
+        Number n of noisy copies; the paper recommends 50.
+    noise
+        σ as a share of the image's range; the paper recommends 0.1 to 0.2.
     seed
-        From which the noise follows, whatever the batch size.
+        Seed of the noise, which does not depend on the batch size.
 
     Returns
     -------
-    (N, H, W), none negative.
+    ndarray of shape (N, H, W)
+        Non-negative maps.
 
     Examples
     --------
@@ -130,11 +133,11 @@ def guided_backpropagation(
     score: Score = "logit",
     batch_size: int = 64,
 ) -> Array:
-    """Return the gradient for the image where each ReLU passes back only what is positive.
+    """Return the gradient for the image, with only positive gradients passed back by ReLUs.
 
-    At a ReLU or ReLU6 it is the positive part of dx, for a ReLU ``dx = dy·[x > 0]·[dy > 0]``: paths
-    that lower the score are cut, and what is left shows the strokes and textures that excite the
-    network. It is sharp, and depends on the class less than it looks: see `randomization_check`.
+    At a ReLU ``dx = dy·[x > 0]·[dy > 0]``, at a ReLU6 likewise the positive part of dx. Paths that
+    lower the score are cut, so the result shows the strokes and textures that excite the network.
+    It is sharp, but depends on the class less than it seems: see `randomization_check`.
     Source: Springenberg et al., "Striving for simplicity", 2014, sec. 3.4.
 
     Parameters
@@ -142,24 +145,25 @@ def guided_backpropagation(
     model
         A classifier.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     target
-        The class, by number or name: one for all images, or one for each. The predicted one if not
-        given.
+        Class to explain, by number or name: one for all images, or one per image. By default the
+        predicted class.
     score
-        ``logit``, the class's output before the softmax, or ``probability``, after it.
+        ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 64.
 
     Returns
     -------
-    (N, C, H, W).
+    ndarray of shape (N, C, H, W)
+        The gradients.
 
     Raises
     ------
     PellucidError
-        The model has no ReLU.
+        The model has no ReLU layer.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Does an explanation depend on what the network has learned?"""
+"""Check whether an explanation depends on what the network has learned."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from pellucid.randomness import generator
 from pellucid.types import Array
 
 Method = Callable[[Layer, Any, Any], Array]
-"""What explains: ``method(model, images, target)`` returns one map for each image."""
+"""An explanation method: ``method(model, images, target)`` returns one map per image."""
 
 
 def randomization_check(
     model: Layer, images: Any, method: Method, target: Any = None, seed: int = 0
 ) -> dict[str, Array]:
-    """Return how similar a method's maps stay while the network forgets what it has learned.
+    """Return how similar a method's maps remain while the network's weights are randomised.
 
-    From the last layer to the first, one after the other gets random weights and those before keep
-    theirs; after each, the maps are compared to the original ones by Spearman's rank correlation of
-    their absolute values. A map that explains the network has to change: the correlation falls to
-    about 0. One that stays has shown the image's edges, whatever was learned.
+    From the last layer to the first, layers get random weights one after the other, while those
+    before keep theirs. After each, the maps are compared with the original ones, by Spearman's rank
+    correlation of the absolute values. A faithful method's maps change: the correlation falls to
+    about 0. Maps that stay similar show the image's edges rather than what was learned.
     Source: Adebayo et al., "Sanity checks for saliency maps", 2018, sec. 3.
 
     Parameters
@@ -35,19 +35,20 @@ def randomization_check(
     model
         A classifier; it is not changed.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; one image (C, H, W); or a data set.
+        Images (N, C, H, W), one image (C, H, W), or a data set; as stored if the model has a
+        `preprocessing`, else as the network takes them.
     method
-        Such as `saliency`, or ``functools.partial(grad_cam, layer="conv2")``.
+        Method to check, such as `saliency` or ``functools.partial(grad_cam, layer="conv2")``.
     target
-        The class that is explained; the one that the model predicts before it forgets.
+        Class to explain; by default the class that the original model predicts.
     seed
-        From which the random weights follow.
+        Seed of the random weights.
 
     Returns
     -------
-    For each layer with weights, from the last to the first, the correlations, (N,). A map that is
-    the same everywhere counts as 0.
+    dict of str to ndarray
+        For each layer with weights, from the last to the first, the correlations of the N images.
+        A constant map counts as 0.
 
     Examples
     --------
@@ -64,7 +65,7 @@ def randomization_check(
     chosen = gradients(model, x, target).target
     before = method(model, x, chosen)
     forgetful = copy.deepcopy(model)
-    # never the numbers that the model itself began with, however it was seeded
+    # not the initial weights of the model, whatever its seed was
     other = int(generator(seed, "randomization check").integers(2**62))
     found = {}
     for path, layer in reversed(list(forgetful.walk())):
@@ -80,9 +81,9 @@ def randomization_check(
 
 
 def rank_correlation(a: Array, b: Array) -> float:
-    """Return Spearman's correlation of the absolute values of two maps, 0 where one is constant.
+    """Return Spearman's correlation of the absolute values of two maps, 0 if one is constant.
 
-    It is Pearson's correlation of the ranks, equal values sharing the mean of theirs.
+    It is Pearson's correlation of the ranks; equal values share the mean of their ranks.
 
     >>> rank_correlation(np.array([1.0, 2.0, 3.0]), np.array([1.0, -10.0, 100.0]))
     1.0

@@ -1,4 +1,4 @@
-"""The one number that is explained: the score of one class."""
+"""The number that is explained: the score of one class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pellucid.layers import Layer
 from pellucid.types import Array
 
 Score = Literal["logit", "probability"]
-"""A class's output before the softmax, or after it."""
+"""The class's output before the softmax, or its probability after it."""
 
 Target = int | str | Sequence[int | str] | Array | None
-"""A class, by number or name: one for all images, or one for each; None for the predicted one."""
+"""A class by number or name: one for all images, or one per image; None for the predicted class."""
 
 
 def scores_of(logits: Array, target: Array, score: Score) -> Array:
-    """Return each image's score for its target, (N,)."""
+    """Return the score of each image's target class, (N,)."""
     _check(score)
     values = logits if score == "logit" else ops.softmax(logits, 1)
     return np.asarray(values[np.arange(len(values)), target])
@@ -29,7 +29,8 @@ def scores_of(logits: Array, target: Array, score: Score) -> Array:
 def score_gradient(logits: Array, target: Array, score: Score) -> Array:
     """Return the gradient of each image's score for its logits, (N, classes).
 
-    For ``logit`` it is 1 at the target t and else 0; for ``probability``, ``p_t·([k = t] − p_k)``.
+    For ``logit`` it is 1 at the target t and 0 elsewhere; for ``probability``, it is
+    ``p_t·([k = t] − p_k)``.
     """
     _check(score)
     one_hot = np.zeros_like(logits)
@@ -46,19 +47,19 @@ def _check(score: str) -> None:
 
 
 def class_numbers(model: Layer, target: Target, images: Array) -> Array | None:
-    """Return the number of the class for each of `images`, (N,), or None for the predicted ones."""
+    """Return the class number for each of `images`, (N,), or None for the predicted classes."""
     shape = model.output_shape((1, *images.shape[1:]))
     if len(shape) != 2 or not isinstance(shape[1], int):
         raise ShapeError(
-            "a classifier gives one score for each class, (N, classes); for one image this "
-            f"model's outputs have shape {shape}"
+            "a classifier returns one score per class, (N, classes); the outputs of this model for "
+            f"one image have the shape {shape}"
         )
     if target is None:
         return None
     given = list(np.asarray(target, object).ravel())
     if len(given) not in (1, len(images)):
         raise ShapeError(
-            f"there are {len(images)} images and {len(given)} classes; give one, or one for each"
+            f"there are {len(images)} images but {len(given)} classes; give one, or one per image"
         )
     numbers = np.array([_number(model, one, shape[1]) for one in given])
     return np.broadcast_to(numbers, (len(images),))
@@ -71,5 +72,5 @@ def _number(model: Layer, given: Any, classes: int) -> int:
             raise PellucidError(unknown("class", given, names))
         return names.index(given)
     if not isinstance(given, int | np.integer) or not 0 <= given < classes:
-        raise PellucidError(f"a class is a number from 0 to {classes - 1} or a name, not {given!r}")
+        raise PellucidError(f"a class is a name or a number from 0 to {classes - 1}, not {given!r}")
     return int(given)

@@ -1,4 +1,4 @@
-"""Every number of one pass forwards and backwards, with the graph that it went through."""
+"""All values and gradients of one forward and backward pass, with the graph of the network."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ Objective = Literal["loss", "score"]
 
 @dataclass(frozen=True)
 class Node:
-    """A layer where a network uses it.
+    """One use of a layer in a network.
 
     Attributes
     ----------
     name
-        Its path in the model, and "path#2" the second time that the layer is used.
+        Path of the layer, with "#2" and so on from its second use on.
     layer
-        The layer; it has no layers inside.
+        The layer, which is not a combinator.
     reads
-        The numbers of the values that it reads: 0 is the network's input, and i what the i-th node
-        gives, from 1 on.
+        Numbers of the values that the layer reads: 0 is the network's input, i ≥ 1 is the output of
+        the i-th node.
     """
 
     name: str
@@ -42,15 +42,15 @@ class Node:
 
 
 def nodes(model: Layer) -> tuple[Node, ...]:
-    """Return the layers that compute something, in the order in which they run, and what they read.
+    """Return the layers that compute something, in the order in which they run.
 
-    Blocks such as `Sequential` and `Residual` are taken apart: the sum of a residual block is an
-    `Add` that reads two values. The last node gives the network's output.
+    Combinators are expanded: the sum of a `Residual` is an `Add` that reads two values. The last
+    node computes the network's output.
 
     Raises
     ------
     PellucidError
-        The model is frozen, or a part of it has several inputs or outputs where one is expected.
+        The model is frozen, or a part has several inputs or outputs where one is expected.
 
     Examples
     --------
@@ -78,30 +78,31 @@ def nodes(model: Layer) -> tuple[Node, ...]:
 
     last = visit("", model, (0,))
     if last != len(found):
-        raise PellucidError("the network's output is not what its last layer gives")
+        raise PellucidError("the network's output is not the output of its last layer")
     return tuple(found)
 
 
 @dataclass(frozen=True)
 class Trace:
-    """One pass of a batch of images through a network, and back.
+    """The values and gradients of one pass of a batch of images.
 
     Attributes
     ----------
     nodes
-        The layers, as `nodes` gives them.
+        The layers, see `nodes`.
     values
-        ``values[0]`` is what the network was given, preprocessed; ``values[i]`` what the i-th node
-        gave, from 1 on.
+        ``values[0]`` is the network's (preprocessed) input, ``values[i]`` the output of the i-th
+        node, from 1 on.
     gradients
-        The objective's gradient for each of `values`; a value that the objective does not depend
-        on has zeros. None if only the forward pass was asked for.
+        Gradient of the objective for each of `values`, zero for those on which it does not depend.
+        None if only the forward pass was requested.
     parameter_gradients
-        For each parameter, by path; empty without gradients.
+        Gradient for each parameter by path; empty if only the forward pass was requested.
     probabilities, target
-        (N, classes), and the class that the objective is about, (N,).
+        Probabilities, (N, classes), and the class of the objective for each image, (N,).
     objective
-        Its value: for "loss" the mean of −log p[target], for "score" the sum of the targets'
+        Value of the objective: the mean of −log p[target] for "loss", the sum of the targets'
+        scores for "score".
         scores.
     """
 
@@ -114,33 +115,33 @@ class Trace:
     objective: float
 
     def value(self, name: str) -> Array:
-        """Return what the node called `name` gave."""
+        """Return the output of the node `name`."""
         return self.values[self._number(name)]
 
     def gradient(self, name: str) -> Array:
-        """Return the objective's gradient for what the node called `name` gave."""
+        """Return the gradient of the objective for the output of the node `name`."""
         if self.gradients is None:
-            raise PellucidError("this trace was made without gradients")
+            raise PellucidError("this trace has no gradients; run it with gradients=True")
         return self.gradients[self._number(name)]
 
     def _number(self, name: str) -> int:
         names = [node.name for node in self.nodes]
         if name not in names:
-            raise PellucidError(f"no layer is called '{name}'; there are {', '.join(names)}")
+            raise PellucidError(f"there is no layer '{name}'; the layers are {', '.join(names)}")
         return names.index(name) + 1
 
 
 class Tracer:
-    """Runs a network layer by layer and keeps every value and every gradient.
+    """Run a network layer by layer and keep all values and gradients.
 
-    It is inference: batch normalisation uses its running statistics, dropout does nothing, and the
-    model stays as it is. The reference engine computes, so that each number is the result of the
-    lines that one reads.
+    The network runs in inference mode: batch normalisation uses its running statistics, dropout
+    does nothing, and the model is not changed. The reference engine computes, so every number comes
+    from the code that a reader sees.
 
     Parameters
     ----------
     model
-        Any classifier with one input. It is copied; `load` gives the copy other values.
+        A classifier with one input. It is copied; `load` gives the copy other values.
 
     Examples
     --------
@@ -159,11 +160,11 @@ class Tracer:
         self.nodes = nodes(self._twin)
 
     def load(self, state: Mapping[str, Array]) -> None:
-        """Compute with these values from now on, such as ``model.state_dict()`` gives."""
+        """Replace the values of the copy, for example by those of ``model.state_dict()``."""
         self._twin.load_state_dict(state)
 
     def shapes(self, image_shape: Shape) -> list[Shape]:
-        """Return the shape of each value for one image (C, H, W), without the batch."""
+        """Return the shape of each value for one image (C, H, W), without the batch axis."""
         shapes: list[Any] = [(1, *image_shape)]
         for node in self.nodes:
             given = tuple(shapes[i] for i in node.reads)
@@ -177,21 +178,20 @@ class Tracer:
         objective: Objective = "loss",
         gradients: bool = True,
     ) -> Trace:
-        """Return all numbers of one pass.
+        """Run one pass and return all its numbers.
 
         Parameters
         ----------
         images
-            (N, C, H, W) or one image (C, H, W), as they are stored where the model has a
-            preprocessing.
+            Images (N, C, H, W) or one image (C, H, W), as stored if the model has a
+            `preprocessing`.
         target
-            The class that the objective is about, one or one for each image; without it, the most
-            probable.
+            Class of the objective, one or one per image. By default the most probable class.
         objective
-            "loss" is the cross entropy, the mean of −log p[target]; "score" the target's score: its
-            output before the softmax, or log p[target] where the network ends with a softmax.
+            "loss" is the cross entropy, the mean of −log p[target]; "score" is the target's output
+            before the softmax, or log p[target] if the network ends with a softmax.
         gradients
-            Whether to go back as well.
+            Whether to run the backward pass too. Default: True.
         """
         with engine.using("reference"):
             x = network_inputs(self._twin, stored(self._twin, images))
@@ -204,19 +204,19 @@ class Tracer:
         return Trace(self.nodes, values, found, learned, probabilities, chosen, value)
 
     def influence(self, trace: Trace, node: int, position: tuple[int, ...]) -> list[Array]:
-        """Return how one output of a node depends on each number that the node reads.
+        """Return the derivatives of one output of a node for everything that the node reads.
 
-        It is a row of the Jacobian, ``∂y[position] / ∂x``, one array for each value that is read,
-        in the shape of that value.
+        It is a row of the Jacobian, ``∂y[position] / ∂x``: one array for each value that is read,
+        with the shape of that value.
 
         Parameters
         ----------
         trace
             A pass of one image.
         node
-            The number of the node's value in `trace.values`, from 1 on.
+            Number of the node's output in `trace.values`, from 1 on.
         position
-            Where in the node's output, without the batch.
+            Index into the node's output, without the batch axis.
         """
         one = self.nodes[node - 1]
         with engine.using("reference"):
@@ -256,7 +256,7 @@ def _given(node: Node, values: list[Array]) -> Any:
 
 
 def _probabilities(last: Layer, y: Array) -> Array:
-    """Return the probabilities that y, what the network gave, stands for."""
+    """Return the probabilities that the network's output `y` represents."""
     return y if isinstance(last, Softmax) else ops.softmax(y, 1)
 
 
@@ -266,21 +266,21 @@ def _targets(target: int | Sequence[int] | None, probabilities: Array) -> Array:
         return np.asarray(probabilities.argmax(axis=1))
     chosen = np.broadcast_to(np.asarray(target), (count,))
     if chosen.min() < 0 or chosen.max() >= classes:
-        raise PellucidError(f"the classes are 0 to {classes - 1}, not {target}")
+        raise PellucidError(f"target must be a class from 0 to {classes - 1}, not {target}")
     return chosen
 
 
 def _objective(objective: Objective, last: Layer, y: Array, target: Array) -> tuple[float, Array]:
-    """Return the objective and its gradient for y, what the network gave."""
+    """Return the objective and its gradient for the network's output `y`."""
     if objective not in ("loss", "score"):
-        raise PellucidError(f"the objective is 'loss' or 'score', not {objective!r}")
+        raise PellucidError(f"objective must be 'loss' or 'score', not {objective!r}")
     rows, gradient = np.arange(len(target)), np.zeros_like(y)
     chosen = y[rows, target]
     if objective == "loss" and not isinstance(last, Softmax | LogSoftmax):
         loss, gradient = ops.cross_entropy(y, target)
         return float(loss), gradient
     gradient[rows, target] = 1
-    if isinstance(last, Softmax):  # of log p it is 1/p
+    if isinstance(last, Softmax):  # the derivative of log p is 1/p
         with np.errstate(divide="ignore"):
             gradient[rows, target], chosen = 1 / chosen, np.log(chosen)
     if objective == "loss":

@@ -1,4 +1,4 @@
-"""A layer around another one, which does the same but for one thing."""
+"""A layer that delegates to another one and changes one aspect of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pellucid.layers import Layer, StepContext
 
 
 class Wrapper(Layer, abstract=True):
-    """It does what the `layer` inside does; a subclass changes one thing."""
+    """Delegate everything to the inner `layer`; subclasses change one method."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer = layer
@@ -28,6 +28,6 @@ class Wrapper(Layer, abstract=True):
         return self.layer.children()
 
     def __getattr__(self, name: str) -> Any:
-        if name == "layer":  # while it is being copied
+        if name == "layer":  # not set yet while an instance is copied
             raise AttributeError(name)
         return getattr(self.layer, name)

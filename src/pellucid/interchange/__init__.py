@@ -1,7 +1,7 @@
-"""Models in files, and in other frameworks.
+"""Read and write models in files, and convert them to and from other frameworks.
 
-What needs a package beyond NumPy and safetensors is loaded when it is first asked for:
-``pellucid.interchange.onnx``, ``pellucid.interchange.torch``, ….
+Submodules that need a package beyond NumPy and safetensors, such as ``pellucid.interchange.onnx``
+and ``pellucid.interchange.torch``, are imported on first access.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""A trained model as one file, which holds data and nothing that runs.
+"""Save and load a trained model as one file, which holds only data and no code.
 
-The file is a safetensors file: a header in JSON, then the values. The names of the tensors are the
-paths of `state_dict()`; so other programs can read the weights. The header's metadata holds, under
-the one key "pellucid", a text in JSON::
+It is a safetensors file: a header in JSON, then the values. Tensors are named by their paths in
+`state_dict()`, so other programs can read the weights. The header's metadata has one key,
+"pellucid", which holds a JSON text::
 
-    {"format": 1, "version": the library's, "architecture": model.describe(),
+    {"format": 1, "version": "…", "architecture": model.describe(),
      "preprocessing": {"mean": [...], "scale": [...]}, "classes": [...], "input_shape": [C, H, W]}
 
-The last three are null where the model does not know them. Format: the safetensors specification,
+The last three are null if the model does not have them. Format: the safetensors specification,
 https://huggingface.co/docs/safetensors.
 """
 
@@ -47,23 +47,31 @@ def __dir__() -> list[str]:
 
 _KEY = "pellucid"
 _FORMAT = 1
-_LONGEST_HEADER = 100_000_000  # what the format allows
+_LONGEST_HEADER = 100_000_000  # bytes; the limit of the format
 _NUMPY_HAS = ("F16", "F32", "F64", "I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL")
 
 PathName = str | PathLike[str]
 
 
 def save(model: Layer, path: PathName) -> None:
-    """Write `model` to the file at `path`, whole or not at all.
+    """Save `model` to a safetensors file.
 
-    It holds the architecture, all values to the last bit, and the preprocessing, the class names
-    and the input shape where the model has them. The same model always gives the same bytes.
+    The file holds the architecture, all values exactly, and the preprocessing, class names and
+    input shape if the model has them. It is written completely or not at all. The same model always
+    gives the same bytes.
+
+    Parameters
+    ----------
+    model
+        The model to save.
+    path
+        File to write; an existing file is replaced.
 
     Raises
     ------
     FileError
-        The file cannot be written, or `load` could not build the model: it has a layer that is not
-        in the registry, or values that two layers share without being one layer.
+        The file cannot be written, or `load` could not rebuild the model: it has a layer type that
+        is not registered, or two layers share an array without being the same layer.
 
     Examples
     --------
@@ -89,22 +97,27 @@ def save(model: Layer, path: PathName) -> None:
 
 
 def load(path: PathName) -> Layer:
-    """Return the model that `save` wrote to the file at `path`, or that of the run in a folder.
+    """Load the model that `save` wrote.
 
-    Layers are built from the registry alone, and sizes are compared before memory is taken: a file
-    from anywhere may be looked at, and what is wrong with it is told.
+    Loading runs no code from the file: layers are built only from the registry, and sizes are
+    checked before memory is allocated. So files from unknown sources are safe to load.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder of a finished run, whose ``model.safetensors`` is loaded.
 
     Raises
     ------
     FileError
-        There is no such file, it is damaged, of a newer format, or of another program.
+        The file does not exist, is damaged, was not written by Pellucid, or has a newer format.
     """
     path = _in_run(Path(path))
     with _naming(path):
         tensors, metadata = _read(path)
         if _KEY not in metadata:
             raise FileError(
-                "these are weights without an architecture. To load them into a model of your own: "
+                "the file has weights but no architecture. To load them into a model of your own: "
                 "model.load_state_dict(pellucid.interchange.safetensors.read_tensors("
                 f"{fspath(path)!r}))"
             )
@@ -119,30 +132,30 @@ def load(path: PathName) -> Layer:
 
 
 MODEL = "model.safetensors"
-"""The file that holds the model in the folder of a run."""
+"""Name of the model's file in the folder of a run."""
 
 
 def _in_run(path: Path) -> Path:
-    """Return the file of the model where `path` is the folder of a run."""
+    """Return the model's file if `path` is the folder of a run, else `path`."""
     if not path.is_dir():
         return path
     if (path / MODEL).exists():
         return path / MODEL
     if (path / "checkpoint").exists():
         raise FileError(
-            f"{path} is a run that is not finished: it has no {MODEL} yet. "
-            f"`pellucid resume {path}` finishes it"
+            f"the run in {path} is not finished: it has no {MODEL} yet. "
+            f"Finish it with: pellucid resume {path}"
         )
-    raise FileError(f"{path} is a folder without {MODEL}, so it is no run")
+    raise FileError(f"the folder {path} is not a run: it has no {MODEL}")
 
 
 def read_tensors(path: PathName) -> dict[str, Array]:
-    """Return the arrays of any safetensors file by name.
+    """Read all arrays of a safetensors file, by name.
 
     Raises
     ------
     FileError
-        There is no such file, it is damaged, or it holds a type that NumPy does not have.
+        The file does not exist, is damaged, or holds a type that NumPy does not have.
     """
     check_is_file(path, "a .safetensors file")
     with _naming(path):
@@ -150,15 +163,15 @@ def read_tensors(path: PathName) -> dict[str, Array]:
 
 
 def write_tensors(tensors: Mapping[str, Array], path: PathName) -> None:
-    """Write arrays by name as a safetensors file: with `model.state_dict()`, weights alone.
+    """Write named arrays to a safetensors file; with `model.state_dict()`, the weights alone.
 
-    The names of `state_dict` are PyTorch's, so ``safetensors.torch.load_file`` gives what the equal
-    network in PyTorch takes.
+    `state_dict` uses PyTorch's names, so the equivalent network in PyTorch can load the result of
+    ``safetensors.torch.load_file``.
 
     Raises
     ------
     FileError
-        The file cannot be written, or an array is of a type that the format does not have.
+        The file cannot be written, or the format does not support an array's type.
 
     Examples
     --------
@@ -188,7 +201,7 @@ def _about(model: Layer) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{value!r} is no plain data")
+    raise TypeError(f"{value!r} cannot be written as JSON")
 
 
 def _check_that_it_comes_back(about: Any, state: Mapping[str, Array]) -> None:
@@ -196,7 +209,7 @@ def _check_that_it_comes_back(about: Any, state: Mapping[str, Array]) -> None:
     again = {(name, item.shape) for name, item in model.named_state()}
     for name, shape in again ^ {(name, value.shape) for name, value in state.items()}:
         raise FileError(
-            f"'{name}' {shape} would not come back as it is; "
+            f"'{name}' {shape} could not be loaded again with this value; "
             "to share values between layers, use the same layer twice"
         )
     _check_types(state)
@@ -205,21 +218,21 @@ def _check_that_it_comes_back(about: Any, state: Mapping[str, Array]) -> None:
 def _check_types(tensors: Mapping[str, Array]) -> None:
     for name, value in tensors.items():
         if value.dtype.kind not in "fiub" or value.dtype.itemsize > 8:
-            raise FileError(f"'{name}' is of type {value.dtype}, which the format does not have")
+            raise FileError(f"'{name}' has type {value.dtype}, which the format does not support")
 
 
 # Reading
 
 
 def _read(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return the tensors and the metadata, the header having been looked at first."""
+    """Return the tensors and the metadata, after checking the header."""
     header = _header(path)
     metadata = header.pop("__metadata__", {})
     for name, entry in header.items():
         kind = entry.get("dtype")
         if kind not in _NUMPY_HAS:
             raise FileError(
-                f"'{name}' is of type {kind}, which NumPy does not have; convert it to F32 first"
+                f"'{name}' has type {kind}, which NumPy does not support; convert it to F32 first"
             )
     with safe_open(path, framework="numpy") as file:
         return {name: file.get_tensor(name) for name in header}, metadata
@@ -232,13 +245,13 @@ def _header(path: Path) -> dict[str, Any]:
         length = int.from_bytes(start, "little")
         if length > longest:
             raise FileError(
-                "this is no safetensors file, or it is cut off"
-                + "; it looks like a PyTorch archive, and pickles are never opened here"
+                "this is not a safetensors file, or it is truncated"
+                + "; it looks like a PyTorch archive; pickles are never opened: they can run code"
                 * start.startswith(b"PK")
             )
         header = _json(file.read(length).decode("utf-8"))
     if not isinstance(header, dict) or not all(isinstance(e, dict) for e in header.values()):
-        raise FileError("the header is damaged: it is no table of tensors")
+        raise FileError("the header is damaged: it is not a table of tensors")
     return header
 
 
@@ -256,18 +269,18 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(table) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise FileError(f"the header is damaged: '{twice}' is there twice")
+        raise FileError(f"the header is damaged: the key '{twice}' occurs twice")
     return table
 
 
 def _checked(about: Any) -> dict[str, Any]:
-    """Return the description of the model if it is one and of this format."""
+    """Return the model's description after checking its contents and format."""
     if not isinstance(about, dict) or "format" not in about:
         raise FileError("the description of the model is damaged")
     if about["format"] != _FORMAT:
         raise FileError(
             f"the file has format {about['format']!r}, from Pellucid {about.get('version')!r}; "
-            f"this is Pellucid {pellucid.__version__}, which reads format {_FORMAT}: upgrade it"
+            f"Pellucid {pellucid.__version__} reads format {_FORMAT}: upgrade it"
         )
     well_formed: dict[str, Callable[[Any], bool]] = {
         "architecture": lambda value: isinstance(value, dict),
@@ -288,7 +301,7 @@ def _is_list(value: Any, kind: type) -> bool:
 
 
 def _describe_data(model: Layer, about: Mapping[str, Any]) -> None:
-    """Tell the model what it knows of the data it was trained on."""
+    """Set the model's preprocessing, class names and input shape."""
     model.classes = about["classes"] and tuple(about["classes"])
     model.input_shape = about["input_shape"] and tuple(about["input_shape"])
     if about["preprocessing"] is None:
@@ -305,12 +318,12 @@ def _take_over_type(name: str, item: Parameter | Buffer, dtype: np.dtype[Any]) -
     if np.issubdtype(item.dtype, np.floating) and np.issubdtype(dtype, np.floating):
         item.astype(dtype)
     elif item.dtype != dtype:
-        raise FileError(f"'{name}' is of type {dtype}, expected {item.dtype}")
+        raise FileError(f"'{name}' has type {dtype}, expected {item.dtype}")
 
 
 @contextmanager
 def _naming(path: PathName, doing: str = "") -> Iterator[None]:
-    """Make whatever goes wrong inside an error that names the file."""
+    """Turn any error raised inside into a `FileError` that names the file."""
     try:
         yield
     except (ValueError, TypeError, OSError, SafetensorError) as error:

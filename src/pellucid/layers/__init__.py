@@ -1,4 +1,4 @@
-"""Layers: parameters and operations. Each family has its file, and each layer its line here."""
+"""The layers of a network: parameters, and the forward and backward pass of each layer."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ from pellucid.layers.upsample import Upsample as Upsample
 from pellucid.notebook import public_names as _public_names
 
 Training = StepContext
-"""The former name of `StepContext`."""
+"""Former name of `StepContext`."""
 
 
 def __dir__() -> list[str]:

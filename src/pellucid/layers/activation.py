@@ -1,7 +1,7 @@
-"""Activation functions; their mathematics is in `pellucid.reference.activation`.
+"""Activation functions; their formulas are in `pellucid.reference.activation`.
 
-Of x and y, each keeps for its gradient the one that it needs, and y where either would do: the next
-layer keeps that too.
+For the backward pass, each layer keeps its input x or its output y, whichever the gradient needs;
+where both would do, it keeps y, because the next layer keeps that anyway.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from pellucid.types import Array, Shape
 
 
 class Activation(Layer, abstract=True):
-    """A function that keeps the shape of what it is given."""
+    """A function of each value, whose output has the shape of its input."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
     def check(self, x: Array) -> None:
-        """Raise an error unless x is an input that fits."""
+        """Raise an error if x is not a valid input."""
         self.output_shape(x.shape)
         check_floating(type(self).__name__, x)
 
 
 @dataclass(eq=False, repr=False)
 class ReLU(Activation):
-    """``y = max(x, 0)``, and at 0 the derivative is 0. Source: Nair and Hinton 2010.
+    """``y = max(x, 0)``; the derivative at 0 is taken as 0. Source: Nair and Hinton 2010.
 
     >>> import numpy as np
     >>> ReLU()(np.array([-1.0, 2.0]))
@@ -135,7 +135,7 @@ class SELU(Activation):
 class GELU(Activation):
     """``y = x·Φ(x)``, Φ the standard normal distribution function.
 
-    With ``approximate="tanh"``, Φ(x) is taken as ``½·(1 + tanh(√(2/π)·(x + 0.044715·x³)))``.
+    With ``approximate="tanh"``, Φ(x) is approximated by ``½·(1 + tanh(√(2/π)·(x + 0.044715·x³)))``.
     Source: Hendrycks and Gimpel, "Gaussian error linear units", 2016, sec. 2.
 
     >>> import numpy as np
@@ -194,7 +194,7 @@ class Hardswish(Activation):
 
 @dataclass(eq=False, repr=False)
 class Softplus(Activation):
-    """``y = log(1 + exp(βx))/β``, and x itself where βx > threshold. Source: Dugas et al. 2001.
+    """``y = log(1 + exp(βx))/β``, or x itself if βx > threshold. Source: Dugas et al. 2001.
 
     >>> import numpy as np
     >>> Softplus()(np.array([0.0, 100.0])).round(4)
@@ -253,17 +253,18 @@ class Tanh(Activation):
 
 @dataclass(eq=False, repr=False)
 class PReLU(Layer):
-    """``y = max(x, 0) + a·min(x, 0)``, where a is learned: one number, or one for each channel.
+    """``y = max(x, 0) + a·min(x, 0)`` with learned slopes a: one for all, or one per channel.
 
-    Its kind is "norm", with the other scales of channels: a is better left out of weight decay.
+    Its parameter is of the kind "norm", like other scales of channels, and so exempt from weight
+    decay by default.
     Source: He et al., "Delving deep into rectifiers", 2015, sec. 2.1.
 
     Parameters
     ----------
     num_parameters
-        1, or the number of channels (axis 1).
+        1 (default), or the number of channels (axis 1).
     init
-        Where a begins.
+        Initial value of the slopes. Default: 0.25.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What every layer is."""
+"""The base class of all layers."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from pellucid.preprocessing import Preprocessing
 from pellucid.types import Array, DType, Shape
 
 registry: dict[str, type[Layer]] = {}
-"""Every layer by its name: files and descriptions are built from this and from nothing else."""
+"""Layer classes by name. Files and descriptions are built from these classes only."""
 
 
 class Layer(Shown, ABC):
-    """A function with parameters, and the gradient of that function.
+    """Base class of all layers: a function with parameters, and its gradient.
 
-    A layer keeps parameters and no memory of its last call: `forward` returns the output and what
-    `backward` needs. It may be used twice in one network, and by several threads at once for
-    inference. A leaf is a dataclass whose fields are plain data and describe it wholly; a
+    A layer holds parameters but no state of its last call: `forward` returns the output and a cache
+    for `backward`. So a layer may be used several times in one network, and by several threads at
+    once for inference. A leaf layer is a dataclass whose fields describe it completely; a
     combinator has `children`.
     """
 
     shown_as = "model"
 
     preprocessing: Preprocessing | None = None
-    """What turns stored pixels into this model's inputs; set on a model by training."""
+    """Conversion of stored pixels to this model's inputs; training sets it."""
     classes: tuple[str, ...] | None = None
-    """The names of this model's classes."""
+    """Names of this model's classes."""
     input_shape: Shape | None = None
-    """(C, H, W) of the images that this model was trained on."""
+    """Shape (C, H, W) of the images on which this model was trained."""
 
     _is_named = False
 
     inputs: int | None = 1
-    """How many inputs it takes; with more than one, or None for any number, a tuple."""
+    """Number of inputs; with more than one, or None for any number, the input is a tuple."""
 
     def __init_subclass__(cls, *, abstract: bool = False, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -53,73 +53,90 @@ class Layer(Shown, ABC):
         if abstract or name.startswith("_"):
             return
         if name in registry and registry[name].__module__ != cls.__module__:
-            raise PellucidError(f"there is a layer called {name} already; choose another name")
+            raise PellucidError(f"a layer named {name} exists already; choose another name")
         registry[name] = cls
 
     def __post_init__(self) -> None:
-        """Check the arguments against their annotations; a dataclass calls this when it is made."""
+        """Check the arguments against their annotations; called by the dataclass's `__init__`."""
         check_fields(self)
 
     @property
     def mixes_images(self) -> bool:
-        """Whether in inference an image's output may depend on other images of its batch.
+        """Whether an image's output may depend on other images of its batch in inference.
 
-        Where no layer of a model does that, a batch may be computed in parts. A layer that is not
-        of this library is taken to do it.
+        If no layer of a model does, a batch may be computed in parts. It is assumed of every layer
+        that is not part of Pellucid.
         """
         return not type(self).__module__.startswith("pellucid.")
 
     @abstractmethod
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
-        """Return the output and the cache that `backward` needs.
+        """Compute the output.
 
-        Without `training` it is inference, which changes nothing in the layer.
+        Parameters
+        ----------
+        x
+            Input, or a tuple of inputs.
+        training
+            Context of the training step, or None (default) for inference, which changes nothing in
+            the layer.
+
+        Returns
+        -------
+        y, cache
+            Output, and what `backward` needs.
         """
 
     @abstractmethod
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
-        """Add into each parameter's `grad` and return the gradient for the input.
+        """Add to the gradients of the parameters, and return the gradient for the input.
 
-        `dy` is the loss's gradient for the output, `cache` comes from the `forward` with `training`
-        given, and is used once. Where `input_gradient` is false the gradient for the input is not
-        needed (the first layer of a network), and what is returned is meaningless.
+        Parameters
+        ----------
+        dy
+            Gradient of the loss for the output.
+        cache
+            Cache of the `forward` pass in training; it may be used only once.
+        input_gradient
+            Whether the gradient for the input is needed. If not (in the first layer of a network),
+            the returned value is meaningless.
         """
 
     @abstractmethod
     def output_shape(self, input_shape: Any) -> Any:
-        """Return the output's shape for an input's, batch included, or say why it does not fit."""
+        """Return the shape of the output, batch included, or raise an error if x does not fit."""
 
     def __call__(self, x: Any) -> Any:
-        """Return the output: inference."""
+        """Return the output in inference mode."""
         if self.inputs == 1 and not isinstance(x, np.ndarray):
             raise PellucidError(
-                f"{type(self).__name__} computes with a NumPy array, not with "
+                f"{type(self).__name__} expects a NumPy array, not "
                 f"{'a number' if isinstance(x, int | float) else type(x).__name__}; "
-                "np.asarray(x, np.float32) makes one of most things"
+                "convert it with np.asarray(x, np.float32)"
             )
         self.name_parameters()
         return self.forward(x)[0]
 
     def multiply_adds(self, input_shape: Any) -> int:
-        """Return the number of multiplications that `forward` needs by the definition."""
+        """Return the number of multiply-adds of `forward` according to its definition."""
         return 0
 
     def algorithm_for(self, input_shape: Any) -> str:
-        """Return the name of the convolution algorithm in use, "" where the layer has none."""
+        """Return the name of the convolution algorithm used, or "" if the layer has none."""
         return ""
 
     def children(self) -> Mapping[str, Layer]:
-        """Return the layers inside, by name. A child named "" lends its own children's names."""
+        """Return the layers inside, by name. A child named "" passes on its children's names."""
         return {}
 
     def wiring(self) -> Wiring | None:
-        """Return how values pass between the layers inside; None for a layer not made of layers."""
+        """Return how values pass between the layers inside; None for a leaf layer."""
         return None
 
     # Parameters and buffers
 
     def walk(self) -> Iterator[tuple[str, Layer]]:
-        """Yield (path, layer) for this layer and all inside, in order, each once."""
+        """Yield (path, layer) for this layer and all layers inside, in order, each once."""
         self.name_parameters()
         yield from self._walk()
 
@@ -137,9 +154,9 @@ class Layer(Shown, ABC):
         yield from visit("", self)
 
     def named_state(self) -> Iterator[tuple[str, Parameter | Buffer]]:
-        """Yield every parameter and buffer with its path, each once.
+        """Yield (path, item) for every parameter and buffer, each once.
 
-        In each layer the bias follows the other parameters, and buffers come last, as in PyTorch.
+        The order is PyTorch's: in each layer, the bias follows the other parameters, then buffers.
         """
         self.name_parameters()
         yield from self._named_state()
@@ -154,7 +171,7 @@ class Layer(Shown, ABC):
                     yield join(path, name), item
 
     def named_parameters(self) -> dict[str, Parameter]:
-        """Return the parameters by path; a shared one appears once, under its first path."""
+        """Return the parameters by path; a shared parameter appears once, under its first path."""
         return {name: item for name, item in self.named_state() if isinstance(item, Parameter)}
 
     def parameters(self) -> list[Parameter]:
@@ -162,7 +179,7 @@ class Layer(Shown, ABC):
         return list(self.named_parameters().values())
 
     def learns(self) -> bool:
-        """Return whether there are parameters, here or inside."""
+        """Return whether this layer, or a layer inside, has parameters."""
         return any(isinstance(item, Parameter) for _, item in self._named_state())
 
     def buffers(self) -> dict[str, Buffer]:
@@ -170,24 +187,23 @@ class Layer(Shown, ABC):
         return {name: item for name, item in self.named_state() if isinstance(item, Buffer)}
 
     def name_parameters(self, anew: bool = False) -> None:
-        """Give each parameter and buffer that has no name yet its path from here as its name.
+        """Name each unnamed parameter and buffer by its path from this layer.
 
-        A model does so when it is first used. Names are given once: a wrapper around the model,
-        such as a `Sequential`, leaves them. What all paths have in common at their beginning is
-        left out, so that it makes no difference whether the wrapper or the model is used first, for
-        the names and for what a seed draws.
+        A model does this when it is first used. Names are given once: wrapping the model later, for
+        example in a `Sequential`, keeps them. A prefix that all paths share is omitted, so names
+        and seeded weights do not depend on whether the wrapper or the model is used first.
 
         Parameters
         ----------
         anew
-            Whether what has a name is named again.
+            Whether to rename what already has a name. Default: False.
         """
         if self._is_named and not anew:
             return
         items = self._paths()
         skipped = common_length(items)
         names = [item.name if item.is_named else path[skipped:] for path, item in items.items()]
-        anew = anew or len(set(names)) < len(names)  # of two models that were named apart
+        anew = anew or len(set(names)) < len(names)  # two models were named separately
         for path, item in items.items():
             if anew or not item.is_named:
                 item.name, item.is_named = path[skipped:], True
@@ -195,26 +211,28 @@ class Layer(Shown, ABC):
             vars(layer)["_is_named"] = True
 
     def _paths(self) -> dict[str, Parameter | Buffer]:
-        """Return all parameters and buffers by path, checked: no two have the same."""
+        """Return all parameters and buffers by path, after checking that paths are unique."""
         items = list(self._named_state())
         paths = [path for path, _ in items]
         if len(set(paths)) < len(paths):
             twice = next(path for path in paths if paths.count(path) > 1)
-            raise PellucidError(f"two values are called '{twice}'; name their layers differently")
+            raise PellucidError(
+                f"two values have the name '{twice}'; give their layers different names"
+            )
         return dict(items)
 
     def state_dict(self) -> dict[str, Array]:
-        """Return copies of all values by path; the paths are PyTorch's for the same network."""
+        """Return copies of all values by path; paths are those of the same network in PyTorch."""
         return {name: item.value.copy() for name, item in self.named_state()}
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over values by path. Nothing is changed unless everything fits."""
+        """Set all values by path. Nothing is changed unless all of them fit."""
         self.check_state_dict(state)
         for name, item in self.named_state():
             item.value = np.asarray(state[name])
 
     def check_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Raise an error unless `load_state_dict` could take over these values."""
+        """Raise an error if `load_state_dict` could not load these values."""
         own = dict(self.named_state())
         missing, spare = own.keys() - state.keys(), state.keys() - own.keys()
         problems = [f"missing: {', '.join(sorted(missing))}"] if missing else []
@@ -235,7 +253,7 @@ class Layer(Shown, ABC):
             parameter.zero_grad()
 
     def astype(self, dtype: DType) -> Self:
-        """Change the type of all parameters and buffers, in place, and return the layer."""
+        """Convert all parameters and buffers to another type in place, and return the layer."""
         for _, item in self.named_state():
             item.astype(dtype)
         return self
@@ -243,30 +261,30 @@ class Layer(Shown, ABC):
     # Description
 
     def describe(self) -> dict[str, Any]:
-        """Return the layer as plain data, without its values; `layers.build` makes it anew.
+        """Return the layer as plain data, without its values; `layers.build` rebuilds it.
 
         Raises
         ------
         PellucidError
-            The class has an ``__init__`` of its own, so that nothing tells its arguments.
+            The class has its own ``__init__``, so its arguments are not known.
         """
         name = type(self).__name__
         if not _is_made_from_fields(type(self)):
             raise PellucidError(
-                f"{name} has an __init__ of its own, so that nothing tells how to make it again; "
-                "make it a dataclass whose fields are its arguments, or give it a method describe"
+                f"{name} has its own __init__, so its arguments are not known; make it a dataclass "
+                "whose fields are its arguments, or give it a method describe"
             )
         return {"type": name, **self.arguments()}
 
     def arguments(self) -> dict[str, Any]:
-        """Return the arguments that differ from their defaults; none for a class without fields."""
+        """Return the arguments that differ from their defaults."""
         found: dict[str, Any] = {}
         if not dataclasses.is_dataclass(self):
             return found
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if isinstance(value, Parameter):
-                value = True  # where bias=True asked for a parameter, it has taken that place
+                value = True  # the attribute `bias` holds the parameter that bias=True created
             if field.init and value != field.default:
                 found[field.name] = value
         return found
@@ -277,16 +295,23 @@ class Layer(Shown, ABC):
 
 
 def _is_made_from_fields(kind: type) -> bool:
-    """Return whether what makes an instance is a dataclass's ``__init__``, or nothing at all."""
+    """Return whether the class has a dataclass's ``__init__``, or none."""
     made_by = next(each for each in kind.__mro__ if "__init__" in vars(each))
     return made_by is object or "__dataclass_params__" in vars(made_by)
 
 
 def initialize(model: Layer, seed: int = 0) -> Layer:
-    """Draw all weights of `model` anew from `seed`, set its buffers back, and return it.
+    """Initialise all weights of a model from a seed, reset its buffers, and return the model.
 
-    A model never initialised does so with seed 0 when it is first used. What is drawn for a
-    parameter depends on the seed and its name; see `Layer.name_parameters`.
+    A model that was not initialised does this with seed 0 when it is first used. The weights of a
+    parameter depend only on the seed and the parameter's name; see `Layer.name_parameters`.
+
+    Parameters
+    ----------
+    model
+        The model, which is changed in place.
+    seed
+        Seed of the random numbers. Default: 0.
     """
     seed = checked("seed", seed, Seed)
     model.name_parameters(anew=True)
@@ -299,16 +324,16 @@ def initialize(model: Layer, seed: int = 0) -> Layer:
 
 
 def may_be_batch(axis: int) -> bool:
-    """Return whether an axis may be that of the batch, of arrays with any number of axes."""
+    """Return whether an axis may be the batch axis, for arrays with any number of axes."""
     return axis == 0 or axis < -1
 
 
 def join(path: str, name: str) -> str:
-    """Return the path of `name` inside `path`, where either may be empty."""
+    """Join two parts of a path, of which either may be empty."""
     return f"{path}.{name}" if path and name else path or name
 
 
-# Seeing inside: a combinator runs its children through these two, so what passes can be observed.
+# Combinators run their children through these two functions, so that observers see all values.
 
 Observer = Callable[[Layer, Any, Any], None]
 
@@ -317,7 +342,7 @@ _on_backward: ContextVar[Observer | None] = ContextVar("on_backward", default=No
 
 
 def run_forward(layer: Layer, x: Any, training: StepContext | None) -> tuple[Any, Any]:
-    """Return ``layer.forward(x, training)`` and show the observer (layer, x, y)."""
+    """Return ``layer.forward(x, training)``, and pass (layer, x, y) to the observer."""
     y, cache = layer.forward(x, training)
     if (observer := _on_forward.get()) is not None:
         observer(layer, x, y)
@@ -325,7 +350,7 @@ def run_forward(layer: Layer, x: Any, training: StepContext | None) -> tuple[Any
 
 
 def run_backward(layer: Layer, dy: Any, cache: Any, input_gradient: bool = True) -> Any:
-    """Return ``layer.backward(dy, cache)`` and show the observer (layer, dy, dx)."""
+    """Return ``layer.backward(dy, cache)``, and pass (layer, dy, dx) to the observer."""
     dx = layer.backward(dy, cache, input_gradient=input_gradient)
     if (observer := _on_backward.get()) is not None:
         observer(layer, dy, dx)
@@ -339,7 +364,7 @@ def is_observed() -> bool:
 
 @contextmanager
 def observe(*, forward: Observer | None = None, backward: Observer | None = None) -> Iterator[None]:
-    """Call `forward(layer, x, y)` and `backward(layer, dy, dx)` for every layer run inside."""
+    """Call `forward(layer, x, y)` and `backward(layer, dy, dx)` for all layers run in the block."""
     tokens = _on_forward.set(forward), _on_backward.set(backward)
     try:
         yield
@@ -349,5 +374,5 @@ def observe(*, forward: Observer | None = None, backward: Observer | None = None
 
 
 def failing_at(path: str, error: PellucidError) -> PellucidError:
-    """Return `error` with the path of the layer in front, once for each level."""
+    """Return `error` with the path of the layer in front."""
     return type(error)(f"{path}: {error}")

@@ -1,4 +1,4 @@
-"""Batch and instance normalisation: the layers that keep running statistics."""
+"""Batch and instance normalisation, the layers with running statistics."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pellucid.types import Array, Shape
 
 @dataclass(eq=False, repr=False)
 class ChannelNorm(Layer, abstract=True):
-    """A normalisation with a scale and a shift per channel, and running statistics."""
+    """A normalisation with a scale and shift per channel, and running statistics."""
 
     num_features: Size
     eps: NotNegative = 1e-5
@@ -43,13 +43,13 @@ class ChannelNorm(Layer, abstract=True):
 
     @property
     def running(self) -> tuple[Array, Array] | None:
-        """The running mean and variance, or None where there are none."""
+        """The running mean and variance, or None if the layer has none."""
         if self.running_mean is None or self.running_var is None:
             return None
         return self.running_mean.value, self.running_var.value
 
     def add_gradients(self, dweight: Array | None, dbias: Array | None) -> None:
-        """Add the gradients for scale and shift, where they are learned."""
+        """Add to the gradients of scale and shift, if they are learned."""
         if self.weight is not None and self.bias is not None:
             assert dweight is not None
             assert dbias is not None
@@ -57,7 +57,7 @@ class ChannelNorm(Layer, abstract=True):
             self.bias.add_gradient(dbias)
 
     def inference_affine(self) -> tuple[Array, Array, Array]:
-        """Return (mean, scale, shift): inference is ``y = (x − mean)·scale + shift``."""
+        """Return (mean, scale, shift) of inference: ``y = (x − mean)·scale + shift``."""
         assert self.running is not None
         mean, var = self.running
         scale = 1 / np.sqrt(var + np.float64(self.eps))
@@ -67,7 +67,7 @@ class ChannelNorm(Layer, abstract=True):
         return mean, scale, np.zeros_like(mean) if bias is None else bias
 
     def affine_values(self) -> tuple[Array | None, Array | None]:
-        """Return weight and bias, or None and None where they are not learned."""
+        """Return weight and bias, or None and None if they are not learned."""
         if self.weight is None or self.bias is None:
             return None, None
         return self.weight.value, self.bias.value
@@ -75,7 +75,7 @@ class ChannelNorm(Layer, abstract=True):
     def update_running(
         self, training: StepContext, momentum: float, mean: Array, var: Array, count: int
     ) -> None:
-        """Note the next running statistics, given those of `count` values."""
+        """Record the next running statistics, given the mean and variance of `count` values."""
         if self.running_mean is None or self.running_var is None:
             return
         buffers = self.running_mean, self.running_var
@@ -87,31 +87,32 @@ class ChannelNorm(Layer, abstract=True):
 
 @dataclass(eq=False, repr=False)
 class BatchNorm2d(ChannelNorm):
-    """``y = (x − mean)/√(var + eps)·w + b``, mean and variance per channel.
+    """``y = (x − mean)/√(var + eps)·w + b``, with mean and variance per channel.
 
-    In training they are those of the batch, over (N, H, W), and the running statistics follow
-    them::
+    In training, mean and variance are those of the batch, over (N, H, W), and the running
+    statistics are updated::
 
-        running ← (1 − momentum)·running + momentum·new
+        running ← (1 − momentum)·running + momentum·batch
 
-    where the running variance is the unbiased one. In inference the running statistics are used, so
-    an image's result does not depend on the other images. For the gradient see
+    with the unbiased variance. In inference the running statistics are used, so an image's result
+    does not depend on the other images. The gradient is derived in
     `pellucid.reference.normalization.standardize_gradient`. Source: Ioffe and Szegedy, "Batch
     normalization", 2015, algorithms 1 and 2.
 
     Parameters
     ----------
     num_features
-        C.
+        Number of channels C.
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
     momentum
-        The weight of the newest batch in the running statistics; None takes the mean over all
-        batches.
+        Weight of the newest batch in the running statistics; None averages over all batches.
+        Default: 0.1.
     affine
-        Whether w and b are learned; else they are 1 and 0.
+        Whether w and b are learned; otherwise they are 1 and 0. Default: True.
     track_running_stats
-        Whether there are running statistics; else the batch's own are used in inference too.
+        Whether to keep running statistics; otherwise inference uses those of its batch. Default:
+        True.
 
     Examples
     --------
@@ -144,7 +145,7 @@ class BatchNorm2d(ChannelNorm):
         weight, _ = self.affine_values()
         if x is None:
             dx, dweight, dbias = ops.batch_norm_gradient(dy, kept, weight)
-        else:  # the running statistics were used, which do not depend on x
+        else:  # running statistics are constants
             assert self.running is not None
             dx, dweight, dbias = ops.batch_norm_inference_gradient(
                 dy, x, weight, *self.running, self.eps
@@ -153,7 +154,7 @@ class BatchNorm2d(ChannelNorm):
         return dx
 
     def update_statistics(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
-        """Note the next running statistics, given those of the batch x."""
+        """Record the next running statistics, given the mean and variance of the batch x."""
         if self.num_batches_tracked is None:
             return
         training.count(self.num_batches_tracked)
@@ -185,24 +186,26 @@ class BatchNorm1d(BatchNorm2d):
 
 @dataclass(eq=False, repr=False)
 class InstanceNorm2d(ChannelNorm):
-    """``y = (x − mean)/√(var + eps)·w + b``, mean and variance per image and channel, over (H, W).
+    """``y = (x − mean)/√(var + eps)·w + b``, mean and variance per image and channel over (H, W).
 
-    The same in training and inference, unless running statistics are asked for: these follow the
-    means of the statistics over the images of a batch, and are used in inference. Source: Ulyanov,
-    Vedaldi and Lempitsky, "Instance normalization", 2016, eq. 4.
+    Training and inference are the same, unless running statistics are requested: these follow the
+    mean of the images' statistics in each batch, and inference uses them. Source: Ulyanov, Vedaldi
+    and Lempitsky, "Instance normalization", 2016, eq. 4.
 
     Parameters
     ----------
     num_features
-        C.
+        Number of channels C.
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
     momentum
-        The weight of the newest batch in the running statistics; None leaves them as they are.
+        Weight of the newest batch in the running statistics; None leaves them unchanged. Default:
+        0.1.
     affine
-        Whether w and b are learned; else they are 1 and 0.
+        Whether w and b are learned; otherwise they are 1 and 0. Default: False.
     track_running_stats
-        Whether there are running statistics. As in PyTorch, `num_batches_tracked` stays 0.
+        Whether to keep running statistics. As in PyTorch, `num_batches_tracked` stays 0. Default:
+        False.
 
     Examples
     --------
@@ -229,7 +232,7 @@ class InstanceNorm2d(ChannelNorm):
         if training is None and self.running is not None:
             return ops.batch_norm(x, weight, bias, *self.running, self.eps), (x, None)
         y, mean, var, cache = ops.group_norm(x, self.num_features, weight, bias, self.eps)
-        if training is not None and len(x):  # images that are not there have no mean
+        if training is not None and len(x):  # an empty batch has no mean
             count, momentum = x.shape[2] * x.shape[3], self.momentum or 0.0
             self.update_running(training, momentum, mean.mean(axis=0), var.mean(axis=0), count)
         return y, (None, cache)
@@ -245,7 +248,7 @@ class InstanceNorm2d(ChannelNorm):
         weight, _ = self.affine_values()
         if kept is not None:
             dx, dweight, dbias = ops.group_norm_gradient(dy, kept, weight)
-        else:  # the running statistics were used, which do not depend on x
+        else:  # running statistics are constants
             assert x is not None
             assert self.running is not None
             dx, dweight, dbias = ops.batch_norm_inference_gradient(

@@ -1,4 +1,4 @@
-"""Layers that choose: of two values by a condition, or where the largest value stands."""
+"""Layers that choose between two values, or return the index of the largest value."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Three = tuple[Array, Array, Array]
 
 @dataclass(eq=False, repr=False)
 class Where(Layer):
-    """``y = a where c > 0, else b``, for inputs (c, a, b) that are broadcast to each other.
+    """``y = a if c > 0 else b``, for inputs (c, a, b) that are broadcast against each other.
 
-    The condition c is 0 or 1, as `Heaviside` gives it. ``da`` is dy where a was chosen, ``db``
-    where b was, and ``dc`` is 0.
+    The condition c is 0 or 1, for example from `Heaviside`. dy passes to a where it was chosen, to
+    b elsewhere; ``dc`` is 0.
 
     >>> Where()((np.array([[1.0, 0.0]]), np.array([[3.0, 3.0]]), np.array([[-np.inf, 5.0]])))
     array([[3., 5.]])
@@ -45,21 +45,21 @@ class Where(Layer):
                 return np.broadcast_shapes(*input_shape)
         except ValueError:
             pass
-        raise ShapeError(f"Where cannot broadcast the shapes {list(input_shape)} to each other")
+        raise ShapeError(f"Where cannot broadcast the shapes {list(input_shape)}")
 
 
 @dataclass(eq=False, repr=False)
 class ArgMax(Layer):
-    """Where the largest value along an axis stands, the first of equal ones; the gradient is 0.
+    """The index of the largest value along an axis, the first of equal ones; the gradient is 0.
 
-    The numbers have the type of x, as all that passes through a network has.
+    The indices have the type of x, like all values in a network.
 
     Parameters
     ----------
     axis
-        The axis, counted from 0 for the batch.
+        Axis to search, counted from 0 for the batch.
     keepdims
-        Whether the axis stays, with size 1.
+        Whether to keep the axis with size 1.
 
     Examples
     --------
@@ -80,12 +80,12 @@ class ArgMax(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if self.axis >= len(input_shape) or input_shape[self.axis] == 0:
-            raise ShapeError(f"ArgMax along axis {self.axis} finds nothing in {input_shape}")
+            raise ShapeError(f"ArgMax needs a value along axis {self.axis}, got {input_shape}")
         kept = (1,) if self.keepdims else ()
         return *input_shape[: self.axis], *kept, *input_shape[self.axis + 1 :]
 
 
 def _sum_to(gradient: Array, shape: Shape) -> Array:
-    """Undo broadcasting: sum over the axes along which one value was used many times."""
+    """Undo broadcasting: sum over the axes along which a value was repeated."""
     axes = tuple(i for i, (g, s) in enumerate(zip(gradient.shape, shape, strict=True)) if g != s)
     return gradient.sum(axis=axes, keepdims=True) if axes else gradient

@@ -1,4 +1,4 @@
-"""Layers made of layers."""
+"""Combinators: layers made of other layers."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from pellucid.layers.base import Layer, failing_at
 from pellucid.layers.wiring import Wiring
 
 Describe = Callable[[str, Layer], dict[str, Any]]
-"""Return the description of the child with this name."""
+"""Function (name, child) that returns the child's description."""
 
 
 class Build(Protocol):
-    """Return the child with this name from its description, for this input shape if known."""
+    """Build the child with this name from its description, for this input shape if known."""
 
     def __call__(self, name: str, description: Any, input_shape: Any) -> Layer: ...
 
 
 class Combinator(Layer, abstract=True):
-    """A layer made of layers: it routes values forward and gradients backward."""
+    """A layer made of layers, which routes values forward and gradients backward."""
 
     entries: ClassVar[tuple[str, ...]]
-    """What a description may hold besides the type."""
+    """Names of the entries that a description may have besides the type."""
 
     @abstractmethod
     def child_inputs(self, input_shape: Any) -> Iterator[tuple[str, Layer, Any]]:
-        """Yield (name, child, the shape of what it is given), in the order in which they run."""
+        """Yield (name, child, shape of its input), in the order in which the children run."""
 
     @abstractmethod
     def wiring(self) -> Wiring: ...
 
     @abstractmethod
     def parts(self, describe: Describe) -> dict[str, Any]:
-        """Return the description's entries, without the type."""
+        """Return the entries of the description, without the type."""
 
     @classmethod
     @abstractmethod
     def from_parts(cls, parts: dict[str, Any], build: Build, input_shape: Any) -> Self:
-        """Return the layer that `parts` describes."""
+        """Build the layer that `parts` describes."""
 
     def describe(self) -> dict[str, Any]:
         return self._describe((), {})
@@ -58,10 +58,10 @@ class Combinator(Layer, abstract=True):
         return {"type": self._described_as().__name__, **self.parts(describe)}
 
     def _described_as(self) -> type[Layer]:
-        """Return the class that a description names.
+        """Return the class that the description names.
 
-        A subclass that only builds its layers in an ``__init__`` of its own is described as what it
-        is derived from, and its layers with it.
+        A subclass that only builds its layers in its own ``__init__`` is described as its base
+        class, with those layers.
         """
         kind = type(self)
         made_by: Any = next(each for each in kind.__mro__ if "from_parts" in vars(each))
@@ -71,9 +71,9 @@ class Combinator(Layer, abstract=True):
             getattr(kind, name) is not getattr(made_by, name) for name in ("forward", "backward")
         ):
             raise PellucidError(
-                f"{kind.__name__} has an __init__ and a forward or backward of its own, so that "
-                "nothing says how to make it again and it cannot be saved; give it a classmethod "
-                "from_parts, or leave __init__ as it is"
+                f"{kind.__name__} has its own __init__ and its own forward or backward, so it "
+                "cannot be rebuilt from a file; give it a classmethod from_parts, or keep the "
+                "__init__ of its base class"
             )
         return cast(type[Layer], made_by)
 
@@ -81,7 +81,7 @@ class Combinator(Layer, abstract=True):
         return sum(child.multiply_adds(shape) for _, child, shape in self.child_inputs(input_shape))
 
     def child_shape(self, name: str, child: Layer, input_shape: Any) -> Any:
-        """Return the child's output shape; an error says where it was."""
+        """Return the child's output shape; an error names the child."""
         try:
             return child.output_shape(input_shape)
         except PellucidError as error:
@@ -100,9 +100,9 @@ class Combinator(Layer, abstract=True):
 def named(
     layers: tuple[Layer | Mapping[str, Layer], ...], by_name: Mapping[str, Layer]
 ) -> dict[str, Layer]:
-    """Return layers by name: a position is the name of those in order, a mapping brings names.
+    """Return layers by name: positional layers are named by their position.
 
-    The name "" is for a layer whose own children's names stand in its place.
+    For a layer named "", its children's names are used.
     """
     result: dict[str, Layer] = {}
     groups = [x if isinstance(x, Mapping) else {str(i): x} for i, x in enumerate(layers)]
@@ -112,13 +112,13 @@ def named(
         if "." in name:
             raise PellucidError(f"the name '{name}' has a dot, which separates names in a path")
         if name in result:
-            raise PellucidError(f"two layers are called '{name}'")
+            raise PellucidError(f"two layers have the name '{name}'")
         result[name] = layer
     return result
 
 
 def describe_all(layers: Mapping[str, Layer], describe: Describe) -> list[dict[str, Any]]:
-    """Return a list of descriptions; a name is left out where it is the position."""
+    """Return the descriptions of layers as a list; a name equal to the position is omitted."""
     return [
         ({} if name == str(i) else {"name": name}) | describe(name, layer)
         for i, (name, layer) in enumerate(layers.items())
@@ -126,15 +126,15 @@ def describe_all(layers: Mapping[str, Layer], describe: Describe) -> list[dict[s
 
 
 def names_and_descriptions(descriptions: Any) -> dict[str, Any]:
-    """Take apart what `describe_all` made."""
+    """Return descriptions by name from the list that `describe_all` made."""
     if not isinstance(descriptions, list):
-        raise PellucidError("layers are given as a list of tables, each with a type")
+        raise PellucidError("layers must be a list of tables, each with a type")
     tables = [
         {"type": "Sequential", "layers": d} if isinstance(d, list) else d for d in descriptions
     ]
     if not all(isinstance(table, dict) for table in tables):
-        raise PellucidError("each layer in a list is a table with a type, or a list of such tables")
+        raise PellucidError("each layer in a list must be a table with a type, or a list of tables")
     named = {str(d.get("name", i)): d for i, d in enumerate(tables)}
     if len(named) < len(tables):
-        raise PellucidError("two layers of one list have the same name")
+        raise PellucidError("two layers of a list have the same name")
     return {name: {k: v for k, v in d.items() if k != "name"} for name, d in named.items()}

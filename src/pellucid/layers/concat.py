@@ -1,4 +1,4 @@
-"""Layers side by side."""
+"""Parallel branches whose outputs are concatenated."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from pellucid.types import Array, Shape
 
 
 class Concat(Combinator):
-    """Branches over one input, their outputs put one after the other along the channels.
+    """Apply branches to the same input and concatenate their outputs along the channels.
 
-    ``y = [b₁(x), b₂(x), …]``; backward cuts dy where forward joined, and at the input
-    the branches' gradients add: ``dx = Σᵢ bᵢ′(dyᵢ)``. An inception module is a Concat; a dense
-    block's layer is a Concat with an Identity.
+    ``y = [b₁(x), b₂(x), …]``. The backward pass splits dy into the branches' parts and adds the
+    gradients at the input: ``dx = Σᵢ bᵢ′(dyᵢ)``. An inception module is a Concat; a layer of a
+    dense block is a Concat with an Identity.
     Source: Szegedy et al., "Going deeper with convolutions", 2014, sec. 4.
 
     Examples

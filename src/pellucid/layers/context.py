@@ -1,4 +1,4 @@
-"""What a forward pass needs in training and not in inference."""
+"""The context of a training step, which a forward pass needs in training only."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pellucid.types import Array, Generator, Shape
 
 
 class StepContext:
-    """What a forward pass needs in training and not in inference.
+    """The context of a training step: its random numbers, and updates of buffers.
 
     Parameters
     ----------
     seed, epoch, step
-        The position, from which all randomness of the step follows.
+        Seed of the training run and position in it. They determine all random numbers of the step.
     shard
-        Which part of the step's batch it is, where a batch is computed in parts; each draws its own
-        numbers.
+        Number of the part of the batch, if the batch is computed in parts; each part draws its own
+        random numbers.
 
     Examples
     --------
@@ -36,29 +36,29 @@ class StepContext:
         self._counts: dict[Buffer, int] = {}
 
     def generator(self, purpose: str) -> Generator:
-        """Return this step's next generator for `purpose`: another for each layer that asks."""
+        """Return the step's next random generator for `purpose`, a different one on each call."""
         turn = self._draws[purpose] = self._draws.get(purpose, -1) + 1
         part = "" if self.shard is None else f" shard {self.shard}"
         return generator(self.seed, f"{purpose} {turn}{part}", self.epoch, self.step)
 
     def again(self) -> StepContext:
-        """Return a context in which everything is drawn again as it was in this one."""
+        """Return a context that draws the same random numbers again."""
         return StepContext(self.seed, self.epoch, self.step, self.shard)
 
     def draw(self, purpose: str, shape: Shape) -> Array:
-        """Return float32 numbers from 0 to 1, drawn from this step's next generator."""
+        """Return float32 random numbers in [0, 1) from the step's next generator."""
         return self.generator(purpose).random(shape, dtype=np.float32)
 
     def update(self, buffer: Buffer, value: Array) -> None:
-        """Note a buffer's next value; `commit` assigns it, once the loss is known to be finite."""
+        """Record a buffer's next value; `commit` assigns it once the loss is known to be finite."""
         self._updates[buffer] = value
 
     def count(self, buffer: Buffer) -> None:
-        """Note that a counting buffer is to be increased by one."""
+        """Record that a counting buffer is to be increased by one."""
         self._counts[buffer] = self._counts.get(buffer, 0) + 1
 
     def pending(self, buffer: Buffer) -> Array:
-        """Return the buffer's value with this step's notes applied (a layer may be used twice)."""
+        """Return the buffer's value including recorded updates, as a layer may be used twice."""
         if buffer in self._counts:
             return buffer.value + self._counts[buffer]
         noted = self._updates.get(buffer)
@@ -69,12 +69,12 @@ class StepContext:
         return {buffer: self.pending(buffer) for buffer in (*self._updates, *self._counts)}
 
     def commit(self) -> None:
-        """Assign the noted values."""
+        """Assign the recorded values."""
         for buffer, value in self.pending_updates().items():
             buffer.value = value
         self.forget()
 
     def forget(self) -> None:
-        """Assign nothing of what was noted."""
+        """Discard the recorded values."""
         self._updates.clear()
         self._counts.clear()

@@ -1,4 +1,4 @@
-"""The convolution layers."""
+"""Convolution and transposed convolution."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pellucid.types import Array, Padding, PaddingMode, Pair, Shape
 
 @dataclass(eq=False, repr=False)
 class Conv2d(Layer):
-    """``y[f] = Σ over c of x[c] ⋆ w[f, c] + b[f]``: each filter looks for its pattern everywhere.
+    """``y[f] = Σ over c of x[c] ⋆ w[f, c] + b[f]``: apply learned filters at every position.
 
     ``dx[c] = Σ over f of dy[f] ∗ w[f, c]``, ``dw[f, c] = Σ over n of x[n, c] ⋆ dy[n, f]``,
     ``db[f] = Σ dy[f]``, with ⋆ for cross-correlation and ∗ for convolution; see `ops.conv2d` for
@@ -33,29 +33,31 @@ class Conv2d(Layer):
     Parameters
     ----------
     in_channels, out_channels
-        C and F: the input is (N, C, H, W), the output (N, F, OH, OW).
+        Numbers of channels C and F: the input is (N, C, H, W), the output (N, F, OH, OW).
     kernel_size
-        The height and width of the kernel: one number, or (vertical, horizontal).
+        Height and width of the kernel: one int or (vertical, horizontal).
     stride
-        How far the kernel moves from one output to the next.
+        Step of the kernel between outputs: one int or (vertical, horizontal). Default: 1.
     padding
-        What is added around the image: all sides, (vertical, horizontal), ((top, bottom), (left,
-        right)), ``"valid"`` for nothing, or ``"same"`` for an output of ⌈H / S⌉ × ⌈W / S⌉.
+        Padding of the image: all sides, (vertical, horizontal), ((top, bottom), (left, right)),
+        ``"valid"`` for none, or ``"same"`` for an output of ⌈H / S⌉ × ⌈W / S⌉. Default: 0.
     dilation
-        How far the kernel's values lie apart.
+        Distance between the kernel's values: one int or (vertical, horizontal). Default: 1.
     groups
-        C and F are cut in that many parts, and each part of F sees its own part of C only.
+        Number of parts into which C and F are split; each part of F depends on its own part of C.
+        Default: 1.
     bias
-        Whether b is added.
+        Whether to add a learned bias b. Default: True.
     padding_mode
-        What lies around the image: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+        How padding is filled: ``"zeros"`` (default), ``"reflect"``, ``"replicate"`` or
+        ``"circular"``.
     flip_kernel
-        Whether the kernel is turned by 180° first: then it is what mathematics calls convolution.
+        Whether to rotate the kernel by 180° first, which gives a convolution in the mathematical
+        sense. Default: False.
     algorithm
-        How it is computed: ``auto``, or an algorithm that `pellucid algorithms` lists; see
-        `ops.conv2d`.
+        ``"auto"`` (default), or an algorithm that `pellucid algorithms` lists; see `ops.conv2d`.
     initializer
-        How w begins, see `pellucid.initializers`; b begins at 0.
+        Initialisation of w, see `pellucid.initializers`; b starts at 0.
 
     Examples
     --------
@@ -120,18 +122,18 @@ class Conv2d(Layer):
         return self.plan(input_shape).convolution.window
 
     def kernel(self) -> Array:
-        """Return a copy of the weight as it is multiplied: flipped or not."""
+        """Return a copy of the weight as it is applied, flipped if `flip_kernel` is set."""
         weight = self.weight.value
         return weight[:, :, ::-1, ::-1].copy() if self.flip_kernel else weight.copy()
 
     def plan(self, input_shape: Shape) -> ConvolutionPlan:
-        """Return the convolution for an input of this shape, checked and resolved."""
+        """Check the convolution for an input of this shape, and resolve its options."""
         _check_input(self, input_shape)
         return ConvolutionPlan.of(input_shape, self.weight.shape, **self._options)
 
     @property
     def bias_value(self) -> Array | None:
-        """b, or None where there is none."""
+        """Values of the bias, or None."""
         return self.bias.value if isinstance(self.bias, Parameter) else None
 
     @property
@@ -149,36 +151,38 @@ class Conv2d(Layer):
 
 @dataclass(eq=False, repr=False)
 class ConvTranspose2d(Layer):
-    """``y[f] = Σ over c of x[c] ∗ w[c, f] + b[f]``, x's values S apart: images grow.
+    """``y[f] = Σ over c of x[c] ∗ w[c, f] + b[f]`` with the values of x S apart: enlarge images.
 
-    It is `Conv2d`'s input gradient with x in the place of dy; so its own input gradient is a
-    convolution, and its weight gradient that of a convolution with x and dy in each other's place.
+    It is the input gradient of a `Conv2d` with x in place of dy. So its own input gradient is a
+    convolution, and its weight gradient that of a convolution with x and dy exchanged.
 
     Parameters
     ----------
     in_channels, out_channels
-        C and F: the input is (N, C, H, W), the output (N, F, H_out, W_out).
+        Numbers of channels C and F: the input is (N, C, H, W), the output (N, F, H_out, W_out).
     kernel_size
-        The height and width of the kernel: one number, or (vertical, horizontal).
+        Height and width of the kernel: one int or (vertical, horizontal).
     stride
-        How far apart x's values lie: with 2 the image becomes twice as large.
+        Distance S between the values of x; 2 doubles the size of the image. Default: 1.
     padding
-        How much is cut off from each side of the output, in numbers as those of `Conv2d`.
+        Number of pixels to crop from each side of the output, as numbers. Default: 0.
     output_padding
-        Rows and columns added at the bottom and right, fewer than the stride or the dilation.
+        Rows and columns to add at the bottom and right, fewer than the stride or the dilation.
+        Default: 0.
     groups
-        C and F are cut in that many parts, and each part of F sees its own part of C only.
+        Number of parts into which C and F are split; each part of F depends on its own part of C.
+        Default: 1.
     bias
-        Whether b is added.
+        Whether to add a learned bias b. Default: True.
     dilation
-        How far the kernel's values lie apart.
+        Distance between the kernel's values. Default: 1.
     flip_kernel
-        Whether the kernel is turned by 180° first.
+        Whether to rotate the kernel by 180° first. Default: False.
     algorithm
-        How it is computed: ``auto``, or an algorithm that `pellucid algorithms` lists.
+        ``"auto"`` (default), or an algorithm that `pellucid algorithms` lists.
     initializer
-        How w, of shape (C, F/groups, KH, KW), begins, see `pellucid.initializers`; b begins at 0.
-        The fan in is the mean number of products in one output, C/groups·KH·KW / (SH·SW).
+        Initialisation of w, of shape (C, F/groups, KH, KW), see `pellucid.initializers`; b starts
+        at 0. The fan-in is the mean number of products per output, C/groups·KH·KW / (SH·SW).
 
     Examples
     --------
@@ -244,7 +248,7 @@ class ConvTranspose2d(Layer):
 
     @property
     def bias_value(self) -> Array | None:
-        """b, or None where there is none."""
+        """Values of the bias, or None."""
         return self.bias.value if isinstance(self.bias, Parameter) else None
 
     @property
@@ -264,18 +268,18 @@ def _check_groups(layer: Conv2d | ConvTranspose2d) -> None:
     C, F, groups = layer.in_channels, layer.out_channels, layer.groups
     if C % groups or F % groups:
         raise PellucidError(
-            f"{type(layer).__name__} needs groups to divide in_channels and out_channels, "
+            f"{type(layer).__name__}: groups must divide in_channels and out_channels, "
             f"not {C} and {F} with groups={groups}"
         )
 
 
 def _check_input(layer: Conv2d | ConvTranspose2d, shape: Any) -> None:
     name, channels = type(layer).__name__, layer.in_channels
+    if len(shape) == 4 and shape[1] == channels:
+        return
     hint = layout_hint(shape, channels)
     if len(shape) != 4:
         raise ShapeError(f"{name} expects images of shape (N, {channels}, H, W), got {shape}{hint}")
-    if shape[1] != channels:
-        raise ShapeError(
-            f"{name} expects {channels} input channels, (N, {channels}, H, W), got an input of "
-            f"shape {shape}{hint}"
-        )
+    raise ShapeError(
+        f"{name} expects {channels} input channels, got an input of shape {shape}{hint}"
+    )

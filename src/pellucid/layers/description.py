@@ -1,4 +1,4 @@
-"""From a description, plain data, to the layer that it describes."""
+"""Build layers from their descriptions."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ FROM_CHANNELS = ("in_channels", "in_features", "num_features", "num_channels")
 
 
 def build(description: Any, input_shape: Any = None) -> Layer:
-    """Return the layer that `description` describes.
+    """Build the layer that `description` describes.
 
-    A description is a table with a `type` and the arguments of that layer; a list of descriptions
-    is a `Sequential`. Only layers in the registry are built; no name is ever imported.
+    A description is a dictionary with a `type` and that layer's arguments; a list of descriptions
+    is a `Sequential`. Only registered layers are built; nothing is imported.
 
     Parameters
     ----------
     description
-        What `Layer.describe` returns, or the like written by hand.
+        Result of `Layer.describe`, or the same written by hand.
     input_shape
-        (N, C, H, W), where known: then arguments that follow from it (`in_channels`, `in_features`,
-        `num_features`, `num_channels`) may be left out.
+        Shape (N, C, H, W) of the input, if known. Then arguments that follow from it
+        (`in_channels`, `in_features`, `num_features`, `num_channels`) may be omitted.
 
     Examples
     --------
@@ -48,14 +48,14 @@ class _Builder:
         if isinstance(description, list):
             description = {"type": "Sequential", "layers": description}
         if not isinstance(description, dict) or not isinstance(description.get("type"), str):
-            raise FileError(f"{where}: a layer is a table with a type, not {description!r:.60}")
+            raise FileError(f"{where}: a layer must be a table with a type: {description!r:.60}")
         if len(path) > _MAX_DEPTH:
             raise FileError(f"{where[:60]}…: layers are nested more than {_MAX_DEPTH} deep")
         arguments = {key: value for key, value in description.items() if key != "type"}
         try:
             layer = self._make(description["type"], path, arguments, input_shape)
             if input_shape is not None and layer.inputs == 1:
-                layer.output_shape(input_shape)  # what does not fit is told here, with its path
+                layer.output_shape(input_shape)  # an error is raised here, with the path
         except FileError:
             raise
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
@@ -70,7 +70,7 @@ class _Builder:
         if kind not in registry:
             raise PellucidError(
                 f"{unknown('layer', kind, sorted(registry))}. "
-                "A layer of your own has to be imported before it can be read"
+                "Import the module that defines a layer of your own before loading"
             )
         layer = registry[kind]
         if issubclass(layer, Combinator):
@@ -85,7 +85,7 @@ class _Builder:
 
 
 def _completed(layer: type[Layer], arguments: dict[str, Any], input_shape: Any) -> dict[str, Any]:
-    """Return the arguments, lists made tuples, and those that follow from the input added."""
+    """Return the arguments, with lists as tuples, and those added that follow from the input."""
     if not dataclasses.is_dataclass(layer):
         if arguments:
             raise PellucidError(f"{layer.__name__} takes no arguments, got {', '.join(arguments)}")

@@ -1,4 +1,4 @@
-"""Dropout: in training, values are left out by chance."""
+"""Dropout: set random values to 0 in training."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pellucid.types import Array, Shape
 
 @dataclass(eq=False, repr=False)
 class Dropout(Layer):
-    """In training ``y = x · m / (1 − p)``, where m is 0 with probability p and else 1.
+    """In training ``y = x · m / (1 − p)``, where m is 0 with probability p and 1 otherwise.
 
-    ``dx = dy · m / (1 − p)``. With the division the mean of y is x, so that in inference y = x.
-    The draws depend on the training's position alone, not on how x lies in memory.
+    ``dx = dy · m / (1 − p)``. The division keeps the mean, so in inference y = x. The random
+    numbers depend only on the training step, not on the memory layout of x.
     Source: Srivastava et al., "Dropout", 2014, sec. 4 and 10.
 
     Parameters
     ----------
     p
-        The probability that a value is left out, 0 to 1.
+        Probability that a value is set to 0, from 0 to 1. Default: 0.5.
 
     Examples
     --------
@@ -55,9 +55,9 @@ class Dropout(Layer):
 
 @dataclass(eq=False, repr=False)
 class Dropout2d(Dropout):
-    """Dropout of whole channels: m is drawn once for each image and channel.
+    """Dropout of whole channels: m is drawn once per image and channel.
 
-    Neighbouring pixels tell almost the same, so that leaving out single ones takes little away.
+    Neighbouring pixels are correlated, so dropping single ones removes little information.
     Source: Tompson et al., "Efficient object localization using convolutional networks", 2015.
 
     Examples

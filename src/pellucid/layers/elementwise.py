@@ -1,4 +1,4 @@
-"""Functions of each value on its own, without anything learned."""
+"""Functions of single values, without parameters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pellucid.types import Array, Shape
 
 
 class _Elementwise(Layer):
-    """``y = f(x)`` and ``dx = dy · f′(x)``, each value on its own."""
+    """``y = f(x)`` and ``dx = dy · f′(x)`` for each value."""
 
     @abstractmethod
     def value(self, x: Array) -> Array:
@@ -37,7 +37,7 @@ class _Elementwise(Layer):
 
 @dataclass(eq=False, repr=False)
 class Affine(_Elementwise):
-    """``y = scale · x + shift`` with two fixed numbers; ``dx = scale · dy``.
+    """``y = scale · x + shift`` with two constants; ``dx = scale · dy``.
 
     >>> Affine(scale=2.0, shift=1.0)(np.array([1.0, 2.0]))
     array([3., 5.])
@@ -55,7 +55,7 @@ class Affine(_Elementwise):
 
 @dataclass(eq=False, repr=False)
 class Power(_Elementwise):
-    """``y = xᵖ`` with a fixed p; ``dx = dy · p · xᵖ⁻¹``. p = ½ is the root, p = −1 is 1/x.
+    """``y = xᵖ`` with a constant p; ``dx = dy · p · xᵖ⁻¹``. p = ½ is the root, p = −1 is 1/x.
 
     >>> Power(0.5)(np.array([4.0, 9.0]))
     array([2., 3.])
@@ -87,7 +87,7 @@ class Exp(_Elementwise):
 
 @dataclass(eq=False, repr=False)
 class Log(_Elementwise):
-    """``y = ln x``; ``dx = dy / x``. At 0 it is −∞, and of a number below 0 it is none.
+    """``y = ln x``; ``dx = dy / x``. It is −∞ at 0 and NaN below 0.
 
     >>> Log()(np.array([1.0, np.inf]))
     array([ 0., inf])
@@ -103,9 +103,9 @@ class Log(_Elementwise):
 
 @dataclass(eq=False, repr=False)
 class Heaviside(_Elementwise):
-    """``y = 1 where x > 0, else 0``, the unit step; the derivative is 0.
+    """``y = 1 if x > 0 else 0``, the unit step; the derivative is 0.
 
-    Comparisons are made of it: a > b where a − b is above 0.
+    Comparisons are expressed by it: a > b is the step of a − b.
 
     >>> Heaviside()(np.array([-1.5, 0.0, 2.0]))
     array([0., 0., 1.])
@@ -136,7 +136,7 @@ class Erf(_Elementwise):
 
 @dataclass(eq=False, repr=False)
 class Abs(_Elementwise):
-    """``y = |x|``; the derivative is the sign, 0 at 0.
+    """``y = |x|``; the derivative is the sign of x, 0 at 0.
 
     >>> Abs()(np.array([-1.5, 2.0]))
     array([1.5, 2. ])
@@ -151,7 +151,7 @@ class Abs(_Elementwise):
 
 @dataclass(eq=False, repr=False)
 class Clip(_Elementwise):
-    """``y = min(max(x, low), high)``; where it cuts, and at the edges, the derivative is 0.
+    """``y = min(max(x, low), high)``; the derivative is 0 outside the limits and at them.
 
     >>> Clip(0.0, 4.0)(np.array([-1.0, 2.0, 7.0]))
     array([0., 2., 4.])
@@ -161,7 +161,7 @@ class Clip(_Elementwise):
     high: Extended = math.inf
 
     def value(self, x: Array) -> Array:
-        # where low is above high, high holds, as in NumPy, PyTorch and ONNX
+        # if low > high, the result is high, as in NumPy, PyTorch and ONNX
         return np.minimum(np.maximum(x, self.low), self.high)
 
     def derivative(self, x: Array) -> Array:
@@ -170,10 +170,10 @@ class Clip(_Elementwise):
 
 @dataclass(eq=False, repr=False)
 class HardSigmoid(_Elementwise):
-    """``y = min(max(alpha · x + beta, 0), 1)``: the sigmoid in three straight pieces.
+    """``y = min(max(alpha · x + beta, 0), 1)``: a piecewise linear sigmoid.
 
-    The defaults are PyTorch's; Keras has had alpha 0.2. Source: Courbariaux, Bengio and David,
-    "BinaryConnect", 2015.
+    The defaults are PyTorch's; Keras had alpha = 0.2 in earlier versions. Source: Courbariaux,
+    Bengio and David, "BinaryConnect", 2015.
 
     >>> HardSigmoid()(np.array([-3.0, 0.0, 1.5]))
     array([0.  , 0.5 , 0.75])
@@ -208,7 +208,7 @@ class Softsign(_Elementwise):
 
 @dataclass(eq=False, repr=False)
 class ThresholdedReLU(_Elementwise):
-    """``y = x`` where x > alpha, else 0. Source: Konda, Memisevic and Krueger 2014.
+    """``y = x if x > alpha else 0``. Source: Konda, Memisevic and Krueger 2014.
 
     >>> ThresholdedReLU()(np.array([0.5, 1.5]))
     array([0. , 1.5])

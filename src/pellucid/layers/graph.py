@@ -1,4 +1,4 @@
-"""Any acyclic network."""
+"""Networks of any acyclic structure."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ Node = tuple[Layer, str | Sequence[str]]
 
 
 class Graph(Combinator):
-    """Layers by name, each with the names of what it reads; "x" is the graph's input.
+    """A network given by named layers, each with the names of its inputs.
 
-    Nodes run in the order in which they are given, so each reads only what stands before it. Where
-    a value is read twice, its gradients add. A layer with several inputs takes a tuple.
+    "x" is the name of the graph's input. Nodes run in the given order, so each may read only the
+    ones before it. If a value is read several times, its gradients add. A layer with several inputs
+    gets a tuple.
 
     Parameters
     ----------
     nodes
-        ``{name: (layer, input or inputs)}``; the same layer may stand at several nodes.
+        ``{name: (layer, input or inputs)}``. The same layer may be at several nodes.
     output
-        The node or nodes whose values are returned; the last node if not given.
+        Name or names of the nodes whose values are returned; by default the last node.
     inputs
-        The names of the graph's inputs; with more than one, the graph takes a tuple.
+        Names of the graph's inputs. With more than one, the graph takes a tuple. Default: ("x",).
 
     Examples
     --------
@@ -66,7 +67,9 @@ class Graph(Combinator):
     def _check(self) -> None:
         known = set(self.graph_inputs)
         if not known or len(known) < len(self.graph_inputs):
-            raise PellucidError(f"graph: inputs are one name or several, not {self.graph_inputs}")
+            raise PellucidError(
+                f"graph: inputs must be one name or several, not {self.graph_inputs}"
+            )
         for name, (layer, read) in self.nodes.items():
             if name in known:
                 raise PellucidError(f"graph: the name '{name}' is given twice")
@@ -74,7 +77,7 @@ class Graph(Combinator):
             self._check_edges(name, layer, read, known)
             known.add(name)
         if not self.outputs or not set(self.outputs) <= known:
-            raise PellucidError(f"graph: no node gives the output {self.outputs}")
+            raise PellucidError(f"graph: no node computes the output {self.outputs}")
 
     def _check_node(self, name: str, layer: Layer) -> None:
         if "." in name:
@@ -87,16 +90,16 @@ class Graph(Combinator):
     def _check_edges(self, name: str, layer: Layer, read: tuple[str, ...], known: set[str]) -> None:
         for source in read:
             if source not in known:
-                where = "stands later" if source in self.nodes else "does not exist"
+                where = "comes later" if source in self.nodes else "does not exist"
                 raise PellucidError(f"graph: '{name}' reads '{source}', which {where}")
         if not read or layer.inputs not in (None, len(read)):
             raise PellucidError(
-                f"graph: {type(layer).__name__} '{name}' takes {layer.inputs or 'some'} "
-                f"inputs, is given {len(read)}"
+                f"graph: {type(layer).__name__} '{name}' takes {layer.inputs or 'several'} "
+                f"inputs, but reads {len(read)}"
             )
 
     def _depend_on_parameters(self) -> set[str]:
-        """Return the nodes whose values change with a parameter."""
+        """Return the nodes whose values depend on a parameter."""
         learned: set[str] = set()
         for name, (layer, read) in self.nodes.items():
             if layer.learns() or learned & set(read):
@@ -189,7 +192,7 @@ class Graph(Combinator):
         for part in parts["nodes"]:
             name, read = part["name"], part["read"]
             if name in nodes:
-                raise PellucidError(f"two nodes are called '{name}'")
+                raise PellucidError(f"two nodes have the name '{name}'")
             sources = [read] if isinstance(read, str) else read
             known = all(shapes.get(source) for source in sources)
             shape = tuple(shapes[source] for source in sources) if known else None
@@ -200,7 +203,7 @@ class Graph(Combinator):
 
 
 def _gather(values: Mapping[str, Any], layer: Layer, read: Sequence[str]) -> Any:
-    """Return what a layer takes: one value, or a tuple."""
+    """Return the input of a layer: one value, or a tuple."""
     return values[read[0]] if layer.inputs == 1 else tuple(values[name] for name in read)
 
 

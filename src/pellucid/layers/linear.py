@@ -1,4 +1,4 @@
-"""The linear, or fully connected, layer."""
+"""The linear (fully connected) layer."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pellucid.types import Array, Shape
 class Linear(Layer):
     """``y = x Wᵀ + b`` along the last axis: each output is a weighted sum of all inputs.
 
-    ``dx = dy W``, ``dW = Σ dyᵀ x``, ``db = Σ dy``, the sums over the batch.
+    ``dx = dy W``, ``dW = Σ dyᵀ x``, ``db = Σ dy``, with sums over the batch.
 
     Parameters
     ----------
     in_features, out_features
-        The input is (N, …, in_features), the output (N, …, out_features).
+        Sizes of the last axis: the input is (N, …, in_features), the output (N, …, out_features).
     bias
-        Whether b is added.
+        Whether to add a learned bias b. Default: True.
     initializer
-        How W begins, see `pellucid.initializers`; b begins at 0.
+        Initialisation of W, see `pellucid.initializers`; b starts at 0.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Linear(Layer):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if len(input_shape) < 2 or input_shape[-1] != self.in_features:
-            hint = "; put a Flatten before it" if len(input_shape) > 2 else ""
+            hint = "; add a Flatten before it" if len(input_shape) > 2 else ""
             raise ShapeError(
                 f"Linear expects an input of shape (N, …, {self.in_features}), "
                 f"got {input_shape}{hint}"

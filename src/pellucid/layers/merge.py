@@ -1,4 +1,4 @@
-"""Layers that make one value from several; they take a tuple, in a `Graph`."""
+"""Layers that merge several inputs into one output; they take a tuple, in a `Graph`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pellucid.types import Array, Shape
 
 @dataclass(eq=False, repr=False)
 class Add(Layer):
-    """``y = x₁ + x₂ + …``, all of one shape; each receives dy.
+    """``y = x₁ + x₂ + …`` for inputs of the same shape; each receives dy.
 
     >>> Add()((np.ones(2), np.ones(2)))
     array([2., 2.])
@@ -41,7 +41,7 @@ class Add(Layer):
 
 @dataclass(eq=False, repr=False)
 class Cat(Layer):
-    """The inputs one after the other along `axis`; backward cuts dy where forward joined.
+    """Concatenate the inputs along `axis`; the backward pass splits dy accordingly.
 
     >>> Cat(axis=0)((np.ones(1), np.zeros(2)))
     array([1., 0., 0.])

@@ -1,4 +1,4 @@
-"""Layer, group and local response normalisation: the same in training and inference."""
+"""Layer, group and local response normalisation, which are the same in training and inference."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from pellucid.types import Array, Shape
 
 @dataclass(eq=False, repr=False)
 class LayerNorm(Layer):
-    """``y = (x − mean)/√(var + eps)·w + b``, mean and variance over the last axes, per image.
+    """``y = (x − mean)/√(var + eps)·w + b``, with mean and variance over the last axes.
 
-    For the gradient see `pellucid.reference.normalization.standardize_gradient`.
+    The gradient is derived in `pellucid.reference.normalization.standardize_gradient`.
     Source: Ba, Kiros and Hinton, "Layer normalization", 2016, eq. 4.
 
     Parameters
     ----------
     normalized_shape
-        The last axes of the input, which share mean and variance; one int for one axis.
+        Sizes of the last axes, over which mean and variance are computed; one int for one axis.
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
     elementwise_affine
-        Whether w and b, of that shape, are learned; else they are 1 and 0.
+        Whether w and b, of shape `normalized_shape`, are learned; otherwise they are 1 and 0.
+        Default: True.
     bias
-        Whether b is learned.
+        Whether b is learned; otherwise it is 0. Default: True.
 
     Examples
     --------
@@ -50,7 +51,7 @@ class LayerNorm(Layer):
         super().__post_init__()
         shape = self._shape
         if not shape:
-            raise PellucidError("LayerNorm needs a normalized_shape of one axis or more, not ()")
+            raise PellucidError("LayerNorm needs a normalized_shape of at least one axis, not ()")
         if self.elementwise_affine:
             self.weight = Parameter("weight", shape, "ones", kind="norm")
         if self.elementwise_affine and self.bias:
@@ -91,20 +92,20 @@ class LayerNorm(Layer):
 class GroupNorm(Layer):
     """``y = (x − mean)/√(var + eps)·w + b``, mean and variance per image and group of channels.
 
-    Neighbouring channels form a group; scale and shift are one per channel. For the gradient see
-    `pellucid.reference.normalization.standardize_gradient`.
+    A group consists of consecutive channels; scale and shift are per channel. The gradient is
+    derived in `pellucid.reference.normalization.standardize_gradient`.
     Source: Wu and He, "Group normalization", 2018, eq. 7.
 
     Parameters
     ----------
     num_groups
-        Divides num_channels.
+        Number of groups, a divisor of `num_channels`.
     num_channels
-        C.
+        Number of channels C.
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
     affine
-        Whether w and b are learned; else they are 1 and 0.
+        Whether w and b are learned; otherwise they are 1 and 0. Default: True.
 
     Examples
     --------
@@ -123,7 +124,7 @@ class GroupNorm(Layer):
         super().__post_init__()
         if self.num_channels % self.num_groups:
             raise PellucidError(
-                "GroupNorm needs a number of groups that divides the channels, "
+                "GroupNorm: num_groups must divide num_channels, "
                 f"not {self.num_groups} groups of {self.num_channels} channels"
             )
         if self.affine:
@@ -156,19 +157,20 @@ class GroupNorm(Layer):
 
 @dataclass(eq=False, repr=False)
 class LocalResponseNorm(Layer):
-    """``y_c = x_c / (k + α/size · Σ x_j²)^β``, the sum over `size` channels j around c.
+    """``y_c = x_c / (k + α/size · Σ x_j²)^β``, with the sum over `size` channels j around c.
 
-    Strong values quieten their neighbours. With s_c the bracket, ``dx_j = dy_j·s_j^−β − 2αβ/size ·
-    x_j · Σ dy_c·x_c·s_c^(−β−1)``, the sum over the channels c in whose brackets j stands. Source:
-    Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional neural
-    networks", 2012, sec. 3.3; with α divided by the size, as in PyTorch.
+    Strong activations inhibit those of neighbouring channels. With s_c the base of the power,
+    ``dx_j = dy_j·s_j^−β − 2αβ/size · x_j · Σ dy_c·x_c·s_c^(−β−1)``, with the sum over the channels
+    c whose window contains j. Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification
+    with deep convolutional neural networks", 2012, sec. 3.3; with α divided by the size, as in
+    PyTorch.
 
     Parameters
     ----------
     size
-        How many channels are summed: ``c − ⌊size/2⌋ ≤ j ≤ c + ⌊(size − 1)/2⌋``.
+        Number of channels in the sum: ``c − ⌊size/2⌋ ≤ j ≤ c + ⌊(size − 1)/2⌋``.
     alpha, beta, k
-        As in the formula.
+        Constants of the formula. Default: 1e-4, 0.75 and 1.
 
     Examples
     --------

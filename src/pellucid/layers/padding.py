@@ -13,16 +13,16 @@ from pellucid.types import Array, Padding, Shape
 
 @dataclass(eq=False, repr=False)
 class Pad2d(Layer):
-    """Values around each image; in backward, each pixel gets the sum over all places that hold it.
+    """Pad images; in the backward pass, each pixel gets the sum over all places that show it.
 
     Parameters
     ----------
     padding
-        All sides, (vertical, horizontal), or ((top, bottom), (left, right)).
+        Padding of all sides, (vertical, horizontal), or ((top, bottom), (left, right)).
     mode
         ``constant``, ``zeros``, ``reflect``, ``replicate`` or ``circular``, see `ops.pad2d`.
     value
-        For ``constant``.
+        Value of the padding for the mode ``constant``. Default: 0.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Layers of two inputs, of which the smaller is repeated to the size of the larger."""
+"""Layers of two inputs, which are broadcast against each other."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Two = tuple[Array, Array]
 
 
 class _Pairwise(Layer):
-    """``y = f(a, b)``, each with the same number of axes and broadcast to each other."""
+    """``y = f(a, b)`` for two inputs with the same number of axes, broadcast to each other."""
 
     inputs = 2
 
@@ -25,7 +25,7 @@ class _Pairwise(Layer):
 
     @abstractmethod
     def gradients(self, dy: Array, a: Array, b: Array) -> Two:
-        """Return dy · ∂f/∂a and dy · ∂f/∂b, not yet summed over what was repeated."""
+        """Return dy · ∂f/∂a and dy · ∂f/∂b, before the sum over repeated axes."""
 
     def forward(self, x: Two, training: StepContext | None = None) -> tuple[Array, Two]:
         self.output_shape((x[0].shape, x[1].shape))
@@ -41,16 +41,14 @@ class _Pairwise(Layer):
                 return np.broadcast_shapes(*input_shape)
         except ValueError:
             pass
-        raise ShapeError(
-            f"{type(self).__name__} cannot broadcast the shapes {list(input_shape)} to each other"
-        )
+        raise ShapeError(f"{type(self).__name__} cannot broadcast the shapes {list(input_shape)}")
 
 
 @dataclass(eq=False, repr=False)
 class BroadcastAdd(_Pairwise):
-    """``y = a + b``, the smaller repeated; each receives dy, summed where it was repeated.
+    """``y = a + b`` with broadcasting; each receives dy, summed over repeated axes.
 
-    `Add` is for arrays of one shape, and says so where they differ.
+    `Add` is for inputs of the same shape, and raises an error if shapes differ.
 
     >>> BroadcastAdd()((np.ones((1, 2)), np.ones((1, 1))))
     array([[2., 2.]])
@@ -110,7 +108,7 @@ class Divide(_Pairwise):
 
 @dataclass(eq=False, repr=False)
 class Maximum(_Pairwise):
-    """``y = max(a, b)``; the larger receives dy, and where both are equal each half of it.
+    """``y = max(a, b)``; the larger receives dy, equal values half of it each.
 
     >>> Maximum()((np.array([[1.0, 5.0]]), np.array([[3.0, 3.0]])))
     array([[3., 5.]])
@@ -126,7 +124,7 @@ class Maximum(_Pairwise):
 
 @dataclass(eq=False, repr=False)
 class Minimum(_Pairwise):
-    """``y = min(a, b)``; the smaller receives dy, and where both are equal each half.
+    """``y = min(a, b)``; the smaller receives dy, equal values half of it each.
 
     >>> Minimum()((np.array([[1.0, 5.0]]), np.array([[3.0, 3.0]])))
     array([[1., 3.]])
@@ -142,7 +140,7 @@ class Minimum(_Pairwise):
 
 @dataclass(eq=False, repr=False)
 class MatMul(Layer):
-    """``Y = A B`` of the matrices in the last two axes; ``dA = dY Bᵀ``, ``dB = Aᵀ dY``.
+    """``Y = A B``, the matrix product over the last two axes; ``dA = dY Bᵀ``, ``dB = Aᵀ dY``.
 
     >>> MatMul().output_shape(((64, 5, 4), (64, 4, 3)))
     (64, 5, 3)
@@ -152,7 +150,7 @@ class MatMul(Layer):
 
     @property
     def mixes_images(self) -> bool:
-        return True  # where arrays have two axes, the rows of one are the columns of the other
+        return True  # for arrays of two axes, the first axis is summed over
 
     def forward(self, x: Two, training: StepContext | None = None) -> tuple[Array, Two]:
         self.output_shape((x[0].shape, x[1].shape))
@@ -174,7 +172,7 @@ class MatMul(Layer):
 
 
 def _share(a: Array, b: Array) -> Array:
-    """Return 1 where a is larger than b, 0 where it is smaller, and ½ where they are equal."""
+    """Return 1 where a > b, 0 where a < b, and ½ where they are equal."""
     share: Array = 0.5 * ((a > b).astype(a.dtype) + (a >= b))
     return share
 
@@ -184,6 +182,6 @@ def _batch_last(x: Array) -> Array:
 
 
 def _sum_to(gradient: Array, shape: Shape) -> Array:
-    """Undo broadcasting: sum over the axes along which one value was used many times."""
+    """Undo broadcasting: sum over the axes along which a value was repeated."""
     axes = tuple(i for i, (g, s) in enumerate(zip(gradient.shape, shape, strict=True)) if g != s)
     return gradient.sum(axis=axes, keepdims=True) if axes else gradient

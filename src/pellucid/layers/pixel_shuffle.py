@@ -1,4 +1,4 @@
-"""From channels to pixels, and back."""
+"""Rearrange channels into pixels, and back."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _Factor = Annotated[int, Range(1, LARGEST_SIZE)]
 class PixelShuffle(Layer):
     """``y[n, c, h·r + i, w·r + j] = x[n, c·r² + i·r + j, h, w]``: r² channels become r×r pixels.
 
-    Backward is `PixelUnshuffle`. Source: Shi et al., "Real-time single image and video
+    The backward pass is a `PixelUnshuffle`. Source: Shi et al., "Real-time single image and video
     super-resolution using an efficient sub-pixel convolutional neural network", 2016, sec. 3.2.
 
     Parameters
     ----------
     upscale_factor
-        r, how many times as high and as wide the image becomes.
+        Factor r by which height and width grow.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class PixelShuffle(Layer):
         r = self.upscale_factor
         if len(input_shape) != 4 or input_shape[1] % r**2:
             raise ShapeError(
-                f"PixelShuffle({r}) takes images (N, C, H, W) with a multiple of {r**2} channels, "
+                f"PixelShuffle({r}) expects images (N, C, H, W) with C a multiple of {r**2}, "
                 f"not {input_shape}"
             )
         N, C, H, W = input_shape
@@ -57,12 +57,12 @@ class PixelShuffle(Layer):
 class PixelUnshuffle(Layer):
     """``y[n, c·r² + i·r + j, h, w] = x[n, c, h·r + i, w·r + j]``: r×r pixels become r² channels.
 
-    Backward is `PixelShuffle`.
+    The backward pass is a `PixelShuffle`.
 
     Parameters
     ----------
     downscale_factor
-        r, of which height and width are multiples.
+        Factor r by which height and width shrink; it must divide them.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class PixelUnshuffle(Layer):
         r = self.downscale_factor
         if len(input_shape) != 4 or input_shape[2] % r or input_shape[3] % r:
             raise ShapeError(
-                f"PixelUnshuffle({r}) takes images (N, C, H, W) whose height and width are "
+                f"PixelUnshuffle({r}) expects images (N, C, H, W) whose height and width are "
                 f"multiples of {r}, not {input_shape}"
             )
         N, C, H, W = input_shape

@@ -1,4 +1,4 @@
-"""Pooling layers: one number for each window or cell of the image. They learn nothing."""
+"""Pooling layers: one number for each window or cell of the image, without parameters."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pellucid.ops.pooling import OutputSize, adaptive_size, pooling_window
 from pellucid.types import Array, Padding, Pair, Shape
 
 _ANY_IMAGE = (1, 1, 2**30, 2**30)
-"""Large enough for every kernel: what does not fit it is wrong for all images."""
+"""An image large enough for every sensible kernel, on which the arguments are checked."""
 
 
 class _Windowed(Layer):
-    """A kernel that slides over the image."""
+    """A window that slides over the image."""
 
     kernel_size: Pair
     stride: Pair | None
@@ -28,7 +28,7 @@ class _Windowed(Layer):
         self.output_shape(_ANY_IMAGE)
 
     def window(self, input_shape: Shape) -> Window:
-        """Return how the kernel slides over an input of this shape."""
+        """Return how the window slides over an input of this shape."""
         return pooling_window(
             input_shape,
             self.kernel_size,
@@ -46,21 +46,22 @@ class _Windowed(Layer):
 class MaxPool2d(_Windowed):
     """``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
 
-    Each dy goes to where its maximum was, the first in scan order where several are equal; where
-    windows overlap, the gradients of one value add.
+    dy passes to the position of each maximum, the first in scan order if several are equal. Where
+    windows overlap, the gradients add.
 
     Parameters
     ----------
     kernel_size
-        One int or (vertical, horizontal), as are stride and dilation.
+        Size of the window: one int or (vertical, horizontal), like stride and dilation.
     stride
-        From one window to the next; the kernel's size if not given.
+        Step between windows; by default the size of the window.
     padding
-        At most half of the kernel; it never wins.
+        Padding of at most half the window, which is never the maximum. Default: 0.
     dilation
-        From one value of a window to the next.
+        Distance between the values of a window. Default: 1.
     ceil_mode
-        Whether a last window that lies only partly on the image counts, if it begins on it.
+        Whether to include a last window that exceeds the padded image, if it begins inside.
+        Default: False.
 
     Examples
     --------
@@ -104,16 +105,17 @@ class MaxPool2d(_Windowed):
 class AvgPool2d(_Windowed):
     """``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
 
-    Every value that was averaged receives the same share, dy/count.
+    Each averaged value receives the same share of the gradient, dy/count.
 
     Parameters
     ----------
     kernel_size, stride, padding, ceil_mode
-        As in `MaxPool2d`; padding is zeros.
+        As in `MaxPool2d`; the padding is zeros.
     count_include_pad
-        Whether padding counts as zeros or not at all. What `ceil_mode` adds beyond it never counts.
+        Whether padding counts in the mean. What `ceil_mode` adds beyond it never counts. Default:
+        True.
     dilation
-        From one value of a window to the next.
+        Distance between the values of a window. Default: 1.
 
     Examples
     --------
@@ -157,15 +159,15 @@ class AvgPool2d(_Windowed):
 
 @dataclass(eq=False, repr=False)
 class AdaptiveAvgPool2d(Layer):
-    """The means of OH × OW nearly equal cells, whatever the size of the image.
+    """The means of OH × OW cells of nearly equal size, for images of any size.
 
-    Cell o holds the rows ``⌊o·H/OH⌋ ≤ h < ⌈(o + 1)·H/OH⌉``, and likewise columns. Each of its
-    values receives the same share of dy.
+    Cell o consists of the rows ``⌊o·H/OH⌋ ≤ h < ⌈(o + 1)·H/OH⌉``, and similarly for columns. Each
+    of its values receives the same share of dy.
 
     Parameters
     ----------
     output_size
-        One int or (vertical, horizontal), where None keeps the input's size.
+        Size (OH, OW) of the output, or one int for both; None keeps the input's size.
 
     Examples
     --------
@@ -191,14 +193,14 @@ class AdaptiveAvgPool2d(Layer):
 
 @dataclass(eq=False, repr=False)
 class AdaptiveMaxPool2d(Layer):
-    """The maxima of OH × OW nearly equal cells, cut as in `AdaptiveAvgPool2d`.
+    """The maxima of OH × OW cells of nearly equal size, divided as in `AdaptiveAvgPool2d`.
 
-    Each dy goes to where its maximum was, the first in scan order where several are equal.
+    dy passes to the position of each maximum, the first in scan order if several are equal.
 
     Parameters
     ----------
     output_size
-        One int or (vertical, horizontal), where None keeps the input's size.
+        Size (OH, OW) of the output, or one int for both; None keeps the input's size.
 
     Examples
     --------
@@ -231,7 +233,7 @@ class AdaptiveMaxPool2d(Layer):
 class GlobalAvgPool2d(Layer):
     """``y[n, c] = mean over (h, w) of x[n, c, h, w]``, of shape (N, C, 1, 1).
 
-    The same as ``AdaptiveAvgPool2d(1)``. Source: Lin, Chen and Yan, "Network in network", 2013,
+    It equals ``AdaptiveAvgPool2d(1)``. Source: Lin, Chen and Yan, "Network in network", 2013,
     sec. 3.2.
 
     >>> GlobalAvgPool2d().output_shape((64, 512, 7, 7))

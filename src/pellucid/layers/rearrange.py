@@ -1,4 +1,4 @@
-"""Layers that put values elsewhere, leave some out or repeat some; they learn nothing."""
+"""Layers that rearrange, select or repeat values, without parameters."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _Side = Annotated[int, Range(0, LARGEST_SIZE)]
 
 @dataclass(eq=False, repr=False)
 class Reshape(Layer):
-    """The same values in another shape; backward brings dy back into the shape of x.
+    """Change the shape; the backward pass restores the shape of x.
 
     Parameters
     ----------
     shape
-        The output's, batch included: 0 stands for the input's size on that axis, and one −1 for
-        what remains.
+        Shape of the output, batch included. 0 keeps the input's size of that axis; one size may be
+        −1, which is inferred.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class Reshape(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.shape.count(-1) > 1:
-            raise PellucidError(f"Reshape takes −1 for one size at most, not {shown(self.shape)}")
+            raise PellucidError(f"Reshape accepts at most one −1, not {shown(self.shape)}")
 
     @property
     def mixes_images(self) -> bool:
@@ -64,7 +64,7 @@ class Reshape(Layer):
 
 @dataclass(eq=False, repr=False)
 class Permute(Layer):
-    """The axes in another order: axis i of y is axis ``dims[i]`` of x; backward turns back.
+    """Permute the axes: axis i of y is axis ``dims[i]`` of x.
 
     >>> Permute((0, 2, 1)).output_shape((64, 16, 49))
     (64, 49, 16)
@@ -75,7 +75,7 @@ class Permute(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if sorted(self.dims) != list(range(len(self.dims))):
-            raise PellucidError(f"Permute needs each axis once, from 0 on, not {shown(self.dims)}")
+            raise PellucidError(f"Permute needs each axis from 0 on once, not {shown(self.dims)}")
 
     @property
     def mixes_images(self) -> bool:
@@ -96,7 +96,7 @@ class Permute(Layer):
 
 @dataclass(eq=False, repr=False)
 class Slice(Layer):
-    """A part along one axis, as in ``x[start:stop:step]``; what was left out receives 0.
+    """Select a range along one axis, ``x[start:stop:step]``; other values receive the gradient 0.
 
     >>> Slice(axis=1, stop=8).output_shape((64, 16, 28, 28))
     (64, 8, 28, 28)
@@ -110,7 +110,7 @@ class Slice(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.step == 0:
-            raise PellucidError("Slice needs a step other than 0")
+            raise PellucidError("Slice: step must not be 0")
 
     @property
     def mixes_images(self) -> bool:
@@ -141,9 +141,9 @@ class Slice(Layer):
 
 @dataclass(eq=False, repr=False)
 class Take(Layer):
-    """The entries with the given numbers along one axis, such as channels in another order.
+    """Select entries by index along one axis, for example to reorder channels.
 
-    Each receives its dy; where one was taken twice, the gradients add.
+    Each entry receives its dy; the gradients of an entry that is selected several times add.
 
     >>> Take((2, 1, 0), axis=1)(np.array([[1.0, 2.0, 3.0]]))
     array([[3., 2., 1.]])
@@ -155,7 +155,7 @@ class Take(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.indices:
-            raise PellucidError("Take needs one index or more, not ()")
+            raise PellucidError("Take needs at least one index, not ()")
 
     @property
     def mixes_images(self) -> bool:
@@ -177,18 +177,20 @@ class Take(Layer):
         axis = _axis(self, self.axis, input_shape)
         size = input_shape[axis]
         if not all(-size <= index < size for index in self.indices):
-            raise ShapeError(f"Take{self.indices[:8]}: an input of shape {input_shape} has fewer")
+            raise ShapeError(
+                f"Take{self.indices[:8]}: the indices exceed an input of shape {input_shape}"
+            )
         return *input_shape[:axis], len(self.indices), *input_shape[axis + 1 :]
 
 
 @dataclass(eq=False, repr=False)
 class Expand(Layer):
-    """Values repeated where x has size 1; they receive the sum of their dy.
+    """Repeat values along axes of size 1; they receive the sum of their gradients.
 
     Parameters
     ----------
     shape
-        The output's, batch included; −1 keeps the input's size.
+        Shape of the output, batch included; −1 keeps the input's size.
 
     Examples
     --------
@@ -201,7 +203,7 @@ class Expand(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if 0 in self.shape:
-            raise PellucidError(f"Expand needs sizes of at least 1, or −1, not {shown(self.shape)}")
+            raise PellucidError(f"Expand: sizes must be at least 1, or −1, not {shown(self.shape)}")
 
     @property
     def mixes_images(self) -> bool:
@@ -226,16 +228,16 @@ class Expand(Layer):
 
 @dataclass(eq=False, repr=False)
 class Pad(Layer):
-    """A fixed value before and behind, along any axes; backward cuts it off again.
+    """Pad any axes with a constant; the backward pass removes the padding.
 
-    Around images `Pad2d` does this and more; this one adds channels.
+    For the height and width of images, see `Pad2d`; this layer can also add channels.
 
     Parameters
     ----------
     padding
-        (before, behind) for each axis, batch included.
+        Padding (before, after) of each axis, batch included.
     value
-        What is put there.
+        Value of the padding. Default: 0.
 
     Examples
     --------
@@ -272,7 +274,7 @@ class Pad(Layer):
 
 
 def _reshaped(x: Array, shape: Shape) -> Array:
-    """Reshape; where the batch stays whole, it stays last in memory, and often nothing moves."""
+    """Reshape, keeping the batch last in memory if its size does not change."""
     if len(shape) == 0 or x.ndim == 0 or shape[0] != x.shape[0]:
         return _new(x.reshape(shape))
     batch_last = x.transpose(*range(1, x.ndim), 0).reshape(*shape[1:], shape[0])
@@ -280,7 +282,7 @@ def _reshaped(x: Array, shape: Shape) -> Array:
 
 
 def _new(x: Array) -> Array:
-    """Return x with the batch last in memory, copied if it lies otherwise."""
+    """Return x with the batch last in memory, copied if necessary."""
     if x.ndim == 0:
         return x
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 0, -1)), -1, 0)

@@ -1,4 +1,4 @@
-"""One number for all positions along some axes."""
+"""Sums, means and maxima over axes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Reduce(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.axes:
-            raise PellucidError(f"{type(self).__name__} needs one axis or more, not ()")
+            raise PellucidError(f"{type(self).__name__} needs at least one axis, not ()")
 
     @property
     def mixes_images(self) -> bool:
@@ -38,7 +38,7 @@ class _Reduce(Layer):
         return tuple(sorted({axis % len(shape) for axis in self.axes}))
 
     def _repeated(self, dy: Array, shape: Shape) -> Array:
-        """Return dy repeated along the axes that were summed up, in x's order in memory."""
+        """Repeat dy along the reduced axes, with the memory layout of x."""
         dy = dy if self.keepdims else np.expand_dims(dy, self._axes(shape))
         dx = np.moveaxis(np.empty((*shape[1:], shape[0]), dy.dtype), -1, 0)
         dx[...] = dy
@@ -52,9 +52,9 @@ class ReduceSum(_Reduce):
     Parameters
     ----------
     axes
-        Which; the others stay.
+        Axes to sum over.
     keepdims
-        Whether these axes stay with size 1.
+        Whether to keep these axes with size 1.
 
     Examples
     --------
@@ -94,7 +94,7 @@ class ReduceMean(_Reduce):
 
 @dataclass(eq=False, repr=False)
 class ReduceMax(_Reduce):
-    """``y = max of x`` over `axes`; the maximum receives dy, equal maxima share it.
+    """``y = max of x`` over `axes`; the maximum receives dy, equal maxima share it equally.
 
     Parameters
     ----------

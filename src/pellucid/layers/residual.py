@@ -1,4 +1,4 @@
-"""A layer and a way around it."""
+"""A residual block."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pellucid.layers.wiring import Wire, Wiring
 
 
 class Residual(Combinator):
-    """``y = activation(body(x) + shortcut(x))``, where no shortcut means x itself.
+    """``y = activation(body(x) + shortcut(x))``; without a shortcut, x itself is added.
 
     The sum passes its gradient to both sides unchanged, and at the input the two gradients add:
     ``dx = body′(ds) + shortcut′(ds)`` with ``ds = activation′(dy)``.
 
-    The body's children lend their names, and the shortcut is named "downsample", so that the paths
-    are torchvision's.
+    The body's children keep their names, and the shortcut is named "downsample", so that paths are
+    the same as in torchvision.
     Source: He et al., "Deep residual learning for image recognition", 2015, eq. 1 and 2.
 
     Examples
@@ -111,6 +111,6 @@ class Residual(Combinator):
 
 def _mismatch(body: Any, shortcut: Any) -> str:
     return (
-        f"Residual adds a body of shape {body} to a shortcut of shape {shortcut}; "
-        "give it a shortcut that changes the shape as the body does, such as a 1×1 convolution"
+        f"Residual cannot add a body's output of shape {body} to a shortcut of shape {shortcut}; "
+        "give it a shortcut with the body's output shape, such as a 1×1 convolution"
     )

@@ -1,4 +1,4 @@
-"""Resizing by any rule of the ONNX format."""
+"""Resize images by any rule of the ONNX format."""
 
 from __future__ import annotations
 
@@ -26,34 +26,35 @@ ROUNDINGS = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 @dataclass(eq=False, repr=False)
 class Resize(Layer):
-    """The image at another size: ``Y = V X Uᵀ`` with a matrix for each direction.
+    """Resize images: ``Y = V X Uᵀ`` with a matrix for each direction.
 
-    Row o of V holds the weights of the input rows around the position at which output row o lies;
-    ``dX = Vᵀ dY U``. `Upsample` does what most networks need; this layer follows every rule of the
-    ONNX format. Source: the ONNX specification, operator Resize.
+    Row o of V holds the weights of the input rows for output row o; ``dX = Vᵀ dY U``. `Upsample` is
+    enough for most networks; this layer implements every rule of ONNX. Source: the ONNX
+    specification, operator Resize.
 
     Parameters
     ----------
     size
-        (OH, OW), or None where `scale` tells it: ``OH = ⌊H · scale⌋``.
+        Size (OH, OW) of the output, or None if it follows from `scale`: ``OH = ⌊H · scale⌋``.
     scale
-        (vertical, horizontal), which stand for O/I in the positions; O/I itself if not given.
+        Factors (vertical, horizontal), the s of the positions below; by default O/I.
     mode
         ``nearest``, ``linear`` or ``cubic`` (Keys 1981, with the coefficient `cubic`).
     coordinates
-        Where output o lies on the input, with s for the scale: ``half_pixel`` (o + ½)/s − ½,
+        Position of output o on the input, with s for the scale: ``half_pixel`` (o + ½)/s − ½,
         ``asymmetric`` o/s, ``align_corners`` o·(I − 1)/(I·s − 1), ``pytorch_half_pixel`` as
-        half_pixel, but 0 where O is 1, ``half_pixel_symmetric`` as half_pixel about the image's
-        middle, ``tf_half_pixel_for_nn`` (o + ½)/s.
+        half_pixel, but 0 if O is 1, ``half_pixel_symmetric`` as half_pixel about the image's
+        centre, ``tf_half_pixel_for_nn`` (o + ½)/s.
     rounding
-        For nearest: ``round_prefer_floor``, ``round_prefer_ceil``, ``floor``, ``ceil``.
+        Rounding of positions for the mode nearest: ``round_prefer_floor``, ``round_prefer_ceil``,
+        ``floor`` or ``ceil``.
     cubic
-        The slope of the cubic curve; −0.75 is PyTorch's, −0.5 is Keys' and TensorFlow's.
+        Coefficient of cubic interpolation: −0.75 in PyTorch, −0.5 in Keys' paper and TensorFlow.
     exclude_outside
-        Whether weights beyond the edge are left out, and the others enlarged; else they go to the
-        pixels at the edge.
+        Whether to ignore positions outside the image and renormalise the other weights; otherwise
+        the pixels at the edge are used.
     antialias
-        Whether, where the image shrinks, each output is a mean over all the pixels it covers.
+        Whether, when shrinking, to average over all pixels that an output covers.
 
     Examples
     --------
@@ -99,7 +100,8 @@ class Resize(Layer):
         size = self._size(input_shape)
         if min(size) < 1 or max(size) > LARGEST_SIZE:
             raise ShapeError(
-                f"{self!r} makes images of {size[0]:.0f}×{size[1]:.0f} from the shape {input_shape}"
+                f"{self!r} would make images of {size[0]:.0f}×{size[1]:.0f} from the shape "
+                f"{input_shape}"
             )
         return *input_shape[:2], *size
 
@@ -111,7 +113,7 @@ class Resize(Layer):
         return math.floor(shape[2] * vertical), math.floor(shape[3] * horizontal)
 
     def matrices(self, input_shape: Shape) -> tuple[Array, Array]:
-        """Return V (OH, H) and U (OW, W)."""
+        """Return the matrices V (OH, H) and U (OW, W)."""
         return self._matrix(input_shape, 0), self._matrix(input_shape, 1)
 
     def _matrix(self, shape: Shape, axis: int) -> Array:
@@ -123,7 +125,7 @@ class Resize(Layer):
         position = self._positions(size, new, scale)
         if self.mode == "nearest":
             return np.asarray(np.eye(size)[self._rounded(position).clip(0, size - 1)])
-        wide = 1 / min(scale, 1.0) if self.antialias else 1.0  # how far each pixel's weight reaches
+        wide = 1 / min(scale, 1.0) if self.antialias else 1.0  # width of the interpolation kernel
         reach = math.ceil((2 if self.mode == "cubic" else 1) * wide) + 1
         taps = np.floor(position)[:, None] + np.arange(1 - reach, reach + 1)  # (O, taps)
         weights = self._weights((position[:, None] - taps) / wide)
@@ -173,6 +175,6 @@ class Resize(Layer):
 
 
 def _times(x: Array, V: Array, U: Array) -> Array:
-    """Return ``V X Uᵀ`` for every image and channel, the batch last in memory."""
+    """Return ``V X Uᵀ`` for every image and channel, with the batch last in memory."""
     turned = np.moveaxis(np.matmul(np.matmul(V, x), U.T), 0, -1)
     return np.moveaxis(np.ascontiguousarray(turned), -1, 0)

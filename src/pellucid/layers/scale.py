@@ -1,4 +1,4 @@
-"""Learned scales and shifts, one for each value or repeated."""
+"""Learned scales and shifts with broadcasting."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pellucid.types import Array, Shape
 
 @dataclass(eq=False, repr=False)
 class _Learned(Layer):
-    """A learned array that is repeated along x, from the last axes on."""
+    """A learned array that is broadcast along the leading axes of x."""
 
     shape: tuple[Size, ...]
 
@@ -26,13 +26,13 @@ class _Learned(Layer):
         )
         if not fits:
             raise ShapeError(
-                f"{type(self).__name__} with the shape {self.shape} cannot be repeated along an "
+                f"{type(self).__name__} with the shape {self.shape} cannot be broadcast to an "
                 f"input of shape {input_shape}"
             )
         return input_shape
 
     def _gathered(self, dy: Array) -> Array:
-        """Return the sum of dy over all places at which one learned value stands."""
+        """Sum dy over all positions that share a learned value."""
         before = tuple(range(dy.ndim - len(self.shape)))
         dy = np.asarray(dy.sum(axis=before))
         repeated = tuple(i for i, size in enumerate(self.shape) if size == 1)
@@ -41,12 +41,12 @@ class _Learned(Layer):
 
 @dataclass(eq=False, repr=False)
 class Scale(_Learned):
-    """``y = x · w`` with a learned w; ``dx = dy · w``, ``dw = Σ dy · x`` where w was repeated.
+    """``y = x · w`` with a learned w; ``dx = dy · w``, ``dw = Σ dy · x`` over repeated axes.
 
     Parameters
     ----------
     shape
-        Of w: the last axes of x, or 1 where w is repeated; ``(16, 1, 1)`` is one for each channel.
+        Shape of w: sizes of the last axes of x, or 1 to repeat; ``(16, 1, 1)`` is one per channel.
 
     Examples
     --------
@@ -71,12 +71,12 @@ class Scale(_Learned):
 
 @dataclass(eq=False, repr=False)
 class Shift(_Learned):
-    """``y = x + b`` with a learned b; ``db = Σ dy`` where b was repeated.
+    """``y = x + b`` with a learned b; ``db = Σ dy`` over repeated axes.
 
     Parameters
     ----------
     shape
-        Of b: the last axes of x, or 1 where b is repeated; ``(16, 1, 1)`` is one for each channel.
+        Shape of b: sizes of the last axes of x, or 1 to repeat; ``(16, 1, 1)`` is one per channel.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One layer after the other."""
+"""Layers that run one after the other."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pellucid.layers.wiring import Wire, Wiring
 
 
 class Sequential(Combinator):
-    """The layers in order: ``y = fₙ(… f₂(f₁(x)))``; by the chain rule ``dx = f₁′(f₂′(… fₙ′(dy)))``.
+    """Run layers in order: ``y = fₙ(… f₂(f₁(x)))``, with the gradient ``dx = f₁′(f₂′(… fₙ′(dy)))``.
 
-    Layers are given in order and named "0", "1", …, or given by name, or both.
+    Positional layers are named "0", "1", …; layers may also be given by name.
 
     Examples
     --------
@@ -39,12 +39,12 @@ class Sequential(Combinator):
         self._adopt()
 
     def _adopt(self) -> None:
-        """Find out what follows from the layers, and check that they fit together."""
+        """Update what depends on the layers, and check that they fit together."""
         self._paths()
         self.inputs = next((layer.inputs for layer in self.layers.values()), 1)
         learners = (i for i, layer in enumerate(self.layers.values()) if layer.learns())
         self.first_learner = next(learners, len(self.layers))
-        """The number of the first layer with parameters: before it no gradient is needed."""
+        """Index of the first layer with parameters; earlier layers need no gradient."""
 
     def children(self) -> dict[str, Layer]:
         return self.layers
@@ -96,14 +96,14 @@ class Sequential(Combinator):
         return cls(layers)
 
     def append(self, layer: Layer) -> Self:
-        """Add a layer at the end, with its position as its name, and return the model."""
+        """Add a layer at the end, named by its position, and return the model."""
         self.layers = {**self.layers, **named(({str(len(self)): layer},), {})}
         self._adopt()
         self._is_named = False
         return self
 
     def extend(self, layers: Iterable[Layer]) -> Self:
-        """Add layers at the end and return the model."""
+        """Add layers at the end, and return the model."""
         for layer in layers:
             self.append(layer)
         return self

@@ -1,4 +1,4 @@
-"""Layers that change the shape, or nothing."""
+"""Flatten and Identity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pellucid.types import Array, Shape
 
 @dataclass(eq=False, repr=False)
 class Flatten(Layer):
-    """The axes from `start_dim` to `end_dim` become one; both pass values and gradients unchanged.
+    """Join the axes from `start_dim` to `end_dim` into one.
 
     >>> Flatten().output_shape((64, 16, 5, 5))
     (64, 400)
@@ -48,13 +48,13 @@ class Flatten(Layer):
         return *input_shape[:start], joined, *input_shape[end + 1 :]
 
     def _whole(self, ndim: int) -> bool:
-        """Return whether each image becomes one vector."""
+        """Return whether each image is flattened to one vector."""
         return range(ndim)[self.start_dim] == 1 and range(ndim)[self.end_dim] == ndim - 1
 
 
 @dataclass(eq=False, repr=False)
 class Identity(Layer):
-    """``y = x``: a place that another layer can take, or a branch that changes nothing.
+    """``y = x``: a placeholder for a layer, or a branch that changes nothing.
 
     >>> Identity().output_shape((64, 3, 8, 8))
     (64, 3, 8, 8)

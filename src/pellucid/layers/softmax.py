@@ -20,7 +20,7 @@ from pellucid.types import Array, Shape
 class Softmax(Activation):
     """``yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)`` along the axis `dim`.
 
-    A classifier is trained on the values before it, with `losses.CrossEntropy`.
+    To train a classifier, apply `losses.CrossEntropy` to the values before the softmax.
 
     >>> import numpy as np
     >>> Softmax()(np.array([[0.0, 0.0], [1000.0, 0.0]]))

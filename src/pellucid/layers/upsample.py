@@ -1,4 +1,4 @@
-"""Upsampling: the image at another size."""
+"""Upsampling of images."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ from pellucid.types import Array, Pair, Shape
 
 @dataclass(eq=False, repr=False)
 class Upsample(Layer):
-    """The image at another size, by the nearest pixel or by bilinear interpolation.
+    """Resize images by nearest-neighbour or bilinear interpolation.
 
-    Along each direction, with input size I and output size O, output o reads at the position::
+    In each direction, with input size I and output size O, output o reads at the position::
 
         nearest                   ⌊o · I/O⌋
         bilinear                  (o + ½) · I/O − ½,  between the two nearest pixels
         bilinear, align_corners   o · (I − 1)/(O − 1)
 
-    It is linear; each input value receives the dy of what it gave to, with the same weights.
+    The operation is linear; in the backward pass, each input receives the gradients of the outputs
+    to which it contributed, with the same weights.
 
     Parameters
     ----------
     size
-        (OH, OW), or one int for both.
+        Size (OH, OW) of the output, or one int for both.
     scale_factor
-        Instead of a size: ``OH = ⌊H · factor⌋``, and the factor stands for O/I above.
+        Alternative to `size`: ``OH = ⌊H · factor⌋``; the factor replaces O/I above.
     mode
-        ``nearest`` or ``bilinear``.
+        ``nearest`` or ``bilinear``. Default: ``nearest``.
     align_corners
-        For bilinear: whether the centres of the corner pixels lie upon each other, or the corners
-        of the image.
+        For bilinear: whether to align the centres of the corner pixels, rather than the corners of
+        the images. Default: False.
 
     Examples
     --------
@@ -47,7 +48,7 @@ class Upsample(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.output_shape((1, 1, 2**16, 2**16))  # an image for which each sensible factor fits
+        self.output_shape((1, 1, 2**16, 2**16))  # large enough for every sensible factor
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Shape]:
         y = ops.upsample2d(x, self.size, self.scale_factor, self.mode, self.align_corners)

@@ -1,4 +1,4 @@
-"""Which layer reads what, as plain data: the form that all combinators have in common."""
+"""The connections of a network as plain data, the same for all combinators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Wire(NamedTuple):
-    """A layer in a network: its name there, and the numbers of the values that it reads."""
+    """A layer in a network: its name, and the numbers of the values that it reads."""
 
     name: str
     layer: Layer
@@ -20,20 +20,20 @@ class Wire(NamedTuple):
 
 
 class Wiring(NamedTuple):
-    """How values pass between the layers inside a layer.
+    """How values pass between the layers inside a combinator.
 
-    Values are numbered: first come the inputs, then what each wire gives, in order. So code that
-    draws or translates a network does not depend on the kinds of combinators.
+    Values are numbered: first the inputs, then the outputs of the wires in order. Code that draws
+    or converts a network can use this without knowing each type of combinator.
 
     Attributes
     ----------
     inputs
-        How many inputs there are.
+        Number of inputs.
     wires
-        The layers, in the order in which they run. What a combinator does itself is a layer too:
-        the sum of a `Residual` is an `Add`.
+        The layers, in the order in which they run. What a combinator computes itself appears as a
+        layer too: the sum of a `Residual` is an `Add`.
     outputs
-        The numbers of the values that are returned.
+        Numbers of the values that are returned.
 
     Examples
     --------
@@ -49,13 +49,13 @@ class Wiring(NamedTuple):
 
     @property
     def is_chain(self) -> bool:
-        """Whether each layer reads what the one before it gave, and that alone."""
+        """Whether each layer reads only the output of the one before it."""
         return self.outputs == (len(self.wires),) and all(
             wire.reads == (i,) for i, wire in enumerate(self.wires)
         )
 
     def shapes(self, input_shapes: Sequence[Shape]) -> list[Any]:
-        """Return the shape of every value, batch included, for those of the inputs."""
+        """Return the shape of every value, batch included, given those of the inputs."""
         shapes: list[Any] = list(input_shapes)
         for _, layer, reads in self.wires:
             given = tuple(shapes[i] for i in reads)

@@ -1,4 +1,4 @@
-"""What layers call: checked arguments, sent to the engine in force."""
+"""Operations that layers call: they check the arguments and call the engine in use."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Activation functions and softmax: the engine's functions, with their arguments checked.
+"""Activation functions and softmax: the engine's functions with checked arguments.
 
-For each there is a function for the value, and one for the gradient, which takes dy and whichever
-of x and y the derivative needs. Signatures and formulas are those of `pellucid.reference`.
+Each has a function for the value and one for the gradient, which takes dy and either x or y,
+whichever the derivative needs. `pellucid.reference` gives the formulas.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Gradient = Callable[Concatenate[Array, Array, P], Array]
 
 
 def _value(function: Value[P]) -> Value[P]:
-    """Return a function with this name and signature that checks x and asks the engine in force."""
+    """Return the function with a check of x; the engine in use computes it."""
 
     @wraps(function)
     def checked(x: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
@@ -32,7 +32,7 @@ def _value(function: Value[P]) -> Value[P]:
 
 
 def _gradient(function: Gradient[P]) -> Gradient[P]:
-    """Return the same for a gradient, whose two arrays must have one shape."""
+    """Return the function of a gradient with a check that both arrays have the same shape."""
 
     @wraps(function)
     def checked(dy: Array, kept: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:

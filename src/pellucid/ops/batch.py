@@ -1,4 +1,4 @@
-"""From stored images to a batch that a network computes with."""
+"""Make a batch for a network from stored images."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ def make_batch(
     Parameters
     ----------
     images
-        (N, C, H, W), of any type; without preprocessing it may be (N, …).
+        Images (N, C, H, W) of any type; without preprocessing, any array (N, …).
     indices
-        The numbers of the images to take; None takes all of them, in order.
+        Indices of the images to take; all of them, in order, by default.
     preprocessing
-        Means and scales; None leaves the values as they are.
+        Means and scales per channel; by default, values are only converted to `dtype`.
     dtype
-        The type of the result.
+        Type of the result. Default: float32.
 
     Returns
     -------
-    A new array of shape (len(indices), C, H, W).
+    ndarray of shape (len(indices), C, H, W)
+        A new array.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks that operations share."""
+"""Checks shared by several operations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pellucid.types import Array, Shape
 
 
 def check_floating(of: str, *arrays: Array) -> None:
-    """Raise an error unless all `arrays` hold floating-point numbers.
+    """Raise an error unless all arrays have a floating-point type.
 
     >>> import numpy as np
     >>> check_floating("relu", np.ones(2, np.float32))
@@ -20,7 +20,7 @@ def check_floating(of: str, *arrays: Array) -> None:
 
 
 def integer(of: str, name: str, value: Any) -> int:
-    """Return an argument as an int, or say that it should have been one.
+    """Return an argument as an int, or raise an error if it is not an integer.
 
     >>> integer("group_norm", "num_groups", 4)
     4
@@ -32,7 +32,7 @@ def integer(of: str, name: str, value: Any) -> int:
 
 
 def layout_hint(shape: Shape, channels: int) -> str:
-    """Return what to do where images (N, channels, H, W) were expected and `shape` was given.
+    """Return a hint for an input of shape `shape` where images (N, channels, H, W) were expected.
 
     >>> layout_hint((64, 32, 32, 3), channels=3)
     '; are the channels last? x.transpose(0, 3, 1, 2) puts them second'

@@ -1,9 +1,9 @@
 """Convolution and its gradients.
 
-Each idea has one place. Sizes are in `geometry`. Other padding than zeros pads first and then
-convolves without padding. A flipped kernel is a view of the weight and of its gradient. Transposed
-convolution is convolution's input gradient. What remains is the engine's: cross-correlation with
-padding of zeros.
+Sizes are computed in `geometry`. Padding other than zeros is added first, followed by a convolution
+without padding. A flipped kernel is a view of the weight and of its gradient. A transposed
+convolution is the input gradient of a convolution. The engine computes what remains:
+cross-correlation with zero padding.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape
 
 
 class ConvolutionOptions(TypedDict, total=False):
-    """What the gradients of `conv2d` take by name; `conv2d` says what it means."""
+    """The keyword arguments of `conv2d` and of its gradients."""
 
     stride: Pair
     padding: Padding
@@ -48,7 +48,7 @@ def conv2d(
     flip_kernel: bool = False,
     algorithm: str = "auto",
 ) -> Array:
-    """Return the cross-correlation of images with kernels, which the field calls convolution. ::
+    """Return the cross-correlation of images with kernels, called convolution in deep learning. ::
 
         y[n, f, oh, ow] = b[f] + Σ over c, i, j of
                           x[n, c, oh·S + i·D − P, ow·S + j·D − P] · w[f, c, i, j]
@@ -56,39 +56,44 @@ def conv2d(
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     weight
-        (F, C/groups, KH, KW).
+        Kernels (F, C/groups, KH, KW).
     bias
-        (F,).
+        One value per filter, (F,), or None.
     stride
-        S: how far the kernel moves from one output to the next.
+        Step S of the kernel between outputs. Default: 1.
     padding
-        P: all sides, (vertical, horizontal), ((top, bottom), (left, right)), ``"valid"`` for none,
-        or ``"same"`` for an output of ⌈H / S⌉ × ⌈W / S⌉.
+        Padding P: all sides, (vertical, horizontal), ((top, bottom), (left, right)), ``"valid"``
+        for none, or ``"same"`` for an output of ⌈H / S⌉ × ⌈W / S⌉. Default: 0.
     dilation
-        D: how far the kernel's values lie apart.
+        Distance D between the kernel's values. Default: 1.
     groups
-        C and F are cut in that many parts, and each part of F sees its own part of C only.
+        Number of parts into which C and F are split; each part of F depends on its own part of C.
+        Default: 1.
     padding_mode
-        What lies around the image: ``zeros``, ``reflect``, ``replicate`` or ``circular``.
+        How padding is filled: ``"zeros"`` (default), ``"reflect"``, ``"replicate"`` or
+        ``"circular"``.
     flip_kernel
-        Whether the kernel is turned by 180° first: then it is what mathematics calls convolution.
+        Whether to rotate the kernel by 180° first, which gives a convolution in the mathematical
+        sense. Default: False.
     algorithm
-        ``auto``, ``precise`` (as auto, without F(4×4, 3×3), whose rounding errors are the largest),
-        ``tuned`` (by timing, see `engine.tuned`), ``loops``, ``im2col``, ``fft``, ``winograd2``,
-        ``winograd4``; the compiled engine has ``direct`` and ``depthwise`` too.
+        ``"auto"`` (default), ``"precise"`` (as auto, but without F(4×4, 3×3), which has the largest
+        rounding errors), ``"tuned"`` (by timing, see `engine.tuned`), ``"loops"``, ``"im2col"``,
+        ``"fft"``, ``"winograd2"``, ``"winograd4"``; the compiled engine also has ``"direct"`` and
+        ``"depthwise"``.
 
     Returns
     -------
-    (N, F, OH, OW), see `Window` for the size, the batch last in memory.
+    ndarray of shape (N, F, OH, OW)
+        The output, with the batch last in memory; see `Window` for its size.
 
     Raises
     ------
     ShapeError
-        Where the sizes do not fit together.
+        Sizes do not fit together.
     PellucidError
-        Where the algorithm cannot do this convolution.
+        The algorithm does not support this convolution.
 
     Examples
     --------
@@ -116,9 +121,9 @@ def conv2d(
 def conv2d_input_gradient(
     dy: Array, weight: Array, input_shape: Shape, **options: Unpack[ConvolutionOptions]
 ) -> Array:
-    """Return dx of `input_shape`: each output's gradient spread over what it read.
+    """Return dx of `input_shape`: distribute each output's gradient over the inputs it used.
 
-    The options are those of `conv2d`.
+    The keyword arguments are those of `conv2d`.
     """
     return ConvolutionPlan.of(input_shape, weight.shape, **options).input_gradient(dy, weight)
 
@@ -126,9 +131,9 @@ def conv2d_input_gradient(
 def conv2d_weight_gradient(
     dy: Array, x: Array, weight_shape: Shape, **options: Unpack[ConvolutionOptions]
 ) -> Array:
-    """Return dw of `weight_shape`: each output's gradient times what it read, over the batch.
+    """Return dw of `weight_shape`: sum each output's gradient times the inputs it used.
 
-    The options are those of `conv2d`.
+    The keyword arguments are those of `conv2d`.
     """
     return ConvolutionPlan.of(x.shape, weight_shape, **options).weight_gradient(dy, x)
 
@@ -140,18 +145,18 @@ def conv2d_bias_gradient(dy: Array) -> Array:
 
 @dataclass(frozen=True)
 class ConvolutionPlan:
-    """A convolution for given shapes of input and weight: everything checked and resolved.
+    """A convolution for given shapes of input and weight, with all options checked and resolved.
 
     Attributes
     ----------
     input_shape
-        (N, C, H, W), before any padding.
+        Shape (N, C, H, W) before padding.
     convolution
-        What the engine computes. Its algorithm is the one that was asked for.
+        The convolution that the engine computes. Its algorithm is the requested one.
     sides, padding_mode
-        What is padded beforehand, for padding other than zeros.
+        Padding that is added beforehand, if it is not zeros.
     flip_kernel
-        Whether the kernel is turned by 180° first.
+        Whether to rotate the kernel by 180°.
     """
 
     input_shape: Shape
@@ -175,7 +180,7 @@ class ConvolutionPlan:
         flip_kernel: bool = False,
         algorithm: str = "auto",
     ) -> ConvolutionPlan:
-        """Check what a user wrote and resolve it; `conv2d` says what it means."""
+        """Check and resolve the arguments of `conv2d`."""
         groups = integer("conv2d", "groups", groups)
         _check_channels(input_shape, weight_shape, groups)
         check_pad_mode(padding_mode)
@@ -220,23 +225,23 @@ class ConvolutionPlan:
         return self.kernel(by.conv2d_weight_gradient(dy, self._padded(x), self.resolved(by)))
 
     def kernel(self, weight: Array) -> Array:
-        """Return the weight, or its gradient, as it is multiplied: flipped or not, a view."""
+        """Return the weight, or its gradient, as it is applied: a view, flipped if requested."""
         return weight[:, :, ::-1, ::-1] if self.flip_kernel else weight
 
     def resolved(self, by: Engine) -> Convolution:
-        """Return what an engine is given: the algorithm is one of its own, chosen and checked."""
+        """Return the convolution with an algorithm of this engine, chosen and checked."""
         asked = engine.algorithm(self.convolution.algorithm)
-        if asked == "tuned":  # the engine keeps what it has measured
+        if asked == "tuned":  # the engine caches its measurements
             return _resolve(by, self.convolution, asked)
         return _resolved(by, self.convolution, asked)
 
     def check_algorithm(self) -> None:
-        """Raise an error unless the algorithm exists and can do this convolution."""
-        if self.convolution.algorithm != "tuned":  # it always can, and to choose it takes time
+        """Raise an error unless the algorithm exists and supports this convolution."""
+        if self.convolution.algorithm != "tuned":  # always supported, and choosing takes time
             engine.current().conv2d_algorithm(self.convolution)
 
     def algorithm_for(self, dtype: DType) -> str:
-        """Return the name of the algorithm that the engine in force uses for this type.
+        """Return the name of the algorithm that the engine in use chooses for this type.
 
         Examples
         --------
@@ -262,20 +267,20 @@ _resolved = memoize(_resolve)
 
 
 def check_options(weight_shape: Shape, **options: Unpack[ConvolutionOptions]) -> None:
-    """Raise an error unless a convolution with these options exists for some size of image."""
+    """Raise an error unless these options are valid for some image size."""
     kernel = weight_shape[2], weight_shape[3]
     extent = Window(kernel, kernel, dilation=pair(options.get("dilation", 1), "dilation")).extent
     check_pad_mode(options.get("padding_mode", "zeros"))
-    options["padding_mode"] = "zeros"  # what the others need of the image is not asked here
+    options["padding_mode"] = "zeros"  # limits that depend on the image size are not checked here
     input_shape = (1, weight_shape[1] * options.get("groups", 1), *extent)
     ConvolutionPlan.of(input_shape, weight_shape, **options).check_algorithm()
 
 
 def _check_channels(input_shape: Shape, weight_shape: Shape, groups: int) -> None:
     if len(weight_shape) != 4 or min(weight_shape) < 1:
-        raise ShapeError(f"a weight has the shape (F, C/groups, KH, KW), not {weight_shape}")
+        raise ShapeError(f"a weight must have the shape (F, C/groups, KH, KW), not {weight_shape}")
     if groups < 1 or weight_shape[0] % groups:
-        raise ShapeError(f"{weight_shape[0]} filters cannot be cut in {groups} groups")
+        raise ShapeError(f"{weight_shape[0]} filters cannot be split into {groups} groups")
     if len(input_shape) != 4 or input_shape[1] != weight_shape[1] * groups:
         raise ShapeError(
             f"conv2d with a weight of shape {weight_shape} and groups={groups} expects an input of "

@@ -1,4 +1,4 @@
-"""Dropout, for draws that are given."""
+"""Dropout with given random numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pellucid.types import Array
 
 
 def dropout(x: Array, draws: Array, p: float) -> Array:
-    """Return ``y = x · [u ≥ p] / (1 − p)`` for draws u from 0 to 1.
+    """Return ``y = x · [u ≥ p] / (1 − p)`` for random numbers u in [0, 1).
 
     >>> import numpy as np
     >>> dropout(np.ones(2), np.array([0.2, 0.7]), p=0.5)

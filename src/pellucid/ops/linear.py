@@ -1,4 +1,4 @@
-"""The linear layer's product and its gradients."""
+"""The linear layer and its gradients."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     Parameters
     ----------
     x
-        (N, …, I)
+        Input (N, …, I).
     weight
-        (O, I)
+        Weight (O, I).
     bias
-        (O,)
+        Bias (O,), or None.
 
     Returns
     -------
-    (N, …, O), the batch last in memory.
+    ndarray of shape (N, …, O)
+        The output, with the batch last in memory.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def linear_weight_gradient(dy: Array, x: Array) -> Array:
     if dy.shape[:-1] != x.shape[:-1]:
         raise ShapeError(
             f"linear_weight_gradient: dy of shape {dy.shape} and x of shape {x.shape} "
-            "differ before the last axis"
+            "must agree in all axes but the last"
         )
     return engine.current(dy, x).linear_weight_gradient(dy, x)
 

@@ -1,4 +1,4 @@
-"""Losses, with their arguments checked and their weightings worked out."""
+"""Loss functions: they check the arguments and compute the weights of samples and classes."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def binary_cross_entropy(
     t, a = _elementwise("binary_cross_entropy", outputs, targets, weights)
     if t.size and not (t.min() >= 0 and t.max() <= 1):
         raise PellucidError(
-            f"binary_cross_entropy: targets are probabilities from 0 to 1, "
-            f"these go from {t.min():.6g} to {t.max():.6g}"
+            f"binary_cross_entropy: targets must be probabilities from 0 to 1, "
+            f"these range from {t.min():.6g} to {t.max():.6g}"
         )
     return reference.binary_cross_entropy(outputs, t, a)
 
@@ -87,20 +87,20 @@ def binary_cross_entropy(
 def _elementwise(
     name: str, outputs: Array, targets: Array, weights: Array | None
 ) -> tuple[Array, Array]:
-    """Return the targets in the outputs' type and the coefficients of a mean over all elements."""
+    """Return the targets in the outputs' type, and the weight of each element in the mean."""
     _check_outputs(name, outputs, least=1)
     targets = np.asarray(targets)
     if targets.shape != outputs.shape:
         raise ShapeError(
-            f"{name} compares element by element: targets of shape {targets.shape} do not fit "
-            f"outputs of shape {outputs.shape}; class numbers belong to cross_entropy, or become "
-            "such targets by np.eye(classes)[numbers]"
+            f"{name} compares element by element, but the targets have shape {targets.shape} and "
+            f"the outputs {outputs.shape}; for class numbers use cross_entropy, or convert them "
+            "with np.eye(classes)[numbers]"
         )
     _check_finite(targets)
     share = _sample_weights(weights, outputs.shape)
     total = share.sum() * (outputs.size / len(outputs))
     if not total > 0:
-        raise PellucidError("the weights of this batch add up to 0, so that it has no mean")
+        raise PellucidError("the weights of this batch sum to 0, so its mean is undefined")
     return _like(outputs, targets), (share / total).astype(outputs.dtype)
 
 
@@ -111,11 +111,11 @@ def _weighting(
     weights: Array | None,
     class_weights: Sequence[float] | None,
 ) -> Array:
-    """Return what each sample and class counts in the mean; labels are (N, 1, …)."""
+    """Return the weight of each sample and class in the mean; labels are (N, 1, …)."""
     classes = shape[1]
     per_class = np.ones(classes) if class_weights is None else np.asarray(class_weights, float)
     if per_class.shape != (classes,):
-        raise ShapeError(f"{per_class.size} class weights were given for {classes} classes")
+        raise ShapeError(f"there are {per_class.size} class weights for {classes} classes")
     share = _sample_weights(weights, shape)
     if labels is None:
         total = share.sum() * math.prod(shape[2:])
@@ -125,12 +125,12 @@ def _weighting(
         share = share * np.expand_dims(counted, 1)
         total = (share * per_class[np.where(share > 0, labels, 0)]).sum()
     if not total > 0:
-        raise PellucidError("the weights of this batch add up to 0, so that it has no mean")
+        raise PellucidError("the weights of this batch sum to 0, so its mean is undefined")
     return np.asarray(per_class.reshape(_along(1, len(shape))) * (share / total))
 
 
 def _like(outputs: Array, targets: Array) -> Array:
-    """Return the targets in the outputs' type and order in memory."""
+    """Return the targets with the outputs' type and memory layout."""
     same = np.empty_like(outputs)
     same[...] = targets
     return same
@@ -138,24 +138,26 @@ def _like(outputs: Array, targets: Array) -> Array:
 
 def _check_outputs(name: str, outputs: Array, least: int) -> None:
     if outputs.dtype.kind != "f":
-        raise PellucidError(f"{name}: outputs are floating-point numbers, got {outputs.dtype}")
+        raise PellucidError(f"{name}: outputs must be floating-point numbers, got {outputs.dtype}")
     if outputs.ndim < least or outputs.size == 0:
         expected = "(N, classes, …)" if least == 2 else "(N, …)"
-        raise ShapeError(f"{name}: outputs have a shape {expected}, none 0, got {outputs.shape}")
+        raise ShapeError(
+            f"{name}: outputs must have the shape {expected} and not be empty, got {outputs.shape}"
+        )
 
 
 def _sample_weights(weights: Array | None, shape: Shape) -> Array:
-    """Return one weight per sample, in float64, shaped to be broadcast to `shape`."""
+    """Return one weight per sample in float64, with a shape that broadcasts to `shape`."""
     given = np.ones(shape[0]) if weights is None else np.asarray(weights, np.float64)
     if given.shape != shape[:1]:
-        raise ShapeError(f"weights are one per sample, {shape[:1]}, got shape {given.shape}")
+        raise ShapeError(f"weights must be one per sample, {shape[:1]}, got {given.shape}")
     if not (np.isfinite(given).all() and (given >= 0).all()):
-        raise PellucidError("weights of samples are finite and not negative")
+        raise PellucidError("weights of samples must be finite and not negative")
     return given.reshape(_along(0, len(shape)))
 
 
 def _counted(labels: Array, ignore_index: int | None) -> Array | None:
-    """Return which labels count, or None where all of them do."""
+    """Return which labels count, or None if all do."""
     if ignore_index is None:
         return None
     counted: Array = labels != ignore_index
@@ -174,7 +176,7 @@ def _check_labels(targets: Array, shape: Shape, counted: Array | None) -> None:
     if wrong.any():
         at = _first(wrong)
         raise PellucidError(
-            f"the target at position {at} is class {targets[at]}, but the outputs have "
+            f"the target at position {at} is class {targets[at]}, but the outputs have only "
             f"{shape[1]} classes, 0 to {shape[1] - 1}"
         )
 
@@ -182,13 +184,13 @@ def _check_labels(targets: Array, shape: Shape, counted: Array | None) -> None:
 def _check_probabilities(targets: Array, shape: Shape) -> None:
     if not np.issubdtype(targets.dtype, np.floating) or targets.shape != shape:
         raise ShapeError(
-            f"targets are class numbers (integers, shape {(shape[0], *shape[2:])}) or "
-            f"probabilities (floating, shape {shape}), got {targets.dtype}, shape {targets.shape}"
+            f"targets must be class numbers (integers of shape {(shape[0], *shape[2:])}) or "
+            f"probabilities (floats of shape {shape}), got {targets.dtype}, shape {targets.shape}"
         )
     _check_finite(targets)
     if (targets < 0).any():
         at = _first(targets < 0)
-        raise PellucidError(f"the target at {at} is {targets[at]}, and no probability is negative")
+        raise PellucidError(f"the target at {at} is {targets[at]}, but no probability is negative")
 
 
 def _check_finite(targets: Array) -> None:
@@ -202,5 +204,5 @@ def _first(wrong: Array) -> tuple[int, ...]:
 
 
 def _along(axis: int, ndim: int) -> tuple[int, ...]:
-    """Return the shape that puts a vector along `axis`."""
+    """Return the shape of a vector along `axis`, with size 1 elsewhere."""
     return tuple(-1 if i == axis else 1 for i in range(ndim))

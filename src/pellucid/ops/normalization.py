@@ -9,9 +9,9 @@ from pellucid.reference.normalization import Standardized as Standardized
 from pellucid.types import Array, Shape
 
 Gradients = tuple[Array, Array, Array]
-"""dx, dweight, dbias."""
+"""dx, dweight and dbias."""
 MaybeGradients = tuple[Array, Array | None, Array | None]
-"""dx, and dweight and dbias where there is a weight."""
+"""dx, and dweight and dbias if there is a weight."""
 
 
 def batch_norm(
@@ -22,20 +22,20 @@ def batch_norm(
     var: Array,
     eps: float = 1e-5,
 ) -> Array:
-    """Return ``y = (x − mean)/√(var + eps)·w + b`` per channel, with a given mean and variance.
+    """Return ``y = (x − mean)/√(var + eps)·w + b`` per channel, for a given mean and variance.
 
     This is batch normalisation in inference, with running statistics.
 
     Parameters
     ----------
     x
-        (N, C) or (N, C, …).
+        Input (N, C) or (N, C, …).
     weight, bias
-        (C,), or None for 1 and 0.
+        Scale w and shift b per channel, (C,); None means 1 and 0.
     mean, var
-        (C,).
+        Mean and variance per channel, (C,).
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
 
     Examples
     --------
@@ -63,25 +63,25 @@ def batch_norm_inference_gradient(
 def batch_norm_training(
     x: Array, weight: Array | None = None, bias: Array | None = None, eps: float = 1e-5
 ) -> tuple[Array, Array, Array, object]:
-    """Return ``y = (x − mean)/√(var + eps)·w + b`` with the batch's own statistics, per channel.
+    """Return ``y = (x − mean)/√(var + eps)·w + b`` with the batch's own statistics per channel.
 
     Parameters
     ----------
     x
-        (N, C) or (N, C, …), more than one value per channel.
+        Input (N, C) or (N, C, …) with more than one value per channel.
     weight, bias
-        (C,), or None for 1 and 0.
+        Scale w and shift b per channel, (C,); None means 1 and 0.
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
 
     Returns
     -------
     y
-        Shaped as x.
+        Output with the shape of x.
     mean, var
-        (C,), over batch and space; the variance divides by the number of values.
+        Mean and biased variance per channel, (C,), over the batch and all positions.
     cache
-        For `batch_norm_gradient`.
+        Cache for `batch_norm_gradient`.
 
     Examples
     --------
@@ -112,7 +112,7 @@ def running_statistics(
 ) -> tuple[Array, Array]:
     """Return the next (mean, variance): ``(1 − momentum)·running + momentum·new``.
 
-    The new variance, which divides by `count`, is first made unbiased: divided by count − 1.
+    The new variance is first made unbiased, by a factor of count/(count − 1).
 
     Examples
     --------
@@ -136,22 +136,22 @@ def group_norm(
     Parameters
     ----------
     x
-        (N, C, …).
+        Input (N, C, …).
     num_groups
-        Divides C. With C groups it is instance normalisation.
+        Number of groups, a divisor of C. With C groups it is instance normalisation.
     weight, bias
-        (C,), or None for 1 and 0.
+        Scale w and shift b per channel, (C,); None means 1 and 0.
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
 
     Returns
     -------
     y
-        Shaped as x.
+        Output with the shape of x.
     mean, var
-        (N, num_groups); the variance divides by the number of values.
+        Mean and biased variance, (N, num_groups).
     cache
-        For `group_norm_gradient`.
+        Cache for `group_norm_gradient`.
 
     Examples
     --------
@@ -185,25 +185,25 @@ def layer_norm(
     bias: Array | None = None,
     eps: float = 1e-5,
 ) -> tuple[Array, Standardized]:
-    """Return ``y = (x − mean)/√(var + eps)·w + b``, statistics over the last axes.
+    """Return ``y = (x − mean)/√(var + eps)·w + b``, with statistics over the last axes.
 
     Parameters
     ----------
     x
-        (N, …) that ends in `normalized_shape`.
+        Input (N, …) whose last axes have the shape `normalized_shape`.
     normalized_shape
-        The last axes, which share mean and variance.
+        Sizes of the last axes, over which mean and variance are computed.
     weight, bias
-        Of that shape, or None for 1 and 0.
+        Scale w and shift b of that shape; None means 1 and 0.
     eps
-        Keeps the root away from 0.
+        Added to the variance for numerical stability. Default: 1e-5.
 
     Returns
     -------
     y
-        Shaped as x.
+        Output with the shape of x.
     cache
-        For `layer_norm_gradient`.
+        Cache for `layer_norm_gradient`.
 
     Examples
     --------
@@ -217,7 +217,7 @@ def layer_norm(
     if not 1 <= axes < x.ndim or x.shape[-axes:] != tuple(normalized_shape):
         raise ShapeError(
             f"layer_norm over {tuple(normalized_shape)} expects an input of shape "
-            f"(N, …) that ends so, got {x.shape}"
+            f"(N, …) with these last axes, got {x.shape}"
         )
     _check_each("layer_norm", tuple(normalized_shape), weight, bias)
     return reference.layer_norm(x, axes, weight, bias, eps)
@@ -235,8 +235,8 @@ def local_response_norm(
 ) -> tuple[Array, Array]:
     """Return ``y_c = x_c · s_c^−β`` and s, with ``s_c = k + α/size · Σ x_j²``.
 
-    The sum runs over the `size` channels j around c, ``c − ⌊size/2⌋ ≤ j ≤ c + ⌊(size − 1)/2⌋``, as
-    far as they exist.
+    The sum runs over the `size` channels j around c, ``c − ⌊size/2⌋ ≤ j ≤ c + ⌊(size − 1)/2⌋``,
+    that exist.
 
     Examples
     --------
@@ -249,7 +249,7 @@ def local_response_norm(
     check_floating("local_response_norm", x)
     size = integer("local_response_norm", "size", size)
     if size < 1:
-        raise PellucidError(f"local_response_norm needs a size of at least 1, not {size}")
+        raise PellucidError(f"local_response_norm: size must be at least 1, not {size}")
     return reference.local_response_norm(x, size, alpha, beta, k)
 
 
@@ -263,12 +263,11 @@ def local_response_norm_gradient(
 
 
 def check_statistics(x: Array) -> None:
-    """Check that x (N, C, …) has values enough for a variance per channel."""
+    """Raise an error unless x (N, C, …) has enough values for a variance per channel."""
     if x.size // x.shape[1] < 2:
         raise ShapeError(
-            "batch normalisation by the batch's own mean and variance needs more than one value "
-            f"per channel, got an input of shape {x.shape}; use a larger batch, or leave out a "
-            "last batch of one"
+            "batch normalisation in training needs more than one value per channel, got an input "
+            f"of shape {x.shape}; use a larger batch, or drop a last batch of one image"
         )
 
 
@@ -282,11 +281,11 @@ def _check_each(of: str, expected: Shape, *values: Array | None) -> None:
     for value in values:
         if value is not None and value.shape != expected:
             raise ShapeError(
-                f"{of}: weight, bias, mean and variance have shape {expected} for this input, "
+                f"{of}: weight, bias, mean and variance must have shape {expected} for this input, "
                 f"got {value.shape}"
             )
 
 
 def _check_gradient(of: str, dy: Array, shape: Shape) -> None:
     if dy.shape != shape:
-        raise ShapeError(f"{of}_gradient: dy has shape {dy.shape}, the output had shape {shape}")
+        raise ShapeError(f"{of}_gradient: dy has shape {dy.shape}, but the output had {shape}")

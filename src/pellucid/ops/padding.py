@@ -11,29 +11,30 @@ PAD_MODES = ("constant", "zeros", "reflect", "replicate", "circular")
 
 
 def pad2d(x: Array, padding: Padding, mode: str = "constant", value: float = 0.0) -> Array:
-    """Return `x` with padding around each image.
+    """Return images with padding on all sides.
 
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     padding
         All sides, (vertical, horizontal), or ((top, bottom), (left, right)).
     mode
-        ``constant``: `value` all around. ``zeros``: the same with 0. ``reflect``: mirrored at the
-        outermost pixels, which are not repeated. ``replicate``: the outermost pixels repeated.
-        ``circular``: as if the image went on from its other side.
+        ``"constant"`` (default): fill with `value`. ``"zeros"``: fill with 0. ``"reflect"``: mirror
+        at the outermost pixels without repeating them. ``"replicate"``: repeat the outermost
+        pixels. ``"circular"``: continue with the opposite side.
     value
-        For ``constant``.
+        Value for the mode ``"constant"``. Default: 0.
 
     Returns
     -------
-    (N, C, H + top + bottom, W + left + right), the batch last in memory.
+    ndarray of shape (N, C, H + top + bottom, W + left + right)
+        The padded images, with the batch last in memory.
 
     Raises
     ------
     ShapeError
-        For ``reflect`` where a side is not smaller than the image, and for ``circular`` where it is
+        For ``"reflect"``, if a side is not smaller than the image; for ``"circular"``, if it is
         larger.
 
     Examples
@@ -48,7 +49,7 @@ def pad2d(x: Array, padding: Padding, mode: str = "constant", value: float = 0.0
 def pad2d_gradient(
     dy: Array, input_shape: Shape, padding: Padding, mode: str = "constant"
 ) -> Array:
-    """Return dx of `input_shape`: each pixel's gradient is the sum over all places that hold it."""
+    """Return dx of `input_shape`: each pixel gets the sum of dy over all places that show it."""
     sides = padding_sides(input_shape, padding, mode)
     expected = padded_shape(input_shape, sides)
     if dy.shape != expected:
@@ -63,11 +64,11 @@ def padded_shape(input_shape: Shape, sides: Sides) -> Shape:
 
 
 def padding_sides(input_shape: Shape, padding: Padding, mode: str, value: float = 0.0) -> Sides:
-    """Return ((top, bottom), (left, right)), checked for images of `input_shape`."""
+    """Return ((top, bottom), (left, right)), after checking it for images of `input_shape`."""
     check_pad_mode(mode, value)
     if isinstance(padding, str):
         raise PellucidError(
-            f"padding '{padding}' follows from a kernel, and here is none; give numbers"
+            f"padding '{padding}' depends on a kernel, which pad2d does not have; give numbers"
         )
     if len(input_shape) != 4:
         raise ShapeError(f"padding expects images of shape (N, C, H, W), got {input_shape}")
@@ -78,7 +79,7 @@ def padding_sides(input_shape: Shape, padding: Padding, mode: str, value: float 
 
 
 def check_pad_mode(mode: str, value: float = 0.0) -> None:
-    """Raise an error unless there is such a mode."""
+    """Raise an error unless the mode exists."""
     if mode not in PAD_MODES:
         raise PellucidError(unknown("padding mode", mode, PAD_MODES))
     if value and mode != "constant":
@@ -86,7 +87,7 @@ def check_pad_mode(mode: str, value: float = 0.0) -> None:
 
 
 def check_sides(sides: Sides, size: tuple[int, int], mode: str) -> None:
-    """Raise an error where there is not enough image to reflect or to go around."""
+    """Raise an error if the image is too small for this padding."""
     for side, length in zip(sides, size, strict=True):
         most = {"reflect": length - 1, "circular": length}.get(mode, max(side))
         if max(side) > most or (mode == "replicate" and length == 0):

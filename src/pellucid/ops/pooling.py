@@ -1,4 +1,4 @@
-"""Pooling: maximum and mean over windows or over a given number of cells."""
+"""Max and average pooling, over windows or over a given number of cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pellucid.ops.checks import check_floating
 from pellucid.types import Array, Padding, Pair, Shape
 
 OutputSize = Annotated[int | tuple[int | None, int | None], "one int or two"]
-"""(vertical, horizontal) or one int for both; None keeps the input's size."""
+"""(vertical, horizontal), or one int for both; None keeps the input's size."""
 
 
 def max_pool2d(
@@ -24,27 +24,28 @@ def max_pool2d(
     dilation: Pair = 1,
     ceil_mode: bool = False,
 ) -> tuple[Array, Array]:
-    """Return the maximum of each window, and where it was.
+    """Return the maximum of each window, and its position.
 
     ``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``.
 
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     kernel_size, stride, padding, dilation
-        As in `Window`; the stride is the kernel's size if not given. Padding, at most half of the
-        kernel, never wins.
+        As in `Window`; the stride is the size of the window by default. The padding is at most half
+        the window and is never the maximum.
     ceil_mode
-        Whether a last window that lies only partly on the image counts, if it begins on it.
+        Whether to include a last window that exceeds the padded image, if it begins inside.
+        Default: False.
 
     Returns
     -------
     y
-        (N, C, OH, OW).
+        The maxima, (N, C, OH, OW).
     indices
-        Of the same shape, small integers: the kernel position that won, ``i·KW + j``. The first of
-        equal maxima wins. A window that holds NaN gives NaN.
+        The position ``i·KW + j`` of each maximum in its window, as small integers of the same
+        shape; the first of equal maxima. The maximum of a window with a NaN is NaN.
 
     Examples
     --------
@@ -68,7 +69,7 @@ def max_pool2d_gradient(
     dilation: Pair = 1,
     ceil_mode: bool = False,
 ) -> Array:
-    """Return dx: each dy goes to where its maximum was; where windows overlap, they add."""
+    """Return dx: pass each dy to the position of its maximum, and add where windows overlap."""
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
     _check_gradient("max_pool2d", dy, (*input_shape[:2], *window.output_size))
     return engine.current(dy).max_pool2d_gradient(dy, indices, window)
@@ -88,15 +89,17 @@ def avg_pool2d(
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     kernel_size, stride, padding, ceil_mode, dilation
         As in `max_pool2d`.
     count_include_pad
-        Whether padding counts as zeros or not at all. What `ceil_mode` adds beyond it never counts.
+        Whether padding counts as zeros in the mean (default), or not at all. What `ceil_mode` adds
+        beyond it never counts.
 
     Returns
     -------
-    (N, C, OH, OW).
+    ndarray of shape (N, C, OH, OW)
+        The means.
 
     Examples
     --------
@@ -120,16 +123,16 @@ def avg_pool2d_gradient(
     count_include_pad: bool = True,
     dilation: Pair = 1,
 ) -> Array:
-    """Return dx: every value that was averaged receives the same share of dy."""
+    """Return dx: each averaged value receives the same share of dy."""
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
     _check_gradient("avg_pool2d", dy, (*input_shape[:2], *window.output_size))
     return reference.avg_pool2d_gradient(dy, window, count_include_pad)
 
 
 def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
-    """Return the means of OH × OW nearly equal cells.
+    """Return the means of OH × OW cells of nearly equal size.
 
-    Cell o holds the rows ``⌊o·H/OH⌋ ≤ h < ⌈(o + 1)·H/OH⌉``, and likewise columns.
+    Cell o consists of the rows ``⌊o·H/OH⌋ ≤ h < ⌈(o + 1)·H/OH⌉``, and similarly for columns.
 
     >>> import numpy as np
     >>> adaptive_avg_pool2d(np.arange(6.0).reshape(1, 1, 2, 3), (1, 2))
@@ -140,13 +143,13 @@ def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
 
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
-    """Return dx: every value of a cell receives the same share of its dy."""
+    """Return dx: each value of a cell receives the same share of its dy."""
     _check_gradient("adaptive_avg_pool2d", dy, (*input_shape[:2], *dy.shape[2:]))
     return engine.current(dy).adaptive_avg_pool2d_gradient(dy, input_shape)
 
 
 def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array]:
-    """Return the maxima of OH × OW nearly equal cells, and where they were: ``h·W + w``.
+    """Return the maxima of OH × OW cells of nearly equal size, and their positions ``h·W + w``.
 
     >>> import numpy as np
     >>> y, indices = adaptive_max_pool2d(np.arange(6.0).reshape(1, 1, 2, 3), (1, 2))
@@ -159,7 +162,7 @@ def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array
 
 
 def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) -> Array:
-    """Return dx: each dy goes to where its maximum was; where cells overlap, they add."""
+    """Return dx: pass each dy to the position of its maximum, and add where cells overlap."""
     _check_gradient("adaptive_max_pool2d", dy, (*input_shape[:2], *indices.shape[2:]))
     return reference.adaptive_max_pool2d_gradient(dy, indices, input_shape)
 
@@ -189,8 +192,8 @@ def pooling_window(
     for sides, kernel in zip(window.padding, window.kernel, strict=True):
         if padding != "same" and 2 * max(sides) > kernel:
             raise ShapeError(
-                f"pooling: padding {padding} is more than half of the kernel {window.kernel}, so "
-                "that a window could lie outside the image; use less padding or a larger kernel"
+                f"pooling: padding {padding} is more than half of the kernel {window.kernel}, so a "
+                "window could lie outside the image; use less padding or a larger kernel"
             )
     return window
 
@@ -204,13 +207,13 @@ def adaptive_size(input_shape: Shape, output_size: OutputSize) -> tuple[int, int
     size = image_size("adaptive pooling", input_shape)
     given = output_size if isinstance(output_size, tuple | list) else (output_size,) * 2
     if len(given) != 2:
-        raise ShapeError(f"output_size is one int or two, not {shown(output_size)}")
+        raise ShapeError(f"output_size must be one int or two, not {shown(output_size)}")
     kept = tuple(s if g is None else g for g, s in zip(given, size, strict=True))
     return pair((kept[0], kept[1]), "output_size")
 
 
 def image_size(what: str, input_shape: Shape) -> tuple[int, int]:
-    """Return (H, W) of images (N, C, H, W), none of whose sides is empty."""
+    """Return (H, W) of images (N, C, H, W), after checking that they are not empty."""
     if len(input_shape) != 4 or min(input_shape[1:]) < 1:
         raise ShapeError(f"{what} expects images of shape (N, C, H, W), got {input_shape}")
     return input_shape[2], input_shape[3]
@@ -219,5 +222,5 @@ def image_size(what: str, input_shape: Shape) -> tuple[int, int]:
 def _check_gradient(of: str, dy: Array, output_shape: Shape) -> None:
     if dy.shape != output_shape:
         raise ShapeError(
-            f"{of}_gradient: dy has shape {dy.shape}, the output had shape {output_shape}"
+            f"{of}_gradient: dy has shape {dy.shape}, but the output had {output_shape}"
         )

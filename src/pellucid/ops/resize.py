@@ -1,4 +1,4 @@
-"""Resizing images by the nearest pixel or by bilinear interpolation."""
+"""Resize images by nearest-neighbour or bilinear interpolation."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def upsample2d(
     mode: str = "nearest",
     align_corners: bool = False,
 ) -> Array:
-    """Return the images at another size; smaller ones too.
+    """Return images resized to another size, larger or smaller.
 
-    Along each direction, with input size I and output size O, output o reads at the input
+    In each direction, with input size I and output size O, output o reads at the input
     position::
 
         nearest                   ⌊o · I/O⌋
@@ -38,20 +38,21 @@ def upsample2d(
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     size
-        (OH, OW), or one int for both.
+        Size (OH, OW) of the output, or one int for both.
     scale_factor
-        Instead of a size: ``OH = ⌊H · factor⌋``, and the factor stands for O/I above.
+        Alternative to `size`: ``OH = ⌊H · factor⌋``; the factor replaces O/I above.
     mode
-        ``nearest`` or ``bilinear``.
+        ``"nearest"`` (default) or ``"bilinear"``.
     align_corners
-        For bilinear: whether the centres of the corner pixels lie upon each other, or the corners
-        of the image.
+        For bilinear: whether to align the centres of the corner pixels, rather than the corners of
+        the images. Default: False.
 
     Returns
     -------
-    (N, C, OH, OW).
+    ndarray of shape (N, C, OH, OW)
+        The resized images.
 
     Examples
     --------
@@ -72,11 +73,11 @@ def upsample2d_gradient(
     mode: str = "nearest",
     align_corners: bool = False,
 ) -> Array:
-    """Return dx: each input value gathers the dy that it gave to, with the same weights."""
+    """Return dx: each input sums the dy of the outputs it contributed to, with the same weights."""
     output_size, scales = resize_plan(input_shape, size, scale_factor, mode, align_corners)
     if dy.shape != (*input_shape[:2], *output_size):
         raise ShapeError(
-            f"upsample2d_gradient: dy has shape {dy.shape}, the output had shape "
+            f"upsample2d_gradient: dy has shape {dy.shape}, but the output had "
             f"{(*input_shape[:2], *output_size)}"
         )
     return reference.upsample2d_gradient(dy, input_shape, scales, mode, align_corners)
@@ -89,7 +90,7 @@ def resize_plan(
     mode: str,
     align_corners: bool,
 ) -> tuple[tuple[int, int], tuple[float | None, float | None]]:
-    """Return (OH, OW) for images of `input_shape`, and the two factors or (None, None).
+    """Return (OH, OW) for images of `input_shape`, and the two factors, or (None, None).
 
     >>> resize_plan((1, 3, 8, 5), None, 1.5, "nearest", False)
     ((12, 7), (1.5, 1.5))
@@ -98,18 +99,20 @@ def resize_plan(
     if mode not in MODES:
         raise PellucidError(unknown("mode", mode, MODES))
     if align_corners and mode == "nearest":
-        raise PellucidError("align_corners belongs to mode='bilinear', not to mode='nearest'")
+        raise PellucidError("align_corners requires mode='bilinear'")
     if (size is None) == (scale_factor is None):
-        raise PellucidError("give either size or scale_factor, one of them and not both")
+        raise PellucidError("give either size or scale_factor, not both or neither")
     if size is not None:
         return pair(size, "size"), (None, None)
     factors: Any = scale_factor if isinstance(scale_factor, tuple) else (scale_factor,) * 2
     good = len(factors) == 2 and all(math.isfinite(factor) and factor > 0 for factor in factors)
     if not good:
-        raise ShapeError(f"scale_factor is one positive number or two, not {shown(scale_factor)}")
+        raise ShapeError(
+            f"scale_factor must be a positive number or two, not {shown(scale_factor)}"
+        )
     height, width = H * factors[0], W * factors[1]
     if min(height, width) < 1:
-        raise ShapeError(f"scale_factor {scale_factor} leaves nothing of an image of {H}×{W}")
+        raise ShapeError(f"scale_factor {scale_factor} would make an image of {H}×{W} empty")
     if max(height, width) > LARGEST_SIZE:
         raise ShapeError(f"scale_factor {scale_factor} is too large for an image of {H}×{W}")
     output_size = math.floor(height), math.floor(width)

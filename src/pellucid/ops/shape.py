@@ -1,4 +1,4 @@
-"""From images to vectors and back, joined and apart, and sums."""
+"""Flatten, concatenate, split and add arrays."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pellucid.types import Array, Shape
 
 
 def add_to(x: Array, y: Array) -> Array:
-    """Add y into x, an array of the caller's own, and return x."""
+    """Add y to x in place, and return x."""
     if x.shape != y.shape:
         raise ShapeError(f"add_to needs equal shapes, got {x.shape} and {y.shape}")
     return engine.current(x, y).add_to(x, y)
 
 
 def concatenate(arrays: Sequence[Array], axis: int) -> Array:
-    """Return the arrays one after the other along `axis`.
+    """Concatenate arrays along `axis`.
 
     >>> import numpy as np
     >>> concatenate([np.ones((1, 1)), np.zeros((1, 2))], axis=1)
@@ -29,7 +29,7 @@ def concatenate(arrays: Sequence[Array], axis: int) -> Array:
 
 
 def split(x: Array, ends: Sequence[int], axis: int) -> list[Array]:
-    """Return the pieces of x along `axis` that end before each of `ends`: views, or copies.
+    """Split x along `axis` into the pieces that end before each of `ends`: views or copies.
 
     >>> import numpy as np
     >>> split(np.array([1, 2, 3]), [1, 3], axis=0)
@@ -39,7 +39,7 @@ def split(x: Array, ends: Sequence[int], axis: int) -> list[Array]:
 
 
 def total(arrays: Sequence[Array]) -> Array:
-    """Return the sum of arrays of one shape.
+    """Return the sum of arrays of the same shape.
 
     >>> import numpy as np
     >>> total([np.ones(2), np.ones(2), np.ones(2)])
@@ -51,7 +51,7 @@ def total(arrays: Sequence[Array]) -> Array:
 
 
 def joined_shape(shapes: list[Shape], axis: int) -> Shape:
-    """Return the shape of arrays joined along `axis`: the others must agree."""
+    """Return the shape of arrays concatenated along `axis`; all other sizes must be equal."""
     first = shapes[0]
     if -len(first) <= axis < len(first):
         axis %= len(first)
@@ -61,19 +61,19 @@ def joined_shape(shapes: list[Shape], axis: int) -> Shape:
 
 
 def flatten(x: Array) -> Array:
-    """Return x (N, …) as (N, D), the last axis fastest.
+    """Return x (N, …) as (N, D), in row-major order.
 
     >>> import numpy as np
     >>> flatten(np.arange(4.0).reshape(1, 2, 2))
     array([[0., 1., 2., 3.]])
     """
     if x.ndim < 2:
-        raise ShapeError(f"flatten needs an array with a batch and something in it, got {x.shape}")
+        raise ShapeError(f"flatten needs a non-empty array with a batch axis, got {x.shape}")
     return engine.current(x).flatten(x)
 
 
 def unflatten(y: Array, shape: Shape) -> Array:
-    """Return y (N, D) in `shape` (N, …): the gradient of `flatten`."""
+    """Return y (N, D) in `shape` (N, …), which is the gradient of `flatten`."""
     if y.size != math.prod(shape):
-        raise ShapeError(f"unflatten cannot bring an array of shape {y.shape} to {shape}")
+        raise ShapeError(f"unflatten cannot reshape an array of shape {y.shape} to {shape}")
     return engine.current(y).unflatten(y, shape)

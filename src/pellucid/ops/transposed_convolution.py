@@ -1,4 +1,4 @@
-"""Transposed convolution and its gradients: those of convolution, with input and output swapped."""
+"""Transposed convolution and its gradients: those of convolution with input and output swapped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pellucid.types import Array, Padding, Pair, Shape
 
 
 class TransposedOptions(TypedDict, total=False):
-    """What the gradients of `conv_transpose2d` take by name; it says what it means."""
+    """The keyword arguments of `conv_transpose2d` and of its gradients."""
 
     stride: Pair
     padding: Padding
@@ -42,10 +42,10 @@ def conv_transpose2d(
     flip_kernel: bool = False,
     algorithm: str = "auto",
 ) -> Array:
-    """Return what `conv2d`'s input gradient gives for x in the place of dy, plus bias.
+    """Return the transposed convolution of x: `conv2d`'s input gradient for dy = x, plus bias.
 
-    Each input adds its multiple of the kernel to the output, at a distance of `stride` from its
-    neighbour's; `padding` cuts off the edges. ::
+    Each input adds its multiple of the kernel to the output, `stride` pixels from that of its
+    neighbour; `padding` crops the edges. ::
 
         H_out = (H − 1)·S − P₀ − P₁ + D·(KH − 1) + 1 + output_padding
 
@@ -55,21 +55,21 @@ def conv_transpose2d(
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     weight
-        (C, F/groups, KH, KW): the weight of the convolution from F channels to C.
+        Kernels (C, F/groups, KH, KW), the weight of the convolution from F channels to C.
     bias
-        (F,).
+        One value per filter, (F,), or None.
     stride, padding, dilation, groups, flip_kernel, algorithm
-        Those of the convolution whose input gradient this is; padding is given in numbers.
+        Those of the convolution whose input gradient this is; padding must be numbers.
     output_padding
-        Rows and columns added at the bottom and right, fewer than the stride or the dilation: a
-        convolution with that stride gives the same size for several sizes of image, and this says
-        which is meant.
+        Rows and columns to add at the bottom and right, fewer than the stride or the dilation. A
+        strided convolution maps several image sizes to the same size; this selects one of them.
 
     Returns
     -------
-    (N, F, H_out, W_out)
+    ndarray of shape (N, F, H_out, W_out)
+        The output.
 
     Examples
     --------
@@ -100,7 +100,7 @@ def conv_transpose2d_input_gradient(
 ) -> Array:
     """Return dx of `input_shape`: the convolution of dy.
 
-    The options are those of `conv_transpose2d`.
+    The keyword arguments are those of `conv_transpose2d`.
     """
     convolution = transposed(input_shape, weight.shape, **options)
     dx = convolution.forward(dy, weight, None)
@@ -111,9 +111,9 @@ def conv_transpose2d_input_gradient(
 def conv_transpose2d_weight_gradient(
     dy: Array, x: Array, weight_shape: Shape, **options: Unpack[TransposedOptions]
 ) -> Array:
-    """Return dw of `weight_shape`: convolution's, with x and dy in each other's place.
+    """Return dw of `weight_shape`: that of the convolution, with x and dy exchanged.
 
-    The options are those of `conv_transpose2d`.
+    The keyword arguments are those of `conv_transpose2d`.
     """
     convolution = transposed(x.shape, weight_shape, **options)
     return convolution.weight_gradient(_extended(x, convolution), dy)
@@ -136,10 +136,10 @@ def transposed(
     flip_kernel: bool = False,
     algorithm: str = "auto",
 ) -> ConvolutionPlan:
-    """Return the convolution, from F to C channels, whose input gradient `conv_transpose2d` is.
+    """Return the convolution, from F to C channels, whose input gradient is the transposed one.
 
-    An output padding of the stride or more adds whole steps. The convolution's output is then
-    larger than the input: it is the input followed by zeros.
+    An output padding of at least the stride adds whole steps: the convolution's output is then the
+    input followed by zeros.
     """
     if len(input_shape) != 4 or len(weight_shape) != 4 or input_shape[1] != weight_shape[0]:
         raise ShapeError(
@@ -170,7 +170,7 @@ def transposed(
 
 
 def check_transposed_options(weight_shape: Shape, **options: Unpack[TransposedOptions]) -> None:
-    """Raise an error unless a transposed convolution with these options exists for some size."""
+    """Raise an error unless these options are valid for some image size."""
     stride, dilation = options.get("stride", 1), options.get("dilation", 1)
     padding = options.get("padding", 0)
     _output_padding(options.get("output_padding", 0), stride, dilation, padding)
@@ -185,13 +185,13 @@ def check_transposed_options(weight_shape: Shape, **options: Unpack[TransposedOp
 
 
 def _extended(x: Array, convolution: ConvolutionPlan) -> Array:
-    """Return x with the zeros that make it as large as the convolution's output."""
+    """Return x padded with zeros to the size of the convolution's output."""
     sides = _zeros_after(x.shape, convolution)
     return x if sides is None else pad2d(x, sides)
 
 
 def _zeros_after(input_shape: Shape, convolution: ConvolutionPlan) -> Sides | None:
-    """Return by how much the convolution's output is larger, as padding; None for nothing."""
+    """Return by how much the convolution's output is larger than x, as padding, or None."""
     (H, W), (OH, OW) = input_shape[2:], convolution.output_shape[2:]
     return None if (H, W) == (OH, OW) else ((0, OH - H), (0, OW - W))
 
@@ -199,11 +199,11 @@ def _zeros_after(input_shape: Shape, convolution: ConvolutionPlan) -> Sides | No
 def _output_padding(
     output_padding: Pair, stride: Pair, dilation: Pair, padding: Padding
 ) -> tuple[int, int]:
-    """Return the output padding, checked beside the other three."""
+    """Return the output padding, after checking it against the other arguments."""
     spare, steps = pair(output_padding, "output_padding", minimum=0), pair(stride, "stride")
     spread = pair(dilation, "dilation")
     if isinstance(padding, str):
-        raise ShapeError(f"transposed convolution takes padding as numbers, not '{padding}'")
+        raise ShapeError(f"transposed convolution needs padding as numbers, not '{padding}'")
     if any(more >= max(s, d) for more, s, d in zip(spare, steps, spread, strict=True)):
         raise ShapeError(
             f"output_padding {spare} must be smaller than the stride {steps} or the "

@@ -1,4 +1,4 @@
-"""The mathematics in NumPy: arrays in, arrays out. It knows no layers."""
+"""The mathematics of the library in NumPy: functions of arrays, independent of layers."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Activation functions, each above its derivative.
+"""Activation functions, each followed by its derivative.
 
-A function works on each element of an array of any shape. Its gradient takes dy and whichever of x
-and y the derivative is short in, and returns ``dx = dy · f′(x)``. At a kink f′ is PyTorch's.
+A function acts on each element of an array of any shape. Its gradient takes dy and either x or y,
+whichever gives the simpler derivative, and returns ``dx = dy · f′(x)``. At a kink f′ is PyTorch's.
 
-Cases are written as sums of a positive and a negative part, such as ``max(x, 0) + a·min(x, 0)``:
-NumPy computes them in a fraction of the time that a choice by `np.where` takes.
+Piecewise functions are written as sums of a positive and a negative part, such as
+``max(x, 0) + a·min(x, 0)``, which NumPy computes several times faster than `np.where`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def prelu_input_gradient(dy: Array, x: Array, weight: Array) -> Array:
 
 
 def prelu_weight_gradient(dy: Array, x: Array, weight: Array) -> Array:
-    """Return ``da = Σ dy·min(x, 0)`` over all that one a served."""
+    """Return ``da = Σ dy·min(x, 0)`` over all values that share a slope."""
     each = dy * _negative(x)
     if weight.size == 1:
         dx: Array = each.sum().reshape(1)
@@ -108,11 +108,11 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
 
 
 def elu_gradient(dy: Array, y: Array, alpha: float = 1.0) -> Array:
-    """Return ``dx = dy`` where y > 0, ``dy·(y + α)`` elsewhere, for there α·exp(x) = y + α."""
+    """Return ``dx = dy`` where y > 0, ``dy·(y + α)`` elsewhere, as α·exp(x) = y + α there."""
     return dy * (y > 0) + dy * (y + alpha) * (y <= 0)
 
 
-# Klambauer et al., "Self-normalizing neural networks", 2017, eq. 14: mean 0 and variance 1 stay so
+# Klambauer et al., "Self-normalizing neural networks", 2017, eq. 14: keeps mean 0 and variance 1
 _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
@@ -171,7 +171,7 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    with np.errstate(over="ignore"):  # where exp(−x) is too large for its type, y is 0 in it
+    with np.errstate(over="ignore"):  # if exp(−x) overflows, y is 0 to the type's precision
         return 1 / (1 + np.exp(-x))
 
 
@@ -229,9 +229,9 @@ def hardswish_gradient(dy: Array, x: Array) -> Array:
 
 
 def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
-    """Return ``y = log(1 + exp(βx))/β``, and x itself where βx > threshold.
+    """Return ``y = log(1 + exp(βx))/β``, or x itself where βx > threshold.
 
-    Computed as ``max(x, 0) + log(1 + exp(−|βx|))/β``, where nothing overflows.
+    Computed as ``max(x, 0) + log(1 + exp(−|βx|))/β``, which does not overflow.
 
     >>> softplus(np.array([-1e4, 0.0, 100.0])).round(4)
     array([  0.    ,   0.6931, 100.    ])
@@ -241,5 +241,5 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
 
 
 def softplus_gradient(dy: Array, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
-    """Return ``dx = dy·σ(βx)``, and dy itself where βx > threshold."""
+    """Return ``dx = dy·σ(βx)``, or dy itself where βx > threshold."""
     return dy * np.maximum(sigmoid(beta * x), beta * x > threshold)

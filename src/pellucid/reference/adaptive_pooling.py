@@ -1,6 +1,6 @@
-"""Adaptive pooling: the image is cut into a given number of cells, one output for each.
+"""Adaptive pooling: divide an image into a given number of cells, with one output for each.
 
-Output o of O takes the inputs ``⌊o·I/O⌋ ≤ i < ⌈(o + 1)·I/O⌉``, along each direction.
+Output o of O covers the inputs ``⌊o·I/O⌋ ≤ i < ⌈(o + 1)·I/O⌉`` in each direction.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pellucid.types import Array, Shape
 
 
 def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
-    """Return the mean of each cell: (N, C, H, W) -> (N, C, OH, OW).
+    """Return the mean of each cell: (N, C, H, W) to (N, C, OH, OW).
 
     >>> adaptive_avg_pool2d(np.array([[[[1.0, 2.0], [3.0, 6.0]]]]), (1, 1)).item()
     3.0
@@ -23,22 +23,22 @@ def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
 
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
-    """Return dx: each value of a cell receives the same share of its dy; averaging is linear."""
+    """Return dx: each value of a cell receives the same share of its dy."""
     (H, W), (OH, OW) = input_shape[2:], dy.shape[2:]
     return resize2d(dy, averaging_matrix(H, OH).T, averaging_matrix(W, OW).T)
 
 
 def adaptive_max_pool2d(x: Array, output_size: tuple[int, int]) -> tuple[Array, Array]:
-    """Return the maximum of each cell, and where it was.
+    """Return the maximum of each cell, and its position.
 
-    Of equal maxima the first in scan order wins. A cell that holds NaN gives NaN.
+    Of equal maxima the first in scan order counts. The maximum of a cell with a NaN is NaN.
 
     Returns
     -------
     y
-        (N, C, OH, OW).
+        The maxima, (N, C, OH, OW).
     indices
-        Of the same shape: the position ``h·W + w`` in the image.
+        The position ``h·W + w`` of each maximum in the image, an array of the same shape.
 
     Examples
     --------
@@ -61,9 +61,9 @@ def adaptive_max_pool2d(x: Array, output_size: tuple[int, int]) -> tuple[Array, 
 
 
 def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) -> Array:
-    """Return dx: each dy goes to where its maximum was; where cells overlap, they add."""
+    """Return dx: pass each dy to the position of its maximum, and add where cells overlap."""
     N, C, H, W = input_shape
     plane = (np.arange(N)[:, None] + np.arange(C) * H * W * N)[:, :, None, None]
-    places = indices * N + plane  # the place of (n, c, h, w) in memory is ((c·H + h)·W + w)·N + n
+    places = indices * N + plane  # (n, c, h, w) is stored at ((c·H + h)·W + w)·N + n
     dx = np.bincount(places.ravel(), weights=dy.ravel(), minlength=N * C * H * W)
     return memory.batch_first(dx.reshape(C, H, W, N).astype(dy.dtype))

@@ -1,4 +1,4 @@
-"""From stored images to a batch that a network computes with."""
+"""Make a batch for a network from stored images."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def make_batch(
     Parameters
     ----------
     images
-        (N, C, …), of any type and in any order in memory.
+        Images (N, C, …) of any type and memory layout.
     indices
-        Which to take; None for all, in order.
+        Indices of the images to take; None takes all, in order.
     factor, offset
-        One per channel, both of `dtype`; None for the images as they are.
+        One value per channel, both of type `dtype`; None leaves the values as they are.
     """
     chosen = images if indices is None else images[indices]
     source = np.moveaxis(chosen, 0, -1)
@@ -28,7 +28,7 @@ def make_batch(
         y[...] = source
     else:
         per_channel = (-1,) + (1,) * (source.ndim - 1)
-        # (C, H, W, N) · (C, 1, 1, 1) -> (C, H, W, N); it reads small integers and writes only once
+        # (C, H, W, N) · (C, 1, 1, 1) -> (C, H, W, N), without a copy in between
         np.multiply(source, factor.reshape(per_channel), out=y, dtype=dtype)
         y += offset.reshape(per_channel)
     return np.moveaxis(y, -1, 0)

@@ -1,4 +1,4 @@
-"""Dropout: some values are left out, and the others scaled so that the mean stays."""
+"""Dropout: set some values to 0, and scale the others so that the mean is unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from pellucid.types import Array
 
 
 def dropout(x: Array, draws: Array, p: float) -> Array:
-    """Return ``y = x · [u ≥ p] / (1 − p)`` for draws u from 0 to 1; the gradient is the same of dy.
+    """Return ``y = x · [u ≥ p] / (1 − p)`` for random numbers u in [0, 1).
+
+    The gradient is the same function of dy.
 
     >>> dropout(np.array([1.0, 1.0]), np.array([0.2, 0.7]), p=0.5)
     array([0., 2.])
@@ -19,6 +21,6 @@ def dropout(x: Array, draws: Array, p: float) -> Array:
 
 
 def scale_kept(x: Array, draws: Array, p: float, y: Array) -> None:
-    """Write `dropout` into y."""
+    """Write the result of `dropout` to y."""
     np.multiply(x, draws >= p, out=y)
     y *= 1 / (1 - p) if p < 1 else 0.0

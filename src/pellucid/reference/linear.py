@@ -1,6 +1,6 @@
 """The linear layer: y = x Wᵀ + b along the last axis.
 
-With the batch last in memory, each image is a column, and the products are of matrices as they lie.
+With the batch last in memory, each image is a column, so no matrix has to be transposed.
 """
 
 from __future__ import annotations

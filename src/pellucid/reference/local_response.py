@@ -1,4 +1,4 @@
-"""Local response normalisation: each value is divided by the strength of neighbouring channels."""
+"""Local response normalisation: divide each value by the strength of neighbouring channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def local_response_norm(
 ) -> tuple[Array, Array]:
     """Return ``y_c = x_c · s_c^−β`` with ``s_c = k + α/size · Σ x_j²``, and s for the gradient.
 
-    The sum runs over ``c − ⌊size/2⌋ ≤ j ≤ c + ⌊(size − 1)/2⌋``, as far as these channels exist.
+    The sum runs over those channels ``c − ⌊size/2⌋ ≤ j ≤ c + ⌊(size − 1)/2⌋`` that exist.
     Source: Krizhevsky, Sutskever and Hinton, "ImageNet classification with deep convolutional
     neural networks", 2012, sec. 3.3; with α divided by the size, as in PyTorch.
 
@@ -33,9 +33,8 @@ def local_response_norm_gradient(
 ) -> Array:
     """Return ``dx_j = dy_j·s_j^−β − 2αβ/size · x_j · Σ dy_c·x_c·s_c^(−β−1)``.
 
-    The first term is the derivative of the numerator. In the second, x_j stands in the sums s_c of
-    the channels c whose window holds j: ``j − ⌊(size − 1)/2⌋ ≤ c ≤ j + ⌊size/2⌋``, the window
-    mirrored.
+    The first term is the derivative of the numerator. The second sums over the channels c whose
+    window contains j, ``j − ⌊(size − 1)/2⌋ ≤ c ≤ j + ⌊size/2⌋``, the mirrored window.
     """
     direct = dy * s**-beta
     through = _neighbours(direct * x / s, (size - 1) // 2, size // 2)
@@ -54,7 +53,7 @@ def _neighbours(x: Array, before: int, after: int) -> Array:
 
 
 def _shifts(channels: int, before: int, after: int) -> Iterator[tuple[slice, slice]]:
-    """Yield for each shift the channels c for which channel c + shift exists, and the latter."""
+    """Yield, for each shift, the channels c for which channel c + shift exists, and the latter."""
     for shift in range(max(-before, 1 - channels), min(after, channels - 1) + 1):
         here = slice(max(0, -shift), min(channels, channels - shift))
         yield here, slice(here.start + shift, here.stop + shift)

@@ -1,7 +1,7 @@
-"""Losses: one number for a batch, and its gradient for the outputs.
+"""Loss functions: one number for a batch, and its gradient for the outputs.
 
-All means and weightings are in the coefficients a, which the caller makes, so that each loss is a
-plain sum. It is taken in float64.
+All means and weights are in the coefficients a, which the caller computes, so each loss is a plain
+sum. It is computed in float64.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from pellucid.types import Array
 def cross_entropy(z: Array, a: Array) -> tuple[float, Array]:
     """Return ``L = −Σ aₙₖ·log pₙₖ`` with p = softmax(z) along axis 1, and its gradient.
 
-    ``∂L/∂zₙⱼ = pₙⱼ·Σₖ aₙₖ − aₙⱼ``, for ``∂ log pₙₖ/∂zₙⱼ = [j = k] − pₙⱼ``. A score of −∞ rules its
-    class out: p is 0, and where a is 0 too, the term is 0, as everywhere for ``0·log 0``.
+    ``∂L/∂zₙⱼ = pₙⱼ·Σₖ aₙₖ − aₙⱼ``, as ``∂ log pₙₖ/∂zₙⱼ = [j = k] − pₙⱼ``. For a score of −∞, p is
+    0; if a is 0 too, the term is 0, as always for ``0·log 0``.
 
     Parameters
     ----------
     z, a
+        Scores and coefficients, both (N, K, …).
         (N, K, …)
 
     Examples
@@ -49,8 +50,8 @@ def mean_squared_error(y: Array, t: Array, a: Array) -> tuple[float, Array]:
 def binary_cross_entropy(z: Array, t: Array, a: Array) -> tuple[float, Array]:
     """Return ``L = −Σ a·(t·log σ(z) + (1 − t)·log(1 − σ(z)))`` and ``∂L/∂z = a·(σ(z) − t)``.
 
-    Computed as ``Σ a·((1 − t)·max(z, 0) − t·min(z, 0) + log(1 + exp(−|z|)))``, where nothing
-    overflows, and where infinite z cost nothing if they are right.
+    Computed as ``Σ a·((1 − t)·max(z, 0) − t·min(z, 0) + log(1 + exp(−|z|)))``, which does not
+    overflow, and is 0 for infinite z of the right sign.
 
     >>> value, gradient = binary_cross_entropy(np.zeros(1), np.ones(1), np.ones(1))
     >>> round(value, 4), gradient.tolist()
@@ -63,7 +64,7 @@ def binary_cross_entropy(z: Array, t: Array, a: Array) -> tuple[float, Array]:
 
 
 def _product(a: Array, logarithm: Array) -> Array:
-    """Return ``a·logarithm``, which is 0 where a is 0 and the logarithm infinite."""
+    """Return ``a·logarithm``, or 0 where a is 0 and the logarithm infinite."""
     counts = (a != 0) | ~np.isinf(logarithm)
     product: Array = np.multiply(a, logarithm, out=np.zeros_like(logarithm), where=counts)
     return product

@@ -1,4 +1,4 @@
-"""Normalisation: values are brought to mean 0 and variance 1, then to a learned scale and shift.
+"""Normalisation: shift and scale values to mean 0 and variance 1, then by learned parameters.
 
 Batch, layer, group and instance normalisation differ only in which values share a mean and a
 variance. In memory (C, H, W, N) each of these sets is the middle axis of (A, R, B)::
@@ -23,7 +23,7 @@ from pellucid.types import Array, Shape
 
 
 class Standardized(NamedTuple):
-    """What a normalisation keeps for its gradient."""
+    """What a normalisation keeps for its backward pass."""
 
     x_hat: Array
     """The standardised values, (A, R, B)."""
@@ -32,12 +32,11 @@ class Standardized(NamedTuple):
 
 
 def standardize(x: Array, eps: float) -> tuple[Standardized, Array, Array]:
-    """Return ``x̂ = (x − mean)/√(var + eps)`` over the middle axis of x (A, R, B), and mean and var.
+    """Return ``x̂ = (x − mean)/√(var + eps)`` over the middle axis of x (A, R, B), mean and var.
 
-    The variance is that of the values themselves, ``Σ(x − mean)²/R``. What rounding left in the
-    mean is taken away in a second pass, so that values far from zero keep all their digits: the
-    corrected two-pass algorithm of Chan, Golub and LeVeque, "Algorithms for computing the sample
-    variance", 1983.
+    The variance is the biased one, ``Σ(x − mean)²/R``. A second pass removes the rounding error of
+    the mean, so values far from zero keep their accuracy: the corrected two-pass algorithm of Chan,
+    Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
 
     >>> (x_hat, _), mean, var = standardize(np.array([[[1.0], [3.0]]]), eps=0.0)
     >>> x_hat.ravel(), mean.item(), var.item()
@@ -66,16 +65,15 @@ def standardize_gradient(dy: Array, x_hat: Array, scale: Array) -> tuple[Array, 
 
         dx = s·w·(dy − mean(dy) − x̂·mean(dy·x̂))
 
-    In words: shifting or scaling all the values changes nothing, so the part of dy that would do
-    only that is taken out. Source: Ioffe and Szegedy, "Batch normalization", 2015, sec. 3,
-    simplified.
+    In words: shifting or scaling all values changes nothing, so the parts of dy that would only do
+    that are removed. Source: Ioffe and Szegedy, "Batch normalization", 2015, sec. 3, simplified.
 
     Parameters
     ----------
     dy, x_hat
-        (A, R, B). Where w differs among the R values, w·dy is given for dy.
+        Arrays (A, R, B). If w differs among the R values, pass w·dy as dy.
     scale
-        ``s·w``, (A, 1, B); s where w stands in dy.
+        ``s·w``, (A, 1, B); only s if dy contains w.
     """
     mean_dy, mean_dy_x_hat = _mean(dy), _mean_product(dy, x_hat)
     dx = x_hat * -mean_dy_x_hat
@@ -88,9 +86,9 @@ def standardize_gradient(dy: Array, x_hat: Array, scale: Array) -> tuple[Array, 
 def batch_norm(
     x: Array, weight: Array | None, bias: Array | None, mean: Array, var: Array, eps: float
 ) -> Array:
-    """Return ``y = (x − mean)/√(var + eps)·w + b`` per channel, with given mean and var: inference.
+    """Return ``y = (x − mean)/√(var + eps)·w + b`` per channel, for given mean and var (inference).
 
-    Folded into one factor and one offset a channel, in float64: ``y = x·f + (b − mean·f)``.
+    Computed with one factor and one offset per channel, in float64: ``y = x·f + (b − mean·f)``.
 
     >>> one, four = np.array([1.0]), np.array([4.0])
     >>> batch_norm(np.array([[5.0]]), None, None, one, four, eps=0.0)
@@ -106,7 +104,7 @@ def batch_norm(
 def batch_norm_inference_gradient(
     dy: Array, x: Array, weight: Array | None, mean: Array, var: Array, eps: float
 ) -> tuple[Array, Array, Array]:
-    """Return dx, dweight and dbias where mean and var are given and do not depend on x.
+    """Return dx, dweight and dbias for a given mean and var, which do not depend on x.
 
     ``dx = dy·w/√(var + eps)``, ``dw = Σ dy·(x − mean)/√(var + eps)``, ``db = Σ dy``.
     """
@@ -119,25 +117,25 @@ def batch_norm_inference_gradient(
 def batch_norm_training(
     x: Array, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array, Array, Standardized]:
-    """Return ``y = x̂·w + b`` with mean and variance per channel over batch and space: training.
+    """Return ``y = x̂·w + b`` with mean and variance per channel over batch and space (training).
 
     Source: Ioffe and Szegedy, "Batch normalization", 2015, algorithm 1.
 
     Parameters
     ----------
     x
-        (N, C) or (N, C, …).
+        Input (N, C) or (N, C, …).
     weight, bias
-        (C,), or None for 1 and 0.
+        Scale and shift per channel, (C,); None means 1 and 0.
 
     Returns
     -------
     y
-        Shaped as x.
+        Output with the shape of x.
     mean, var
-        (C,); the variance divides by the number of values.
+        Mean and biased variance, (C,).
     cache
-        For `batch_norm_gradient`.
+        Cache for `batch_norm_gradient`.
 
     Examples
     --------
@@ -165,10 +163,10 @@ def batch_norm_gradient(
 def running_statistics(
     running: tuple[Array, Array], new: tuple[Array, Array], momentum: float, count: int
 ) -> tuple[Array, Array]:
-    """Return ``(1 − momentum)·running + momentum·new`` for mean and variance, the latter unbiased.
+    """Return ``(1 − momentum)·running + momentum·new`` for the mean and the unbiased variance.
 
-    Σ(x − mean)² of `count` values has count − 1 degrees of freedom, so the estimate of the
-    variance of all data divides by that.
+    The sum Σ(x − mean)² of `count` values has count − 1 degrees of freedom, so the unbiased
+    estimate of the variance divides by count − 1.
     """
     mean, var = new
     unbiased = var * (count / (count - 1))
@@ -181,7 +179,7 @@ def running_statistics(
 def group_norm(
     x: Array, groups: int, weight: Array | None, bias: Array | None, eps: float
 ) -> tuple[Array, Array, Array, Standardized]:
-    """Return ``y = x̂·w + b`` with mean and variance per image and group of neighbouring channels.
+    """Return ``y = x̂·w + b`` with mean and variance per image and group of consecutive channels.
 
     With as many groups as channels it is instance normalisation. Source: Wu and He, "Group
     normalization", 2018, eq. 7.
@@ -189,18 +187,18 @@ def group_norm(
     Parameters
     ----------
     x
-        (N, C, …).
+        Input (N, C, …).
     weight, bias
-        (C,), or None for 1 and 0.
+        Scale and shift per channel, (C,); None means 1 and 0.
 
     Returns
     -------
     y
-        Shaped as x.
+        Output with the shape of x.
     mean, var
-        (N, groups); the variance divides by the number of values.
+        Mean and biased variance, (N, groups).
     cache
-        For `group_norm_gradient`.
+        Cache for `group_norm_gradient`.
     """
     N, C, pixels = *x.shape[:2], math.prod(x.shape[2:])
     values = memory.batch_last(x).reshape(groups, C // groups * pixels, N)
@@ -212,7 +210,7 @@ def group_norm(
 def group_norm_gradient(
     dy: Array, cache: Standardized, weight: Array | None
 ) -> tuple[Array, Array | None, Array | None]:
-    """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` (None where there is no weight)."""
+    """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` (None and None without a weight)."""
     N, C = dy.shape[:2]
     pixels, (x_hat, inv_std) = math.prod(dy.shape[2:]), cache
     dy_ = memory.batch_last(dy).reshape(C, pixels, N)
@@ -221,7 +219,7 @@ def group_norm_gradient(
         each = dy_.reshape(C, pixels * N, 1)
         dweight = _sum_of_products(each, x_hat.reshape(each.shape)).ravel()
         dbias = _sum(each).ravel()
-        dy_ = dy_ * weight[:, None, None]  # it differs inside a group, so it stays with dy
+        dy_ = dy_ * weight[:, None, None]  # w differs within a group, so it is multiplied into dy
     dx, _, _ = standardize_gradient(dy_.reshape(x_hat.shape), x_hat, inv_std)
     return _as_images(dx, dy.shape), dweight, dbias
 
@@ -246,7 +244,7 @@ def layer_norm(
 def layer_norm_gradient(
     dy: Array, cache: Standardized, weight: Array | None
 ) -> tuple[Array, Array | None, Array | None]:
-    """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` (None where there is no weight)."""
+    """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` (None and None without a weight)."""
     x_hat, inv_std = cache
     dy_ = memory.batch_last(dy).reshape(x_hat.shape)
     dweight, dbias = None, None
@@ -259,7 +257,7 @@ def layer_norm_gradient(
 
 
 def _affine(x_hat: Array, weight: Array | None, bias: Array | None, shape: Shape) -> Array:
-    """Return ``x̂·w + b``, a new array; `shape` makes w and b broadcast to x̂."""
+    """Return ``x̂·w + b`` as a new array; w and b are reshaped to `shape` for broadcasting."""
     y = x_hat.copy() if weight is None else x_hat * weight.reshape(shape)
     if bias is not None:
         y += bias.reshape(shape)
@@ -281,7 +279,7 @@ def _mean_product(a: Array, b: Array) -> Array:
 
 
 def _sum(x: Array) -> Array:
-    """Return the sum over the middle axis; a matrix product is the fastest that NumPy has."""
+    """Return the sum over the middle axis, as a matrix product, which is fastest in NumPy."""
     total: Array = np.ones((1, x.shape[1]), x.dtype) @ x  # (1, R) × (A, R, B) -> (A, 1, B)
     return total
 
@@ -300,12 +298,12 @@ def _channels_first(x: Array) -> Array:
 
 
 def _as_images(values: Array, shape: Shape) -> Array:
-    """Return values that lie in memory as (…, N) in their `shape` (N, …)."""
+    """Return values stored as (…, N) as an array of `shape` (N, …)."""
     return memory.batch_first(values.reshape(*shape[1:], shape[0]))
 
 
 def _per_channel(values: Array, x: Array) -> Array:
-    """Return one value per channel, shaped so that it broadcasts to x (N, C, …)."""
+    """Return one value per channel, reshaped to broadcast to x (N, C, …)."""
     return values.astype(x.dtype, copy=False).reshape(-1, *(1,) * (x.ndim - 2))
 
 

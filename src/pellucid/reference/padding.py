@@ -1,6 +1,6 @@
-"""Padding: values around an image.
+"""Padding of images.
 
-Each padded position p holds ``x[source(p)]``, where the source depends on the mode::
+The value at each padded position p is ``x[source(p)]``, where the source depends on the mode::
 
     p           -3 -2 -1 |  0  1  2  3 |  4  5  6
     constant     v  v  v |  0  1  2  3 |  v  v  v
@@ -8,8 +8,8 @@ Each padded position p holds ``x[source(p)]``, where the source depends on the m
     replicate    0  0  0 |  0  1  2  3 |  3  3  3
     circular     1  2  3 |  0  1  2  3 |  0  1  2
 
-Rows and columns are padded one after the other. The adjoint gives each source the sum of the
-gradients of all places that hold its value.
+Rows and columns are padded one after the other. The adjoint sums, for each source, the gradients of
+all positions that show its value.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pellucid.types import Array
 
 
 def pad2d(x: Array, sides: Sides, mode: str, value: float) -> Array:
-    """Return `x` (N, C, H, W) with `sides` ((top, bottom), (left, right)) of padding around it.
+    """Return `x` (N, C, H, W) with padding `sides` = ((top, bottom), (left, right)).
 
     Parameters
     ----------
     mode
-        ``zeros`` or ``constant`` (`value` all around), ``reflect``, ``replicate`` or ``circular``.
+        ``zeros``, ``constant`` (filled with `value`), ``reflect``, ``replicate`` or ``circular``.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def pad2d(x: Array, sides: Sides, mode: str, value: float) -> Array:
 
 
 def pad2d_gradient(dy: Array, sides: Sides, mode: str) -> Array:
-    """Return dx: to each source's own gradient come those of the padding that holds its value.
+    """Return dx: the gradients of the padding are added to those of the pixels it shows.
 
     >>> pad2d_gradient(np.ones((1, 1, 1, 6)), ((0, 0), (2, 1)), "reflect").ravel()
     array([1., 3., 2.])
@@ -58,7 +58,7 @@ def pad2d_gradient(dy: Array, sides: Sides, mode: str) -> Array:
 
 
 def _fold(dy: Array, axis: int, side: tuple[int, int], mode: str) -> Array:
-    """Return the adjoint of padding along `axis`."""
+    """Return the adjoint of padding along one axis."""
     along = np.moveaxis(dy, axis, 0)
     before, stop = side[0], len(along) - side[1]
     dx = along[before:stop].copy(order="K")
@@ -70,7 +70,7 @@ def _fold(dy: Array, axis: int, side: tuple[int, int], mode: str) -> Array:
 
 
 def _source(size: int, side: tuple[int, int], mode: str) -> Array:
-    """Return where each padded position's value comes from."""
+    """Return the source of each padded position."""
     source: Array = _SOURCES[mode](np.arange(-side[0], size + side[1]), size)
     return source
 

@@ -1,7 +1,7 @@
-"""Pooling: one number for each window, its maximum or its mean.
+"""Max and average pooling over windows.
 
-Both go over the positions of the kernel, the taps, one pass over whole arrays for each. Where
-windows overlap, one input value serves several outputs, and their gradients add.
+Both loop over the positions of the kernel (taps), with one operation on whole arrays for each.
+Where windows overlap, an input belongs to several outputs, and their gradients add.
 """
 
 from __future__ import annotations
@@ -16,24 +16,25 @@ from pellucid.types import Array
 
 
 def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
-    """Return the maximum of each window, and where it was.
+    """Return the maximum of each window, and its position.
 
-    ``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``. Padding never
-    wins. Of equal maxima the first in scan order wins. A window that holds NaN gives NaN.
+    ``y[n, c, o, p] = max over (i, j) of x[n, c, o·S + i·D − P, p·S + j·D − P]``. Padding is never
+    the maximum. Of equal maxima the first in scan order counts. The maximum of a window with a NaN
+    is NaN.
 
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     window
-        How the kernel slides.
+        How the kernel slides over the image.
 
     Returns
     -------
     y
-        (N, C, OH, OW).
+        The maxima, (N, C, OH, OW).
     indices
-        Of the same shape, small integers: the tap that won, ``i·KW + j``.
+        The tap ``i·KW + j`` of each maximum, as small integers of the same shape.
 
     Examples
     --------
@@ -47,17 +48,17 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
     indices[...] = _first_inside(window)
     for k, (_, _, outputs, image) in enumerate(window.inner_taps()):
         values, best, winner = x[:, :, *image], y[:, :, *outputs], indices[:, :, *outputs]
-        # k only grows, so the larger number is the later winner; a choice by mask is much slower
+        # k increases, so the maximum is the latest tap that won; masks are much slower
         np.maximum(winner, (values > best) * indices.dtype.type(k), out=winner)
         np.maximum(best, values, out=best)
-    if np.isnan(y).any():  # NaN has passed through the maximum, but no comparison found it
+    if np.isnan(y).any():  # the maximum propagated NaN, but comparisons with it are false
         for k, (_, _, outputs, image) in enumerate(window.inner_taps()):
             indices[:, :, *outputs][np.isnan(x[:, :, *image])] = k
     return y, indices
 
 
 def max_pool2d_gradient(dy: Array, indices: Array, window: Window) -> Array:
-    """Return dx: each dy goes to where its maximum was, ``dx[tap k] += dy · [indices = k]``.
+    """Return dx: pass each dy to the position of its maximum, ``dx[tap k] += dy · [indices = k]``.
 
     With the indices fixed, max pooling is linear, and this is its adjoint.
     """
@@ -74,8 +75,8 @@ def max_pool2d_gradient(dy: Array, indices: Array, window: Window) -> Array:
 def avg_pool2d(x: Array, window: Window, count_include_pad: bool) -> Array:
     """Return ``y[n, c, o, p] = 1/count · Σ over (i, j) of x[n, c, o·S + i − P, p·S + j − P]``.
 
-    The count is that of the window's values, padding included (it adds zeros) or not. What lies
-    beyond the padding, in the partial windows of `ceil_mode`, never counts.
+    The count is the number of the window's values, with or without padding (which adds zeros).
+    Positions beyond the padding, in the partial windows of `ceil_mode`, never count.
 
     >>> x = np.array([[[[1.0, 3.0], [3.0, 1.0]]]])
     >>> avg_pool2d(x, Window.of((2, 2), 2), count_include_pad=True).item()
@@ -98,12 +99,12 @@ def avg_pool2d_gradient(dy: Array, window: Window, count_include_pad: bool) -> A
 
 
 def _overlap(window: Window) -> bool:
-    """Return whether one input value can lie in several windows."""
+    """Return whether an input can belong to several windows."""
     return any(s < e for s, e in zip(window.stride, window.extent, strict=True))
 
 
 def _first_inside(window: Window) -> Array:
-    """Return for each output (OH, OW) its first tap that reads the image and not the padding."""
+    """Return, for each output (OH, OW), its first tap inside the image."""
     first = np.zeros(window.output_size, np.intp)
     for k, (_, _, outputs, _) in reversed(list(enumerate(window.inner_taps()))):
         first[outputs] = k
@@ -111,8 +112,8 @@ def _first_inside(window: Window) -> Array:
 
 
 def _counts(window: Window, include_padding: bool) -> Array:
-    """Return for each output (OH, OW) how many of its taps are averaged over."""
-    if include_padding:  # the padded image as if all of it were image
+    """Return, for each output (OH, OW), the number of taps that are averaged."""
+    if include_padding:  # treat the padded image as an image without padding
         (H, W), (vertical, horizontal) = window.size, window.padding
         size = (H + sum(vertical), W + sum(horizontal))
         window = replace(window, size=size, padding=((0, 0), (0, 0)))

@@ -1,13 +1,12 @@
-"""Resizing images: a linear map along each axis.
+"""Resize images: a linear map along each axis.
 
 Every output row is a weighted sum of input rows, and every output column of input columns. So for
-each image and channel, with a matrix V (OH, H) for the rows and a matrix U (OW, W) for the
-columns::
+each image and channel, with matrices V (OH, H) for the rows and U (OW, W) for the columns::
 
     Y = V X Uᵀ          and its adjoint, the gradient:          dX = Vᵀ dY U
 
-which is the same function with transposed matrices. Nearest, bilinear and averaging differ only in
-their matrices.
+which is the same function with transposed matrices. Nearest-neighbour, bilinear and averaging
+differ only in their matrices.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ Scales = tuple[float | None, float | None]
 def upsample2d(
     x: Array, output_size: tuple[int, int], scales: Scales, mode: str, align_corners: bool
 ) -> Array:
-    """Return the images (N, C, H, W) at `output_size`, by the nearest or by bilinear interpolation.
+    """Resize images (N, C, H, W) to `output_size` by nearest-neighbour or bilinear interpolation.
 
-    `scales` are the factors that the user gave, vertical and horizontal, or None.
+    `scales` are the factors given by the user, vertical and horizontal, or None.
 
     >>> x = np.array([[[[1.0, 2.0]]]])
     >>> upsample2d(x, (1, 4), (None, None), "nearest", align_corners=False)
@@ -37,7 +36,7 @@ def upsample2d(
 def upsample2d_gradient(
     dy: Array, input_shape: Shape, scales: Scales, mode: str, align_corners: bool
 ) -> Array:
-    """Return dx: the adjoint, the same with transposed matrices."""
+    """Return dx: the adjoint, which is the same map with transposed matrices."""
     V, U = _matrices(input_shape, (dy.shape[2], dy.shape[3]), scales, mode, align_corners)
     return resize2d(dy, V.T, U.T)
 
@@ -60,18 +59,19 @@ def _matrices(
 def resize2d(x: Array, vertical: Array, horizontal: Array) -> Array:
     """Return ``Y = V X Uᵀ`` for every image and channel.
 
-    As 0·∞ is not a number, a pixel that is not finite spoils the rows and columns that it crosses.
+    Because 0·∞ is NaN, a non-finite pixel affects its whole rows and columns.
 
     Parameters
     ----------
     x
-        (N, C, H, W).
+        Images (N, C, H, W).
     vertical, horizontal
-        V (OH, H) and U (OW, W).
+        Matrices V (OH, H) and U (OW, W).
 
     Returns
     -------
-    (N, C, OH, OW). Its gradient is ``resize2d(dy, vertical.T, horizontal.T)``.
+    ndarray of shape (N, C, OH, OW)
+        The resized images. The gradient is ``resize2d(dy, vertical.T, horizontal.T)``.
 
     Examples
     --------
@@ -87,10 +87,10 @@ def resize2d(x: Array, vertical: Array, horizontal: Array) -> Array:
 
 
 def nearest_matrix(size: int, output_size: int, scale: float | None = None) -> Array:
-    """Return the (O, I) matrix by which output o is input ``⌊o · I/O⌋``.
+    """Return the (O, I) matrix that maps input ``⌊o · I/O⌋`` to output o.
 
-    A scale factor, where one was given, stands for O/I, unless the size stays or doubles. The step
-    is a float32, as in PyTorch: for some sizes rounding decides which neighbour is the nearest.
+    A given scale factor replaces O/I, unless the size stays or doubles. The step is a float32, as
+    in PyTorch: for some sizes, rounding decides which neighbour is the nearest.
 
     >>> nearest_matrix(2, 4)
     array([[1., 0.],
@@ -112,10 +112,10 @@ def bilinear_matrix(
 ) -> Array:
     """Return the (O, I) matrix of linear interpolation between the two inputs around a position.
 
-    Output o lies at input position ``(o + ½) · I/O − ½``, as pixels are squares and these are
-    their centres; with `align_corners` at ``o · (I − 1)/(O − 1)``, so that the outermost centres
-    coincide. Beyond the outermost centres the value stays. A scale factor, where one was given,
-    stands for O/I, unless the size stays.
+    Output o is at the input position ``(o + ½) · I/O − ½``, because pixels are squares with their
+    centres at integers; with `align_corners` at ``o · (I − 1)/(O − 1)``, so that the outermost
+    centres coincide. Beyond the outermost centres the value is constant. A given scale factor
+    replaces O/I, unless the size stays.
 
     >>> bilinear_matrix(2, 4)
     array([[1.  , 0.  ],
@@ -135,7 +135,7 @@ def bilinear_matrix(
 
 
 def averaging_matrix(size: int, output_size: int) -> Array:
-    """Return the (O, I) matrix by which output o is the mean of ``⌊o·I/O⌋ ≤ i < ⌈(o + 1)·I/O⌉``.
+    """Return the (O, I) matrix whose output o is the mean of ``⌊o·I/O⌋ ≤ i < ⌈(o + 1)·I/O⌉``.
 
     >>> averaging_matrix(3, 2)
     array([[0.5, 0.5, 0. ],
@@ -148,7 +148,7 @@ def averaging_matrix(size: int, output_size: int) -> Array:
 
 
 def cells(size: int, output_size: int) -> list[slice]:
-    """Return the O nearly equal parts of 0 … I − 1; where O does not divide I, neighbours overlap.
+    """Return O parts of 0 … I − 1 of nearly equal size, which overlap if O does not divide I.
 
     >>> cells(3, 2)
     [slice(0, 2, None), slice(1, 3, None)]

@@ -1,4 +1,4 @@
-"""From images to vectors and back, joined and apart, and sums."""
+"""Flatten, concatenate, split and add arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pellucid.types import Array, Shape
 
 
 def add_to(x: Array, y: Array) -> Array:
-    """Add y into x and return x.
+    """Add y to x in place, and return x.
 
     >>> import numpy as np
     >>> add_to(np.ones(2), np.ones(2))
@@ -21,7 +21,7 @@ def add_to(x: Array, y: Array) -> Array:
 
 
 def flatten(x: Array) -> Array:
-    """Return x (N, …) as (N, D): a view, where the batch lies last in memory.
+    """Return x (N, …) as (N, D), a view if the batch is last in memory.
 
     >>> import numpy as np
     >>> flatten(np.zeros((2, 3, 4))).shape
@@ -36,16 +36,16 @@ def unflatten(y: Array, shape: Shape) -> Array:
 
 
 def concatenate(arrays: list[Array], axis: int) -> Array:
-    """Return the arrays one after the other along `axis`."""
+    """Concatenate arrays along `axis`."""
     return np.concatenate(arrays, axis)
 
 
 def split(x: Array, ends: list[int], axis: int) -> list[Array]:
-    """Return the pieces of x along `axis` that end before each of `ends`: views, or copies."""
+    """Split x along `axis` into the pieces that end before each of `ends`: views or copies."""
     return np.split(x, ends[:-1], axis)
 
 
 def total(arrays: list[Array]) -> Array:
-    """Return the sum of arrays of one shape."""
+    """Return the sum of arrays of the same shape."""
     first, *others = arrays
     return sum(others, start=first)

@@ -1,8 +1,8 @@
 """Softmax and its logarithm along one axis.
 
-Both subtract from each row its own maximum m, which changes nothing in the quotient and keeps the
-largest exponent at 0. A maximum over the whole array would do the same for overflow, but let the
-exponentials of a row that lies far below it all vanish.
+Both subtract from each row its own maximum m, which does not change the quotient and makes the
+largest exponent 0. The maximum over the whole array would prevent overflow too, but the
+exponentials of a row far below it would all underflow to 0.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Update rules: how parameters follow their gradients.
+"""Update rules: how optimisers change parameters.
 
-Each rule works in place on lists of contiguous arrays, one for each parameter. It runs over them in
-pieces that stay in the processor's cache, so that the formulas can be written as they are and their
-temporaries cost little. `state` holds by name the lists of arrays that the optimiser keeps;
-`decays` are the factors λ of weight decay; the `step` t counts from 1. The formulas are PyTorch's.
+Each rule works in place on lists of contiguous arrays, one per parameter, in pieces that fit into
+the processor's cache, so that the formulas can be written plainly and temporaries cost little.
+`state` holds the optimiser's arrays by name; `decays` are the factors λ of weight decay; `step` is
+the number t of the step, from 1 on. The formulas are PyTorch's.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def sgd(
     momentum: float,
     nesterov: bool,
 ) -> None:
-    """Stochastic gradient descent; v is `momentum`, kept where μ is not 0::
+    """Make a step of stochastic gradient descent; v is `momentum`, kept if μ ≠ 0::
 
         g ← g + λ·w
         v ← μ·v + g
@@ -59,14 +59,14 @@ def adam(
     eps: float,
     decoupled: bool,
 ) -> None:
-    """Adam; AdamW with `decoupled` weight decay; AMSGrad where `max_exp_avg_sq` is kept::
+    """Make a step of Adam, of AdamW if `decoupled`, of AMSGrad if `max_exp_avg_sq` is kept::
 
         g ← g + λ·w                         AdamW: w ← w − lr·λ·w
         m ← m + (1 − β₁)·(g − m)            `exp_avg`
-        s ← β₂·s + (1 − β₂)·g²              `exp_avg_sq`; AMSGrad: below stands its largest so far
+        s ← β₂·s + (1 − β₂)·g²              `exp_avg_sq`; AMSGrad: its largest value so far below
         w ← w − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε)
 
-    m and s begin at 0; the divisions undo that they are too small at first.
+    m and s start at 0; the divisions correct the bias of the first steps.
     Source: Kingma and Ba, "Adam", 2014, algorithm 1; Loshchilov and Hutter, "Decoupled weight decay
     regularization", 2017, algorithm 2; Reddi et al., "On the convergence of Adam and beyond", 2018.
     """
@@ -98,11 +98,11 @@ def rmsprop(
     eps: float,
     momentum: float,
 ) -> None:
-    """RMSprop; centred where `grad_avg` is kept, with momentum μ where `momentum` is::
+    """Make a step of RMSprop; centred if `grad_avg` is kept, with momentum μ if `momentum` is::
 
         g ← g + λ·w
         s ← α·s + (1 − α)·g²                `square_avg`
-        m ← m + (1 − α)·(g − m)             `grad_avg`; centred: below stands s − m² for s
+        m ← m + (1 − α)·(g − m)             `grad_avg`; centred: s − m² replaces s below
         v ← μ·v + g / (√s + ε)              `momentum`
         w ← w − lr·v
 
@@ -115,7 +115,7 @@ def rmsprop(
         s += (1 - alpha) * g * g
         if m is not None:
             m += (1 - alpha) * (g - m)
-            s = np.maximum(s - m * m, 0)  # rounding alone can make it negative
+            s = np.maximum(s - m * m, 0)  # rounding can make it slightly negative
         change = g / (np.sqrt(s) + eps)
         if v is not None:
             v *= momentum
@@ -135,7 +135,7 @@ def adagrad(
     lr_decay: float,
     eps: float,
 ) -> None:
-    """Adagrad, with a rate that falls by itself::
+    """Make a step of Adagrad, with a decaying learning rate::
 
         g ← g + λ·w
         s ← s + g²                          `sum`
@@ -151,7 +151,7 @@ def adagrad(
 
 
 def clip_norm(gradients: Arrays, largest: float) -> float:
-    """Scale all gradients by ``min(1, largest / (‖g‖ + 10⁻⁶))`` and return their common norm ‖g‖.
+    """Scale all gradients by ``min(1, largest / (‖g‖ + 10⁻⁶))``, and return their joint norm ‖g‖.
 
     Source: Pascanu et al., "On the difficulty of training recurrent neural networks", 2013,
     algorithm 1; the constant is PyTorch's.
@@ -182,9 +182,9 @@ def _decayed(g: Array, w: Array, decay: float) -> Array:
 
 
 def _pieces(decays: Sequence[float], *lists: Arrays | None) -> Iterator[tuple[float, list[Any]]]:
-    """Yield for each parameter, piece by piece, its decay and the views that belong together.
+    """Yield, for each parameter piece by piece, its decay and the corresponding views.
 
-    For a list that is not kept, every view is None.
+    For a list that is not kept, the views are None.
     """
     kept = [[None] * len(decays) if arrays is None else arrays for arrays in lists]
     for decay, first, *others in zip(decays, *kept, strict=True):

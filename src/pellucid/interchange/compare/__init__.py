@@ -1,4 +1,4 @@
-"""The same network in several frameworks: the same weights, the same batches, side by side."""
+"""Run the same network with the same weights and batches in Pellucid, PyTorch and TensorFlow."""
 
 from __future__ import annotations
 

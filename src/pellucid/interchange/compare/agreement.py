@@ -1,21 +1,20 @@
-"""How far two arrays are apart, and whether that is rounding.
+"""Measure how far two arrays differ, and decide whether rounding explains it.
 
-Two programs that compute the same sums in another order differ by rounding. What rounding can do is
-a few units in the last place for each operation, relative to the largest terms; through many layers
-it grows. A wrong formula is off by parts of a thousand or more. Between the two lies much room, and
-the bound is put there, in units of the type's precision ε (1.2e-7 in float32, 2.2e-16 in float64)::
+Programs that compute the same sums in another order differ by rounding: a few units in the last
+place per operation, relative to the largest terms, growing through the layers. A wrong formula is
+off by a thousandth or more. The bound lies between the two, in units of the type's precision ε
+(1.2e-7 in float32, 2.2e-16 in float64)::
 
     max |a − b|  ≤  10⁴ · ε · max |b|
 
-In float64 that is 2.2e-12, and even a gradient that is off by a millionth is found. In float32 it
-is 1.2e-3. A row is right where both types are within their bounds.
+That is 1.2e-3 in float32 and 2.2e-12 in float64, where even a gradient that is off by a millionth
+is found. Two frameworks agree on a quantity if it is within the bound in both types.
 
-One thing is more than rounding and no mistake: an activation function has a kink, and where a value
-lies so near to it that rounding decides on which side it falls, its gradient is passed on or not,
-as if by chance. Such decisions are counted. Where one has fallen otherwise, gradients are not
-judged in float32, but in float64 alone.
+Rounding has one larger effect that is not an error: where a value is so close to the kink of an
+activation function that rounding decides its side, its gradient is passed on in one framework and
+not in the other. Such values are counted. If there are any, gradients are judged in float64 only.
 
-Gradients that are 0 but for rounding (a bias before a batch normalisation) are measured against
+Gradients that are 0 except for rounding (a bias before a batch normalisation) are measured against
 a hundredth of the network's largest gradient.
 """
 
@@ -31,7 +30,7 @@ from pellucid.interchange.compare.look import Look
 from pellucid.types import Array
 
 BOUND = 1e4
-"""In units of the type's precision."""
+"""Largest relative difference that counts as rounding, in units of the type's precision."""
 
 _FLOOR = 1e-2
 
@@ -40,14 +39,14 @@ TYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest one between two arrays.
+    """The largest difference between two arrays.
 
     Attributes
     ----------
     absolute, relative
         ``max |a − b|``, and that divided by ``max |b|``.
     bound
-        What `relative` may be; infinite where it is not judged.
+        Largest `relative` that counts as rounding; infinite if the difference is not judged.
     """
 
     absolute: float
@@ -56,22 +55,22 @@ class Difference:
 
     @property
     def equal(self) -> bool:
-        """Whether it is rounding."""
+        """Whether the difference is no more than rounding."""
         return self.relative <= self.bound
 
 
 @dataclass(frozen=True)
 class Row:
-    """One quantity in all frameworks.
+    """One quantity, compared in all frameworks.
 
     Attributes
     ----------
     kind
         ``outputs``, ``activation`` or ``gradient``.
     name
-        The layer's path or the parameter's.
+        Path of the layer, or name of the parameter.
     differences
-        From ours, by framework and by type.
+        Difference between Pellucid and each other framework: ``differences[framework][dtype]``.
     """
 
     kind: str
@@ -79,19 +78,20 @@ class Row:
     differences: dict[str, dict[str, Difference]]
 
     def equal(self, framework: str) -> bool:
-        """Whether this framework computes the same as we do."""
+        """Return whether this framework agrees with Pellucid in every type."""
         return all(difference.equal for difference in self.differences[framework].values())
 
 
-def difference(ours: Array, theirs: Array, smallest: float = 0.0) -> Difference:
-    """Return how far two arrays are apart.
+def difference(a: Array, b: Array, smallest: float = 0.0) -> Difference:
+    """Return the largest difference between two arrays.
 
     Parameters
     ----------
-    ours, theirs
-        Of the same shape and type.
+    a, b
+        Arrays of the same shape and type. If the shapes differ, or a value is not finite, the
+        difference is infinite.
     smallest
-        What the difference is at least divided by.
+        Least value by which the absolute difference is divided to get the relative one.
 
     Examples
     --------
@@ -100,20 +100,20 @@ def difference(ours: Array, theirs: Array, smallest: float = 0.0) -> Difference:
     >>> difference(np.array([1.0, 2.0]), np.array([1.0, 2.002])).equal
     False
     """
-    bound = BOUND * float(np.finfo(theirs.dtype).eps)
-    if ours.shape != theirs.shape or not np.isfinite(ours).all() or not np.isfinite(theirs).all():
+    bound = BOUND * float(np.finfo(b.dtype).eps)
+    if a.shape != b.shape or not np.isfinite(a).all() or not np.isfinite(b).all():
         return Difference(math.inf, math.inf, bound)
-    absolute = float(np.abs(ours - theirs).max(initial=0.0))
-    size = max(float(np.abs(theirs).max(initial=0.0)), smallest)
+    absolute = float(np.abs(a - b).max(initial=0.0))
+    size = max(float(np.abs(b).max(initial=0.0)), smallest)
     return Difference(absolute, absolute / size if size > 0 else absolute, bound)
 
 
 Looks = Mapping[str, Mapping[str, Look]]
-"""By type, then by framework."""
+"""What each framework computed: ``looks[dtype][framework]``."""
 
 
 def row_of(kind: str, name: str, looks: Looks, ours: str, decided: Mapping[str, int]) -> Row:
-    """Return one row; `decided` says how many decisions fell otherwise, by framework."""
+    """Compare one quantity; `decided` counts, by framework, the values on the other side of 0."""
     differences: dict[str, dict[str, Difference]] = {}
     for dtype, by_framework in looks.items():
         for framework, look in by_framework.items():
@@ -131,7 +131,7 @@ def row_of(kind: str, name: str, looks: Looks, ours: str, decided: Mapping[str, 
 
 
 def rows_of(looks: Looks, ours: str) -> list[Row]:
-    """Return all rows: the outputs, every layer, every parameter."""
+    """Compare the outputs, every layer's activations and every parameter's gradient."""
     first, decided = next(iter(looks.values()))[ours], decisions(looks, ours)
     names = [("outputs", "scores"), ("outputs", "loss")]
     names += [("activation", name) for name in first.activations]
@@ -140,7 +140,7 @@ def rows_of(looks: Looks, ours: str) -> list[Row]:
 
 
 def decisions(looks: Looks, ours: str) -> dict[str, int]:
-    """Return how many values of float32 are positive here and not there, by framework."""
+    """Count, by framework, the float32 activations that are positive in only one of the two."""
     by_framework = looks["float32"]
     mine = by_framework[ours].activations
     return {

@@ -1,4 +1,4 @@
-"""The comparison: everybody is started, looks and learns, then they take steps in turns."""
+"""Compare the frameworks: start a process for each, examine its network, then time its steps."""
 
 from __future__ import annotations
 
@@ -27,12 +27,28 @@ from pellucid.layers import Layer
 from pellucid.types import Array
 
 _REST = 0.3
-"""Seconds between two turns: threads that spin for a while before they sleep are asleep then."""
+"""Pause in seconds between two turns, in which idle threads stop spinning and go to sleep."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How it is compared: see `compare`."""
+    """Settings of a comparison.
+
+    Attributes
+    ----------
+    batch_size
+        Images in a batch.
+    steps
+        Training steps whose losses are recorded.
+    threads
+        Threads of each framework.
+    rate, momentum
+        Learning rate and momentum of SGD.
+    turns
+        How often each framework is timed.
+    seconds
+        Length of one turn.
+    """
 
     batch_size: int = 64
     steps: int = 20
@@ -45,21 +61,21 @@ class Settings:
 
 @dataclass(frozen=True)
 class Entry:
-    """What was measured of one framework.
+    """The measurements of one framework.
 
     Attributes
     ----------
     title, version
-        Its name, and which it was.
+        Name and version of the framework.
     losses
-        Of each training step, before its update.
-    seconds
-        Of a step: the median of each turn.
+        Loss of each training step, before its update.
     memory
-        By how many bytes the process grew at most, from before the network was built to the end of
+        Largest growth of the process in bytes, from before the network is built to the end of
         training.
     calls
-        Its layers, as one would write them, by our paths.
+        Source text of the framework's layers, by the path of the layer in Pellucid.
+    seconds
+        Seconds per step: the median of each turn.
     """
 
     title: str
@@ -71,29 +87,31 @@ class Entry:
 
     @property
     def milliseconds(self) -> tuple[float, float, float]:
-        """Median, least and most over the turns."""
+        """Median, shortest and longest time of a step over the turns."""
         times = [1000 * value for value in self.seconds]
         return median(times), min(times), max(times)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One network in several frameworks.
+    """The result of comparing one network in several frameworks.
 
     Attributes
     ----------
-    model, data, settings
-        What was compared.
+    model, data
+        Names of the model and of the data.
+    settings
+        Settings of the comparison.
     entries
-        By the framework's name, ours first.
+        Measurements of each framework by its name, Pellucid first.
     missing
-        What to do to get a framework that is not installed, or why it cannot build this network.
+        For each framework left out: how to install it, or why it cannot build this network.
     rows
-        How far outputs, activations and gradients are apart.
+        Differences of outputs, activations and gradients.
     decided
-        How many values rounding put on the other side of a kink than ours, by framework.
+        By framework, the number of activations that rounding put on the other side of 0.
     explained
-        The lines of code that compute each layer.
+        The source code that computes each layer.
     """
 
     model: str
@@ -107,21 +125,21 @@ class Comparison:
 
     @property
     def others(self) -> list[str]:
-        """The frameworks besides ours."""
+        """The frameworks other than Pellucid."""
         return [name for name in self.entries if name != OURS.name]
 
     @property
     def equal(self) -> bool:
-        """Whether all that was compared is equal to rounding."""
+        """Whether all quantities agree up to rounding."""
         return all(row.equal(name) for row in self.rows for name in row.differences)
 
     def largest(self, kind: str, framework: str, dtype: str) -> float:
-        """Return the largest relative difference of one kind."""
+        """Return the largest relative difference of one kind of quantity."""
         found = [row.differences[framework] for row in self.rows if row.kind == kind]
         return max((by_type[dtype].relative for by_type in found), default=0.0)
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the comparison as a dictionary of plain values."""
         described = asdict(self)
         for row, plain in zip(self.rows, described["rows"], strict=True):
             plain["equal"] = {name: row.equal(name) for name in row.differences}
@@ -139,30 +157,42 @@ def compare(
     frameworks: Sequence[Framework] = FRAMEWORKS,
     say: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
-    """Give the same weights and the same batches to each framework, and return what came of it.
+    """Run a model in several frameworks with the same weights and batches, and compare the results.
 
-    Each framework runs in a process of its own. It takes `steps` steps of SGD with momentum; looks,
-    in float32 and in float64, at the outputs, every layer's activations and every parameter's
-    gradient of the first batch; then takes steps turn and turn about with the others, which are
-    timed. Dropout is left out, as everybody draws other numbers.
+    Each framework runs in its own process. It first takes ``settings.steps`` steps of SGD with
+    momentum. Then it records, in float32 and in float64, the outputs, the activations of every
+    layer and the gradient of every parameter for the first batch. Last, the frameworks take turns
+    at timed steps. Dropout is switched off, because frameworks draw different random numbers.
 
     Parameters
     ----------
     model
-        A classifier whose outputs are scores; it is not changed.
-    images, labels
-        What it is given, float32 and preprocessed, (N, C, H, W), and (N,).
+        Classifier that returns scores (logits). It is not changed.
+    images
+        Preprocessed float32 images of shape (N, C, H, W), at least one batch.
+    labels
+        Class indices of shape (N,).
+    model_name, data_name
+        Names shown in the report.
     settings
-        Batch size, steps, threads, rate and momentum of SGD, turns and the seconds of a turn.
+        Batch size, number of steps, threads, learning rate and so on; defaults of `Settings` if
+        not given.
     frameworks
-        Which; those that are not installed are left out, and `Comparison.missing` says so.
+        Frameworks to compare. Those not installed are skipped and listed in `Comparison.missing`.
     say
-        Is told what is being done.
+        Function called with a line of text whenever a new stage begins; silent by default.
+
+    Returns
+    -------
+    Comparison
+        Measurements and differences; `html` and `markdown` make a page of them.
     """
     chosen = settings or Settings()
     missing = {f.name: _how_to_get(f) for f in frameworks if not f.installed}
     if len(images) < chosen.batch_size:
-        raise PellucidError(f"a batch of {chosen.batch_size} needs as many images: {len(images)}")
+        raise PellucidError(
+            f"the batch size is {chosen.batch_size}, but there are only {len(images)} images"
+        )
     same = _without_dropout(model)
     with TemporaryDirectory() as folder, ExitStack() as stack:
         save(same, Path(folder) / "model.safetensors")
@@ -171,7 +201,7 @@ def compare(
         for framework in frameworks:
             if framework.name in missing:
                 continue
-            say(f"{framework.title}: builds the network, trains it, and is examined")
+            say(f"{framework.title}: building, training and examining the network")
             worker = stack.enter_context(_start(framework, folder, chosen))
             try:
                 ready = worker.ready()
@@ -185,7 +215,7 @@ def compare(
             workers[framework.name] = worker, entry
         looks = {dtype: _looks(Path(folder), workers, dtype) for dtype in TYPES}
         for turn in range(chosen.turns):
-            say(f"steps are timed: turn {turn + 1} of {chosen.turns}")
+            say(f"timing the steps: turn {turn + 1} of {chosen.turns}")
             for worker, entry in workers.values():
                 sleep(_REST)
                 entry.seconds.append(median(worker.work(chosen.seconds)))
@@ -214,13 +244,13 @@ def _start(framework: Framework, folder: str, chosen: Settings) -> Worker:
 
 def _how_to_get(framework: Framework) -> str:
     return (
-        f"{framework.title} is not installed; get it with: "
+        f"{framework.title} is not installed; install it with: "
         f'pip install "pellucid[{framework.extra}]"'
     )
 
 
 def _without_dropout(model: Layer) -> Layer:
-    """Return a copy in float32 whose dropouts leave nothing out."""
+    """Return a float32 copy of the model in which every dropout has p = 0."""
     copy = nn.build(model.describe())
     copy.load_state_dict(model.state_dict())
     for _, layer in copy.walk():
@@ -230,7 +260,7 @@ def _without_dropout(model: Layer) -> Layer:
 
 
 def _save_batches(folder: Path, images: Array, labels: Array, settings: Settings) -> None:
-    """Write one batch for each step; where there are too few images, they come again."""
+    """Write one batch per step, starting again from the first image when all are used."""
     shape = settings.steps, settings.batch_size
     chosen = np.arange(shape[0] * shape[1]) % (len(images) - len(images) % settings.batch_size)
     arrays: dict[str, Array] = {

@@ -1,4 +1,4 @@
-"""The frameworks that are compared, and whether they are installed."""
+"""The frameworks that can be compared, and whether they are installed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pellucid.interchange.compare.look import Contestant
 
 @dataclass(frozen=True)
 class Framework:
-    """One of them: its name here and to people, what it needs, and where it is written."""
+    """A framework: its name, title, required package and extra, and module."""
 
     name: str
     title: str
@@ -22,11 +22,11 @@ class Framework:
 
     @property
     def installed(self) -> bool:
-        """Whether it can run here."""
+        """Whether the framework's package is installed."""
         return self.package is None or find_spec(self.package) is not None
 
     def contestant(self) -> type[Contestant]:
-        """Return what builds a network in it."""
+        """Return the class that runs a network in this framework."""
         found: type[Contestant] = import_module(
             f"pellucid.interchange.compare.{self.module}"
         ).Contestant
@@ -44,5 +44,6 @@ def named(name: str) -> Framework:
     """Return the framework with this name."""
     found = next((framework for framework in FRAMEWORKS if framework.name == name), None)
     if found is None:
-        raise PellucidError(f"'{name}' is none of {', '.join(f.name for f in FRAMEWORKS)}")
+        known = ", ".join(f.name for f in FRAMEWORKS)
+        raise PellucidError(f"unknown framework '{name}'; choose from {known}")
     return found

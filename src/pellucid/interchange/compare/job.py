@@ -1,4 +1,4 @@
-"""What one framework has to do, in a process of its own."""
+"""The job given to the process of one framework."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Job:
-    """One framework's part.
+    """What one framework's process has to do.
 
     Attributes
     ----------
     framework
-        Its name.
+        Name of the framework.
     folder
-        Where the model and the batches lie, and where it writes what it sees.
-    threads, rate, momentum
-        How it computes and learns.
+        Folder that holds the model and the batches, and receives the results.
+    threads
+        Number of threads.
+    rate, momentum
+        Learning rate and momentum of SGD.
     """
 
     framework: str
@@ -29,23 +31,23 @@ class Job:
 
     @property
     def model(self) -> Path:
-        """The network and its weights."""
+        """File of the network and its weights."""
         return Path(self.folder) / "model.safetensors"
 
     @property
     def batches(self) -> Path:
-        """Images (steps, N, C, H, W) and targets (steps, N)."""
+        """File of the images (steps, N, C, H, W) and targets (steps, N)."""
         return Path(self.folder) / "batches.safetensors"
 
     def look(self, dtype: str) -> Path:
-        """Return where what it sees is written."""
+        """Return the file that receives the framework's results in this type."""
         return Path(self.folder) / f"{self.framework}-{dtype}.safetensors"
 
     def to_json(self) -> str:
-        """Return it as text."""
+        """Return the job as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Job:
-        """Return what `to_json` wrote."""
+        """Return the job that `to_json` wrote."""
         return cls(**json.loads(text))

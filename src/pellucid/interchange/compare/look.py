@@ -1,4 +1,4 @@
-"""What a network computes for one batch, seen from inside; and what every framework offers."""
+"""What a framework computes for one batch, and the interface that every framework implements."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from pellucid.layers import Layer
 from pellucid.types import Array, Shape
 
 JOINING = (nn.Residual, nn.Concat)
-"""Layers made of layers that compute something themselves."""
+"""Combinators whose own outputs are compared too, because they compute something themselves."""
 
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One batch forward and back, in training.
+    """Scores, loss, activations and gradients of one batch.
 
     Attributes
     ----------
     scores
-        What the network gives in inference.
+        Output of the network in inference mode.
     loss
-        The mean cross entropy in training.
-    activations, gradients
-        By the layer's path, and by the parameter's; in our order of axes.
+        Mean cross entropy in training mode.
+    activations
+        Output of each layer in training mode, by the layer's path, with Pellucid's order of axes.
+    gradients
+        Gradient of each parameter, by its name, with Pellucid's order of axes.
     """
 
     scores: Array
@@ -38,7 +40,7 @@ class Look:
     gradients: dict[str, Array]
 
     def save(self, path: Path) -> None:
-        """Write it to a file, in which the names' numbers keep their order."""
+        """Write the results to a file; numbered names keep their order."""
         arrays = {"scores": self.scores, "loss": np.array([self.loss])}
         for kind in ("activations", "gradients"):
             for i, (name, value) in enumerate(getattr(self, kind).items()):
@@ -47,7 +49,7 @@ class Look:
 
     @classmethod
     def load(cls, path: Path) -> Look:
-        """Return what `save` wrote."""
+        """Return the results that `save` wrote."""
         arrays = load_file(path)
         scores, loss = arrays.pop("scores"), float(arrays.pop("loss")[0])
         found: dict[str, dict[str, Array]] = {"activations": {}, "gradients": {}}
@@ -58,7 +60,7 @@ class Look:
 
 
 class Contestant(Protocol):
-    """A network in one framework, with our weights."""
+    """A network in one framework, with the weights of a Pellucid model."""
 
     def __init__(
         self, model: Layer, input_shape: Shape, threads: int, rate: float, momentum: float
@@ -68,20 +70,20 @@ class Contestant(Protocol):
     """The framework's name and version."""
 
     def look(self, x: Array, targets: Array) -> Look:
-        """Return what it computes; it does not change."""
+        """Return what the network computes for a batch, without changing the network."""
 
     def batch(self, x: Array, targets: Array) -> Any:
-        """Return a batch as the framework likes it best."""
+        """Return a batch in the type and layout that suit the framework best."""
 
     def step(self, batch: Any) -> float:
-        """Take a step of SGD with momentum and return the loss before it."""
+        """Take one step of SGD with momentum, and return the loss before the update."""
 
     def calls(self) -> dict[str, str]:
-        """Return the framework's layers as one would write them, by our paths."""
+        """Return the source text of the framework's layers, by the path of Pellucid's layer."""
 
 
 class Names:
-    """Paths of the layers whose outputs are compared, in the order in which they run."""
+    """Names of the layers whose outputs are compared, in the order in which they run."""
 
     def __init__(self, model: Layer) -> None:
         walked = [(path, layer) for path, layer in model.walk() if compared(layer)]
@@ -89,7 +91,7 @@ class Names:
         self._turns: Counter[int] = Counter()
 
     def next(self, layer: Layer) -> str | None:
-        """Return the name of this use of the layer: its path, from its second use on numbered."""
+        """Return the name of this call of the layer: its path, numbered from the second call on."""
         if id(layer) not in self._paths:
             return None
         self._turns[id(layer)] += 1
@@ -98,5 +100,5 @@ class Names:
 
 
 def compared(layer: Layer) -> bool:
-    """Return whether a layer's output is compared: it computes something itself."""
+    """Return whether a layer's output is compared: whether it computes something itself."""
     return not layer.children() or isinstance(layer, JOINING)

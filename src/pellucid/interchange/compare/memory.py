@@ -1,4 +1,4 @@
-"""How much memory this process holds, as Linux counts it; elsewhere the peak alone."""
+"""Measure the memory of this process; only its peak on systems other than Linux."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _STATUS = Path("/proc/self/status")
 
 
 def resident() -> int:
-    """Return the bytes of memory that this process holds now."""
+    """Return the bytes of memory that this process holds now, or its peak if that is unknown."""
     found = _status("VmRSS")
     return peak() if found is None else found
 
 
 def forget_peak() -> None:
-    """Let `peak` count from now on, where the system can do that."""
+    """Reset the peak to the present value, where the system supports it."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -23,7 +23,7 @@ def forget_peak() -> None:
 
 
 def peak() -> int:
-    """Return the most bytes of memory that this process held."""
+    """Return the largest number of bytes of memory that this process has held."""
     found = _status("VmHWM")
     if found is not None:
         return found

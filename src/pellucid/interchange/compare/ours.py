@@ -1,4 +1,4 @@
-"""The network as it is, in this library."""
+"""Run the network in Pellucid."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Batch = tuple[Array, Array]
 
 
 class Contestant:
-    """It takes steps as training does: with what trains fastest, and a workspace."""
+    """Take training steps exactly as `Trainer` does: with the fastest program and a workspace."""
 
     def __init__(
         self, model: Layer, input_shape: Shape, threads: int, rate: float, momentum: float

@@ -1,4 +1,4 @@
-"""A comparison as a page, in Markdown or HTML: tables, a picture, and the code side by side."""
+"""Show a comparison as Markdown or HTML: tables, a picture, and the code side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN_LOSSES = 12
 
 @dataclass(frozen=True)
 class Block:
-    """One part of the page."""
+    """A title, heading, paragraph, code block or picture."""
 
     kind: Literal["title", "heading", "text", "code", "picture"]
     text: str
@@ -25,7 +25,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; a column whose head begins with ">" is of numbers."""
+    """A table; columns whose head begins with ">" hold numbers and are right-aligned."""
 
     head: list[str]
     rows: list[list[str]]
@@ -35,7 +35,7 @@ Part = Block | Table
 
 
 def markdown(comparison: Comparison, picture: str | None = None) -> str:
-    """Return the page as Markdown; `picture` is the path of an image."""
+    """Return the comparison as Markdown; `picture` is the path of an image to include."""
     parts = []
     for part in _parts(comparison, picture):
         match part:
@@ -55,46 +55,47 @@ def markdown(comparison: Comparison, picture: str | None = None) -> str:
 
 
 def html(comparison: Comparison, picture: str | None = None) -> str:
-    """Return the page as HTML that needs nothing else; `picture` is an SVG's text."""
+    """Return the comparison as a self-contained HTML page; `picture` is the text of an SVG."""
     body = "\n".join(map(_html, _parts(comparison, picture)))
     title = f"{comparison.model} on {comparison.data}"
     return _PAGE.format(title=escape(title), style=_STYLE, body=body)
 
 
 def verdict(comparison: Comparison) -> str:
-    """Return in one sentence what came out."""
+    """Return the result of the comparison in one sentence."""
     names = " and ".join(comparison.entries[name].title for name in comparison.others)
     if not names:
         return "There is nothing to compare with."
     count = len(comparison.rows)
     if comparison.equal:
-        return f"{names}: all {count} quantities are equal to rounding."
+        return f"{names}: all {count} quantities agree up to rounding."
     wrong = [row.name for row in comparison.rows if not all(map(row.equal, row.differences))]
     return f"{len(wrong)} of {count} quantities differ by more than rounding: {', '.join(wrong)}."
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """Return what has to be said besides."""
+    """Return notes on frameworks that are missing and on gradients not judged in float32."""
     said = list(comparison.missing.values())
     for name, count in comparison.decided.items():
         if count:
             said.append(
-                f"{comparison.entries[name].title}: rounding in float32 decided {count:,} times "
-                "otherwise than here on which side of 0 a value lies. A ReLU then passes a "
-                "gradient on or not; so gradients are judged in float64 alone (≈ in float32)."
+                f"{comparison.entries[name].title}: in float32, rounding puts {count:,} "
+                "activations on the other side of 0 than in Pellucid. A ReLU then passes on a "
+                "gradient in only one of the two, so gradients are judged in float64 only "
+                "(≈ in float32)."
             )
     return said
 
 
 def difference_table(comparison: Comparison, framework: str) -> Table:
-    """Return every quantity's largest differences from one framework, and the verdict."""
+    """Return the largest differences from one framework, one row per quantity, with verdicts."""
     head = ["", "layer or parameter"]
     head += [f">{text}" for dtype in TYPES for text in (f"{dtype} abs", "rel")]
     return Table([*head, "verdict"], [_row(row, framework) for row in comparison.rows])
 
 
 def loss_table(comparison: Comparison) -> Table:
-    """Return the losses of the first training steps, and of the last."""
+    """Return the losses of the first training steps and of the last."""
     entries = list(comparison.entries.values())
     count = comparison.settings.steps
     steps = sorted({*range(min(_SHOWN_LOSSES, count)), count - 1})
@@ -103,7 +104,7 @@ def loss_table(comparison: Comparison) -> Table:
 
 
 def cost_table(comparison: Comparison) -> Table:
-    """Return what a step takes of time and memory."""
+    """Return the time and memory that a training step takes in each framework."""
     rows = []
     for entry in comparison.entries.values():
         middle, least, most = entry.milliseconds
@@ -118,10 +119,10 @@ def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
     yield Block("text", verdict(comparison))
     yield Block(
         "text",
-        f"The same weights and the same batches of {settings.batch_size} images for all; "
-        f"SGD with a rate of {settings.rate:g} and momentum {settings.momentum:g}; "
-        f"{settings.threads} threads, each framework in a process of its own. "
-        "Dropout is left out, as everybody draws other numbers.",
+        f"All frameworks get the same weights and the same batches of {settings.batch_size} "
+        f"images. They train with SGD, learning rate {settings.rate:g}, momentum "
+        f"{settings.momentum:g}, on {settings.threads} threads, each in its own process. "
+        "Dropout is switched off, because frameworks draw different random numbers.",
     )
     for remark in remarks(comparison):
         yield Block("text", remark)
@@ -131,10 +132,10 @@ def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
     yield cost_table(comparison)
     yield Block(
         "text",
-        f"Steps were taken turn and turn about, {settings.turns} turns of "
-        f"{settings.seconds:g} s: the median of the turns' medians, and their range. Memory is how "
-        "much the process grew at most, from before the network was built to the end of training, "
-        "with what was compiled for it.",
+        f"The frameworks were timed alternately, in {settings.turns} turns of "
+        f"{settings.seconds:g} s each. The table gives the median of the turns' medians, and their "
+        "range. Memory is the largest growth of the process, from before the network is built to "
+        "the end of training, including what is compiled for it.",
     )
     yield Block("heading", "The loss of each training step")
     yield loss_table(comparison)
@@ -144,10 +145,10 @@ def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
         yield difference_table(comparison, name)
     yield Block(
         "text",
-        "Outputs are those of inference; activations and gradients are those of the first batch in "
-        "training. The absolute difference (abs) is the largest of all entries; the relative one "
-        "(rel) is that divided by the largest value. "
-        f"It is rounding up to {BOUND:,.0f} times the type's precision: "
+        "Outputs are from inference; activations and gradients are from the first batch in "
+        "training mode. The absolute difference (abs) is the largest over all entries; the "
+        "relative one (rel) is divided by the largest absolute value. "
+        f"Differences up to {BOUND:,.0f} times the type's precision count as rounding: "
         "1.2e-03 in float32, 2.2e-12 in float64. A wrong formula is off by far more.",
     )
     yield Block("heading", "The code, side by side")
@@ -155,9 +156,9 @@ def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
 
 
 def code(comparison: Comparison) -> Iterator[Part]:
-    """Yield for each kind of layer the calls of all frameworks, then the lines that compute it.
+    """Yield, for each kind of layer, its call in every framework and the code that computes it.
 
-    Each function is shown once, where it is first used.
+    Each function is shown only once, where it is first used.
     """
     shown: set[str] = set()
     for entry in comparison.explained:
@@ -185,7 +186,7 @@ def _places(functions: list[Lines]) -> str:
 def _row(row: Row, framework: str) -> list[str]:
     by_type = row.differences.get(framework)
     if by_type is None:
-        return [row.kind, row.name, "", "", "", "", "not there"]
+        return [row.kind, row.name, "", "", "", "", "missing"]
     numbers = [text for dtype in TYPES for text in _numbers(by_type[dtype])]
     return [row.kind, row.name, *numbers, "equal" if row.equal(framework) else "DIFFERS"]
 

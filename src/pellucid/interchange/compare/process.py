@@ -1,4 +1,4 @@
-"""A worker's process, as the conductor sees it."""
+"""Start and control the process of one framework."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pellucid.errors import PellucidError
 
 
 class WorkerError(PellucidError):
-    """A worker ended without an answer.
+    """A worker's process ended without an answer.
 
     Attributes
     ----------
     said
-        The last line that it said, or how it ended.
+        The last line that the process logged, or its exit status.
     """
 
     def __init__(self, name: str, said: str) -> None:
@@ -31,25 +31,27 @@ class WorkerError(PellucidError):
 
 
 class Worker:
-    """A process that waits, and works when it is asked; to be used in a ``with`` statement.
+    """A process that works on request; use it in a ``with`` statement, which ends it.
 
     Parameters
     ----------
     name
-        What it is called in errors and in the name of its log.
-    module, job
-        What it runs, and the one argument that this is given.
+        Name used in errors and for the log file.
+    module
+        Module that the process runs.
+    job
+        The module's only command-line argument.
     folder
-        Where its log is written.
+        Folder of the log file.
     environment
-        What is set for it besides the variables of this process.
+        Environment variables to set in addition to those of this process.
     cwd
-        Where it runs; where this process does, if not given.
+        Working directory; that of this process by default.
 
     Attributes
     ----------
     started
-        When, in seconds as `time.time` counts them.
+        Time at which the process was started, in seconds as from `time.time`.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Worker:
         self.started = time.time()
         with self._log.open("w") as errors:
             self._process = subprocess.Popen(
-                # -P: no module is taken from the present folder, whatever lies there
+                # -P: do not import modules from the working directory, whatever it holds
                 [sys.executable, "-P", "-m", module, job],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -77,11 +79,11 @@ class Worker:
             )
 
     def ready(self) -> Any:
-        """Wait until it is ready; return what it said."""
+        """Wait until the worker is ready, and return its first answer."""
         return self._answer()
 
     def work(self, seconds: float) -> Any:
-        """Let it work for so long; return its answer."""
+        """Let the worker work for this many seconds, and return its answer."""
         assert self._process.stdin is not None
         try:
             print(seconds, file=self._process.stdin, flush=True)
@@ -111,11 +113,11 @@ class Worker:
     def _broken(self) -> WorkerError:
         code = self._process.wait()
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return WorkerError(self._name, lines[-1] if lines else f"it ended with exit status {code}")
+        return WorkerError(self._name, lines[-1] if lines else f"ended with exit status {code}")
 
 
 def environment(threads: int) -> dict[str, str]:
-    """Return the environment in which everybody uses so many threads and no graphics card."""
+    """Return environment variables that limit every framework to `threads` threads and the CPU."""
     number = str(threads)
     counted = ("OMP", "OPENBLAS", "MKL", "NUMBA", "PELLUCID")
     return {f"{name}_NUM_THREADS": number for name in counted} | {

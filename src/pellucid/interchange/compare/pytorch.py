@@ -1,4 +1,4 @@
-"""The network in PyTorch."""
+"""Run the network in PyTorch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Batch = tuple[Any, Any]
 
 
 class Contestant:
-    """A module in eager mode, with channels first, as PyTorch has it by default."""
+    """A PyTorch module in eager mode, with PyTorch's default layout (channels first)."""
 
     def __init__(
         self, model: Layer, input_shape: Shape, threads: int, rate: float, momentum: float
@@ -92,5 +92,5 @@ def _noting(layer: Layer, names: Names, activations: dict[str, Array]) -> Any:
 
 
 def _array(tensor: Any) -> Array:
-    """Return a copy, as PyTorch writes into its own again."""
+    """Return a copy, because PyTorch reuses the tensor's memory."""
     return np.array(tensor.detach().numpy())

@@ -1,4 +1,4 @@
-"""The lines of code that compute a layer: those that really run, found by running them."""
+"""Find the source code that computes a layer, by running the layer and noting what is called."""
 
 from __future__ import annotations
 
@@ -23,19 +23,21 @@ from pellucid.types import Array
 _ROOT = Path(pellucid.__file__).parent
 _MATHEMATICS = _ROOT / "reference"
 _ERRANDS = ("choose", "memory", "pieces", "patches")
-"""Files that fetch and carry for the mathematics: they are left out."""
+"""Files of the reference engine that hold helpers rather than mathematics; they are not shown."""
 
 
 @dataclass(frozen=True)
 class Lines:
-    """One function.
+    """The source code of one function.
 
     Attributes
     ----------
-    function, where
-        Its name, and the file and line, from the package on.
+    function
+        Qualified name of the function.
+    where
+        File, relative to the package's parent folder, and line.
     text
-        Its source.
+        Source code.
     """
 
     function: str
@@ -45,16 +47,16 @@ class Lines:
 
 @dataclass(frozen=True)
 class Explained:
-    """The layers that the same lines compute.
+    """Layers that are computed by the same functions, and those functions.
 
     Attributes
     ----------
     kind
-        Our layer's name.
+        Type of the layers.
     paths
-        Where such layers stand in the network.
+        Paths of the layers in the network.
     forward, backward
-        The functions, in the order in which they run.
+        Functions of the forward and the backward pass, in the order in which they are called.
     """
 
     kind: str
@@ -66,7 +68,7 @@ class Explained:
 def explained(model: Layer, x: Array) -> list[Explained]:
     """Return the functions of the reference engine that compute each kind of layer in `model`.
 
-    Each layer is run on its own, on what it is given for the images `x`.
+    Each layer is run on its own, on the input that it gets when the model is applied to `x`.
     """
     with engine.using("reference"):
         found: dict[tuple[Any, ...], Explained] = {}
@@ -80,7 +82,7 @@ def explained(model: Layer, x: Array) -> list[Explained]:
 
 
 def _inputs(model: Layer, x: Array) -> Iterator[tuple[str, Layer, Any]]:
-    """Yield (path, layer, what it is given) for every layer that computes something."""
+    """Yield (path, layer, input) for every layer that computes something itself."""
     from pellucid.layers import observe
 
     seen: dict[int, Any] = {}
@@ -97,7 +99,7 @@ def _inputs(model: Layer, x: Array) -> Iterator[tuple[str, Layer, Any]]:
 
 
 def _functions(layer: Layer, x: Any) -> tuple[list[CodeType], list[CodeType]]:
-    """Return the functions that one pass forward and one back call."""
+    """Return the functions that a layer's forward and backward pass call."""
     with _recording() as forward:
         y, cache = layer.forward(x, StepContext())
     with _recording() as backward:
@@ -110,13 +112,13 @@ def _functions(layer: Layer, x: Any) -> tuple[list[CodeType], list[CodeType]]:
 
 @contextmanager
 def _recording() -> Iterator[list[CodeType]]:
-    """Note each function of the mathematics that is called, or that such a function calls."""
+    """Note each function of the reference engine that is called from outside or by such a one."""
     found: list[CodeType] = []
     before = sys.getprofile()
 
     def note(frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
-        if event == "call" and _is_told(code) and _depth(frame) <= 1 and code not in found:
+        if event == "call" and _is_shown(code) and _depth(frame) <= 1 and code not in found:
             found.append(code)
 
     sys.setprofile(note)
@@ -126,14 +128,14 @@ def _recording() -> Iterator[list[CodeType]]:
         sys.setprofile(before)
 
 
-def _is_told(code: CodeType) -> bool:
+def _is_shown(code: CodeType) -> bool:
     path = Path(code.co_filename)
     plain = not code.co_name.startswith(("<", "__"))
     return plain and _MATHEMATICS in path.parents and path.stem not in _ERRANDS
 
 
 def _depth(frame: FrameType) -> int:
-    """Return how many functions of the mathematics wait for this one."""
+    """Return how many functions of the reference engine are on the stack above this one."""
     count, caller = 0, frame.f_back
     while caller is not None:
         count += _MATHEMATICS in Path(caller.f_code.co_filename).parents

@@ -1,4 +1,4 @@
-"""The network in TensorFlow, made of Keras's layers."""
+"""Run the network in TensorFlow, as a Keras model."""
 
 from __future__ import annotations
 
@@ -17,18 +17,21 @@ from pellucid.types import Array, Shape
 
 Batch = tuple[Any, Any]
 
-_SAID_ELSEWHERE = ("name", "dtype", "trainable", "data_format")
+_NOT_SHOWN = ("name", "dtype", "trainable", "data_format")
 
 
 class Contestant:
-    """A Keras model whose step is one `tf.function`."""
+    """A Keras model whose training step is compiled by `tf.function`."""
 
     def __init__(
         self, model: Layer, input_shape: Shape, threads: int, rate: float, momentum: float
     ) -> None:
         keras = framework.load("compare")
         if keras.config.backend() != "tensorflow":
-            raise PellucidError(f"Keras computes with {keras.config.backend()}, not TensorFlow")
+            raise PellucidError(
+                f"Keras must use TensorFlow as its backend, but uses {keras.config.backend()}; "
+                "set KERAS_BACKEND=tensorflow"
+            )
         import tensorflow as tf
 
         _set_threads(tf, threads)
@@ -93,25 +96,27 @@ def _step(tf: Any, model: Any, optimizer: Any, x: Any, targets: Any) -> Any:
 
 
 def _call(layer: Any) -> str:
-    """Return a layer as one would write it: what is not as by default."""
+    """Return the source text of a layer, with only the arguments that differ from their default."""
     config, kind = layer.get_config(), type(layer).__name__
-    told = [
+    arguments = [
         f"{name}={config[name]!r}"
         for name, parameter in inspect.signature(type(layer).__init__).parameters.items()
-        if name in config and name not in _SAID_ELSEWHERE and not name.endswith("_initializer")
+        if name in config and name not in _NOT_SHOWN and not name.endswith("_initializer")
         if config[name] != parameter.default
         and not (name == "strides" and config[name] == config.get("pool_size"))
         and not (parameter.default is None and config[name] in ("linear", "channels_last"))
     ]
-    return f"keras.layers.{kind}({', '.join(told)})"
+    return f"keras.layers.{kind}({', '.join(arguments)})"
 
 
 def _set_threads(tf: Any, threads: int) -> None:
-    """Set the number of threads, which TensorFlow takes only before it has computed anything."""
+    """Set the number of threads, which TensorFlow accepts only before its first computation."""
     setting = tf.config.threading
     if setting.get_intra_op_parallelism_threads() != threads:
         try:
             setting.set_intra_op_parallelism_threads(threads)
             setting.set_inter_op_parallelism_threads(threads)
         except RuntimeError:
-            logging.getLogger(__name__).info("TensorFlow runs already, with threads of its own")
+            logging.getLogger(__name__).info(
+                "TensorFlow has already started; its number of threads stays as it is"
+            )

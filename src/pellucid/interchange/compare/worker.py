@@ -1,10 +1,10 @@
-"""One framework in a process of its own.
+"""Run one framework in a process of its own.
 
     python -m pellucid.interchange.compare.worker JOB
 
-First it trains on all batches, then it looks inside, then it says that it is ready. After that each
-line on its standard input is a number of seconds in which it takes steps; the answer to each is one
-line of JSON. Whatever else is printed goes to standard error.
+The process trains on all batches, examines the network and reports that it is ready. After that,
+each line on its standard input is a number of seconds for which it takes steps; it answers each
+with one line of JSON. All other output goes to standard error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pellucid.runtime.threads import limited
 
 
 def main(job: Job) -> None:
-    """Do what `job` says, in so many threads; the other frameworks see to theirs themselves."""
+    """Run a job; Pellucid's threads are limited here, the other frameworks limit their own."""
     if job.framework == frameworks.OURS.name:
         engine.current()
         with limited(job.threads):
@@ -48,7 +48,7 @@ def _work(job: Job) -> None:
         model = load(job.model).astype(dtype)
         return make(model, images.shape[2:], job.threads, job.rate, job.momentum)
 
-    looker = contestant("float32")  # with this, all that it needs is loaded
+    looker = contestant("float32")  # loads all that the framework needs, before memory is measured
     before = memory.resident()
     memory.forget_peak()
     learner = contestant("float32")
@@ -62,12 +62,12 @@ def _work(job: Job) -> None:
     _say(answers, ready | {"calls": learner.calls()})
     turn = cycle(batches)
     for line in sys.stdin:
-        learner.step(next(turn))  # caches have gone cold while others worked
+        learner.step(next(turn))  # warm up the processor's caches after the others' turns
         _say(answers, list(_times(learner, turn, float(line))))
 
 
 def _times(learner: Contestant, turn: Iterator[Any], seconds: float) -> Iterator[float]:
-    """Yield the seconds of each step, for so long and at least three times."""
+    """Yield the seconds of each step, for at least `seconds` seconds and three steps."""
     end, least = perf_counter() + seconds, 3
     while least > 0 or perf_counter() < end:
         began = perf_counter()

@@ -1,7 +1,7 @@
-"""Models to Keras and from Keras, which computes with TensorFlow.
+"""Convert models to and from Keras with its TensorFlow backend.
 
-Keras has the channels of an image last, (N, H, W, C); everything that follows from that is handled
-here: kernels, the order of a flattened image, axes.
+Keras orders the axes of images as (N, H, W, C). This package converts everything that depends on
+it: kernels, the order of the values of a flattened image, and axes given as arguments.
 """
 
 from __future__ import annotations

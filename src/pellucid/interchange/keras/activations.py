@@ -1,7 +1,7 @@
-"""The pairs of activation functions.
+"""Pairs of activation functions.
 
-Keras has some as layers and all of them by name, as layer `Activation` or as an argument of another
-layer; a layer of ours is written as the first that holds.
+Keras offers some activations as layers, and all by name: in the layer `Activation` or as an
+argument of another layer. A Pellucid layer is written with the first pair that fits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pellucid.types import Shape
 
 
 def _named(ours: type[nn.Layer], name: str, **arguments: Any) -> Pair:
-    """Return the pair of a function that Keras knows by name, with these arguments of ours."""
+    """Return the pair for an activation that Keras knows by `name`."""
     return Pair(
         ours=ours,
         theirs="Activation",
@@ -29,7 +29,7 @@ def _named(ours: type[nn.Layer], name: str, **arguments: Any) -> Pair:
 
 
 def _slopes(layer: nn.PReLU, shape: Shape) -> dict[str, Any]:
-    """One slope for each channel, or one for all."""
+    """Share one slope over the spatial axes, or over all."""
     axes = range(1, len(shape))
     return {"shared_axes": list(axes[:-1] if layer.num_parameters > 1 else axes)}
 
@@ -40,7 +40,7 @@ def _channels(config: Config, shape: Shape) -> dict[str, Any]:
         return {"num_parameters": 1}
     if axes - set(shared) == {len(shape) - 1}:
         return {"num_parameters": shape[1]}
-    raise UnreadableError("it has a slope for each position; ours has one for each channel")
+    raise UnreadableError("it has a slope for each position; Pellucid has one for each channel")
 
 
 def _plain_softmax(layer: Any, shape: Shape) -> bool:

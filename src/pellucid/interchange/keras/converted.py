@@ -1,4 +1,4 @@
-"""What a layer of Keras is converted to, and what has to be known about its place."""
+"""The result of converting one Keras layer, and the context that the conversion needs."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pellucid.types import Shape
 
 
 class Context(NamedTuple):
-    """What surrounds a layer of a Keras model.
+    """The surroundings of a layer in a Keras model.
 
     Attributes
     ----------
     shapes
-        The shapes of the layer's inputs in Pellucid.
+        Shapes of the layer's inputs, in Pellucid's order of axes.
     flattened
-        The shape (C, H, W) of the image if the input is a flattened one.
+        Shape (C, H, W) of the image that was flattened to make the input, if one was.
     constants
-        Numbers among the inputs.
+        Constants among the inputs.
     pad
-        The padding layer before this one, if this layer may do the padding instead.
+        The padding layer before this one, if it may be merged into this layer.
     """
 
     shapes: tuple[Shape, ...]
@@ -30,21 +30,21 @@ class Context(NamedTuple):
 
 
 class Converted(NamedTuple):
-    """A layer that a layer of Keras is converted to; some are converted to several.
+    """One of the Pellucid layers that a Keras layer is converted to.
 
     Attributes
     ----------
     suffix
-        What is added to the Keras layer's name.
+        Text added to the Keras layer's name to name this layer.
     layer
-        The layer.
+        The Pellucid layer.
     any_order, keeps_order
-        Whether it accepts a flattened image with channels first, and whether its output is again
-        one with channels first.
+        Whether the layer accepts a flattened image with channels first, and whether its output is
+        again one with channels first.
     flattened
-        The shape (C, H, W) of the image that it flattens.
+        Shape (C, H, W) of the image that this layer flattens.
     takes_pad
-        Whether it does the padding of the layer before it.
+        Whether the layer includes the padding of the layer before it.
     """
 
     suffix: str

@@ -1,4 +1,4 @@
-"""What one layer of Keras's becomes: most often one of ours, by a pair, or else by a converter."""
+"""Convert one Keras layer: by a pair of equivalent layers, or by a function of its own."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pellucid.interchange.keras.pairs import PAIRS
 
 
 def steps(theirs: Any, context: Context) -> list[Converted]:
-    """Return what takes the place of Keras's layer `theirs`."""
+    """Return the layers that replace the Keras layer `theirs`."""
     kind, config = type(theirs).__name__, theirs.get_config()
     if not type(theirs).__module__.startswith("keras."):
-        raise UnreadableError("it is not one of Keras's own layers")
+        raise UnreadableError("it is not a layer of Keras itself")
     if config.get("data_format") == "channels_first":
-        raise UnreadableError("channels first; it is read with channels last")
+        raise UnreadableError("it has data_format='channels_first'; use 'channels_last'")
     ndim, axis = len(context.shapes[0]), config.get("axis")
     if isinstance(axis, int):
         config["axis"] = axis if axis < 0 else axis - ndim
@@ -35,12 +35,12 @@ def steps(theirs: Any, context: Context) -> list[Converted]:
         if found is not None:
             return found
     if context.constants:
-        raise UnreadableError(f"it is given {context.constants}")
+        raise UnreadableError(f"it has the constant inputs {context.constants}")
     return [_paired(kind, theirs, config, context), *_activation(kind, config, context)]
 
 
 def _paired(kind: str, theirs: Any, config: Config, context: Context) -> Converted:
-    """Return the layer that the table of pairs has for this one, with its values."""
+    """Return the equivalent layer from the table of pairs, with the weights."""
     shape: Any = context.shapes if len(context.shapes) > 1 else context.shapes[0]
     pairs = [pair for pair in PAIRS if pair.theirs == kind]
     pair = next((pair for pair in pairs if pair.reads(config, shape)), None)
@@ -62,7 +62,7 @@ def _paired(kind: str, theirs: Any, config: Config, context: Context) -> Convert
 
 
 def _with_pad(layer: Any, pair: Pair, config: Config, pad: nn.Pad2d | None) -> nn.Layer | None:
-    """Return the layer with the padding before it taken in, where it can have that."""
+    """Return the layer with the padding before it merged in, if its arguments can express that."""
     if pad is None or pair.border is None or config["padding"] != "valid":
         return None
     value = pad.value if pad.mode == "constant" else 0.0
@@ -74,13 +74,13 @@ def _with_pad(layer: Any, pair: Pair, config: Config, pad: nn.Pad2d | None) -> n
         return None
     try:
         joined: nn.Layer = dataclasses.replace(layer, **changed)
-    except PellucidError:  # pooling takes no more than half of its window
+    except PellucidError:  # pooling accepts no padding of more than half its window
         return None
     return joined
 
 
 def _activation(kind: str, config: Config, context: Context) -> list[Converted]:
-    """Return the activation that a layer has as an argument."""
+    """Return the layer for the `activation` argument of a Keras layer."""
     name = config.get("activation")
     if kind == "Activation" or name in (None, "linear"):
         return []
@@ -101,7 +101,7 @@ def _flatten(theirs: Any, config: Config, context: Context) -> list[Converted]:
 
 
 def _reshape(theirs: Any, config: Config, context: Context) -> list[Converted]:
-    """An image is turned to Keras's order, given its new shape, and turned back."""
+    """Convert a reshape: permute an image to Keras's order, reshape it, and permute it back."""
     before = keras_shape(context.shapes[0])
     size = math.prod(before)
     target = [int(n) for n in config["target_shape"]]
@@ -129,14 +129,14 @@ def _global_pooling(theirs: Any, config: Config, context: Context) -> list[Conve
 
 
 def _dense(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
-    """On images it acts at each position: a convolution of 1×1."""
+    """Convert a dense layer that is applied to images: a 1×1 convolution."""
     if len(context.shapes[0]) != 4:
         return None
     return [_mixing(theirs, theirs.kernel, config, context), *_activation("Dense", config, context)]
 
 
 def _mixing(theirs: Any, kernel: Any, config: Config, context: Context) -> Converted:
-    """Return a convolution of 1×1 for a layer of Keras's with a kernel (…, C, F)."""
+    """Return the 1×1 convolution for a Keras layer with a kernel (…, C, F)."""
     own = SimpleNamespace(kernel=kernel, bias=theirs.bias, variable_dtype=theirs.variable_dtype)
     plain = {"kernel_size": 1, "strides": 1, "dilation_rate": 1, "padding": "valid", "groups": 1}
     filters = {"filters": kernel.shape[-1]}
@@ -144,7 +144,7 @@ def _mixing(theirs: Any, kernel: Any, config: Config, context: Context) -> Conve
 
 
 def _layer_norm(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
-    """Over the channels at each position: ours needs them last."""
+    """Convert normalisation over the channels of each position; Pellucid needs that axis last."""
     shape = context.shapes[0]
     if len(shape) != 4 or config["axis"] not in (-1, [-1]):
         return None
@@ -155,7 +155,7 @@ def _layer_norm(theirs: Any, config: Config, context: Context) -> list[Converted
 
 
 def _separable(theirs: Any, config: Config, context: Context) -> list[Converted]:
-    """A convolution of each channel alone, then one that mixes the channels at each position."""
+    """Convert a separable convolution: a depthwise convolution, then a 1×1 convolution."""
     own = SimpleNamespace(kernel=theirs.depthwise_kernel, variable_dtype=theirs.variable_dtype)
     depthwise = _paired("DepthwiseConv2D", own, {**config, "use_bias": False}, context)
     inner = Context((depthwise.layer.output_shape(context.shapes[0]),), None, {}, None)
@@ -189,24 +189,24 @@ def _center_crop(theirs: Any, config: Config, context: Context) -> list[Converte
 
 
 def _nothing_in_inference(theirs: Any, config: Config, context: Context) -> list[Converted]:
-    """Augmentation and noise, which Keras applies in training alone."""
+    """Convert augmentation and noise, which Keras applies only in training."""
     return [Converted("", nn.Identity(), any_order=True, keeps_order=True)]
 
 
 def _pad(theirs: Any, config: Config, context: Context) -> list[Converted]:
-    """The operation `keras.ops.pad`."""
+    """Convert the operation `keras.ops.pad`."""
     batch, *sides, channels = [tuple(side) for side in config["pad_width"]]
     if len(sides) != 2 or {batch, channels} != {(0, 0)}:
-        raise UnreadableError("padding along other axes than height and width")
+        raise UnreadableError("it pads axes other than height and width")
     if config["mode"] not in ("constant", "reflect"):
-        raise UnreadableError(f"padding in the mode {config['mode']}")
+        raise UnreadableError(f"it pads in the mode {config['mode']!r}")
     value = context.constants.get("constant_values", 0.0)
     layer = nn.Pad2d(shortest(sides), mode=config["mode"], value=float(value))
     return [Converted("", layer)]
 
 
 def _normalization(theirs: Any, config: Config, context: Context) -> list[Converted]:
-    """``(x − mean) / √variance``, with numbers that were gathered before training."""
+    """Convert ``(x − mean) / √variance``, whose statistics Keras gathers before training."""
     if config["invert"] or config["axis"] not in (-1, [-1]):
         raise UnreadableError("with these arguments")
     scale = 1 / np.maximum(np.sqrt(np.asarray(theirs.variance)), 1e-7).ravel()
@@ -222,7 +222,7 @@ def _rescaling(theirs: Any, config: Config, context: Context) -> list[Converted]
 
 
 def _scaled(scale: Any, shift: Any, context: Context) -> list[Converted]:
-    """Return ``x · scale + shift`` with one number of each for a channel."""
+    """Return layers for ``x · scale + shift``, each a number or one value per channel."""
     C, *positions = context.shapes[0][1:]
     shape = (C, *(1 for _ in positions))
     factor, offset = nn.Scale(shape), nn.Shift(shape)
@@ -232,12 +232,12 @@ def _scaled(scale: Any, shift: Any, context: Context) -> list[Converted]:
 
 
 def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
-    """``x + 3`` and the like; between two tensors they are pairs."""
+    """Convert arithmetic with a constant, such as ``x + 3``; between two tensors, pairs apply."""
     if not context.constants:
         return None
     number = context.constants.get("1")
     if len(context.constants) > 1 or not isinstance(number, int | float):
-        raise UnreadableError(f"with {context.constants}")
+        raise UnreadableError(f"it has the constant inputs {context.constants}")
     affine = {
         "Add": lambda: nn.Affine(shift=number),
         "Subtract": lambda: nn.Affine(shift=-number),
@@ -248,14 +248,14 @@ def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Converted
 
 
 def _layer_scale(theirs: Any, config: Config, context: Context) -> list[Converted]:
-    """ConvNeXt's scale for each channel, in `keras.applications`."""
+    """Convert the scale per channel of ConvNeXt in `keras.applications`."""
     scale = nn.Scale((context.shapes[0][1], 1, 1))
     scale.weight.value = np.asarray(theirs.gamma).reshape(-1, 1, 1)
     return [Converted("", scale)]
 
 
 def _scaled_sum(theirs: Any, config: Config, context: Context) -> list[Converted]:
-    """``a + scale · b``, Inception-ResNet's, in `keras.applications`."""
+    """Convert ``a + scale · b`` of Inception-ResNet in `keras.applications`."""
     nodes: dict[str, Any] = {"scaled": (nn.Affine(config["scale"]), "b")}
     return [
         Converted("", nn.Graph(nodes | {"sum": (nn.Add(), ("a", "scaled"))}, inputs=("a", "b")))
@@ -270,7 +270,7 @@ _TRAINING_ALONE = (
     "RandomPosterization", "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear",
     "RandomTranslation", "RandomZoom",
 )  # fmt: skip
-"""Layers that pass on what they are given in inference."""
+"""Layers that are the identity in inference."""
 
 _CONVERTERS = {
     **dict.fromkeys(_TRAINING_ALONE, _nothing_in_inference),

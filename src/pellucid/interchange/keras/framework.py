@@ -1,4 +1,4 @@
-"""Keras itself, loaded when it is first needed, and without its remarks."""
+"""Import Keras on first use, without its log messages."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def load(purpose: str) -> Any:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep away what TensorFlow writes to the error stream while it is loaded, and warnings.
+    """Suppress warnings, and what TensorFlow writes to standard error while it is imported.
 
-    It writes from C++, so that only the stream itself can be turned away.
+    TensorFlow writes from C++, so the file descriptor itself has to be redirected.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     sys.stderr.flush()

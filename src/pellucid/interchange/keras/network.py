@@ -1,6 +1,6 @@
-"""A model of Keras as plain calls in the order in which they run.
+"""A Keras model as a list of calls of layers, in the order in which they run.
 
-It is read from `get_config`, what Keras itself writes into its files.
+The calls are read from `get_config`, which Keras also writes into its files.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from pellucid.errors import PellucidError
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One use of a layer.
+    """One call of a layer.
 
     Attributes
     ----------
     name
-        The layer's, and from its second use on with a number.
+        Name of the layer, with a number from its second call on.
     layer
-        Keras's layer or operation.
+        The Keras layer or operation.
     sources
-        The names of the calls whose results it is given.
+        Names of the calls whose results are the inputs.
     constants
-        Numbers that it is given besides, by position and by name.
+        Other inputs, which are constants, by position or name.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Call:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """The calls of a model, the inputs among them, and the names of its outputs."""
+    """The calls of a model, including its inputs, and the names of its outputs."""
 
     calls: list[Call]
     inputs: list[str]
@@ -49,19 +49,20 @@ def network(model: Any, keras: Any) -> Network:
     Raises
     ------
     PellucidError
-        It is not built, or it is a program of its own, of which Keras knows no calls.
+        The model is not built, or it is a subclass with a `call` method, whose layers Keras does
+        not list.
     """
     if not model.built or not model.inputs:
         raise PellucidError(
-            "this Keras model has no input yet; build it first, with keras.Input or model.build"
+            "this Keras model is not built; call it once, or use keras.Input or model.build"
         )
     if isinstance(model, keras.Sequential):
         return _chain(model)
     if isinstance(model, keras.Model) and hasattr(model, "operations"):
         return _graph(model)
     raise PellucidError(
-        f"from_keras reads Sequential and functional models; {type(model).__name__} computes in a "
-        "method of its own, which only Keras can run"
+        f"from_keras reads Sequential and functional models; {type(model).__name__} is a subclass "
+        "with its own `call` method, which only Keras can run"
     )
 
 
@@ -80,7 +81,7 @@ def _graph(model: Any) -> Network:
     calls: dict[tuple[str, int], Call] = {}
 
     def visit(key: tuple[str, int]) -> str:
-        """Note the call and, before it, those that it needs."""
+        """Add a call after the calls that it depends on."""
         waiting = [key]
         while waiting:
             name, index = waiting[-1]
@@ -102,7 +103,7 @@ def _graph(model: Any) -> Network:
 
 
 def _tensors(value: Any) -> Iterator[tuple[str, int, int]]:
-    """Yield where each tensor in a serialised argument comes from."""
+    """Yield (name, node, tensor) of the origin of each tensor in a serialised argument."""
     if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
         name, node, index = value["config"]["keras_history"]
         if index:
@@ -123,7 +124,7 @@ def _constants(args: Any, kwargs: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _histories(value: Any) -> Iterator[tuple[str, int, int]]:
-    """Yield the (name, node, tensor) of an input or output, or of several."""
+    """Yield (name, node, tensor) of one input or output, or of several."""
     if isinstance(value, dict):
         value = list(value.values())
     if len(value) == 3 and isinstance(value[0], str):

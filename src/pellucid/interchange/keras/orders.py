@@ -1,4 +1,4 @@
-"""The same numbers in two orders: ours with the channels first, Keras's with the channels last."""
+"""Convert between Pellucid's order of axes (channels first) and Keras's (channels last)."""
 
 from __future__ import annotations
 
@@ -13,30 +13,31 @@ from pellucid.types import Array, Shape
 
 @dataclass(frozen=True)
 class Order:
-    """How the axes of a weight are ordered in Keras.
+    """The order of a weight's axes in Keras.
 
     Attributes
     ----------
     axes
-        Keras's axes, each by its number in our array, where it has so many; else they are the same.
+        For each of Keras's axes, the number of the axis in Pellucid's array. It applies to arrays
+        with that many axes; others keep their order.
     features
-        The axis of our array that runs over an image's values, where an image was flattened before.
+        The axis of Pellucid's array that runs over the values of a flattened image, if any.
     """
 
     axes: tuple[int, ...] = ()
     features: int | None = None
 
     def to_keras(self, value: Array, flattened: Shape | None, shape: Shape) -> Array:
-        """Return our `value` in Keras's order and shape.
+        """Return Pellucid's `value` in Keras's order and shape.
 
-        `flattened` is the (C, H, W) of the image that was flattened before, if one was.
+        `flattened` is the shape (C, H, W) of the image that was flattened before, if one was.
         """
         if self._follows(flattened, value.shape):
             value = value.take(channels_last(flattened), self.features)
         return value.transpose(self._axes(value.ndim)).reshape(shape)
 
     def from_keras(self, value: Array, flattened: Shape | None, shape: Shape) -> Array:
-        """Return Keras's `value` in our order and shape: the inverse of `to_keras`."""
+        """Return Keras's `value` in Pellucid's order and shape: the inverse of `to_keras`."""
         axes = self._axes(len(shape))
         value = value.reshape([shape[axis] for axis in axes]).transpose(np.argsort(axes))
         if self._follows(flattened, shape):
@@ -58,7 +59,7 @@ IMAGE = Order((1, 2, 0), features=0)
 
 
 def channels_last(flattened: Shape) -> Array:
-    """Return, for each place in a flattened (H, W, C), its place in the flattened (C, H, W).
+    """Return, for each index into a flattened (H, W, C) image, its index in (C, H, W) order.
 
     >>> channels_last((2, 1, 3))
     array([0, 3, 1, 4, 2, 5])
@@ -68,17 +69,17 @@ def channels_last(flattened: Shape) -> Array:
 
 
 def keras_shape(shape: Shape) -> Shape:
-    """Return our shape (N, C, H, W) as Keras has it, (N, H, W, C); all others are the same."""
+    """Convert a shape (N, C, H, W) to Keras's (N, H, W, C); leave all others as they are."""
     return (shape[0], *shape[2:], shape[1]) if len(shape) == 4 else tuple(shape)
 
 
 def our_shape(shape: Shape) -> Shape:
-    """Return Keras's shape (N, H, W, C) as we have it, (N, C, H, W); all others are the same."""
+    """Convert Keras's shape (N, H, W, C) to (N, C, H, W); leave all others as they are."""
     return (shape[0], shape[-1], *shape[1:-1]) if len(shape) == 4 else tuple(shape)
 
 
 def keras_axis(axis: int, ndim: int) -> int:
-    """Return Keras's number, from the end, of our axis.
+    """Convert the number of an axis to Keras's order, counted from the end.
 
     >>> keras_axis(1, 4), keras_axis(-1, 4), keras_axis(1, 2)
     (-1, -2, -1)
@@ -88,7 +89,7 @@ def keras_axis(axis: int, ndim: int) -> int:
 
 
 def our_axis(axis: int, ndim: int) -> int:
-    """Return our number of Keras's axis.
+    """Convert the number of an axis in Keras's order to Pellucid's.
 
     >>> our_axis(-1, 4), our_axis(2, 4), our_axis(-1, 2)
     (1, 3, 1)
@@ -98,10 +99,10 @@ def our_axis(axis: int, ndim: int) -> int:
 
 
 def channels_last_array(value: Array) -> Array:
-    """Return images (N, C, H, W) as (N, H, W, C); all other arrays as they are."""
+    """Convert images (N, C, H, W) to (N, H, W, C); leave all other arrays as they are."""
     return np.ascontiguousarray(value.transpose(0, 2, 3, 1)) if value.ndim == 4 else value
 
 
 def channels_first_array(value: Array) -> Array:
-    """Return images (N, H, W, C) as (N, C, H, W); all other arrays as they are."""
+    """Convert images (N, H, W, C) to (N, C, H, W); leave all other arrays as they are."""
     return value.transpose(0, 3, 1, 2) if value.ndim == 4 else value

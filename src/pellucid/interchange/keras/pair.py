@@ -1,4 +1,4 @@
-"""What is said of two layers that compute the same, ours and Keras's."""
+"""Describe a layer of Pellucid and a layer of Keras that compute the same."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Config = Mapping[str, Any]
 
 
 class UnreadableError(Exception):
-    """A layer of Keras for which there is none of ours; the text says why."""
+    """A Keras layer has no equivalent in Pellucid; the message says why."""
 
 
 class UnwritableError(Exception):
-    """A layer of ours for which there is none of Keras's; the text says why."""
+    """A Pellucid layer has no equivalent in Keras; the message says why."""
 
 
 def _always(_: Any, shape: Any) -> bool:
@@ -36,7 +36,7 @@ def _same(value: Any) -> Any:
 
 
 class Argument(NamedTuple):
-    """An argument's name in Keras (or several that are equal), and how its value changes."""
+    """Name of an argument in Keras, or of several equal ones, and how its value is converted."""
 
     names: tuple[str, ...]
     to_keras: Callable[[Any], Any] = _same
@@ -45,26 +45,30 @@ class Argument(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A layer of ours and Keras's layer that computes the same.
+    """A layer of Pellucid and the layer of Keras that computes the same.
 
     Attributes
     ----------
     ours, theirs
-        The two; Keras's by its name in `keras.layers`.
+        The class of the Pellucid layer, and the name of the Keras layer in `keras.layers`.
     arguments
-        Our arguments by Keras's; what both take from their input is left out.
+        Keras's argument for each of Pellucid's arguments. Sizes that both layers take from their
+        input are omitted.
     weights
-        Our parameters and buffers: Keras's name and order.
-    when, fixed, reads_when
-        For which of ours it holds, what has to be (and is) set in Keras, and for which of Keras's
-        it holds besides.
+        Keras's name and order of axes for each of Pellucid's parameters and buffers.
+    when
+        Condition on the Pellucid layer for the pair to apply.
+    fixed
+        Arguments that Keras's layer gets when written, and must have when read.
+    reads_when
+        Further condition on the configuration of Keras's layer for the pair to apply.
     to_keras, from_keras
-        Arguments that depend on the input's shape (ours, batch included).
+        Return arguments that depend on the input's shape (in Pellucid's order, batch included).
     border
-        What stands around the image where a window reaches over its edge; None without a window.
+        Value that a window sees beyond the image's edge; None for layers without a window.
     each_alone
-        Whether values of a flattened image may stand in any order: each is treated alone, or the
-        weights follow.
+        Whether the values of a flattened image may be in any order, because each is treated alone
+        or the weights can be reordered.
     """
 
     ours: type[nn.Layer]
@@ -80,26 +84,26 @@ class Pair:
     each_alone: bool = False
 
     def holds_for(self, layer: nn.Layer, shape: Shape) -> bool:
-        """Return whether Keras's layer computes what `layer` does on an input of this shape."""
+        """Return whether the Keras layer computes what `layer` does for inputs of this shape."""
         return type(layer) is self.ours and self.when(layer, shape)
 
     def keras_arguments(self, layer: nn.Layer, shape: Shape) -> dict[str, Any]:
-        """Return the arguments of Keras's layer."""
+        """Return the arguments of the Keras layer."""
         given = dict(self.fixed)
         for ours, argument in self._arguments():
             value = getattr(layer, ours)
             if isinstance(value, Parameter):
-                value = True  # where bias=True asked for a parameter, it has taken that place
+                value = True  # the attribute `bias` holds the parameter that bias=True created
             given |= dict.fromkeys(argument.names, argument.to_keras(value))
         return given | self.to_keras(layer, shape)
 
     def reads(self, config: Config, shape: Any) -> bool:
-        """Return whether our layer computes what Keras's with this configuration does."""
+        """Return whether the Pellucid layer computes what this Keras configuration does."""
         fits = all(_equal(config.get(name), value) for name, value in self.fixed.items())
         return fits and self.reads_when(config, shape)
 
     def our_layer(self, config: Config, shape: Shape) -> nn.Layer:
-        """Return our layer, for an input of this shape; its values are still to be set."""
+        """Return the Pellucid layer for inputs of this shape, without its weights."""
         given = {
             name: argument.from_keras(simple(config[argument.names[0]]))
             if len(argument.names) == 1
@@ -125,7 +129,7 @@ class Pair:
 
 
 def simple(value: Any) -> Any:
-    """Return (3, 3) as 3, and any other list as a tuple.
+    """Return a list of equal values as one value, and any other list as a tuple.
 
     >>> simple([3, 3]), simple([3, 2])
     (3, (3, 2))
@@ -136,7 +140,7 @@ def simple(value: Any) -> Any:
 
 
 def sides(value: Any) -> Any:
-    """Return ((top, bottom), (left, right)) as short as it can be written.
+    """Return ((top, bottom), (left, right)) in its shortest form.
 
     >>> sides([[1, 1], [1, 1]]), sides([[1, 1], [2, 2]]), sides([[0, 1], [0, 1]])
     (1, (1, 2), ((0, 1), (0, 1)))
@@ -146,7 +150,7 @@ def sides(value: Any) -> Any:
 
 
 def _equal(theirs: Any, wanted: Any) -> bool:
-    """Compare with what a configuration says, where a list of one axis stands for that axis."""
+    """Compare a value of a configuration, where a list of one axis equals that axis."""
     if isinstance(theirs, list | tuple) and len(theirs) == 1:
         theirs = theirs[0]
     return bool(theirs == wanted)

@@ -1,6 +1,6 @@
-"""Which layer of Keras computes what a layer of ours does: said once, used both ways.
+"""The table of equivalent layers of Pellucid and Keras, used in both directions.
 
-The first pair that holds is taken, so what is special stands before what is general.
+The first pair that applies is used, so special cases come before general ones.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ _WINDOW = {"kernel_size": "kernel_size", "stride": "strides", "dilation": "dilat
 
 
 def _plain(layer: nn.Conv2d, shape: Shape) -> bool:
-    """Whether Keras can: it does not stride and dilate at once, nor pad round, nor flip."""
+    """Keras has no stride with dilation, no circular padding and no flipped kernel."""
     strided, dilated = both(layer.stride, "stride"), both(layer.dilation, "dilation")
     padded = layer.padding_mode in ("zeros", "reflect")
     return padded and not layer.flip_kernel and (1, 1) in (strided, dilated)
 
 
 def _depthwise(layer: nn.Conv2d, shape: Shape) -> bool:
-    """Whether each channel is looked at alone, with the same stride down and across."""
+    """Whether the convolution is depthwise, with equal strides in both directions."""
     alone = layer.groups == layer.in_channels > 1
     return _plain(layer, shape) and alone and len(set(both(layer.stride, "stride"))) == 1
 
 
 def _growing(layer: nn.ConvTranspose2d, shape: Shape) -> bool:
-    """Whether Keras can: it has neither groups here, nor, on a CPU, dilation."""
+    """Keras's transposed convolution has neither groups nor, on a CPU, dilation."""
     dilated = both(layer.dilation, "dilation") != (1, 1)
     return layer.groups == 1 and not layer.flip_kernel and not dilated
 
@@ -93,7 +93,7 @@ CONVOLUTIONS = (
 
 
 def _pool_stride(config: Config) -> dict[str, Any]:
-    """Ours is None where it is the window's size."""
+    """Use None where Keras's strides equal the window."""
     window = config["pool_size"] == config["strides"]
     return {"stride": None if window else simple(config["strides"])}
 
@@ -151,12 +151,12 @@ _LEARNED = Argument(("center", "scale"))
 
 
 def _keeping(momentum: float) -> float:
-    """Keras's momentum is the weight of the old value, ours that of the new one."""
+    """Convert the momentum: Keras weights the old value with it, Pellucid the new one."""
     return round(1 - momentum, 12)
 
 
 def _batch_norm(ours: type[nn.Layer], ndim: int) -> Pair:
-    """Return the pair for inputs with so many axes."""
+    """Return the pair for inputs with `ndim` axes."""
     return Pair(
         ours=ours,
         theirs="BatchNormalization",
@@ -203,7 +203,7 @@ NORMALIZATION = (
         theirs="LayerNormalization",
         arguments={"eps": "epsilon"},
         weights={"weight": ("gamma", IMAGE), "bias": ("beta", IMAGE)},
-        each_alone=True,  # where an image was flattened, all of it is normalised together
+        each_alone=True,  # a flattened image is normalised as a whole
         to_keras=_over_axes,
         from_keras=_over_shape,
     ),

@@ -1,4 +1,4 @@
-"""A model of Keras's as ours."""
+"""Convert a Keras model to Pellucid."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from pellucid.types import Shape
 
 
 class ReadValue(NamedTuple):
-    """What a layer gives: its name, our shape, and the (C, H, W) that it was, if flattened.
+    """A value of the network: its name, its shape, and the (C, H, W) of a flattened image, if any.
 
-    A flattened image stands in our order, with the channels first.
+    The values of a flattened image are in Pellucid's order, channels first.
     """
 
     name: str
@@ -28,26 +28,30 @@ class ReadValue(NamedTuple):
 
 
 def from_keras(model: Any, input_shape: Any = None) -> nn.Layer:
-    """Return our model that computes what Keras's does, with the same weights.
+    """Convert a Keras model to a Pellucid model with the same weights.
 
-    It takes images of shape (N, C, H, W). What was one layer after the other becomes a
-    `Sequential`, all else a `Graph`, with the names of Keras's layers; an activation that is an
-    argument of a layer becomes a layer of its own. Augmentation and noise, such as ``RandomFlip``
-    and ``GaussianNoise``, do nothing in inference and become an `Identity`: to train the model
-    further here, augment the data.
+    The result takes images of shape (N, C, H, W). A chain of layers becomes a `Sequential`, any
+    other model a `Graph`; layers keep their Keras names. An `activation` argument becomes a layer
+    of its own. Augmentation and noise layers, such as ``RandomFlip`` and ``GaussianNoise``, become
+    `Identity`, as they do nothing in inference; to train the model further, augment the data.
 
     Parameters
     ----------
     model
-        A built `keras.Sequential` or functional `keras.Model`, with channels last. Models may stand
-        in models, and layers may be used twice.
+        A built `keras.Sequential` or functional `keras.Model` with channels last. Models may be
+        nested, and layers may be shared.
     input_shape
-        (C, H, W), where the model takes images of any size: for which it is to be built.
+        Shape (C, H, W) of an image. Required if the model takes images of any size.
+
+    Returns
+    -------
+    Layer
+        The equivalent model, with copies of the values.
 
     Raises
     ------
     PellucidError
-        We have nothing for some layers; all of them are named.
+        Some layers have no equivalent in Pellucid; the message names all of them.
     MissingExtraError
         TensorFlow is not installed.
 
@@ -77,17 +81,17 @@ def from_keras(model: Any, input_shape: Any = None) -> nn.Layer:
 
 
 def _entry(shape: Any, wanted: Any) -> Shape:
-    """Return our shape of an input of Keras's, with one image."""
+    """Return the shape of a Keras input, for one image, in Pellucid's order."""
     known = our_shape((1, *shape[1:])) if wanted is None else (1, *wanted)
     if None in known:
         raise PellucidError(
-            "this model takes images of any size; from_keras(model, (C, H, W)) says of which"
+            "this model takes images of any size; give one: from_keras(model, (C, H, W))"
         )
     return tuple(int(size) for size in known)
 
 
 class _Reader:
-    """Reads the calls of one model, each with what it is given, into nodes of a graph."""
+    """Convert the calls of one Keras model to nodes of a graph."""
 
     def __init__(
         self,
@@ -110,14 +114,14 @@ class _Reader:
             self.values[name] = ReadValue(label, shape, mark)
 
     def read_whole(self) -> nn.Layer | None:
-        """Return the model with outputs in Keras's order, or None where something is missing."""
+        """Return the model, with outputs in Keras's order, or None if a layer cannot be read."""
         _, found = self.read()
         if self.problems:
             return None
         return self._model([self._in_their_order(value).name for value in found])
 
     def read(self) -> tuple[nn.Layer | None, list[ReadValue]]:
-        """Return the model, or None where something cannot be read, and what it gives."""
+        """Return the model, or None if a layer cannot be read, and its output values."""
         for call in self.network.calls:
             if call.name not in self.values:
                 self.values[call.name] = self._call(call)
@@ -159,7 +163,7 @@ class _Reader:
         )
         model, found = inner.read()
         if len(found) > 1:
-            raise UnreadableError("a model with several outputs inside another")
+            raise UnreadableError("it is a nested model with several outputs")
         if model is None:
             return ReadValue(call.name, found[0].shape, found[0].flattened)
         if id(call.layer) in self.made:
@@ -168,7 +172,7 @@ class _Reader:
         return ReadValue(self._node(call.name, model, given), found[0].shape, found[0].flattened)
 
     def _steps(self, call: Call, given: list[ReadValue]) -> ReadValue:
-        """Add what takes the place of one call of Keras's."""
+        """Add the layers that replace one call."""
         shapes = tuple(value.shape for value in given)
         flattened = given[0].flattened
         pad = self._pad_before(given[0]) if self.uses[id(call.layer)] == 1 else None
@@ -190,7 +194,7 @@ class _Reader:
         return given[0]
 
     def _pad_before(self, value: ReadValue) -> nn.Pad2d | None:
-        """Return the padding that gives `value`, if nobody else reads it."""
+        """Return the padding layer that computes `value`, if no other layer reads its output."""
         layer = self.nodes[value.name][0] if value.name in self.nodes else None
         alone = [name for name, other in self.values.items() if other.name == value.name]
         read_once = sum(self.readers[name] for name in alone) == 1
@@ -212,5 +216,5 @@ class _Reader:
 
 
 def _clean(name: str) -> str:
-    """Return a name without dots, which separate names in a path of ours."""
+    """Replace the dots in a name, because dots separate the names in a path."""
     return name.replace(".", "_")

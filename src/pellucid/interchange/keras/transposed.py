@@ -1,6 +1,6 @@
-"""Transposed convolution: we cut off edges by numbers, Keras cuts all edges or none.
+"""Convert transposed convolutions: Pellucid crops by numbers, Keras crops all edges or none.
 
-So ours is written as Keras's with its whole output, and the edges are cut off after it.
+So Keras computes the uncropped output, and a cropping layer follows.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from pellucid.types import Shape
 
 
 def whole(conv: nn.ConvTranspose2d, shape: Shape) -> dict[str, Any]:
-    """Return the arguments with which Keras's output reaches as far as ours, or further."""
+    """Return arguments with which Keras's output is at least as large as Pellucid's."""
     return {"padding": "valid", "output_padding": _beyond(conv)}
 
 
 def edges(conv: nn.ConvTranspose2d) -> Sides:
-    """Return ((top, bottom), (left, right)) of what is to be cut off Keras's output."""
+    """Return ((top, bottom), (left, right)) to be cropped from Keras's output."""
     added, beyond = pair(conv.output_padding, "output_padding", 0), _beyond(conv)
     (top, bottom), (left, right) = (
         (before, behind + reach - more)
@@ -29,15 +29,15 @@ def edges(conv: nn.ConvTranspose2d) -> Sides:
 
 
 def ours(config: Config, shape: Shape) -> dict[str, Any]:
-    """Return our arguments for Keras's: what it cuts off, and what it adds, for this input."""
+    """Return Pellucid's arguments for Keras's cropping and output size on this input."""
     padding, added = zip(*(_along(config, shape, axis) for axis in (0, 1)), strict=True)
     return {"padding": sides(padding), "output_padding": simple(added)}
 
 
 def _along(config: Config, shape: Shape, axis: int) -> tuple[tuple[int, int], int]:
-    """Return (padding, output_padding) along one direction.
+    """Return (padding, output_padding) along one axis.
 
-    Keras chooses the output's size, and TensorFlow puts the larger half of what remains behind.
+    Keras chooses the output size; TensorFlow crops the larger half of the rest at the end.
     """
     size, given = shape[2 + axis], config["output_padding"]
     step, taps, spread = (
@@ -56,7 +56,7 @@ def _along(config: Config, shape: Shape, axis: int) -> tuple[tuple[int, int], in
 
 
 def _beyond(conv: nn.ConvTranspose2d) -> tuple[int, ...]:
-    """Return what we add at the bottom and right beyond what we cut off there."""
+    """Return the rows and columns that Pellucid adds at the end beyond what it crops there."""
     added = pair(conv.output_padding, "output_padding", 0)
     return tuple(max(0, more - side[1]) for more, side in zip(added, _sides(conv), strict=True))
 

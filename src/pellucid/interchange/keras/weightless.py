@@ -1,4 +1,4 @@
-"""The pairs of layers without weights that are no activations: dropout, sizes, sums."""
+"""Pairs of layers without weights other than activations: dropout, resizing, sums, shapes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pellucid.types import Shape
 
 
 def _factors(up: nn.Upsample, shape: Shape) -> Shape:
-    """Return how many times as large the image becomes, down and across."""
+    """Return the factors by which height and width grow."""
     (OH, OW), (H, W) = up.output_shape(shape)[2:], shape[2:]
     return OH // H, OW // W
 

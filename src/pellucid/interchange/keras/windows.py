@@ -1,4 +1,4 @@
-"""What stands around an image: ours in numbers, Keras's by a word or as a layer of its own."""
+"""Convert padding: numbers in Pellucid, a word or a separate layer in Keras."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _NOTHING: Sides = ((0, 0), (0, 0))
 
 
 class Border(NamedTuple):
-    """Values to be put around an image.
+    """Padding to be added around an image.
 
     Attributes
     ----------
     sides
-        ((top, bottom), (left, right)).
+        Padding ((top, bottom), (left, right)).
     mode, value
-        ``constant`` with a value, or ``reflect``.
+        ``constant`` with that value, or ``reflect``.
     """
 
     sides: Sides
@@ -29,16 +29,18 @@ class Border(NamedTuple):
 
 
 def around(layer: Any, shape: Shape, value: float) -> tuple[str, Border | None]:
-    """Return Keras's `padding`, and what has to be put around the image before.
+    """Return Keras's `padding` argument, and the padding to be added by a layer before, if any.
 
-    ``"same"`` is used where it means the same for images of every size.
+    ``"same"`` is used only where it means the same padding for images of every size.
 
     Parameters
     ----------
     layer
-        A convolution or pooling of ours.
-    shape, value
-        Of its input, and what it sees beyond the edge.
+        A convolution or pooling layer of Pellucid.
+    shape
+        Shape of its input.
+    value
+        Value that the layer sees beyond the edge.
     """
     window = Window.of(
         (shape[2], shape[3]),
@@ -58,7 +60,7 @@ def around(layer: Any, shape: Shape, value: float) -> tuple[str, Border | None]:
     if always and mode == "zeros" and not (averaged and layer.count_include_pad):
         return "same", None
     if averaged and (window.extra != (0, 0) or not layer.count_include_pad):
-        raise UnwritableError("Keras cannot leave this padding out of the mean")
+        raise UnwritableError("Keras counts this padding in the mean")
     return "valid", Border(sides, "reflect" if mode == "reflect" else "constant", value)
 
 

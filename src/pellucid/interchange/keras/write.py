@@ -1,4 +1,4 @@
-"""Our model as one of Keras's."""
+"""Convert a Pellucid model to Keras."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pellucid.types import Array, Shape
 
 
 class Link(NamedTuple):
-    """Where a value of ours stands in Keras's model, and in which order."""
+    """The Keras variable that holds a value of Pellucid, and its order of axes."""
 
     variable: Any
     order: Order
@@ -32,14 +32,14 @@ class Link(NamedTuple):
     shape: Shape
 
     def ours(self, value: Any) -> Array:
-        """Return Keras's value, or its gradient, as we have it."""
+        """Return Keras's value, or its gradient, in Pellucid's order."""
         return self.order.from_keras(np.asarray(value), self.flattened, self.shape)
 
 
 class WrittenValue(NamedTuple):
-    """What a layer gives: Keras's tensor, our shape, and the (C, H, W) that it was, if flattened.
+    """Output of a layer: Keras's tensor, Pellucid's shape, and (C, H, W) of the flattened image.
 
-    A flattened image is in Keras's order, with the channels last.
+    The values of a flattened image are in Keras's order, channels last.
     """
 
     tensor: Any
@@ -47,7 +47,7 @@ class WrittenValue(NamedTuple):
     flattened: Shape | None = None
 
     def ours(self, value: Any) -> Array:
-        """Return an array of this tensor's, with the batch first, as we have it."""
+        """Return an array of this tensor's shape, batch first, in Pellucid's order."""
         value = np.asarray(value)
         if self.flattened is not None:
             C, H, W = self.flattened
@@ -57,16 +57,16 @@ class WrittenValue(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Twin:
-    """Keras's model, and what in it belongs to what in ours.
+    """A Keras model, and how its values correspond to those of the Pellucid model.
 
     Attributes
     ----------
     model
         The `keras.Model`.
     links
-        Where each of our parameters and buffers stands, by its name.
+        For each parameter and buffer of the Pellucid model, the Keras variable that holds it.
     outputs
-        (layer, what it gives), in the order in which our layers run.
+        (layer, output) pairs, in the order in which Pellucid's layers run.
     """
 
     model: Any
@@ -74,32 +74,38 @@ class Twin:
     outputs: list[tuple[nn.Layer, WrittenValue]]
 
     def state_dict(self) -> dict[str, Array]:
-        """Return Keras's values by our names, as ours: `model.load_state_dict` takes them back.
+        """Return Keras's values under Pellucid's names, for `model.load_state_dict`.
 
-        Keras does not count batches; `num_batches_tracked` is left out.
+        `num_batches_tracked` is omitted, because Keras does not count batches.
         """
         return {name: link.ours(link.variable) for name, link in self.links.items()}
 
 
 def to_keras(model: nn.Layer, input_shape: Any = None) -> Any:
-    """Return the `keras.Model` that computes what `model` does, with the same weights.
+    """Convert a Pellucid model to a `keras.Model` with the same weights.
 
-    It takes images of shape (N, H, W, C). Keras's layers are called as ours, paths included
-    (``layer1.0.conv1``). Dropout and batch normalisation work in Keras's training as in ours, with
-    one difference: Keras's moving variance follows the batch's own variance, ours the unbiased one.
+    The result takes images of shape (N, H, W, C). Its layers are named by their paths in `model`,
+    such as ``layer1.0.conv1``. It can be trained in Keras, with one difference: Keras updates the
+    moving variance of a batch normalisation with the batch's biased variance, Pellucid with the
+    unbiased one.
 
     Parameters
     ----------
     model
-        Any model of layers that Keras has.
+        The model to convert.
     input_shape
-        (C, H, W) of one image, or (features,); for a graph with several inputs a tuple of shapes.
-        By default that of the images on which the model was trained.
+        Shape (C, H, W) of one image, or (features,); a tuple of shapes for a graph with several
+        inputs. By default, the shape of the images on which the model was trained.
+
+    Returns
+    -------
+    keras.Model
+        The model, in the type of `model`.
 
     Raises
     ------
     PellucidError
-        Keras has nothing for some layers; all of them are named.
+        Some layers have no equivalent in Keras; the message names all of them.
     MissingExtraError
         TensorFlow is not installed.
 
@@ -114,11 +120,11 @@ def to_keras(model: nn.Layer, input_shape: Any = None) -> Any:
 
 
 def twin_of(model: nn.Layer, input_shape: Any = None) -> Twin:
-    """Return what `to_keras` returns, and which value of it is which of ours."""
+    """Return the Keras model of `to_keras`, with the correspondence of its values."""
     shape: Any = model.input_shape if input_shape is None else input_shape
     if shape is None:
         raise PellucidError(
-            "this model does not know its images; to_keras(model, (C, H, W)) says what they are"
+            "the shape of this model's images is not known; give it: to_keras(model, (C, H, W))"
         )
     writer = _Writer(framework.load("to_keras"), model)
     shapes: tuple[Shape, ...] = shape if isinstance(shape[0], tuple | list) else (shape,)
@@ -128,7 +134,7 @@ def twin_of(model: nn.Layer, input_shape: Any = None) -> Twin:
     found = writer.run(model, "", inputs if len(inputs) > 1 else inputs[0])
     if writer.problems:
         raise PellucidError(
-            "Keras has no layers for these, or not with these arguments: "
+            "Keras has no equivalent of these layers with these arguments: "
             + "; ".join(dict.fromkeys(writer.problems))
         )
     results: tuple[WrittenValue, ...] = found if _several(found) else (found,)
@@ -146,7 +152,7 @@ def _several(value: Any) -> bool:
 
 
 class _Writer:
-    """Puts Keras's layers behind one another, as our combinators do with ours."""
+    """Build the Keras layers by following Pellucid's combinators."""
 
     def __init__(self, keras: Any, model: nn.Layer) -> None:
         self.keras = keras
@@ -158,11 +164,11 @@ class _Writer:
         self.made: dict[tuple[int, str], Any] = {}
 
     def entry(self, shape: Shape) -> WrittenValue:
-        """Return an input of the network for our `shape`."""
+        """Return a Keras input for a shape in Pellucid's order."""
         return WrittenValue(self.keras.Input(keras_shape(shape)[1:], dtype=self.dtype), shape)
 
     def run(self, layer: nn.Layer, path: str, x: Any) -> Any:
-        """Return what `layer` gives."""
+        """Return the output of `layer`."""
         y = self._run(layer, path, x)
         self.outputs.append((layer, y))
         return y
@@ -218,10 +224,10 @@ class _Writer:
             return self._one(layer, path, pair, x, after)
         except UnwritableError as error:
             self.problems.append(f"{path or 'the model'} ({layer!r}): {error}".removesuffix(": "))
-            return self.entry(after)  # stands for what cannot be made, so that more can be told
+            return self.entry(after)  # a placeholder, so that further problems are found
 
     def _special(self, layer: nn.Layer, path: str, x: WrittenValue, after: Shape) -> WrittenValue:
-        """Return what our layer gives that is not one of Keras's layers."""
+        """Return the output of a layer that Keras expresses with several layers or operations."""
         match layer:
             case nn.Flatten() | nn.Reshape() if len(after) == 2 and after[0] == x.shape[0]:
                 C, H, W = x.shape[1:] if len(x.shape) == 4 else (1, 1, 1)
@@ -254,7 +260,7 @@ class _Writer:
         return WrittenValue(tensor, after, x.flattened if pair.each_alone else None)
 
     def in_our_order(self, value: WrittenValue) -> WrittenValue:
-        """Return a value with the entries of a flattened image as we have them, channels first."""
+        """Return a value with a flattened image's entries in Pellucid's order, channels first."""
         if value.flattened is None:
             return value
         C, H, W = value.flattened
@@ -271,7 +277,7 @@ class _Writer:
         return self.keras.ops.pad(tensor, widths, mode=border.mode, constant_values=value)
 
     def _layer(self, layer: nn.Layer, path: str, pair: Pair, shape: Any, **more: Any) -> Any:
-        """Return Keras's layer; the same one again where ours is used again."""
+        """Return the Keras layer, the same one on each use of a shared layer."""
         key = id(layer), ""
         if key not in self.made:
             arguments = pair.keras_arguments(layer, shape) | more
@@ -285,7 +291,7 @@ class _Writer:
         return make(**arguments, name=path or None, dtype=self.dtype)
 
     def _fill(self, layer: nn.Layer, made: Any, pair: Pair, flattened: Shape | None) -> None:
-        """Give Keras's layer our values, and note which is which."""
+        """Copy the layer's values to the Keras layer, and note where they are."""
         for name, (theirs, order) in pair.weights.items():
             item: Any = getattr(layer, name, None)
             if id(item) in self.names:

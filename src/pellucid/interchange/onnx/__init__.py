@@ -1,4 +1,4 @@
-"""ONNX files, which many other programs run.
+"""Save models as ONNX files, which many programs run, and load such files.
 
 Format: the ONNX specification, https://onnx.ai/onnx/repo-docs/IR.html and
 https://onnx.ai/onnx/operators/. Needs ``pip install "pellucid[onnx]"``.

@@ -1,4 +1,4 @@
-"""What an ONNX file says of a model besides its graph, under `metadata_props`."""
+"""The information about a model, besides its graph, in an ONNX file's `metadata_props`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import json
 from pellucid.layers import Layer
 
 CLASSES, INPUT_SHAPE, PREPROCESSING = "classes", "input_shape", "preprocessing"
-"""A list of names, [C, H, W], and {"mean": […], "scale": […]}, each as a text in JSON."""
+"""Names of the classes, [C, H, W], and {"mean": […], "scale": […]}, each as JSON."""
 
 INCLUDED = "preprocessing_included"
-""""true" where the graph itself turns pixels into the network's inputs, else "false"."""
+"""Whether the graph itself turns pixels into the network's inputs: "true" or "false"."""
 
 
 def properties(model: Layer, *, preprocessing_included: bool) -> dict[str, str]:
-    """Return what `model` knows of its data, as texts by key.
+    """Return the classes, input shape and preprocessing of `model` as texts by key.
 
     >>> from pellucid import layers as nn
     >>> model = nn.ReLU()

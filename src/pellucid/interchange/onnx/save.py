@@ -1,4 +1,4 @@
-"""From a model to an ONNX file."""
+"""Save a model as an ONNX file."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 OPSET = 23
-"""The version of ONNX's operators that is written: of 2025, in onnxruntime since 1.23."""
+"""Version of the operators that is written: of 2025, supported by onnxruntime since 1.23."""
 
 BATCH = "N"
-"""The name of the first axis, whose length is left open."""
+"""Name of the first axis, whose size is left open."""
 
-_LARGEST = 2**31 - 1  # what protobuf puts into one message
+_LARGEST = 2**31 - 1  # protobuf's limit for a message, in bytes
 
 
 def save(
@@ -36,36 +36,35 @@ def save(
     preprocessing: bool = False,
     probabilities: bool = False,
 ) -> None:
-    """Write `model` as an ONNX file: what it computes in inference, for any number of images.
+    """Save `model` as an ONNX file that computes its inference output for any batch size.
 
-    The weights have the names of `state_dict`, and nodes the paths of their layers. Dropout does
-    nothing in inference and leaves no node. The file's properties hold the class names, the input
-    shape and the preprocessing, where the model knows them. The file is checked with
-    ``onnx.checker`` before it is written, whole or not at all.
+    Weights are named as in `state_dict`, nodes by the paths of their layers; dropout leaves no
+    node. The file's properties hold the class names, the input shape and the preprocessing if the
+    model has them. The file is checked with ``onnx.checker``, and written completely or not at all.
 
     Parameters
     ----------
     model
-        Any layer; its values are written in the type that they have, float32 or float64.
+        The model to save; its values keep their type, float32 or float64.
     path
-        Where to, by custom with the ending ``.onnx``.
+        File to write, by convention with the ending ``.onnx``.
     input_shape
-        (C, H, W) of one image, or one shape for each input. Not needed where the model was trained
-        by this library, which then knows it.
+        Shape (C, H, W) of one image, or a tuple of shapes, one for each input. By default, the
+        shape of the images on which the model was trained.
     preprocessing
-        Whether the file's input is the pixels as they are stored, as numbers of the model's type:
-        ``(pixel − mean[c]) / scale[c]`` is then the first thing that it computes.
+        If True, the file's input is raw pixels, as numbers of the model's type, and its first nodes
+        compute ``(pixel − mean[c]) / scale[c]``. Default: False.
     probabilities
-        Whether a softmax stands at the end; else the outputs are the scores before it.
+        If True, a softmax follows the last layer; else the outputs are the model's. Default: False.
 
     Raises
     ------
     PellucidError
-        A layer has no ONNX form: all of them are named.
+        Some layers have no equivalent in ONNX; the message names all of them.
     ShapeError
-        The input shape is not known, or does not fit.
+        The input shape is unknown or does not fit.
     FileError
-        The file cannot be written, or would be larger than the 2 GB that the format allows.
+        The file cannot be written, or would exceed the format's limit of 2 GB.
     MissingExtraError
         The package onnx is not installed.
 
@@ -97,7 +96,7 @@ def to_proto(
     preprocessing: bool = False,
     probabilities: bool = False,
 ) -> ModelProto:
-    """Return what `save` writes, as an object of the package onnx."""
+    """Return what `save` writes, as an `onnx.ModelProto`."""
     from onnx import helper, numpy_helper
 
     _check_types(model)
@@ -136,15 +135,15 @@ def _check_types(model: Layer) -> None:
         if type(layer) not in WRITERS
     ]
     if unknown:
-        raise PellucidError(f"these layers have no ONNX form: {', '.join(unknown)}")
+        raise PellucidError(f"these layers have no equivalent in ONNX: {', '.join(unknown)}")
 
 
 def _dtype(model: Layer) -> Any:
     types = {item.dtype for item in model.parameters()}
     if len(types) > 1:
         raise PellucidError(
-            f"the model's values are of the types {', '.join(sorted(map(str, types)))}; "
-            'bring them to one, for example with model.astype("float32")'
+            f"the model's values have different types: {', '.join(sorted(map(str, types)))}; "
+            'convert them to one, for example with model.astype("float32")'
         )
     return types.pop() if types else np.float32
 
@@ -152,13 +151,13 @@ def _dtype(model: Layer) -> Any:
 def _inputs(model: Layer, given: Any, graph: GraphWriter) -> tuple[NamedValue, ...]:
     shapes = model.input_shape if given is None else given
     if shapes is None:
-        raise ShapeError("the model does not know its input's shape; give input_shape=(C, H, W)")
+        raise ShapeError("the model's input shape is not known; give input_shape=(C, H, W)")
     several = isinstance(shapes[0], tuple | list)
     if not several:
         return (NamedValue(graph.fresh("input"), (1, *shapes)),)
     names = getattr(model, "graph_inputs", [f"input_{i}" for i in range(len(shapes))])
     if len(names) != len(shapes):
-        raise ShapeError(f"the model takes {', '.join(names)}, was given the shapes {shapes}")
+        raise ShapeError(f"the model takes {', '.join(names)}, but was given the shapes {shapes}")
     pairs = zip(names, shapes, strict=True)
     return tuple(NamedValue(graph.fresh(name), (1, *shape)) for name, shape in pairs)
 
@@ -166,8 +165,8 @@ def _inputs(model: Layer, given: Any, graph: GraphWriter) -> tuple[NamedValue, .
 def _preprocessed(graph: GraphWriter, model: Layer, x: Any) -> NamedValue:
     if model.preprocessing is None or not isinstance(x, NamedValue):
         raise PellucidError(
-            "the model has no preprocessing that could be written into the file; "
-            "it has one after training, or set model.preprocessing"
+            "the model has no preprocessing to write into the file; train it, or set "
+            "model.preprocessing"
         )
     if x.shape[1] != len(model.preprocessing.mean):
         raise ShapeError(
@@ -190,7 +189,7 @@ def _named_outputs(
     """Return the outputs under the names that users of the file see."""
     if not isinstance(found, NamedValue):
         if probabilities:
-            raise PellucidError("probabilities=True is for a model with one output")
+            raise PellucidError("probabilities=True requires a model with one output")
         names = getattr(model, "outputs", [f"output_{i}" for i in range(len(found))])
         return tuple(graph.rename(value, name) for value, name in zip(found, names, strict=True))
     if not probabilities:
@@ -200,19 +199,19 @@ def _named_outputs(
 
 
 def _shapes(x: Any, batch: int) -> Any:
-    """Return the shape, or the tuple of shapes, of `batch` images."""
+    """Return the shape, or the tuple of shapes, for a batch of `batch` images."""
     if isinstance(x, NamedValue):
         return batch, *x.shape[1:]
     return tuple(_shapes(value, batch) for value in x)
 
 
 def _each(one: Any, two: Any) -> list[tuple[Shape, Shape]]:
-    """Return for each output its shape for one image and for two."""
+    """Return, for each output, its shape for one image and for two."""
     return [(one, two)] if isinstance(one[0], int) else list(zip(one, two, strict=True))
 
 
 def _open_sizes(one: Shape, two: Shape) -> tuple[int | str | None, ...]:
-    """Return an output's sizes, those left open that grow with the number of images."""
+    """Return an output's sizes, with those open that grow with the batch size."""
     first, *rest = (size if size == other else None for size, other in zip(one, two, strict=True))
     return (BATCH if (one[0], two[0]) == (1, 2) else first), *rest
 

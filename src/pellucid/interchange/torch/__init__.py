@@ -1,4 +1,4 @@
-"""The same network in PyTorch: `to_torch` builds it, `from_torch` reads one.
+"""Convert models to PyTorch (`to_torch`) and from PyTorch (`from_torch`).
 
 Needs ``pip install "pellucid[torch]"``.
 """
@@ -25,17 +25,26 @@ def __dir__() -> list[str]:
 
 
 def to_torch(model: Layer) -> torch.nn.Module:
-    """Return the equal network in PyTorch, with the same values under the same names.
+    """Convert a Pellucid model to a PyTorch module with the same weights.
 
-    It is made of ``torch.nn``'s layers; what these do not have is a small module whose `forward`
-    says it with PyTorch's functions. ``state_dict()`` of the two has the same keys. The module has
-    copies of the values and is in evaluation mode, as ``model(x)`` is inference: call ``.train()``
-    to train it.
+    Layers become the equivalent layers of ``torch.nn``, or small modules that call PyTorch's
+    functions where ``torch.nn`` has none. ``state_dict()`` has the same keys in both. The values
+    are copied. The module is in evaluation mode; call ``.train()`` to train it.
+
+    Parameters
+    ----------
+    model
+        The model to convert.
+
+    Returns
+    -------
+    torch.nn.Module
+        The equivalent module, in evaluation mode.
 
     Raises
     ------
     PellucidError
-        A layer has no form in PyTorch: all of them are named.
+        Some layers have no equivalent in PyTorch; the message names all of them.
     MissingExtraError
         PyTorch is not installed.
 
@@ -55,25 +64,31 @@ def to_torch(model: Layer) -> torch.nn.Module:
 
 
 def from_torch(module: torch.nn.Module, input_shape: Shape | None = None) -> Layer:
-    """Return the equal network of ours, with the module's values.
+    """Convert a PyTorch module to a Pellucid model with the same weights.
 
-    Layers of ``torch.nn`` and ``Sequential`` are read directly. Any other module is traced by
-    ``torch.fx``, which writes down what its `forward` does, and becomes a `Graph` of layers with
-    the names that they have in the module. So what depends on an image's values (an ``if``) cannot
-    be read. ``F.dropout`` becomes a `Dropout`, whatever its argument `training` was.
+    Layers of ``torch.nn`` and ``Sequential`` are converted directly. The `forward` of any other
+    module is traced by ``torch.fx`` and becomes a `Graph`, whose layers keep the names that they
+    have in the module. Control flow that depends on values (an ``if``) cannot be converted.
+    ``F.dropout`` becomes a `Dropout`, whatever its argument `training`.
 
     Parameters
     ----------
     module
-        Any module; its mode, training or evaluation, is that in which it is traced.
+        The module to convert. It is traced in its present mode, training or evaluation.
     input_shape
-        (C, H, W) of one image. Needed where the module asks for sizes, such as
+        Shape (C, H, W) of one image. Required if the module computes with sizes, as in
         ``x.view(x.size(0), x.size(1) // 2, …)``.
+
+    Returns
+    -------
+    Layer
+        The equivalent model, with copies of the values.
 
     Raises
     ------
     PellucidError
-        Something cannot be read: all of it is named, each with the path of its module.
+        Part of the module cannot be converted; the message lists every problem with the path of
+        the module where it occurs.
     MissingExtraError
         PyTorch is not installed.
 

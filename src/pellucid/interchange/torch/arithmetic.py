@@ -1,4 +1,4 @@
-"""PyTorch's arithmetic as layers of ours: between values, with numbers, with learned values."""
+"""Convert PyTorch's arithmetic between tensors, numbers and learned values."""
 
 from __future__ import annotations
 
@@ -52,30 +52,30 @@ def _multiply(a: Any, b: Any) -> Any:
 
 def _divide(a: Any, b: Any, *, rounding_mode: None = None) -> Any:
     if rounding_mode is not None:
-        raise PellucidError("the argument rounding_mode has no counterpart")
+        raise PellucidError("the argument rounding_mode has no equivalent")
     if isinstance(a, Wire) and isinstance(b, Wire):
         return Use(nn.Divide(), a, b)
     if isinstance(a, Wire) and isinstance(b, int | float):
         return Use(nn.Affine(scale=1 / b), a)
     if isinstance(a, int | float):
         return Use(nn.Affine(scale=float(a)), Use(nn.Power(-1.0), b))
-    raise PellucidError("it divides by values of the module's own")
+    raise PellucidError("it divides by values that the module holds")
 
 
 def _value_first(a: Any, b: Any) -> tuple[Any, Any]:
-    """Return the value that passes, then the number or the values that the module has."""
+    """Return the network's value first, then the number or the module's own tensor."""
     x, other = (a, b) if isinstance(a, Wire | Use) else (b, a)
     if isinstance(other, Tensor) and not isinstance(other, Parameter):
         raise PellucidError(
-            "it computes with a buffer or a constant array, which would be learned here"
+            "it computes with a buffer or constant tensor, which Pellucid would train"
         )
     if not isinstance(other, Tensor | int | float):
-        raise PellucidError(f"it computes with {other!r}")
+        raise PellucidError(f"it computes with {other!r}, which is not supported")
     return x, other
 
 
 def _shape(tensor: Tensor) -> tuple[int, ...]:
-    """Return the shape without the leading axes of size 1, which are repeated anyway."""
+    """Return the shape without leading axes of size 1, which broadcasting adds again."""
     sizes = list(tensor.shape) or [1]
     while len(sizes) > 1 and sizes[0] == 1:
         sizes.pop(0)
@@ -95,7 +95,7 @@ def _clamp(
 def _of_pair(make: Callable[[], Layer]) -> Callable[[Wire, Wire], Use]:
     def use(a: Wire, b: Wire) -> Use:
         if not (isinstance(a, Wire) and isinstance(b, Wire)):
-            raise PellucidError("it computes with something other than two values")
+            raise PellucidError("it needs two inputs that depend on the network's input")
         return Use(make(), a, b)
 
     return use
@@ -104,14 +104,14 @@ def _of_pair(make: Callable[[], Layer]) -> Callable[[Wire, Wire], Use]:
 def _reduction(make: Callable[..., Layer]) -> Callable[..., Use]:
     def use(x: Wire, dim: Any = None, keepdim: bool = False, *, dtype: None = None) -> Use:
         if dim is None or dtype is not None:
-            raise PellucidError("it needs dim, and no dtype")
+            raise PellucidError("it needs the argument dim, and supports no dtype")
         return Use(make((dim,) if isinstance(dim, int) else tuple(dim), keepdim), x)
 
     return use
 
 
 def _greater(a: Any, b: Any) -> Use:
-    """Read ``a > b`` as the unit step of ``a − b``."""
+    """Convert ``a > b`` to the unit step of ``a − b``."""
     return Use(nn.Heaviside(), _subtract(a, b))
 
 
@@ -129,13 +129,13 @@ def _where(condition: Wire, input: Any, other: Any) -> Use:  # noqa: A002  # PyT
 
 
 def _as_value(x: Any, like: Wire) -> Any:
-    """Return a number as a value of the same shape as another."""
+    """Return a number as a value with the shape of `like`."""
     return Use(nn.Clip(float(x), float(x)), like) if isinstance(x, int | float) else x
 
 
 def _arg_max(x: Wire, dim: int | None = None, keepdim: bool = False) -> Use:
     if dim is None:
-        raise PellucidError("it needs dim")
+        raise PellucidError("it needs the argument dim")
     return Use(nn.ArgMax(x.axis(dim), keepdim), x)
 
 

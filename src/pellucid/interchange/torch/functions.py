@@ -1,7 +1,7 @@
-"""What PyTorch's functions and methods are as layers of ours: a table, by name.
+"""The table of PyTorch's functions and methods, and how each is converted to layers.
 
-Each entry has the parameters of PyTorch's function, so that arguments go where PyTorch puts them.
-It returns the `Use` of a layer, several uses, a value as it is, or numbers.
+Each entry has the signature of PyTorch's function, so that Python assigns the arguments. It returns
+the `Use` of a layer, several uses, a value unchanged, or numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pellucid.layers import Layer
 
 
 def _of_one(make: Callable[..., Layer]) -> Callable[..., Use]:
-    """Return the use of a layer that takes the arguments that PyTorch's function takes."""
+    """Return a converter that passes the function's arguments on to a layer."""
 
     def use(x: Wire, *arguments: Any, inplace: bool = False, **options: Any) -> Use:
         return Use(make(*arguments, **options), x)
@@ -41,7 +41,7 @@ def _softmax(make: Callable[[int], Layer]) -> Callable[..., Use]:
 
 def _dropout(make: Callable[[float], Layer]) -> Callable[..., Use]:
     def use(x: Wire, p: float = 0.5, training: bool = True, inplace: bool = False) -> Use:
-        return Use(make(p), x)  # `training` is in inference what the module's mode was
+        return Use(make(p), x)  # `training` follows the module's mode, as Dropout does here
 
     return use
 
@@ -101,12 +101,12 @@ def _interpolate(
 
 
 def _bicubic(x: Wire, size: Any, factor: Any, align_corners: bool) -> Use:
-    """Read what PyTorch computes with cubic polynomials through four pixels."""
+    """Convert bicubic interpolation."""
     size, factor = (
         None if v is None else (v, v) if isinstance(v, int | float) else tuple(v)
         for v in (size, factor)
     )
-    if align_corners and size is None:  # between corners it counts whole pixels
+    if align_corners and size is None:  # aligned corners need a whole number of pixels
         size = tuple(int(n * f) for n, f in zip(x.sizes[2:], factor, strict=True))
         factor = None
     where = "align_corners" if align_corners else "half_pixel"
@@ -149,7 +149,7 @@ def _layer_norm(
 
 def _must(holds: bool, argument: str) -> None:
     if not holds:
-        raise PellucidError(f"the argument {argument} has no counterpart")
+        raise PellucidError(f"the argument {argument} has no equivalent")
 
 
 _READERS: Mapping[str, Callable[..., Any]] = {
@@ -196,7 +196,7 @@ _READERS: Mapping[str, Callable[..., Any]] = {
     "linear": _linear,
     "layer_norm": _layer_norm,
 }
-"""By PyTorch's name of the function, of the method, or of Python's operator."""
+"""Converters by the name of PyTorch's function or method, or of Python's operator."""
 
 
 def _pair(size: Any) -> Any:
@@ -204,7 +204,7 @@ def _pair(size: Any) -> Any:
 
 
 def reader_of(target: Any) -> Callable[..., Any] | None:
-    """Return the entry for a method's name, or for a function."""
+    """Return the converter of a function or of a method's name, if there is one."""
     return _READERS.get(target if isinstance(target, str) else _NAMES.get(target, ""))
 
 
@@ -214,11 +214,11 @@ _NAMES: Mapping[Any, str] = {getattr: "getattr"} | {
     for name in _READERS
     if hasattr(home, name)
 }
-"""The functions that PyTorch and Python have under these names."""
+"""The names of PyTorch's and Python's functions in the table."""
 
 
 def name_of(target: Any) -> str:
-    """Return what people call a method or function."""
+    """Return the usual name of a method or function."""
     if isinstance(target, str):
         return target
     home = getattr(target, "__module__", None) or "torch"

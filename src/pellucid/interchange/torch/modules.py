@@ -1,6 +1,6 @@
-"""Modules for what ``torch.nn`` does not have: ways to join layers, and some layers.
+"""PyTorch modules for layers and combinators that ``torch.nn`` does not have.
 
-Each `forward` says with PyTorch's functions what the layer of ours computes.
+Each `forward` expresses the Pellucid layer with PyTorch's functions.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812  # as all of PyTorch's users call it
+from torch.nn import functional as F  # noqa: N812  # PyTorch's usual name
 
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
@@ -19,9 +19,10 @@ from pellucid.layers import Layer
 
 
 class Joined(torch.nn.Module):
-    """Modules by name. The one named "" lends its own modules' and values' names, as in ours.
+    """Modules by name; the modules and values of the one named "" keep their own names.
 
-    PyTorch has no such thing: so what is inside that module is registered here, under its names.
+    Pellucid's combinators name layers like this. PyTorch cannot, so the contents of that module
+    are registered here directly.
     """
 
     def __init__(self, inside: Mapping[str, torch.nn.Module]) -> None:
@@ -41,7 +42,7 @@ class Joined(torch.nn.Module):
 
 
 class Chain(Joined):
-    """One after the other: a ``Sequential`` in which a module lends its names."""
+    """Run modules one after the other, like ``Sequential``, of which one may be named ""."""
 
     def forward(self, x: Any) -> Any:
         for module in self.inside.values():
@@ -50,7 +51,7 @@ class Chain(Joined):
 
 
 class Residual(Joined):
-    """``activation(body(x) + downsample(x))``."""
+    """Compute ``activation(body(x) + downsample(x))``."""
 
     def forward(self, x: Tensor) -> Any:
         around = self.inside["downsample"](x) if "downsample" in self.inside else x
@@ -59,23 +60,23 @@ class Residual(Joined):
 
 
 class Concat(Joined):
-    """The outputs of all modules for one input, one after the other along the channels."""
+    """Concatenate the outputs of all modules for the same input along the channels."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([module(x) for module in self.inside.values()], dim=1)
 
 
 class LayerGraph(Joined):
-    """Modules by name, each with the names of what it reads.
+    """Run modules as a graph.
 
     Parameters
     ----------
     nodes
-        ``{name: (module, names of what it reads)}``, in the order in which they run.
+        ``{name: (module, names of its inputs)}``, in the order in which the modules run.
     inputs, outputs
-        The names of the graph's inputs and outputs.
+        Names of the graph's inputs and outputs.
     single_output
-        Whether it returns one value, not a tuple.
+        Whether to return the only output itself rather than a tuple.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Function(torch.nn.Module):
     Parameters
     ----------
     layer
-        The layer of ours; of it only the arguments are used.
+        The Pellucid layer, of which only the arguments are used.
     """
 
     def __init__(self, layer: Layer) -> None:
@@ -122,27 +123,27 @@ class Function(torch.nn.Module):
 
 
 def register(parent: torch.nn.Module, modules: Mapping[str, torch.nn.Module | None]) -> None:
-    """Register modules by name, those that PyTorch cannot name excepted."""
+    """Register modules by name, and refuse names that PyTorch cannot use."""
     for name, module in modules.items():
         try:
             parent.add_module(name, module)
         except KeyError as error:
             raise PellucidError(
-                f"PyTorch cannot call a module '{name}', as modules have that attribute; "
-                "name the layer otherwise"
+                f"a PyTorch module cannot be named '{name}', because modules have that attribute; "
+                "rename the layer"
             ) from error
 
 
 def _several(x: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return several inputs, whether they were given one by one or as one tuple."""
+    """Return the inputs, whether given one by one or as one tuple."""
     return tuple(x[0]) if len(x) == 1 and isinstance(x[0], tuple | list) else x
 
 
-# What each of these layers computes: (module, layer, *inputs), the values being the module's.
+# The functions of these layers: f(module, layer, *inputs), where `module` holds the values.
 
 
 def _conv2d(module: Any, layer: nn.Conv2d, x: Tensor) -> Tensor:
-    """Pad first, as the layers of PyTorch pad both sides alike."""
+    """Pad first, because PyTorch's layers pad both sides equally."""
     kernel, stride = pair(layer.kernel_size, "kernel_size"), pair(layer.stride, "stride")
     dilation = pair(layer.dilation, "dilation")
     sides = resolve_padding(layer.padding, _size(x), kernel, stride, dilation)
@@ -153,7 +154,7 @@ def _conv2d(module: Any, layer: nn.Conv2d, x: Tensor) -> Tensor:
 
 
 def _conv_transpose2d(module: Any, layer: nn.ConvTranspose2d, x: Tensor) -> Tensor:
-    """Cut off at the end what the layers of PyTorch cut off both sides alike."""
+    """Crop afterwards, because PyTorch's layers crop both sides equally."""
     kernel, stride = pair(layer.kernel_size, "kernel_size"), pair(layer.stride, "stride")
     dilation = pair(layer.dilation, "dilation")
     extra = pair(layer.output_padding, "output_padding", minimum=0)
@@ -171,7 +172,7 @@ def _max_pool2d(module: Any, layer: nn.MaxPool2d, x: Tensor) -> Tensor:
 
 
 def _avg_pool2d(module: Any, layer: nn.AvgPool2d, x: Tensor) -> Tensor:
-    """Divide the sum of what is there by how much of it counts."""
+    """Divide the sum over each window by the number of values that count."""
     window = layer.window(tuple(x.shape))
     pad_counts = float(layer.count_include_pad)
     counts = F.pad(torch.ones_like(x[:1, :1]), around(window.padding), value=pad_counts)
@@ -185,7 +186,7 @@ def _avg_pool2d(module: Any, layer: nn.AvgPool2d, x: Tensor) -> Tensor:
 
 
 def around(sides: Sides, extra: tuple[int, int] = (0, 0)) -> list[int]:
-    """Return ((top, bottom), (left, right)) in PyTorch's order, from the last axis to the first."""
+    """Convert ((top, bottom), (left, right)) to PyTorch's order, last axis first."""
     (top, bottom), (left, right) = sides
     return [left, right + extra[1], top, bottom + extra[0]]
 
@@ -208,7 +209,7 @@ def _resize(module: Any, layer: nn.Resize, x: Tensor) -> Tensor:
 
 
 def _slice(module: Any, layer: nn.Slice, x: Tensor) -> Tensor:
-    """Take by number, as PyTorch has no steps backwards."""
+    """Select by index, because PyTorch has no negative steps."""
     numbers = range(x.shape[layer.axis])[layer.start : layer.stop : layer.step]
     return x.index_select(layer.axis, torch.tensor(numbers, device=x.device))
 

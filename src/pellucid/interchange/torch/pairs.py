@@ -1,4 +1,4 @@
-"""Which layer of ``torch.nn`` is which of ours: said once, for both directions."""
+"""The table of equivalent layers of Pellucid and ``torch.nn``, used in both directions."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from pellucid.layers import Layer
 from pellucid.parameter import Parameter
 
 
-class NotPaired(LookupError):  # noqa: N818  # it never leaves this module
-    """A value of ours has no counterpart, such as padding that differs by side."""
+class NotPaired(LookupError):  # noqa: N818  # caught in this module
+    """An argument has no equivalent, such as padding that differs by side."""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A layer of ours and one of ``torch.nn`` that compute the same.
+    """A layer of Pellucid and one of ``torch.nn`` that compute the same.
 
     Attributes
     ----------
     ours, theirs
-        The two; `theirs` by its name in ``torch.nn``.
+        The class of the Pellucid layer, and the name of the other in ``torch.nn``.
     arguments
-        Ours by name, with the name of theirs where it differs: ``"dim"`` or ``"alpha=threshold"``.
+        Names of Pellucid's arguments, each with PyTorch's name if it differs: ``"dim"`` or
+        ``"alpha=threshold"``.
     if_ours, if_theirs
-        Arguments that only one of them has, or that have to have this value for the two to be
-        equal. Those of theirs are given when it is built.
+        Values that arguments of the Pellucid layer, or of PyTorch's, must have for the pair to
+        apply. Those of `if_theirs` are passed when the module is built.
     convert
-        For some arguments, our value to theirs and theirs to ours.
+        For some arguments, functions that convert the value to PyTorch and back.
     """
 
     ours: type[Layer]
@@ -45,25 +46,25 @@ class Pair:
     )
 
     def module(self, layer: Layer) -> torch.nn.Module | None:
-        """Return the module that is equal to `layer`, its values still missing, if there is one."""
+        """Return the module equivalent to `layer`, without its values, if there is one."""
         if any(getattr(layer, name) != value for name, value in self.if_ours.items()):
             return None
         make: Callable[..., torch.nn.Module] = getattr(torch.nn, self.theirs)
         try:
             given = {theirs: self._to(ours, getattr(layer, ours)) for ours, theirs in self._names()}
-            with torch.device("meta"):  # neither memory nor random numbers for values to come
+            with torch.device("meta"):  # no memory or random numbers for values that are replaced
                 return make(**given, **self.if_theirs)
-        except (NotPaired, ValueError):  # PyTorch's own for what it does not have
+        except (NotPaired, ValueError):  # ValueError: PyTorch refuses an argument
             return None
 
     def layer(self, module: torch.nn.Module) -> Layer | None:
-        """Return our layer that is equal to `module`, its values still missing, if there is one."""
+        """Return the layer equivalent to `module`, without its values, if there is one."""
         for name, value in self.if_theirs.items():
             if getattr(module, name) != value:
                 return None
         given = {ours: self._back(ours, getattr(module, theirs)) for ours, theirs in self._names()}
         if getattr(self.ours, "stride", 1) is None and given["stride"] == given["kernel_size"]:
-            given.pop("stride")  # as it is for pooling where nobody says otherwise
+            given.pop("stride")  # the default of pooling
         return self.ours(**given, **self.if_ours)
 
     def _names(self) -> Iterator[tuple[str, str]]:
@@ -98,7 +99,7 @@ _PER_DIRECTION = [
 
 
 def _even(padding: Any) -> Any:
-    """Return (vertical, horizontal), which is all that PyTorch's layers have."""
+    """Return (vertical, horizontal) padding; PyTorch's layers pad both sides equally."""
     if isinstance(padding, str):
         return padding
     (top, bottom), (left, right) = resolve_padding(padding, (1, 1), (1, 1), (1, 1), (1, 1))
@@ -108,14 +109,14 @@ def _even(padding: Any) -> Any:
 
 
 def _without_same(padding: Any) -> Any:
-    """Return padding in numbers, for those that take it in no other way."""
+    """Return padding as numbers, for layers that do not accept "same"."""
     if padding == "same":
         raise NotPaired
     return _even(0 if padding == "valid" else padding)
 
 
 def _one_if_equal(value: Any) -> Any:
-    """Return a number for two equal ones."""
+    """Return two equal numbers as one."""
     both = isinstance(value, tuple) and len(set(value)) == 1 and value[0] is not None
     return value[0] if both else value
 
@@ -218,24 +219,24 @@ PAIRS = (
     Pair(nn.Pad2d, "ReplicationPad2d", "padding", if_ours={"mode": "replicate"}, convert=_AROUND),
     Pair(nn.Pad2d, "CircularPad2d", "padding", if_ours={"mode": "circular"}, convert=_AROUND),
 )
-"""Where a layer stands in several lines, the first that fits is taken."""
+"""All pairs; where several have the same layer, the first that applies is used."""
 
 
 def module_of(layer: Layer) -> torch.nn.Module | None:
-    """Return the module of ``torch.nn`` that is equal to `layer`, if there is one."""
+    """Return the module of ``torch.nn`` equivalent to `layer`, if there is one."""
     modules = (pair.module(layer) for pair in PAIRS if pair.ours is type(layer))
     return next((module for module in modules if module is not None), None)
 
 
 def layer_of(module: torch.nn.Module) -> Layer | None:
-    """Return our layer that is equal to `module`, if there is one."""
+    """Return the Pellucid layer equivalent to `module`, if there is one."""
     kind = kind_of(module)
     layers = (pair.layer(module) for pair in PAIRS if pair.theirs == kind)
     return next((layer for layer in layers if layer is not None), None)
 
 
 def kind_of(module: torch.nn.Module) -> str | None:
-    """Return the name in `PAIRS` of its class, or of the class whose `forward` it has."""
+    """Return the name in `PAIRS` of the module's class, or of the base that has its `forward`."""
     for kind in type(module).__mro__:
         if kind.__name__ in _NAMES and kind is getattr(torch.nn, kind.__name__):
             return kind.__name__ if type(module).forward is kind.forward else None

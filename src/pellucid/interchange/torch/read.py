@@ -1,4 +1,4 @@
-"""From PyTorch's modules to our layers."""
+"""Convert PyTorch modules to Pellucid layers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pellucid.types import Shape
 
 
 def read(module: torch.nn.Module, input_shape: Shape | None) -> Layer:
-    """Return the layer that is equal to `module`, or say all that cannot be read."""
+    """Return the layer equivalent to `module`, or raise an error that lists every problem."""
     module = _unwrapped(module)
     _check(module)
     reader = _Reader()
@@ -31,7 +31,7 @@ def read(module: torch.nn.Module, input_shape: Shape | None) -> Layer:
 
 
 def _unwrapped(module: Any) -> Any:
-    """Return the module inside ``torch.compile``'s or a parallel one, which computes the same."""
+    """Return the module inside the wrappers of ``torch.compile`` and data parallelism."""
     while True:
         if isinstance(module, torch.nn.DataParallel | torch.nn.parallel.DistributedDataParallel):
             module = module.module
@@ -42,33 +42,33 @@ def _unwrapped(module: Any) -> Any:
 
 
 def _check(module: Any) -> None:
-    """Raise an error for what is no module, and for modules that cannot be looked into."""
+    """Refuse what is not a module, and modules that cannot be inspected."""
     if not isinstance(module, torch.nn.Module):
         raise PellucidError(f"from_torch reads a torch.nn.Module, not {type(module).__name__}")
     for path, part in module.named_modules():
         where = f"the module '{path}'" if path else "the module"
         if isinstance(part, torch.jit.ScriptModule):
             raise PellucidError(
-                f"{where} is a script made by torch.jit, which has no Python code to be read; give "
-                "the module from which it was made, with the same state_dict"
+                f"{where} is a TorchScript module, which has no Python code to read; pass the "
+                "module from which it was made, with the same state_dict"
             )
         if path and _unwrapped(part) is not part:
             raise PellucidError(
-                f"{where} is compiled or parallel inside of another; give the module as it was "
-                "before, or wrap the outermost one alone"
+                f"{where} is compiled or data parallel inside another module; pass the original "
+                "module, or wrap only the outermost one"
             )
     for name, value in [*module.named_parameters(), *module.named_buffers()]:
         if isinstance(value, torch.nn.parameter.UninitializedTensorMixin):
-            raise PellucidError(f"'{name}' has no shape yet: run the module once on an input")
+            raise PellucidError(f"'{name}' has no shape yet; run the module once on an input")
         if value.is_meta:
             raise PellucidError(
-                f"'{name}' is on the device 'meta', which holds no values; give the module its "
+                f"'{name}' is on the device 'meta', which holds no values; load the module's "
                 'values first, as in module.to_empty(device="cpu") and load_state_dict'
             )
 
 
 class _Reader(Reading):
-    """Reads each module once, wherever it stands, and gathers what cannot be read."""
+    """Convert each module once, even if it is shared, and collect the problems."""
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -77,9 +77,9 @@ class _Reader(Reading):
     def layer(
         self, path: str, module: torch.nn.Module, shape: Any, inputs: int = 1
     ) -> Layer | None:
-        """Return the layer for the module at `path`, or None where it cannot be read.
+        """Return the layer for the module at `path`, or None if it cannot be converted.
 
-        `shape` is that of its input for one image, a tuple of shapes, or None where not known.
+        `shape` is the shape of its input for one image, a tuple of shapes, or None if unknown.
         """
         if id(module) in self._layers:
             return self._layers[id(module)]
@@ -93,13 +93,13 @@ class _Reader(Reading):
         return layer
 
     def say(self, path: str, module: torch.nn.Module, problem: str) -> None:
-        """Note what cannot be read, and where."""
+        """Record a problem and the module in which it occurs."""
         where = f"{path} ({type(module).__name__})" if path else type(module).__name__
         self.problems.append(f"{where}: {problem}")
 
     def _new(self, path: str, module: torch.nn.Module, shape: Any, inputs: int) -> Layer | None:
         if module._forward_hooks or module._forward_pre_hooks:
-            raise PellucidError("it has hooks, which change what it computes")
+            raise PellucidError("it has hooks, which may change what it computes")
         if isinstance(module, torch.nn.Softmax | torch.nn.LogSoftmax) and module.dim is None:
             return _softmax_without_dim(module, shape)
         leaf = module.layer if isinstance(module, modules.Function) else layer_of(module)
@@ -117,7 +117,7 @@ class _Reader(Reading):
     def _by_function(
         self, path: str, module: torch.nn.Module, shape: Any, inputs: int
     ) -> Layer | None:
-        """Read a layer of PyTorch's that has no counterpart by the function that it calls."""
+        """Convert a layer of PyTorch that is in no pair by the function that it calls."""
         heard = len(self.problems)
         try:
             layer = traced(self, path, module, shape, inputs)
@@ -125,13 +125,13 @@ class _Reader(Reading):
             layer = None
         if layer is None or len(self.problems) > heard:
             del self.problems[heard:]
-            raise PellucidError("there is no such layer here, or not with these arguments")
+            raise PellucidError("Pellucid has no equivalent layer with these arguments")
         return layer
 
     def sequential(
         self, path: str, inside: Mapping[str, torch.nn.Module | None], shape: Any
     ) -> Layer | None:
-        """Read modules that run one after the other."""
+        """Convert modules that run one after the other."""
         layers = {}
         for name, module in inside.items():
             layer = self.layer(join(path, name), module or torch.nn.Identity(), shape)
@@ -140,7 +140,7 @@ class _Reader(Reading):
         return nn.Sequential({name: layer for name, layer in layers.items() if layer is not None})
 
     def inside(self, path: str, module: modules.Joined, shape: Any) -> dict[str, Layer]:
-        """Read all that one of our own modules joins."""
+        """Convert the contents of one of Pellucid's own modules."""
         read = {
             name: self.layer(join(path, name), child, shape)
             for name, child in module.inside.items()
@@ -149,10 +149,10 @@ class _Reader(Reading):
 
 
 def _softmax_without_dim(module: torch.nn.Module, shape: Any) -> Layer:
-    """Return the layer for PyTorch's choice: axis 1 of (N, C) and of images, 0 of three axes."""
+    """Return the layer for PyTorch's default: axis 1 for 2 and 4 axes, axis 0 for 3 axes."""
     kind = nn.Softmax if isinstance(module, torch.nn.Softmax) else nn.LogSoftmax
     if shape is None or len(shape) not in (2, 4):
-        raise PellucidError("it has no dim, so its axis is not known; give it dim=1")
+        raise PellucidError("its argument dim is not set; set it, for example to dim=1")
     return kind(1)
 
 

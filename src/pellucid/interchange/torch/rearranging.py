@@ -1,4 +1,4 @@
-"""PyTorch's functions that put values elsewhere, or ask for sizes, as layers of ours."""
+"""Convert PyTorch's functions that rearrange values or return sizes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _size(x: Wire, dim: int | None = None) -> Any:
 
 def _getattr(x: Wire, name: str) -> Sizes:
     if name != "shape":
-        raise PellucidError(f"it reads the attribute {name} of a value")
+        raise PellucidError(f"it reads the attribute '{name}' of a tensor")
     return Sizes(x)
 
 
@@ -28,11 +28,11 @@ def _flatten(x: Wire, start_dim: int = 0, end_dim: int = -1) -> Use:
 
 
 def _reshape(x: Wire, *shape: Any) -> Use:
-    """Read ``x.view(x.size(0), …)``; the number of images may stand at the front alone."""
+    """Convert ``x.view(x.size(0), …)``; the batch size may only be the first entry."""
     sizes = tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
     wanted = [0 if i == 0 and size is BATCH else size for i, size in enumerate(sizes)]
     if not all(isinstance(size, int) for size in wanted):
-        raise PellucidError("the number of images can stand only at the front of a shape")
+        raise PellucidError("the batch size may only be the first entry of a shape")
     if wanted == [0, -1]:
         return Use(nn.Flatten(), x)
     return Use(nn.Reshape(tuple(wanted)), x)
@@ -56,7 +56,7 @@ def _unsqueeze(x: Wire, dim: int) -> Use:
 
 
 def _squeeze(x: Wire, dim: Any = None) -> Any:
-    """Leave out axes of size 1; the batch stays, as it is not known to be 1."""
+    """Remove axes of size 1, but not the batch axis, whose size is unknown."""
     rank = len(x.sizes)
     axes = range(1, rank) if dim is None else [dim] if isinstance(dim, int) else dim
     gone = {axis % rank for axis in axes if x.sizes[axis % rank] == 1 and axis % rank}
@@ -66,7 +66,7 @@ def _squeeze(x: Wire, dim: Any = None) -> Any:
 
 def _after_batch(x: Wire, sizes: Sequence[int]) -> Use:
     if sizes[0] != 0:
-        raise PellucidError("it puts an axis before that of the images")
+        raise PellucidError("it inserts an axis before the batch axis")
     return Use(nn.Reshape(tuple(sizes)), x)
 
 
@@ -78,7 +78,7 @@ def _chunk(x: Wire, chunks: int, dim: int = 0) -> tuple[Use, ...]:
 def _split(x: Wire, split_size: Any, dim: int = 0) -> tuple[Use, ...]:
     size, axis = x.sizes[dim], x.axis(dim)
     if axis == 0:
-        raise PellucidError("it takes the batch apart")
+        raise PellucidError("it splits the batch")
     if isinstance(split_size, int):
         edges = [*range(0, size, split_size), size]
     else:
@@ -87,9 +87,9 @@ def _split(x: Wire, split_size: Any, dim: int = 0) -> tuple[Use, ...]:
 
 
 def _getitem(x: Any, index: Any) -> Any:
-    """Read ``x[:, 2:5, ::2]``, ``x[:, 0]``, ``x[:, [2, 0, 1]]`` and ``x[:, :, None]``.
+    """Convert ``x[:, 2:5, ::2]``, ``x[:, 0]``, ``x[:, [2, 0, 1]]`` and ``x[:, :, None]``.
 
-    Of several values, return one.
+    Applied to a tuple of values, return one of them.
     """
     if not isinstance(x, Wire):
         return x[index]
@@ -107,17 +107,17 @@ def _getitem(x: Any, index: Any) -> Any:
             found = Use(nn.Take(_numbers(step), axis), found)
             continue
         if not isinstance(step, slice):
-            raise PellucidError(f"it takes the entries {step!r}")
+            raise PellucidError(f"it indexes with {step!r}")
         if step != slice(None):
             if axis == 0:
-                raise PellucidError("it takes the batch apart")
+                raise PellucidError("it indexes the batch")
             found = Use(nn.Slice(axis, step.start, step.stop, step.step or 1), found)
     return Use(nn.ReduceSum(tuple(gone)), found) if gone else found  # a sum of one value
 
 
 def _with_new_axes(x: Wire, steps: Sequence[Any]) -> Use:
     if any(step is not None and step != slice(None) for step in steps):
-        raise PellucidError("it takes entries and puts in axes at once")
+        raise PellucidError("it selects entries and inserts axes in one index")
     rest, sizes = [0, *x.sizes[1:]], []
     for step in steps:
         sizes.append(1 if step is None else rest.pop(0))
@@ -127,7 +127,7 @@ def _with_new_axes(x: Wire, steps: Sequence[Any]) -> Use:
 def _numbers(given: Any) -> tuple[int, ...]:
     found = given.tolist() if isinstance(given, Tensor) else given
     if not all(isinstance(number, int) and not isinstance(number, bool) for number in found):
-        raise PellucidError("it takes entries that are not told by one list of numbers")
+        raise PellucidError("it indexes with something other than one list of numbers")
     return tuple(found)
 
 
@@ -142,7 +142,7 @@ def _roll(x: Wire, shifts: Any, dims: Any = None) -> Any:
     found: Any = x
     amounts, axes = ((v,) if isinstance(v, int) else v for v in (shifts, dims))
     if axes is None:
-        raise PellucidError("it needs dims")
+        raise PellucidError("it needs the argument dims")
     for shift, dim in zip(amounts, axes, strict=True):
         axis = _not_batch(x, dim)
         if cut := -shift % x.sizes[axis]:
@@ -153,21 +153,21 @@ def _roll(x: Wire, shifts: Any, dims: Any = None) -> Any:
 
 def _not_batch(x: Wire, dim: int) -> int:
     if x.axis(dim) == 0:
-        raise PellucidError("it turns the batch round")
+        raise PellucidError("it acts along the batch axis")
     return x.axis(dim)
 
 
 def _expand(x: Wire, *sizes: Any) -> Use:
     wanted = tuple(sizes[0]) if isinstance(sizes[0], tuple | list) else sizes
     if len(wanted) != len(x.sizes) or wanted[0] not in (-1, BATCH):
-        raise PellucidError("it repeats along the batch, or puts in axes")
+        raise PellucidError("it repeats along the batch axis, or inserts axes")
     same = [n == old for n, old in zip(wanted[1:], x.sizes[1:], strict=True)]
     return Use(nn.Expand((-1, *(-1 if s else n for s, n in zip(same, wanted[1:], strict=True)))), x)
 
 
 def _cat(tensors: Sequence[Wire], dim: int = 0) -> Use:
     if dim == 0:
-        raise PellucidError("it joins batches")
+        raise PellucidError("it concatenates along the batch axis")
     return Use(nn.Cat(dim), *tensors)
 
 
@@ -176,7 +176,7 @@ def _stack(tensors: Sequence[Wire], dim: int = 0) -> Use:
 
 
 def _pad(x: Wire, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Use:
-    """Read padding that PyTorch gives from the last axis to the first."""
+    """Convert padding, which PyTorch gives from the last axis to the first."""
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     if min(pad) < 0:
         return _cut(x, pairs, mode, value)
@@ -184,13 +184,13 @@ def _pad(x: Wire, pad: Sequence[int], mode: str = "constant", value: float | Non
         left_right, top_bottom = (*pairs, (0, 0))[:2]
         return Use(nn.Pad2d((top_bottom, left_right), mode, value or 0.0), x)
     if mode != "constant":
-        raise PellucidError(f"it pads other axes than those of images with mode={mode!r}")
+        raise PellucidError(f"it pads axes other than height and width with mode={mode!r}")
     sides = [*[(0, 0)] * (len(x.sizes) - len(pairs)), *reversed(pairs)]
     return Use(nn.Pad(tuple(sides), value or 0.0), x)
 
 
 def _cut(x: Wire, pairs: Sequence[tuple[int, int]], mode: str, value: float | None) -> Use:
-    """Pad by 0 where an amount is below 0, and cut off as much."""
+    """Crop where a padding is negative, and pad by 0 there."""
     kept = [max(side, 0) for pair in pairs for side in pair]
     found = _pad(x, kept, mode, value)
     for i, (before, behind) in enumerate(pairs):
@@ -203,7 +203,7 @@ def _cut(x: Wire, pairs: Sequence[tuple[int, int]], mode: str, value: float | No
 def _repeat(x: Wire, *sizes: Any) -> Any:
     times = tuple(sizes[0]) if isinstance(sizes[0], tuple | list) else sizes
     if len(times) != len(x.sizes) or times[0] != 1:
-        raise PellucidError("it repeats the batch, or puts in axes")
+        raise PellucidError("it repeats along the batch axis, or inserts axes")
     found: Any = x
     for axis, count in enumerate(times):
         found = Use(nn.Cat(axis), *(found,) * count) if count > 1 else found

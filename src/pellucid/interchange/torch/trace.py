@@ -1,7 +1,7 @@
-"""What a module's `forward` does, as ``torch.fx`` writes it down, read as a `Graph` of layers.
+"""Convert a module's `forward`, as traced by ``torch.fx``, to a `Graph` of layers.
 
-Each module is traced by itself: a module that it calls with values is one node, and is read in its
-own turn. So the names of the layers are the module's, and what is one block there is one here.
+Each module is traced by itself: a module that it calls on values is one node, which is converted in
+turn. So layers keep the module's names, and blocks remain blocks.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pellucid.layers.base import join
 
 
 class Reading(ABC):
-    """What reads the modules inside, and hears of problems."""
+    """Convert the modules inside a traced module, and collect problems."""
 
     problems: list[str]
 
@@ -31,15 +31,15 @@ class Reading(ABC):
     def layer(
         self, path: str, module: torch.nn.Module, shape: Any, inputs: int = 1
     ) -> Layer | None:
-        """Return the layer for the module at `path`, or None where it cannot be read."""
+        """Return the layer for the module at `path`, or None if it cannot be converted."""
 
     @abstractmethod
     def say(self, path: str, module: torch.nn.Module, problem: str) -> None:
-        """Note what cannot be read, and where."""
+        """Record a problem and the module in which it occurs."""
 
 
-class Inline(Exception):  # noqa: N818  # no error: it asks for another way to read
-    """A module gives or takes something other than values: read it as part of its parent."""
+class Inline(Exception):  # noqa: N818  # a request, not an error
+    """A module takes or returns more than values of the network: trace it as part of its parent."""
 
     def __init__(self, module: torch.nn.Module) -> None:
         self.module = module
@@ -48,7 +48,7 @@ class Inline(Exception):  # noqa: N818  # no error: it asks for another way to r
 def traced(
     reader: Reading, path: str, module: torch.nn.Module, shape: Any, inputs: int
 ) -> Layer | None:
-    """Return the layer that does what the module's `forward` does with `inputs` values."""
+    """Return the layer equivalent to the module's `forward` with `inputs` inputs."""
     inlined: set[torch.nn.Module] = set()
     while True:
         heard = len(reader.problems)
@@ -59,13 +59,13 @@ def traced(
             if found.module is module:
                 if path:
                     raise
-                raise PellucidError("it gives something other than values") from None
+                raise PellucidError("it returns something other than tensors") from None
             inlined.add(found.module)
             del reader.problems[heard:]
 
 
 class _Tracer(fx.Tracer):
-    """Lets every module that takes values alone be one node."""
+    """Trace every module that is called only on values as one node."""
 
     def __init__(self, inlined: set[torch.nn.Module]) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ def _written_down(
 
 
 def _in_place(module: torch.nn.Module, node: fx.Node) -> bool:
-    """Return whether a node changes what it is given, beside giving its result."""
+    """Return whether a node changes its input as well as returning a result."""
     if node.op == "call_module":
         called: Any = module.get_submodule(str(node.target))
         while isinstance(called, torch.nn.Sequential) and len(called):
@@ -116,11 +116,11 @@ def _in_place(module: torch.nn.Module, node: fx.Node) -> bool:
 
 
 Nodes = dict[str, tuple[Layer, tuple[str, ...]]]
-"""Layers by name, each with the names of what it reads."""
+"""Layers by name, each with the names of its inputs."""
 
 
 class _Network:
-    """The layers of one module, while they are read."""
+    """The layers of one module while it is converted."""
 
     def __init__(
         self, reader: Reading, path: str, module: torch.nn.Module, nodes: list[fx.Node]
@@ -157,7 +157,7 @@ class _Network:
         return names
 
     def _value(self, node: fx.Node) -> Any:
-        """Return what a node gives: a `Wire`, several of them, numbers, or `_UNKNOWN`."""
+        """Return the result of a node: a `Wire`, several of them, numbers, or `_UNKNOWN`."""
         sources = [self.values[source] for source in node.all_input_nodes]
         if _UNKNOWN in sources:
             return _UNKNOWN
@@ -171,14 +171,14 @@ class _Network:
             if callable(node.target) and not any(map(_holds_value, sources)):
                 return node.target(*arguments, **options)  # numbers, such as half the channels
             if found is None:
-                raise PellucidError("there is no layer for it")
+                raise PellucidError("Pellucid has no equivalent layer")
             return self._placed(found(*arguments, **options), self._unique(node.name))
         except (PellucidError, TypeError) as error:
             self.reader.say(self.path, self.module, f"{name_of(node.target)}: {error}")
             return _UNKNOWN
 
     def _call(self, target: str, values: tuple[Any, ...]) -> Any:
-        """Read a module that is called."""
+        """Convert the call of a module."""
         module = self.module.get_submodule(target)
         if not all(isinstance(value, Wire) for value in values):
             raise Inline(module)
@@ -192,7 +192,7 @@ class _Network:
         return self._placed(Use(layer, *values), name if first else self._unique(name))
 
     def _placed(self, found: Any, name: str) -> Any:
-        """Make a node of every use of a layer, and return the values that they give."""
+        """Add a node for every use of a layer, and return the resulting values."""
         if isinstance(found, tuple):
             return tuple(self._placed(one, self._unique(name)) for one in found)
         if not isinstance(found, Use):
@@ -207,7 +207,7 @@ class _Network:
         return Wire(own, shape)
 
     def _joined(self, inputs: list[str], outputs: Any) -> Layer:
-        """Return the layers as simply as can be."""
+        """Return the layers as a `Sequential` where possible, else as a `Graph`."""
         single = isinstance(outputs, Wire)
         wires = [outputs] if single else outputs
         if not isinstance(wires, list | tuple) or not all(isinstance(w, Wire) for w in wires):
@@ -224,7 +224,7 @@ class _Network:
         return nn.Graph(layers, names[0] if single else names, inputs)
 
     def _replace(self, old: Any, new: Any) -> None:
-        """Let all names of a value that was changed in place stand for what it became."""
+        """Let all names of a value that was changed in place refer to its new value."""
         for node, value in self.values.items():
             if value is old:
                 self.values[node] = new
@@ -233,7 +233,7 @@ class _Network:
         return fx.node.map_arg(arguments, lambda node: self.values[node])
 
     def _unique(self, name: str) -> str:
-        """Return a name that no layer, input or module inside has."""
+        """Return a name that no layer, input or inner module has."""
         found, turn = name, 1
         while self._is_taken(found) or found in self.children:
             turn += 1
@@ -248,7 +248,7 @@ _UNKNOWN = object()
 
 
 def _holds_value(found: Any) -> bool:
-    """Return whether it is a value of the network, or several."""
+    """Return whether this is a value of the network, or several."""
     return isinstance(found, Wire) or (isinstance(found, tuple) and any(map(_holds_value, found)))
 
 
@@ -262,7 +262,7 @@ def _needed(layers: Nodes, outputs: list[str]) -> Nodes:
 
 
 def _one_by_one(layers: Nodes, first: str, last: str) -> bool:
-    """Return whether each node reads just what stands before it, and the last is the output."""
+    """Return whether each node reads only the one before it, and the last is the output."""
     before = [first, *layers]
     reads = [list(read) for _, read in layers.values()]
     return bool(layers) and before[-1] == last and reads == [[name] for name in before[:-1]]

@@ -1,4 +1,4 @@
-"""What passes through a network that is being read: values, sizes, and the uses of layers."""
+"""The values of a network while it is converted: tensors, sizes, and uses of layers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pellucid.types import Shape
 
 
 class Batch:
-    """The number of images, which is not known; nothing is computed with it."""
+    """The batch size, which is unknown while a module is traced."""
 
     def __repr__(self) -> str:
         return "the number of images"
@@ -25,14 +25,14 @@ BATCH = Batch()
 
 @dataclass(eq=False)
 class Wire:
-    """A value: the name of the node that gives it, and its shape, if known, for one image."""
+    """A value: the name of the node that computes it, and its shape for one image, if known."""
 
     name: str
     shape: Shape | None
 
     @property
     def sizes(self) -> Shape:
-        """The shape, where it has to be known."""
+        """The shape; an error if it is unknown."""
         if self.shape is None:
             raise PellucidError("it depends on the input's size; give from_torch an input_shape")
         return self.shape
@@ -43,7 +43,7 @@ class Wire:
 
 
 class Use:
-    """A layer and what it is given: values, or uses of other layers."""
+    """A layer and its inputs: values, or uses of other layers."""
 
     def __init__(self, layer: Layer, *inputs: Wire | Use) -> None:
         self.layer, self.inputs = layer, inputs
@@ -51,7 +51,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Sizes:
-    """A value's shape as the module sees it: the number of images, then numbers."""
+    """A value's shape as the module sees it: the batch size, then numbers."""
 
     wire: Wire
 
@@ -62,7 +62,7 @@ class Sizes:
 
 
 def take(layer: Layer, values: dict[str, torch.Tensor | None]) -> Layer:
-    """Give the layer's parameters and buffers the values of PyTorch's, and their type."""
+    """Set the layer's parameters and buffers, and their type, from PyTorch's tensors."""
     for name, item in layer.named_state():
         tensor = values[name]
         assert tensor is not None
@@ -77,6 +77,6 @@ def _check_type(item: Parameter | Buffer, tensor: torch.Tensor) -> None:
     known = (torch.float32, torch.float64)
     if tensor.is_floating_point() and tensor.dtype not in known:
         raise PellucidError(
-            f"{item.name} is of type {tensor.dtype}, and here it is float32 or float64; "
+            f"{item.name} has type {tensor.dtype}, but Pellucid supports float32 and float64; "
             "call module.float() first"
         )

@@ -1,4 +1,4 @@
-"""From our layers to PyTorch's modules."""
+"""Convert Pellucid layers to PyTorch modules."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ Inside = dict[str, torch.nn.Module]
 
 
 def written(model: Layer) -> torch.nn.Module:
-    """Return the module that is equal to `model`."""
-    model.name_parameters()  # what a seed draws depends on names, which are given from the root
+    """Return the module equivalent to `model`."""
+    model.name_parameters()  # initial weights depend on the names
     writer = _Writer()
     module = writer.module("", model)
     if writer.unknown:
-        raise PellucidError(f"these layers have no form in PyTorch: {', '.join(writer.unknown)}")
+        raise PellucidError(
+            f"these layers have no equivalent in PyTorch: {', '.join(writer.unknown)}"
+        )
     return module.eval()
 
 
 class _Writer:
-    """Writes each layer once, and each value once, wherever they stand."""
+    """Convert each layer and each value once, even if it is shared."""
 
     def __init__(self) -> None:
         self.unknown: list[str] = []

@@ -1,14 +1,14 @@
-"""Convolution, one algorithm a file. All compute the same three functions; `loops` defines them.
+"""Convolution: one algorithm per file. All compute the same functions, which `loops` defines.
 
 ==============  ====================================================================================
 ``loops``       the definition
-``im2col``      patches to columns, one matrix product: for everything
+``im2col``      patches as columns, one matrix product: for all shapes
 ``fft``         one product per frequency: for large kernels
 ``winograd2``   F(2×2, 3×3): for 3×3 kernels with stride 1
-``winograd4``   F(4×4, 3×3): the same with fewer multiplications and somewhat larger rounding errors
+``winograd4``   F(4×4, 3×3): the same with fewer multiplications and larger rounding errors
 ==============  ====================================================================================
 
-Convolution means cross-correlation, as in every framework.
+Convolution means cross-correlation here, as in all frameworks.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def conv2d_bias_gradient(dy: Array) -> Array:
 
 
 def conv2d_algorithm(convolution: Convolution) -> str:
-    """Return the name of the algorithm: the one asked for, or the one chosen by shape.
+    """Return the name of the requested algorithm, or of the one chosen by shape.
 
     >>> conv2d_algorithm(Convolution((1, 3, 8, 8), (4, 3, 5, 5), Window.of((8, 8), 5)))
     'im2col'
@@ -64,6 +64,6 @@ def conv2d_algorithm(convolution: Convolution) -> str:
 
 
 def _algorithm(convolution: Convolution) -> choose.Algorithm:
-    """Return the algorithm that is asked for, or, where that is left open, the one chosen."""
+    """Return the requested algorithm, or the one chosen by shape."""
     known = choose.ALGORITHMS.get(convolution.algorithm)
     return choose.get(choose.resolve(convolution)) if known is None else known

@@ -1,4 +1,4 @@
-"""Which algorithm: by name, or by shape."""
+"""Choose an algorithm by name or by shape."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pellucid.types import Array, Shape
 
 
 class Algorithm(Protocol):
-    """What every algorithm offers; `loops` defines what the three passes return."""
+    """The functions of every algorithm; `loops` defines the results of the three passes."""
 
     def supports(self, window: Window, groups: int) -> str | None:
-        """Return why it cannot do this convolution, or None where it can."""
+        """Return why the algorithm cannot compute this convolution, or None if it can."""
 
     def forward(self, x: Array, weight: Array, window: Window, groups: int) -> Array:
         """Return y (N, F, OH, OW)."""
@@ -29,16 +29,16 @@ class Algorithm(Protocol):
     def multiplications(
         self, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
     ) -> int:
-        """Return how many numbers `forward` multiplies."""
+        """Return the number of multiplications of `forward`."""
 
     def scratch_bytes(
         self, input_shape: Shape, weight_shape: Shape, window: Window, groups: int, itemsize: int
     ) -> int:
-        """Return about how many bytes `forward` needs besides its arguments and its result."""
+        """Return the approximate memory in bytes that `forward` needs for intermediate results."""
 
 
 class Choice(NamedTuple):
-    """An algorithm's name, and why it is the one."""
+    """The name of an algorithm, and the reason for choosing it."""
 
     name: str
     reason: str
@@ -52,16 +52,16 @@ ALGORITHMS: dict[str, Algorithm] = {
     "winograd4": winograd.F4,
 }
 BY_SHAPE = ("auto", "precise", "tuned")
-"""The names that leave the choice to the library; here it is never made by timing."""
+"""Names that leave the choice to the library; the reference engine never chooses by timing."""
 
 _ELSEWHERE = {"direct": "im2col", "depthwise": "im2col"}
-"""The compiled engine's names, so that a model which asks for them runs here as well."""
+"""Algorithms of the compiled engine, accepted here so that models that name them run too."""
 
 # Measured in float32 with one thread (NumPy 2.4, OpenBLAS 0.3.31, AMD EPYC Zen 5):
-_WINOGRAD_CHANNELS = 32  # with 16 channels the transforms cost what the product saves
+_WINOGRAD_CHANNELS = 32  # with 16 channels, the transforms take as long as the product saves
 _WINOGRAD_TILES = 64  # with fewer, transforming the weights costs more than the product saves
-_WINOGRAD_GAIN = 2.0  # at least: where an output fills its tiles badly, there is less to gain
-_FFT_GAIN = 6.0  # a multiplication in a transform takes as long as about six in a large product
+_WINOGRAD_GAIN = 2.0  # minimum; outputs that do not fill whole tiles gain less
+_FFT_GAIN = 6.0  # a multiplication in a transform costs about six in a large product
 
 
 def names() -> tuple[str, ...]:
@@ -83,9 +83,12 @@ def get(name: str) -> Algorithm:
 
 
 def resolve(convolution: Convolution) -> str:
-    """Return the name of the algorithm that is asked for, or of the one that is chosen by shape.
+    """Return the name of the requested algorithm, or of the one chosen by shape.
 
-    Raises a PellucidError where there is none of that name, or it cannot compute this convolution.
+    Raises
+    ------
+    PellucidError
+        The algorithm does not exist, or does not support this convolution.
     """
     c, name = convolution, convolution.algorithm
     if name in BY_SHAPE:
@@ -94,7 +97,7 @@ def resolve(convolution: Convolution) -> str:
         (KH, KW), stride, dilation = c.window.kernel, c.window.stride, c.window.dilation
         raise PellucidError(
             f"{reason}, not a {KH}×{KW} kernel, stride {stride} and dilation {dilation}; "
-            "use 'im2col', or 'auto' for the fastest that fits"
+            "use 'im2col', or 'auto' for the fastest suitable one"
         )
     return name
 
@@ -102,9 +105,9 @@ def resolve(convolution: Convolution) -> str:
 def choose(
     input_shape: Shape, weight_shape: Shape, window: Window, groups: int, precise: bool = False
 ) -> Choice:
-    """Return the algorithm that is likely the fastest for these shapes, and why.
+    """Return the algorithm that is likely the fastest for these shapes, and the reason.
 
-    If it is to be `precise`, F(4×4, 3×3) is left out, whose rounding errors are the largest.
+    With `precise`, F(4×4, 3×3) is excluded, which has the largest rounding errors.
 
     Examples
     --------

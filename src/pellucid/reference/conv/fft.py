@@ -1,17 +1,17 @@
-"""The convolution theorem: what is a sum over taps in space is one product at each frequency. ::
+"""The convolution theorem: a sum over taps in space is one product at each frequency. ::
 
     ŷ[f, n]  = Σ over c of  conj(ŵ[f, c]) · x̂[c, n]
     dx̂[c, n] = Σ over f of  ŵ[f, c] · dŷ[f, n]
     dŵ[f, c] = Σ over n of  conj(dŷ[f, n]) · x̂[c, n]
 
-where ^ is the two-dimensional Fourier transform. Cross-correlation conjugates the factor that
-slides. At each frequency these are products of matrices. The cost hardly depends on the kernel's
-size.
+where ^ is the two-dimensional Fourier transform, with the sliding factor conjugated for
+cross-correlation. At each frequency these are matrix products. The cost hardly depends on the size
+of the kernel.
 
-All three kinds of arrays lie in one field as large as the padded image, so that nothing wraps
-around: the image at its place in the padded image; the kernel at the origin, its values D apart;
-the output at the origin, its values S apart, which is the dense result subsampled, or the gradient
-upsampled. The field's sides have no prime factors above 5.
+All arrays are placed in a field as large as the padded image, so that nothing wraps around: the
+image at its position in the padded image; the kernel at the origin, its values D apart; the output
+at the origin, its values S apart, which is the dense result subsampled, or the gradient upsampled.
+The field's sides have only the prime factors 2, 3 and 5.
 
 Source: Mathieu, Henaff and LeCun, "Fast training of convolutional networks through FFTs", 2014.
 
@@ -19,9 +19,10 @@ Error: with L values in the field, u = 2⁻²⁴ in float32 and 2⁻⁵³ in flo
 
     |error| ≤ u · (21·log₂ L + C/groups + 4) · Σ over c of ‖x[n, c]‖₂ · ‖w[f, c]‖₂
 
-(three transforms, Higham 2002, theorem 24.2); likewise the gradients with their sum's terms. This
-is relative to whole images, not to each output: an output much smaller than its neighbours keeps
-fewer digits than with the definition. A NaN or infinity reaches all of its image's outputs.
+(three transforms, Higham 2002, theorem 24.2); similarly for the gradients, with the terms of their
+sums. The bound is relative to whole images, not to each output: an output much smaller than its
+neighbours has fewer correct digits than with the definition. A NaN or infinity spreads to all
+outputs of its image.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from pellucid.types import Array, Shape
 
 
 def supports(window: Window, groups: int) -> str | None:
-    """Return None: strides and dilations are gaps in the field."""
+    """Return None: strides and dilations are gaps in the field, so all are supported."""
     return None
 
 
@@ -81,7 +82,7 @@ def weight_gradient(dy: Array, x: Array, window: Window, groups: int) -> Array:
 
 
 def multiplications(input_shape: Shape, weight_shape: Shape, window: Window, groups: int) -> int:
-    """Return four for each complex product, and 2·L·log₂ L for each real transform of L values."""
+    """Return four per complex product, and 2·L·log₂ L per real transform of L values."""
     N, C, F = input_shape[0], input_shape[1], weight_shape[0]
     h, w = field_size(window)
     products = 4 * h * (w // 2 + 1) * N * F * weight_shape[1]
@@ -99,7 +100,7 @@ def scratch_bytes(
 
 @dataclass(frozen=True)
 class _Stack:
-    """A matrix of images or kernels or outputs, (rows, height, width, columns), and their place."""
+    """A matrix of images, kernels or outputs, (rows, height, width, columns), and its position."""
 
     values: Array
     area: Area
@@ -108,7 +109,7 @@ class _Stack:
         return _Stack(self.values.swapaxes(0, 3), self.area)
 
     def group(self, g: int, groups: int) -> _Stack:
-        """Return the rows that belong to group `g`."""
+        """Return the rows of group `g`."""
         size = len(self.values) // groups
         return _Stack(self.values[g * size : (g + 1) * size], self.area)
 
@@ -120,7 +121,7 @@ class _Stack:
         return np.fft.rfft2(field, axes=(1, 2)).transpose(1, 2, 0, 3)
 
     def assign(self, rows: slice, columns: slice, spectra: Array, size: tuple[int, int]) -> None:
-        """Set a block to what has these spectra: the inverse of `spectra`."""
+        """Set a block from its spectra: the inverse of `spectra`."""
         field = np.fft.irfft2(spectra.transpose(2, 0, 1, 3), s=size, axes=(1, 2))
         self.values[rows, :, :, columns] = field[:, *self.area]
 
@@ -138,7 +139,7 @@ def _outputs(y: Array, window: Window) -> _Stack:
 
 
 def _multiply(left: _Stack, right: _Stack, result: _Stack, window: Window, conjugate: bool) -> None:
-    """Set `result` to ``left · right``, with `left` conjugated or not, in blocks."""
+    """Set `result` to ``left · right``, with `left` conjugated if requested, block by block."""
     size = field_size(window)
     rows, terms, columns = len(left.values), len(right.values), right.values.shape[3]
     side = _block(rows, terms, columns, window, result.values.itemsize)
@@ -154,13 +155,13 @@ def _multiply(left: _Stack, right: _Stack, result: _Stack, window: Window, conju
 
 
 def field_size(window: Window) -> tuple[int, int]:
-    """Return the field's sides: the padded image's or a little more."""
+    """Return the field's sides: those of the padded image or slightly more."""
     height, width = (_good_length(size) for size in window.padded_size)
     return height, width
 
 
 def _good_length(n: int) -> int:
-    """Return the smallest length from `n` on whose prime factors are 2, 3 and 5 alone."""
+    """Return the smallest length of at least `n` whose only prime factors are 2, 3 and 5."""
     best = 1 << (n - 1).bit_length()
     fives = 1
     while fives < best:
@@ -173,7 +174,7 @@ def _good_length(n: int) -> int:
 
 
 def _block(rows: int, terms: int, columns: int, window: Window, itemsize: int) -> int:
-    """Return the largest side of a block for which scratch memory stays below SCRATCH, or 1."""
+    """Return the largest side of a block whose intermediate results fit into SCRATCH, or 1."""
     sides = range(1, max(rows, terms, columns) + 1)
     fitting = bisect_right(
         sides,

@@ -1,4 +1,4 @@
-"""Patches to columns, then one matrix product. ::
+"""Arrange patches as columns, then compute one matrix product. ::
 
     columns[c·KH·KW + i·KW + j, (oh·OW + ow)·N + n] = x[n, c, oh·S + i·D − P, ow·S + j·D − P]
 
@@ -6,10 +6,10 @@
     dx = col2im(Wᵀ · dy)          (K, F) × (F, M) -> (K, M)
     dw = dy · columnsᵀ            (F, M) × (M, K) -> (F, K)
 
-Each column is what one output reads, so that a convolution becomes the product that BLAS libraries
-do best. The batch lies last in memory: then the product *is* the output, without a transposition.
-With groups, each group has its own product. The columns are made for a piece of the output at a
-time.
+Each column holds what one output reads, so that a convolution becomes a matrix product, which BLAS
+libraries compute very efficiently. The batch is last in memory, so the product *is* the output,
+without a transposition. With groups, each group has its own product. The columns are made for a
+piece of the output at a time, to save memory.
 
 Source: Chellapilla, Puri and Simard, "High performance convolutional neural networks for document
 processing", 2006.
@@ -33,9 +33,9 @@ from pellucid.types import Array, Shape
 
 
 def im2col(x: Array, window: Window) -> Array:
-    """Return the columns (C·KH·KW, OH·OW·N) of images `x` (N, C, H, W): one for each output.
+    """Return the columns (C·KH·KW, OH·OW·N) of images `x` (N, C, H, W), one for each output.
 
-    Where each output reads one pixel, and every pixel is read, the columns are a view of `x`.
+    If each output reads one pixel, and every pixel is read, the columns are a view of `x`.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def im2col(x: Array, window: Window) -> Array:
 
 
 def col2im(columns: Array, input_shape: Shape, window: Window) -> Array:
-    """Return images of `input_shape` (N, C, H, W) with each column added to where it was read.
+    """Return images of `input_shape` (N, C, H, W): the sum of all columns at their positions.
 
     The adjoint of `im2col`: ⟨im2col(x), columns⟩ = ⟨x, col2im(columns)⟩.
 
@@ -69,7 +69,7 @@ def col2im(columns: Array, input_shape: Shape, window: Window) -> Array:
 
 
 def supports(window: Window, groups: int) -> str | None:
-    """Return None: columns exist for every window."""
+    """Return None: all windows are supported."""
     return None
 
 
@@ -88,7 +88,7 @@ def forward(x: Array, weight: Array, window: Window, groups: int) -> Array:
 
 
 def input_gradient(dy: Array, weight: Array, window: Window, groups: int) -> Array:
-    """Return dx (N, C, H, W): each output's gradient, spread over the column that it read."""
+    """Return dx (N, C, H, W): distribute each output's gradient over the column it read."""
     W = _grouped(weight, groups).transpose(0, 2, 1)
     C = weight.shape[1] * groups
     dx = memory.zeros((len(dy), C, *window.size), np.result_type(dy, weight))
@@ -103,33 +103,33 @@ def input_gradient(dy: Array, weight: Array, window: Window, groups: int) -> Arr
 
 
 def weight_gradient(dy: Array, x: Array, window: Window, groups: int) -> Array:
-    """Return dw (F, C/groups, KH, KW): each output's gradient times the column that it read."""
+    """Return dw (F, C/groups, KH, KW): sum each output's gradient times the column it read."""
     shape = (dy.shape[1], x.shape[1] // groups, *window.kernel)
     dw = np.zeros((groups, math.prod(shape[1:]), shape[0] // groups), np.result_type(dy, x))
     row_bytes = _row_bytes(shape, window, groups, dw.itemsize)
     for piece in pieces.pieces(window, len(x), row_bytes):
         part = dy[piece.images, :, piece.rows]
         read = x[piece.images, :, piece.image_rows]
-        # for each group: (K, M) × (M, F/G) -> (K, F/G), the faster of the two ways round
+        # for each group: (K, M) × (M, F/G) -> (K, F/G), the faster of the two orders
         dw += _columns(read, piece.window, groups) @ _outputs(part, groups).transpose(0, 2, 1)
     return dw.transpose(0, 2, 1).reshape(shape)
 
 
 def multiplications(input_shape: Shape, weight_shape: Shape, window: Window, groups: int) -> int:
-    """Return N·F·OH·OW·(C/groups)·KH·KW, the definition's number."""
+    """Return N·F·OH·OW·(C/groups)·KH·KW, as in the definition."""
     return input_shape[0] * math.prod(weight_shape) * math.prod(window.output_size)
 
 
 def scratch_bytes(
     input_shape: Shape, weight_shape: Shape, window: Window, groups: int, itemsize: int
 ) -> int:
-    """Return the bytes of scratch memory that `forward` takes: the columns of a piece."""
+    """Return the memory in bytes that `forward` needs for the columns of a piece."""
     row_bytes = _row_bytes(weight_shape, window, groups, itemsize)
     return pieces.scratch_bytes(window, input_shape[0], row_bytes)
 
 
 def _row_bytes(weight_shape: Shape, window: Window, groups: int, itemsize: int) -> int:
-    """Return the bytes for an output row of an image: columns, what they read, and the result."""
+    """Return the bytes for an output row of an image: columns, their inputs, and the result."""
     F, channels, KH, KW = weight_shape
     C, OW = channels * groups, window.output_size[1]
     read = C * window.extent[0] * window.size[1]
@@ -137,7 +137,7 @@ def _row_bytes(weight_shape: Shape, window: Window, groups: int, itemsize: int) 
 
 
 def _grouped(weight: Array, groups: int) -> Array:
-    """Return `weight` (F, C/G, KH, KW) as one matrix for each group, (G, F/G, K)."""
+    """Return `weight` (F, C/G, KH, KW) as one matrix per group, (G, F/G, K)."""
     return weight.reshape(groups, len(weight) // groups, -1)
 
 
@@ -148,11 +148,11 @@ def _columns(x: Array, window: Window, groups: int) -> Array:
 
 
 def _outputs(dy: Array, groups: int) -> Array:
-    """Return `dy` (N, F, OH, OW) as one matrix for each group, (G, F/G, M)."""
+    """Return `dy` (N, F, OH, OW) as one matrix per group, (G, F/G, M)."""
     F = dy.shape[1]
     return batch_innermost(dy).reshape(groups, F // groups, -1)
 
 
 def _product(a: Array, b: Array) -> Array:
-    """Return a·b; where there is one term in each sum, without a matrix library's overhead."""
+    """Return a·b; if each sum has one term, without the overhead of a matrix product."""
     return a * b if a.shape[-1] == 1 else a @ b

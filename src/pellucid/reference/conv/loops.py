@@ -1,12 +1,13 @@
-"""The definition, in plain loops. ::
+"""The definition of convolution, in plain loops. ::
 
     y[n, f, oh, ow] = Σ over c, i, j of  x[n, c, oh·S + i·D − P, ow·S + j·D − P] · w[f, c, i, j]
 
-Every output is one sum of products, and each product's two gradients follow at once: where the
-forward pass reads x and w and adds into y, the backward passes read dy and w and add into dx, or
-read dy and x and add into dw. With groups, c runs over the channels of f's own group only.
+Every output is a sum of products, from which both gradients follow directly: where the forward pass
+reads x and w and adds to y, the backward passes read dy and w and add to dx, or read dy and x and
+add to dw. With groups, c runs only over the channels of f's own group.
 
-Slow and obvious: the oracle for the other algorithms, and the place to learn from.
+It is slow and simple: a reference for testing the other algorithms, and the best place to start
+reading.
 
 Error: each result is a sum of n products in some order, so ``|error| ≤ γₙ · Σ|x|·|w|`` with γₙ =
 n·u / (1 − n·u), u = 2⁻²⁴ in float32 and 2⁻⁵³ in float64 (Higham, "Accuracy and Stability of
@@ -30,7 +31,7 @@ Index = tuple[int | slice, ...]
 
 
 def supports(window: Window, groups: int) -> str | None:
-    """Return None: the definition holds for everything."""
+    """Return None: all convolutions are supported."""
     return None
 
 
@@ -46,7 +47,7 @@ def forward(x: Array, weight: Array, window: Window, groups: int) -> Array:
 
 
 def input_gradient(dy: Array, weight: Array, window: Window, groups: int) -> Array:
-    """Return dx (N, C, H, W): every product passes on ``dy · w`` to the x that it read."""
+    """Return dx (N, C, H, W): each product passes ``dy · w`` on to the x that it used."""
     shape = (len(dy), weight.shape[1] * groups, *window.padded_size)
     padded = memory.zeros(shape, np.result_type(dy, weight))
     for output, read in _reads(dy.shape, weight.shape, window, groups):
@@ -56,7 +57,7 @@ def input_gradient(dy: Array, weight: Array, window: Window, groups: int) -> Arr
 
 
 def weight_gradient(dy: Array, x: Array, window: Window, groups: int) -> Array:
-    """Return dw (F, C/groups, KH, KW): every product passes on ``dy · x`` to its w."""
+    """Return dw (F, C/groups, KH, KW): each product passes ``dy · x`` on to its w."""
     padded = pad2d(x, window.padding, "zeros", 0.0)
     shape = (dy.shape[1], x.shape[1] // groups, *window.kernel)
     dw = np.zeros(shape, np.result_type(dy, x))
@@ -74,14 +75,14 @@ def multiplications(input_shape: Shape, weight_shape: Shape, window: Window, gro
 def scratch_bytes(
     input_shape: Shape, weight_shape: Shape, window: Window, groups: int, itemsize: int
 ) -> int:
-    """Return the bytes of scratch memory that `forward` takes: the padded input."""
+    """Return the memory in bytes that `forward` needs for the padded input."""
     return math.prod(input_shape[:2]) * math.prod(window.padded_size) * itemsize
 
 
 def _reads(
     output_shape: Shape, weight_shape: Shape, window: Window, groups: int
 ) -> Iterator[tuple[tuple[int, int, int, int], Index]]:
-    """Yield the index of every output and the index of what it reads in the padded input."""
+    """Yield the index of every output, and the index of its inputs in the padded image."""
     F, channels = weight_shape[:2]
     N, _, OH, OW = output_shape
     for n in range(N):

@@ -1,8 +1,8 @@
-"""Work in pieces, so that scratch memory has a bound whatever the size of the batch.
+"""Divide the work into pieces, so that memory is bounded for batches of any size.
 
-A strip of the output's rows is the whole output of the same convolution over a strip of the image
-(`Window.strip`), and images do not depend on each other. So an algorithm may work on some rows of
-some images at a time.
+Some rows of the output are the whole output of the same convolution on some rows of the image
+(`Window.strip`), and images are independent. So an algorithm may process some rows of some images
+at a time.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pellucid.geometry import Window
 
 SCRATCH = 32 * 2**20
-"""Bytes of scratch memory that a pass may use for its patches or spectra, whatever the batch."""
+"""Limit in bytes for the patches or spectra of a pass, for batches of any size."""
 
 PIECE = 8 * 2**20
-"""Bytes that a piece takes where there is a choice: what is written now is still in the cache when
-it is read. Measured: smaller pieces cost more calls, larger ones up to a third more time."""
+"""Preferred bytes of a piece, small enough that results are still in the cache when they are read.
+Measured: smaller pieces need more calls, larger ones take up to a third longer."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Some output rows of some images, the image rows that they read, and their window there."""
+    """Some output rows of some images, the image rows that they read, and their window."""
 
     images: slice
     rows: slice
@@ -31,10 +31,10 @@ class Piece:
 
 
 def pieces(window: Window, images: int, row_bytes: int) -> Iterator[Piece]:
-    """Yield the pieces of the output for which scratch memory stays below SCRATCH.
+    """Yield pieces of the output that need at most SCRATCH bytes each.
 
-    `row_bytes` is what one output row of one image takes; at least that much is always used. Rows
-    are cut first: with all images, each run of memory is as long as it can be.
+    `row_bytes` is the memory for one output row of one image, which is always used. Rows are split
+    first, because memory is contiguous over images.
     """
     N, OH = images, window.output_size[0]
     count = max(1, min(N, SCRATCH // row_bytes))
@@ -47,6 +47,6 @@ def pieces(window: Window, images: int, row_bytes: int) -> Iterator[Piece]:
 
 
 def scratch_bytes(window: Window, images: int, row_bytes: int) -> int:
-    """Return the scratch memory of the largest piece."""
+    """Return the memory in bytes of the largest piece."""
     largest = next(pieces(window, images, row_bytes))
     return row_bytes * int(largest.rows.stop) * int(largest.images.stop)

@@ -7,13 +7,13 @@ multiplies entry by entry. A tile takes (m+2)² multiplications per channel and 
 definition takes 9·m²: 2.25 times fewer for m = 2 and 4 times fewer for m = 4.
 
 The idea, for one row: the product of two polynomials with m and 3 coefficients has degree m + 1, so
-its values at m + 2 points determine it. That is m + 2 multiplications instead of 3·m; evaluating
-both factors and interpolating their product are fixed linear maps with small constants.
-Correlation is that product transposed, and so are its maps: Bᵀ is the transpose of interpolating,
-Aᵀ that of evaluating. The points are 0, 1, −1, ∞ for m = 2 and 0, 1, −1, 2, −2, ∞ for m = 4.
+its values at m + 2 points determine it. This takes m + 2 multiplications instead of 3·m; evaluating
+both factors and interpolating their product are fixed linear maps with small constants. Correlation
+is the transpose of that product, and so are its maps: Bᵀ is the transpose of the interpolation, Aᵀ
+that of the evaluation. The points are 0, 1, −1, ∞ for m = 2 and 0, 1, −1, 2, −2, ∞ for m = 4.
 
 All three transforms are linear and the product is bilinear, so the gradients are the same steps
-transposed and in reverse: with Y the tile of dy and M = A·Y·Aᵀ ::
+transposed and in reverse. With Y the tile of dy and M = A·Y·Aᵀ ::
 
     dx  adds, at each tile,  B · [ Σ over f of  (G·w·Gᵀ) ∘ M ] · Bᵀ
     dw  =  Gᵀ · [ Σ over tiles of  M ∘ (Bᵀ·d·B) ] · G
@@ -26,10 +26,10 @@ entry by entry, the computed y differs from y by no more than ::
     γₙ · |Aᵀ| · [ Σ over c of  (|G|·|w|·|Gᵀ|) ∘ (|Bᵀ|·|d|·|B|) ] · |A|
 
 with γₙ = n·u / (1 − n·u), n = C/groups + 4·(m + 2) + 12, u = 2⁻²⁴ in float32 and 2⁻⁵³ in float64;
-likewise the gradients, with the number of terms of their sum in the place of C/groups. In practice
-m = 2 is as exact as the definition in the same type, and m = 4 loses about one decimal digit. A NaN
-or infinity in x reaches every output of the tiles that read it, where the definition keeps it to
-the windows that read it.
+similarly for the gradients, with the number of terms of their sum in place of C/groups. In practice
+m = 2 is as accurate as the definition in the same type, and m = 4 loses about one decimal digit. A
+NaN or infinity in x reaches every output of the tiles that read it, not only of the windows that
+do.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class Winograd:
     Attributes
     ----------
     m
-        The side of a tile.
+        Side of a tile.
     A_T
-        (m, m+2), gathers outputs from the points.
+        Transform (m, m+2) from the points to the outputs.
     G
-        (m+2, 3), evaluates the kernel at the points.
+        Transform (m+2, 3) of the kernel to the points.
     B_T
-        (m+2, m+2), brings inputs to the points.
+        Transform (m+2, m+2) of the inputs to the points.
     """
 
     m: int
@@ -69,7 +69,7 @@ class Winograd:
     B_T: Array
 
     def supports(self, window: Window, groups: int) -> str | None:
-        """Return why not, unless the kernel is 3×3, the stride 1 and the dilation 1."""
+        """Return None for a 3×3 kernel, stride 1 and dilation 1, else what is required."""
         if window.kernel == (3, 3) and window.stride == (1, 1) and window.dilation == (1, 1):
             return None
         return "Winograd needs a 3×3 kernel, stride 1 and dilation 1"
@@ -105,14 +105,14 @@ class Winograd:
             V = self._evaluated(x, part, groups)
             # at (m+2)² points, for each group: (F/G, T) × (T, C/G) -> (F/G, C/G)
             U += self._spread(dy, part, groups) @ V.swapaxes(-1, -2)
-            del V  # else it takes memory while the next is made
+            del V  # frees memory before the next is made
         dw = _transform(self.G.T, U).reshape(3, 3, F, C // groups)
         return np.ascontiguousarray(dw.transpose(2, 3, 0, 1))
 
     def multiplications(
         self, input_shape: Shape, weight_shape: Shape, window: Window, groups: int
     ) -> int:
-        """Return N·F·(C/groups)·T·(m+2)² for T tiles, without the constants of the transforms."""
+        """Return N·F·(C/groups)·T·(m+2)² for T tiles, without the transforms' constants."""
         products = input_shape[0] * math.prod(weight_shape[:2]) * self.tiles(window)
         return products * (self.m + 2) ** 2
 
@@ -123,7 +123,7 @@ class Winograd:
     def scratch_bytes(
         self, input_shape: Shape, weight_shape: Shape, window: Window, groups: int, itemsize: int
     ) -> int:
-        """Return the bytes of scratch memory: the transformed weights, and the tiles of a piece."""
+        """Return the memory in bytes for the transformed weights and the tiles of a piece."""
         kernels = (self.m + 2) ** 2 * math.prod(weight_shape[:2]) * itemsize
         row_bytes = self._row_bytes(weight_shape, window, groups, itemsize)
         return kernels + pieces.scratch_bytes(self._reads(window), input_shape[0], row_bytes)
@@ -165,7 +165,7 @@ class Winograd:
     def _row_bytes(self, weight_shape: Shape, window: Window, groups: int, itemsize: int) -> int:
         """Return the bytes for one row of tiles of one image.
 
-        That is as tiles are gathered, half and wholly transformed, of the input and the output.
+        Counted are gathered, half transformed and fully transformed tiles of input and output.
         """
         F, C = weight_shape[0], weight_shape[1] * groups
         tiles = self._reads(window).output_size[1]
@@ -174,7 +174,7 @@ class Winograd:
 
 @dataclass(frozen=True)
 class _Part:
-    """Some tiles: where they read in the input and where they lie in the output."""
+    """Some tiles: their positions in the input and in the output."""
 
     inputs: tuple[slice, ...]
     reads: Window

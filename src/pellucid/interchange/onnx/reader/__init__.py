@@ -1,1 +1,1 @@
-"""Reading ONNX files."""
+"""Read ONNX files."""

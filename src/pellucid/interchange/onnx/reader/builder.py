@@ -1,4 +1,4 @@
-"""The layers of a `Graph` while they are gathered."""
+"""Collect the layers of a `Graph` while a file is read."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pellucid.interchange.onnx.reader.values import Computed, UnsupportedError
 from pellucid.layers import Layer
 
 _MOST_VALUES = 2**28
-"""In one array for one image: 1 GiB. No network for images comes near it."""
+"""Limit for the values of one array for one image (1 GiB), far above any image network's."""
 _MOST_WEIGHTS = 2**28
-"""Weights that layers may have besides those that the file holds."""
+"""Number of weights that layers may have beyond the values in the file."""
 
 
 class Builder:
-    """Layers by name, each with the names of what it reads, and the sizes of what it gives.
+    """The layers by name, with the names of their inputs and the sizes of their outputs.
 
     Parameters
     ----------
     opset
-        The version of the operators.
+        Version of the operators.
     batch
-        The number of images that the exporter fixed, or None.
+        Batch size that the exporter fixed, or None.
     producer
-        The program that wrote the file.
+        Program that wrote the file.
     """
 
     def __init__(self, opset: int, batch: int | None, producer: str = "") -> None:
@@ -35,18 +35,18 @@ class Builder:
         self.nodes: dict[str, tuple[Layer, tuple[str, ...]]] = {}
         self.names = Names()
         self.read: set[str] = set()
-        """The names in the file that a node reads, or that are outputs."""
+        """The names of the file's values that are inputs of nodes or outputs of the file."""
         self._values: dict[str, Computed] = {}
         self._weights = _MOST_WEIGHTS
 
     def input(self, name: str, sizes: Sizes) -> Computed:
-        """Add an input of the graph."""
+        """Add an input of the graph and return its value."""
         found = Computed(self.names.new(name), sizes)
         self._values[found.name] = found
         return found
 
     def add(self, layer: Layer, read: tuple[Computed, ...], name: str) -> Computed:
-        """Put a layer into the graph and return what it gives."""
+        """Add a layer that reads these values, and return its output."""
         shapes = [
             tuple(at(value.sizes, batch) for value in read)
             if layer.inputs != 1
@@ -55,21 +55,21 @@ class Builder:
         ]
         one, two = (layer.output_shape(shape) for shape in shapes)
         if prod(one) > _MOST_VALUES:
-            raise UnsupportedError(f"its output has the absurd shape {one} for one image")
+            raise UnsupportedError(f"its output would have the shape {one} for one image")
         self._weights -= sum(prod(parameter.shape) for parameter in layer.parameters())
         if self._weights < 0:
-            raise FileError("this network's weights are absurdly many for what the file holds")
+            raise FileError("this network would have far more weights than the file holds values")
         name = self.names.new(name)
         self.nodes[name] = layer, tuple(value.name for value in read)
         self._values[name] = Computed(name, between(one, two))
         return self._values[name]
 
     def allow_weights(self, count: int) -> None:
-        """Let layers have as many weights more as the file holds values."""
+        """Allow layers to have this many more weights than the file holds values."""
         self._weights += count
 
     def source(self, value: Computed) -> tuple[Layer, Computed] | None:
-        """Return the layer that gives a value, and what it reads, if that is one value."""
+        """Return the layer that computes a value, and its input, if it has exactly one."""
         if value.name not in self.nodes:
             return None
         layer, read = self.nodes[value.name]

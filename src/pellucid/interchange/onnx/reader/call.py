@@ -1,4 +1,4 @@
-"""One node as its operator's converter sees it."""
+"""A node of the file as the converter of its operator sees it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from pellucid.types import Array
 T = TypeVar("T")
 
 _NO_MEANING = {"consumed_inputs"}
-"""Attributes of the first versions that told a program where it could save memory."""
+"""Attributes of old versions that told a program where it could save memory; they are ignored."""
 
 
 _FEW = 4096
-"""Values of what stands for axes: a list in Python takes more memory than an array."""
+"""Limit for the number of sizes or axes: a list in Python takes more memory than an array."""
 
 
 class Call:
-    """A node, its inputs and its attributes; what was read of these is noted."""
+    """A node with its inputs and attributes; it records which attributes were read."""
 
     def __init__(self, node: Node, given: Sequence[Known | None], builder: Builder) -> None:
         self.op, self.node, self.builder = node.op, node, builder
@@ -37,11 +37,11 @@ class Call:
     # Inputs
 
     def has(self, i: int) -> bool:
-        """Return whether input i is given."""
+        """Return whether input `i` is given."""
         return i < len(self.given) and self.given[i] is not None
 
     def value(self, i: int = 0) -> Computed:
-        """Return input i, which a layer computes."""
+        """Return input `i`, which must be computed by a layer."""
         if not self.has(i):
             raise UnsupportedError(f"input {i + 1} is missing")
         found = self.given[i]
@@ -50,7 +50,7 @@ class Call:
         return found
 
     def constant(self, i: int, what: str) -> Array:
-        """Return input i, which is known; `what` names it."""
+        """Return input `i`, which must be known; `what` names it in errors."""
         if not self.has(i):
             raise UnsupportedError(f"the {what} is missing")
         found = self.given[i]
@@ -59,70 +59,70 @@ class Call:
         return found.array
 
     def numbers(self, i: int, what: str) -> Array:
-        """Return input i, which is known and does not contain the batch size."""
+        """Return input `i`, which must be known and independent of the batch size."""
         found = self.constant(i, what)
         if has_batch(found):
             raise UnsupportedError(f"the {what} depends on the batch size")
         return found
 
     def few(self, i: int, what: str) -> list[Any]:
-        """Return input i, which is known, as a list: of sizes, axes or the like, never many."""
+        """Return input `i`, which must be known, as a short list of sizes, axes or the like."""
         found = self.constant(i, what)
         if found.size > _FEW:
             raise UnsupportedError(f"the {what} has {found.size} values")
         return list(found.reshape(-1).tolist())
 
     def constant_or(self, i: int, what: str, default: T) -> Array | T:
-        """Return input i, or the default where it is not given."""
+        """Return input `i`, or the default if it is not given."""
         return self.numbers(i, what) if self.has(i) else default
 
     def is_constant(self, i: int) -> bool:
-        """Return whether input i is known."""
+        """Return whether input `i` is given and known."""
         return self.has(i) and isinstance(self.given[i], Constant)
 
     def values(self) -> list[Computed]:
-        """Return all inputs, which layers compute."""
+        """Return all inputs, which must be computed by layers."""
         return [self.value(i) for i in range(len(self.given))]
 
     # Attributes
 
     def attribute(self, name: str, default: Any, kind: type[Any] | tuple[type[Any], ...]) -> Any:
-        """Return an attribute of the kind that the operator has, or the default."""
+        """Return an attribute, checked to be of this kind, or the default if it is not given."""
         self._unread.discard(name)
         found = self.node.attributes.get(name)
         if found is None:
             return default
         if not isinstance(found, kind):
-            raise UnsupportedError(f"the attribute {name} is {str(found)[:60]}, of the wrong kind")
+            raise UnsupportedError(f"the attribute {name} has the wrong type: {str(found)[:60]}")
         return found
 
     def integer(self, name: str, default: int) -> int:
-        """Return an attribute that is a whole number."""
+        """Return an integer attribute."""
         found: int = self.attribute(name, default, int)
         return found
 
     def number(self, name: str, default: float) -> float:
-        """Return an attribute that is a number."""
+        """Return a numeric attribute."""
         return float(self.attribute(name, default, (int, float)))
 
     def word(self, name: str, default: str) -> str:
-        """Return an attribute that is a text."""
+        """Return a string attribute."""
         found: str = self.attribute(name, default, str)
         return found
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> list[int] | None:
-        """Return an attribute that is a list of whole numbers."""
+        """Return an attribute that is a list of integers."""
         found = self.attribute(name, default, list)
         if found is None or all(isinstance(item, int) for item in found):
             return None if found is None else list(found)
-        raise UnsupportedError(f"the attribute {name} holds other things than whole numbers")
+        raise UnsupportedError(f"the attribute {name} must be a list of integers")
 
     def ignore(self, *attributes: str) -> None:
-        """Note attributes that change nothing here."""
+        """Mark attributes as read that make no difference here."""
         self._unread.difference_update(attributes)
 
     def ints_or_input(self, name: str, i: int) -> list[int] | None:
-        """Return what is an attribute in old versions and an input in new ones."""
+        """Return integers that are an attribute in old versions and an input in new ones."""
         if name in self.node.attributes:
             return self.integers(name)
         if not self.has(i):
@@ -131,7 +131,7 @@ class Call:
         return [int(item) for item in self.few(i, name)]
 
     def check_all_was_read(self, outputs: int) -> None:
-        """Raise an error where the node asks for more than was done."""
+        """Raise an error if an attribute was not read or an additional output is used."""
         if self._unread:
             raise UnsupportedError(
                 f"the attribute {', '.join(sorted(self._unread))[:200]} is not supported "
@@ -144,7 +144,7 @@ class Call:
     # Layers
 
     def add(self, layer: Layer, *read: Computed, name: str = "") -> Computed:
-        """Put a layer into the graph; it reads what is given, or the node's first input."""
+        """Add a layer that reads the given values, or the node's first input if none are given."""
         wish = name or self._weight_name() or names.of_node(self.node.name, self.op)
         return self.builder.add(layer, read or (self.value(),), wish)
 
@@ -153,31 +153,31 @@ class Call:
         return names.layer_of(weight.name) if isinstance(weight, Constant) else ""
 
     def is_read(self, output: int) -> bool:
-        """Return whether another node reads this output, or the file gives it."""
+        """Return whether another node reads this output, or it is an output of the file."""
         return self.node.outputs[output] in self.builder.read
 
 
 def axis_of(axis: int, ndim: int) -> int:
-    """Return an axis counted from the front."""
+    """Return an axis counted from the front, after checking that it exists."""
     if not -ndim <= axis < ndim:
-        raise UnsupportedError(f"there is no axis {axis} in {ndim} axes")
+        raise UnsupportedError(f"there is no axis {axis} in an array of {ndim} axes")
     return axis % ndim
 
 
 def image_sizes(value: Computed) -> tuple[int, int, int]:
-    """Return (C, H, W) of images."""
+    """Return (C, H, W) of a value that holds images."""
     if len(value.sizes) != 4:
         raise UnsupportedError(
-            f"is supported for images (N, C, H, W) alone, not for {len(value.sizes)} axes"
+            f"only images (N, C, H, W) are supported, not values of {len(value.sizes)} axes"
         )
     if any(isinstance(size, Batch) for size in value.sizes[1:]):
         raise UnsupportedError(f"the batch is not the first axis of {value.sizes}")
     _, C, H, W = value.sizes
-    return int(C), int(H), int(W)  # type: ignore[arg-type]  # none is the batch
+    return int(C), int(H), int(W)  # type: ignore[arg-type]  # the batch is not among them
 
 
 def filled(layer: Layer, **values: Array | None) -> Layer:
-    """Return the layer with these values, in its parameters and buffers of these names."""
+    """Return the layer with these values in its parameters and buffers."""
     if any(value is not None and value.dtype == np.float64 for value in values.values()):
         layer.astype(np.float64)
     for name, value in values.items():

@@ -1,4 +1,4 @@
-"""Operators on constants that `fold.py` does not compute: their layers run as the file is read."""
+"""Evaluate operators on constants that `fold.py` lacks, by running the layers they convert to."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pellucid.layers import Graph
 
 _MOST_MULTIPLICATIONS = 2**30
 _OF_NUMBERS = {"ArgMax": np.int64, "ArgMin": np.int64}
-"""Operators whose result is not of their input's type."""
+"""Operators whose result has another type than their input."""
 
 
 def on_constants(call: Call, convert: Converter) -> tuple[Constant, ...]:
-    """Return what the layers that `convert` makes give for the node's first input, a constant.
+    """Return the result of a node whose first input is a constant.
 
-    They run in float64, and the result has the type that the operator gives.
+    The layers that `convert` adds run in float64; the result has the type that the operator gives.
     """
     given = call.constant(0, "input")
     if has_batch(given):
@@ -32,7 +32,7 @@ def on_constants(call: Call, convert: Converter) -> tuple[Constant, ...]:
     builder = Builder(call.opset, None)
     builder.read = call.builder.read
     x = builder.input("x", given.shape)
-    inner = copy(call)  # what it reads of the attributes counts as read
+    inner = copy(call)  # shares the record of attributes that were read
     inner.given, inner.builder, inner.batch = [x, *call.given[1:]], builder, None
     found = convert(inner)
     results = found if isinstance(found, tuple) else (found,)
@@ -48,6 +48,6 @@ def _run(builder: Builder, results: tuple[Computed, ...], x: np.ndarray) -> dict
     graph = Graph(builder.needed(outputs), outputs, ("x",)).astype(np.float64)
     costs = (layer.multiply_adds(shape) for _, layer, shape in graph.child_inputs(x.shape))
     if sum(costs) > _MOST_MULTIPLICATIONS:
-        raise UnsupportedError("of such large constants is not supported")
+        raise UnsupportedError("constants of this size are not supported")
     with np.errstate(all="ignore"):
         return dict(zip(outputs, graph(x), strict=True))

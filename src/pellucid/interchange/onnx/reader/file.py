@@ -1,4 +1,4 @@
-"""From the bytes of an ONNX file to plain data, each part having been looked at first."""
+"""Convert an ONNX file to plain data, checking each part first."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
     from onnx import AttributeProto, GraphProto, ModelProto, ValueInfoProto
 
 OLDEST, NEWEST = 1, 28
-"""The versions of the operators that the reader knows."""
+"""The oldest and newest versions of the operators (opset) that can be read."""
 
 _LARGEST_FILE = 2**31
-"""What protobuf allows."""
+"""The limit of protobuf, in bytes."""
 _MOST_NODES = 100_000
 _DEEPEST = 8
 _NAMES_OPSETS = 3
-"""The version of the format from which on a file has to name the version of its operators."""
+"""Version of the format from which a file must state the version of its operators."""
 _OWN_DOMAINS = ("", "ai.onnx")
 
 
 def read(path: Path) -> Model:
-    """Return what the file at `path` says."""
+    """Read the file at `path`."""
     model = _parsed(path)
     if not model.HasField("graph"):
-        raise FileError("this is no ONNX file: it holds no graph")
+        raise FileError("this is not an ONNX file: it holds no graph")
     opset = _opset(model)
     if model.functions:
         names = ", ".join(sorted({text(function.name)[:100] for function in model.functions})[:10])
         raise FileError(
-            f"the file defines functions of its own ({names}), which are not read; inline them "
+            f"the file defines its own functions ({names}), which are not supported; inline them "
             "with onnx.inliner.inline_local_functions"
         )
     graph = _Reader(path.parent).graph(model.graph, 0)
@@ -49,25 +49,25 @@ def _parsed(path: Path) -> ModelProto:
     except ModuleNotFoundError as error:
         raise missing_extra("reading an ONNX file", "onnx", "onnx") from error
     if path.stat().st_size >= _LARGEST_FILE:
-        raise FileError("the file has 2 GiB or more, which the format does not allow")
+        raise FileError("the file has 2 GiB or more, which protobuf does not allow")
     try:
         model: ModelProto = ModelProto.FromString(path.read_bytes())
-    except Exception as error:  # protobuf's own, of a package that is not ours to import
-        raise FileError(f"this is no ONNX file, or it is cut off or damaged: {error}") from error
+    except Exception as error:  # protobuf's DecodeError, whose package is not imported here
+        raise FileError(f"this is not an ONNX file, or it is damaged: {error}") from error
     return model
 
 
 def _opset(model: ModelProto) -> int:
     versions = [entry.version for entry in model.opset_import if entry.domain in _OWN_DOMAINS]
     if not versions and model.ir_version >= _NAMES_OPSETS:
-        raise FileError("the file does not say which version of the operators (opset) it uses")
+        raise FileError("the file does not state the version of its operators (opset)")
     if len(set(versions)) > 1:
-        raise FileError(f"the file names several versions of the operators: {versions[:10]}")
+        raise FileError(f"the file states several versions of the operators: {versions[:10]}")
     version = versions[0] if versions else OLDEST
     if not OLDEST <= version <= NEWEST:
         raise FileError(
-            f"the file uses version {version} of the operators (opset); {OLDEST} to {NEWEST} are "
-            "read. Export it with another opset_version"
+            f"the file uses operators of version (opset) {version}; versions {OLDEST} to {NEWEST} "
+            "are supported. Export it with another opset_version"
         )
     return int(version)
 
@@ -78,9 +78,9 @@ class _Reader:
 
     def graph(self, graph: GraphProto, depth: int) -> FileGraph:
         if depth > _DEEPEST:
-            raise FileError(f"graphs stand in graphs more than {_DEEPEST} deep")
+            raise FileError(f"graphs are nested more than {_DEEPEST} deep")
         if graph.sparse_initializer:
-            raise FileError("the file holds sparse tensors, which are not read")
+            raise FileError("the file holds sparse tensors, which are not supported")
         self.nodes += len(graph.node)
         if self.nodes > _MOST_NODES:
             raise FileError(f"the file has more than {_MOST_NODES} nodes")
@@ -88,7 +88,7 @@ class _Reader:
         for tensor in graph.initializer:
             name = text(tensor.name)
             if name in constants:
-                raise FileError(f"two tensors are called '{name[:100]}'")
+                raise FileError(f"two tensors are named '{name[:100]}'")
             constants[name] = array_of(tensor, self.folder)
         inputs = [_input(value) for value in graph.input if text(value.name) not in constants]
         nodes = [
@@ -135,13 +135,13 @@ class _Reader:
             return [int(value) for value in attribute.ints]
         if kind == attribute.STRINGS:
             return [value.decode("utf-8", "replace") for value in attribute.strings]
-        raise FileError(f"{op}: the attribute '{attribute.name}' is of a kind that is not read")
+        raise FileError(f"{op}: the type of the attribute '{attribute.name}' is not supported")
 
 
 def _input(value: ValueInfoProto) -> Input:
     name = text(value.name)
     if not value.type.HasField("tensor_type"):
-        raise FileError(f"the input '{name[:100]}' is no tensor")
+        raise FileError(f"the input '{name[:100]}' is not a tensor")
     tensor = value.type.tensor_type
     shape = None
     axes = tuple(text(size.dim_param) for size in tensor.shape.dim)
@@ -154,10 +154,10 @@ def _input(value: ValueInfoProto) -> Input:
 
 
 def _check_names(inputs: list[str], constants: list[str], nodes: list[Node]) -> None:
-    """Every value is given once; and stands before what reads it, which the importer checks."""
+    """Check that no name is given twice."""
     seen: set[str] = set()
     given = [name for node in nodes for name in node.outputs if name]
     for name in [*inputs, *constants, *given]:
         if name in seen:
-            raise FileError(f"two values are called '{name[:100]}'")
+            raise FileError(f"two values are named '{name[:100]}'")
         seen.add(name)

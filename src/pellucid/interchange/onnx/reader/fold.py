@@ -1,7 +1,7 @@
-"""Operators on arrays that are known when the file is read: weights, constants and shapes.
+"""Evaluate operators whose inputs are known when the file is read: weights, constants, shapes.
 
-An array of objects holds sizes with the batch in them (see `size.py`). NumPy computes with both
-kinds alike. What grows is paid for from a budget, so that a small file cannot ask for much memory.
+Sizes that contain the batch size are elements of object arrays (see `size.py`), with which NumPy
+computes as with numbers. The memory of results is limited, so that small files cannot demand much.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from pellucid.types import Array, DType
 Fold = Callable[[Call], Constant | tuple[Constant, ...]]
 
 FOLDS: dict[str, Fold] = {}
-"""What computes an operator of constants."""
+"""Evaluates one operator on constants."""
 
 OF_SHAPES = ("Shape", "Size")
-"""Operators whose result is known although their input is not."""
+"""Operators whose result is known even if their input is not."""
 
 LARGEST = 2**28
-"""Values of one array that takes no memory, as it holds one number everywhere: 1 GiB as weights."""
+"""Limit for the values of an array that repeats one number without using memory (1 GiB)."""
 
 SMALL = 2**22
-"""Values in one array that is made up from smaller ones."""
+"""Limit for the values of an array made from smaller ones."""
 
 _MOST_MULTIPLICATIONS = 2**30
 
 
 def fold(*ops: str) -> Callable[[Fold], Fold]:
-    """Name the operators that a function computes."""
+    """Register a function for these operators."""
 
     def note(function: Fold) -> Fold:
         FOLDS.update(dict.fromkeys(ops, function))
@@ -45,12 +45,12 @@ def fold(*ops: str) -> Callable[[Fold], Fold]:
     return note
 
 
-# Where constants come from
+# Operators that create constants
 
 
 @fold("Constant")
 def constant(call: Call) -> Constant:
-    """The array or number that the node holds."""
+    """Return the array or number that the node holds."""
     for name, kind in (
         ("value", None),
         ("value_float", np.float32),
@@ -61,12 +61,12 @@ def constant(call: Call) -> Constant:
         found = call.attribute(name, None, (np.ndarray, int, float, list))
         if found is not None:
             return Constant(np.asarray(found, kind))
-    raise UnsupportedError("holds neither an array nor numbers")
+    raise UnsupportedError("the node holds neither an array nor numbers")
 
 
 @fold("ConstantOfShape")
 def constant_of_shape(call: Call) -> Constant:
-    """One value everywhere; it takes no memory until it becomes a weight."""
+    """Return an array filled with one value, which uses no memory until it becomes a weight."""
     value = call.attribute("value", np.zeros(1, np.float32), np.ndarray)
     shape = _shape(call.numbers(0, "shape"))
     if value.size != 1:
@@ -76,7 +76,7 @@ def constant_of_shape(call: Call) -> Constant:
 
 @fold("Shape")
 def shape(call: Call) -> Constant:
-    """The sizes, the batch among them; from opset 15 on, a part of them."""
+    """Return the sizes of the input, including the batch; from opset 15 on, a range of them."""
     given = call.given[0]
     sizes = given.sizes if isinstance(given, Computed) else call.constant(0, "input").shape
     start, end = call.integer("start", 0), call.integer("end", len(sizes))
@@ -85,7 +85,7 @@ def shape(call: Call) -> Constant:
 
 @fold("Size")
 def size(call: Call) -> Constant:
-    """The number of values."""
+    """Return the number of values of the input."""
     if isinstance(call.given[0], Computed):
         raise UnsupportedError("of computed values is not supported")
     return Constant(np.asarray(call.constant(0, "input").size))
@@ -93,17 +93,17 @@ def size(call: Call) -> Constant:
 
 @fold("Range")
 def range_(call: Call) -> Constant:
-    """start, start + delta, … before limit."""
+    """Return start, start + delta, … up to limit."""
     start, limit, delta = (call.numbers(i, "range").reshape(-1)[0] for i in range(3))
     if not delta or not np.isfinite(count := np.ceil((float(limit) - start) / float(delta))):
-        raise UnsupportedError(f"from {start} to {limit} in steps of {delta} has no end")
+        raise UnsupportedError(f"the range from {start} to {limit} in steps of {delta} is infinite")
     pay((max(int(count), 0),), SMALL)
     return Constant(np.arange(start, limit, delta, dtype=start.dtype))
 
 
 @fold("Expand")
 def expand(call: Call) -> Constant:
-    """The values repeated to a shape; it takes no memory until it becomes a weight."""
+    """Broadcast to a shape, using no memory until the result becomes a weight."""
     array = call.constant(0, "input")
     wanted = _broadcast(array.shape, _shape(call.numbers(1, "shape")))
     return Constant(np.broadcast_to(array, wanted))
@@ -113,12 +113,12 @@ def expand(call: Call) -> Constant:
 
 
 def _divide(a: Array, b: Array) -> Any:
-    """Division of whole numbers cuts off towards 0; sizes are never negative."""
+    """Divide; integers are rounded towards 0, and sizes are never negative."""
     if a.dtype == object or b.dtype == object:
         return a // b
     if a.dtype.kind in "iu":
         if not b.all():
-            raise UnsupportedError("a whole number is divided by 0")
+            raise UnsupportedError("an integer is divided by 0")
         return np.where((a < 0) != (b < 0), -(abs(a) // abs(b)), abs(a) // abs(b))
     return a / b
 
@@ -154,7 +154,7 @@ _ARITHMETIC: dict[str, Callable[..., Any]] = {
 
 @fold(*_ARITHMETIC)
 def arithmetic(call: Call) -> Constant:
-    """NumPy's function of that name, element by element, small arrays repeated to large ones."""
+    """Apply the NumPy function of the operator element by element, with broadcasting."""
     call.ignore("broadcast")
     arrays = [call.constant(i, "input") for i in range(len(call.given))]
     if call.integer("axis", 0):
@@ -172,7 +172,7 @@ def arithmetic(call: Call) -> Constant:
 
 @fold("Cast")
 def cast(call: Call) -> Constant:
-    """Another type; sizes with the batch in them stay as they are."""
+    """Convert to another type; sizes that contain the batch size stay as they are."""
     array, wanted = call.constant(0, "input"), call.attribute("to", 1, (int, str))
     call.ignore("saturate", "round_mode")
     if isinstance(wanted, str):  # before opset 6
@@ -184,7 +184,7 @@ def cast(call: Call) -> Constant:
 
 @fold("CastLike")
 def cast_like(call: Call) -> Constant:
-    """The type of another array."""
+    """Convert to the type of another array."""
     call.ignore("saturate", "round_mode")
     return Constant(_of_type(call.constant(0, "input"), call.constant(1, "target").dtype))
 
@@ -198,7 +198,7 @@ def _of_type(array: Array, dtype: DType) -> Array:
 
 @fold("MatMul")
 def matmul(call: Call) -> Constant:
-    """The products of the matrices in the last two axes."""
+    """Multiply the matrices in the last two axes."""
     a, b = call.numbers(0, "matrix"), call.numbers(1, "matrix")
     pay((max(a.size, b.size), (b if a.size > b.size else a).shape[-1]), _MOST_MULTIPLICATIONS)
     return Constant(_numpy(lambda: np.asarray(a @ b)))
@@ -206,9 +206,9 @@ def matmul(call: Call) -> Constant:
 
 @fold("Identity", "Dropout")
 def identity(call: Call) -> Constant:
-    """The same."""
+    """Return the input."""
     if call.has(2) and call.numbers(2, "training_mode").any():
-        raise UnsupportedError("training_mode is true: the file is made for training")
+        raise UnsupportedError("training_mode is true: the file was exported for training")
     call.ignore("ratio", "is_test", "seed")
     return Constant(call.constant(0, "input"), _name(call))
 
@@ -218,7 +218,7 @@ def identity(call: Call) -> Constant:
 
 @fold("Reshape")
 def reshape(call: Call) -> Constant:
-    """The same values in another shape."""
+    """Return the same values in another shape."""
     array = call.constant(0, "input")
     wanted = call.ints_or_input("shape", 1) or []
     if not call.integer("allowzero", 0):
@@ -234,28 +234,28 @@ def reshape(call: Call) -> Constant:
 
 @fold("Transpose")
 def transpose(call: Call) -> Constant:
-    """The axes in another order."""
+    """Permute the axes."""
     array, order = call.constant(0, "input"), call.integers("perm")
     return Constant(_numpy(lambda: array.transpose(order)), _name(call))
 
 
 @fold("Unsqueeze")
 def unsqueeze(call: Call) -> Constant:
-    """Axes of size 1 put in."""
+    """Insert axes of size 1."""
     array, axes = call.constant(0, "input"), call.ints_or_input("axes", 1) or []
     return Constant(_numpy(lambda: np.expand_dims(array, tuple(axes))), _name(call))
 
 
 @fold("Squeeze")
 def squeeze(call: Call) -> Constant:
-    """Axes of size 1 left out."""
+    """Remove axes of size 1."""
     array, axes = call.constant(0, "input"), call.ints_or_input("axes", 1)
     return Constant(_numpy(lambda: array.squeeze(tuple(axes) if axes else None)), _name(call))
 
 
 @fold("Flatten")
 def flatten(call: Call) -> Constant:
-    """The axes before `axis` become one, and the rest."""
+    """Flatten the axes before `axis` into one, and the others into another."""
     array, axis = call.constant(0, "input"), call.integer("axis", 1)
     rows = prod(array.shape[:axis])
     return Constant(_numpy(lambda: array.reshape(rows, -1)), _name(call))
@@ -263,7 +263,7 @@ def flatten(call: Call) -> Constant:
 
 @fold("Concat")
 def concat(call: Call) -> Constant:
-    """Arrays one after the other."""
+    """Concatenate arrays along an axis."""
     arrays = [call.constant(i, "input") for i in range(len(call.given))]
     pay((sum(array.size for array in arrays),), SMALL)
     axis = call.integer("axis", 1)
@@ -272,14 +272,14 @@ def concat(call: Call) -> Constant:
 
 @fold("Gather")
 def gather(call: Call) -> Constant:
-    """The entries with these numbers along an axis."""
+    """Select entries along an axis by index."""
     array, indices = call.constant(0, "input"), call.numbers(1, "indices")
     axis = axis_of(call.integer("axis", 0), array.ndim)
     if indices.size and not (
         indices.min() >= -array.shape[axis] and indices.max() < array.shape[axis]
     ):
         raise UnsupportedError(
-            f"entries {indices.reshape(-1)[:5]} of an axis of {array.shape[axis]}"
+            f"indices {indices.reshape(-1)[:5]} are invalid for an axis of {array.shape[axis]}"
         )
     pay((array.size // max(array.shape[axis], 1), indices.size), SMALL)
     return Constant(simplified(np.asarray(np.take(array, indices.astype(np.int64), axis))))
@@ -287,7 +287,7 @@ def gather(call: Call) -> Constant:
 
 @fold("Slice")
 def slice_(call: Call) -> Constant:
-    """A part along some axes."""
+    """Return a range along some axes."""
     array = call.constant(0, "input")
     parts = [slice(None)] * array.ndim
     for axis, part in slices(call, array.ndim):
@@ -296,15 +296,15 @@ def slice_(call: Call) -> Constant:
 
 
 def slices(call: Call, ndim: int) -> list[tuple[int, slice]]:
-    """Return (axis, part) as a Slice node says it: as attributes until opset 9, then as inputs."""
+    """Return the (axis, slice) pairs of a Slice node: attributes until opset 9, then inputs."""
     starts, ends = call.ints_or_input("starts", 1) or [], call.ints_or_input("ends", 2) or []
     axes = call.ints_or_input("axes", 3)
     steps = call.ints_or_input("steps", 4) or [1] * len(starts)
     axes = list(range(len(starts))) if axes is None else [axis_of(axis, ndim) for axis in axes]
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise UnsupportedError("the starts, ends, axes and steps do not fit each other")
+        raise UnsupportedError("starts, ends, axes and steps do not have the same length")
     if len(set(axes)) < len(axes):
-        raise UnsupportedError("an axis is cut twice")
+        raise UnsupportedError("an axis is sliced twice")
     return [
         (axis, slice(start, None if step < 0 and end < -(2**31) else end, step))
         for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
@@ -313,7 +313,7 @@ def slices(call: Call, ndim: int) -> list[tuple[int, slice]]:
 
 @fold("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean")
 def reduce(call: Call) -> Constant:
-    """One number for each position along the other axes."""
+    """Reduce over some axes."""
     array, axes = call.numbers(0, "input"), call.ints_or_input("axes", 1)
     functions: dict[str, Callable[..., Any]] = {
         "Prod": np.prod, "Sum": np.sum, "Max": np.max, "Min": np.min, "Mean": np.mean
@@ -326,11 +326,11 @@ def reduce(call: Call) -> Constant:
     return Constant(_numpy(lambda: np.asarray(found(array, axis=axis, keepdims=keep))))
 
 
-# What all of them need
+# Helpers of all of them
 
 
 def _shape(array: Array) -> tuple[int, ...]:
-    """Return an array as a shape, if an array can have it."""
+    """Return an array of sizes as a shape, after checking it."""
     sizes = tuple(int(size) for size in array.reshape(-1)[:100])
     if len(sizes) > 32 or min(sizes, default=0) < 0:
         raise UnsupportedError(f"the shape {sizes[:8]} is impossible")
@@ -339,9 +339,9 @@ def _shape(array: Array) -> tuple[int, ...]:
 
 
 def pay(sizes: tuple[int, ...], most: int) -> None:
-    """Raise an error where more than `most` values, or multiplications, would be needed."""
+    """Raise an error if more than `most` values, or multiplications, would be needed."""
     if prod(sizes) > most:
-        raise UnsupportedError(f"an array of the absurd shape {sizes[:8]} would be made")
+        raise UnsupportedError(f"an array of the shape {sizes[:8]} would be too large")
 
 
 def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
@@ -351,7 +351,7 @@ def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _numpy(action: Callable[[], Any]) -> Any:
-    """Do what NumPy may refuse, and tell what it says as a problem of the node."""
+    """Run a NumPy function, and raise its error as a problem of the node."""
     try:
         return action()
     except (ValueError, IndexError, TypeError) as error:

@@ -1,10 +1,10 @@
-"""From the nodes of an ONNX file to the layers of a `Graph`, one after the other.
+"""Convert the nodes of an ONNX file, one after the other, to the layers of a `Graph`.
 
-Every value of the file is one of two things: a `Constant`, an array that is known when the file is
-read, or a `Computed`, which a layer computes when the graph runs. A node whose inputs are all known
-is computed here and now (`fold.py`, `constants.py`); for any other the operator's converter adds
-layers (`operators`). Shapes that contain the batch are arrays of `Batch`, so that shape arithmetic
-is computed here too.
+Every value of the file is either a `Constant`, an array that is known when the file is read, or a
+`Computed`, which a layer computes when the graph runs. A node whose inputs are all known is
+evaluated immediately (`fold.py`, `constants.py`); for any other, the converter of its operator adds
+layers (`operators`). Shapes may contain the batch size as a `Batch`, so shape arithmetic is
+evaluated here too.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ from pellucid.interchange.onnx.reader.values import Computed, Constant, Known, U
 from pellucid.layers import Graph, Identity, Permute
 
 _MOST_FOLDED = 2**24
-"""Values that folding may make besides four times what the file holds."""
+"""Number of values that folding may create in addition to four times those in the file."""
 _LISTED = 20
 _LONGEST = 400
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the graph will be given: the sizes of each input, and the batch that the file fixed."""
+    """The sizes of the graph's inputs, and the batch size that the file fixed, if any."""
 
     inputs: Mapping[str, Sizes]
     batch: int | None
     channels_last: frozenset[str] = frozenset()
-    """The inputs that the file wants with the channels last; the graph takes them first."""
+    """Inputs for which the file expects channels last, while the graph takes them first."""
 
 
 class Importer:
-    """Takes the nodes of a file in order and gathers layers.
+    """Convert the nodes of a file in order, and collect the layers.
 
     Parameters
     ----------
     opset
-        The version of the operators.
+        Version of the operators.
     plan
-        The sizes of the inputs.
+        Sizes of the inputs.
     producer
-        The program that wrote the file.
+        Program that wrote the file.
     """
 
     def __init__(self, opset: int, plan: Plan, producer: str = "") -> None:
@@ -71,7 +71,7 @@ class Importer:
             self.known[name] = value
 
     def run(self, graph: FileGraph) -> Graph:
-        """Return the graph of layers, or tell all that is not supported."""
+        """Return the graph of layers, or raise an error that lists every unsupported part."""
         self.take(graph)
         outputs = [self._output(name) for name in graph.outputs]
         if self.problems:
@@ -83,7 +83,7 @@ class Importer:
         )
 
     def take(self, graph: FileGraph) -> None:
-        """Take over a graph's arrays and nodes."""
+        """Convert a graph's arrays and nodes."""
         size = sum(array.size for array in graph.constants.values())
         self._budget += 4 * size
         self.builder.allow_weights(size)
@@ -99,17 +99,17 @@ class Importer:
         for name in node.inputs:
             if name not in self.known:
                 raise FileError(
-                    f"{_where(node)} reads '{name[:100]}', which is neither an input nor given by "
-                    "a node before it: the graph has a cycle, is not in order, or is cut"
+                    f"{_where(node)} reads '{name[:100]}', which is neither an input nor computed "
+                    "by an earlier node: the graph has a cycle, is not in order, or is truncated"
                 )
         given = [self.known[name] for name in node.inputs]
         spoilt = any(isinstance(value, Missing) for value in given)
         try:
             results = self._results(node, given, spoilt)
-        except FileError:  # more than one node is at fault
+        except FileError:  # not a problem of this node alone
             raise
         except (ValueError, TypeError, LookupError, ArithmeticError, MemoryError) as error:
-            # layers and NumPy refuse absurd sizes and arguments, each in its own way
+            # layers and NumPy raise different errors for invalid sizes and arguments
             self.problems.append(f"{_where(node)}: {str(error)[:_LONGEST]}")
             results = ()
         for i, name in enumerate(node.outputs):
@@ -142,22 +142,22 @@ class Importer:
         return given_back
 
     def _pay(self, given: Any, results: tuple[Known, ...]) -> None:
-        """Count the values that folding made: many nodes could make much memory of a little."""
+        """Count the values that folding creates, because many nodes could create far too many."""
         arrays = [value.array for value in given if isinstance(value, Constant)]
         for result in results:
             if isinstance(result, Constant):
                 shared = any(np.may_share_memory(result.array, array) for array in arrays)
                 self._budget -= 0 if shared or not any(result.array.strides) else result.array.size
         if self._budget < 0:
-            raise FileError("computing this network's constants takes an absurd amount of memory")
+            raise FileError("computing this network's constants would take too much memory")
 
     def _branch(self, node: Node, condition: Any) -> tuple[Known, ...]:
-        """Take over the branch of an If, which exporters write where they do not know a shape."""
+        """Convert the chosen branch of an If, which exporters write for shapes they do not know."""
         if not isinstance(condition, Constant) or condition.array.size != 1:
             raise UnsupportedError("the condition is computed by the network, not a constant")
         branch = node.attributes.get("then_branch" if condition.array.any() else "else_branch")
         if not isinstance(branch, FileGraph):
-            raise UnsupportedError("has no graph for its condition")
+            raise UnsupportedError("the node has no graph for its condition")
         self.take(branch)
         return tuple(self.known.get(name) or Missing() for name in branch.outputs)
 
@@ -168,14 +168,14 @@ class Importer:
                 value = self.builder.add(Identity(), (value,), name)
             return value.name
         if value is None:
-            raise FileError(f"no node gives the output '{name[:100]}'")
+            raise FileError(f"no node computes the output '{name[:100]}'")
         if isinstance(value, Constant):
             self.problems.append(f"the output '{name[:100]}' does not depend on any input")
         return ""
 
 
 class Missing:
-    """What a node would give that is not supported."""
+    """The result of a node that is not supported."""
 
 
 def needed_nodes(graph: FileGraph) -> list[Node]:
@@ -190,7 +190,7 @@ def needed_nodes(graph: FileGraph) -> list[Node]:
 
 
 def captured(node: Node) -> set[str]:
-    """Return the names that the graphs inside a node may read from around them."""
+    """Return the names that a node's inner graphs may read from the outer graph."""
     inside = [value for value in node.attributes.values() if isinstance(value, FileGraph)]
     found: set[str] = set()
     for graph in inside:
@@ -205,7 +205,7 @@ def _where(node: Node) -> str:
 
 
 def _told(problems: list[str]) -> str:
-    """Return one message for all problems; the same problem of many nodes is told of the first."""
+    """Return one message for all problems; a problem of many nodes is shown for the first."""
     more = len(problems) - _LISTED
     lines = problems[:_LISTED] + ([f"… and {more} more"] if more > 0 else [])
     return "this network cannot be read:\n  " + "\n  ".join(lines)

@@ -1,8 +1,8 @@
-"""Whether an input of a network has the channels first (NCHW) or last (NHWC), as TensorFlow's do.
+"""Find out whether a network's input has channels first (NCHW) or last (NHWC, as in TensorFlow).
 
-The format does not say it. What the nodes do decides it, where they do something that has to do
-with channels, and so do the names of axes. Else constants, the program that wrote the file, and the
-shape give hints; where these are too few, or do not agree, a `LayoutWarning` says what was taken.
+The format does not say. Nodes that treat the channel axis specially decide it, and so do names of
+axes. Otherwise constants, the program that wrote the file and the shape are hints; if they are too
+few or contradict each other, a `LayoutWarning` says which layout is assumed.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from pellucid.types import Array
 
 LAYOUTS = ("NCHW", "NHWC")
 TO_LAST, TO_FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
-"""Axes in the other order: of images (N, C, H, W) with the channels last, and back."""
+"""Permutations of images (N, C, H, W) to channels last, and back."""
 
 _OF_CHANNELS_FIRST = {
     "Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool",
     "BatchNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "DepthToSpace",
     "SpaceToDepth",
 }  # fmt: skip
-"""Operators that are defined for (N, C, H, W) alone."""
+"""Operators that are defined only for (N, C, H, W)."""
 
 _ARITHMETIC = {"Add", "Sub", "Mul", "Div"}
 _KEEP_AXES = _ARITHMETIC | {
@@ -32,7 +32,7 @@ _KEEP_AXES = _ARITHMETIC | {
     "Clip", "Neg", "Abs", "Exp", "Log", "Sqrt", "Pow", "Sum", "Max", "Min", "Mean", "Slice", "Pad",
     "Concat",
 }  # fmt: skip
-"""Operators after which the axes mean what they did before."""
+"""Operators that keep the meaning of the axes."""
 
 _AXES = {"N": ("n", "batch"), "C": ("c", "channel"), "H": ("h", "height"), "W": ("w", "width")}
 _WRITERS = {"tf2onnx": "NHWC", "keras2onnx": "NHWC", "pytorch": "NCHW", "pellucid": "NCHW"}
@@ -40,11 +40,11 @@ _COLOURS = (1, 3, 4)
 
 
 class LayoutWarning(UserWarning):
-    """An ONNX file does not tell whether its input has the channels first or last."""
+    """An ONNX file does not show whether its input has the channels first or last."""
 
 
 def is_channels_last(model: Model, given: Input) -> bool:
-    """Return whether an input of a file has the channels last; warn where that is a guess."""
+    """Return whether an input has its channels last, with a warning if that is a guess."""
     if given.shape is None or len(given.shape) != 4:
         return False
     told = _by_nodes(model.graph, given) or _by_names(given)
@@ -54,7 +54,7 @@ def is_channels_last(model: Model, given: Input) -> bool:
     hints = [_by_constants(model.graph, given), writer, _by_shape(given.shape[1:])]
     found = [hint for hint in hints if hint]
     chosen = found[0] if found else "NCHW"
-    # the custom of the format, and of most of its files, are the channels first
+    # channels first is the convention of the format and of most files
     trusted = chosen == "NCHW" or writer is not None or len(found) > 1
     if not found or set(found) != {chosen} or not trusted:
         _warn(given, chosen)
@@ -66,18 +66,18 @@ def _warn(given: Input, chosen: str) -> None:
     other = LAYOUTS[chosen == "NCHW"]
     sizes = "×".join("?" if size is None else str(size) for size in given.shape[1:])
     warnings.warn(
-        f"the file does not say whether its input '{given.name[:100]}' ({sizes}) has the channels "
-        f'first or last; it is taken as {chosen}. If that is wrong, say layout="{other}" '
-        f"(--layout {other} in the command)",
+        f"the file does not show whether its input '{given.name[:100]}' ({sizes}) has the channels "
+        f'first or last; {chosen} is assumed. If that is wrong, pass layout="{other}" '
+        f"(--layout {other} on the command line)",
         LayoutWarning,
         stacklevel=3,
     )
 
 
 def _by_nodes(graph: FileGraph, given: Input) -> str | None:
-    """Return the layout by the first node that does something with channels, if there is one.
+    """Return the layout implied by the first node that treats the channel axis specially, if any.
 
-    Where no node mixes axes, each layout gives the same: then it is the file's, as it stands.
+    If no node mixes axes, both layouts give the same result, and the input is left as it is.
     """
     constants = _constants(graph)
     reached, mixed = {given.name}, False
@@ -115,7 +115,7 @@ def _by_node(
 
 
 def _by_constants(graph: FileGraph, given: Input) -> str | None:
-    """Return the layout in which the input meets one constant for each channel, such as means."""
+    """Return the layout in which the input meets a constant per channel, such as a mean."""
     assert given.shape is not None
     constants = _constants(graph)
     for node in graph.nodes:
@@ -133,7 +133,7 @@ def _by_constants(graph: FileGraph, given: Input) -> str | None:
 
 
 def _constants(graph: FileGraph) -> dict[str, Array | None]:
-    """Return the arrays that a file holds, those of its Constant nodes among them."""
+    """Return the arrays in a file, including those of Constant nodes."""
     nodes = (node for node in graph.nodes if node.op == "Constant" and node.outputs)
     values = {node.outputs[0]: node.attributes.get("value") for node in nodes}
     found: dict[str, Array | None] = dict(graph.constants)
@@ -141,7 +141,7 @@ def _constants(graph: FileGraph) -> dict[str, Array | None]:
 
 
 def _by_scales(node: Node, constants: Mapping[str, Array | None]) -> str | None:
-    """Return the layout in which a change of an image's size leaves the channels as they are."""
+    """Return the layout in which a resize leaves the channels unchanged."""
     known = [constants.get(name) for name in node.inputs[1:]]
     scales = node.attributes.get("scales") or next((a for a in known if _is_scales(a)), None)
     if not isinstance(scales, list | tuple | np.ndarray) or len(scales) != 4:
@@ -155,7 +155,7 @@ def _is_scales(array: Array | None) -> bool:
 
 
 def _by_names(given: Input) -> str | None:
-    """Return the layout that the names of open axes tell, such as "height"."""
+    """Return the layout implied by the names of open axes, such as "height"."""
     meant = ["?"] * 4
     for axis, name in enumerate(given.axes):
         for letter, (short, long) in _AXES.items():
@@ -169,7 +169,7 @@ def _by_names(given: Input) -> str | None:
 
 
 def _by_shape(shape: tuple[int | None, ...]) -> str | None:
-    """Return the layout where one end alone can be a number of colours, beside larger sides."""
+    """Return the layout if only one end of the shape can be a number of colours."""
     first, middle, last = (size or 2**20 for size in shape)
     if last in _COLOURS and min(first, middle) > max(_COLOURS):
         return "NHWC"

@@ -1,4 +1,4 @@
-"""From an ONNX file to a `Graph`."""
+"""Load an ONNX file as a `Graph`."""
 
 from __future__ import annotations
 
@@ -32,43 +32,43 @@ def load(
     output: str | None = None,
     layout: Literal["NCHW", "NHWC"] | None = None,
 ) -> Graph:
-    """Return the network in the ONNX file at `path` as a graph of this library's layers.
+    """Load the network in an ONNX file as a `Graph` of Pellucid's layers.
 
-    The graph takes images (N, C, H, W), also where the file has the channels last, as files from
-    TensorFlow have; it runs for any number of images, and can be looked into, trained further and
-    saved. Weights become parameters; constants and the arithmetic of shapes are computed once,
-    here. Nothing in the file is executed, and tensors in other files are read from the file's own
-    folder alone.
+    The graph takes images (N, C, H, W), even if the file has channels last, as files from
+    TensorFlow do, and any batch size. It can be inspected, trained further and saved. Weights
+    become parameters; constants and shape arithmetic are evaluated when the file is loaded. No code
+    from the file is run, and external tensors are read only from the file's own folder.
 
     Parameters
     ----------
     path
-        The file.
+        The ONNX file.
     input_shape
-        (C, H, W) of the images: where the file leaves it open, or for images of another size than
-        the file's, if the network allows it.
+        Shape (C, H, W) of an image. Required if the file leaves it open; may also be given to run
+        the network on another size, if the network allows it.
     output
-        The name of the output to read, of a file with several; without it the graph returns a tuple
-        of all. What the other outputs alone need is not read. See `output_names`.
+        Name of the output to load, if the file has several; parts that only other outputs need are
+        skipped. By default the graph returns a tuple of all. See `output_names`.
     layout
-        Whether the file's own input has the channels first, ``"NCHW"``, or last, ``"NHWC"``.
-        Without it, what the nodes do with the input decides, or names, or shapes.
+        Layout of the file's input: ``"NCHW"`` (channels first) or ``"NHWC"`` (channels last). By
+        default it is inferred from what the nodes do with the input, from names, or from shapes.
 
     Returns
     -------
-    The graph, its `input_shape` set, and `classes` and `preprocessing` where `save` wrote them.
+    Graph
+        The network, with `input_shape` set, and `classes` and `preprocessing` if `save` wrote them.
 
     Raises
     ------
     FileError
-        The file is damaged, or the network has parts that are not supported: all of them are named.
+        The file is damaged, or parts of the network are not supported; the message names them all.
     MissingExtraError
         The package onnx is not installed.
 
     Warns
     -----
     LayoutWarning
-        The file does not tell the layout of its input; the message says how it is read.
+        The layout of the input cannot be inferred reliably; the message says which is assumed.
     """
     if layout is not None and layout not in LAYOUTS:
         raise PellucidError(unknown("layout", layout, LAYOUTS))
@@ -89,7 +89,7 @@ def load(
 
 
 def output_names(path: str | PathLike[str]) -> tuple[str, ...]:
-    """Return the names of the outputs of the network in the ONNX file at `path`.
+    """Return the names of the outputs of the network in an ONNX file.
 
     Raises
     ------
@@ -118,10 +118,10 @@ def _with_output(graph: FileGraph, output: str) -> FileGraph:
 
 
 def _imported(model: Model, plan: Plan) -> Graph:
-    """Return the graph, for any number of images, or for the file's where that is fixed there.
+    """Return the graph, for any batch size if possible.
 
-    A network that joins or cuts along the first axis is not computed image by image; so it runs for
-    the batch that it was written for.
+    A network that joins or splits the first axis does not treat images independently, so it keeps
+    the batch size for which it was exported.
     """
     try:
         return Importer(model.opset, plan, model.producer).run(model.graph)
@@ -142,16 +142,16 @@ def _plan(model: Model, input_shape: Shape | None, layout: str | None) -> Plan:
     if not inputs:
         raise FileError("the network has no input")
     if input_shape is not None and len(inputs) > 1:
-        raise FileError(f"the network has {len(inputs)} inputs; input_shape is for one")
+        raise FileError(f"the network has {len(inputs)} inputs; input_shape is for one input")
     last = frozenset(value.name for value in inputs if _is_last(model, value, layout))
     shapes = {value.name: _completed(value, input_shape, value.name in last) for value in inputs}
     firsts = {shape[0] if shape else 0 for shape in shapes.values()}
     first = firsts.pop()
-    if not firsts and first != 0:  # all inputs begin with the batch
+    if not firsts and first != 0:  # the first axis of every input is the batch
         sizes = {name: (Batch(), *shape[1:]) for name, shape in shapes.items()}
         return Plan(sizes, first, last)
     if None in firsts | {first}:
-        raise FileError("the sizes of the inputs are open; export it with one batch size for all")
+        raise FileError("the sizes of the inputs are open; export it with one fixed batch size")
     return Plan(shapes, None, last)
 
 
@@ -162,9 +162,9 @@ def _is_last(model: Model, value: Input, layout: str | None) -> bool:
 
 
 def _completed(value: Input, input_shape: Shape | None, last: bool) -> Any:
-    """Return the input's sizes, channels first; the first may be None, if that is the batch."""
+    """Return the input's sizes, channels first; the first is None if it is an open batch size."""
     if value.dtype not in _FLOATING:
-        raise FileError(f"the input '{value.name}' is of type {value.dtype}, not of real numbers")
+        raise FileError(f"the input '{value.name}' has type {value.dtype}, not a real type")
     shape = value.shape
     if last and shape is not None:
         shape = tuple(shape[axis] for axis in TO_FIRST)
@@ -174,14 +174,14 @@ def _completed(value: Input, input_shape: Shape | None, last: bool) -> Any:
         shape = (shape[0] if shape else None, *input_shape)
     if shape is None or None in shape[1:]:
         raise FileError(
-            f"the file leaves open what shape the input '{value.name}' has: {shape}; say it, as "
-            "in load(path, input_shape=(3, 224, 224)), or --input 3x224x224 in the command"
+            f"the file leaves the shape of the input '{value.name}' open: {shape}; give it, as "
+            "in load(path, input_shape=(3, 224, 224)), or --input 3x224x224 on the command line"
         )
     return shape
 
 
 def _describe(graph: Graph, said: Mapping[str, str], plan: Plan) -> None:
-    """Tell the graph what it is made for, as far as the file knows."""
+    """Set the graph's input shape, classes and preprocessing as far as the file states them."""
     sizes = next(iter(plan.inputs.values()))
     if len(plan.inputs) == 1 and len(sizes) == 4:
         _, C, H, W = sizes
@@ -196,9 +196,9 @@ def _describe(graph: Graph, said: Mapping[str, str], plan: Plan) -> None:
 
 
 def _preprocessing(described: Any, included: bool, input_shape: Shape | None) -> Any:
-    """Return how pixels become inputs, or None if the file says it in another program's words.
+    """Return the preprocessing of pixels, or None if the file does not state it as `save` does.
 
-    Where the graph's own first nodes do it, pixels go in as they are.
+    If the graph's first nodes do the preprocessing, pixels are passed on unchanged.
     """
     try:
         found = Preprocessing.from_description(described)
@@ -211,7 +211,7 @@ def _preprocessing(described: Any, included: bool, input_shape: Shape | None) ->
 
 
 def _json(said: Mapping[str, str], key: str) -> Any:
-    """Return what the file says under a key, or None if that is not this library's."""
+    """Return the value of a key, or None if it is not JSON."""
     try:
         return json.loads(said.get(key, "null"))
     except (ValueError, RecursionError):

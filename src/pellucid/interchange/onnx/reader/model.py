@@ -1,4 +1,4 @@
-"""What an ONNX file says, as plain data: the rest of the reader knows nothing of protobuf."""
+"""The contents of an ONNX file as plain data, so that only `file.py` depends on protobuf."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from pellucid.types import Array
 
 Attribute = Any
-"""An int, a float, a text, a list of one of these, an array, or a `FileGraph`."""
+"""An int, a float, a string, a list of one of these, an array, or a `FileGraph`."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """One operator: what it is called, what it reads and what it gives."""
+    """One node: its operator, inputs, outputs and attributes."""
 
     op: str
     name: str
@@ -26,9 +26,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Input:
-    """An input of the graph: its type, and its sizes, None where the file leaves one open.
+    """An input of the graph: its type and its sizes, None where the file leaves a size open.
 
-    `axes` are the names that the file has for open sizes, "" where it has none.
+    `axes` holds the names of open sizes, "" for those without a name.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Input:
 
 @dataclass(frozen=True)
 class FileGraph:
-    """The graph in a file: nodes in order, the arrays that it holds, and what goes in and out."""
+    """The graph in a file: its nodes in order, its arrays, inputs and outputs."""
 
     nodes: Sequence[Node]
     constants: Mapping[str, Array]
@@ -49,7 +49,7 @@ class FileGraph:
 
 @dataclass(frozen=True)
 class Model:
-    """A graph, the version of its operators, and what the file says about itself."""
+    """A graph, the version of its operators, and the file's metadata."""
 
     graph: FileGraph
     opset: int

@@ -1,4 +1,4 @@
-"""Names of layers, from what a file calls its nodes and weights."""
+"""Make names of layers from the names of nodes and weights in a file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _LONGEST = 80
 
 
 class Names:
-    """Gives each layer a name of its own: letters, digits and underscores."""
+    """Make each name unique, with only letters, digits and underscores."""
 
     def __init__(self) -> None:
         self._turn: dict[str, int] = {}
         self._taken: set[str] = set()
 
     def new(self, wish: str) -> str:
-        """Return `wish`, with a number if it is taken.
+        """Return `wish` made valid, with a number appended if it is taken.
 
         >>> names = Names()
         >>> names.new("layer1.0.conv1"), names.new("layer1.0.conv1")
@@ -33,7 +33,7 @@ class Names:
 
 
 def layer_of(weight: str) -> str:
-    """Return which layer a weight is of, if its name says so, or "".
+    """Return the layer to which a weight belongs, if its name shows it, else "".
 
     >>> layer_of("layer1.0.conv1.weight")
     'layer1.0.conv1'
@@ -43,7 +43,7 @@ def layer_of(weight: str) -> str:
 
 
 def of_node(name: str, op: str) -> str:
-    """Return what to call a layer, from its node's name: PyTorch's are paths of modules.
+    """Return a layer's name from its node's name; PyTorch names nodes by paths of modules.
 
     >>> of_node("/layer1/layer1.0/conv1/Conv", "Conv"), of_node("", "Relu")
     ('layer1.0.conv1', 'relu')

@@ -1,4 +1,4 @@
-"""Sizes of which the batch's is not known: shape arithmetic with N in it."""
+"""Shape arithmetic with an unknown batch size N."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pellucid.types import Array, Shape
 
 @dataclass(frozen=True)
 class Batch:
-    """``multiple · N``, where N is the number of images, any from 1 on.
+    """``multiple · N``, where N ≥ 1 is the unknown number of images.
 
-    Networks compute with their shapes, as in ``x.reshape(x.shape[0], -1)``. NumPy computes with
-    these as elements of an object array, so that the same functions fold shapes and numbers.
+    Networks compute with their shapes, as in ``x.reshape(x.shape[0], -1)``. NumPy handles a `Batch`
+    as an element of an object array, so the same functions evaluate shapes and numbers.
 
     >>> 6 * Batch() // 2
     3·N
@@ -75,7 +75,7 @@ Sizes = tuple[Size, ...]
 
 
 def at(sizes: Any, batch: int) -> Any:
-    """Return sizes, of one value or a tuple of several, as numbers for a batch of so many images.
+    """Return a size, or a tuple of sizes, for a batch of this many images.
 
     >>> at((Batch(), 3, 8, 8), 2)
     (2, 3, 8, 8)
@@ -86,23 +86,25 @@ def at(sizes: Any, batch: int) -> Any:
 
 
 def between(one: Shape, two: Shape) -> Sizes:
-    """Return the sizes that are `one` for a batch of one image, and `two` for a batch of two.
+    """Return the sizes that equal `one` for a batch of one image and `two` for a batch of two.
 
     >>> between((1, 3, 8, 8), (2, 3, 8, 8))
     (N, 3, 8, 8)
     """
     if len(one) != len(two) or any(b not in (a, 2 * a) for a, b in zip(one, two, strict=True)):
-        raise PellucidError(f"sizes do not follow the batch: {one} for one image, {two} for two")
+        raise PellucidError(
+            f"sizes are not proportional to the batch size: {one} for one image, {two} for two"
+        )
     return tuple(Batch(a) if b != a else a for a, b in zip(one, two, strict=True))
 
 
 def same(one: Size, other: Size) -> bool:
-    """Return whether two sizes are equal whatever the batch is."""
+    """Return whether two sizes are equal for every batch size."""
     return isinstance(one, Batch) == isinstance(other, Batch) and one == other
 
 
 def product(sizes: Sequence[Size]) -> Size:
-    """Return the product; with the batch in it at most once."""
+    """Return the product of sizes, of which at most one contains the batch size."""
     numbers = prod(size for size in sizes if not isinstance(size, Batch))
     found: Size = numbers
     for size in sizes:
@@ -112,17 +114,17 @@ def product(sizes: Sequence[Size]) -> Size:
 
 
 def as_array(sizes: Sequence[Any]) -> Array:
-    """Return sizes as an array: of int64, or of objects where the batch is among them."""
+    """Return sizes as an array of int64, or of objects if the batch size is among them."""
     return simplified(np.array([*sizes, None], dtype=object)[:-1])
 
 
 def simplified(array: Array) -> Array:
-    """Return an array of objects as one of int64, if none of them is the batch."""
+    """Convert an object array to int64 if the batch size is not among its elements."""
     if array.dtype != object or any(isinstance(item, Batch) for item in array.flat):
         return array
     return array.astype(np.int64)
 
 
 def has_batch(array: Array) -> bool:
-    """Return whether the batch is among the values."""
+    """Return whether the batch size is among the values."""
     return array.dtype == object

@@ -1,4 +1,4 @@
-"""Tensors of an ONNX file as arrays; those in files beside it are read from its folder alone."""
+"""Convert tensors to arrays; external tensors are read only from the model's own folder."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _MOST_AXES = 32
 
-# The types that hold numbers: what NumPy calls them, where the values stand if not in raw bytes,
-# and what they are read as. Source: onnx.proto, TensorProto.DataType.
+# Numeric types: name, NumPy type in raw bytes, field that holds the values otherwise, and the type
+# to which they are converted. Source: onnx.proto, TensorProto.DataType.
 TYPES: dict[int, tuple[str, str, DType, DType]] = {
     1: ("float32", "float_data", np.float32, np.float32),
     2: ("uint8", "int32_data", np.uint8, np.uint8),
@@ -33,29 +33,29 @@ TYPES: dict[int, tuple[str, str, DType, DType]] = {
     13: ("uint64", "uint64_data", np.uint64, np.uint64),
     16: ("bfloat16", "int32_data", np.uint16, np.float32),
 }
-"""Half precision is read as float32: all computing is done in float32 or float64."""
+"""Half precision is converted to float32, because Pellucid computes in float32 or float64."""
 
 _BFLOAT16 = 16
 
 
 def text(value: str | bytes) -> str:
-    """Return a text of the file; protobuf gives bytes for what is none in UTF-8."""
+    """Return a text of the file; protobuf returns invalid UTF-8 as bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 def type_name(number: int) -> str:
-    """Return what a type of the format is called."""
+    """Return the name of a type by its number in the format."""
     return TYPES[number][0] if number in TYPES else f"type {number}"
 
 
 def array_of(tensor: TensorProto, folder: Path) -> Array:
-    """Return a tensor's values, having compared its sizes with what there is before it is read."""
+    """Return a tensor's values, after checking its shape against the stored size."""
     name = text(tensor.name)[:100] or "a tensor without a name"
     if tensor.data_type not in TYPES:
-        raise FileError(f"'{name}' is of {type_name(tensor.data_type)}, which is not supported")
+        raise FileError(f"'{name}' has {type_name(tensor.data_type)}, which is not supported")
     shape = tuple(tensor.dims)
     if len(shape) > _MOST_AXES or any(size < 0 for size in shape):
-        raise FileError(f"'{name}' has the shape {_short(shape)}, which no array has")
+        raise FileError(f"'{name}' has the shape {_short(shape)}, which is impossible")
     _, field, stored, wanted = TYPES[tensor.data_type]
     if tensor.HasField("segment"):
         raise FileError(f"'{name}' is stored in segments, which is not supported")
@@ -87,29 +87,29 @@ def _bytes(name: str, shape: Shape, stored: DType) -> int:
 def _check_count(name: str, shape: Shape, found: int, needed: int, what: str) -> None:
     if found != needed:
         raise FileError(
-            f"'{name}' of shape {_short(shape)} needs {needed} {what}, and the file holds {found}"
+            f"'{name}' of shape {_short(shape)} needs {needed} {what}, but the file holds {found}"
         )
 
 
 def _outside(tensor: TensorProto, folder: Path, length: int) -> bytes:
-    """Return the bytes of a tensor that lies in another file of the same folder."""
+    """Return the bytes of a tensor stored in another file of the same folder."""
     name = text(tensor.name)[:100]
     entries: dict[str, Any] = {text(e.key): text(e.value) for e in tensor.external_data}
     location = entries.get("location", "")
     path = folder / location
     inside = bool(location) and "\0" not in location and not Path(location).is_absolute()
     if not inside or ".." in Path(location).parts or _leaves(path, folder):
-        raise FileError(f"'{name}' lies in '{location[:200]}', which is not in the model's folder")
+        raise FileError(f"'{name}' is in '{location[:200]}', which is not in the model's folder")
     if not path.is_file():
-        raise FileError(f"'{name}' lies in '{location}', and there is no such file beside it")
+        raise FileError(f"'{name}' is in '{location}', which does not exist in the model's folder")
     try:
         offset, stated = int(entries.get("offset", 0)), int(entries.get("length", length))
     except ValueError:
-        raise FileError(f"'{name}': offset and length in '{location}' are no numbers") from None
+        raise FileError(f"'{name}': offset and length in '{location}' are not numbers") from None
     size = path.stat().st_size
     if stated != length or offset < 0 or offset + length > size:
         raise FileError(
-            f"'{name}' needs {length} bytes, and should have {stated} from byte {offset} on of "
+            f"'{name}' needs {length} bytes, but is stored as {stated} bytes from byte {offset} of "
             f"'{location}', which has {size}"
         )
     with path.open("rb") as file:
@@ -119,10 +119,10 @@ def _outside(tensor: TensorProto, folder: Path, length: int) -> bytes:
 
 
 def _leaves(path: Path, folder: Path) -> bool:
-    """Return whether a path leads out of the folder, by a link or otherwise."""
+    """Return whether a path leads out of the folder, through a link or otherwise."""
     try:
         return not path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # a link that leads to itself
+    except (OSError, RuntimeError):  # a cycle of links
         return True
 
 

@@ -1,4 +1,4 @@
-"""What exporters write as several nodes and a reader knows as one layer."""
+"""Merge nodes that exporters write separately and Pellucid has as one layer."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Nodes = dict[str, tuple[Layer, tuple[str, ...]]]
 
 
 def with_biases(nodes: Nodes, outputs: list[str]) -> Nodes:
-    """Return the nodes, each shift that follows a convolution or a linear layer being its bias.
+    """Return the nodes with each shift after a convolution or linear layer merged as its bias.
 
-    TensorFlow's networks are written so, and PyTorch's linear layers of more than two axes.
+    TensorFlow exports biases like this, and PyTorch those of linear layers on more than two axes.
     """
     readers = Counter(source for _, read in nodes.values() for source in read)
     found: Nodes = {}
@@ -27,7 +27,7 @@ def with_biases(nodes: Nodes, outputs: list[str]) -> Nodes:
         if joined is None:
             found[name] = layer, tuple(renamed.get(r, r) for r in read)
             continue
-        if name in outputs:  # an output keeps its name
+        if name in outputs:  # the name of an output must not change
             found[name] = joined, found.pop(source)[1]
         else:
             found[source] = joined, found[source][1]
@@ -36,7 +36,7 @@ def with_biases(nodes: Nodes, outputs: list[str]) -> Nodes:
 
 
 def _joined(layer: Layer, shift: Shift) -> Layer | None:
-    """Return the layer with the shift as its bias, if it has none and there is one per channel."""
+    """Return the layer with the shift as its bias, if it has none and the shift is per channel."""
     if not isinstance(layer, Conv2d | Linear) or layer.bias:
         return None
     axes, count = (3, layer.out_channels) if isinstance(layer, Conv2d) else (1, layer.out_features)

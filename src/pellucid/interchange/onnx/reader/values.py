@@ -11,12 +11,12 @@ from pellucid.types import Array
 
 
 class UnsupportedError(PellucidError):
-    """What a file asks for and the library does not have."""
+    """A file uses something that Pellucid does not support."""
 
 
 @dataclass(frozen=True)
 class Constant:
-    """An array that is known when the file is read, and what it is called there."""
+    """An array that is known when the file is read, and its name in the file."""
 
     array: Array
     name: str = ""
@@ -24,7 +24,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Computed:
-    """What a layer computes: the name of its node in the graph, and its sizes."""
+    """The output of a layer: the name of its node in the graph, and its sizes."""
 
     name: str
     sizes: Sizes

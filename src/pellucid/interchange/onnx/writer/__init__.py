@@ -1,4 +1,4 @@
-"""From layers to ONNX nodes: one table, one small function for each type of layer."""
+"""Convert layers to ONNX nodes: one function for each type of layer, in one table."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ WRITERS: Mapping[type[Layer], Write] = {
     **arithmetic.WRITERS,
     **combinators.WRITERS,
 }
-"""What writes each type of layer. A new layer gets its line in the table of its family."""
+"""Functions that write each type of layer. Add new layers to the table of their family."""

@@ -1,4 +1,4 @@
-"""Activation functions: most have an operator of their own."""
+"""Write activation functions, most of which have an ONNX operator."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pellucid.layers import Layer
 
 
 def operator(name: str, **attributes: Callable[[Any], Any]) -> Write:
-    """Return what writes one node, its attributes read from the layer."""
+    """Return a function that writes one node, with attributes computed from the layer."""
 
     def write(graph: GraphWriter, path: str, layer: Layer, x: NamedValue) -> str:
         given = {key: read(layer) for key, read in attributes.items()}
@@ -44,7 +44,7 @@ def _softplus(graph: GraphWriter, path: str, layer: nn.Softplus, x: NamedValue) 
 def _prelu(graph: GraphWriter, path: str, layer: nn.PReLU, x: NamedValue) -> str:
     slope = graph.parameter(layer.weight)
     after = len(x.shape) - 2
-    if layer.num_parameters > 1 and after:  # ONNX lines up the last axes; the channels are axis 1
+    if layer.num_parameters > 1 and after:  # ONNX aligns the last axes
         axes = graph.constant(path, "axes", range(1, 1 + after), "int64")
         slope = graph.node("Unsqueeze", path, [slope, axes], "slope")
     return graph.node("PRelu", path, [x.name, slope])

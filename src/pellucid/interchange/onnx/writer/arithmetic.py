@@ -1,4 +1,4 @@
-"""Arithmetic: of each value, along axes, and of several inputs."""
+"""Write arithmetic: of single values, along axes, and of several inputs."""
 
 from __future__ import annotations
 

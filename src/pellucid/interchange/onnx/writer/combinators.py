@@ -1,4 +1,4 @@
-"""Layers made of layers: they say how values go from one to the next."""
+"""Write combinators, which connect other layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Convolution, linear layers and padding."""
+"""Write convolutions, linear layers and padding."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MODES = {
 
 
 def pads(sides: Sides) -> list[int]:
-    """Return ((top, bottom), (left, right)) in ONNX's order: all beginnings, then all ends."""
+    """Convert ((top, bottom), (left, right)) to ONNX's order: all beginnings, then all ends."""
     (top, bottom), (left, right) = sides
     return [top, left, bottom, right]
 
@@ -55,7 +55,7 @@ def _conv_transpose2d(graph: GraphWriter, path: str, layer: ConvTranspose2d, x: 
     kernel, stride = pair(layer.kernel_size, "kernel_size"), pair(layer.stride, "stride")
     dilation = pair(layer.dilation, "dilation")
     spare = pair(layer.output_padding, "output_padding", minimum=0)
-    # ONNX Runtime adds less than one step; a whole step is a zero after the input
+    # ONNX Runtime accepts output padding below the stride; whole strides are zeros after the input
     down, right = (more // step for more, step in zip(spare, stride, strict=True))
     image = _padded(graph, path, x, ((0, down), (0, right)), "zeros") if down + right else x.name
     return graph.node(

@@ -1,4 +1,4 @@
-"""A graph of ONNX nodes while it is written: nodes, constants, and names for all of them."""
+"""Collect the nodes, constants and names of an ONNX graph while it is written."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class GraphWriter:
     Parameters
     ----------
     model
-        Gives each parameter and buffer the name that it has in `state_dict`.
+        The model, which gives each parameter and buffer its name in `state_dict`.
     writers
-        What writes a layer of each type.
+        The function that writes each type of layer.
     dtype
-        The type of all numbers.
+        Type of all numbers.
     """
 
     def __init__(self, model: Layer, writers: Mapping[type[Layer], Write], dtype: DType) -> None:
@@ -61,8 +61,8 @@ class GraphWriter:
     ) -> str:
         """Add a node and return the name of its output.
 
-        It is called after the layer's path, and after its `part` in a layer that takes several
-        nodes. Attributes that are None are left out.
+        The node is named after the layer's path, and its `part` if the layer takes several nodes.
+        Attributes that are None are omitted.
         """
         from onnx import helper
 
@@ -72,25 +72,25 @@ class GraphWriter:
         return output
 
     def cast(self, path: str, name: str) -> str:
-        """Bring truth values or whole numbers to the graph's type."""
+        """Convert truth values or integers to the graph's type."""
         from onnx import helper
 
         return self.node("Cast", path, [name], to=helper.np_dtype_to_tensor_dtype(self.dtype))
 
     def parameter(self, item: Parameter | Buffer) -> str:
-        """Return the name of a parameter's value, which is the one in `state_dict`."""
+        """Return the name of a parameter's or buffer's value, which is that in `state_dict`."""
         name = self._paths[id(item)]
         self.constants[name] = item.value
         return name
 
     def constant(self, path: str, part: str, value: Any, dtype: DType | None = None) -> str:
-        """Add an array, of the graph's type unless told, and return its name."""
+        """Add an array, by default of the graph's type, and return its name."""
         name = self.fresh(join(path, part))
         self.constants[name] = np.asarray(value, self.dtype if dtype is None else dtype)
         return name
 
     def fresh(self, name: str) -> str:
-        """Return `name`, or where it is taken, the first of name_1, name_2, … that is not."""
+        """Return `name`, or the first of name_1, name_2, … that is not taken."""
         found, turn = name, 0
         while found in self._taken:
             turn += 1
@@ -99,7 +99,7 @@ class GraphWriter:
         return found
 
     def rename(self, value: NamedValue, wanted: str) -> NamedValue:
-        """Give a node's output the name that users see; a value of another kind is copied."""
+        """Give a node's output the name that users see; a value without a node is copied."""
         if not any(value.name in node.output for node in self.nodes):
             return NamedValue(self.node("Identity", wanted, [value.name]), value.shape)
         if value.name == wanted:

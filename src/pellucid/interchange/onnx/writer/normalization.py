@@ -22,7 +22,7 @@ from pellucid.parameter import Parameter
 def _channel_norm(
     graph: GraphWriter, path: str, layer: BatchNorm1d | BatchNorm2d | InstanceNorm2d, x: NamedValue
 ) -> str:
-    """Write what inference does: with the running statistics, where there are any."""
+    """Write the normalisation of inference, with running statistics if there are any."""
     if layer.running_mean is not None and layer.running_var is not None:
         statistics = [graph.parameter(item) for item in (layer.running_mean, layer.running_var)]
         inputs = [x.name, *_channel_affine(graph, path, layer), *statistics]
@@ -79,7 +79,7 @@ def _group_norm(graph: GraphWriter, path: str, layer: GroupNorm, x: NamedValue) 
 def _channel_affine(
     graph: GraphWriter, path: str, layer: BatchNorm1d | BatchNorm2d | InstanceNorm2d | GroupNorm
 ) -> list[str]:
-    """Return the names of scale and shift, neutral ones too: ONNX has no such node without them."""
+    """Return the names of scale and shift, which ONNX requires even if they are neutral."""
     channels = layer.num_channels if isinstance(layer, GroupNorm) else layer.num_features
     return [
         graph.constant(path, name, np.full(channels, neutral))
@@ -92,9 +92,9 @@ def _channel_affine(
 def _local_response_norm(
     graph: GraphWriter, path: str, layer: LocalResponseNorm, x: NamedValue
 ) -> str:
-    """Write LRN; of an even number of channels ONNX has one more after c than before, we before.
+    """Write LRN; for an even size, ONNX has one more channel after the centre, Pellucid before.
 
-    Then ``Σ x_j²`` is a 1×1 convolution with a band of ones.
+    In that case ``Σ x_j²`` is written as a 1×1 convolution with a banded matrix of ones.
     """
     if layer.size % 2:
         names = ("alpha", "beta", "size")

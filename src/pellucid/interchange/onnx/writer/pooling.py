@@ -1,4 +1,4 @@
-"""Pooling and resizing."""
+"""Write pooling and resizing."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _max_pool2d(graph: GraphWriter, path: str, layer: MaxPool2d, x: NamedValue) 
 
 
 def _avg_pool2d(graph: GraphWriter, path: str, layer: AvgPool2d, x: NamedValue) -> str:
-    """Write the mean; what `ceil_mode` adds at the end is padding, which is never counted."""
+    """Write the mean; what `ceil_mode` adds at the end is padding that never counts."""
     window = layer.window(x.shape)
     name, sides = _padded(graph, path, x.name, window, 0.0)
     counts_all = layer.count_include_pad or name != x.name
@@ -63,7 +63,7 @@ def _avg_pool2d(graph: GraphWriter, path: str, layer: AvgPool2d, x: NamedValue) 
 def _padded(
     graph: GraphWriter, path: str, x: str, window: Window, value: float
 ) -> tuple[str, Sides]:
-    """Return what to pool and its padding: by a node where a pool takes no padding so wide."""
+    """Return a pool's input and padding; padding too wide for a pool becomes a node of its own."""
     sides = _with_extra(window)
     if all(max(side) < size for side, size in zip(sides, window.kernel, strict=True)):
         return x, sides
@@ -79,7 +79,7 @@ def _with_extra(window: Window) -> Sides:
 
 
 def _share_that_counts(window: Window, pad_counts: bool) -> Array:
-    """Return which share of the kernel, for each output, lies on what counts."""
+    """Return, for each output, the share of the window whose values count."""
     (top, bottom), (left, right) = _with_extra(window)
     height, width = window.padded_size
     counted = np.zeros((1, 1, height, width))
@@ -92,7 +92,7 @@ def _share_that_counts(window: Window, pad_counts: bool) -> Array:
 def _adaptive_avg_pool2d(
     graph: GraphWriter, path: str, layer: AdaptiveAvgPool2d | GlobalAvgPool2d, x: NamedValue
 ) -> str:
-    """Write ``V X Uᵀ``, where each row of V and U averages one cell; simpler where it can be."""
+    """Write ``V X Uᵀ``, where each row of V and U averages one cell, or a simpler operator."""
     (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
     if H % OH == 0 and W % OW == 0:
         return _equal_cells(graph, path, "AveragePool", x, (OH, OW))
@@ -103,7 +103,7 @@ def _adaptive_avg_pool2d(
 
 
 def _averaging(size: int, cells: int) -> Array:
-    """Return the matrix (cells, size) by which a column is averaged."""
+    """Return the matrix (cells, size) that averages the cells of an axis."""
     averaging: Array = ops.adaptive_avg_pool2d(np.eye(size)[None, None], (cells, None))[0, 0]
     return averaging
 
@@ -111,7 +111,7 @@ def _averaging(size: int, cells: int) -> Array:
 def _adaptive_max_pool2d(
     graph: GraphWriter, path: str, layer: AdaptiveMaxPool2d, x: NamedValue
 ) -> str:
-    """Write the maxima of the cells: first over the rows of each, then over the columns."""
+    """Write the maxima of the cells: first over their rows, then over their columns."""
     (H, W), (OH, OW) = x.shape[2:], layer.output_shape(x.shape)[2:]
     if H % OH == 0 and W % OW == 0:
         return _equal_cells(graph, path, "MaxPool", x, (OH, OW))
@@ -146,7 +146,7 @@ def _maxima(
 
 
 def _upsample(graph: GraphWriter, path: str, layer: Upsample, x: NamedValue) -> str:
-    """Write `Resize`; ONNX calls the way in which positions are read by other names."""
+    """Write `Resize`, with ONNX's names for the modes."""
     factor = layer.scale_factor
     if factor is None:
         size = layer.output_shape(x.shape)[2:]

@@ -1,4 +1,4 @@
-"""Layers that put values elsewhere, or in inference do nothing."""
+"""Write layers that rearrange values, and those that do nothing in inference."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def _flatten(graph: GraphWriter, path: str, layer: nn.Flatten, x: NamedValue) ->
     start, end = axes[layer.start_dim], axes[layer.end_dim]
     if start == 1 and end == axes[-1]:
         return graph.node("Flatten", path, [x.name], axis=1)
-    kept = [0] * start  # 0 stands for the size as it is
+    kept = [0] * start  # 0 keeps the size
     shape = graph.constant(path, "shape", [*kept, -1, *x.shape[end + 1 :]], np.int64)
     return graph.node("Reshape", path, [x.name, shape])
 
 
 def _nothing(graph: GraphWriter, path: str, layer: Layer, x: NamedValue) -> str:
-    """Write no node: in inference it passes what it is given."""
+    """Write no node, for a layer that is the identity in inference."""
     return x.name
 
 
@@ -33,7 +33,7 @@ def _reshape(graph: GraphWriter, path: str, layer: nn.Reshape, x: NamedValue) ->
 
 
 def _slice(graph: GraphWriter, path: str, layer: nn.Slice, x: NamedValue) -> str:
-    """Write `Slice`; ONNX has no way to leave an end open, and goes as far as there is."""
+    """Write `Slice`; an open end becomes the largest number, because ONNX has no open end."""
     forward = layer.step > 0
     start = (0 if forward else _FAR) if layer.start is None else layer.start
     stop = (_FAR if forward else -_FAR) if layer.stop is None else layer.stop
@@ -51,7 +51,7 @@ def _take(graph: GraphWriter, path: str, layer: nn.Take, x: NamedValue) -> str:
 
 
 def _expand(graph: GraphWriter, path: str, layer: nn.Expand, x: NamedValue) -> str:
-    sizes = [1 if size == -1 else size for size in layer.shape]  # 1 keeps what is there
+    sizes = [1 if size == -1 else size for size in layer.shape]  # 1 keeps the size
     return graph.node("Expand", path, [x.name, graph.constant(path, "shape", sizes, np.int64)])
 
 
@@ -62,7 +62,7 @@ def _pad(graph: GraphWriter, path: str, layer: nn.Pad, x: NamedValue) -> str:
 
 
 def _pixel_unshuffle(graph: GraphWriter, path: str, layer: nn.PixelUnshuffle, x: NamedValue) -> str:
-    """Write two shapes and a transpose: SpaceToDepth puts the channels in another order."""
+    """Write two reshapes and a transpose, because SpaceToDepth orders the channels differently."""
     r, (_, C, H, W) = layer.downscale_factor, x.shape
     split = graph.constant(path, "parts", [0, C, H // r, r, W // r, r], np.int64)
     parts = graph.node("Reshape", path, [x.name, split], "split")

@@ -1,4 +1,4 @@
-"""What each operator becomes: one file for each family of operators."""
+"""Convert each operator to layers; one file for each family of operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Activation functions, and functions of each value on its own."""
+"""Convert activation functions and other functions of single values."""
 
 from __future__ import annotations
 
@@ -66,57 +66,57 @@ _SELU = 1.0507009873554805, 1.6732632423543772
 
 @converts(*_PLAIN)
 def plain(call: Call) -> Computed:
-    """Functions without attributes."""
+    """Convert functions without attributes."""
     kind, arguments = _PLAIN[call.op]
     return call.add(kind(*arguments))
 
 
 @converts("Identity", "Cast", "CastLike")
 def identity(call: Call) -> Computed:
-    """The same: all computing is done in the type of the weights.
+    """Return the input; everything is computed in the type of the weights.
 
-    A cast to whole numbers changes nothing either where the values are whole already.
+    A cast to integers changes nothing if the values are whole numbers already.
     """
     to = call.attribute("to", 1, (int, str))
     call.ignore("saturate", "round_mode")
     before = call.builder.source(call.value())
     whole = before is not None and isinstance(before[0], ArgMax | Heaviside)
     if not whole and to not in (1, 10, 11, 16, "FLOAT", "FLOAT16", "DOUBLE", "BFLOAT16"):
-        raise UnsupportedError(f"to a type other than real numbers (the attribute to is {to})")
+        raise UnsupportedError(f"casts to types other than real ones (attribute to={to})")
     return call.value()
 
 
 @converts("Dropout")
 def dropout(call: Call) -> Computed:
-    """Nothing in inference; if the network is trained further, it leaves values out."""
+    """Convert to a `Dropout`, which is the identity in inference."""
     call.ignore("is_test", "seed")
     if call.has(2) and call.numbers(2, "training_mode").any():
-        raise UnsupportedError("training_mode is true: the file is made for training")
+        raise UnsupportedError("training_mode is true: the file was exported for training")
     ratio = float(np.reshape(call.constant_or(1, "ratio", call.number("ratio", 0.5)), ()))
     return call.add(Dropout(round(ratio, 6)))
 
 
 @converts("LeakyRelu")
 def leaky_relu(call: Call) -> Computed:
-    """``max(x, 0) + alpha · min(x, 0)``."""
+    """Convert ``max(x, 0) + alpha · min(x, 0)``."""
     return call.add(LeakyReLU(_short(call.number("alpha", 0.01))))
 
 
 @converts("ThresholdedRelu")
 def thresholded_relu(call: Call) -> Computed:
-    """``x`` above alpha, else 0."""
+    """Convert ``x if x > alpha else 0``."""
     return call.add(ThresholdedReLU(_short(call.number("alpha", 1.0))))
 
 
 @converts("Elu")
 def elu(call: Call) -> Computed:
-    """``max(x, 0) + alpha · (exp(min(x, 0)) − 1)``."""
+    """Convert ``max(x, 0) + alpha · (exp(min(x, 0)) − 1)``."""
     return call.add(ELU(_short(call.number("alpha", 1.0))))
 
 
 @converts("Celu")
 def celu(call: Call) -> Computed:
-    """``alpha · elu(x / alpha)``."""
+    """Convert ``alpha · elu(x / alpha)``."""
     alpha = _short(call.number("alpha", 1.0))
     if alpha == 1:
         return call.add(ELU())
@@ -126,7 +126,7 @@ def celu(call: Call) -> Computed:
 
 @converts("Selu")
 def selu(call: Call) -> Computed:
-    """``gamma · elu(x)``; the numbers are those of the paper in nearly all files."""
+    """Convert ``gamma · elu(x)``; nearly all files have the constants of the paper."""
     gamma, alpha = call.number("gamma", _SELU[0]), call.number("alpha", _SELU[1])
     if math.isclose(gamma, _SELU[0], rel_tol=1e-5) and math.isclose(alpha, _SELU[1], rel_tol=1e-5):
         return call.add(SELU())
@@ -135,7 +135,7 @@ def selu(call: Call) -> Computed:
 
 @converts("Gelu")
 def gelu(call: Call) -> Computed:
-    """``x · Φ(x)``."""
+    """Convert ``x · Φ(x)``."""
     approximate = call.word("approximate", "none")
     if approximate not in ("none", "tanh"):
         raise UnsupportedError(f"the attribute approximate is {approximate[:40]}")
@@ -144,7 +144,7 @@ def gelu(call: Call) -> Computed:
 
 @converts("Swish")
 def swish(call: Call) -> Computed:
-    """``x · σ(alpha · x)``."""
+    """Convert ``x · σ(alpha · x)``."""
     alpha = _short(call.number("alpha", 1.0))
     if alpha == 1:
         return call.add(SiLU())
@@ -154,21 +154,21 @@ def swish(call: Call) -> Computed:
 
 @converts("Mish")
 def mish(call: Call) -> Computed:
-    """``x · tanh(softplus(x))``."""
+    """Convert ``x · tanh(softplus(x))``."""
     return call.add(Multiply(), call.value(), call.add(Tanh(), call.add(Softplus())))
 
 
 @converts("HardSigmoid")
 def hard_sigmoid(call: Call) -> Computed:
-    """``min(max(alpha · x + beta, 0), 1)``."""
+    """Convert ``min(max(alpha · x + beta, 0), 1)``."""
     alpha, beta = call.number("alpha", 0.2), call.number("beta", 0.5)
-    usual = math.isclose(alpha, 1 / 6, rel_tol=1e-6)  # a float32 in the file
+    usual = math.isclose(alpha, 1 / 6, rel_tol=1e-6)  # the file stores it as float32
     return call.add(HardSigmoid(1 / 6 if usual else _short(alpha), _short(beta)))
 
 
 @converts("Clip")
 def clip(call: Call) -> Computed:
-    """Limits are attributes before version 11 and inputs from it on; 0 and 6 make a ReLU6."""
+    """Convert limits, attributes before opset 11 and inputs since; 0 and 6 make a `ReLU6`."""
     low = float(np.reshape(call.constant_or(1, "min", call.number("min", -math.inf)), ()))
     high = float(np.reshape(call.constant_or(2, "max", call.number("max", math.inf)), ()))
     largest = float(np.finfo(np.float32).max)
@@ -181,10 +181,12 @@ def clip(call: Call) -> Computed:
 
 @converts("PRelu")
 def prelu(call: Call) -> Computed:
-    """Slopes of one number, or one for each channel; any others as a sum of simpler layers."""
+    """Convert to a `PReLU` for one slope or one per channel, else to a sum of simpler layers."""
     slope, axes = call.numbers(1, "slope"), len(call.value().sizes)
     channels = call.value().sizes[1] if axes > 1 else 0
-    aligned = slope.size == call.value().sizes[-1] and axes > 2  # with the last axis, not channels
+    aligned = (
+        slope.size == call.value().sizes[-1] and axes > 2
+    )  # over the last axis, not the channels
     own_axis = slope.ndim < 2 and slope.size == channels and (call.opset < 7 or not aligned)
     per_channel = slope.ndim >= axes - 1 and slope.size == channels == slope.shape[1 - axes]
     if slope.size == 1 or own_axis or per_channel:
@@ -199,7 +201,7 @@ def prelu(call: Call) -> Computed:
 
 @converts("Softmax", "LogSoftmax")
 def softmax(call: Call) -> Computed:
-    """Along one axis; before version 13 over all axes from that one on, which become one."""
+    """Convert along one axis; before opset 13, over all axes from that one on, flattened."""
     x, new = call.value(), call.opset >= 13
     axes, kind = len(x.sizes), Softmax if call.op == "Softmax" else LogSoftmax
     axis = axis_of(call.integer("axis", -1 if new else 1), axes)
@@ -210,5 +212,5 @@ def softmax(call: Call) -> Computed:
 
 
 def _short(number: float) -> float:
-    """Return a float32 as people write it: 0.1 rather than 0.10000000149011612."""
+    """Return a float32 with as few digits as identify it: 0.1, not 0.10000000149011612."""
     return float(str(np.float32(number)))

@@ -1,7 +1,7 @@
-"""Sums, products and the like: of two computed values, or of one and a constant.
+"""Convert sums, products and the like of two computed values, or of one and a constant.
 
-A constant number stays a number; a constant array is learned, as whoever trained the network
-learned it: a `Scale` or a `Shift`.
+A constant number becomes an argument of a layer. A constant array becomes a parameter, of a `Scale`
+or a `Shift`, because it was usually learned.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from pellucid.layers import (
 from pellucid.types import Array
 
 _MOST_VALUES = 2**24
-"""In a constant that is added or multiplied, value by value."""
+"""Limit for the values of a constant that is added or multiplied element by element."""
 
 WithConstant = Callable[[Call, Computed, Array], Computed]
 
@@ -51,7 +51,7 @@ _OF_TWO: dict[str, type[Layer]] = {
 
 @converts("Add", "Sub", "Mul", "Div")
 def of_two(call: Call) -> Computed:
-    """Two operands, the smaller repeated."""
+    """Convert an operator of two operands, with broadcasting."""
     first, second = _placed(call)
     if isinstance(first, Computed) and isinstance(second, Computed):
         return pair(call, first, second)
@@ -63,7 +63,7 @@ def of_two(call: Call) -> Computed:
 
 @converts("Sum", "Max", "Min", "Mean")
 def of_many(call: Call) -> Computed:
-    """Any number of operands, taken together one after the other."""
+    """Convert an operator of any number of operands by combining them one after the other."""
     kind = "Add" if call.op in ("Sum", "Mean") else call.op
     known = [call.numbers(i, "operand") for i in range(len(call.given)) if call.is_constant(i)]
     values = [call.value(i) for i in range(len(call.given)) if not call.is_constant(i)]
@@ -78,22 +78,22 @@ def of_many(call: Call) -> Computed:
 
 def _limit(kind: str, array: Array) -> Layer:
     if array.size != 1:
-        raise UnsupportedError("with an array of constants is not supported, with a number it is")
+        raise UnsupportedError("an array of constants as operand is not supported, a number is")
     number = float(array.reshape(()))
     return Clip(low=number) if kind == "Max" else Clip(high=number)
 
 
 @converts("Pow")
 def power(call: Call) -> Computed:
-    """A computed value to the power of a number."""
+    """Convert a computed value raised to the power of a number."""
     exponent = call.numbers(1, "exponent")
     if exponent.size != 1:
-        raise UnsupportedError("with an array of exponents is not supported, with a number it is")
+        raise UnsupportedError("an array of exponents is not supported, a single number is")
     return call.add(Power(float(exponent.reshape(()))))
 
 
 def pair(call: Call, first: Computed, second: Computed, kind: str = "") -> Computed:
-    """Add the layer of two inputs for an operator, the inputs with the same number of axes."""
+    """Add the layer of an operator with two inputs, after giving both the same number of axes."""
     if (kind or call.op) == "Add" and first.sizes == second.sizes:
         return call.add(Add(), first, second)
     axes = max(len(first.sizes), len(second.sizes))
@@ -102,7 +102,7 @@ def pair(call: Call, first: Computed, second: Computed, kind: str = "") -> Compu
 
 
 def difference(call: Call, i: int, j: int) -> Computed:
-    """Return input i less input j, of which one may be a constant."""
+    """Return input `i` minus input `j`, of which one may be a constant."""
     if call.is_constant(j):
         return shifted(call, call.value(i), -as_floats(call.numbers(j, "operand")))
     if call.is_constant(i):
@@ -112,25 +112,25 @@ def difference(call: Call, i: int, j: int) -> Computed:
 
 
 def as_floats(array: Array) -> Array:
-    """Return whole numbers and truth values as the network computes with them."""
+    """Return integers and truth values as float32."""
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
 def with_axes(call: Call, value: Computed, axes: int) -> Computed:
-    """Return the value with axes of size 1 in front, so many in all."""
+    """Return the value with axes of size 1 inserted in front, up to `axes` axes."""
     more = axes - len(value.sizes)
     return value if more <= 0 else reshaped(call, value, (*(1,) * more, *value.sizes))
 
 
 def reshaped(call: Call, value: Computed, sizes: Sizes) -> Computed:
-    """Add a `Reshape` to sizes of which one may contain the batch."""
+    """Add a `Reshape` to sizes of which one may contain the batch size."""
     if sizes == value.sizes:
         return value
     return call.add(Reshape(spelled(value.sizes, sizes)), value)
 
 
 def spelled(before: Sizes, after: Sizes) -> tuple[int, ...]:
-    """Return sizes as `Reshape` takes them: 0 for the batch where it stays, −1 where it moves."""
+    """Return sizes as `Reshape` takes them: 0 for the batch axis in place, −1 if it moves."""
     found: list[int] = []
     for i, size in enumerate(after):
         if isinstance(size, Batch):
@@ -138,12 +138,12 @@ def spelled(before: Sizes, after: Sizes) -> tuple[int, ...]:
         else:
             found.append(size)
     if found.count(-1) > 1:
-        raise UnsupportedError(f"the batch stands on two axes of {after}")
+        raise UnsupportedError(f"the batch size is on two axes of {after}")
     return tuple(found)
 
 
 def shifted(call: Call, value: Computed, array: Array) -> Computed:
-    """Add what adds a constant."""
+    """Add a layer that adds a constant."""
     if array.size == 1:
         number = float(array.reshape(()))
         return call.add(Affine(shift=number), value) if number else value
@@ -152,7 +152,7 @@ def shifted(call: Call, value: Computed, array: Array) -> Computed:
 
 
 def scaled(call: Call, value: Computed, array: Array) -> Computed:
-    """Add what multiplies by a constant."""
+    """Add a layer that multiplies by a constant."""
     if array.size == 1:
         number = float(array.reshape(()))
         return call.add(Affine(scale=number), value) if number != 1 else value
@@ -168,7 +168,7 @@ def _with_constant_second(call: Call, value: Computed, array: Array) -> Computed
         array = -array
     elif call.op == "Div":
         if not array.all():
-            raise UnsupportedError("by 0")
+            raise UnsupportedError("it divides by 0")
         array = 1 / array
     return action(call, value, array)
 
@@ -185,7 +185,7 @@ def _with_constant_first(call: Call, array: Array, value: Computed) -> Computed:
 
 
 def _fitting(call: Call, value: Computed, array: Array) -> tuple[Computed, Array]:
-    """Return the value repeated to what it gives with a constant, which has no batch axis."""
+    """Return the value broadcast against a constant, which has no batch axis."""
     if array.ndim > len(value.sizes):
         value = with_axes(call, value, array.ndim)
     sizes = list(value.sizes)
@@ -207,19 +207,19 @@ def _broadcast(size: Size, other: int) -> Size:
             return size
     elif 1 in (size, other) or size == other:
         return max(size, other)
-    raise UnsupportedError(f"sizes {size} and {other} do not fit each other")
+    raise UnsupportedError(f"sizes {size} and {other} cannot be broadcast")
 
 
 def _placed(call: Call) -> tuple[Computed | Array, Computed | Array]:
-    """Return the two operands; the second as versions before 7 place it, with broadcast and axis.
+    """Return the two operands, the second one reshaped as opsets before 7 define it.
 
-    There the second's axes are those of the first from `axis` on.
+    There its axes are those of the first from the attribute `axis` on.
     """
     if len(call.given) != 2:
-        raise UnsupportedError(f"{len(call.given)} operands instead of 2")
+        raise UnsupportedError(f"the node has {len(call.given)} operands instead of 2")
     sizes = [call.numbers(i, "operand").size for i in (0, 1) if call.is_constant(i)]
     if max(sizes, default=0) > _MOST_VALUES:
-        raise UnsupportedError("with an absurdly large constant")
+        raise UnsupportedError("the constant operand is too large")
     operands = [
         call.numbers(i, "operand") if call.is_constant(i) else call.value(i) for i in (0, 1)
     ]

@@ -1,6 +1,6 @@
-"""Comparisons and choices: truth values are 0 and 1.
+"""Convert comparisons and choices; truth values are 0 and 1.
 
-``a > b`` is where a − b lies above 0: a `Heaviside` step. The other comparisons follow from it.
+``a > b`` is a `Heaviside` step of a − b; the other comparisons follow from it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pellucid.layers import Affine, ArgMax, Clip, Heaviside, Slice, Where
 
 @converts("Greater", "Less", "GreaterOrEqual", "LessOrEqual")
 def comparison(call: Call) -> Computed:
-    """``a ≥ b`` is where b > a is not, and ``a < b`` is b > a."""
+    """Convert ``a ≥ b`` to the negation of b > a, and ``a < b`` to b > a."""
     turned = call.op in ("Less", "GreaterOrEqual")
     a_less_b = difference(call, *((1, 0) if turned else (0, 1)))
     above = call.add(Heaviside(), a_less_b)
@@ -32,35 +32,35 @@ def comparison(call: Call) -> Computed:
 
 @converts("Equal")
 def equal(call: Call) -> Computed:
-    """Where neither is above the other."""
+    """Convert to: neither value is greater than the other."""
     either = [call.add(Heaviside(), difference(call, i, 1 - i)) for i in (0, 1)]
     return negated(call, pair(call, either[0], either[1], "Add"))
 
 
 @converts("Not")
 def not_(call: Call) -> Computed:
-    """``1 − x``."""
+    """Convert to ``1 − x``."""
     return negated(call, call.value())
 
 
 @converts("And", "Or")
 def and_or(call: Call) -> Computed:
-    """The smaller and the larger of two truth values."""
+    """Convert to the minimum or maximum of two truth values."""
     return pair(call, call.value(0), call.value(1), "Min" if call.op == "And" else "Max")
 
 
 @converts("Sign")
 def sign(call: Call) -> Computed:
-    """1 above 0 and −1 below it."""
+    """Convert to 1 above 0 and −1 below it."""
     below = call.add(Heaviside(), call.add(Affine(-1.0)))
     return pair(call, call.add(Heaviside()), below, "Sub")
 
 
 @converts("Where")
 def where(call: Call) -> Computed:
-    """One of two values for each truth value."""
+    """Convert the choice between two values by a truth value."""
     if call.is_constant(0):
-        raise UnsupportedError("with a condition that is a constant is not supported")
+        raise UnsupportedError("a constant condition is not supported")
     condition = call.value(0)
     both = [_value(call, i, condition) for i in (1, 2)]
     axes = max(len(value.sizes) for value in (condition, *both))
@@ -68,7 +68,7 @@ def where(call: Call) -> Computed:
 
 
 def _value(call: Call, i: int, like: Computed) -> Computed:
-    """Return an input; a constant becomes a value of the condition's shape that is always that."""
+    """Return an input; a constant becomes a value with the condition's shape."""
     if not call.is_constant(i):
         return call.value(i)
     array = call.numbers(i, "operand")
@@ -80,17 +80,17 @@ def _value(call: Call, i: int, like: Computed) -> Computed:
 
 @converts("ArgMax", "ArgMin")
 def arg_max(call: Call) -> Computed:
-    """Where the largest or smallest stands; of equal ones the first, or the last if asked for."""
+    """Return the index of the maximum or minimum; of equal ones the first, or last if requested."""
     x = call.value()
     axis = axis_of(call.integer("axis", 0), len(x.sizes))
     layer = ArgMax(axis, bool(call.integer("keepdims", 1)))
     if isinstance(x.sizes[axis], Batch):
-        raise UnsupportedError("along the batch is not supported")
+        raise UnsupportedError("the batch axis is not supported")
     if call.op == "ArgMin":
         x = call.add(Affine(-1.0), x)
     if not call.integer("select_last_index", 0):
         return call.add(layer, x)
-    last = int(x.sizes[axis]) - 1  # type: ignore[arg-type]  # not the batch
+    last = int(x.sizes[axis]) - 1  # type: ignore[arg-type]  # the batch axis is excluded above
     place = call.add(layer, call.add(Slice(axis, step=-1), x))
     return shifted(call, call.add(Affine(-1.0), place), np.array(float(last)))
 

@@ -1,4 +1,4 @@
-"""Convolution and transposed convolution."""
+"""Convert convolution and transposed convolution."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def padding(call: Call, size: Two, kernel: Two, stride: Two, dilation: Two) -> S
     if auto == "VALID":
         return (0, 0), (0, 0)
     if auto not in ("NOTSET", ""):
-        raise UnsupportedError(f"the attribute auto_pad is {auto[:40]}, which does not exist")
+        raise UnsupportedError(f"the attribute auto_pad has the unknown value {auto[:40]}")
     if len(pads) != 4 or min(pads) < 0:
         raise UnsupportedError(f"the attribute pads is {pads[:8]}; four numbers ≥ 0 are supported")
     top, left, bottom, right = pads
@@ -41,7 +41,7 @@ def padding(call: Call, size: Two, kernel: Two, stride: Two, dilation: Two) -> S
 
 
 def plain(sides: Sides) -> int | Two | Sides:
-    """Return padding as one would write it: one number if all sides are equal, or two."""
+    """Return padding in its shortest form: one number, (vertical, horizontal), or all sides."""
     (top, bottom), (left, right) = sides
     if top == bottom and left == right:
         return top if top == left else (top, left)
@@ -49,7 +49,7 @@ def plain(sides: Sides) -> int | Two | Sides:
 
 
 def one_or_two(sizes: Two) -> int | Two:
-    """Return one number where both directions have the same."""
+    """Return one number if both are equal."""
     return sizes[0] if sizes[0] == sizes[1] else sizes
 
 
@@ -59,13 +59,13 @@ def _weight(call: Call) -> tuple[Array, Two]:
         raise UnsupportedError(f"a weight of shape {weight.shape}: two directions are supported")
     kernel = int(weight.shape[2]), int(weight.shape[3])
     if two(call, "kernel_shape", 0) not in (kernel, (0, 0)):
-        raise UnsupportedError(f"the attribute kernel_shape is not that of the weight, {kernel}")
+        raise UnsupportedError(f"the attribute kernel_shape does not match the weight's {kernel}")
     return weight, kernel
 
 
 @converts("Conv")
 def conv(call: Call) -> Computed:
-    """Cross-correlation, as everywhere in this library."""
+    """Convert a convolution (cross-correlation)."""
     weight, kernel = _weight(call)
     channels, height, width = image_sizes(call.value())
     stride, dilation = two(call, "strides"), two(call, "dilations")
@@ -86,7 +86,7 @@ def conv(call: Call) -> Computed:
 
 @converts("ConvTranspose")
 def conv_transpose(call: Call) -> Computed:
-    """The output's size is told by pads, by output_shape or by auto_pad."""
+    """Convert a transposed convolution, whose size is given by pads, output_shape or auto_pad."""
     weight, kernel = _weight(call)
     channels, height, width = image_sizes(call.value())
     stride, dilation = two(call, "strides"), two(call, "dilations")
@@ -112,8 +112,8 @@ def _transposed_padding(
 ) -> tuple[Sides, Two]:
     """Return the padding and the output padding.
 
-    With output_shape given, the padding is what makes it; the larger half lies at the end for
-    SAME_UPPER and at the beginning else. What it would have to be below 0 is output padding.
+    With output_shape given, the padding is chosen to produce it; the larger half is at the end for
+    SAME_UPPER, else at the beginning. Negative padding becomes output padding.
     """
     auto, spare = call.word("auto_pad", "NOTSET"), two(call, "output_padding", 0)
     wanted = call.integers("output_shape")

@@ -1,4 +1,4 @@
-"""Sums of products by letters: as matrix products where two values share an axis."""
+"""Convert einsum, to matrix products where two values share an axis."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pellucid.types import Array
 
 @converts("Einsum")
 def einsum(call: Call) -> Computed:
-    """One value, or two of which the second may be a constant."""
+    """Convert an equation with one value, or with two of which the second may be constant."""
     equation = call.word("equation", "").replace(" ", "")
     given, arrow, after = equation.partition("->")
     terms = given.split(",")
     if not arrow or "." in equation or len(terms) != len(call.given) or len(terms) > 2:
         raise UnsupportedError(f"the equation {equation[:60]} is not supported")
     if any(len(set(term)) < len(term) for term in (*terms, after)):
-        raise UnsupportedError(f"the equation {equation[:60]} takes a diagonal")
+        raise UnsupportedError(f"the equation {equation[:60]} takes a diagonal, unsupported")
     if len(terms) == 1:
         return _ordered(call, *_summed(call, call.value(), terms[0], after), after)
     if call.is_constant(0) and not call.is_constant(1):
@@ -34,7 +34,7 @@ def einsum(call: Call) -> Computed:
 
 
 def _with_constant(call: Call, array: Array, terms: list[str], after: str) -> Computed:
-    """Multiply by a matrix if the two share one letter, or else value by value, and sum."""
+    """Multiply by a matrix if the terms share one letter, else element by element, and sum."""
     x, (a, b) = call.value(0), terms
     shared = [letter for letter in a if letter in b]
     if len(b) == 2 and len(shared) == 1 and shared[0] not in after:
@@ -54,7 +54,7 @@ def _with_constant(call: Call, array: Array, terms: list[str], after: str) -> Co
 
 
 def _of_two(call: Call, terms: list[str], after: str) -> Computed:
-    """Bring both to (shared, own, summed) and (shared, summed, own), and multiply matrices."""
+    """Permute to (shared, own, summed) and (shared, summed, own), and multiply the matrices."""
     a, b = terms
     x, a = _summed(call, call.value(0), a, after + b)
     y, b = _summed(call, call.value(1), b, after + a)
@@ -76,15 +76,15 @@ def _of_two(call: Call, terms: list[str], after: str) -> Computed:
 
 
 def _summed(call: Call, x: Computed, letters: str, needed: str) -> tuple[Computed, str]:
-    """Sum over the axes whose letters nobody needs, and return the letters that are left."""
+    """Sum over the axes that are not needed, and return the remaining letters."""
     gone = tuple(i for i, letter in enumerate(letters) if letter not in needed)
     left = "".join(letter for letter in letters if letter in needed)
     return (call.add(ReduceSum(gone), x) if gone else x), left
 
 
 def _ordered(call: Call, x: Computed, letters: str, wanted: str) -> Computed:
-    """Bring axes into another order."""
+    """Permute the axes to the wanted order."""
     if sorted(letters) != sorted(wanted):
-        raise UnsupportedError(f"the letters {letters} do not give {wanted}")
+        raise UnsupportedError(f"the axes {letters} cannot be ordered as {wanted}")
     order = tuple(letters.index(letter) for letter in wanted)
     return x if order == tuple(range(len(order))) else call.add(Permute(order), x)

@@ -1,4 +1,4 @@
-"""Matrix products: fully connected layers, and products of two computed matrices."""
+"""Convert matrix products: linear layers, and products of two computed matrices."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pellucid.types import Array
 
 @converts("Gemm")
 def gemm(call: Call) -> Computed:
-    """``alpha · A B + beta · C``; B and C are weights, alpha and beta go into them."""
+    """Convert ``alpha · A B + beta · C``; alpha and beta become part of the weights B and C."""
     alpha, beta = call.number("alpha", 1.0), call.number("beta", 1.0)
     call.ignore("broadcast")
     weight = call.numbers(1, "weight")
     if weight.ndim != 2:
-        raise UnsupportedError(f"a weight of shape {weight.shape} is no matrix")
+        raise UnsupportedError(f"a weight of shape {weight.shape} is not a matrix")
     weight = weight if call.integer("transB", 0) else weight.T
     weight = weight if alpha == 1 else weight * np.asarray(alpha, weight.dtype)
     x = call.add(Permute((1, 0))) if call.integer("transA", 0) else call.value()
@@ -33,26 +33,26 @@ def gemm(call: Call) -> Computed:
 
 
 def linear(call: Call, weight: Array, bias: Array | None, x: Computed) -> Computed:
-    """Add a `Linear` with weight (out, in)."""
+    """Add a `Linear` with a weight of shape (out, in)."""
     layer = Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
     return call.add(filled(layer, weight=weight, bias=bias), x)
 
 
 @converts("MatMul")
 def matmul(call: Call) -> Computed:
-    """``x W`` with a known W, which `Linear` keeps transposed; or two computed matrices."""
+    """Convert ``x W`` with a known W, which `Linear` transposes, or two computed matrices."""
     if not call.is_constant(0) and not call.is_constant(1):
         a, b = call.value(0), call.value(1)
         axes = max(len(a.sizes), len(b.sizes))
         if min(len(a.sizes), len(b.sizes)) < 2:
-            raise UnsupportedError("of vectors is not supported")
+            raise UnsupportedError("vectors are not supported")
         return call.add(MatMul(), with_axes(call, a, axes), with_axes(call, b, axes))
     constant = 0 if call.is_constant(0) else 1
     weight = call.numbers(constant, "weight")
     if weight.ndim != 2:
-        raise UnsupportedError(f"with a constant of shape {weight.shape} is not supported")
+        raise UnsupportedError(f"a constant of shape {weight.shape} is not supported")
     if constant == 1:
         return linear(call, weight.T, None, call.value())
-    axes = len(call.value(1).sizes)  # W x is the transpose of what x transposed gives with W
+    axes = len(call.value(1).sizes)  # W x = (xᵀ Wᵀ)ᵀ
     turn = Permute((*range(axes - 2), axes - 1, axes - 2))
     return call.add(turn, linear(call, weight, None, call.add(turn, call.value(1))))

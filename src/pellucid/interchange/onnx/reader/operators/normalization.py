@@ -29,21 +29,21 @@ from pellucid.layers import (
 
 @converts("BatchNormalization")
 def batch_normalization(call: Call) -> Computed:
-    """With running statistics, which go on running if the network is trained further.
+    """Convert batch normalisation with running statistics, which training updates further.
 
-    The format's momentum weighs the old statistics, this library's the new ones.
+    ONNX's momentum weights the old statistics, Pellucid's the new ones.
     """
     call.ignore("is_test")
     x = call.value()
     names = ("scale", "bias", "mean", "variance")
     weight, bias, mean, variance = (call.numbers(i + 1, names[i]) for i in range(4))
     if call.integer("training_mode", 0):
-        raise UnsupportedError("the attribute training_mode is 1: the file is made for training")
+        raise UnsupportedError("the attribute training_mode is 1: it was exported for training")
     if not call.integer("spatial", 1) and any(size != 1 for size in x.sizes[2:]):
         raise UnsupportedError("the attribute spatial is 0: statistics for each pixel")
     axes = len(x.sizes)
     if axes not in (2, 3, 4):
-        raise UnsupportedError(f"is supported for images and vectors, not for {axes} axes")
+        raise UnsupportedError(f"only images and vectors are supported, not values of {axes} axes")
     kind = BatchNorm2d if axes == 4 else BatchNorm1d
     momentum = min(max(round(1 - call.number("momentum", 0.9), 7), 0.0), 1.0)
     layer = kind(weight.size, eps=call.number("epsilon", 1e-5), momentum=momentum)
@@ -53,7 +53,7 @@ def batch_normalization(call: Call) -> Computed:
 
 @converts("InstanceNormalization")
 def instance_normalization(call: Call) -> Computed:
-    """Each channel of each image on its own: group normalisation with one channel a group."""
+    """Convert instance normalisation to group normalisation with one channel per group."""
     channels = _channels(call)
     layer = GroupNorm(channels, channels, eps=call.number("epsilon", 1e-5))
     return call.add(
@@ -63,7 +63,7 @@ def instance_normalization(call: Call) -> Computed:
 
 @converts("GroupNormalization")
 def group_normalization(call: Call) -> Computed:
-    """Scale and shift are one for each group before version 21, and one for each channel since."""
+    """Convert scale and shift, which are per group before opset 21 and per channel since."""
     channels, groups = _channels(call), call.integer("num_groups", 1)
     call.ignore("stash_type")
     weight, bias = call.numbers(1, "scale"), call.numbers(2, "bias")
@@ -75,13 +75,13 @@ def group_normalization(call: Call) -> Computed:
 
 @converts("LayerNormalization")
 def layer_normalization(call: Call) -> tuple[Computed, ...]:
-    """Over the axes from `axis` on; mean and 1/deviation are given too, where they are read."""
+    """Normalise over the axes from `axis` on; also return mean and 1/deviation if they are read."""
     sizes = call.value().sizes
     axis = axis_of(call.integer("axis", -1), len(sizes))
     call.ignore("stash_type")
     shape = _numbers(sizes[axis:])
     if axis == 0:
-        raise UnsupportedError("over the first axis, the batch, is not supported")
+        raise UnsupportedError("normalising over the batch axis is not supported")
     weight, bias = call.numbers(1, "scale"), call.constant_or(2, "bias", None)
     layer = LayerNorm(shape, eps=call.number("epsilon", 1e-5), bias=bias is not None)
     bias = None if bias is None else np.broadcast_to(bias, shape)
@@ -97,7 +97,7 @@ def layer_normalization(call: Call) -> tuple[Computed, ...]:
 
 @converts("MeanVarianceNormalization")
 def mean_variance_normalization(call: Call) -> Computed:
-    """Mean 0 and variance 1 over the axes given; those without the batch are layer norms."""
+    """Convert to layer normalisation, if the axes do not include the batch."""
     axes = call.integers("axes", [0, 2, 3])
     sizes = call.value().sizes
     if len(sizes) != 4 or axes not in ([2, 3], [1, 2, 3]):
@@ -107,7 +107,7 @@ def mean_variance_normalization(call: Call) -> Computed:
 
 @converts("LpNormalization")
 def lp_normalization(call: Call) -> Computed:
-    """``x / ‖x‖`` along an axis."""
+    """Convert ``x / ‖x‖`` along an axis."""
     axis, p = axis_of(call.integer("axis", -1), len(call.value().sizes)), call.integer("p", 2)
     if p not in (1, 2):
         raise UnsupportedError(f"the attribute p is {p}")
@@ -119,10 +119,10 @@ def lp_normalization(call: Call) -> Computed:
 
 @converts("LRN")
 def lrn(call: Call) -> Computed:
-    """Local response normalisation over channels.
+    """Convert local response normalisation over channels.
 
-    With an even size, the format counts one channel more behind than before, and this library one
-    more before, as PyTorch does: so the channels are turned round, and back again.
+    For an even size, ONNX's window has one more channel after the centre than before, Pellucid's
+    and PyTorch's one more before. So the channels are reversed before and after.
     """
     size = call.integer("size", 0)
     alpha, beta = _short(call.number("alpha", 1e-4)), _short(call.number("beta", 0.75))
@@ -135,7 +135,7 @@ def lrn(call: Call) -> Computed:
 
 @converts("RMSNormalization")
 def rms_normalization(call: Call) -> Computed:
-    """``x / √(mean x² + epsilon) · scale`` over the axes from `axis` on."""
+    """Convert ``x / √(mean x² + epsilon) · scale`` over the axes from `axis` on."""
     sizes = call.value().sizes
     axis = axis_of(call.integer("axis", -1), len(sizes))
     call.ignore("stash_type")
@@ -148,16 +148,16 @@ def rms_normalization(call: Call) -> Computed:
 def _channels(call: Call) -> int:
     sizes = call.value().sizes
     if len(sizes) < 3 or isinstance(sizes[1], Batch):
-        raise UnsupportedError(f"is supported for images (N, C, H, W), not for {sizes}")
+        raise UnsupportedError(f"only images (N, C, H, W) are supported, not {sizes}")
     return sizes[1]
 
 
 def _numbers(sizes: Sizes) -> tuple[int, ...]:
     if any(isinstance(size, Batch) for size in sizes):
-        raise UnsupportedError("over the batch is not supported")
+        raise UnsupportedError("the batch axis is not supported")
     return tuple(int(size) for size in sizes)  # type: ignore[arg-type]  # none is the batch
 
 
 def _short(number: float) -> float:
-    """Return a float32 as people write it: 0.1 rather than 0.10000000149011612."""
+    """Return a float32 with as few digits as identify it: 0.1, not 0.10000000149011612."""
     return float(str(np.float32(number)))

@@ -23,7 +23,7 @@ _LARGEST_KERNEL = 4096
 
 @converts("MaxPool")
 def max_pool(call: Call) -> Computed:
-    """The maximum of each window; storage_order is about the second output, where they were."""
+    """Convert max pooling; storage_order only affects the second output, the indices."""
     call.ignore("storage_order")
     dilation = two(call, "dilations")
     kernel, stride, sides, ceil = _window(call, dilation)
@@ -39,7 +39,7 @@ def max_pool(call: Call) -> Computed:
 
 @converts("AveragePool")
 def average_pool(call: Call) -> Computed:
-    """The mean of each window; padding counts only if count_include_pad is 1."""
+    """Convert average pooling; padding counts only if count_include_pad is 1."""
     if len(call.value().sizes) == 5:
         return _over_channels(call)
     dilation = two(call, "dilations")
@@ -60,14 +60,14 @@ def average_pool(call: Call) -> Computed:
 
 
 def _over_channels(call: Call) -> Computed:
-    """Pool (N, 1, C, H, W) along C alone, as PyTorch writes its local response normalisation."""
+    """Pool (N, 1, C, H, W) over C alone, as PyTorch exports local response normalisation."""
     sizes, kernel = call.value().sizes, call.integers("kernel_shape") or []
     pads, strides = call.integers("pads", [0] * 6) or [], call.integers("strides", [1] * 3)
     plain_window = strides == [1, 1, 1] and not call.integer("ceil_mode", 0)
     if kernel[1:] != [1, 1] or len(pads) != 6 or any(pads[i] for i in (1, 2, 4, 5)):
         plain_window = False
     if not plain_window or call.word("auto_pad", "NOTSET") != "NOTSET":
-        raise UnsupportedError("is supported for images (N, C, H, W) alone, not for 5 axes")
+        raise UnsupportedError("only images (N, C, H, W) are supported, not values of 5 axes")
     flat = reshaped(call, call.value(), (*sizes[:3], product(sizes[3:])))
     counted = bool(call.integer("count_include_pad", 0))
     layer = AvgPool2d((kernel[0], 1), 1, ((pads[0], pads[3]), (0, 0)), count_include_pad=counted)
@@ -77,20 +77,20 @@ def _over_channels(call: Call) -> Computed:
 
 @converts("GlobalAveragePool")
 def global_average_pool(call: Call) -> Computed:
-    """The mean over all positions."""
+    """Convert the mean over all positions."""
     image_sizes(call.value())
     return call.add(GlobalAvgPool2d())
 
 
 @converts("GlobalMaxPool")
 def global_max_pool(call: Call) -> Computed:
-    """The maximum over all positions."""
+    """Convert the maximum over all positions."""
     image_sizes(call.value())
     return call.add(AdaptiveMaxPool2d(1))
 
 
 def _wide(sides: Sides, kernel: Two) -> bool:
-    """Return whether there is more padding than a pooling layer takes."""
+    """Return whether the padding is wider than a pooling layer accepts."""
     return any(2 * max(side) > k for side, k in zip(sides, kernel, strict=True))
 
 
@@ -103,7 +103,7 @@ def _window(call: Call, dilation: Two) -> tuple[Two, Two, Sides, bool]:
     sides = padding(call, (height, width), kernel, stride, dilation)
     ceil = bool(call.integer("ceil_mode", 0))
     size = height, width
-    if ceil:  # written only where it changes something, so that a summary shows what matters
+    if ceil:  # set only if it changes the output, to keep summaries short
         floor = Window.of(size, kernel, stride=stride, padding=sides, dilation=dilation)
         full = Window.of(
             size, kernel, stride=stride, padding=sides, dilation=dilation, ceil_mode=True

@@ -1,4 +1,4 @@
-"""Sums, means and maxima over axes."""
+"""Convert sums, means and maxima over axes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _KINDS: dict[str, type[ReduceMean | ReduceSum | ReduceMax]] = {
 
 
 def _axes(call: Call) -> tuple[tuple[int, ...], bool]:
-    """Return which axes go, and whether they stay with size 1; none given means all."""
+    """Return the axes to reduce (all if none are given), and whether they are kept with size 1."""
     ndim, axes = len(call.value().sizes), call.ints_or_input("axes", 1)
     keep = bool(call.integer("keepdims", 1))
     if not axes:
@@ -35,7 +35,7 @@ def _axes(call: Call) -> tuple[tuple[int, ...], bool]:
 
 @converts(*_KINDS)
 def reduce(call: Call) -> Computed:
-    """The mean over height and width of images is written as global pooling."""
+    """Convert a reduction; the mean over height and width of images becomes global pooling."""
     axes, keep = _axes(call)
     if not axes:
         return call.value()
@@ -56,7 +56,7 @@ def reduce_min(call: Call) -> Computed:
 
 @converts("ReduceL1", "ReduceL2", "ReduceSumSquare")
 def norms(call: Call) -> Computed:
-    """``Σ |x|``, ``√Σ x²`` and ``Σ x²``."""
+    """Convert ``Σ |x|``, ``√Σ x²`` and ``Σ x²``."""
     axes, keep = _axes(call)
     inner = call.add(Abs() if call.op == "ReduceL1" else Power(2.0))
     total = call.add(ReduceSum(axes, keep), inner) if axes else inner

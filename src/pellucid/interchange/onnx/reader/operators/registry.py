@@ -1,4 +1,4 @@
-"""The converters by operator: each takes a node and adds layers."""
+"""The converters by operator; each converts a node by adding layers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CONVERTERS: dict[str, Converter] = {}
 
 
 def converts(*ops: str) -> Callable[[Converter], Converter]:
-    """Name the operators that a function converts."""
+    """Register a converter for these operators."""
 
     def note(function: Converter) -> Converter:
         CONVERTERS.update(dict.fromkeys(ops, function))

@@ -1,4 +1,4 @@
-"""Images at another size."""
+"""Convert operators that resize images."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Two = tuple[float, float]
 
 @converts("Upsample")
 def upsample(call: Call) -> Computed:
-    """What Resize was called until version 9: scales as attributes, later as an input."""
+    """Convert Upsample, the name of Resize until opset 9; scales are attributes, later inputs."""
     scales = call.attribute("scales", None, list)
     if scales is None and call.has(1):
         scales = call.few(1, "scales")
@@ -29,7 +29,7 @@ def upsample(call: Call) -> Computed:
 
 @converts("Resize")
 def resize(call: Call) -> Computed:
-    """By sizes or scales; version 10 has neither rounding nor coordinates, and 11 added both."""
+    """Convert Resize by sizes or scales; opset 11 added rounding and coordinate modes."""
     old = call.opset < 11
     mode = call.word("mode", "nearest")
     coordinates = "asymmetric"
@@ -39,7 +39,7 @@ def resize(call: Call) -> Computed:
         rounding = call.word("nearest_mode", "round_prefer_floor")
     if coordinates == "tf_crop_and_resize":
         raise UnsupportedError("coordinate_transformation_mode tf_crop_and_resize is not supported")
-    call.ignore("extrapolation_value")  # of tf_crop_and_resize alone
+    call.ignore("extrapolation_value")  # used only by tf_crop_and_resize
     place = 1 if old else 2
     scales = call.few(place, "scales") if call.has(place) else []
     sizes = call.few(3, "sizes") if call.has(3) else []
@@ -49,7 +49,7 @@ def resize(call: Call) -> Computed:
         return _resized(call, size, scale, mode, coordinates, rounding)
     call.ignore("keep_aspect_ratio_policy")
     if coordinates == "align_corners" and call.builder.producer == "pytorch":
-        # between corners PyTorch counts whole pixels, and the format's tests the exact scale
+        # aligned corners: PyTorch uses whole pixels, ONNX's tests the exact scale
         down, across = _of_images(call, scales)
         _, H, W = image_sizes(call.value())
         return _resized(call, (int(H * down), int(W * across)), None, mode, coordinates, rounding)
@@ -57,7 +57,7 @@ def resize(call: Call) -> Computed:
 
 
 def _of_images(call: Call, values: list[Any], are_sizes: bool = False) -> Two:
-    """Return the sizes or scales for height and width; batch and channels have to stay."""
+    """Return the sizes or scales for height and width; batch and channels must not change."""
     axes = call.integers("axes") or list(range(len(values)))
     if len(axes) != len(values) or not 0 < len(values) <= 4:
         raise UnsupportedError(f"{len(values)} sizes or scales for {len(axes)} axes")
@@ -68,17 +68,17 @@ def _of_images(call: Call, values: list[Any], are_sizes: bool = False) -> Two:
         found[axis_of(axis, 4)] = value
     numbers = [not isinstance(value, Batch) for value in found]
     if not all(numbers[1:]) or found[1] != (C if are_sizes else 1):
-        raise UnsupportedError(f"of batch or channels: {values}")
+        raise UnsupportedError(f"the batch or channels would be resized: {values}")
     stays = found[0] in (0, 1, call.batch) if numbers[0] else found[0] == batch
     if not (stays if are_sizes else numbers[0] and found[0] == 1):
-        raise UnsupportedError(f"of batch or channels: {values}")
+        raise UnsupportedError(f"the batch or channels would be resized: {values}")
     if not all(0 < n < 2**20 for n in found[2:]):
-        raise UnsupportedError(f"to {found[2:]}")
+        raise UnsupportedError(f"the size or scale {found[2:]} is not valid")
     return float(found[2]), float(found[3])
 
 
 def _by_policy(call: Call, size: tuple[int, int]) -> tuple[tuple[int, int], Two | None]:
-    """Return the size and scale by keep_aspect_ratio_policy."""
+    """Return size and scale according to keep_aspect_ratio_policy."""
     policy = call.word("keep_aspect_ratio_policy", "stretch")
     if policy == "stretch":
         return size, None
@@ -100,7 +100,7 @@ def _resized(
     coordinates: str,
     rounding: str,
 ) -> Computed:
-    """Add an `Upsample` where that does the same, or else a `Resize`."""
+    """Add an `Upsample` if it computes the same, else a `Resize`."""
     layer: Layer = Resize(
         size,
         scale,

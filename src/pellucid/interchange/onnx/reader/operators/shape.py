@@ -1,4 +1,4 @@
-"""Shapes: the same values in another order, a part of them, or more of them."""
+"""Convert operators that reorder, select or repeat values."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pellucid.layers import Cat, Expand, Flatten, Pad, Pad2d, Permute, Slice, Ta
 _MOST_AXES = 16
 _MOST_REPEATS = 1024
 _MOST_IMAGES = 10**6
-"""In a batch: exporters write a larger number for the end where they mean all."""
+"""The end from which a slice of the batch counts as all: exporters write a large number."""
 
 
 @converts("Flatten")
 def flatten(call: Call) -> Computed:
-    """The axes before `axis` become one, and those from it on."""
+    """Flatten the axes before `axis` into one, and the others into another."""
     sizes = call.value().sizes
     axis = call.integer("axis", 1)
     axis = len(sizes) if axis == len(sizes) else axis_of(axis, len(sizes))
@@ -32,7 +32,7 @@ def flatten(call: Call) -> Computed:
 
 @converts("Reshape")
 def reshape(call: Call) -> Computed:
-    """Any shape; a batch size that the exporter wrote down as a number is any batch afterwards."""
+    """Convert a reshape; a batch size fixed by the exporter becomes any batch size."""
     wanted: list[Any]
     if "shape" in call.node.attributes:  # before version 5
         wanted = list(call.integers("shape") or [])
@@ -49,11 +49,11 @@ def reshape(call: Call) -> Computed:
 
 
 def _resolved(before: Sizes, wanted: list[Any], batch: int | None) -> Sizes:
-    """Return the sizes with −1 worked out.
+    """Return the sizes with −1 resolved.
 
-    Where the exporter fixed the batch, its size stands as a number among the others, and nothing
-    says where. All networks for images keep the batch on the first axis, or join it with others
-    there: so the first size is taken as a multiple of it.
+    If the exporter fixed the batch size, it is a number like the others, in an unknown place.
+    Image networks keep the batch on the first axis or merge it with others there, so the first
+    size is taken as a multiple of it.
     """
     free = [i for i, size in enumerate(wanted) if not isinstance(size, Batch) and size == -1]
     fixed = batch is not None and not any(isinstance(size, Batch) for size in wanted)
@@ -87,12 +87,12 @@ def _with_rest(before: Sizes, wanted: list[Any], free: list[int]) -> Sizes:
 
 
 def to_sizes(call: Call, sizes: Sizes, value: Computed | None = None) -> Computed:
-    """Add what makes these sizes: a `Flatten` where each image becomes a vector."""
+    """Add a layer that produces these sizes: a `Flatten` if each image becomes a vector."""
     value = value or call.value()
     before = call.builder.source(value)
     if before is not None and isinstance(before[0], Permute) and before[1].sizes == sizes:
         moved = [axis for axis in before[0].dims if _is_many(sizes[axis])]
-        if moved == sorted(moved):  # only axes of size 1 were moved, and come back
+        if moved == sorted(moved):  # only axes of size 1 were moved, and are moved back
             return before[1]
     if len(value.sizes) > 2 and len(sizes) == 2 and same(sizes[0], value.sizes[0]):
         return call.add(Flatten(), value)
@@ -101,20 +101,20 @@ def to_sizes(call: Call, sizes: Sizes, value: Computed | None = None) -> Compute
 
 @converts("Squeeze")
 def squeeze(call: Call) -> Computed:
-    """Axes of size 1 left out; the batch stays, whatever its size."""
+    """Remove axes of size 1, but never the batch axis."""
     sizes, axes = call.value().sizes, call.ints_or_input("axes", 1)
     if axes is None:
         chosen = {i for i, size in enumerate(sizes) if not isinstance(size, Batch) and size == 1}
     else:
         chosen = {axis_of(axis, len(sizes)) for axis in axes}
     if any(isinstance(sizes[i], Batch) or sizes[i] != 1 for i in chosen):
-        raise UnsupportedError(f"leaves out axes {sorted(chosen)} of {sizes}, which are not all 1")
+        raise UnsupportedError(f"axes {sorted(chosen)} of {sizes} are not all of size 1")
     return to_sizes(call, tuple(size for i, size in enumerate(sizes) if i not in chosen))
 
 
 @converts("Unsqueeze")
 def unsqueeze(call: Call) -> Computed:
-    """Axes of size 1 put in."""
+    """Insert axes of size 1."""
     axes = call.ints_or_input("axes", 1) or []
     rest, total = list(call.value().sizes), len(call.value().sizes) + len(axes)
     if total > _MOST_AXES:
@@ -126,13 +126,13 @@ def unsqueeze(call: Call) -> Computed:
 
 @converts("Transpose")
 def transpose(call: Call) -> Computed:
-    """The axes in another order."""
+    """Permute the axes."""
     axes = len(call.value().sizes)
     order = call.integers("perm") or list(range(axes))[::-1]
     if order == list(range(axes)):
         return call.value()
     before = call.builder.source(call.value())
-    if before is not None and isinstance(before[0], Permute):  # both at once
+    if before is not None and isinstance(before[0], Permute):  # merge two permutations
         dims = tuple(before[0].dims[axis] for axis in order)
         plain = dims == tuple(range(axes))
         return before[1] if plain else call.add(Permute(dims), before[1])
@@ -141,7 +141,7 @@ def transpose(call: Call) -> Computed:
 
 @converts("Concat")
 def concat(call: Call) -> Computed:
-    """One after the other."""
+    """Concatenate along an axis."""
     values = call.values()
     axis = axis_of(call.integer("axis", 1), len(values[0].sizes))
     return values[0] if len(values) == 1 else call.add(Cat(axis), *values)
@@ -149,7 +149,7 @@ def concat(call: Call) -> Computed:
 
 @converts("Split")
 def split(call: Call) -> tuple[Computed, ...]:
-    """Parts along an axis, of given sizes or as equal as can be: a `Slice` for each."""
+    """Convert a split into given or nearly equal sizes to one `Slice` per part."""
     x = call.value()
     axis = axis_of(call.integer("axis", 0), len(x.sizes))
     parts, size = call.ints_or_input("split", 1), _number(x.sizes, axis)
@@ -170,14 +170,14 @@ def split(call: Call) -> tuple[Computed, ...]:
 
 @converts("Slice")
 def slice_(call: Call) -> Computed:
-    """Parts along some axes: a `Slice` for each axis that loses something."""
+    """Add a `Slice` for each axis that is shortened."""
     value = call.value()
     for axis, part in fold.slices(call, len(value.sizes)):
         size = value.sizes[axis]
         if isinstance(size, Batch):
             whole = (part.start, part.step) == (0, 1) and (part.stop or 0) >= _MOST_IMAGES
             if not whole:
-                raise UnsupportedError("of the batch is not supported")
+                raise UnsupportedError("slicing the batch is not supported")
             continue
         start, stop, step = part.indices(size)
         if (start, stop, step) == (0, size, 1):
@@ -189,7 +189,7 @@ def slice_(call: Call) -> Computed:
 
 @converts("Gather")
 def gather(call: Call) -> Computed:
-    """The entries with known numbers along an axis; with one number the axis is gone."""
+    """Select known indices along an axis; a single index removes the axis."""
     x, indices = call.value(), call.numbers(1, "indices")
     axis = axis_of(call.integer("axis", 0), len(x.sizes))
     _number(x.sizes, axis)
@@ -202,7 +202,7 @@ def gather(call: Call) -> Computed:
 
 @converts("Expand")
 def expand(call: Call) -> Computed:
-    """Values repeated to a shape, where they have size 1."""
+    """Repeat values along axes of size 1."""
     x, wanted = call.value(), call.few(1, "shape")
     axes = max(len(x.sizes), len(wanted))
     if axes > _MOST_AXES:
@@ -215,7 +215,7 @@ def expand(call: Call) -> Computed:
             both = isinstance(new, Batch) and isinstance(size, Batch) and new == size
             written = i == 0 and not isinstance(new, Batch) and new in (1, call.batch)
             if not both and not written:
-                raise UnsupportedError("to the batch size is not supported")
+                raise UnsupportedError("expanding to the batch size is not supported")
             kept.append(-1)
         else:
             kept.append(-1 if new in (1, size) else int(new))
@@ -224,7 +224,7 @@ def expand(call: Call) -> Computed:
 
 @converts("Tile")
 def tile(call: Call) -> Computed:
-    """The whole repeated along axes, one after the other."""
+    """Repeat the whole value along axes."""
     value, repeats = call.value(), call.few(1, "repeats")
     if len(repeats) != len(value.sizes) or not all(n in range(1, _MOST_REPEATS) for n in repeats):
         raise UnsupportedError(f"the repeats {repeats[:8]} of {len(value.sizes)} axes")
@@ -236,7 +236,7 @@ def tile(call: Call) -> Computed:
 
 @converts("DepthToSpace", "SpaceToDepth")
 def depth_to_space(call: Call) -> Computed:
-    """Channels to squares of pixels, or back: two shapes, and axes changed between them."""
+    """Rearrange channels into squares of pixels, or back, by two reshapes and a permutation."""
     block, mode = call.integer("blocksize", 1), call.word("mode", "DCR")
     C, H, W = image_sizes(call.value())
     N: Size = call.value().sizes[0]
@@ -259,7 +259,7 @@ _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "replicate",
 
 @converts("Pad")
 def pad(call: Call) -> Computed:
-    """Values around each image, or along any axis; below 0, a part is cut off."""
+    """Add padding along any axes; a negative amount crops."""
     x, mode = call.value(), call.word("mode", "constant")
     name = "pads" if "pads" in call.node.attributes or call.opset > 1 else "paddings"
     amounts = call.ints_or_input(name, 1) or []
@@ -281,13 +281,13 @@ def pad(call: Call) -> Computed:
         filler = value if mode == "constant" else 0.0
         return call.add(Pad2d((plain[2], plain[3]), _PAD_MODES[mode], filler), x)
     if mode != "constant":
-        raise UnsupportedError(f"mode {mode} is supported for height and width alone")
+        raise UnsupportedError(f"mode {mode} is supported only for height and width")
     return call.add(Pad(plain, value), x)
 
 
 @converts("Shape", "Size")
 def shape_of_unknown(call: Call) -> Computed:
-    """Shapes are known, and computed in `fold`."""
+    """Refuse a shape that `fold` could not evaluate."""
     raise PellucidError("is not known here")
 
 
@@ -298,5 +298,5 @@ def _is_many(size: Size) -> bool:
 def _number(sizes: Sizes, axis: int) -> int:
     size = sizes[axis]
     if isinstance(size, Batch):
-        raise UnsupportedError("along the batch is not supported")
+        raise UnsupportedError("the batch axis is not supported")
     return size
