@@ -108,11 +108,11 @@ def grad_cam_plus_plus(
         Class to explain, by number or name: one for all images, or one per image. By default the
         predicted class.
     layer
-        The path of the layer whose maps are weighted; the last convolution if not given.
+        Name of a layer with maps, as in `activations`. By default the last one, see `last_maps`.
     score
         ``"logit"``, the class's output before the softmax (default), or ``"probability"``.
     upsample
-        Whether the map is brought to the size of the image.
+        Whether to enlarge the map to the size of the image. Default: True.
     batch_size
         Number of images computed at once. Default: 64.
 

@@ -64,8 +64,8 @@ def top_patches(
     model
         Model with one input.
     images
-        Images (N, C, H, W), one image (C, H, W), or a data set, best of some thousand images; as stored if the model has a
-        `preprocessing`, else as the network takes them.
+        Images (N, C, H, W), one image (C, H, W), or a data set, best of some thousand
+        images; as stored if the model has a `preprocessing`, else as the network takes them.
     batch_size
         Number of images computed at once. Default: 64.
     layer
