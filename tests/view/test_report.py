@@ -16,12 +16,14 @@ from PIL import Image
 
 import report_run
 from pellucid import Evaluation
+from pellucid.parallel import Spent
 from pellucid.training.gradients import GradientFlow
 from pellucid.view.report import Contents, Report, report
 from pellucid.view.report.findings import findings
 from pellucid.view.report.learning import learning
 from pellucid.view.report.markup import html
 from pellucid.view.report.results import mistakes
+from pellucid.view.report.scaling import scaling
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
 
@@ -232,6 +234,16 @@ def told(contents: Contents, section: str) -> str:
 def judged(labels: list[int], probabilities: list[list[float]]) -> Evaluation:
     classes = tuple("abcdefghij"[: len(probabilities[0])])
     return Evaluation(np.array(labels), np.array(probabilities), classes, loss=1.0)
+
+
+def test_the_time_of_several_processes_is_divided(contents: Contents) -> None:
+    processes = Spent("a", 10, 3.0, 0.5, 0.5), Spent("b", 10, 2.0, 1.5, 0.5)
+    section = scaling(replace(contents, processes=processes))
+    assert section is not None
+    text = " ".join(map(str, section.parts))
+    for said in ("2 processes", "62.50", "25.00", "12.50", "0, a", "300.00", "1, b", "150.00"):
+        assert said in text
+    assert scaling(contents) is None
 
 
 def test_the_most_frequent_confusion_is_named(contents: Contents) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pellucid.data import DataSet
     from pellucid.evaluation import Evaluation
     from pellucid.layers import Layer
+    from pellucid.parallel import Spent
     from pellucid.view.report import Contents
 
 _MAPPED = 6
@@ -62,9 +63,19 @@ def contents(
         sample_names=[_named(part, evaluation, i) for i in chosen],
         maps=activations(model, samples, _convolutions(model)),
         gradients=read_gradients(gradients) if gradients.exists() else None,
+        processes=_processes(folder),
         command=config.command(),
         facts=_facts(config, parts),
     )
+
+
+def _processes(folder: Path) -> "list[Spent]":
+    """Return where the time of several processes went; nothing for one."""
+    from pellucid.training import read_scaling
+
+    path = folder / folders.SCALING
+    found = read_scaling(path) if path.exists() else []
+    return found if len(found) > 1 else []
 
 
 def _samples(part: "DataSet", evaluation: "Evaluation | None") -> list[int]:

@@ -64,7 +64,7 @@ def leave(status: int) -> int:
         time.sleep(1)
     if status and team is not None:
         try:
-            team.part(5 if leads else 10)
+            team.part(2 if leads else 10)
         except LostProcessError:
             team.communicator.abort(status)
     return 0 if written else status

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pellucid.layers import Layer
+from pellucid.parallel import Spent
 from pellucid.training.gradients import GradientFlow
 from pellucid.training.records import Epoch
 from pellucid.types import Array
@@ -50,6 +51,8 @@ class Contents:
         gives for them (S, channels, h, w).
     gradients
         The record of gradient flow.
+    processes
+        Where the time of each process went, where several trained together.
     command
         The command that makes the run again.
     facts
@@ -69,5 +72,6 @@ class Contents:
     sample_names: Sequence[str] = ()
     maps: Mapping[str, Array] = field(default_factory=dict)
     gradients: GradientFlow | None = None
+    processes: Sequence[Spent] = ()
     command: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pellucid.files import atomic_write
 from pellucid.view import style
-from pellucid.view.report import learning, network, results
+from pellucid.view.report import learning, network, results, scaling
 from pellucid.view.report.contents import Contents
 from pellucid.view.report.findings import findings
 from pellucid.view.report.markup import Html, html, joined
@@ -33,9 +33,13 @@ _SECTIONS: tuple[tuple[str, Callable[[Contents], Section | None]], ...] = (
     ("filters", network.kernels),
     ("feature maps", network.seen),
     ("gradient flow", learning.gradients),
+    ("", scaling.scaling),
     ("how to reproduce the run", reproduce),
 )
-"""In the order of the page, each with what is said to be missing where it has nothing to show."""
+"""In the order of the page, each with what is said to be missing where it has nothing to show.
+
+Of what only some runs have, nothing is said.
+"""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,7 +78,7 @@ def report(contents: Contents) -> Report:
         svgs = {picture.name: style.svg(picture.figure) for picture in pictures}
         files = {f"{name}.svg": svg.encode() for name, svg in svgs.items()}
         files |= {f"{picture.name}.png": style.png(picture.figure) for picture in pictures}
-    missing = [what for what, section in made if section is None]
+    missing = [what for what, section in made if what and section is None]
     return Report(_page(contents, sections, svgs, missing), files)
 
 

@@ -1,0 +1,44 @@
+"""Where the time of processes that trained together went."""
+
+from pellucid.view.report.contents import Contents
+from pellucid.view.report.section import Section, paragraph, table
+from pellucid.view.report.words import count, percent
+
+
+def scaling(contents: Contents) -> Section | None:
+    """Return how the time of a step is divided: computing, waiting for others, exchanging."""
+    spent = [process for process in contents.processes if process.steps]
+    if not spent:
+        return None
+    computed = sum(process.compute for process in spent)
+    waited = sum(process.wait for process in spent)
+    exchanged = sum(process.exchange for process in spent)
+    whole = computed + waited + exchanged
+    rows = [
+        [
+            f"{number}, {process.host}",
+            *(
+                f"{1000 * seconds / process.steps:.2f}"
+                for seconds in (process.compute, process.wait, process.exchange)
+            ),
+            percent(process.compute / (process.compute + process.wait + process.exchange)),
+        ]
+        for number, process in enumerate(spent)
+    ]
+    return Section(
+        "scaling",
+        "Processes",
+        (
+            paragraph(
+                f"{count(len(spent), 'process', 'processes')} computed {percent(computed / whole)} "
+                f"of the time, waited {percent(waited / whole)} for the slowest of them, and "
+                f"exchanged gradients {percent(exchanged / whole)}. Waiting comes from processes "
+                "that are slower or have more shards; exchange grows with the number of parameters."
+            ),
+            table(
+                "Milliseconds for one step, in the last epoch",
+                ["process", "computing", "waiting", "exchanging", "share of computing"],
+                rows,
+            ),
+        ),
+    )
