@@ -17,7 +17,8 @@ def test_summary_lists_the_networks(pellucid: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "parameters"),
     [
-        (("lenet5",), "244,362"),
+        (("lenet5",), "61,706"),
+        (("lenet5x2",), "244,362"),
         (("resnet20",), "272,474"),
         (("resnet18",), "11,689,512"),
         (("mlp", "--input", "1x2x2", "--classes", "3"), "1,027"),

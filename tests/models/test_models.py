@@ -13,6 +13,7 @@ from pellucid.errors import PellucidError, ShapeError
 SMALL = {
     "mlp": {"hidden": (8, 8)},
     "lenet5": {"width": 0.5},
+    "lenet5x2": {},
     "alexnet": {"width": 1 / 16},
     "vgg": {"width": 1 / 8},
     "vgg11_bn": {"width": 1 / 32},
@@ -30,7 +31,7 @@ SMALL = {
 
 # From the papers' authors and torchvision's documentation; with batch normalisation's weights.
 PARAMETERS = [
-    ("lenet5", (1, 28, 28), 10, {"width": 1}, 61_706),
+    ("lenet5", (1, 28, 28), 10, {}, 61_706),
     ("alexnet", (3, 224, 224), 1000, {}, 61_100_840),
     ("vgg11_bn", (3, 224, 224), 1000, {}, 132_868_840),
     ("vgg16_bn", (3, 224, 224), 1000, {}, 138_365_992),

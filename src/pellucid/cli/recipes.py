@@ -16,8 +16,8 @@ class Recipe:
 
 RECIPES = {
     "digits": Recipe("vgg", epochs=20, batch_size=32, threads=1),  # too small to share out
-    "mnist": Recipe("lenet5", epochs=3),
-    "fashion-mnist": Recipe("lenet5", epochs=10, augment="flip"),
+    "mnist": Recipe("lenet5x2", epochs=3),
+    "fashion-mnist": Recipe("lenet5x2", epochs=10, augment="flip"),
     "cifar-10": Recipe("resnet20", epochs=30, augment="crop,flip"),
     "cifar-100": Recipe("resnet20", epochs=30, augment="crop,flip"),
     "svhn": Recipe("resnet20", epochs=10, augment="crop"),
@@ -49,6 +49,7 @@ _IMAGENET: tuple[Images, int] = ((3, 224, 224), 1000)
 
 USUAL: dict[str, tuple[Images, int]] = {
     "lenet5": ((1, 28, 28), 10),
+    "lenet5x2": ((1, 28, 28), 10),
     "mlp": ((1, 28, 28), 10),
     **dict.fromkeys(("alexnet", "vgg11_bn", "vgg16_bn"), _IMAGENET),
     **dict.fromkeys(("resnet18", "resnet50", "mobilenet_v2"), _IMAGENET),

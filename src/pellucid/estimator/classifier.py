@@ -28,7 +28,7 @@ class CNNClassifier(ClassifierMixin, CNN):
     Parameters
     ----------
     model
-        What is trained. ``"auto"``: LeNet-5 for images of 12×12 and more, for smaller ones one
+        What is trained. ``"auto"``: `lenet5x2` for images of 12×12 and more, for smaller ones one
         convolution and two linear layers. Or a name from `pellucid.models.names()`, the path of a
         ``.toml`` file, a layer (a new one like it is trained), the description of a layer, or a
         function of ``(image_shape, outputs)`` that returns one.

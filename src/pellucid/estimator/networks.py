@@ -20,10 +20,10 @@ def network(model: Any, image_shape: Shape, outputs: int) -> nn.Layer:
     Parameters
     ----------
     model
-        ``"auto"``: `lenet5` for images of 12×12 and more, for smaller ones one convolution and two
-        linear layers. Or a name that `pellucid.models.build` knows, the path of a ``.toml`` file, a
-        layer (a new one is made like it), the description of one, or a function of `image_shape`
-        and `outputs` that returns one.
+        ``"auto"``: `lenet5x2` for images of 12×12 and more, for smaller ones one convolution and
+        two linear layers. Or a name that `pellucid.models.build` knows, the path of a ``.toml``
+        file, a layer (a new one is made like it), the description of one, or a function of
+        `image_shape` and `outputs` that returns one.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def network(model: Any, image_shape: Shape, outputs: int) -> nn.Layer:
 
 
 def _lenet(image_shape: Shape, outputs: int) -> nn.Layer:
-    return models.build("lenet5", image_shape, outputs)
+    return models.build("lenet5x2", image_shape, outputs)
 
 
 def _small(image_shape: Shape, outputs: int) -> nn.Layer:

@@ -10,7 +10,7 @@ from pellucid.models import toml
 from pellucid.models.alexnet import alexnet
 from pellucid.models.densenet import densenet
 from pellucid.models.inception import inception
-from pellucid.models.lenet import lenet5
+from pellucid.models.lenet import lenet5, lenet5x2
 from pellucid.models.mlp import mlp
 from pellucid.models.mobilenet import mobilenet, mobilenet_v2
 from pellucid.models.registry import build, names
@@ -26,6 +26,7 @@ __all__ = [
     "densenet",
     "inception",
     "lenet5",
+    "lenet5x2",
     "mlp",
     "mobilenet",
     "mobilenet_v2",

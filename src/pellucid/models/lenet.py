@@ -8,7 +8,7 @@ from pellucid.types import Shape
 
 
 @register
-def lenet5(input_shape: Shape, classes: int, width: float = 2.0) -> nn.Sequential:
+def lenet5(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequential:
     """Return LeNet-5 as it is built today, with ReLU, maximum pooling and linear scores.
 
     Two 5×5 convolutions with pooling find strokes and their arrangements, three linear layers tell
@@ -20,13 +20,11 @@ def lenet5(input_shape: Shape, classes: int, width: float = 2.0) -> nn.Sequentia
     input_shape, classes
         (C, H, W), at least 12×12 (the paper: 28×28 grey digits), and how many classes.
     width
-        Multiplies the paper's 6 and 16 channels and 120 and 84 units. Twice as many, the default,
-        take the test accuracy on MNIST after 3 epochs from 98.8 % to 99.1 or 99.2 % (Adam, rate
-        0.002 falling to 0 along a cosine).
+        Multiplies the paper's 6 and 16 channels and 120 and 84 units; see `lenet5x2`.
 
     Examples
     --------
-    >>> sum(p.value.size for p in lenet5((1, 28, 28), 10, width=1).parameters())
+    >>> sum(p.value.size for p in lenet5((1, 28, 28), 10).parameters())
     61706
     """
     first, second, third, fourth = (widened(channels, width) for channels in (6, 16, 120, 84))
@@ -47,3 +45,23 @@ def lenet5(input_shape: Shape, classes: int, width: float = 2.0) -> nn.Sequentia
         relu4=nn.ReLU(),
         fc3=nn.Linear(fourth, classes),
     )
+
+
+@register
+def lenet5x2(input_shape: Shape, classes: int) -> nn.Sequential:
+    """Return LeNet-5 twice as wide: 12 and 32 channels, 240 and 168 units.
+
+    That takes the test accuracy on MNIST after 3 epochs from 98.8 % to 99.1 or 99.2 % (Adam, rate
+    0.002 falling to 0 along a cosine).
+
+    Parameters
+    ----------
+    input_shape, classes
+        (C, H, W), at least 12×12, and how many classes.
+
+    Examples
+    --------
+    >>> sum(p.value.size for p in lenet5x2((1, 28, 28), 10).parameters())
+    244362
+    """
+    return lenet5(input_shape, classes, width=2.0)
