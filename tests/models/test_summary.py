@@ -1,8 +1,8 @@
 """What a network consists of and what it costs."""
 
 import math
-import tracemalloc
 import re
+import tracemalloc
 from typing import Any
 
 import numpy as np

@@ -57,7 +57,7 @@ def drawings(incomplete: str) -> list[str]:
     """Return the names of drawings."""
     from pellucid.view import draw
 
-    return _beginning(incomplete, draw.names())
+    return _beginning(incomplete, (drawing.name for drawing in draw.DRAWINGS))
 
 
 def layers(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -65,7 +65,7 @@ def layers(ctx: typer.Context, incomplete: str) -> list[str]:
     from pellucid.cli.common import load_model
     from pellucid.errors import PellucidError
 
-    run = ctx.params.get("run")
+    run = ctx.params.get("run") or next(iter(ctx.args), None)
     try:
         model = load_model(Path(run)) if run else None
     except (PellucidError, OSError):

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pellucid.cli import common
+from pellucid.cli import common, completion
 from pellucid.errors import PellucidError
 
 
@@ -13,7 +13,9 @@ def draw(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="The drawing. Without it, the names of all drawings are listed."
+            metavar="NAME",
+            help="The drawing. Without it, the names of all drawings are listed.",
+            autocompletion=completion.drawings,
         ),
     ] = None,
     out: Annotated[

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import numpy as np
 import typer
 
-from pellucid.cli import common, folders, trained
+from pellucid.cli import common, completion, folders, trained
 from pellucid.cli import images as files
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import FileError, PellucidError, ShapeError, unknown
@@ -59,6 +59,7 @@ def explain(
             help="The layer whose maps are shown and that Grad-CAM looks at; `pellucid summary` "
             "names them.",
             show_default="all convolutions; the last with maps",
+            autocompletion=completion.layers,
         ),
     ] = None,
     target: Annotated[
@@ -74,6 +75,7 @@ def explain(
         str | None,
         typer.Option(
             metavar="LAYER",
+            autocompletion=completion.layers,
             help="Show as well what the filters of this layer respond to: parts of the run's own "
             "training images, and images made for it.",
         ),

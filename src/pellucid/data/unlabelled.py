@@ -56,7 +56,7 @@ def read_unlabelled(path: str | Path, shape: Shape) -> tuple[Array, list[str]]:
     check_is_file(path, "a CSV file", DataError)
     try:
         first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
-        header = not all(map(_is_number, first.iloc[0]))
+        header = not all(text == "" or _is_number(text) for text in first.iloc[0])
         table = pd.read_csv(path, header=0 if header else None, low_memory=False)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{path} cannot be read as a table: {error!s:.200}") from error

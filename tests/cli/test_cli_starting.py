@@ -1,0 +1,149 @@
+"""Starting from a trained run, training on, and quick trials."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pellucid as pl
+import small_run
+from commands import Command, short
+from pellucid.cli.config import Config, Parts
+from pellucid.cli.running import class_weights
+
+pytestmark = pytest.mark.usefixtures("rows")
+
+
+def values(run: Path) -> dict[str, np.ndarray]:
+    return pl.load(run).state_dict()
+
+
+def start_from(run: object, *more: str) -> tuple[str, ...]:
+    return ("train", "rows.npz", "--model", str(run), "--epochs", "1", "--no-report", *more)
+
+
+def other_classes(path: str, classes: tuple[str, ...]) -> None:
+    labels = small_run.DATA.labels % len(classes)
+    np.savez(path, images=small_run.DATA.images, labels=labels, classes=np.array(classes))
+
+
+def test_the_weights_of_a_run_are_the_start(pellucid: Command, run: Path) -> None:
+    status, out, err = pellucid(*start_from(run, "--lr", "1e-12", "--out", "on"))
+    assert (status, err) == (0, "")
+    assert "Model" in out
+    for name, value in values(run).items():
+        if "running" not in name and "batches" not in name:
+            np.testing.assert_allclose(values(Path("on"))[name], value, atol=1e-6)
+    assert "--model" in Config.load(Path("on")).command()
+
+
+def test_other_classes_get_a_new_last_layer_and_all_else_stays(
+    pellucid: Command, run: Path
+) -> None:
+    other_classes("pair.npz", ("left", "right"))
+    command = ("train", "pair.npz", *start_from(run, "--lr", "1e-12", "--out", "on")[2:])
+    status, _, err = pellucid(*command)
+    assert status == 0
+    assert re.search(r"The last layer is new, for 2 classes; \d+ of \d+ parameters", err)
+    before, after = values(run), values(Path("on"))
+    assert after["fc.weight"].shape == (2, before["fc.weight"].shape[1])
+    np.testing.assert_allclose(after["0.weight"], before["0.weight"], atol=1e-6)
+    assert pl.load("on").classes == ("left", "right")
+
+
+def test_as_many_classes_with_other_names_get_a_new_last_layer_too(
+    pellucid: Command, run: Path
+) -> None:
+    other_classes("three.npz", ("x", "y", "z"))
+    pellucid("train", "three.npz", *start_from(run, "--lr", "1e-12", "--out", "on")[2:])
+    assert not np.allclose(values(Path("on"))["fc.weight"], values(run)["fc.weight"], atol=1e-3)
+    np.testing.assert_allclose(values(Path("on"))["0.weight"], values(run)["0.weight"], atol=1e-6)
+
+
+def test_frozen_layers_stay_to_the_last_bit(pellucid: Command, run: Path) -> None:
+    status, out, _ = pellucid(*start_from(run, "--freeze", "0,1", "--lr", "0.1", "--out", "on"))
+    assert status == 0
+    assert re.search(r"Model .* parameters, of which \d+ learn", out)
+    before, after = values(run), values(Path("on"))
+    for name in before:
+        if name.startswith("0."):
+            np.testing.assert_array_equal(after[name], before[name])
+    assert not np.allclose(after["fc.weight"], before["fc.weight"])
+
+
+def test_a_pattern_that_freezes_nothing_or_all_is_told(pellucid: Command, run: Path) -> None:
+    _, _, err = pellucid(*start_from(run, "--freeze", "conv9*"))
+    assert "no layer is called 'conv9*'. Those that learn: 0, 1, fc" in err
+    assert "leaves nothing that learns" in pellucid(*start_from(run, "--freeze", "*"))[2]
+
+
+def test_images_of_another_size_are_told(pellucid: Command, run: Path) -> None:
+    np.savez("wide.npz", images=np.zeros((9, 1, 9, 9), np.uint8), labels=np.arange(9) % 3)
+    status, _, err = pellucid("train", "wide.npz", *start_from(run)[2:])
+    assert status == 2
+    assert "was trained on images of 1×6×6, and these are 1×9×9" in err
+
+
+def test_a_finished_run_trains_on_to_more_epochs(pellucid: Command, run: Path) -> None:
+    status, out, _ = pellucid("resume", run, "--epochs", "5", "--no-report")
+    assert status == 0
+    assert "4/5" in out
+    assert "5/5" in out
+    with (run / "history.csv").open() as file:
+        assert [row["epoch"] for row in csv.DictReader(file)] == list("12345")
+    assert json.loads((run / "config.json").read_text())["epochs"] == 5
+    assert "has done 5 epochs already" in pellucid("resume", run, "--epochs", "2")[2]
+
+
+def test_a_share_of_the_images_is_a_quick_trial_with_all_classes(pellucid: Command) -> None:
+    _, out, _ = pellucid(*short("--fraction", "0.5", "--out", "part"))
+    assert "27 training, 3 validation, 20 test" in out
+    parts = Parts.load(Config.load(Path("part")))
+    assert (parts.train.counts > 0).all()
+    assert "--fraction is a share above 0" in pellucid(*short("--fraction", "0"))[2]
+
+
+def test_balanced_classes_count_alike() -> None:
+    config = Config("d", "m", 1, 1, "sgd", 0.1, "constant", 0.0, "reference")
+    images = np.zeros((6, 1, 2, 2), np.uint8)
+    data = pl.data.DataSet(images, np.array([0, 0, 0, 1, 1, 1]), ("a", "b", "never"))
+    uneven = data.subset([0, 1, 2, 3])
+    assert class_weights(config, uneven) is None
+    balanced = Config(*vars(config).values()).__class__(
+        **{**vars(config), "class_weights": "balanced"}
+    )
+    found = np.array(class_weights(balanced, uneven))
+    np.testing.assert_allclose(found[:2], [4 / (2 * 3), 4 / (2 * 1)])  # scikit-learn's formula
+    assert found[2] == 0
+    assert (found * uneven.counts).sum() == pytest.approx(len(uneven))
+
+
+def test_class_weights_are_named(pellucid: Command) -> None:
+    assert pellucid(*short("--class-weights", "balanced", "--out", "b"))[0] == 0
+    assert "unknown kind of class weights 'even'" in pellucid(*short("--class-weights", "even"))[2]
+
+
+def test_whether_a_batch_can_be_learned_is_told_and_nothing_is_saved(pellucid: Command) -> None:
+    before = sorted(Path().iterdir())
+    status, out, _ = pellucid(*short("--overfit-batch", "--lr", "0.01"))
+    assert status == 0
+    assert "It learns the batch by heart" in out
+    status, out, _ = pellucid(*short("--overfit-batch", "--lr", "1e-9"))
+    assert status == 1
+    assert "It does not learn the batch by heart" in out
+    assert sorted(Path().iterdir()) == before
+
+
+def test_predictions_are_averaged_over_views(pellucid: Command, run: Path) -> None:
+    told = json.loads(pellucid("evaluate", run, "--tta", "--json")[1])
+    model, test = pl.load(run), small_run.VALIDATION
+    moved = [np.roll(test.images, by, axis) for by, axis in ((-1, 2), (1, 2), (-1, 3), (1, 3))]
+    moved[0][:, :, -1], moved[1][:, :, 0] = test.images[:, :, -1], test.images[:, :, 0]
+    moved[2][..., -1], moved[3][..., 0] = test.images[..., -1], test.images[..., 0]
+    mean = np.mean([pl.predict(model, x) for x in (test.images, *moved)], axis=0)
+    assert told["accuracy"] == pytest.approx((mean.argmax(axis=1) == test.labels).mean())
+    chosen = mean[np.arange(len(test.labels)), test.labels]
+    assert told["loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)

@@ -1,0 +1,74 @@
+"""A terminal of a given size, in which the command runs as on a user's screen."""
+
+import fcntl
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pyte
+
+COMMAND = [sys.executable, "-m", "pellucid"]
+
+
+class Screen:
+    """What a program writes on a terminal with so many lines and columns."""
+
+    def __init__(self, arguments: list[str], lines: int, columns: int, **environment: str) -> None:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+        settings = {
+            k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")
+        }
+        process = subprocess.Popen(
+            arguments,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**settings, "TERM": "xterm-256color", **environment},
+            close_fds=True,
+        )
+        os.close(theirs)
+        self.raw = b"".join(iter(lambda: _read(ours), b""))
+        self.status = process.wait()
+        os.close(ours)
+        shown = pyte.HistoryScreen(columns, lines, history=5000)
+        stream = pyte.Stream(shown)
+        stream.feed(self.raw.decode(environment.get("PYTHONIOENCODING", "utf-8")))
+        self.last = [line.rstrip() for line in shown.display]
+        before = ["".join(line[i].data for i in range(columns)) for line in shown.history.top]
+        self.lines = [line.rstrip() for line in before] + self.last
+
+    @property
+    def text(self) -> str:
+        """All that was ever on the screen, line by line."""
+        return "\n".join(self.lines)
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command with these arguments, as a program to run."""
+    return [*COMMAND, *map(str, arguments)]
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the program has ended
+        return b""
+
+
+def bash(script: str, folder: Path) -> str:
+    """Run a script in a real bash, and return what it prints."""
+    run = subprocess.run(
+        ["bash", "--norc", "--noprofile", "-c", script],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
