@@ -1,5 +1,7 @@
 """Where the time of processes that train together goes."""
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 from collections.abc import Iterable, Iterator
