@@ -12,10 +12,11 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from benchmarks.contestants import CONTESTANTS, ON_NUMPY, PELLUCID, PYTORCH
 from benchmarks.results import Results, Row, geometric_mean
+from pellucid.view import style
 
 COLOURS = {  # Okabe and Ito's, which nearly everybody can tell apart
     PELLUCID: "#D55E00",
-    PYTORCH: "#000000",
+    PYTORCH: style.INK,
     "JAX": "#0072B2",
     "TensorFlow": "#E69F00",
     "ONNX Runtime": "#009E73",
@@ -30,17 +31,17 @@ STYLE: Any = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.spines.left": False,
-    "svg.hashsalt": "pellucid",  # the same figures give the same file
 }
 
 
+@style.styled
 def draw(results: Results, path: Path) -> None:
     """Write the picture of `results` to `path` with the endings .svg and .png."""
     with mpl.rc_context(STYLE):
         figure = _figure(results)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})
-        figure.savefig(path.with_suffix(".png"), dpi=150)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    style.save(figure, path.with_suffix(".svg"))
+    style.save(figure, path.with_suffix(".png"), dpi=150)
 
 
 def _figure(results: Results) -> Figure:
@@ -48,7 +49,7 @@ def _figure(results: Results) -> Figure:
     rows = -(-len(panels) // 2)
     sizes_of = {title: sizes for title, sizes in _sizes(results).items() if sizes}
     last = 1 if sizes_of else 0
-    figure = Figure(figsize=(9, 2.9 * rows + 2.6 * last), layout="constrained")
+    figure = style.figure(9, 2.9 * rows + 2.6 * last)
     grid = figure.add_gridspec(rows + last, 6)
     for i, (task, batch) in enumerate(panels):
         axes = figure.add_subplot(grid[i // 2, 3 * (i % 2) : 3 * (i % 2) + 3])

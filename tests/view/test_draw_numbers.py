@@ -56,6 +56,19 @@ def test_every_step_of_a_convolution_multiplies_and_adds():
         assert product.sum() == output.compressed()[-1]
 
 
+@pytest.mark.parametrize("name", ["stride", "padding", "dilation"])
+def test_the_first_sum_can_be_checked_with_the_kernel_that_is_drawn(name):
+    figure = made(name)
+    kernels, outputs = matrices(figure, "kernel"), matrices(figure, "output")
+    sums = [t.get_text() for axes in figure.axes for t in axes.texts if " = " in t.get_text()]
+    sums = [text for text in sums if "frac" not in text]
+    assert len(kernels) == len(outputs) == len(sums) == 3
+    for kernel, output, text in zip(kernels, outputs, sums, strict=True):
+        terms, _, total = text.replace("−", "-").replace("- ", "-").rpartition(" = ")
+        assert len(terms.replace("+", " ").split()) == kernel.size
+        assert sum(map(float, terms.replace("+", " ").split())) == float(total) == output[0, 0]
+
+
 def test_an_animation_fills_the_output():
     figures = moving("convolution").figures
     counts = [matrices(figure, "output")[0].count() for figure in figures]

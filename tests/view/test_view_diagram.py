@@ -237,3 +237,15 @@ def test_layers_that_keep_the_shape_are_counted():
     model = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 3), nn.Linear(3, 3))
     said = [text.get_text() for text in view.shapes(model, (2,)).axes[0].texts]
     assert said == ["2", "input", "3", "Linear", "and 2 more"]
+
+
+def test_no_line_leads_to_nothing():
+    block = nn.Residual(nn.Concat(nn.Conv2d(4, 2, 1), nn.Conv2d(4, 2, 3, padding=1)))
+    sketch = layout.placed(read(nn.initialize(block), (1, 4, 8, 8))[0])
+    whole = sketch.without_loose_ends()
+    foot = max(box.y + box.height for box in sketch.boxes)
+    assert max(y for line in sketch.lines for _, y in line.points) == sketch.height > foot
+    assert max(y for line in whole.lines for _, y in line.points) < foot
+    starts = {(round(x, 6), round(y, 6)) for (x, y), *_ in (line.points for line in whole.lines)}
+    ends = [line.points[-1] for line in whole.lines if not line.arrow]
+    assert all((round(x, 6), round(y, 6)) in starts for x, y in ends)

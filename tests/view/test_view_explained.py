@@ -167,8 +167,10 @@ def test_padding_is_transparent_and_bytes_are_not_stretched() -> None:
     part = np.array([[[[np.nan, 0.0], [51.0, 102.0]]]])
     filter_0, value = np.array([0]), np.array([[1.0]])
     found = Patches("conv", filter_0, value, value, value, value, [part])
-    ((shown,),) = panels(view.patches(found))
+    figure = view.patches(found)
+    ((shown,),) = panels(figure)
     np.testing.assert_array_equal(shown[..., 3], [[0, 1], [1, 1]])
+    assert [patch.get_hatch() for patch in figure.axes[0].patches] == ["/////"]
     np.testing.assert_allclose(shown[..., 0], [[0, 0], [0.2, 0.4]])
 
 

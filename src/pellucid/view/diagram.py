@@ -57,7 +57,8 @@ def diagram(model: Layer, input_shape: Any) -> Figure:
     chain = _told(read(model, shape))
     given = Box("input", sizes(one(shape)), None, 0, False, False, ())
     whole: Chain = (given, *chain)
-    return _drawn(layout.in_columns([layout.placed(part) for part in whole], _TALLEST))
+    sketch = layout.in_columns([layout.placed(part) for part in whole], _TALLEST)
+    return _drawn(sketch.without_loose_ends())
 
 
 def _told(chain: Chain) -> Chain:

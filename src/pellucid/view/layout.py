@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -83,9 +83,25 @@ class Sketch:
             for line in other.lines
         ]
 
+    def without_loose_ends(self) -> Sketch:
+        """Return it without lines that lead on to nothing, such as from the last box."""
+        lines = self.lines
+        while True:
+            starts = {_rounded(line.points[0]) for line in lines}
+            kept = [line for line in lines if line.arrow or _rounded(line.points[-1]) in starts]
+            kept = [line for line in kept if line.arrow or line.points[0] != line.points[-1]]
+            if len(kept) == len(lines):
+                return replace(self, lines=kept)
+            lines = kept
+
     def connect(self, *points: Point, arrow: bool = True) -> None:
         """Draw a line from point to point, with an arrow at the last."""
         self.lines.append(Line(points, arrow))
+
+
+def _rounded(point: Point) -> Point:
+    x, y = point
+    return round(x, 6), round(y, 6)
 
 
 def words(box: Box) -> list[Words]:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from pellucid.errors import ShapeError
 from pellucid.types import Array
@@ -50,8 +51,8 @@ def patches(found: Found, made: Made | None = None, names: Sequence[str] | None 
     """Draw, of each filter, the parts of images to which it responds most, the strongest first.
 
     Under each part, and under the image made for the filter, stands how strongly the filter
-    responds to it. Where the layer saw padding, its frame is empty. Parts of float images share one
-    scale; what was made is stretched to the whole range from black to white.
+    responds to it. Where the layer saw padding, its frame is hatched. Parts of float images share
+    one scale; what was made is stretched to the whole range from black to white.
 
     Parameters
     ----------
@@ -160,4 +161,8 @@ def _show(ax: Axes, part: Array, scale: tuple[float, float]) -> None:
     rgb = style.to_rgb(np.nan_to_num((part - low) / ((high - low) or 1.0)))
     inside = ~np.isnan(part).any(axis=0)
     style.bare(ax).imshow(np.dstack([rgb, inside]))
+    if not inside.all():
+        H, W = inside.shape
+        padding = Rectangle((-0.5, -0.5), W, H, hatch="/////", fill=False, ec=style.FAINT, lw=0)
+        ax.add_patch(padding).set_zorder(0)
     ax.spines[:].set_visible(True)  # so that padding is told from white

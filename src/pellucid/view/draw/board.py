@@ -184,8 +184,9 @@ class Board:
         self.text(x, y, text, size=style.SMALL, colour=style.SOFT, **options)
 
     def sign(self, x: float, y: float, text: str) -> None:
-        """Write a sign between two grids, such as × or =."""
-        self.text(x, y, text, size=24 if text in "⋆∘" else 15, colour=style.SOFT, align="center")
+        """Write a sign between two grids, such as ⋆ (correlation), ⊙ (entry by entry) or =."""
+        size = {"⋆": 24, "⊙": 17}.get(text, 15)
+        self.text(x, y, text, size=size, colour=style.SOFT, align="center")
 
     def formula(self, x: float, y: float, text: str, size: float = 12, **options: Any) -> None:
         """Write a formula, in TeX without its dollar signs."""

@@ -53,7 +53,7 @@ def _draw_filter(board: Board, f: int, left: float, inputs: list[Grid]) -> None:
         middle = image.middle[1]
         label = f"filter {f}" if c == 0 else ""
         if f == 0:
-            board.sign(image.right + 1.3, middle, "∗")
+            board.sign(image.right + 1.3, middle, "⋆")
         kernel = board.grid(left, middle - 1, WEIGHT[f, c], Role.KERNEL, label, name="kernel")
         board.sign(kernel.right + 0.75, middle, "=")
         part = ops.conv2d(X[None, c : c + 1], WEIGHT[f : f + 1, c : c + 1])[0, 0]

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 from pellucid.view.draw.board import Board, Grid
 from pellucid.view.draw.cells import Role
-from pellucid.view.draw.sliding import Sliding, one
+from pellucid.view.draw.sliding import Sliding, addition, one
 
 
 def compare(board: Board, cases: Sequence[tuple[str, Sliding]]) -> None:
-    """Draw each case in a column: above, what the window reads; below, the output and its size."""
+    """Draw each case in a column: what the window reads, the kernel, the output and its size.
+
+    Under the kernel stand the products of the first window, added up.
+    """
     deepest = max(sliding.padded.shape[0] for _, sliding in cases)
     x = 0.0
     for heading, sliding in cases:
@@ -23,10 +26,15 @@ def compare(board: Board, cases: Sequence[tuple[str, Sliding]]) -> None:
         )
         board.text(middle, image.y - 0.4, heading, align="center", raised=True, bold=True)
         rows, columns = sliding.y.shape
-        output = board.grid(
-            middle - columns / 2, deepest + 1.9, sliding.y, Role.OUTPUT, name="output"
-        )
-        board.arrow((middle, deepest + 0.35), (middle, deepest + 1.55))
+        weight = sliding.kernel
+        board.sign(middle, deepest + 0.85, "⋆")
+        left = middle - weight.shape[1] / 2
+        kernel = board.grid(left, deepest + 1.5, weight, Role.KERNEL, name="kernel")
+        sum_ = addition(sliding.read((0, 0)) * weight)
+        board.note(middle, kernel.bottom + 0.75, sum_, align="center")
+        top = kernel.bottom + 2.9
+        output = board.grid(middle - columns / 2, top, sliding.y, Role.OUTPUT, name="output")
+        board.arrow((middle, top - 1.65), (middle, top - 0.35))
         _draw_move(board, sliding, image, output)
         board.formula(middle, output.bottom + 1.25, size(sliding), size=11, align="center")
         board.note(middle, output.bottom + 2.6, f"output {rows}×{columns}", align="center")

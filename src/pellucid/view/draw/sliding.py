@@ -199,7 +199,7 @@ def draw_step(
     board.frame(taken, (slice(0, taken.rows), slice(0, taken.columns)), Role.KERNEL)
     board.note(taken.x, taken.bottom + 0.75, addition(products))
 
-    board.sign(taken.right + 0.65, row.middle, "×")
+    board.sign(taken.right + 0.65, row.middle, "⊙")
     kernel = row.grid(taken.right + 1.3, weight, Role.KERNEL, "kernel")
     board.sign(kernel.right + 0.65, row.middle, "=")
     found = row.grid(kernel.right + 1.3, products, Role.BETWEEN, "products")
