@@ -199,6 +199,17 @@ def add(typing: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def subtract(typing: Any, a: Any, b: Any) -> Any:
+    """``a − b``, each a tile or a float32."""
+    tile = a if isinstance(a, TileType) else b
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return by_register(builder, tile, args, builder.fsub)
+
+    return tile(a, b), code
+
+
+@intrinsic
 def relu_tile(typing: Any, tile: Any) -> Any:
     """``max(tile, 0)``; what is not a number stays so."""
 

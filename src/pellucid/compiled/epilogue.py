@@ -17,6 +17,7 @@ import numpy as np
 from pellucid.compiled.conv.deferred import DeferredNorm
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
 from pellucid.compiled.epilogue_kernels import (
+    PART,
     disjoint_pooled_gradient_kernel,
     epilogue_kernel,
     gradient_kernel,
@@ -25,18 +26,18 @@ from pellucid.compiled.epilogue_kernels import (
     pooled_gradient_kernel,
     statistics,
 )
-from pellucid.compiled.layout import images, memory
+from pellucid.compiled.layout import channels_innermost, in_lanes, new_array
 from pellucid.geometry import Window
 from pellucid.memoize import memoize
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array
+from pellucid.types import Array, Shape
 
 Norm = tuple[Array, Array, Array]
 """Per channel (mean, scale, shift)."""
 
 
 class EpilogueCache(NamedTuple):
-    """What the gradient needs, images in memory order (H, W, C, N)."""
+    """What the gradient needs: z, y, winner and winning are images (N, C, H, W)."""
 
     z: Array
     y: Array | None
@@ -62,7 +63,7 @@ def epilogue(
 ) -> tuple[Array, EpilogueCache]:
     """Return y as above, and what its gradient needs."""
     numbers = identity(z.shape[1]) if norm is None else _float32(norm)
-    return _epilogue(memory(z), numbers, None, shortcut, relu, window, own=norm is not None)
+    return _epilogue(z, numbers, None, shortcut, relu, window, own=norm is not None)
 
 
 def _epilogue(
@@ -74,24 +75,27 @@ def _epilogue(
     window: Window | None,
     own: bool,
 ) -> tuple[Array, EpilogueCache]:
-    C, N = z.shape[2:]
-    around, plain = z if shortcut is None else memory(shortcut), shortcut is None
+    (N, C), plain = z.shape[:2], shortcut is None
+    numbers, inner = of_lanes(norm, z.shape), in_lanes(z)
     if window is not None and plain:
         rows, columns = forward_taps(window)
-        shape = (*window.output_size, C, N)
-        y, winning = empty(shape, np.float32), empty(shape, np.float32)
-        winner = empty(shape, np.uint8)
-        pooled_epilogue_kernel(z, norm, relu, y, winner, winning, *window.kernel, *rows, *columns)
+        shape = (N, C, *window.output_size)
+        y, winning, winner = new_array(shape), new_array(shape), new_array(shape, np.uint8)
+        pooled_epilogue_kernel(
+            inner, numbers, relu, in_lanes(y), in_lanes(winner), in_lanes(winning),
+            *window.kernel, *rows, *columns,
+        )  # fmt: skip
         kept = EpilogueCache(z, y, norm, relu, False, False, window, winner, winning, moments)
-        return images(y), kept
-    y = empty(z.shape, np.float32)
+        return y, kept
+    y = new_array(z.shape)
+    around = inner if shortcut is None else in_lanes(shortcut)
     if window is None:
-        epilogue_kernel(z, norm, around, not plain, relu, y)
+        epilogue_kernel(inner, numbers, around, not plain, relu, in_lanes(y))
         own = own and plain
-        return images(y), EpilogueCache(
+        return y, EpilogueCache(
             z, None if own else y, norm, relu, not plain, own, moments=moments
         )
-    epilogue_kernel(z, norm, around, True, False, y)  # rare: pool the sum in a second pass
+    epilogue_kernel(inner, numbers, around, True, False, in_lanes(y))  # rare: pool in a second pass
     pooled, cache = _epilogue(y, identity(C), None, None, relu, window, own=False)
     return pooled, cache._replace(z=z, norm=norm, shortcut=True, moments=moments)
 
@@ -100,7 +104,7 @@ def deferred(cache: object) -> DeferredNorm | None:
     """Return y as it is read through the normalisation, if it follows from z alone."""
     if not isinstance(cache, EpilogueCache) or not cache.own:
         return None
-    return DeferredNorm(images(cache.z), cache.norm, cache.relu)
+    return DeferredNorm(cache.z, cache.norm, cache.relu)
 
 
 def epilogue_gradient(
@@ -112,7 +116,7 @@ def epilogue_gradient(
     """
     assert isinstance(cache, EpilogueCache)
     y = _output(cache)  # the pooled y has another shape than z, and here nothing is asked of z
-    _, (_, total) = _sums(memory(dy), cache, y, None)
+    _, (_, total) = _sums(dy, cache, y, None)
     dn, _ = before_epilogue(dy, cache, overwrite_dy=overwrite_dy)
     return dn, dn if cache.shortcut else None, total
 
@@ -132,16 +136,17 @@ def norm_epilogue(
     Where nothing else follows and y need not be written, it is a `DeferredNorm`.
     The normalisation is one factor and one offset a channel, found before the pass.
     """
-    inner, C = memory(z), z.shape[1]
+    C = z.shape[1]
     moments, norm = np.empty((3, C)), np.empty((3, C), np.float32)
     zeros, ones, _ = identity(C)
     weight, bias = ones if weight is None else weight, zeros if bias is None else bias
     mean, var = found = np.empty((2, C), np.float32)
-    statistics(inner, eps, weight, bias, moments, norm, found)
+    parts = room_for_sums(3, z.shape)
+    statistics(in_lanes(z), eps, weight, bias, parts, moments, norm, found)
     if write or shortcut is not None or window is not None:
-        y, cache = _epilogue(inner, norm, moments, shortcut, relu, window, own=True)
+        y, cache = _epilogue(z, norm, moments, shortcut, relu, window, own=True)
         return y, mean, var, cache
-    cache = EpilogueCache(inner, None, norm, relu, own=True, moments=moments)
+    cache = EpilogueCache(z, None, norm, relu, own=True, moments=moments)
     return DeferredNorm(z, norm, relu), mean, var, cache
 
 
@@ -156,21 +161,22 @@ def norm_epilogue_gradient(
     assert isinstance(cache, EpilogueCache)
     if cache.window is not None and cache.shortcut:  # rare: pool first, then as without
         dy, _ = before_epilogue(dy, cache)
-        cache = cache._replace(y=memory(dy), relu=False, window=None, winning=None)
+        cache = cache._replace(y=dy, relu=False, window=None, winning=None)
     z = cache.z if cache.winning is None else cache.winning
-    abc, (dweight, dbias) = _sums(memory(dy), cache, z, weight)
+    abc, (dweight, dbias) = _sums(dy, cache, z, weight)
     dz, dn = before_epilogue(dy, cache, abc, overwrite_dy)
     return dz, dn, dweight, dbias
 
 
 def _sums(dy: Array, cache: EpilogueCache, z: Array, weight: Array | None) -> tuple[Array, Array]:
     """Return the (a, b, c) of a normalisation's gradient, and the gradients (dweight, dbias)."""
-    C = dy.shape[2]
+    C = dy.shape[1]
     moments = np.zeros((3, C)) if cache.moments is None else cache.moments
     abc, gradients = np.empty((3, C), np.float32), np.empty((2, C), np.float32)
     gradient_sums(
-        dy, _output(cache), z, cache.norm, cache.relu, cache.own, moments,
-        identity(C)[1] if weight is None else weight, cache.z.size // C, gradients, abc,
+        in_lanes(dy), in_lanes(_output(cache)), in_lanes(z), of_lanes(cache.norm, z.shape),
+        cache.relu, cache.own, moments, identity(C)[1] if weight is None else weight,
+        cache.z.size // C, room_for_sums(2, dy.shape), gradients, abc,
     )  # fmt: skip
     return abc, gradients
 
@@ -183,29 +189,49 @@ def before_epilogue(
     With (a, b, c), dn is returned for a shortcut.
     Where dy may be overwritten, dz takes its place: no memory is fetched only to be overwritten.
     """
-    inner, z, norm, window = memory(dy), cache.z, cache.norm, cache.window
-    dz = inner if overwrite_dy and window is None else empty(z.shape, np.float32)
-    scaled = abc is not None
-    numbers = norm if abc is None else abc
+    z, window, scaled = cache.z, cache.window, abc is not None
+    inner = in_lanes(dy)
+    own = overwrite_dy and window is None and np.shares_memory(dy, inner)
+    dz = dy if own else new_array(z.shape)
+    norm = of_lanes(cache.norm, z.shape)
+    numbers = norm if abc is None else of_lanes(abc, z.shape)
     if window is None:
         keep = scaled and cache.shortcut
-        dn = empty(z.shape, np.float32) if keep else dz
+        dn = new_array(z.shape) if keep else dz
         gradient_kernel(
-            inner, _output(cache), z, norm, cache.relu, cache.own, scaled, numbers, dz, dn, keep
-        )
-        return images(dz), images(dn) if keep else None
-    given = inner, _output(cache), cache.winner, z, norm, cache.relu, scaled, numbers, dz
+            inner, in_lanes(_output(cache)), in_lanes(z), norm, cache.relu, cache.own, scaled,
+            numbers, in_lanes(dz), in_lanes(dn), keep,
+        )  # fmt: skip
+        return dz, dn if keep else None
+    assert cache.winner is not None
+    given = (
+        inner, in_lanes(_output(cache)), in_lanes(cache.winner), in_lanes(z), norm, cache.relu,
+        scaled, numbers, in_lanes(dz),
+    )  # fmt: skip
     if _cover(window):
         disjoint_pooled_gradient_kernel(*given, *window.kernel)
     else:
         rows, columns = gradient_taps(window)
         pooled_gradient_kernel(*given, *window.kernel, *rows, *columns)
-    return images(dz), None
+    return dz, None
 
 
 def _output(cache: EpilogueCache) -> Array:
     """Return y, or z where y follows from it."""
     return cache.z if cache.y is None else cache.y
+
+
+def of_lanes(numbers: Array, shape: Shape) -> Array:
+    """Return numbers (…, C) for kernels over images of `shape`: see `epilogue_kernels`."""
+    return numbers[:, None] if channels_innermost(shape) else numbers
+
+
+def room_for_sums(rows: int, shape: Shape) -> Array:
+    """Return room for so many rows of sums over each part of images of `shape`."""
+    N, C, H, W = shape
+    if channels_innermost(shape):
+        return empty((rows * -(-N * H * W // (4 * PART)), 1, C), np.float32)
+    return empty((rows * -(-H * W // PART), C), np.float32)
 
 
 @cache

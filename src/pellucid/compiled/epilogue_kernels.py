@@ -1,4 +1,10 @@
-"""The passes over memory that an epilogue is made of, as kernels over arrays (H, W, C, N)."""
+"""The passes over memory that an epilogue is made of, as kernels over what `in_lanes` returns.
+
+That is (H, W, C, N) with the images in the lanes, or (N·H, W, 1, C) with the channels in them.
+Numbers of a channel, such as norm (3, C), are one number for all lanes in the first case. In the
+second they are handed over as (3, 1, C) and read as the channels' own numbers are. A kernel is
+compiled for either.
+"""
 
 import numba
 import numpy as np
@@ -11,6 +17,7 @@ from pellucid.compiled.arithmetic import (
     equal,
     fma,
     relu_tile,
+    subtract,
     tile_sum,
     unequal,
 )
@@ -35,51 +42,106 @@ With more, the next channel's numbers would be read too late after their neighbo
 """
 
 
+@jit_inline
+def of_channel(numbers, row, c, n, lanes):
+    """Return the number of channel c, or a run of those of the channels in the lanes from n on."""
+    if numbers.ndim == 3:
+        return load_run(numbers, row * numbers.shape[2] + n, VECTORS, lanes)
+    return numbers[row, c]
+
+
+@jit_inline
+def _centred(z, norm, c, n, lanes):
+    """``z − mean``."""
+    return subtract(z, of_channel(norm, 0, c, n, lanes))
+
+
+@jit_inline
+def _scaled(off, norm, c, n, lanes):
+    """``off·scale + shift`` for off = z − mean."""
+    return fma(off, of_channel(norm, 1, c, n, lanes), of_channel(norm, 2, c, n, lanes))
+
+
+@jit_inline
+def _before_norm(dn, off, abc, c, n, lanes):
+    """``a·dn + b·off + c``: see `channels`."""
+    rest = fma(off, of_channel(abc, 1, c, n, lanes), of_channel(abc, 2, c, n, lanes))
+    return fma(dn, of_channel(abc, 0, c, n, lanes), rest)
+
+
+@jit_inline
+def _write_sum(tile, found, row, c, n, lanes):
+    """Write the sum of a tile for channel c, or each lane for itself, to a row of `found`."""
+    if found.ndim == 3:
+        store_tile(tile, found, row * found.shape[2] + n, 0, 1, lanes)
+    else:
+        found[row, c] = tile_sum(tile)
+
+
+@jit_inline
+def _summed_together(numbers, N):
+    """Return how many pixels are summed together, and how many lanes: all images, or a run."""
+    return (4 * PART, WIDTH) if numbers.ndim == 3 else (PART, N)
+
+
 @jit
-def statistics(z, eps, weight, bias, moments, norm, found):
+def statistics(z, eps, weight, bias, parts, moments, norm, found):
     """Write mean and variance of each channel of z into moments and found; then see `channels`.
 
     Each part is read once: ``Σ(z − mean)² = Σ(z − m)² − count·(mean − m)²`` for any m, and where m
     is near the mean, here that of the part's first pixel, little is subtracted. Then the parts are
     put together: ``Σ(z − mean)² = Σ_parts (Σ(z − mean_part)² + count·(mean_part − mean)²)``.
     Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
+
+    parts (3·parts, C) is room for m, Σ(z − m) and Σ(z − m)² of each part.
     """
     H, W, C, N = z.shape
     zs, pixels = z.reshape(-1), H * W
-    parts = -(-pixels // PART)
-    means, squares = np.empty((parts, C)), np.empty((parts, C))
-    for part in numba.prange(parts):
-        first, end = part * PART, min((part + 1) * PART, pixels)
+    together, span = _summed_together(parts, N)
+    for part in numba.prange(-(-pixels // together)):
+        first, end = part * together, min((part + 1) * together, pixels)
         for c in range(C):
-            total = zero_tile(1, VECTORS)
-            for n in range(0, N, WIDTH):
-                lanes = live_lanes(N - n, VECTORS)
-                total = add(total, load_run(zs, (first * C + c) * N + n, VECTORS, lanes))
-            near = tile_sum(total) / np.float32(N)
-            rest, square = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
-            for pixel in range(first, end):
-                for n in range(0, N, WIDTH):
+            for start in range(0, N, span):
+                own = live_lanes(N - start, VECTORS)
+                near = zero_tile(1, VECTORS)
+                for n in range(start, min(start + span, N), WIDTH):
                     lanes = live_lanes(N - n, VECTORS)
-                    run = load_run(zs, (pixel * C + c) * N + n, VECTORS, lanes)
-                    # places that are not alive hold 0 and must not count
-                    off = choose(lanes, add(run, -near), np.float32(0))
-                    rest, square = add(rest, off), fma(off, off, square)
-            count = np.float64((end - first) * N)
-            off_mean = tile_sum(rest) / count
-            means[part, c] = near + off_mean
-            squares[part, c] = tile_sum(square) - count * off_mean**2
-    moments[:] = 0
-    for part in range(parts):
-        share = min(PART, pixels - part * PART) / pixels
-        for c in range(C):
-            moments[0, c] += share * means[part, c]
-    for part in range(parts):
-        share = min(PART, pixels - part * PART) / pixels
-        for c in range(C):
-            apart = means[part, c] - moments[0, c]
-            moments[1, c] += squares[part, c] / (pixels * N) + share * apart**2
+                    near = add(near, load_run(zs, (first * C + c) * N + n, VECTORS, lanes))
+                _write_sum(near, parts, 3 * part, c, start, own)
+                if parts.ndim == 2:
+                    parts[3 * part, c] /= np.float32(N)
+                m = of_channel(parts, 3 * part, c, start, own)
+                rest, square = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
+                for pixel in range(first, end):
+                    for n in range(start, min(start + span, N), WIDTH):
+                        lanes = live_lanes(N - n, VECTORS)
+                        run = load_run(zs, (pixel * C + c) * N + n, VECTORS, lanes)
+                        # places that are not alive hold 0 and must not count
+                        off = choose(lanes, subtract(run, m), np.float32(0))
+                        rest, square = add(rest, off), fma(off, off, square)
+                _write_sum(rest, parts, 3 * part + 1, c, start, own)
+                _write_sum(square, parts, 3 * part + 2, c, start, own)
+    _put_together(parts.reshape(len(parts), -1), together * z.size // pixels, z.size, moments)
     normalization(moments, eps, weight, bias, norm)
     found[0], found[1] = moments[0], moments[1]
+
+
+@jit_inline
+def _put_together(parts, size, whole, moments):
+    """Write mean and variance into moments, for parts of so many numbers of all channels."""
+    C, moments[:] = moments.shape[1], 0
+    count = whole // C
+    for part in range(len(parts) // 3):
+        own = np.float64(min(size, whole - part * size) // C)
+        for c in range(C):
+            moments[0, c] += own / count * (parts[3 * part, c] + parts[3 * part + 1, c] / own)
+    for part in range(len(parts) // 3):
+        own = np.float64(min(size, whole - part * size) // C)
+        for c in range(C):
+            off = parts[3 * part + 1, c] / own
+            apart = parts[3 * part, c] + off - moments[0, c]
+            square = parts[3 * part + 2, c] - own * off**2
+            moments[1, c] += square / count + own / count * apart**2
 
 
 @jit
@@ -95,8 +157,8 @@ def epilogue_kernel(z, norm, shortcut, add_shortcut, relu, y):
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
                 i = (position * C + c) * N + n
-                value = add(load_run(zs, i, VECTORS, lanes), -norm[0, c])
-                value = fma(value, norm[1, c], norm[2, c])
+                value = _centred(load_run(zs, i, VECTORS, lanes), norm, c, n, lanes)
+                value = _scaled(value, norm, c, n, lanes)
                 if add_shortcut:
                     value = add(value, load_run(ss, i, VECTORS, lanes))
                 if relu:
@@ -106,17 +168,21 @@ def epilogue_kernel(z, norm, shortcut, add_shortcut, relu, y):
 
 @jit_inline
 def _window_taps(
-    row, column, width, kernel_width, pixels, taps,
+    row, column, first, width, kernel_width, pixels, taps,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
-    """List which pixel each tap of one window meets; return how many do."""
+    """List which pixel each tap of one window meets, in the image that begins at pixel `first`.
+
+    Return how many do.
+    """
     count = 0
     for i in range(row_first[row], row_first[row + 1]):
         for r in range(row_length[i]):
             for j in range(column_first[column], column_first[column + 1]):
                 for s in range(column_length[j]):
-                    pixels[count] = (row_source[i] + r) * width + column_source[j] + s
+                    pixel = (row_source[i] + r) * width + column_source[j] + s
+                    pixels[count] = first + pixel
                     taps[count] = (row_tap[i] + r) * kernel_width + column_tap[j] + s
                     count += 1
     return count
@@ -133,12 +199,13 @@ def pooled_epilogue_kernel(
     winner (OH, OW, C, N) is the tap that won, as a byte, and winning the z that it read.
     """
     _, W, C, N = z.shape
-    OH, OW = y.shape[:2]
+    OH, OW, height = len(row_first) - 1, y.shape[1], y.shape[0]
+    size = z.shape[0] * W * OH // height  # pixels of an image, of which some may lie one below the other
     zs, ys, winners, values = z.reshape(-1), y.reshape(-1), winner.reshape(-1), winning.reshape(-1)
-    for position in numba.prange(OH * OW):
+    for position in numba.prange(height * OW):
         pixels, taps = np.zeros(KH * KW, np.int64), np.zeros(KH * KW, np.int64)
         count = _window_taps(
-            position // OW, position % OW, W, KW, pixels, taps,
+            position // OW % OH, position % OW, position // (OW * OH) * size, W, KW, pixels, taps,
             row_first, row_tap, row_source, row_length,
             column_first, column_tap, column_source, column_length,
         )  # fmt: skip
@@ -151,7 +218,7 @@ def pooled_epilogue_kernel(
                 won = load_run(zs, (pixels[0] * C + c) * N + n, VECTORS, lanes)
                 for k in range(count):
                     value = load_run(zs, (pixels[k] * C + c) * N + n, VECTORS, lanes)
-                    scaled = fma(add(value, -norm[0, c]), norm[1, c], norm[2, c])
+                    scaled = _scaled(_centred(value, norm, c, n, lanes), norm, c, n, lanes)
                     # the first of equal maxima wins, and what is not a number wins
                     better = either(above(scaled, best), unequal(scaled, scaled))
                     best = choose(better, scaled, best)
@@ -166,37 +233,40 @@ def pooled_epilogue_kernel(
 
 
 @jit
-def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, gradients, coefficients):
+def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, parts, gradients, abc):
     """Take the sums Σ dn and Σ dn·(z − mean) of each channel, where dn = dy if y > 0.
 
     What follows from them, `channels` says. If y is z's `own`, without a shortcut, it is worked out
-    again: that is faster than to read it.
+    again: that is faster than to read it. parts (2·parts, C) is room for the sums of each part.
     """
     H, W, C, N = dy.shape
     ds, ys, zs, pixels = dy.reshape(-1), y.reshape(-1), z.reshape(-1), H * W
-    parts = -(-pixels // PART)
-    found, sums = np.empty((parts, 2, C)), np.zeros((2, C))
-    for part in numba.prange(parts):
+    together, span = _summed_together(parts, N)
+    for part in numba.prange(-(-pixels // together)):
         for c in range(C):
-            total, product = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
-            for pixel in range(part * PART, min((part + 1) * PART, pixels)):
-                for n in range(0, N, WIDTH):
-                    lanes = live_lanes(N - n, VECTORS)
-                    i = (pixel * C + c) * N + n
-                    dn = load_run(ds, i, VECTORS, lanes)
-                    off = add(load_run(zs, i, VECTORS, lanes), -norm[0, c])
-                    if relu:
-                        value = fma(off, norm[1, c], norm[2, c])
-                        if not own:
-                            value = load_run(ys, i, VECTORS, lanes)
-                        dn = choose(above(value, np.float32(0)), dn, np.float32(0))
-                    total, product = add(total, dn), fma(dn, off, product)
-            found[part, 0, c], found[part, 1, c] = tile_sum(total), tile_sum(product)
-    for part in range(parts):
+            for start in range(0, N, span):
+                total, product = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
+                for pixel in range(part * together, min((part + 1) * together, pixels)):
+                    for n in range(start, min(start + span, N), WIDTH):
+                        lanes = live_lanes(N - n, VECTORS)
+                        i = (pixel * C + c) * N + n
+                        dn = load_run(ds, i, VECTORS, lanes)
+                        off = _centred(load_run(zs, i, VECTORS, lanes), norm, c, n, lanes)
+                        if relu:
+                            value = _scaled(off, norm, c, n, lanes)
+                            if not own:
+                                value = load_run(ys, i, VECTORS, lanes)
+                            dn = choose(above(value, np.float32(0)), dn, np.float32(0))
+                        total, product = add(total, dn), fma(dn, off, product)
+                lanes = live_lanes(N - start, VECTORS)
+                _write_sum(total, parts, 2 * part, c, start, lanes)
+                _write_sum(product, parts, 2 * part + 1, c, start, lanes)
+    sums, found = np.zeros((2, len(weight))), parts.reshape(len(parts), -1)
+    for part in range(0, len(parts), 2):
         for k in range(2):
-            for c in range(C):
-                sums[k, c] += found[part, k, c]
-    normalization_gradient(sums, moments, norm, weight, count, gradients, coefficients)
+            for c in range(len(weight)):
+                sums[k, c] += found[part + k, c]
+    normalization_gradient(sums, moments, norm.reshape(3, -1), weight, count, gradients, abc)
 
 
 @jit
@@ -214,16 +284,16 @@ def gradient_kernel(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn)
                 dn = load_run(ds, i, VECTORS, lanes)
                 off = zero_tile(1, VECTORS)
                 if scaled or own:
-                    off = add(load_run(zs, i, VECTORS, lanes), -norm[0, c])
+                    off = _centred(load_run(zs, i, VECTORS, lanes), norm, c, n, lanes)
                 if relu:
-                    value = fma(off, norm[1, c], norm[2, c])
+                    value = _scaled(off, norm, c, n, lanes)
                     if not own:
                         value = load_run(ys, i, VECTORS, lanes)
                     dn = choose(above(value, np.float32(0)), dn, np.float32(0))
                 if keep_dn:
                     store_tile(dn, dns, i, N, 1, lanes)
                 if scaled:
-                    dn = fma(dn, abc[0, c], fma(off, abc[1, c], abc[2, c]))
+                    dn = _before_norm(dn, off, abc, c, n, lanes)
                 store_tile(dn, dzs, i, N, 1, lanes)
 
 
@@ -249,8 +319,8 @@ def disjoint_pooled_gradient_kernel(dy, y, winner, z, norm, relu, scaled, abc, d
                     p = (pixel * C + c) * N + n
                     part = choose(equal(won, np.float32(k)), dn, np.float32(0))
                     if scaled:
-                        off = add(load_run(zs, p, VECTORS, lanes), -norm[0, c])
-                        part = fma(part, abc[0, c], fma(off, abc[1, c], abc[2, c]))
+                        off = _centred(load_run(zs, p, VECTORS, lanes), norm, c, n, lanes)
+                        part = _before_norm(part, off, abc, c, n, lanes)
                     store_tile(part, dzs, p, N, 1, lanes)
 
 
@@ -261,14 +331,15 @@ def pooled_gradient_kernel(
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
     """The same for any windows: a pixel has the dy of each that it won."""
-    H, W, C, N = dz.shape
-    OW = dy.shape[1]
+    height, W, C, N = dz.shape
+    H, OW = len(row_first) - 1, dy.shape[1]
+    size = dy.shape[0] * OW * H // height  # outputs of an image
     ds, ys, winners = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
     zs, dzs = z.reshape(-1), dz.reshape(-1)
-    for position in numba.prange(H * W):
+    for position in numba.prange(height * W):
         outputs, turned = np.zeros(KH * KW, np.int64), np.zeros(KH * KW, np.int64)
         count = _window_taps(
-            position // W, position % W, OW, KW, outputs, turned,
+            position // W % H, position % W, position // (W * H) * size, OW, KW, outputs, turned,
             row_first, row_tap, row_source, row_length,
             column_first, column_tap, column_source, column_length,
         )  # fmt: skip
@@ -287,6 +358,6 @@ def pooled_gradient_kernel(
                     dn = add(dn, part)
                 p = (position * C + c) * N + n
                 if scaled:
-                    off = add(load_run(zs, p, VECTORS, lanes), -norm[0, c])
-                    dn = fma(dn, abc[0, c], fma(off, abc[1, c], abc[2, c]))
+                    off = _centred(load_run(zs, p, VECTORS, lanes), norm, c, n, lanes)
+                    dn = _before_norm(dn, off, abc, c, n, lanes)
                 store_tile(dn, dzs, p, N, 1, lanes)

@@ -13,7 +13,6 @@ from pellucid.compiled.tile import (
     load_run,
     store_tile,
 )
-from pellucid.runtime.workspace import empty
 from pellucid.types import Array
 
 VECTORS = 4
@@ -26,12 +25,11 @@ def concatenate(arrays: list[Array], axis: int) -> Array:
     if axis != 1 or not all(_images(x) for x in arrays):
         return reference.concatenate(arrays, axis)
     N, _, H, W = arrays[0].shape
-    y = empty((H, W, sum(x.shape[1] for x in arrays), N), np.float32)
-    first = 0
+    y, first = layout.new_array((N, sum(x.shape[1] for x in arrays), H, W)), 0
     for x in arrays:
-        _copy(x.size, layout.memory(x), 0, y, first, x.shape[1])
+        _copy(x.size, _as(y, x), 0, _as(y, y), first, x.shape[1])
         first += x.shape[1]
-    return layout.images(y)
+    return y
 
 
 def split(x: Array, ends: list[int], axis: int) -> list[Array]:
@@ -39,27 +37,35 @@ def split(x: Array, ends: list[int], axis: int) -> list[Array]:
     if axis != 1 or not _images(x):
         return reference.split(x, ends, axis)
     N, _, H, W = x.shape
-    inner, pieces, first = layout.memory(x), [], 0
+    pieces, first = [], 0
     for end in ends:
-        piece = empty((H, W, end - first, N), np.float32)
-        _copy(piece.size, inner, first, piece, 0, end - first)
-        pieces.append(layout.images(piece))
+        piece = layout.new_array((N, end - first, H, W))
+        _copy(piece.size, _as(piece, x), first, _as(piece, piece), 0, end - first)
+        pieces.append(piece)
         first = end
     return pieces
+
+
+def _as(model: Array, x: Array) -> Array:
+    """Return x as memory (rows, columns, C, run) in the order in which `model` lies."""
+    if not layout.channels_innermost(model.shape):
+        return layout.memory(x)
+    N, C, H, W = x.shape
+    return layout.channels_last(x).reshape(N * H, W, C, 1)
 
 
 def total(arrays: list[Array]) -> Array:
     """Return the sum of arrays of one shape."""
     if len(arrays) == 1 or not all(_images(x) for x in arrays):
         return reference.total(arrays)
-    flat = [layout.memory(x).reshape(-1) for x in arrays]
-    y = empty(layout.memory(arrays[0]).shape, np.float32)
-    found = y.reshape(-1)
+    flat = [layout.in_lanes(x).reshape(-1) for x in arrays]
+    y = layout.new_array(arrays[0].shape)
+    found = layout.in_lanes(y).reshape(-1)
     while flat:  # up to five in one pass; a running sum is one of them
         some, flat = flat[:5], flat[5:]
         _sum(y.size, *some, *some[:1] * (5 - len(some)), len(some), found)
         flat = [found, *flat] if flat else []
-    return layout.images(y)
+    return y
 
 
 def _images(x: Array) -> bool:

@@ -1,18 +1,21 @@
-"""How this engine keeps images in memory: position by position, (H, W, C, N).
+"""How this engine keeps images in memory, so that what lies innermost fills the lanes of a register.
 
-At each pixel lies a matrix of channels × images. A convolution's tap then reads one block of memory
-from end to end, and neighbouring taps lie side by side. The shape that everybody sees stays (N, C,
-H, W): a view with its axes turned.
+Many images lie innermost themselves, (H, W, C, N): at each pixel lies a matrix of channels ×
+images, and each load serves as many images as a register has lanes. Few images would leave most
+lanes empty. They lie channels last, (N, H, W, C), and each load serves as many channels.
+`channels_innermost` decides. The shape that everybody sees stays (N, C, H, W): a view with its
+axes turned.
 """
 
 import numba
 import numpy as np
 
 from pellucid.compiled.fallback import reference
+from pellucid.compiled.instructions import LANES
 from pellucid.compiled.jit import jit, jit_sized
 from pellucid.runtime.recording import add_up, copy
 from pellucid.runtime.workspace import empty
-from pellucid.types import Array, Shape
+from pellucid.types import Array, DType, Shape
 
 
 def images(memory: Array) -> Array:
@@ -26,12 +29,70 @@ def new_images(shape: Shape) -> Array:
     return images(empty((H, W, C, N), np.float32))
 
 
+def channels_innermost(shape: Shape) -> bool:
+    """Return whether images of `shape` (N, C, …) lie channels last, so that these fill the lanes.
+
+    It follows from the shape alone, so whoever makes images of one shape lays them alike.
+    """
+    N, C = shape[:2]
+    return N < _MOST_IMAGES and C >= (2 if N == 1 else LANES // 2)
+
+
+_MOST_IMAGES = LANES
+
+
+def new_channels_last(shape: Shape, dtype: DType = np.float32) -> Array:
+    """Return images of `shape` (N, C, H, W), not yet written, with channels innermost."""
+    N, C, H, W = shape
+    return empty((N, H, W, C), dtype).transpose(0, 3, 1, 2)
+
+
+def channels_last(x: Array) -> Array:
+    """Return images (N, C, H, W) as contiguous memory (N, H, W, C): a view if they lie so."""
+    turned = x.transpose(0, 2, 3, 1)
+    if turned.flags.c_contiguous or not x.transpose(2, 3, 1, 0).flags.c_contiguous:
+        return contiguous(turned)
+    ordered = empty(turned.shape, x.dtype)
+    _channels_last(x.size, memory(x), ordered)
+    return ordered
+
+
+@jit_sized
+def _channels_last(work, x, y):
+    """(H, W, C, N) -> (N, H, W, C), for `channels_last`."""
+    H, W, C, N = x.shape
+    for h in numba.prange(H):
+        for n in range(N):
+            for w in range(W):
+                for c in range(C):
+                    y[n, h, w, c] = x[h, w, c, n]
+
+
+def new_array(shape: Shape, dtype: DType = np.float32) -> Array:
+    """Return images of `shape` (N, C, H, W), not yet written, as images of this shape lie."""
+    if channels_innermost(shape):
+        return new_channels_last(shape, dtype)
+    N, C, H, W = shape
+    return images(empty((H, W, C, N), dtype))
+
+
+def in_lanes(x: Array) -> Array:
+    """Return images as memory (rows, columns, outer, lanes), as images of this shape lie.
+
+    That is (H, W, C, N), or (N·H, W, 1, C): the images one below the other.
+    """
+    if not channels_innermost(x.shape):
+        return memory(x)
+    N, C, H, W = x.shape
+    return channels_last(x).reshape(N * H, W, 1, C)
+
+
 def memory(x: Array) -> Array:
     """Return images (N, C, H, W) as contiguous memory (H, W, C, N): a view if they lie so."""
     turned = x.transpose(2, 3, 1, 0)
     if turned.flags.c_contiguous or not x.flags.c_contiguous:
         return contiguous(turned)
-    ordered = empty(turned.shape, np.float32)
+    ordered = empty(turned.shape, x.dtype)
     _turn(x, ordered)
     return ordered
 
@@ -59,15 +120,15 @@ def _turn(x, y):
 
 def add_to(x: Array, y: Array) -> Array:
     """Add y into x and return x."""
-    if x.ndim != 4 or not x.transpose(2, 3, 1, 0).flags.c_contiguous:
+    if x.ndim != 4 or not np.shares_memory(x, inner := in_lanes(x)):
         return reference.add_to(x, y)
-    _add(x.size, memory(x), memory(y))
+    _add(x.size, inner, in_lanes(y))
     return x
 
 
 @jit_sized
 def _add(work, x, y):
-    """``x += y``, both (H, W, C, N), for `add_to`."""
+    """``x += y``, for `add_to`."""
     H, W, C, N = x.shape
     for h in numba.prange(H):
         for w in range(W):
@@ -93,6 +154,8 @@ def flatten(x: Array) -> Array:
     if x.ndim != 4:
         return reference.flatten(x)
     N, C, H, W = x.shape
+    if H == W == 1 and channels_innermost(x.shape):
+        return channels_last(x).reshape(N, C)
     y = empty((C, H, W, N), np.float32)
     _pixels_last(x.size, memory(x), y)
     return y.reshape(C * H * W, N).T
@@ -103,6 +166,8 @@ def unflatten(y: Array, shape: Shape) -> Array:
     if len(shape) != 4:
         return reference.unflatten(y, shape)
     N, C, H, W = shape
+    if H == W == 1 and channels_innermost(shape):
+        return contiguous(y).reshape(shape)
     x = new_images(shape)
     _pixels_first(y.size, contiguous(y.T).reshape(C, H, W, N), memory(x))
     return x

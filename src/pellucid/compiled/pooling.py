@@ -6,9 +6,8 @@ import numpy as np
 from pellucid.compiled.epilogue import EpilogueCache, before_epilogue, epilogue, identity
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
-from pellucid.compiled.layout import contiguous, images, memory, new_images
+from pellucid.compiled.layout import channels_innermost, in_lanes, new_array
 from pellucid.geometry import Window
-from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
 
 _MOST_TAPS = 256  # the winner is kept as one byte
@@ -20,17 +19,15 @@ def max_pool2d(x: Array, window: Window) -> tuple[Array, Array]:
         return reference.max_pool2d(x, window)
     y, cache = epilogue(x, relu=False, window=window)
     assert cache.winner is not None
-    return y, images(cache.winner)
+    return y, cache.winner
 
 
 def max_pool2d_gradient(dy: Array, indices: Array, window: Window) -> Array:
     """Return dx: each dy goes to where its maximum was."""
     if window.kernel[0] * window.kernel[1] > _MOST_TAPS:
         return reference.max_pool2d_gradient(dy, indices, window)
-    winner = contiguous(indices.transpose(2, 3, 1, 0))
-    nothing = empty((*window.size, *dy.shape[1::-1]), np.float32)
-    norm = identity(dy.shape[1])
-    cache = EpilogueCache(nothing, memory(dy), norm, relu=False, window=window, winner=winner)
+    nothing, norm = new_array((*dy.shape[:2], *window.size)), identity(dy.shape[1])
+    cache = EpilogueCache(nothing, dy, norm, relu=False, window=window, winner=indices)
     return before_epilogue(dy, cache)[0]
 
 
@@ -38,45 +35,51 @@ def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
     """Return the mean of each cell; over the whole image it is compiled."""
     if output_size != (1, 1) or x.size == 0:
         return reference.adaptive_avg_pool2d(x, output_size)
-    y = new_images((*x.shape[:2], 1, 1))
-    _mean(x.size, memory(x), memory(y))
+    y = new_array((*x.shape[:2], 1, 1))
+    _mean(x.size, _by_image(x), _by_image(y)[:, 0])
     return y
+
+
+def _by_image(x: Array) -> Array:
+    """Return images as (1, pixels, channels · images), or channels last as (N, pixels, C)."""
+    inner = in_lanes(x)
+    if channels_innermost(x.shape):
+        return inner.reshape(len(x), -1, x.shape[1])
+    return inner.reshape(1, -1, x.shape[1] * len(x))
 
 
 @jit_sized
 def _mean(work, x, y):
-    """(H, W, C, N) -> (1, 1, C, N)"""
-    H, W, C, N = x.shape
-    for block in numba.prange(-(-C // _CHANNELS)):
-        first, end = block * _CHANNELS, min((block + 1) * _CHANNELS, C)
-        y[0, 0, first:end] = 0
-        for h in range(H):
-            for w in range(W):
-                for c in range(first, end):
-                    for n in range(N):
-                        y[0, 0, c, n] += x[h, w, c, n]
-        y[0, 0, first:end] /= np.float32(H * W)
+    """(images, pixels, R) -> (images, R)"""
+    images, pixels, R = x.shape
+    parts = -(-R // _RUN)
+    for item in numba.prange(images * parts):
+        n, first, end = item // parts, item % parts * _RUN, min((item % parts + 1) * _RUN, R)
+        y[n, first:end] = 0
+        for pixel in range(pixels):
+            for i in range(first, end):
+                y[n, i] += x[n, pixel, i]
+        y[n, first:end] /= np.float32(pixels)
 
 
-_CHANNELS = 16  # whose sums stay in the first cache
+_RUN = 512  # numbers whose sums stay in the first cache
 
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
     """Return dx: each value of a cell receives the same share."""
     if dy.shape[2:] != (1, 1):
         return reference.adaptive_avg_pool2d_gradient(dy, input_shape)
-    dx = new_images(input_shape)
-    _spread(dx.size, memory(dy), memory(dx))
+    dx = new_array(input_shape)
+    _spread(dx.size, _by_image(dy)[:, 0], _by_image(dx))
     return dx
 
 
 @jit_sized
 def _spread(work, dy, dx):
-    """(1, 1, C, N) -> (H, W, C, N)"""
-    H, W, C, N = dx.shape
-    share = np.float32(1) / np.float32(H * W)
-    for h in numba.prange(H):
-        for w in range(W):
-            for c in range(C):
-                for n in range(N):
-                    dx[h, w, c, n] = share * dy[0, 0, c, n]
+    """(images, R) -> (images, pixels, R)"""
+    images, pixels, R = dx.shape
+    share = np.float32(1) / np.float32(pixels)
+    for item in numba.prange(images * pixels):
+        n, pixel = item // pixels, item % pixels
+        for i in range(R):
+            dx[n, pixel, i] = share * dy[n, i]

@@ -20,6 +20,10 @@ from pellucid.compiled.conv import (
     winograd,
     winograd_gradient,
 )
+from pellucid.compiled.conv.channels_last import direct as last_direct
+from pellucid.compiled.conv.channels_last import weight_gradient as last_gradient
+from pellucid.compiled.conv.channels_last import winograd as last_winograd
+from pellucid.compiled.conv.channels_last import winograd_gradient as last_winograd_gradient
 from pellucid.compiled.conv.deferred import DeferredNorm, materialize
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
@@ -35,11 +39,16 @@ def conv2d(
 ) -> Array:
     """Return the convolution of x with weight, plus bias."""
     window, groups = convolution.window, convolution.groups
+    last = _channels_last(convolution)
     match conv2d_algorithm(convolution):
+        case "direct" if last:
+            return last_direct.forward(materialize(x), weight, bias, window)
         case "direct":
             return direct.forward(x, weight, bias, window, groups)
         case "depthwise":
             return depthwise.forward(x, weight, bias, window)
+        case "winograd4" if last:
+            return last_winograd.forward(x, weight, bias, window)
         case "winograd4":
             return winograd.forward(x, weight, bias, window)
         case _:
@@ -51,7 +60,12 @@ def conv2d_input_gradient(
 ) -> Array:
     """Return dx, added to `onto` if there is one, which may be overwritten."""
     input_shape, window = convolution.input_shape, convolution.window
+    last = _channels_last(convolution)
     match conv2d_algorithm(convolution):
+        case "direct" if last:
+            return last_direct.input_gradient(dy, weight, input_shape, window, onto)
+        case "winograd4" if last:
+            return last_winograd.input_gradient(dy, weight, input_shape, window, onto)
         case "direct":
             dx = direct.input_gradient(dy, weight, input_shape, window, convolution.groups)
         case "depthwise":
@@ -68,7 +82,12 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
     weight_shape, window, groups = (
         convolution.weight_shape, convolution.window, convolution.groups,
     )  # fmt: skip
+    last = _channels_last(convolution)
     match conv2d_algorithm(convolution):
+        case "direct" if last:
+            return last_gradient.weight_gradient(dy, x, weight_shape, window)
+        case "winograd4" if last:
+            return last_winograd_gradient.weight_gradient(dy, x, weight_shape, window)
         case "direct" if point_gradient.supports(weight_shape, window, groups):
             return point_gradient.weight_gradient(dy, x)
         case "direct":
@@ -79,6 +98,11 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
             return winograd_gradient.weight_gradient(dy, x, weight_shape, window)
         case _:
             return reference.conv2d_weight_gradient(dy, materialize(x), convolution)
+
+
+def _channels_last(convolution: Convolution) -> bool:
+    """Return whether it is computed with channels in the lanes, because its output lies so."""
+    return layout.channels_innermost(convolution.output_shape) and convolution.groups == 1
 
 
 def conv2d_bias_gradient(dy: Array) -> Array:
@@ -122,6 +146,8 @@ def reads_deferred(convolution: Convolution) -> bool:
     It can be done with every convolution; where it is slower, they are written first.
     """
     match conv2d_algorithm(convolution):
+        case "direct" if _channels_last(convolution):
+            return False
         case "direct":
             return direct.is_pointwise(convolution.window, convolution.groups)
         case "depthwise" | "winograd4":

@@ -14,7 +14,6 @@ from pellucid.compiled.arithmetic import fma, relu_tile
 from pellucid.compiled.epilogue_kernels import epilogue_kernel
 from pellucid.compiled.jit import jit_inline, room_for_threads
 from pellucid.compiled.tile import load_run
-from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
 
 
@@ -56,10 +55,10 @@ def materialize(x: Array | DeferredNorm) -> Array:
     """Return the images themselves, for kernels that cannot apply a norm as they read."""
     if not isinstance(x, DeferredNorm):
         return x
-    z = layout.memory(x.z)
-    y = empty(z.shape, np.float32)
-    epilogue_kernel(z, x.norm, z, False, x.relu, y)
-    return layout.images(y)
+    y, z = layout.new_array(x.shape), layout.in_lanes(x.z)
+    norm = x.norm[:, None] if layout.channels_innermost(x.shape) else x.norm
+    epilogue_kernel(z, norm, z, False, x.relu, layout.in_lanes(y))
+    return y
 
 
 def room_for(norm: Array, size: int) -> Array:
@@ -70,7 +69,7 @@ def room_for(norm: Array, size: int) -> Array:
 @jit_inline
 def normalized(run, norm, c):
     """``relu((run − mean)·scale + shift)`` for numbers of channel c."""
-    return _normalized(run, norm[0, c], norm[1, c], norm[2, c])
+    return normalized_tile(run, norm[0, c], norm[1, c], norm[2, c])
 
 
 @jit_inline
@@ -78,10 +77,10 @@ def normalized_square(square, norm, c, lanes):
     """The same for a tile in whose lanes lie the channels from c on."""
     numbers, C = norm.reshape(-1), norm.shape[1]
     mean, scale = load_run(numbers, c, 1, lanes), load_run(numbers, C + c, 1, lanes)
-    return _normalized(square, mean, scale, load_run(numbers, 2 * C + c, 1, lanes))
+    return normalized_tile(square, mean, scale, load_run(numbers, 2 * C + c, 1, lanes))
 
 
 @jit_inline
-def _normalized(tile, mean, scale, shift):
+def normalized_tile(tile, mean, scale, shift):
     """``relu((tile − mean)·scale + shift)``; the three are numbers, or tiles of one row."""
     return relu_tile(fma(fma(mean, _MINUS, tile), scale, shift))

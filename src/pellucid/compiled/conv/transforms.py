@@ -52,12 +52,12 @@ def transform_weights(w, u, size):
                 load_run(w, (3 + j) * size + n, 1, one),
                 load_run(w, (6 + j) * size + n, 1, one),
             )
-            _write_six(_g(w0, w1, w2), u, j * size + n, 6 * size)
+            write_six(_g(w0, w1, w2), u, j * size + n, 6 * size)
         for i in range(6):
             k = i * 6 * size + n
             w0, w1 = load_run(u, k, 1, one), load_run(u, k + size, 1, one)
             w2 = load_run(u, k + 2 * size, 1, one)
-            _write_six(_g(w0, w1, w2), u, k, size)
+            write_six(_g(w0, w1, w2), u, k, size)
 
 
 @jit_inline
@@ -103,7 +103,7 @@ def _g_back(u0, u1, u2, u3, u4, u5):
 
 
 @jit_inline
-def _b(d0, d1, d2, d3, d4, d5):
+def b_side(d0, d1, d2, d3, d4, d5):
     """Bᵀ d."""
     even, odd = fma(d2, -_FOUR, d4), fma(d1, -_FOUR, d3)
     near, far = fma(d2, _MINUS, d4), fma(d1, _MINUS, d3)
@@ -118,7 +118,7 @@ def _b(d0, d1, d2, d3, d4, d5):
 
 
 @jit_inline
-def _a_back(m0, m1, m2, m3, m4, m5):
+def a_side_back(m0, m1, m2, m3, m4, m5):
     """Aᵀ m."""
     sum1, sum2 = add(m1, m2), add(m3, m4)
     off1, off2 = fma(m2, _MINUS, m1), fma(m4, _MINUS, m3)
@@ -131,7 +131,7 @@ def _a_back(m0, m1, m2, m3, m4, m5):
 
 
 @jit_inline
-def _a(y0, y1, y2, y3):
+def a_side(y0, y1, y2, y3):
     """A y."""
     even, odd = add(y0, y2), add(y1, y3)
     even2, odd2 = fma(y2, _FOUR, y0), fma(y3, _EIGHT, add(y1, y1))
@@ -167,7 +167,7 @@ def transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, first, count, v):
                     d4 = _load(xs, i + 4 * row, lanes, norm, first + c)
                 if ih + 5 < H:
                     d5 = _load(xs, i + 5 * row, lanes, norm, first + c)
-            _write_six(_b(d0, d1, d2, d3, d4, d5), v, j * place + c * WIDTH, 6 * place)
+            write_six(b_side(d0, d1, d2, d3, d4, d5), v, j * place + c * WIDTH, 6 * place)
 
 
 @jit_inline
@@ -184,7 +184,7 @@ def transform_rows(v, C):
     for i in range(6):
         for c in range(C):
             k = i * 6 * place + c * WIDTH
-            _write_six(_b(*_read_six(v, k, place, every)), v, k, place)
+            write_six(b_side(*read_six(v, k, place, every)), v, k, place)
 
 
 @jit_inline
@@ -193,8 +193,8 @@ def transform_rows_turned(t, first, count, square, v, across):
     every, one, place = live_lanes(WIDTH, VECTORS), live_lanes(LANES, 1), count * WIDTH
     for i in range(6):
         for c in range(count):
-            six = _b(*_read_six(t, i * 6 * place + c * WIDTH, place, every))
-            _write_six(six, square, c * WIDTH, LANES * WIDTH)
+            six = b_side(*read_six(t, i * 6 * place + c * WIDTH, place, every))
+            write_six(six, square, c * WIDTH, LANES * WIDTH)
         for j in range(6):
             for n in range(0, WIDTH, LANES):
                 block = turn(load_square(square, j * LANES * WIDTH + n, WIDTH, count, one))
@@ -218,7 +218,7 @@ def transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d):
                     y2 = load_run(ys, i + 2 * row, VECTORS, lanes)
                 if oh + 3 < OH:
                     y3 = load_run(ys, i + 3 * row, VECTORS, lanes)
-            _write_six(_a(y0, y1, y2, y3), d, j * place + f * WIDTH, 6 * place)
+            write_six(a_side(y0, y1, y2, y3), d, j * place + f * WIDTH, 6 * place)
     every = live_lanes(WIDTH, VECTORS)
     for i in range(6):
         for f in range(F):
@@ -227,14 +227,14 @@ def transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d):
             y1 = load_run(d, k + place, VECTORS, every)
             y2 = load_run(d, k + 2 * place, VECTORS, every)
             y3 = load_run(d, k + 3 * place, VECTORS, every)
-            _write_six(_a(y0, y1, y2, y3), d, k, place)
+            write_six(a_side(y0, y1, y2, y3), d, k, place)
 
 
 @jit_inline
 def transform_back(m, rows, f, i):
     """The four values of ``Aᵀ m`` in row i, after `transform_columns_back`."""
     every = live_lanes(WIDTH, VECTORS)
-    return _a_back(*_read_six(m, (i * 6 * rows + f) * WIDTH, rows * WIDTH, every))
+    return a_side_back(*read_six(m, (i * 6 * rows + f) * WIDTH, rows * WIDTH, every))
 
 
 @jit_inline
@@ -244,7 +244,7 @@ def transform_columns_back(m, rows, F):
     for j in range(6):
         for f in range(F):
             k = (j * rows + f) * WIDTH
-            s0, s1, s2, s3 = _a_back(*_read_six(m, k, 6 * place, every))
+            s0, s1, s2, s3 = a_side_back(*read_six(m, k, 6 * place, every))
             write_tile(s0, m, k)
             write_tile(s1, m, k + 6 * place)
             write_tile(s2, m, k + 12 * place)
@@ -266,7 +266,7 @@ def _read_registers(v, k, step):
 
 
 @jit_inline
-def _read_six(v, k, step, lanes):
+def read_six(v, k, step, lanes):
     """Return six runs of VECTORS registers, `step` numbers apart."""
     return (
         load_run(v, k, VECTORS, lanes),
@@ -279,7 +279,7 @@ def _read_six(v, k, step, lanes):
 
 
 @jit_inline
-def _write_six(tiles, v, k, step):
+def write_six(tiles, v, k, step):
     """Write six tiles, `step` numbers apart."""
     t0, t1, t2, t3, t4, t5 = tiles
     write_tile(t0, v, k)

@@ -82,10 +82,11 @@ class Packed(NamedTuple):
     rows: int
 
 
-def pack(weight: Array, bias: Array | None) -> Packed:
+def pack(
+    weight: Array, bias: Array | None, rows: int = 8 if REGISTERS == 32 else 4
+) -> Packed:
     """Return the transformed weights, those of a block of filters side by side."""
     F, C = weight.shape[:2]
-    rows = 8 if REGISTERS == 32 else 4
     packed = empty((-(-F // rows) * 36 * C * rows,), np.float32)
     _pack(packed.size, weight, rows, packed)
     return Packed(packed, np.zeros(F, np.float32) if bias is None else bias, rows)

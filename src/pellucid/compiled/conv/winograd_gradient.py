@@ -55,7 +55,7 @@ def weight_gradient(
     room = room_for_threads((42 * LANES + 36 * across * LANES + 36 * F) * WIDTH)
     _kernel(rows, columns)(*source(x), layout.memory(dy), top, left, patches, sums, room)
     dw = np.empty(weight_shape, np.float32)
-    _put_together(sums, dw)
+    put_together(sums, dw)
     return dw
 
 
@@ -113,7 +113,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
 
 
 @jit
-def _put_together(sums, dw):
+def put_together(sums, dw):
     """Add up the shares (shares, 36, f_blocks, c_blocks, ROWS, lanes), and transform them back."""
     shares, _, f_blocks, c_blocks, ROWS, wide = sums.shape
     F, C = dw.shape[:2]
