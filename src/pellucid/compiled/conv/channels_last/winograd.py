@@ -66,7 +66,7 @@ def _run(
     vectors = next(n for n in (4, 3, 2, 1) if n in _ROWS and registers % n == 0)
     rows = _ROWS[vectors]
     packed = pack(weight, bias, vectors * LANES)
-    patches = len(x) * -(-outer.shape[1] // 4) * -(-outer.shape[2] // 4)
+    patches = len(inner) * -(-outer.shape[1] // 4) * -(-outer.shape[2] // 4)
     together = min(patches, patches_together(C, F))
     v = empty((36, together + rows, row_length(C)), np.float32)
     m = empty((36, together + rows, row_length(F)), np.float32)
