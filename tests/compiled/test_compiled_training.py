@@ -6,7 +6,9 @@ import pytest
 from kernels import numbers
 from pellucid import compiled, engine, models, optim, training
 from pellucid import layers as nn
+from pellucid.compiled import layout
 from pellucid.parameter import Parameter
+from pellucid.runtime import usual_batch
 from programs import run_python
 
 TRAIN = """
@@ -102,3 +104,44 @@ def test_what_is_not_finite_is_found_in_arrays_of_all_sizes():
             array[-1] = wrong
             assert not compiled.are_finite(arrays)
         array[-1] = 0
+
+
+FEW = """
+import hashlib, numpy as np
+from pellucid import models, optim, training
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(15, 3, 40, 40)).astype(np.float32), rng.integers(0, 4, 15)
+model = models.build("resnet18", (3, 40, 40), 4, width=0.25)
+sgd = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+for epoch in training.train(model, (x, y), optimizer=sgd, batch_size=3):
+    pass
+print(hashlib.sha256(b"".join(v.tobytes() for v in model.state_dict().values())).hexdigest())
+"""
+
+
+def test_so_are_those_of_few_images_at_a_time():
+    one, _ = run_python(FEW, NUMBA_NUM_THREADS="1")
+    two, _ = run_python(FEW, NUMBA_NUM_THREADS="2")
+    assert one == two
+
+
+def test_the_last_batch_of_an_epoch_is_laid_out_as_the_others():
+    with usual_batch.of(64):
+        assert not layout.channels_innermost((3, 64, 8, 8))
+    assert layout.channels_innermost((3, 64, 8, 8))
+    assert not layout.channels_innermost((3, 3, 8, 8))
+    x = numbers((6, 3, 12, 12))
+    laid: list[bool] = []
+
+    class Looks(nn.ReLU):
+        def forward(self, x, training=None):
+            laid.append(layout.channels_innermost(x.shape))
+            return super().forward(x, training)
+
+    for batch_size in (4, 32):
+        model = nn.Sequential(nn.Conv2d(3, 8, 3), Looks(), nn.GlobalAvgPool2d(), nn.Flatten())
+        sgd = optim.SGD(nn.initialize(model, 0).parameters(), lr=0.1)
+        for _ in training.train(model, (x, np.arange(6)), optimizer=sgd, batch_size=batch_size):
+            pass
+        assert any(laid) == (batch_size == 4)
+        laid.clear()

@@ -92,9 +92,7 @@ def _epilogue(
     if window is None:
         epilogue_kernel(inner, numbers, around, not plain, relu, in_lanes(y))
         own = own and plain
-        return y, EpilogueCache(
-            z, None if own else y, norm, relu, not plain, own, moments=moments
-        )
+        return y, EpilogueCache(z, None if own else y, norm, relu, not plain, own, moments=moments)
     epilogue_kernel(inner, numbers, around, True, False, in_lanes(y))  # rare: pool in a second pass
     pooled, cache = _epilogue(y, identity(C), None, None, relu, window, own=False)
     return pooled, cache._replace(z=z, norm=norm, shortcut=True, moments=moments)

@@ -200,7 +200,9 @@ def pooled_epilogue_kernel(
     """
     _, W, C, N = z.shape
     OH, OW, height = len(row_first) - 1, y.shape[1], y.shape[0]
-    size = z.shape[0] * W * OH // height  # pixels of an image, of which some may lie one below the other
+    size = (
+        z.shape[0] * W * OH // height
+    )  # pixels of an image, of which some may lie one below the other
     zs, ys, winners, values = z.reshape(-1), y.reshape(-1), winner.reshape(-1), winning.reshape(-1)
     for position in numba.prange(height * OW):
         pixels, taps = np.zeros(KH * KW, np.int64), np.zeros(KH * KW, np.int64)

@@ -1,4 +1,4 @@
-"""How this engine keeps images in memory, so that what lies innermost fills the lanes of a register.
+"""How this engine keeps images in memory: what lies innermost fills the lanes of a register.
 
 Many images lie innermost themselves, (H, W, C, N): at each pixel lies a matrix of channels ×
 images, and each load serves as many images as a register has lanes. Few images would leave most
@@ -13,6 +13,7 @@ import numpy as np
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.instructions import LANES
 from pellucid.compiled.jit import jit, jit_sized
+from pellucid.runtime import usual_batch
 from pellucid.runtime.recording import add_up, copy
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, DType, Shape
@@ -32,13 +33,12 @@ def new_images(shape: Shape) -> Array:
 def channels_innermost(shape: Shape) -> bool:
     """Return whether images of `shape` (N, C, …) lie channels last, so that these fill the lanes.
 
-    It follows from the shape alone, so whoever makes images of one shape lays them alike.
+    It follows from the shape, and from how many images a batch usually has, so all that compute
+    with images of one shape lay them alike.
     """
-    N, C = shape[:2]
-    return N < _MOST_IMAGES and C >= (2 if N == 1 else LANES // 2)
-
-
-_MOST_IMAGES = LANES
+    images, C = usual_batch.at_least(shape[0]), shape[1]
+    fewest = 2 if images == 1 else LANES // 2
+    return images < LANES and fewest <= C
 
 
 def new_channels_last(shape: Shape, dtype: DType = np.float32) -> Array:

@@ -54,9 +54,7 @@ def load_rows(
 
 
 @intrinsic
-def store_rows(
-    typing: Any, tile: Any, y: Any, places: Any, first: Any, yi: Any, lanes: Any
-) -> Any:
+def store_rows(typing: Any, tile: Any, y: Any, places: Any, first: Any, yi: Any, lanes: Any) -> Any:
     """``y[places[first + r] + yi + v·LANES …] = tile[r, v]``."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -74,6 +72,4 @@ def _rows(context: Any, builder: Any, kinds: Any, args: Any, tile: TileType) -> 
     y, places = kinds[:2]
     start = pointer(context, builder, y, args[0], args[3])
     starts = pointer(context, builder, places, args[1], args[2])
-    return [
-        builder.gep(start, [builder.load(at(builder, starts, r))]) for r in range(tile.rows)
-    ]
+    return [builder.gep(start, [builder.load(at(builder, starts, r))]) for r in range(tile.rows)]

@@ -33,12 +33,16 @@ from pellucid.execution.program import Program
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.base import is_observed
 from pellucid.parameter import Buffer, Parameter
+from pellucid.runtime import usual_batch
 from pellucid.runtime.recording import Recording, is_rehearsed
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Generator, Shape
 
 AFTER = 3
 """How many steps of a shape are run first: to capture one takes as long as five."""
+
+_IMAGES = 64
+"""As many images of inference as this, or fewer, are computed in the same way."""
 
 _MOST_SHAPES = 4
 """How many shapes are captured: each has its memory."""
@@ -258,13 +262,14 @@ class Inference:
 
     def __call__(self, x: Any) -> Any:
         """Return the output."""
-        known, workspace = self._shapes.next(x), self._workspace
-        if known is not None:
-            workspace = known.workspace
-            if known.captured is not None:
-                return known.captured(x)
-        with workspace.used():
-            return self._shapes.part.forward(x)[0]
+        with usual_batch.of(_IMAGES):
+            known, workspace = self._shapes.next(x), self._workspace
+            if known is not None:
+                workspace = known.workspace
+                if known.captured is not None:
+                    return known.captured(x)
+            with workspace.used():
+                return self._shapes.part.forward(x)[0]
 
 
 def _capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedInference | None:

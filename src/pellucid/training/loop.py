@@ -19,6 +19,7 @@ from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
 from pellucid.optim.schedules import Schedule
 from pellucid.parallel import Team
+from pellucid.runtime import usual_batch
 from pellucid.runtime.choices import belonging_to
 from pellucid.runtime.threads import limited, used
 from pellucid.runtime.workspace import Workspace
@@ -347,7 +348,8 @@ def take_step(
     """
     x, targets, *weights = batch
     training = StepContext(state.seed, state.epoch, state.step)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
+    ignored = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # looked for below
+    with ignored, usual_batch.of(state.batch_size):
         outputs, cache = program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
         if not math.isfinite(loss):

@@ -82,9 +82,7 @@ class Packed(NamedTuple):
     rows: int
 
 
-def pack(
-    weight: Array, bias: Array | None, rows: int = 8 if REGISTERS == 32 else 4
-) -> Packed:
+def pack(weight: Array, bias: Array | None, rows: int = 8 if REGISTERS == 32 else 4) -> Packed:
     """Return the transformed weights, those of a block of filters side by side."""
     F, C = weight.shape[:2]
     packed = empty((-(-F // rows) * 36 * C * rows,), np.float32)

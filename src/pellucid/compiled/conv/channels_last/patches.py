@@ -6,6 +6,7 @@ The 36 places of all patches then are 36 matrices of patches × channels, whose 
 """
 
 from pellucid.compiled.arithmetic import add
+from pellucid.compiled.conv.deferred import normalized_tile
 from pellucid.compiled.conv.transforms import (
     VECTORS,
     WIDTH,
@@ -15,7 +16,6 @@ from pellucid.compiled.conv.transforms import (
     read_six,
     write_six,
 )
-from pellucid.compiled.conv.deferred import normalized_tile
 from pellucid.compiled.jit import jit_inline
 from pellucid.compiled.tile import LANES, live_lanes, load_run, store_tile, write_tile, zero_tile
 
@@ -107,7 +107,7 @@ def transform_outputs(ys, OH, OW, F, n, oh, ow, room, d, at, step):
 @jit_inline
 def transform_back(m, at, step, bias, room, ys, OH, OW, F, n, oh, ow, onto):
     """Write ``Aᵀ m A`` plus bias into the 4×4 outputs of image n at (oh, ow), or add it there."""
-    every, row = live_lanes(WIDTH, VECTORS), OW * F
+    every = live_lanes(WIDTH, VECTORS)
     for f in range(0, F, WIDTH):
         lanes = live_lanes(F - f, VECTORS)
         for j in range(6):

@@ -53,7 +53,9 @@ def weight_gradient(
     rows, columns = tile_of(F, terms)
     f_blocks, blocks = -(-F // rows), -(-terms // (columns * LANES))
     count, wide = outer.size // F, blocks * columns * LANES + LANES
-    together = max(_FEWEST, min(_MOST, _NEAR // (4 * parts * wide)), F * parts * terms // (F + parts * terms))
+    together = max(
+        _FEWEST, min(_MOST, _NEAR // (4 * parts * wide)), F * parts * terms // (F + parts * terms)
+    )
     together = min(count, together)
     v = empty((parts, together, wide), np.float32)
     sums = empty((f_blocks, parts * blocks, rows, columns * LANES), np.float32)

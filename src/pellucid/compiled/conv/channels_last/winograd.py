@@ -2,8 +2,8 @@
 
     m[k] = v[k] · u[k]              (T, C) × (C, F) -> (T, F)
 
-for T patches of 4×4 outputs, of all images. So many are transformed together that the
-transformed weights u, which are larger than the near caches, are read few times. See `conv.winograd`.
+for T patches of 4×4 outputs, of all images. The transformed weights u are larger than the near
+caches: so many patches are transformed together that they are read few times. See `conv.winograd`.
 """
 
 from functools import cache
@@ -135,8 +135,6 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
             for t in numba.prange(count):
                 n, oh, ow = patch_of(begin + t, across, down)
                 own = room[numba.get_thread_id()]
-                transform_back(
-                    ms, t * m_row, m_step, bias, own, ys, OH, OW, F, n, oh, ow, onto
-                )
+                transform_back(ms, t * m_row, m_step, bias, own, ys, OH, OW, F, n, oh, ow, onto)
 
     return kernel
