@@ -16,7 +16,7 @@ from pellucid.compiled.tile import (
 )
 from pellucid.types import Array
 
-_ROWS = {1: 16, 2: 8, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 4, 3: 3, 4: 2}
+ROWS = {1: 16, 2: 8, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 4, 3: 3, 4: 2}
 """How many filters fill the registers beside so many registers of channels."""
 
 _SUMS = 2 << 20  # bytes of sums that all shares of the work together should not exceed
@@ -27,7 +27,7 @@ def tile_of(F: int, C: int) -> tuple[int, int]:
     """Return a tile's filters and its registers of channels, with none left over if it can be."""
     across = -(-C // LANES)
     columns = next(n for n in (4, 3, 2, 1) if across % n == 0)
-    most = min(_ROWS[columns], F)
+    most = min(ROWS[columns], F)
     fitting = (r for r in range(most, most // 2, -1) if F % r == 0)
     return next(fitting, most), columns
 

@@ -19,7 +19,7 @@ from pellucid.compiled.conv.channels_last.winograd import source
 from pellucid.compiled.conv.deferred import DeferredNorm, normalized_square
 from pellucid.compiled.conv.direct import fetch_part
 from pellucid.compiled.conv.taps import forward_taps
-from pellucid.compiled.conv.tiles import tile_of
+from pellucid.compiled.conv.tiles import ROWS, tile_of
 from pellucid.compiled.jit import jit, jit_sized
 from pellucid.compiled.tile import (
     LANES,
@@ -50,7 +50,8 @@ def weight_gradient(
     F, C, KH, KW = weight_shape
     (inner, norm), outer = source(x), layout.channels_last(dy)
     parts, terms = (KH * KW, C) if C % (4 * LANES) == 0 else (1, KH * KW * C)
-    rows, columns = tile_of(F, terms)
+    columns = tile_of(F, terms)[1]
+    rows = min(ROWS[columns], F)
     f_blocks, blocks = -(-F // rows), -(-terms // (columns * LANES))
     count, wide = outer.size // F, blocks * columns * LANES + LANES
     together = max(

@@ -22,7 +22,7 @@ from pellucid.compiled.conv.channels_last.patches import (
 )
 from pellucid.compiled.conv.channels_last.winograd import patches_together, source
 from pellucid.compiled.conv.deferred import DeferredNorm
-from pellucid.compiled.conv.tiles import tile_of
+from pellucid.compiled.conv.tiles import ROWS, tile_of
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.winograd_gradient import put_together
 from pellucid.compiled.jit import jit, room_for_threads
@@ -39,7 +39,8 @@ def weight_gradient(
     F, C = weight_shape[:2]
     (top, _), (left, _) = window.padding
     (inner, norm), outer = source(x), layout.channels_last(dy)
-    rows, columns = tile_of(F, C)
+    columns = tile_of(F, C)[1]
+    rows = min(ROWS[columns], F)
     patches = len(dy) * -(-outer.shape[1] // 4) * -(-outer.shape[2] // 4)
     together = min(patches, patches_together(C, F))
     v = empty((36, together, row_length(C)), np.float32)
