@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from benchmarks.contestants import Contestant
 from benchmarks.job import Array, Job
 from benchmarks.machine import busy_seconds
-from benchmarks.networks import NETWORKS, flattened_shapes, initial_state
+from benchmarks.networks import NETWORKS, PHOTOGRAPHS, flattened_shapes, initial_state
 from benchmarks.process import granted_processors, start
 from benchmarks.results import Entry, Row, Start, Turn
 from pellucid.interchange.compare.process import Worker, WorkerError
@@ -81,7 +81,7 @@ def _jobs(
     settings: Settings,
     folder: Path,
 ) -> Iterator[tuple[str, Job]]:
-    input_shape, build = NETWORKS[network]
+    input_shape, build = (NETWORKS | PHOTOGRAPHS)[network]
     model = build()
     state = folder / "state.safetensors"
     save_file(initial_state(model), state)
@@ -91,7 +91,7 @@ def _jobs(
             Job(
                 framework=contestant.framework,
                 options=contestant.options,
-                training=task == "training",
+                training=task != "inference",
                 network=network,
                 description=model.describe(),
                 input_shape=input_shape,

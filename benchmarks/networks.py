@@ -1,4 +1,4 @@
-"""The six networks that everybody trains.
+"""The six networks that everybody trains, and networks for photographs in small batches.
 
 Convolutions that a normalisation follows have no bias: it would be subtracted again.
 """
@@ -84,6 +84,26 @@ NETWORKS = {
     "inception": Network(CIFAR, inception),
     "mobilenet": Network(CIFAR, mobilenet),
 }
+
+
+def _resnet(name: str, size: int) -> Network:
+    shape = (3, size, size)
+    return Network(shape, lambda: models.build(name, shape, CLASSES))
+
+
+PHOTOGRAPHS = {
+    "resnet18-64": _resnet("resnet18", 64),
+    "resnet18-224": _resnet("resnet18", 224),
+    "resnet50-128": _resnet("resnet50", 128),
+}
+"""With the size of an image."""
+
+FEW_IMAGES = (
+    *(("resnet18-64", 32), ("resnet18-224", 8), ("resnet18-224", 32), ("resnet50-128", 8)),
+    ("resnet20", 1),
+    *((name, 8) for name in NETWORKS),
+)
+"""Networks and the batch sizes in which whoever has large images, or little memory, trains them."""
 
 
 def initial_state(model: nn.Layer, seed: int = 0) -> dict[str, Array]:

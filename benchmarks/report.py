@@ -21,6 +21,7 @@ QUIET = 0.05
 """The share of the processors that other programs may take without it being said."""
 COLUMNS = {
     "training": (PELLUCID, PYTORCH, "JAX", "TensorFlow", ON_NUMPY),
+    "few images": (PELLUCID, PYTORCH),
     "inference": (PELLUCID, PYTORCH, "ONNX Runtime"),
 }
 CAPTIONS = {
@@ -28,6 +29,7 @@ CAPTIONS = {
         "**Training**: milliseconds for one step (forward, cross entropy, backward, SGD with "
         "momentum) on one batch, and how many times as fast as PyTorch's best."
     ),
+    "few images": "**Training with few images**, of the size that follows a network's name.",
     "inference": "**Inference**: milliseconds for one batch, from array to array.",
     "footprint": (
         "**Around it**: `import` in a new process (of Pellucid what trains: `pellucid.training`); "
@@ -37,7 +39,11 @@ CAPTIONS = {
         "the import; what `pip` installs."
     ),
 }
-AGAINST = {"training": (PYTORCH,), "inference": (PYTORCH, "ONNX Runtime")}
+AGAINST = {
+    "training": (PYTORCH,),
+    "few images": (PYTORCH,),
+    "inference": (PYTORCH, "ONNX Runtime"),
+}
 
 
 def main(path: Path = RESULTS) -> None:

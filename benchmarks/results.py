@@ -15,10 +15,12 @@ from benchmarks.job import Array
 
 TOLERANCE = {
     "training": {"losses": 1e-4, "outputs": 2e-3},
+    "few images": {"losses": 5e-2, "outputs": 2e-1},
     "inference": {"outputs": 1e-4},
 }
 """How far contestants may differ, relative to the largest value or 1. Each sums in another order,
-and each step of training enlarges the difference."""
+and each step of training enlarges the difference: most where a deep network is normalised over few
+images, so that there PyTorch's two layouts differ by some per cent after five steps."""
 
 
 @dataclass
@@ -77,7 +79,7 @@ class Entry:
 
 @dataclass
 class Row:
-    """All contestants on one network and batch size; `task` is training or inference."""
+    """All contestants on one network and batch size, of one of `run.TASKS`."""
 
     task: str
     network: str

@@ -19,11 +19,11 @@ from pathlib import Path
 from benchmarks import footprint, machine
 from benchmarks.contestants import CONTESTANTS, Contestant, present
 from benchmarks.measure import Settings, measure, measure_starts
-from benchmarks.networks import NETWORKS
+from benchmarks.networks import FEW_IMAGES, NETWORKS, PHOTOGRAPHS
 from benchmarks.process import ROOT, granted_processors
 from benchmarks.results import Results, Row
 
-TASKS = ("training", "inference", "footprint")
+TASKS = ("training", "few images", "inference", "footprint")
 STARTED = ("vgg-small", 64)
 """The network and batch size with which starting time and memory are measured."""
 RESULTS = ROOT / "benchmarks" / "results" / "benchmark.json"
@@ -45,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             results.installed = footprint.installed_bytes()
             results.starts = measure_starts(*STARTED, contestants, settings)
             continue
-        sizes = options.batch if task == "training" else options.inference_batch
-        for batch, network in product(sizes, options.networks):
+        for batch, network in rows(task, options):
             results.rows.append(measure(task, network, batch, contestants, settings))
             _tell(results.rows[-1])
             results.save(options.output)  # what was measured is kept if it is interrupted
@@ -54,9 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"\nAll figures are in {options.output}")
 
 
+def rows(task: str, options: argparse.Namespace) -> list[tuple[int, str]]:
+    """Return the batch sizes and networks of a task."""
+    if task == "few images":
+        asked = {*options.networks, *PHOTOGRAPHS}
+        return [(batch, network) for network, batch in FEW_IMAGES if network in asked]
+    sizes = options.batch if task == "training" else options.inference_batch
+    return list(product(sizes, options.networks))
+
+
 def _present(names: Sequence[str], task: str, results: Results) -> list[Contestant]:
     """Return those of the named who can take part, and note why others cannot."""
-    found, left_out = present(names, "training" if task == "footprint" else task)
+    found, left_out = present(names, task if task == "inference" else "training")
     for name in left_out.keys() - results.left_out.keys():
         print(f"{CONTESTANTS[name].label} is left out: {left_out[name]}")
     results.left_out |= left_out

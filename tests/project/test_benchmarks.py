@@ -1,16 +1,23 @@
 """The benchmark: that it compares the same things, and tells what it found."""
 
 import json
+from argparse import Namespace
 from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 
-from benchmarks import footprint, picture, report
+from benchmarks import footprint, picture, report, run
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.frameworks.description import channels_last
 from benchmarks.measure import Settings, measure
-from benchmarks.networks import NETWORKS, flattened_shapes, initial_state
+from benchmarks.networks import (
+    FEW_IMAGES,
+    NETWORKS,
+    PHOTOGRAPHS,
+    flattened_shapes,
+    initial_state,
+)
 from benchmarks.results import Entry, Results, Row, Start, Turn, geometric_mean
 from pellucid import layers as nn
 
@@ -64,6 +71,21 @@ def test_networks_fit_their_images_and_have_their_size(name):
     assert model.output_shape((2, *input_shape)) == (2, 10)
     assert sum(p.value.size for p in model.parameters()) == PARAMETERS[name]
     assert nn.build(model.describe()).describe() == model.describe()
+
+
+@pytest.mark.parametrize("name", PHOTOGRAPHS)
+def test_networks_for_photographs_fit_their_images(name):
+    input_shape, build = PHOTOGRAPHS[name]
+    assert name.endswith(f"-{input_shape[1]}")
+    assert build().output_shape((2, *input_shape)) == (2, 10)
+
+
+def test_rows_of_few_images_are_those_of_the_networks_asked_for():
+    asked = Namespace(networks=["lenet"], batch=[64], inference_batch=[1])
+    assert run.rows("training", asked) == [(64, "lenet")]
+    assert run.rows("few images", asked) == [
+        (batch, name) for name, batch in FEW_IMAGES if name in {"lenet", *PHOTOGRAPHS}
+    ]
 
 
 def test_values_to_begin_with_fit_the_model_and_leave_nothing_at_its_default():
