@@ -68,7 +68,7 @@ def assert_agree(found, expected, tolerance):
 
 
 @given(convolutions(), st.integers(0, 99))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_a_convolution_agrees_with_pytorch(convolution, seed):
     assert layout.channels_innermost(convolution.output_shape)
     given_numbers = numbers(convolution, seed)
@@ -77,7 +77,7 @@ def test_a_convolution_agrees_with_pytorch(convolution, seed):
 
 
 @given(convolutions(kernel_size=3), st.integers(0, 99))
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_winograd_agrees_with_pytorch(convolution, seed):
     given_numbers = numbers(convolution, seed)
     asked = Convolution(
