@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid.compiled import store
-from pellucid.compiled.jit import Kernel, KernelCache
+from pellucid.compiled.jit import Kernel, KernelCache, has_threads
 from pellucid.runtime import compiling, threads
 from pellucid.runtime.recording import Rehearsal
 
@@ -121,7 +121,8 @@ def _compile_here(jobs: list[Job], progress: compiling.Progress) -> None:
 def _can_start_processes() -> bool:
     """Return whether processes of this Python can be started, and tell others what they made."""
     is_python = bool(sys.executable) and not getattr(sys, "frozen", False)
-    return is_python and parent_process() is None and store.why_not() is None
+    is_first = parent_process() is None and has_threads()
+    return is_python and is_first and store.why_not() is None
 
 
 def _compile_side_by_side(jobs: "deque[Job]", count: int, progress: compiling.Progress) -> None:

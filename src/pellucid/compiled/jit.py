@@ -6,6 +6,7 @@ damaged. `store` does none of that.
 """
 
 import hashlib
+import os
 import pickle
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba.core import caching, compiler, serialize
+from numba.np.ufunc.parallel import threading_layer
 
 from pellucid.compiled import store
 from pellucid.runtime import compiling
@@ -30,7 +32,7 @@ Function = Callable[..., Any]
 
 def jit(function: Function) -> Any:
     """Compile `function` when it is first called; ``numba.prange`` loops run on all threads."""
-    return recorded(_with_cache(numba.njit(function, parallel=True, error_model="numpy")))
+    return recorded(_with_cache(numba.njit(function, parallel=not _alone, error_model="numpy")))
 
 
 def jit_inline(function: Function) -> Any:
@@ -119,6 +121,40 @@ def _with_cache(dispatcher: Any) -> Any:
     dispatcher._cache = KernelCache(kernel, dispatcher)
     _known[kernel] = dispatcher
     return dispatcher
+
+
+_alone = False
+"""Whether this process was forked from one whose threads it does not have."""
+
+
+def _go_on_alone() -> None:
+    """Compute on one thread in a forked process, which has none of its parent's other threads.
+
+    There OpenMP would end the process at the first kernel that shares a loop. So these kernels are
+    loaded, or compiled, once more for one thread, which gives the same bits.
+    """
+    global _alone
+    try:
+        if threading_layer() != "omp":
+            return
+    except ValueError:  # the parent had not started any threads yet
+        return
+    _alone = True
+    for kernel, dispatcher in _known.items():
+        if dispatcher.targetoptions.get("parallel"):
+            dispatcher.targetoptions["parallel"] = False
+            dispatcher._make_finalizer()()
+            dispatcher._reset_overloads()
+            dispatcher._cache = KernelCache(kernel, dispatcher)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_go_on_alone)
+
+
+def has_threads() -> bool:
+    """Return whether kernels of this process may share their loops."""
+    return not _alone
 
 
 @cache
