@@ -30,6 +30,20 @@ def test_a_fused_model_trains_as_the_model_that_it_was_made_from(name):
     np.testing.assert_allclose(pl.fuse(model)(x), model(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("norm", [[], [nn.BatchNorm2d(4)]], ids=["bias", "norm"])
+def test_a_pooling_window_that_misses_the_image_passes_no_gradient(norm):
+    pool = nn.MaxPool2d((1, 2), padding=(0, 1), dilation=(1, 3))  # beside both columns
+    model = nn.initialize(nn.Sequential(nn.Conv2d(2, 4, 1), *norm, pool), 0)
+    with engine.using("compiled"):
+        fused = pl.fuse(model)
+        y, cache = fused.forward(numbers((3, 2, 5, 2)), nn.StepContext())
+        dx = fused.backward(np.ones_like(y), cache)
+    assert (y == -np.inf).all()
+    assert (dx == 0).all()
+    for name, parameter in model.named_parameters().items():
+        assert (parameter.grad == 0).all(), name
+
+
 def test_gradients_are_written_over_no_array_that_others_may_see():
     chain = pl.fuse(
         nn.Sequential(

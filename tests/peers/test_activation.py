@@ -27,7 +27,27 @@ PAIRS = [
     (nn.Softmax(), torch.nn.Softmax(1)),
     (nn.Softmax(-1), torch.nn.Softmax(-1)),
     (nn.LogSoftmax(), torch.nn.LogSoftmax(1)),
+    (nn.ThresholdedReLU(2.0), torch.nn.Threshold(2.0, 0.0)),
 ]
+
+
+ALONE = [pair for pair in PAIRS if not isinstance(pair[0], nn.Softmax | nn.LogSoftmax)]
+
+
+@pytest.mark.parametrize(("ours", "theirs"), ALONE, ids=[repr(ours) for ours, _ in ALONE])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_they_agree_at_infinity(ours, theirs, dtype):
+    x = np.array([np.inf, -np.inf, 1e30, -1e30], dtype).reshape(1, 1, 4).repeat(6, axis=1)
+    ours, theirs = nn.build(ours.describe()).astype(dtype), theirs.to(getattr(torch, dtype))
+    with np.errstate(all="ignore"):
+        y, cache = ours.forward(x, nn.StepContext())
+        dx = ours.backward(np.ones_like(x), cache)
+    tensor = torch.tensor(x, requires_grad=True)
+    output = theirs(tensor)
+    output.backward(torch.ones_like(output))
+    known = ~output.isnan().numpy()  # of GELU(∞) PyTorch knows nothing in float32
+    np.testing.assert_allclose(y[known], output.detach().numpy()[known])
+    np.testing.assert_allclose(dx[known], tensor.grad.numpy()[known], atol=1e-30)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=[repr(ours) for ours, _ in PAIRS])

@@ -110,7 +110,7 @@ def epilogue_gradient(
 ) -> tuple[Array, Array | None, Array]:
     """Return the gradients for z, the shortcut (None if there was none) and a bias in z.
 
-    Each dy that the ReLU lets through goes to one pixel, so the bias has their sum.
+    Each dy that the ReLU lets through goes to one pixel, or none, so the bias has their sum.
     """
     assert isinstance(cache, EpilogueCache)
     y = _output(cache)  # the pooled y has another shape than z, and here nothing is asked of z
@@ -169,6 +169,8 @@ def norm_epilogue_gradient(
 def _sums(dy: Array, cache: EpilogueCache, z: Array, weight: Array | None) -> tuple[Array, Array]:
     """Return the (a, b, c) of a normalisation's gradient, and the gradients (dweight, dbias)."""
     C = dy.shape[1]
+    if cache.window is not None and (empty_windows := _empty_windows(cache.window)) is not None:
+        dy, z = (np.where(empty_windows, np.float32(0), part) for part in (dy, z))
     moments = np.zeros((3, C)) if cache.moments is None else cache.moments
     abc, gradients = np.empty((3, C), np.float32), np.empty((2, C), np.float32)
     gradient_sums(
@@ -230,6 +232,20 @@ def room_for_sums(rows: int, shape: Shape) -> Array:
     if channels_innermost(shape):
         return empty((rows * -(-N * H * W // (4 * PART)), 1, C), np.float32)
     return empty((rows * -(-H * W // PART), C), np.float32)
+
+
+@memoize
+def _empty_windows(window: Window) -> Array | None:
+    """Return which windows (OH, OW) hold padding alone, so that their dy goes nowhere.
+
+    None if none does: padding is at most half a kernel, so the image has to lie between two taps.
+    """
+    if all(size >= step for size, step in zip(window.size, window.dilation, strict=True)):
+        return None
+    found = np.ones(window.output_size, bool)
+    for _, _, outputs, _ in window.inner_taps():
+        found[outputs] = False
+    return found
 
 
 @cache

@@ -217,7 +217,7 @@ class ThresholdedReLU(_Elementwise):
     alpha: float = 1.0
 
     def value(self, x: Array) -> Array:
-        return x * self.derivative(x)
+        return np.where(x <= self.alpha, 0, x)
 
     def derivative(self, x: Array) -> Array:
-        return (x > self.alpha).astype(x.dtype)
+        return (~(x <= self.alpha)).astype(x.dtype)  # what is no number stays none

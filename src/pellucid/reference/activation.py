@@ -109,7 +109,7 @@ def elu(x: Array, alpha: float = 1.0) -> Array:
 
 def elu_gradient(dy: Array, y: Array, alpha: float = 1.0) -> Array:
     """Return ``dx = dy`` where y > 0, ``dy·(y + α)`` elsewhere, as α·exp(x) = y + α there."""
-    return dy * (y > 0) + dy * (y + alpha) * (y <= 0)
+    return dy * np.where(y > 0, 1, y + alpha)
 
 
 # Klambauer et al., "Self-normalizing neural networks", 2017, eq. 14: keeps mean 0 and variance 1
@@ -128,7 +128,7 @@ def selu(x: Array) -> Array:
 
 def selu_gradient(dy: Array, y: Array) -> Array:
     """Return ``dx = λ·dy`` where y > 0, ``dy·(y + λα)`` elsewhere."""
-    return _SELU_SCALE * dy * (y > 0) + dy * (y + _SELU_SCALE * _SELU_ALPHA) * (y <= 0)
+    return dy * np.where(y > 0, _SELU_SCALE, y + _SELU_SCALE * _SELU_ALPHA)
 
 
 def gelu(x: Array, approximate: str = "none") -> Array:
@@ -224,7 +224,7 @@ def hardswish(x: Array) -> Array:
 
 def hardswish_gradient(dy: Array, x: Array) -> Array:
     """Return ``dx = dy·(min(max(x + 3, 0), 6) + x·[−3 < x < 3])/6``."""
-    dx: Array = dy * (np.clip(x + 3, 0, 6) + x * (np.abs(x) < 3)) / 6
+    dx: Array = dy * (np.clip(x + 3, 0, 6) + np.where(np.abs(x) < 3, x, 0)) / 6
     return dx
 
 
