@@ -56,14 +56,22 @@ def single(values: np.ndarray) -> np.ndarray:
     return values.astype(np.float32).astype(np.float64)
 
 
+class Diverges(Exception):  # noqa: N818  # it is no error
+    """What PyTorch finds is no number, so there is nothing to compare."""
+
+
 # PyTorch
 
 
-def by_torch(case: Case, data: Data, dtype: torch.dtype, training: bool) -> Arrays:
+def by_torch(
+    case: Case, data: Data, dtype: torch.dtype, training: bool, noise: torch.Generator | None = None
+) -> Arrays:
     """Return output, gradients and the next running statistics as PyTorch finds them."""
-    twin = Twin(make(case.node, case.shape), data.state, dtype)
+    twin = Twin(make(case.node, case.shape), data.state, dtype, noise)
     x = torch.tensor(data.x, dtype=dtype, requires_grad=True)
     y = twin(x, nn.StepContext(seed=case.seed) if training else None)
+    if y.isnan().any():
+        raise Diverges
     y.backward(torch.tensor(data.dy, dtype=dtype))
     found = {"output": y, "gradient of input": x.grad}
     found |= {f"gradient of {name}": value.grad for name, value in twin.parameters().items()}

@@ -38,11 +38,23 @@ def _window(layer: Any, x: Tensor) -> tuple[Any, Any, Any, list[int]]:
 
 def _max_pool(layer: Any, x: Tensor, *_: Any) -> Tensor:
     kernel, stride, dilation, (left, right, top, bottom) = _window(layer, x)
-    if left == right and top == bottom and layer.padding != "same":
+    # PyTorch writes the gradient outside the image where a window lies in the padding alone
+    sound = dilation == (1, 1) or left + right + top + bottom == 0
+    if sound and left == right and top == bottom and layer.padding != "same":
         return F.max_pool2d(x, kernel, stride, (top, left), dilation, layer.ceil_mode)
-    assert not layer.ceil_mode or left + right + top + bottom == 0
+    if layer.ceil_mode:
+        right += _missing(x.shape[3], left, right, kernel[1], stride[1], dilation[1])
+        bottom += _missing(x.shape[2], top, bottom, kernel[0], stride[0], dilation[0])
     x = F.pad(x, [left, right, top, bottom], value=-torch.inf)
-    return F.max_pool2d(x, kernel, stride, 0, dilation, layer.ceil_mode)
+    return F.max_pool2d(x, kernel, stride, 0, dilation)
+
+
+def _missing(size: int, before: int, after: int, kernel: int, stride: int, dilation: int) -> int:
+    """Return how much padding the last window lacks: it may begin in the image or before it."""
+    extent = dilation * (kernel - 1) + 1
+    last = -(-(size + before + after - extent) // stride) * stride
+    last -= stride * (last >= size + before)
+    return max(0, last + extent - (size + before + after))
 
 
 def _avg_pool(layer: Any, x: Tensor, *_: Any) -> Tensor:

@@ -21,10 +21,19 @@ class Twin:
     ----------
     values
         The tensors by name; the learned ones have gradients.
+    noise
+        If given, every layer's output and its gradient are changed in float32's last place, as if
+        they had been rounded otherwise: so it is seen how far rounding reaches.
     """
 
-    def __init__(self, model: nn.Layer, values: dict[str, np.ndarray], dtype: torch.dtype) -> None:
-        self.model, self.dtype = model, dtype
+    def __init__(
+        self,
+        model: nn.Layer,
+        values: dict[str, np.ndarray],
+        dtype: torch.dtype,
+        noise: torch.Generator | None = None,
+    ) -> None:
+        self.model, self.dtype, self.noise = model, dtype, noise
         learned = model.named_parameters()
         self.values = {
             name: torch.tensor(value, dtype=dtype if value.dtype.kind == "f" else torch.int64)
@@ -45,6 +54,19 @@ class Twin:
         return self._by_item.get(id(item))
 
     def _run(self, layer: nn.Layer, x: Any, step: nn.StepContext | None) -> torch.Tensor:
+        y = self._output(layer, x, step)
+        if self.noise is None:
+            return y
+        y = self._rounded(y)
+        if y.requires_grad:
+            y.register_hook(self._rounded)
+        return y
+
+    def _rounded(self, y: torch.Tensor) -> torch.Tensor:
+        change = torch.rand(y.shape, generator=self.noise, dtype=y.dtype) - 0.5
+        return y * (1 + 2.0**-22 * change)
+
+    def _output(self, layer: nn.Layer, x: Any, step: nn.StepContext | None) -> torch.Tensor:
         match layer:
             case nn.Sequential():
                 for child in layer.layers.values():

@@ -14,7 +14,7 @@ from pellucid import layers as nn
 from pellucid.optim import schedules
 from random_networks.drawing import Case
 from random_networks.node import make
-from random_networks.runs import Arrays, Data, Way, model_of, single
+from random_networks.runs import Arrays, Data, Diverges, Way, model_of, single
 from random_networks.torch_twin import Twin
 
 EPOCHS, STEPS = 2, 4
@@ -107,10 +107,12 @@ def training_ways() -> Iterator[Way]:
 # The same with PyTorch
 
 
-def trained_by_torch(case: Case, data: Data, dtype: torch.dtype) -> Arrays:
+def trained_by_torch(
+    case: Case, data: Data, dtype: torch.dtype, noise: torch.Generator | None = None
+) -> Arrays:
     """Return what training with PyTorch comes to."""
     settings, kind = case.training, str(dtype).removeprefix("torch.")
-    twin = Twin(make(case.node, case.shape), data.state, dtype)
+    twin = Twin(make(case.node, case.shape), data.state, dtype, noise)
     optimizer, factor = (
         _optimizer(settings["optimizer"], twin),
         schedules.build(settings["schedule"]),
@@ -125,6 +127,8 @@ def trained_by_torch(case: Case, data: Data, dtype: torch.dtype) -> Arrays:
             context = nn.StepContext(case.seed, epoch, step)
             outputs = twin(torch.tensor(x), context)
             loss = _loss(settings["loss"], outputs, torch.tensor(targets), weights)
+            if not loss.isfinite():
+                raise Diverges
             optimizer.zero_grad(set_to_none=False)
             loss.backward()
             if "clip_norm" in settings["optimizer"]:
