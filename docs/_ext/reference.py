@@ -16,6 +16,7 @@ MODULES = {
     "pellucid.models": "networks by name",
     "pellucid.losses": "losses",
     "pellucid.optim": "optimisers and schedules",
+    "pellucid.parallel": "training by several processes",
     "pellucid.data": "data sets",
     "pellucid.data.augment": "augmentation",
     "pellucid.training": "the loop, checkpoints, history",

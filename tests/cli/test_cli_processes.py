@@ -45,7 +45,7 @@ def test_processes_that_the_command_starts_end_as_one(alone: bytes) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("Test accuracy") == 1
-    assert "Processes 2; each batch in 4 shards" in done.stdout
+    assert "Processes 2; each batch in 4 shards of 2 images" in done.stdout
     assert "\033[" not in done.stdout  # which goes to no terminal
     assert Path("run/model.safetensors").read_bytes() == alone
     assert json.loads(Path("run/config.json").read_text())["shards"] == 4

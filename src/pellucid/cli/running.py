@@ -144,8 +144,19 @@ def announce(
     if team is not None:
         hosts = len(set(team.gather(socket.gethostname())))
         where = f" on {hosts} machines" if hosts > 1 else ""
-        print(f"Processes {team.size}{where}; each batch in {team.shards} shards")
+        each = config.batch_size / team.shards
+        shards = f"{team.shards} shards of {each:g} images"
+        print(f"Processes {team.size}{where}; each batch in {shards}")
     print(f"Run       {folder}\n")
+    if team is not None and config.engine == "compiled" and config.batch_size < _FEW * team.shards:
+        common.note(
+            f"Shards of fewer than {_FEW} images take nearly as long as those of {_FEW}: a larger "
+            "--batch-size, or fewer --shards, make better use of the processors."
+        )
+
+
+_FEW = 32
+"""So many images fill the registers of the kernels, which compute several images at once."""
 
 
 def carry_on(

@@ -21,7 +21,8 @@ TIMEOUT = 120.0
 
 _FAULT_TOLERANT = "OMPI_MCA_mpi_ft_enable"
 _TAG = 18
-_SOON, _PAUSE = 100, 50e-6
+_EAGER, _PAUSE = 2e-3, 50e-6  # seconds
+_SLOWEST = 200e6  # bytes in a second
 _GRACE = 0.02
 """How long a step is still waited for when ``mpiexec`` asks processes to end, in seconds.
 
@@ -89,6 +90,7 @@ class MPICommunicator:
         self.local: Comm = world.Split_type(MPI.COMM_TYPE_SHARED)
         """Those on this machine."""
         self._asked_to_end: float | None = None
+        self._abandoned: list[Any] = []  # arrays into which a late message may still be written
 
     @property
     def rank(self) -> int:
@@ -112,8 +114,10 @@ class MPICommunicator:
         try:
             waiting = {r: comm.Irecv(receive[r], r, _TAG) for r in others if receive[r].size}
             sending = [comm.Isend(send[r], r, _TAG) for r in others if send[r].size]
-            self._wait([*waiting.values(), *sending], waiting, patience)
+            eager = _EAGER + sum(array.nbytes for array in receive) / _SLOWEST
+            self._wait([*waiting.values(), *sending], waiting, patience, eager)
         except self._mpi.Exception as error:
+            self._abandoned.append((send, receive))
             raise self._lost(f"a process has ended ({error})") from error
 
     def shrink(self) -> None:
@@ -128,15 +132,19 @@ class MPICommunicator:
     def abort(self, status: int) -> None:
         self._comm.Abort(status)
 
-    def _wait(self, requests: list[Any], waiting: dict[int, Any], patience: float | None) -> None:
-        began, tries = time.monotonic(), 0
+    def _wait(
+        self,
+        requests: list[Any],
+        waiting: dict[int, Any],
+        patience: float | None,
+        eager: float,
+    ) -> None:
+        """Wait for messages: eagerly at first, for it is the asking that moves them along."""
+        began = time.monotonic()
         limit = patience or self._timeout
         while not self._mpi.Request.Testall(requests):
-            tries += 1
-            time.sleep(0 if tries < _SOON else _PAUSE)
-            if tries % _SOON:
-                continue
             now = time.monotonic()
+            time.sleep(0 if now - began < eager else _PAUSE)
             asked = self._asked_to_end if patience is None else None
             if asked is not None and now - max(began, asked) > _GRACE:
                 raise LostProcessError("a process has ended or was asked to end", has_ended=False)

@@ -16,6 +16,7 @@ from pellucid.errors import PellucidError
 from pellucid.parallel.communicator import Alone, Communicator
 from pellucid.parallel.shards import SHARDS, divided
 from pellucid.parallel.tree import TreeSum, nodes
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, DType
 
 T = TypeVar("T")
@@ -123,7 +124,7 @@ class Team:
         own = [values for _, values in sorted(known.parts.items(), key=lambda item: item[0])]
         send = [_joined([values[segment] for values in own], dtype) for segment in segments]
         width = len(parts[self.rank])
-        received = [np.empty((len(found), width), dtype) for found in whose]
+        received = [empty((len(found), width), dtype) for found in whose]
         self.communicator.swap(send, received)
         total = TreeSum(shards)
         for found, rows in zip(whose, received, strict=True):
@@ -131,7 +132,7 @@ class Team:
                 total.add(node, values)
         if small:
             return total.result
-        whole = np.empty(length, dtype)
+        whole = empty((length,), dtype)
         segment = np.ascontiguousarray(total.result)
         self.communicator.swap([segment] * self.size, [whole[part] for part in segments])
         return whole

@@ -314,10 +314,11 @@ def _records_of_team(
     state: TrainingState, source: Source, validating: Source | None, team: Team
 ) -> Iterator[Record]:
     """Do the same as one of several processes; where one is lost, go on without it if possible."""
-    gradients = ShardedGradients(state, for_training(state.model), team)
     workspace, steps = Workspace(), len(source)
     batches: Iterator[Sharded] | None = None
-    with limited(used()):  # a matrix library with more threads would round otherwise
+    # a matrix library with more threads than one would round otherwise
+    with limited(used()), closing(ThreadTuner()) as tuner:
+        gradients = ShardedGradients(state, for_training(state.model), team, tuner)
         while True:
             record: Record | None
             try:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pellucid.errors import PellucidError, TrainingError
-from pellucid.execution import Program
+from pellucid.execution import Program, ThreadTuner
 from pellucid.layers import StepContext
 from pellucid.parallel import Team
 from pellucid.parallel.tree import TreeSum
@@ -50,8 +50,11 @@ class ShardedGradients:
     running statistics follow their mean, in which a shard counts as many times as it has samples.
     """
 
-    def __init__(self, state: TrainingState, program: Program, team: Team) -> None:
+    def __init__(
+        self, state: TrainingState, program: Program, team: Team, tuner: ThreadTuner
+    ) -> None:
         self._state, self._program, self._team = state, program, team
+        self._tuner = tuner
         self._learned = state.optimizer.learned
         ends = accumulate((math.prod(p.shape) for p in self._learned), initial=0)
         self._places = [slice(a, b) for a, b in pairwise(ends)]
@@ -73,7 +76,8 @@ class ShardedGradients:
         failed: Exception | None = None
         try:
             shards = next(batches)
-            gradients, notes = self._computed(shards)
+            with self._tuner.step():
+                gradients, notes = self._computed(shards)
         except Exception as error:  # the others are waiting, and are told
             failed = error
         computed = perf_counter()
