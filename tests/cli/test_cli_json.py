@@ -150,7 +150,7 @@ TABLES = {
 
 @pytest.fixture
 def folder(pellucid: Command, rows: None) -> None:
-    status, out, err = pellucid(*short("--out", "run"))
+    status, _out, err = pellucid(*short("--out", "run"))
     assert status == 0, err
     Image.fromarray(small_run.DATA.images[0, 0]).save("one.png")
     pixels = small_run.DATA.images[:4].reshape(4, -1)

@@ -60,13 +60,13 @@ Tune = Annotated[
 ]
 Threads = Annotated[
     int | None,
-    _computing(metavar="N", min=1, text="The number of threads.", show_default="all"),
+    _computing(metavar="N", min=1, text="How many threads to use.", show_default="all"),
 ]
 Report = Annotated[
     bool,
     typer.Option(
         "--report/--no-report",
-        help="End with report.html, which shows how it went and what was learned.",
+        help="Write report.html at the end: curves, mistakes, what was learned.",
         rich_help_panel="The run",
     ),
 ]
@@ -74,7 +74,7 @@ Curves = Annotated[
     bool,
     typer.Option(
         "--curves/--no-curves",
-        help="Draw loss and accuracy while training, where a terminal has room.",
+        help="Draw the curves of loss and accuracy while training, if the terminal has room.",
         rich_help_panel="The run",
     ),
 ]

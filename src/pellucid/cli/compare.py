@@ -38,17 +38,25 @@ def compare(
     more: Annotated[
         list[Path] | None, typer.Argument(metavar="RUN…", help="More runs.", show_default=False)
     ] = None,
-    steps: Annotated[int, typer.Option(metavar="N", min=1, help="Training steps.")] = 20,
-    batch_size: Annotated[int, typer.Option(metavar="N", min=2, help="Images a step.")] = 64,
-    lr: Annotated[float, typer.Option(metavar="RATE", min=0, help="SGD's rate.")] = 0.002,
-    momentum: Annotated[float, typer.Option(metavar="M", min=0, max=1, help="SGD's.")] = 0.9,
+    steps: Annotated[
+        int, typer.Option(metavar="N", min=1, help="The number of training steps.")
+    ] = 20,
+    batch_size: Annotated[
+        int, typer.Option(metavar="N", min=2, help="The number of images in a step.")
+    ] = 64,
+    lr: Annotated[
+        float, typer.Option(metavar="RATE", min=0, help="The learning rate of SGD.")
+    ] = 0.002,
+    momentum: Annotated[
+        float, typer.Option(metavar="M", min=0, max=1, help="The momentum of SGD.")
+    ] = 0.9,
     threads: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Threads of each framework.")
+        int, typer.Option(metavar="N", min=1, help="How many threads each framework uses.")
     ] = 2,
     turns: Annotated[
-        int, typer.Option(metavar="N", min=1, help="How often each is timed, in turn.")
+        int, typer.Option(metavar="N", min=1, help="How many times each is timed.")
     ] = 5,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the weights.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="The seed of the weights.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -72,7 +80,7 @@ def compare(
     computes each layer beside the call in the other frameworks.
 
     With two or more runs: their choices, accuracies with 95 % intervals, and
-    which classes and images one tells right that the other does not.
+    which classes and images one of them gets right and the other wrong.
     """
     if data is not None and all((Path(run) / folders.CONFIG).is_file() for run in (model, data)):
         comparing_runs.compare([Path(model), Path(data), *(more or ())], as_json)

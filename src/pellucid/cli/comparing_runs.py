@@ -1,4 +1,4 @@
-"""Runs beside each other: choices, accuracy, and which images one tells right and the other not."""
+"""Runs beside each other: choices, accuracy, and the images that only one of them gets right."""
 
 import json
 from collections.abc import Sequence

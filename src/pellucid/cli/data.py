@@ -95,6 +95,6 @@ _ISSUES = {
     "constant": "images with one value in every pixel",
     "duplicates": "copies of an earlier image",
     "contradictory": "copies with different classes",
-    "in_train": "test images that are in the training part too",
+    "in_train": "images that are in the training part too",
     "empty_classes": "classes without images",
 }

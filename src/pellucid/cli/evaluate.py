@@ -21,18 +21,16 @@ def evaluate(
         str | None,
         typer.Argument(
             metavar="DATA",
-            help="Other data than the run's own; its test part, or all.",
+            help="Data to evaluate on instead of the run's own: its test part, or all of it.",
             autocompletion=completion.data_sets,
         ),
     ] = None,
     confusion: Annotated[
-        bool, typer.Option("--confusion", help="Show which classes are taken for which.")
+        bool, typer.Option("--confusion", help="Show the confusion matrix.")
     ] = False,
     mistakes: Annotated[
         int,
-        typer.Option(
-            metavar="N", min=0, help="Show so many of the mistakes made most confidently."
-        ),
+        typer.Option(metavar="N", min=0, help="Show the N most confident mistakes."),
     ] = 0,
     tta: trained.Views = False,
     as_json: common.AsJson = False,
@@ -45,7 +43,7 @@ def evaluate(
     threads: common.Threads = None,
     given: dict[str, Any] | None = None,
 ) -> None:
-    """Show how good a trained model is: accuracy, and precision, recall and F1 of each class."""
+    """Evaluate a trained model: accuracy, and precision, recall and F1 of each class."""
     from pellucid.evaluation import evaluate as evaluation_of
 
     model, shape = trained.load(run, pixels, input_shape, layout, output)

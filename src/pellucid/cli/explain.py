@@ -96,7 +96,7 @@ def explain(
     engine: common.Engine = None,
     threads: common.Threads = None,
 ) -> None:
-    """Show why a trained model sees in an image what it sees, as pictures."""
+    """Explain a prediction with pictures: what in the image it depends on."""
     from pellucid import view
     from pellucid.evaluation import predict
 

@@ -42,10 +42,11 @@ def explore(
     host: Annotated[
         str,
         typer.Option(
-            metavar="ADDRESS", help="Listen here. Others than 127.0.0.1 are seen by your network."
+            metavar="ADDRESS",
+            help="The address to listen on; other than 127.0.0.1, other computers can connect.",
         ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="N", help="0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(metavar="N", help="The port; 0 picks a free one.")] = 0,
     open_: Annotated[
         bool, typer.Option("--open/--no-open", help="Open the page in the browser.")
     ] = True,

@@ -43,8 +43,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="ID,CLASS",
-            help="With --csv: the heads of its columns, such as ImageId,Label. Two heads leave the "
-            "probability out.",
+            help="With --csv: the names of the columns, such as ImageId,Label. With two names the "
+            "probability is left out.",
             show_default="image,class,probability",
         ),
     ] = None,
@@ -52,7 +52,7 @@ def predict(
         bool,
         typer.Option(
             "--check/--no-check",
-            help="Say which images are unlike those that the network was trained on.",
+            help="Warn of images that are unlike those the network was trained on.",
         ),
     ] = True,
     pixels: trained.Pixels = None,

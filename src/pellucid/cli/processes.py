@@ -28,7 +28,7 @@ Processes = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help="Train with so many processes on this machine; needs pellucid[mpi]. For several "
+        help="Train with so many processes on this machine; needs pellucid\\[mpi]. For several "
         "machines put `mpiexec` in front instead.",
         rich_help_panel=_PANEL,
     ),

@@ -56,10 +56,10 @@ _OPTIONS: dict[str, Any] = {
         _option(
             "--folders",
             metavar="HOW",
-            text="Folders: whether those inside it are classes (all images below belong to them), "
+            text="Folders: what the folders inside are: classes (all images below belong to them), "
             "parts (train, validation, test), or nested (the folder that holds an image names its "
             "class).",
-            unless="as they look",
+            unless="detected",
         ),
     ],
     "label": Annotated[
@@ -67,7 +67,7 @@ _OPTIONS: dict[str, Any] = {
         _option(
             metavar="COLUMN",
             text="CSV, Parquet: the column of the class, by name or, in CSV, by number from 0.",
-            unless="as it looks",
+            unless="detected",
         ),
     ],
     "header": Annotated[
@@ -76,15 +76,15 @@ _OPTIONS: dict[str, Any] = {
             "--header/--no-header",
             metavar="",
             text="CSV: whether the first line holds names.",
-            unless="as it looks",
+            unless="detected",
         ),
     ],
     "separator": Annotated[
         str | None,
         _option(
             metavar="CHARACTER",
-            text="CSV: what stands between two values; 'tab' for a tab.",
-            unless="as it looks",
+            text="CSV: the character between two values; 'tab' for a tab.",
+            unless="detected",
         ),
     ],
     "ignore": Annotated[
@@ -101,8 +101,8 @@ _OPTIONS: dict[str, Any] = {
         _option(
             "--channels-last/--channels-first",
             metavar="",
-            text="CSV, NPZ: whether a pixel's channels stand together.",
-            unless="as it looks",
+            text="CSV, NPZ: the order of the values: channels last (RGBRGB…) or first (RR…GG…BB…).",
+            unless="detected",
         ),
     ],
     "labels": Annotated[
@@ -144,7 +144,7 @@ _OPTIONS: dict[str, Any] = {
         _option(
             "--cache",
             metavar="",
-            text="Keep images that stay on the disk decoded, in the folder for caches.",
+            text="Cache decoded images on the disk.",
             unless="",
         ),
     ],
@@ -153,7 +153,7 @@ _OPTIONS: dict[str, Any] = {
         _option(
             "--skip-bad",
             metavar="",
-            text="Leave out rows and images that cannot be read, and name them.",
+            text="Skip rows and images that cannot be read, and list them.",
             unless="",
         ),
     ],

@@ -38,7 +38,7 @@ def resume(
     curves: common.Curves = True,
     report: common.Report = True,
 ) -> None:
-    """Continue an interrupted run exactly: it ends as if it had never been interrupted.
+    """Continue an interrupted run exactly: the result is as if it had never been interrupted.
 
     With --epochs a finished run trains on. A run that cuts its batches into shards is continued by
     any number of processes.

@@ -360,14 +360,14 @@ def try_to_report(
 
 
 _CONTENTS = {
-    folders.REPORT: "what was learned and what was not: open it in a browser",
+    folders.REPORT: "the report: open it in a browser",
     folders.FIGURES: "its pictures, as SVG and PNG",
     folders.MODEL: "the trained network",
     folders.EVALUATION: "accuracy and the scores of each class, as JSON",
-    folders.TYPICAL: "what its training images look like, to notice others",
+    folders.TYPICAL: "statistics of the training images, to notice other kinds",
     folders.HISTORY: "loss and accuracy of each epoch",
     folders.SCALING: "where the time of each process went",
-    folders.GRADIENTS: "how large the gradient of each layer was",
-    folders.CONFIG: "the choices of this run",
-    folders.CHECKPOINT: "from which it is resumed if it is interrupted",
+    folders.GRADIENTS: "the size of each layer's gradient",
+    folders.CONFIG: "the settings of this run",
+    folders.CHECKPOINT: "what resuming needs",
 }

@@ -36,13 +36,15 @@ def summary(
         typer.Option(
             "--input",
             metavar="CxHxW",
-            help="The images that it is built for.",
-            show_default="usual ones",
+            help="The size of the images.",
+            show_default="as usual for MODEL",
         ),
     ] = None,
     classes: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="The number of classes.", show_default="as usual"),
+        typer.Option(
+            metavar="N", min=1, help="The number of classes.", show_default="as usual for MODEL"
+        ),
     ] = None,
     batch_size: Annotated[
         int,
@@ -67,7 +69,7 @@ def summary(
     precise: common.Precise = False,
     tune: common.Tune = False,
 ) -> None:
-    """Show what a network consists of: its layers, their outputs, parameters, cost and memory."""
+    """Show the layers of a network, with output shapes, parameters, cost and memory."""
     from pellucid import execution, models
     from pellucid.models.summary import HEADS, WORDS, cells
 

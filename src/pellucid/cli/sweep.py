@@ -14,16 +14,16 @@ from pellucid.errors import FileError, PellucidError
 from pellucid.files import atomic_write
 
 PLAN = "sweep.json"
-_LIST = "Several, separated by commas."
+_LIST = "One value or several, separated by commas."
 _CHOICES = {"model": str, "optimizer": str, "lr": float, "batch_size": int, "weight_decay": float}
 _CHOICES |= {"label_smoothing": float, "schedule": str, "epochs": int, "seed": int}
 
 
 def sweep(
     data: reading.Data,
-    out: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the runs go; an old sweep goes on there.")
-    ] = Path("runs/sweep"),
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the runs go.")] = Path(
+        "runs/sweep"
+    ),
     model: Annotated[str | None, typer.Option(metavar="NAME,…", help=_LIST)] = None,
     optimizer: Annotated[str | None, typer.Option(metavar="NAME,…", help=_LIST)] = None,
     lr: Annotated[str | None, typer.Option("--lr", metavar="X,…", help=_LIST)] = None,
@@ -31,7 +31,7 @@ def sweep(
     weight_decay: Annotated[str | None, typer.Option(metavar="X,…", help=_LIST)] = None,
     label_smoothing: Annotated[str | None, typer.Option(metavar="X,…", help=_LIST)] = None,
     schedule: Annotated[
-        str | None, typer.Option(metavar="NAME;…", help="Several, separated by semicolons.")
+        str | None, typer.Option(metavar="NAME;…", help="One or several, separated by semicolons.")
     ] = None,
     epochs: Annotated[str | None, typer.Option(metavar="N,…", help=_LIST)] = None,
     seed: Annotated[str | None, typer.Option(metavar="N,…", help=_LIST)] = None,
@@ -45,8 +45,7 @@ def sweep(
 ) -> None:
     """Train once for each combination of choices, and show the runs, the best first.
 
-    A sweep that was interrupted goes on where it was: the same command finishes the run in
-    flight and leaves out those that are finished.
+    To continue an interrupted sweep, run the same command again: finished runs are kept.
     """
     given = {name: text for name, text in locals().items() if name in _CHOICES and text is not None}
     choices = {name: _values(name, text) for name, text in given.items()}
@@ -119,7 +118,7 @@ def _keep(out: Path, plan: dict[str, Any]) -> None:
 
 def _said(combination: dict[str, Any]) -> str:
     said = ", ".join(f"{name} {value}" for name, value in combination.items())
-    return said or "the usual choices"
+    return said or "default settings"
 
 
 def _run(data: str, folder: Path, combination: dict[str, Any]) -> None:

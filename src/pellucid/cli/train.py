@@ -37,7 +37,8 @@ def train(
         str | None,
         typer.Option(
             metavar="PATTERN",
-            help="Layers whose weights stay as they are, such as 'conv*', joined by commas.",
+            help="Do not train layers whose names match, such as 'conv*'; several are joined by "
+            "commas.",
         ),
     ] = None,
     epochs: Annotated[
@@ -45,7 +46,7 @@ def train(
         typer.Option(
             metavar="N",
             min=1,
-            help="How many times to go through all training images.",
+            help="The number of epochs: how often all training images are seen.",
             show_default="by data set",
         ),
     ] = None,
@@ -54,7 +55,7 @@ def train(
         typer.Option(
             metavar="N",
             min=1,
-            help="How many images make one training step.",
+            help="The number of images in a training step.",
             show_default="by data set",
         ),
     ] = None,
@@ -152,7 +153,7 @@ def train(
         str | None,
         typer.Option(
             metavar="balanced",
-            help="Let each class count alike in the loss, however many images it has.",
+            help="Weight the loss so that every class counts equally, however many images it has.",
         ),
     ] = None,
     patience: Annotated[
@@ -180,7 +181,7 @@ def train(
         bool,
         typer.Option(
             "--overfit-batch",
-            help="Only see whether the network can learn one batch by heart; nothing is saved.",
+            help="Only check whether the network can learn one batch by heart; nothing is saved.",
             rich_help_panel=_RUN,
         ),
     ] = False,
@@ -188,7 +189,7 @@ def train(
         str | None,
         typer.Option(
             metavar="BOARD,…",
-            help="Write the run's curves for tensorboard, mlflow or wandb as well.",
+            help="Log the run to tensorboard, mlflow or wandb as well.",
             rich_help_panel=_RUN,
         ),
     ] = None,
@@ -203,7 +204,7 @@ def train(
     report: common.Report = True,
     given: dict[str, Any] | None = None,
 ) -> None:
-    """Train a network on images, and show how good it became.
+    """Train a network on images, and report how accurate it is.
 
     DATA is digits, mnist, fashion-mnist, cifar-10, cifar-100, svhn, or a path:
     a folder with one folder of images for each class, a CSV or NPZ file, or

@@ -25,8 +25,8 @@ Pixels = Annotated[
     typer.Option(
         "--pixels",
         metavar="HOW",
-        help="What it takes pixels as, if it does not say so: 0-255, 0-1, -1-1, or imagenet (0-1, "
-        "less ImageNet's means, divided by its deviations).",
+        help="How pixels are scaled, if the file does not say: 0-255, 0-1, -1-1, or imagenet (0-1, "
+        "minus ImageNet's means, divided by its standard deviations).",
         show_default="0-1",
         rich_help_panel=_PANEL,
     ),
@@ -36,8 +36,8 @@ Input = Annotated[
     typer.Option(
         "--input",
         metavar="CxHxW",
-        help="The channels, height and width of its images, where it leaves them open.",
-        show_default="as it says",
+        help="The channels, height and width of the images, if the file leaves them open.",
+        show_default="from the file",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -46,7 +46,7 @@ Output = Annotated[
     typer.Option(
         metavar="NAME",
         help="Which of several outputs holds the class scores.",
-        show_default="the only one that can",
+        show_default="detected",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -54,8 +54,8 @@ Layout = Annotated[
     str | None,
     typer.Option(
         metavar="NCHW|NHWC",
-        help="Whether its own input has the channels first or last.",
-        show_default="as its nodes tell",
+        help="Whether the network's input has the channels first or last.",
+        show_default="detected",
         rich_help_panel=_PANEL,
     ),
 ]

@@ -31,11 +31,15 @@ def warm_up(
     ] = None,
     classes: Annotated[
         int | None,
-        typer.Option(metavar="N", min=2, help="How many.", show_default="as usual for MODEL"),
+        typer.Option(
+            metavar="N", min=2, help="The number of classes.", show_default="as usual for MODEL"
+        ),
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help="Images in a step.", show_default="by data set"),
+        typer.Option(
+            metavar="N", min=1, help="The number of images in a step.", show_default="by data set"
+        ),
     ] = None,
     optimizer: Annotated[
         str, typer.Option(metavar="NAME", help=f"One of {', '.join(RATES)}.")

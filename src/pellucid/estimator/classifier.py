@@ -60,7 +60,7 @@ class CNNClassifier(ClassifierMixin, CNN):
     class_weight
         A weight for each class, ``{class: weight}``, or ``"balanced"``: all classes count the same.
     random_state
-        A number or a generator, from which all randomness follows.
+        The random seed, or a generator.
     warm_start
         Whether `fit` goes on from the last fit.
     verbose

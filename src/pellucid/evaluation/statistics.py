@@ -53,7 +53,7 @@ def accuracy_interval(correct: int, count: int) -> Interval:
 def paired_difference(only_first: int, only_second: int) -> float:
     """Return the p-value of two classifiers on the same images: McNemar's exact test.
 
-    Only images that one tells right and the other wrong count. If both were equally good, each of
+    Only images that one gets right and the other wrong count. If both were equally good, each of
     these would fall to either side with probability ½; the p-value is how probable at least so
     uneven a division then is::
 
@@ -65,7 +65,7 @@ def paired_difference(only_first: int, only_second: int) -> float:
     Parameters
     ----------
     only_first, only_second
-        How many images the first alone, and the second alone, tells right.
+        How many images only the first, and only the second, gets right.
 
     Examples
     --------
