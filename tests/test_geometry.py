@@ -108,7 +108,7 @@ def test_padding_in_all_its_forms():
 
 @pytest.mark.parametrize("padding", [-1, (1, -1), ((1, 2), (3, -4)), "full", (1, 2, 3), 1.5])
 def test_wrong_padding_is_named(padding):
-    with pytest.raises(ShapeError, match="padding is an int"):
+    with pytest.raises(ShapeError, match="padding must be an int"):
         Window.of((8, 8), 3, padding=padding)
 
 
@@ -116,7 +116,7 @@ def test_wrong_padding_is_named(padding):
 @pytest.mark.parametrize("value", [0, -1, (1, 0), (1, 2, 3), 1.5])
 def test_what_cannot_be_a_size_is_named(argument, value):
     arguments = {"kernel_size": 3} | {argument: value}
-    with pytest.raises(ShapeError, match=f"{argument} is one int or two, each at least 1"):
+    with pytest.raises(ShapeError, match=f"{argument} must be one int or two, each at least 1"):
         Window.of((8, 8), **arguments)
 
 

@@ -220,15 +220,18 @@ def bad(outputs=OUTPUTS, targets=LABELS, weights=None, loss=losses.cross_entropy
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (bad(targets=LABELS + 1), r"position \(1,\) is class 4, but the outputs have 4 classes"),
+        (
+            bad(targets=LABELS + 1),
+            r"position \(1,\) is class 4, but the outputs have only 4 classes",
+        ),
         (bad(targets=LABELS - 1), r"position \(0,\) is class -1"),
         (bad(targets=LABELS[:5]), r"class numbers of shape \(6,\), got \(5,\)"),
         (bad(IMAGES, PIXELS[0]), r"class numbers of shape \(3, 2, 5\), got \(2, 5\)"),
         (bad(targets=LABELS.astype(float)), "integers.*got float64"),
-        (bad(targets=PROBABILITIES[:, :3]), r"floating, shape \(6, 4\)\), got .* \(6, 3\)"),
+        (bad(targets=PROBABILITIES[:, :3]), r"floats of shape \(6, 4\)\), got .* \(6, 3\)"),
         (bad(targets=PROBABILITIES * np.nan), r"target at \(0, 0\) is nan"),
         (bad(targets=-PROBABILITIES), "no probability is negative"),
-        (bad(weights=np.ones(5)), r"one per sample, \(6,\), got shape \(5,\)"),
+        (bad(weights=np.ones(5)), r"one per sample, \(6,\), got \(5,\)"),
         (bad(weights=-np.ones(6)), "not negative"),
         (bad(weights=np.zeros(6)), "sum to 0"),
         (bad(outputs=LABELS), "floating-point numbers, got int64"),

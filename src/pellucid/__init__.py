@@ -1,4 +1,4 @@
-"""Pellucid: convolutional neural networks that can be seen through.
+"""Pellucid: transparent convolutional neural networks.
 
 >>> import numpy as np
 >>> import pellucid as pl
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pellucid import errors as errors
 from pellucid import notebook as notebook
 
-if TYPE_CHECKING:  # the same for type checkers and editors; each name twice, which exports it
+if TYPE_CHECKING:  # for type checkers and editors; `as` exports the name
     from pellucid import (
         data as data,
     )
@@ -102,12 +102,12 @@ _FROM = {
     "fit": "training",
     "train": "training",
 }
-"""Where each name comes from. A module is loaded when it is first asked for, with what it needs."""
+"""The module of each name. Modules are imported on first access, with the packages they need."""
 
 __all__ = sorted(["errors", *_MODULES, *_FROM])
 
 
-if not TYPE_CHECKING:  # a type checker would take any name for one of the library's
+if not TYPE_CHECKING:  # hidden from type checkers, which would accept any name
 
     def __getattr__(name: str) -> Any:
         if name in _MODULES:
@@ -123,7 +123,7 @@ def __dir__() -> list[str]:
 
 
 def _show(kind: str, thing: Any) -> str | None:
-    """Return the HTML with which a notebook shows something; None without Matplotlib."""
+    """Return the HTML that a notebook shows for an object; None without Matplotlib."""
     try:
         notebooks = _loaded("pellucid.view.notebook")
     except errors.MissingExtraError:
@@ -132,12 +132,12 @@ def _show(kind: str, thing: Any) -> str | None:
 
 
 def _draw(kind: str, thing: Any, **options: Any) -> Any:
-    """Return the picture of something as a Matplotlib figure."""
+    """Return the picture of an object as a Matplotlib figure."""
     return _loaded("pellucid.view.notebook").draw(kind, thing, **options)
 
 
 def _loaded(module: str) -> ModuleType:
-    """Return a module of the library, or say what has to be installed for it."""
+    """Import a module of the library; an error says which package is missing."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

@@ -1,4 +1,4 @@
-"""``python -m pellucid`` is the command `pellucid`."""
+"""Run the command with ``python -m pellucid``."""
 
 from pellucid.cli import main
 

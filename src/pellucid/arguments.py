@@ -1,9 +1,9 @@
-"""Arguments as users and files give them, checked against their annotations.
+"""Check arguments from users and files against their annotations.
 
-A dataclass says what each of its arguments may be in the field's annotation, such as `Size` or
-``Literal["none", "tanh"]``, and calls `check_fields` when it is made. From then on its fields hold
-plain Python values: NumPy's integers became `int`, lists and arrays became tuples. A string inside
-an annotation, ``Annotated[int | tuple[int, int], "one int or two"]``, is what messages call it.
+A dataclass annotates each field with the values that it accepts, such as `Size` or
+``Literal["none", "tanh"]``, and calls `check_fields` on construction. Its fields then hold plain
+Python values: NumPy integers become `int`, lists and arrays become tuples. A string in an
+annotation, ``Annotated[int | tuple[int, int], "one int or two"]``, describes it in messages.
 """
 
 import inspect
@@ -23,17 +23,17 @@ import numpy as np
 from pellucid.errors import PellucidError
 
 LARGEST_SIZE = 2**31 - 1
-"""No side, number of channels or position of an image is larger."""
+"""Upper limit for sizes, numbers of channels and positions."""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Which numbers an argument may be, inside an annotation: ``Annotated[float, Range(0, 1)]``.
+    """A range of numbers, used in annotations: ``Annotated[float, Range(0, 1)]``.
 
     Attributes
     ----------
     low, high
-        The smallest and the largest value.
+        Smallest and largest value.
     above
         Whether `low` itself is excluded.
     finite
@@ -46,7 +46,7 @@ class Range:
     finite: bool = True
 
     def holds(self, number: float) -> bool:
-        """Return whether `number` lies in this range."""
+        """Return whether `number` is in the range."""
         if self.above and number == self.low:
             return False
         return self.low <= number <= self.high and not (self.finite and abs(number) == math.inf)
@@ -63,21 +63,21 @@ Size = Annotated[int, Range(1, LARGEST_SIZE)]
 Seed = Annotated[int, Range(0, 2**63 - 1)]
 
 Axis = Annotated[int, Range(0, LARGEST_SIZE)]
-"""The number of an axis, the batch's is 0."""
+"""The number of an axis; the batch axis is 0."""
 
 SizeOrRest = Annotated[int, Range(-1, LARGEST_SIZE)]
-"""A size, or -1 for the one that follows from the others."""
+"""A size, or −1 for a size that is inferred from the others."""
 
 Integer = Annotated[int, Range(-(2**63), 2**63 - 1)]
 Positive = Annotated[float, Range(0, above=True)]
 NotNegative = Annotated[float, Range(0)]
 Probability = Annotated[float, Range(0, 1)]
 Extended = Annotated[float, Range(finite=False)]
-"""Any number, or plus or minus infinity."""
+"""Any number, including plus and minus infinity."""
 
 
 def as_integer(value: Any) -> int:
-    """Return an integer of any kind, NumPy's for example, as an int; a bool is none.
+    """Convert an integer of any type, such as NumPy's, to int; a bool is not an integer.
 
     >>> as_integer(np.int64(3))
     3
@@ -88,14 +88,14 @@ def as_integer(value: Any) -> int:
 
 
 def as_number(value: Any) -> float:
-    """Return a real number of any kind as a float; a bool is none."""
+    """Convert a real number of any type to float; a bool is not a number."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
         raise TypeError("not a number")
     return float(value)
 
 
 def plain(value: Any) -> Any:
-    """Return NumPy's numbers, and whatever else stands for an integer, as Python's; in tuples too.
+    """Convert NumPy numbers and other integers to Python's, also inside lists and tuples.
 
     >>> plain((np.int64(3), np.float32(0.5), "same"))
     (3, 0.5, 'same')
@@ -111,21 +111,21 @@ def plain(value: Any) -> Any:
 
 
 def make_fields_plain(thing: Any) -> None:
-    """Make the arguments of a dataclass plain values, as a file can hold them."""
+    """Convert the fields of a dataclass to plain values that a file can hold."""
     for field in fields(thing):
         if field.init:
             object.__setattr__(thing, field.name, plain(getattr(thing, field.name)))
 
 
 def check_fields(thing: Any) -> None:
-    """Check the arguments of a dataclass against its annotations, and make them plain values.
+    """Check the fields of a dataclass against its annotations, and convert them to plain values.
 
-    Fields with annotations of other kinds than those in this module are left alone.
+    Fields with annotations other than those of this module are left unchanged.
 
     Raises
     ------
     PellucidError
-        Naming the argument, what it may be and what was given.
+        The message names the argument, what it may be, and what was given.
 
     Examples
     --------
@@ -151,7 +151,7 @@ def check_fields(thing: Any) -> None:
 
 
 def checked(name: str, value: Any, annotation: Any) -> Any:
-    """Return the argument `name` of a function as a plain value, checked against `annotation`.
+    """Check an argument of a function against `annotation`, and return it as a plain value.
 
     >>> checked("epochs", np.int64(3), Size)
     3
@@ -168,7 +168,7 @@ def checked(name: str, value: Any, annotation: Any) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return `value` for a message, in one short line whatever it is."""
+    """Return `value` as one short line for a message."""
     try:
         return reprlib.repr(value)
     except (ValueError, RecursionError):  # an integer of thousands of digits
@@ -176,11 +176,11 @@ def shown(value: Any) -> str:
 
 
 class _UnfitError(Exception):
-    """Says what an argument should have been."""
+    """An argument has the wrong type or value; the text says what is expected."""
 
 
 _Rule = Callable[[Any], Any]
-"""Returns a given value as a plain one, or raises what it should have been."""
+"""Converts a value to a plain one, or raises an error that says what is expected."""
 
 
 @cache
@@ -191,9 +191,9 @@ def _rules(kind: type) -> tuple[tuple[str, _Rule], ...]:
 
 
 def annotations_of(kind: Any) -> dict[str, Any]:
-    """Return the type of each field of a dataclass, also where its annotation is text.
+    """Return the type of each field of a dataclass, evaluating annotations that are text.
 
-    Where the text has a name that is imported for type checking alone, it is `Any`.
+    A field is `Any` if its annotation uses a name that is only imported for type checking.
     """
     found: dict[str, Any] = {}
     for base in reversed(kind.__mro__):
@@ -202,14 +202,14 @@ def annotations_of(kind: Any) -> dict[str, Any]:
             found[name] = annotation
             if isinstance(annotation, str):
                 try:
-                    found[name] = eval(annotation, dict(known))  # the source's own text
+                    found[name] = eval(annotation, dict(known))  # text from the source code
                 except NameError:
                     found[name] = Any
     return {field.name: found[field.name] for field in fields(kind)}
 
 
 def _rule(annotation: Any) -> _Rule | None:
-    """Return the check that belongs to an annotation, None for one of another kind."""
+    """Return the check for an annotation, or None if it is not one of this module's."""
     origin, inside = get_origin(annotation), get_args(annotation)
     if origin is Annotated and isinstance(inside[1], Range):
         return _number(inside[0], inside[1])

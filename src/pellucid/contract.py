@@ -1,9 +1,9 @@
-"""What an engine is: the functions that have two implementations, with their types.
+"""The interface of an engine: typed signatures of the functions that have two implementations.
 
-`pellucid.reference` and `pellucid.compiled` are modules that offer these functions; the type
-checker holds both to this class. All other mathematics is in `pellucid.reference` alone.
+The modules `pellucid.reference` and `pellucid.compiled` implement it, and the type checker compares
+both with this class. All other mathematics exists only in `pellucid.reference`.
 
-An engine is given arguments that `pellucid.ops` has checked and resolved: shapes fit, padding is in
+Engines get arguments that `pellucid.ops` has checked and resolved: shapes fit, padding is given as
 numbers, and an algorithm has been chosen.
 """
 
@@ -19,23 +19,23 @@ from pellucid.types import Array, DType, Shape
 
 Arrays = Sequence[Array]
 State = Mapping[str, Arrays]
-"""What an optimiser keeps: by name, one array for each parameter."""
+"""State of an optimiser: for each name, one array per parameter."""
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """One convolution with padding of zeros, resolved for given shapes.
+    """A convolution with zero padding, resolved for given shapes.
 
     Attributes
     ----------
     input_shape, weight_shape
-        (N, C, H, W) and (F, C/groups, KH, KW).
+        Shapes (N, C, H, W) and (F, C/groups, KH, KW).
     window
         How the kernel slides over the image.
     groups
-        Into how many parts C and F are cut.
+        Number of parts into which C and F are split.
     algorithm
-        Its name.
+        Name of the algorithm.
 
     Examples
     --------
@@ -56,18 +56,21 @@ class Convolution:
 
 
 class Engine(Protocol):
-    """The functions that each engine computes in its own way.
+    """The functions that each engine implements.
 
-    What a forward function returns besides its result, a `cache`, is the engine's own: only the
-    same engine's gradient function reads it.
+    The `cache` that some forward functions return is private to the engine: only the gradient
+    functions of the same engine can read it.
     """
 
     # Convolution, cross-correlation as in every framework
 
     def conv2d_algorithm(self, convolution: Convolution) -> str:
-        """Return the name of the algorithm that computes it, chosen where that is left open.
+        """Return the name of the algorithm, choosing one if that is left open.
 
-        Raises a PellucidError where the algorithm that is asked for does not exist or cannot.
+        Raises
+        ------
+        PellucidError
+            The algorithm does not exist, or does not support this convolution.
         """
 
     def conv2d(

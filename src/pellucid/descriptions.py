@@ -1,4 +1,4 @@
-"""Objects as plain data, and back: tables that a file can hold."""
+"""Convert objects to plain data, which files can hold, and back."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ T = TypeVar("T")
 
 
 def describe(thing: Any) -> dict[str, Any]:
-    """Return the type's name of a dataclass, and those arguments that differ from their defaults.
+    """Return a dataclass as its type's name and the arguments that differ from their defaults.
 
-    Arguments are plain data, or have a `describe` of their own.
+    Arguments are plain data or have a method `describe`.
     """
     described: dict[str, Any] = {"type": type(thing).__name__}
     for field in dataclasses.fields(thing):
@@ -27,18 +27,18 @@ def describe(thing: Any) -> dict[str, Any]:
 
 
 def build(what: str, description: Any, known: Mapping[str, type[T]], **given: Any) -> T:
-    """Return the object that `description` describes.
+    """Build the object that `description` describes.
 
     Parameters
     ----------
     what
-        What it is, for error messages.
+        Kind of the object, for error messages.
     description
-        What `describe` returned, or the like written by hand.
+        Result of `describe`, or the same written by hand.
     known
-        The types by name; no others are ever made.
+        Allowed types by name.
     given
-        Arguments that are no part of the description.
+        Further arguments that the description does not contain.
     """
     if not isinstance(description, Mapping) or not isinstance(description.get("type"), str):
         raise FileError(f"{what}: expected a table with a type, not {description!r}")
@@ -61,23 +61,23 @@ def build(what: str, description: Any, known: Mapping[str, type[T]], **given: An
 
 
 def chosen(what: str, given: Any, known: Mapping[str, type[T]], home: str, **needs: Any) -> T:
-    """Return `given` where it is an object of that kind; where it is a name what that stands for.
+    """Return `given` if it is an object of a known kind, or make the object that it names.
 
-    A name is that of a type, however it is written: ``"CrossEntropy"``, ``"cross_entropy"``. It
-    stands for that type with its defaults.
+    The name is that of a type in any spelling, such as ``"CrossEntropy"`` or ``"cross_entropy"``;
+    the object is made with default arguments.
 
     Parameters
     ----------
     what
-        The argument's name, for messages.
+        Name of the argument, for messages.
     given
-        What the user gave.
+        Object or name.
     known
-        The types by name. An object is of that kind if it has a base class in common with them.
+        Known types by name. Objects that share a base class with them are accepted too.
     home
-        The module that has them, for messages.
+        Module of these types, for messages.
     needs
-        Arguments that the type cannot be made without.
+        Arguments that the type requires.
 
     Raises
     ------
@@ -95,7 +95,7 @@ def chosen(what: str, given: Any, known: Mapping[str, type[T]], home: str, **nee
         return found[0](**needs)
     if isinstance(given, type) and issubclass(given, base):
         call = f"{given.__name__}({', '.join(f'model.{name}()' for name in needs)})"
-        raise PellucidError(f"{what} is the class {given.__name__}; give an object: {call}")
+        raise PellucidError(f"{what} must be an object, not the class {given.__name__}; use {call}")
     raise PellucidError(
         f"{what} must be an object of {home}, or one of the names "
         f"{', '.join(map(repr, names))}; not {_told(given)}"
@@ -103,7 +103,7 @@ def chosen(what: str, given: Any, known: Mapping[str, type[T]], home: str, **nee
 
 
 def snake_case(name: str) -> str:
-    """Return the name of a type as arguments are written.
+    """Return the name of a type in snake case.
 
     >>> snake_case("MeanSquaredError"), snake_case("AdamW"), snake_case("RMSprop")
     ('mean_squared_error', 'adamw', 'rmsprop')
@@ -123,7 +123,7 @@ def _told(given: Any) -> str:
 
 
 def _plain(value: Any, what: str, known: Mapping[str, type[Any]]) -> Any:
-    """Return lists, which files have, as tuples, and tables as what they describe."""
+    """Convert lists, as read from files, to tuples, and tables to the objects they describe."""
     if isinstance(value, Mapping):
         return build(what, value, known)
     return tuple(value) if isinstance(value, list) else value

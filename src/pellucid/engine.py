@@ -1,7 +1,7 @@
-"""Which engine computes: `reference`, written to be read, or `compiled`, written to be fast.
+"""The choice between two engines: `reference`, for readability, and `compiled`, for speed.
 
-Both are modules that offer the functions of `pellucid.contract.Engine`. Layers, losses and
-optimisers do not know which of them is in force.
+Both are modules that implement `pellucid.contract.Engine`. Layers, losses and optimisers do not
+depend on which one is in use.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 def name() -> str:
-    """Return the name of the engine in force: chosen, or from PELLUCID_ENGINE, or the default.
+    """Return the name of the engine in use.
 
-    The default is `compiled` where Numba is installed.
+    It is the one chosen by `use` or `using`, or by the variable PELLUCID_ENGINE, or by default
+    `compiled` if Numba is installed.
     """
     return _here.get() or _everywhere or _default()
 
@@ -60,7 +61,8 @@ def name() -> str:
 def current(*operands: Array | None) -> Engine:
     """Return the engine that computes with these arrays.
 
-    It is the engine in force; but `compiled` computes in float32 alone, and `reference` takes over
+    It is the engine in use, except that `compiled` only supports float32: `reference` computes with
+    arrays of other types.
     whatever has another type.
     """
     engine = _module(_here.get() or _everywhere or _default())
@@ -77,8 +79,8 @@ def _default() -> str:
     if find_spec("numba") is not None:
         return "compiled"
     print(
-        "pellucid: Numba is not installed, so this runs on NumPy, several times slower; "
-        'pip install "pellucid[app]" brings it',
+        "pellucid: Numba is not installed, so NumPy is used, which is several times slower; "
+        'install it with pip install "pellucid[app]"',
         file=sys.stderr,
     )
     return "reference"
@@ -86,7 +88,7 @@ def _default() -> str:
 
 @cache
 def _module(engine: str) -> Engine:
-    """Return an engine by its name; here the type checker holds both modules to the contract."""
+    """Return an engine by name; the type checker compares both modules with the interface here."""
     if engine == "reference":
         return reference
     from pellucid import compiled
@@ -95,12 +97,12 @@ def _module(engine: str) -> Engine:
 
 
 def for_floats(of: str, *operands: Array | None) -> Engine:
-    """Return the engine that computes with these arrays, all of floating-point numbers.
+    """Return the engine for these arrays, after checking that they have floating-point types.
 
     Parameters
     ----------
     of
-        What a message calls the operation.
+        Name of the operation, for the error message.
     """
     engine = _module(_here.get() or _everywhere or _default())
     for operand in operands:
@@ -108,15 +110,15 @@ def for_floats(of: str, *operands: Array | None) -> Engine:
             continue
         if operand.dtype.kind != "f":
             raise PellucidError(
-                f"{of} computes with floating-point numbers, got {operand.dtype}; "
-                "preprocess the images, or convert with x.astype(np.float32)"
+                f"{of} expects floating-point numbers, got {operand.dtype}; "
+                "preprocess the images, or convert them with x.astype(np.float32)"
             )
         engine = reference
     return engine
 
 
 def use(engine: str) -> None:
-    """Use `engine` from now on, in all threads."""
+    """Use `engine` from now on in all threads."""
     global _everywhere
     _everywhere = _known(engine)
 
@@ -137,7 +139,7 @@ def using(engine: str) -> Iterator[None]:
 
 
 def algorithm(asked: str) -> str:
-    """Return what an engine is told: ``auto`` as ``precise`` or ``tuned`` where that is in force.
+    """Return the algorithm to request, where ``auto`` may mean ``precise`` or ``tuned``.
 
     >>> with precisely():
     ...     algorithm("auto"), algorithm("im2col")
@@ -146,19 +148,19 @@ def algorithm(asked: str) -> str:
     if asked != "auto":
         return asked
     if _precise.get() or _asked("PELLUCID_PRECISE"):
-        return "precise"  # which leaves no choice to be timed
+        return "precise"  # precise takes precedence over tuned
     return "tuned" if _tuned.get() or _asked("PELLUCID_TUNE") else "auto"
 
 
 def setting() -> str:
-    """Return the engine in force, and whether it is precise or tuned: what results depend on."""
+    """Return the engine in use, and whether it is precise or tuned: all that affects results."""
     how = algorithm("auto")
     return name() if how == "auto" else f"{name()}, {how}"
 
 
 @contextmanager
 def precisely(precise: bool = True) -> Iterator[None]:
-    """Leave out F(4×4, 3×3) wherever an algorithm is chosen inside the ``with`` block."""
+    """Never choose the algorithm F(4×4, 3×3) automatically inside the ``with`` block."""
     token = _precise.set(precise)
     try:
         yield
@@ -168,11 +170,11 @@ def precisely(precise: bool = True) -> Iterator[None]:
 
 @contextmanager
 def tuned(tune: bool = True) -> Iterator[None]:
-    """Choose algorithms by timing inside the ``with`` block: once for each shape of convolution.
+    """Choose convolution algorithms by timing inside the ``with`` block, once for each shape.
 
-    What is chosen is kept beside the compiled kernels and holds from then on. It depends on the
-    machine and on what else it did, so results are the same as elsewhere within rounding only.
-    The reference engine chooses by shape alone.
+    Choices are stored with the compiled kernels and used from then on. They depend on the machine
+    and its load, so results agree with other machines only up to rounding. The reference engine
+    always chooses by shape.
     """
     token = _tuned.set(tune)
     try:
@@ -183,9 +185,9 @@ def tuned(tune: bool = True) -> Iterator[None]:
 
 @cache
 def environment(variable: str) -> str:
-    """Return a variable of the environment, as it was when it was first asked for.
+    """Return an environment variable, as it was when it was first read.
 
-    A training step asks some hundred times, and each time the system's way takes a microsecond.
+    A training step reads it some hundred times, and each access to the system takes a microsecond.
     """
     return os.environ.get(variable, "")
 

@@ -1,7 +1,7 @@
-"""What can go wrong, in the user's terms.
+"""The errors of the library.
 
-Every error says what was given, what was expected and what to do. Each is a `ValueError`,
-so that code which knows nothing of Pellucid can catch it; a command prints it as one line.
+Every message says what was given, what was expected and what to do. Each is a `ValueError`,
+so that code that does not know Pellucid can catch it; the command prints it as one line.
 """
 
 from __future__ import annotations
@@ -30,32 +30,33 @@ _NEAR = 0.66  # below that a guess is silly
 
 
 class PellucidError(ValueError):
-    """Something that the user gave does not fit."""
+    """An argument is invalid, or another error that the user can correct."""
 
 
 class ShapeError(PellucidError):
-    """Arrays or layers whose sizes do not fit together."""
+    """Sizes of arrays or layers do not fit together."""
 
 
 class DataError(PellucidError):
-    """A data set that is missing, damaged or not what it should be."""
+    """A data set is missing, damaged or invalid."""
 
 
 class FileError(PellucidError):
-    """A model, checkpoint or description that cannot be read or written."""
+    """A model, checkpoint or description cannot be read or written."""
 
 
 class TrainingError(PellucidError):
-    """Training cannot go on, for example because the loss is no longer a number."""
+    """Training cannot continue, for example because the loss is not finite."""
 
 
 class LostProcessError(TrainingError):
-    """One of the processes that train together has ended or does not answer.
+    """One of several training processes has ended or does not answer.
 
     Parameters
     ----------
     has_ended
-        Whether it has ended, so that the others may go on without it; else it may answer later.
+        Whether the process has ended, so that the others may continue without it. Otherwise it
+        may still answer later.
     """
 
     def __init__(self, message: str, has_ended: bool = True) -> None:
@@ -64,11 +65,11 @@ class LostProcessError(TrainingError):
 
 
 class MissingExtraError(PellucidError, ImportError):
-    """An optional package is needed and is not installed."""
+    """An optional package is required but not installed."""
 
 
 def missing_extra(purpose: str, package: str, extra: str = "app") -> MissingExtraError:
-    """Return the error that says what `purpose` needs and how to get it.
+    """Return the error for a missing package, with the command that installs it.
 
     >>> print(missing_extra("reading CSV files", "pandas"))
     reading CSV files needs pandas, which is not installed; get it with: pip install "pellucid[app]"
@@ -80,7 +81,7 @@ def missing_extra(purpose: str, package: str, extra: str = "app") -> MissingExtr
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:
-    """Return the message for a name that does not exist, with the nearest one that does.
+    """Return the message for an unknown name, with the most similar known one.
 
     >>> unknown("model", "resnet", ["lenet5", "resnet20"])
     "unknown model 'resnet'; did you mean 'resnet20'? Known: lenet5, resnet20"

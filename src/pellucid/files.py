@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Write files completely or not at all."""
 
 import os
 import secrets
@@ -12,28 +12,28 @@ from pellucid.errors import FileError, PellucidError
 try:
     import fcntl
 except ImportError:  # Windows, where an open file cannot be removed anyway
-    fcntl = None  # type: ignore[assignment]  # the usual form for a module that a platform lacks
+    fcntl = None  # type: ignore[assignment]  # missing on this platform
 
 
 def check_is_file(
     path: str | os.PathLike[str], what: str, error: type[PellucidError] = FileError
 ) -> None:
-    """Raise an error where `path` is a folder, and `what`, such as "a CSV file", is expected."""
+    """Raise an error if `path` is a folder rather than `what`, such as "a CSV file"."""
     if Path(path).is_dir():
         raise error(f"{os.fspath(path)} is a folder; {what} is expected")
 
 
 def atomic_write(path: str | Path, data: bytes) -> None:
-    """Write `data` to `path`: a reader, or a crash at any moment, sees the old file or the new one.
+    """Write `data` to `path`, so that readers see the old file or the new one, even after a crash.
 
-    The data goes to a temporary file in the same folder, is forced to the disk, and takes the final
-    name in one step; then the folder, which holds the name, is forced to the disk as well. What
-    killed writers left of earlier attempts is swept away. Missing parent folders are made.
+    The data is written to a temporary file in the same folder, flushed to disk, and renamed in one
+    step; then the folder is flushed too. Temporary files of crashed writers are removed. Missing
+    parent folders are created.
 
     Raises
     ------
     FileError
-        The disk is full, the folder cannot be written to, or the like. `path` is as it was.
+        The disk is full, the folder is not writable, or similar. `path` is unchanged.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def atomic_write(path: str | Path, data: bytes) -> None:
     'whole'
     """
     check_is_file(path, "the name of a file to write")
-    target = Path(os.path.realpath(path))  # a link stays a link
+    target = Path(os.path.realpath(path))  # write through a symbolic link
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
@@ -54,13 +54,13 @@ def atomic_write(path: str | Path, data: bytes) -> None:
         _sync_folder(target.parent)
     except OSError as error:
         raise FileError(
-            f"cannot write {path}: {error.strerror or error}; what was there before is unchanged"
+            f"cannot write {path}: {error.strerror or error}; the previous file is unchanged"
         ) from error
 
 
 @contextmanager
 def _temporary(target: Path) -> Iterator[Path]:
-    """Yield the name of a file beside `target` that is gone when the block ends, used or not."""
+    """Yield the name of a temporary file next to `target`, removed at the end of the block."""
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         yield partial
@@ -72,21 +72,21 @@ def _temporary(target: Path) -> Iterator[Path]:
 def _write(partial: Path, data: bytes) -> None:
     with partial.open("xb") as file:
         with suppress(OSError):  # a file system without locks
-            _lock(file)  # until the file is closed it says that its writer lives
+            _lock(file)  # held until the file is closed, to show that its writer is alive
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
 
 
 def _sweep(target: Path) -> None:
-    """Remove temporary files of `target` whose writers are gone."""
+    """Remove temporary files of `target` whose writers no longer exist."""
     leftovers = [
         path
         for path in target.parent.iterdir()
         if path.name.startswith(f".{target.name}.") and path.suffix == ".partial"
     ]
     for leftover in leftovers:
-        with suppress(OSError):  # a living writer's, or another sweeper was here
+        with suppress(OSError):  # its writer is alive, or another process removed it
             with leftover.open("rb") as file:
                 _lock(file)
             leftover.unlink()
@@ -98,7 +98,7 @@ def _lock(file: IO[bytes]) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):  # elsewhere a folder cannot be opened
+    if hasattr(os, "O_DIRECTORY"):  # other systems cannot open folders
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)

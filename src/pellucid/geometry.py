@@ -1,4 +1,4 @@
-"""Sizes from kernel, stride, padding and dilation: the only such arithmetic in the library."""
+"""Compute sizes from kernel, stride, padding and dilation, for the whole library."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Area = tuple[slice, slice]
 
 
 def pair(value: Pair, name: str, minimum: int = 1) -> tuple[int, int]:
-    """Return `value` as (vertical, horizontal), checked.
+    """Return `value` as (vertical, horizontal), after checking it.
 
     >>> pair(3, "kernel_size")
     (3, 3)
@@ -25,16 +25,16 @@ def pair(value: Pair, name: str, minimum: int = 1) -> tuple[int, int]:
     if both is None or max(both) > LARGEST_SIZE:
         most = f" and at most {LARGEST_SIZE:,}" if both else ""
         raise ShapeError(
-            f"{name} is one int or two, each at least {minimum}{most}, not {shown(value)}"
+            f"{name} must be one int or two, each at least {minimum}{most}, not {shown(value)}"
         )
     return both
 
 
 @dataclass(frozen=True)
 class Window:
-    """How a kernel slides over an image: all that convolution and pooling know of sizes.
+    """How a kernel slides over an image: all the sizes of a convolution or pooling.
 
-    Along each direction, with input size I, kernel K, stride S, dilation D and padding P₀, P₁::
+    In each direction, with input size I, kernel K, stride S, dilation D and padding P₀, P₁::
 
         O = ⌊(I + P₀ + P₁ − D·(K − 1) − 1) / S⌋ + 1
 
@@ -45,7 +45,7 @@ class Window:
     ----------
     size, kernel, stride, dilation : (vertical, horizontal)
     padding : ((top, bottom), (left, right))
-    extra : (bottom, right), padding that only `ceil_mode` adds; it is never averaged over
+    extra : (bottom, right), padding that only `ceil_mode` adds; it never counts in a mean
 
     Examples
     --------
@@ -73,7 +73,7 @@ class Window:
         dilation: Pair = 1,
         ceil_mode: bool = False,
     ) -> Window:
-        """Check what a user wrote and resolve it for an image of `size`."""
+        """Check the arguments and resolve them for an image of `size`."""
         kernel = pair(kernel_size, "kernel_size")
         steps, spread = pair(stride, "stride"), pair(dilation, "dilation")
         sides = resolve_padding(padding, size, kernel, steps, spread)
@@ -94,30 +94,30 @@ class Window:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """What the dilated kernel covers: D·(K − 1) + 1."""
+        """Size covered by the dilated kernel, D·(K − 1) + 1."""
         (KH, KW), (DH, DW) = self.kernel, self.dilation
         return DH * (KH - 1) + 1, DW * (KW - 1) + 1
 
     @cached_property
     def padded_size(self) -> tuple[int, int]:
-        """The image with its padding."""
+        """Size of the image with its padding."""
         (H, W), (vertical, horizontal), (bottom, right) = self.size, self.padding, self.extra
         return H + sum(vertical) + bottom, W + sum(horizontal) + right
 
     @cached_property
     def output_size(self) -> tuple[int, int]:
-        """How often the kernel fits."""
+        """Number of positions of the kernel."""
         (PH, PW), (EH, EW), (SH, SW) = self.padded_size, self.extent, self.stride
         return (PH - EH) // SH + 1, (PW - EW) // SW + 1
 
     @property
     def inner(self) -> tuple[slice, slice]:
-        """Where the image lies in the padded image."""
+        """Slices of the image in the padded image."""
         (H, W), ((top, _), (left, _)) = self.size, self.padding
         return slice(top, top + H), slice(left, left + W)
 
     def tap(self, i: int, j: int) -> tuple[slice, slice]:
-        """Where kernel position (i, j) reads in the padded image, one value per output."""
+        """Return the slices that kernel position (i, j) reads, one value per output."""
         (OH, OW), (SH, SW), (DH, DW) = self.output_size, self.stride, self.dilation
         top, left = i * DH, j * DW
         return (
@@ -126,7 +126,7 @@ class Window:
         )
 
     def meetings(self, axis: int) -> list[tuple[int, int, int]]:
-        """Return every (output, tap, input) along one direction where the tap meets the image."""
+        """Return every (output, tap, input) of one direction in which the tap is in the image."""
         read = [
             (o, k, o * self.stride[axis] + k * self.dilation[axis] - self.padding[axis][0])
             for o in range(self.output_size[axis])
@@ -135,9 +135,9 @@ class Window:
         return [(o, k, i) for o, k, i in read if 0 <= i < self.size[axis]]
 
     def inner_taps(self) -> Iterator[tuple[int, int, Area, Area]]:
-        """Yield (i, j, outputs, image): the outputs whose tap lies inside, and where it reads.
+        """Yield (i, j, outputs, image): the outputs whose tap is inside, and what it reads.
 
-        Positions (i, j) come row by row.
+        Positions (i, j) are in row-major order.
         """
         (H, W), (OH, OW), (SH, SW) = self.size, self.output_size, self.stride
         (DH, DW), ((top, _), (left, _)) = self.dilation, self.padding
@@ -148,14 +148,14 @@ class Window:
                 yield i, j, (rows, columns), (image_rows, image_columns)
 
     def patch(self, oh: int, ow: int) -> Area:
-        """Where output (oh, ow) reads in the padded image, one value per kernel position."""
+        """Return the slices that output (oh, ow) reads, one value per kernel position."""
         (SH, SW), (DH, DW), (EH, EW) = self.stride, self.dilation, self.extent
         return slice(oh * SH, oh * SH + EH, DH), slice(ow * SW, ow * SW + EW, DW)
 
     def strip(self, start: int, stop: int) -> tuple[slice, Window]:
         """Return the image rows that the output rows from `start` to `stop` read, and their window.
 
-        A strip of the output is the whole output of that window over these rows.
+        These output rows are the whole output of that window on these image rows.
 
         >>> Window.of((28, 28), kernel_size=3, padding=1).strip(0, 4)[0]
         slice(0, 5, None)
@@ -182,8 +182,8 @@ def resolve_padding(
 ) -> Sides:
     """Return ((top, bottom), (left, right)).
 
-    ``"same"`` gives an output of ⌈I / S⌉; where the padding is odd, the larger half lies at the
-    bottom and right, as in PyTorch and TensorFlow.
+    ``"same"`` gives an output of ⌈I / S⌉. If the padding is odd, the larger half is at the bottom
+    and right, as in PyTorch and TensorFlow.
     """
     if padding == "valid":
         return (0, 0), (0, 0)
@@ -197,8 +197,8 @@ def resolve_padding(
     if len(found) == len(sides) == 2 and max(*found[0], *found[1]) <= LARGEST_SIZE:
         return found[0], found[1]
     raise ShapeError(
-        "padding is an int, (vertical, horizontal), ((top, bottom), (left, right)), "
-        f"'same' or 'valid', none negative, not {shown(padding)}"
+        "padding must be an int, (vertical, horizontal), ((top, bottom), (left, right)), 'same' or "
+        f"'valid', and not negative, not {shown(padding)}"
     )
 
 
@@ -221,7 +221,7 @@ def transposed_size(
 
 
 def _inside(size: int, outputs: int, stride: int, offset: int) -> Area:
-    """Return the outputs o with ``0 ≤ o·stride + offset < size``, and where they read."""
+    """Return the outputs o with ``0 ≤ o·stride + offset < size``, and the inputs they read."""
     first = max(0, -(offset // stride))
     count = max(min(outputs, (size - 1 - offset) // stride + 1) - first, 0)
     start = first * stride + offset
@@ -229,7 +229,7 @@ def _inside(size: int, outputs: int, stride: int, offset: int) -> Area:
 
 
 def _two_ints(value: Any, minimum: int) -> tuple[int, int] | None:
-    """Return one integer twice, or two as they are, or None for anything else."""
+    """Return one integer twice, two unchanged, or None for anything else."""
     try:
         first, second = map(as_integer, value if isinstance(value, tuple | list) else (value,) * 2)
     except (TypeError, ValueError):
@@ -244,7 +244,7 @@ def _same(size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]
 
 
 def _ceil_extra(size: int, kernel: int, stride: int, side: tuple[int, int], dilation: int) -> int:
-    """Return the padding that lets a last, partial window fit, if it starts inside the image."""
+    """Return the padding for a last, partial window, if it starts inside the image."""
     span = size + sum(side) - dilation * (kernel - 1) - 1
     outputs = -(-span // stride) + 1
     if (outputs - 1) * stride >= size + side[0]:

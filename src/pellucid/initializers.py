@@ -1,7 +1,7 @@
-"""How weights begin.
+"""Initialise weights.
 
-An initialiser is plain data: a name, and where it takes a number, the name, a colon and the number
-(``"he_normal"``, ``"constant:0.25"``), so that a layer's description holds it.
+An initialiser is a text: a name, or a name and a number with a colon in between (``"he_normal"``,
+``"constant:0.25"``), so that a layer's description can contain it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ Fans = tuple[int, int]
 
 
 def fans(shape: Shape) -> Fans:
-    """Return (fan in, fan out): how many values feed one output, and how many one value feeds.
+    """Return (fan-in, fan-out), the numbers of inputs per output and of outputs per input.
 
-    For a kernel (F, C/groups, KH, KW) that is (C/groups·KH·KW, F·KH·KW), for a matrix (out, in) it
-    is (in, out).
+    They are (C/groups·KH·KW, F·KH·KW) for a kernel (F, C/groups, KH, KW), and (in, out) for a
+    matrix (out, in).
 
     >>> fans((16, 8, 5, 5))
     (200, 400)
@@ -45,19 +45,23 @@ def fans(shape: Shape) -> Fans:
 
 
 def draw(initializer: str, shape: Shape, generator: Generator, fan: Fans | None = None) -> Array:
-    """Return float64 values of `shape`.
+    """Draw float64 values of `shape`.
 
     Parameters
     ----------
     initializer
-        ``he_normal``, ``he_uniform`` (He et al. 2015, eq. 10: variance 2 / fan in),
+        ``he_normal``, ``he_uniform`` (He et al. 2015, eq. 10: variance 2 / fan-in),
         ``glorot_normal``, ``glorot_uniform`` (Glorot and Bengio 2010, eq. 16:
-        2 / (fan in + fan out)),
-        ``lecun_normal``, ``lecun_uniform`` (LeCun et al. 1998, sec. 4.6: 1 / fan in),
+        2 / (fan-in + fan-out)),
+        ``lecun_normal``, ``lecun_uniform`` (LeCun et al. 1998, sec. 4.6: 1 / fan-in),
         ``orthogonal`` (Saxe et al. 2014), ``zeros``, ``ones``, ``constant:c``, ``normal:std``,
         ``uniform:bound``.
+    shape
+        Shape of the result.
+    generator
+        Source of the random numbers.
     fan
-        (fan in, fan out) where `shape` does not tell them.
+        (fan-in, fan-out), if they do not follow from `shape`.
 
     Examples
     --------
@@ -70,15 +74,15 @@ def draw(initializer: str, shape: Shape, generator: Generator, fan: Fans | None 
     try:
         number = float(argument) if argument else math.nan
     except ValueError:
-        raise PellucidError(f"initializer '{initializer}': '{argument}' is no number") from None
+        raise PellucidError(f"initializer '{initializer}': '{argument}' is not a number") from None
     if (name in _NEEDS_NUMBER) == math.isnan(number):
         form = f"{name}:NUMBER" if name in _NEEDS_NUMBER else name
-        raise PellucidError(f"initializer '{initializer}' is written '{form}'")
+        raise PellucidError(f"initializer '{initializer}' must have the form '{form}'")
     return _DRAW[name](shape, generator, fan or fans(shape), number)
 
 
 def check(initializer: str) -> None:
-    """Raise the error that drawing from `initializer` would raise."""
+    """Raise an error if `initializer` is not valid."""
     draw(initializer, (1, 1), np.random.default_rng(0))
 
 
@@ -88,7 +92,7 @@ def _normal(variance: Callable[[Fans], float]) -> _Draw:
 
 def _uniform(variance: Callable[[Fans], float]) -> _Draw:
     def sample(shape: Shape, generator: Generator, fan: Fans, _: float) -> Array:
-        bound = math.sqrt(3.0 * variance(fan))  # a uniform variable on ±b has variance b²/3
+        bound = math.sqrt(3.0 * variance(fan))  # the variance of a uniform variable on ±b is b²/3
         return generator.uniform(-bound, bound, shape)
 
     return sample

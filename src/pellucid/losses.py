@@ -1,4 +1,4 @@
-"""Losses: how far outputs are from targets, and the gradient that training starts from."""
+"""Loss functions, which measure the error of outputs and return its gradient."""
 
 from __future__ import annotations
 
@@ -33,31 +33,31 @@ def __dir__() -> list[str]:
 
 
 class Loss(ABC):
-    """``value, gradient = loss(outputs, targets, weights)``: a mean over the batch.
+    """Base class of losses: ``value, gradient = loss(outputs, targets, weights)``.
 
-    Where `weights` gives one weight sₙ per sample, the mean is ``Σ sₙ·lossₙ / Σ sₙ``: twice the
-    weight is the same as having the sample twice.
+    The value is a mean over the batch. With one weight sₙ per sample it is ``Σ sₙ·lossₙ / Σ sₙ``:
+    doubling a weight is the same as duplicating the sample.
     """
 
     @abstractmethod
     def __call__(
         self, outputs: Array, targets: Array, weights: Array | None = None
     ) -> tuple[float, Array]:
-        """Return the loss and its gradient for the outputs, in their type and order in memory."""
+        """Return the loss, and its gradient with the outputs' type and memory layout."""
 
     def counted(self, targets: Array) -> float:
-        """Return over how many samples the loss of these targets is a mean."""
+        """Return the number of samples over which the loss of these targets is averaged."""
         return len(targets)
 
     def total_weight(self, targets: Array, weights: Array | None = None) -> float:
-        """Return what the sum of the losses is divided by in their mean, up to a constant factor.
+        """Return the denominator of the mean, up to a constant factor.
 
-        The mean over several batches together is the mean of their losses with these weights.
+        The loss of several batches together is the mean of their losses with these weights.
         """
         return float(len(targets) if weights is None else weights.sum())
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data, from which `losses.build` makes it anew."""
+        """Return the loss as plain data; `losses.build` rebuilds it."""
         return descriptions.describe(self)
 
 
@@ -65,27 +65,26 @@ class Loss(ABC):
 class CrossEntropy(Loss):
     """``L = −meanₙ Σₖ wₖ·qₙₖ·log pₙₖ`` with p = softmax(outputs).
 
-    q are the targets' probabilities: as they are given, or 1 for the class yₙ that is given. With
+    The targets q are probabilities as given, or 1 for the given class yₙ and 0 for others. With
     smoothing they become ``(1 − ε)·q + ε/K``. The mean is PyTorch's: ``Σ … / Σ w[yₙ]`` for class
-    numbers, and for probabilities ``Σ … / N``. Weights of samples multiply both sums.
+    numbers, ``Σ … / N`` for probabilities. Weights of samples are factors in both sums.
 
     Smoothing: Szegedy et al., "Rethinking the inception architecture for computer vision", 2015.
 
     Parameters
     ----------
     class_weights
-        w, one number per class, 0 or more; all 1 when not given.
+        Weights w, one non-negative number per class. Default: all 1.
     label_smoothing
-        ε, from 0 to 1.
+        Smoothing ε, from 0 to 1. Default: 0.
     ignore_index
-        A class number that marks targets which do not count, such as pixels nobody labelled: they
-        have no gradient and no share in the mean. Where none counts, the loss is 0. PyTorch's
-        default, -100, has to be asked for.
+        Class number of targets to ignore, such as unlabelled pixels: they have no gradient and do
+        not count in the mean. If all are ignored, the loss is 0. Default: None (PyTorch: -100).
 
     Notes
     -----
-    It is called with `outputs` (N, K, …) and `targets`, integers (N, …) or probabilities (N, K, …).
-    A class number outside the K classes is an error that says where it is.
+    `outputs` have the shape (N, K, …); `targets` are integers (N, …) or probabilities (N, K, …).
+    A class number outside the K classes raises an error that gives its position.
 
     Examples
     --------
@@ -132,7 +131,7 @@ class CrossEntropy(Loss):
 
 @dataclass(frozen=True)
 class MeanSquaredError(Loss):
-    """``L = mean (y − t)²`` over all elements; outputs y and targets t have one shape (N, …).
+    """``L = mean (y − t)²`` over all elements; outputs y and targets t have the same shape (N, …).
 
     >>> import numpy as np
     >>> MeanSquaredError()(np.array([[1.0, 3.0]]), np.array([[1.0, 1.0]]))
@@ -147,9 +146,9 @@ class MeanSquaredError(Loss):
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy(Loss):
-    """``L = −mean (t·log σ(z) + (1 − t)·log(1 − σ(z)))`` over all elements, z the outputs.
+    """``L = −mean (t·log σ(z) + (1 − t)·log(1 − σ(z)))`` over all elements of the outputs z.
 
-    The outputs are the values before the sigmoid σ; targets t from 0 to 1 have the outputs' shape.
+    The outputs are the values before the sigmoid σ. The targets t, from 0 to 1, have their shape.
 
     >>> import numpy as np
     >>> value, gradient = BinaryCrossEntropy()(np.zeros((1, 1)), np.ones((1, 1)))
@@ -173,7 +172,7 @@ LOSSES: Mapping[str, type[Loss]] = {
 
 
 def build(description: Any) -> Loss:
-    """Return the loss that `description` describes.
+    """Build the loss that `description` describes.
 
     >>> build({"type": "CrossEntropy", "label_smoothing": 0.1})
     CrossEntropy(class_weights=None, label_smoothing=0.1, ignore_index=None)
@@ -182,13 +181,13 @@ def build(description: Any) -> Loss:
 
 
 def chosen(given: Loss | str) -> Loss:
-    """Return a loss as it is; where it is a name, such as "cross_entropy", the one of that name.
+    """Return a loss unchanged, or the one with a name such as "cross_entropy".
 
     >>> chosen("mean_squared_error")
     MeanSquaredError()
     """
     if isinstance(given, str) and (named := _ELSEWHERE.get(given.lower().replace(" ", "_"))):
-        raise PellucidError(f"the loss '{given}' is called '{named}' here{_OUTPUTS[named]}")
+        raise PellucidError(f"the loss '{given}' is named '{named}' in Pellucid{_OUTPUTS[named]}")
     return descriptions.chosen("loss", given, LOSSES, "pellucid.losses")
 
 
@@ -200,7 +199,7 @@ _ELSEWHERE = {
     **dict.fromkeys(("binary_crossentropy", "bce", "bcewithlogitsloss"), "binary_cross_entropy"),
     **dict.fromkeys(("mse", "mseloss", "l2"), "mean_squared_error"),
 }
-"""What other libraries call these losses."""
+"""Names of these losses in other libraries."""
 
 _OUTPUTS = {
     "cross_entropy": "; it takes the outputs before softmax, so the model needs no Softmax layer",

@@ -1,4 +1,4 @@
-"""Results that are computed once."""
+"""Cache the results of functions."""
 
 from collections.abc import Callable
 from functools import lru_cache, wraps
@@ -9,9 +9,9 @@ R = TypeVar("R")
 
 
 def memoize(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function` with a cache of its latest results, for arguments that are plain values.
+    """Return `function` with a cache of its latest results.
 
-    Where an argument is not hashable, such as a list, the result is computed each time.
+    Calls with arguments that are not hashable, such as lists, are not cached.
 
     >>> double = memoize(lambda values: [2 * v for v in values])
     >>> double((1, 2)) is double((1, 2)), double([1, 2]) is double([1, 2])

@@ -1,8 +1,8 @@
-"""How things show themselves in a Jupyter notebook, although they know nothing of pictures.
+"""Show objects in Jupyter notebooks without importing Matplotlib.
 
-What is shown inherits `Shown`, and a notebook asks it for HTML. That is made in `pellucid.view`,
-which no layer, history or data set may import; `import pellucid` therefore leaves here a function
-that finds it. Where there is none, or Matplotlib is missing, the notebook shows the plain text.
+Objects that inherit from `Shown` return HTML for notebooks. It is made by `pellucid.view`, which
+layers, histories and data sets must not import; so ``import pellucid`` registers a function that
+does. Without it, or without Matplotlib, notebooks show plain text.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ _drawers: list[Callable[..., Any]] = []
 
 
 class Shown:
-    """Something that a notebook shows as more than text."""
+    """Base class of objects that notebooks show as HTML."""
 
     shown_as: ClassVar[str] = ""
-    """What it is to `pellucid.view.notebook`."""
+    """Kind of the object in `pellucid.view.notebook`."""
 
     def _repr_html_(self) -> str | None:
-        """Return HTML for a notebook; None where the plain text is all there is."""
+        """Return HTML for a notebook, or None to show plain text."""
         return _makers[0](self.shown_as, self) if _makers else None
 
     def drawn(self, **options: Any) -> Any:
-        """Return a picture of it, a Matplotlib figure."""
+        """Return a picture of the object as a Matplotlib figure."""
         return _drawers[0](self.shown_as, self, **options)
 
 
 def show_with(make: Callable[[str, Any], str | None], draw: Callable[..., Any]) -> None:
-    """Have `make` return the HTML of all that is `Shown`, and `draw` its picture."""
+    """Register the functions that make the HTML and the picture of `Shown` objects."""
     _makers[:], _drawers[:] = [make], [draw]
 
 
 def public_names(namespace: Mapping[str, Any]) -> list[str]:
-    """Return what a module offers, for its ``__dir__``: no modules, and nothing private."""
+    """Return a module's public names for its ``__dir__``, without imported modules."""
     return [
         name
         for name, value in namespace.items()

@@ -1,4 +1,4 @@
-"""What a layer keeps: parameters, which are learned, and buffers, such as a running mean."""
+"""Parameters, which are learned, and buffers, such as running means."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ Kind = Literal["weight", "bias", "norm"]
 
 
 class Parameter:
-    """A named value and its gradient.
+    """A named array and its gradient.
 
-    The value is drawn when it is first needed, from the generator that belongs to (seed, name), so
-    that one parameter's initial value does not depend on how many others there are.
+    The value is drawn when it is first needed, from a generator seeded by (seed, name), so it does
+    not depend on other parameters.
 
     Parameters
     ----------
     name
-        Its attribute in the layer. The model in which it is first used gives it its path as a name,
-        see `Layer.name_parameters`.
+        Name of the attribute in the layer. The first model that uses the parameter renames it to
+        its path, see `Layer.name_parameters`.
     shape, initializer
-        What to draw; see `pellucid.initializers`.
+        Shape and initialisation of the value; see `pellucid.initializers`.
     kind
-        ``weight``, ``bias`` or ``norm`` (the scale and shift of a normalisation), by which an
-        optimiser can leave some out of weight decay.
+        ``weight``, ``bias`` or ``norm`` (scale and shift of a normalisation), so that optimisers
+        can exclude some from weight decay.
     fan
-        (fan in, fan out) where the shape does not tell them.
+        (fan-in, fan-out), if they do not follow from the shape.
 
     Examples
     --------
@@ -76,11 +76,11 @@ class Parameter:
         self.dtype: np.dtype[Any] = np.dtype(np.float32)
         self._value: Array | None = None
         self._grad: Array | None = None
-        self._is_zero = True  # whatever is in `_grad`: to write zeros there and then add takes time
+        self._is_zero = True  # `_grad` may hold anything then: writing zeros first takes time
 
     @property
     def value(self) -> Array:
-        """The array itself: assign into it (`parameter.value[...] = `) or assign an array."""
+        """The array. Change it in place (`parameter.value[...] = …`) or assign a new array."""
         if self._value is None:
             self.initialize(seed=0)
             assert self._value is not None
@@ -95,7 +95,7 @@ class Parameter:
 
     @property
     def grad(self) -> Array:
-        """The gradient, zero until something is added."""
+        """The gradient, 0 until something is added."""
         if self._is_zero:
             self.add_gradient(np.zeros_like(self.value))
         assert self._grad is not None
@@ -103,7 +103,7 @@ class Parameter:
 
     @recorded
     def add_gradient(self, gradient: Array) -> None:
-        """Add `gradient` to `grad`."""
+        """Add `gradient` to the parameter's gradient."""
         if self._grad is None:
             self._grad = np.empty_like(self.value)
         if self._is_zero:
@@ -113,18 +113,18 @@ class Parameter:
             self._grad += gradient
 
     def zero_grad(self) -> None:
-        """Set the gradient to zero: `grad` shows it, an array taken from there before does not."""
+        """Reset the gradient to 0. An array that `grad` returned before is not changed."""
         self._is_zero = True
 
     def initialize(self, seed: int) -> None:
-        """Draw the value anew and forget the gradient."""
+        """Draw a new value and discard the gradient."""
         source = generator(seed, f"initialize {self.name}")
         drawn = initializers.draw(self.initializer, self.shape, source, self.fan)
         self._value = np.ascontiguousarray(drawn, dtype=self.dtype)
         self._grad, self._is_zero = None, True
 
     def astype(self, dtype: DType) -> None:
-        """Change the type of value and gradient."""
+        """Convert value and gradient to another type."""
         self.dtype = np.dtype(dtype)
         self._value = None if self._value is None else self._value.astype(dtype)
         self._grad = None if self._grad is None else self._grad.astype(dtype)
@@ -134,18 +134,18 @@ class Parameter:
 
 
 class Buffer:
-    """A named value that a layer updates rather than learns, such as a running mean.
+    """A named array that a layer updates rather than learns, such as a running mean.
 
-    Only a training step changes it, and only after its loss was finite.
+    It changes only in training steps, and only after the loss is known to be finite.
 
     Parameters
     ----------
     name
-        As a parameter's.
+        Name of the attribute in the layer, later the path.
     shape, initial
-        Every value begins as `initial`.
+        Shape of the array, and initial value of all its elements.
     dtype
-        The type that it begins with.
+        Initial type.
 
     Examples
     --------
@@ -165,7 +165,7 @@ class Buffer:
 
     @property
     def value(self) -> Array:
-        """The array; an array that is assigned is copied."""
+        """The array; an assigned array is copied."""
         if self._value is None:
             self._value = np.full(self.shape, self.initial, self.dtype)
         return self._value
@@ -178,11 +178,11 @@ class Buffer:
         self._value[...] = array
 
     def initialize(self) -> None:
-        """Go back to the first value."""
+        """Reset to the initial value."""
         self._value = None
 
     def astype(self, dtype: DType) -> None:
-        """Change the type of a floating value; counts stay counts."""
+        """Convert floating-point values to another type; counts keep theirs."""
         if np.issubdtype(self.dtype, np.floating):
             self.dtype = np.dtype(dtype)
             self._value = None if self._value is None else self._value.astype(dtype)
@@ -192,15 +192,15 @@ class Buffer:
 
 
 def checked(name: str, value: Array, shape: Shape) -> Array:
-    """Return `value` as an array if it has `shape`."""
+    """Return `value` as an array, after checking its shape."""
     array = np.asarray(value)
     if array.shape != shape:
-        raise ShapeError(f"{name} has shape {shape}, was given {array.shape}")
+        raise ShapeError(f"{name} has shape {shape}, but was given {array.shape}")
     return array
 
 
 def common_length(paths: Iterable[str]) -> int:
-    """Return the length of the beginning that all paths have in common, in whole names.
+    """Return the length of the prefix, in whole names, that all paths share.
 
     >>> common_length(["0.conv.weight", "0.conv.bias"]), common_length(["conv.w", "fc.w"])
     (7, 0)

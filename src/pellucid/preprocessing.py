@@ -1,4 +1,4 @@
-"""From pixels as they are stored to the numbers that a network sees."""
+"""Convert stored pixels to network inputs."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from pellucid.types import Array
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Per channel c: ``(x − mean[c]) / scale[c]``.
+    """Standardise each channel c: ``(x − mean[c]) / scale[c]``.
 
-    It is computed from the training images alone and travels inside the saved model.
+    It is fitted to the training images only and saved with the model.
 
     >>> Preprocessing(mean=(127.5,), scale=(127.5,))(np.full((1, 1, 1, 1), 255)).item()
     1.0
@@ -34,15 +34,15 @@ class Preprocessing:
 
     @classmethod
     def fit(cls, images: Array, weights: Array | None = None) -> Preprocessing:
-        """Return the channel means and standard deviations of `images` (N, C, H, W).
+        """Return the preprocessing by the means and standard deviations of `images` (N, C, H, W).
 
-        With `weights`, one for each image, twice the weight is the same as having the image twice.
-        A channel that never changes gets scale 1. Sums run over blocks of images in float64, so
-        that no copy of the data set is made; images on the disk are read once.
+        `weights` may give one weight per image; doubling it is the same as duplicating the image. A
+        constant channel gets the scale 1. Sums are computed in float64 over blocks of images, so
+        the data set is not copied; images on disk are read once.
         """
         if images.ndim != 4 or images.size == 0:
             raise ShapeError(
-                "preprocessing is fitted to images (N, C, H, W), at least one, "
+                "preprocessing needs at least one image, (N, C, H, W), to be fitted to, "
                 f"not to an array of shape {images.shape}"
             )
         pixels = images.shape[2] * images.shape[3]
@@ -64,7 +64,7 @@ class Preprocessing:
         return cls(tuple(map(float, mean)), tuple(map(float, std)))
 
     def __call__(self, images: Array, dtype: Any = np.float32) -> Array:
-        """Return the preprocessed images, laid out in memory as `images` are."""
+        """Return the preprocessed images, with the memory layout of `images`."""
         if images.ndim != 4 or images.shape[1] != len(self.mean):
             raise ShapeError(
                 f"preprocessing was fitted to {len(self.mean)} channels, "
@@ -76,17 +76,17 @@ class Preprocessing:
         return y
 
     def affine(self, dtype: Any = np.float32) -> tuple[Array, Array]:
-        """Return (factor, offset), one per channel: it is ``x · factor[c] + offset[c]``."""
+        """Return (factor, offset), one per channel, of the form ``x · factor[c] + offset[c]``."""
         factor = 1.0 / np.array(self.scale)
         return factor.astype(dtype), (-np.array(self.mean) * factor).astype(dtype)
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the preprocessing as plain data."""
         return {"mean": list(self.mean), "scale": list(self.scale)}
 
     @classmethod
     def from_description(cls, description: Any) -> Preprocessing:
-        """Return what `describe` described."""
+        """Build a preprocessing from the result of `describe`."""
         try:
             mean, scale = description["mean"], description["scale"]
             return cls(tuple(map(float, mean)), tuple(map(float, scale)))

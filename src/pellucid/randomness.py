@@ -1,7 +1,7 @@
-"""Randomness that has a name.
+"""Reproducible random numbers.
 
-Every random number comes from a generator made for one purpose at one moment. Nothing is carried
-from one draw to the next, so a position (epoch, step) is all there is to save.
+Every random number comes from a generator for one purpose at one step. No state is carried from one
+draw to the next, so a checkpoint only needs the position (epoch, step).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pellucid.types import Generator
 
 
 def generator(seed: int, purpose: str, epoch: int = 0, step: int = 0) -> Generator:
-    """Return the generator for `purpose` at (`epoch`, `step`).
+    """Return the random generator for `purpose` at (`epoch`, `step`).
 
     Philox (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) is a function of a
     key and a counter: the key is (seed, purpose), the counter's high words are (epoch, step), and

@@ -1,4 +1,4 @@
-"""Images that stay on the disk until they are asked for, and reading them ahead by threads."""
+"""Images that stay on disk until they are used, and reading them ahead in threads."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _DEFAULT_AHEAD = 64 << 20
 _BLOCK = 64 << 20
 
 Part = Array | slice
-"""Which images belong to a batch: their numbers, or a slice of them."""
+"""The images of a batch: their indices, or a slice."""
 
 
 class StoredImages(ABC):
-    """Images (N, C, H, W) on the disk, in place of an array of them.
+    """Images (N, C, H, W) on disk, used like an array.
 
-    Indexing reads: ``images[3]``, ``images[10:20]`` and ``images[[5, 2]]`` are arrays, equal bit
-    for bit to what the same index gives of the whole array. `np.asarray` reads all of them.
+    Indexing reads images: ``images[3]``, ``images[10:20]`` and ``images[[5, 2]]`` are arrays equal
+    to those from indexing an array of all images. `np.asarray` reads all of them.
 
     Parameters
     ----------
     shape
-        (N, C, H, W).
+        Shape (N, C, H, W).
     dtype
-        The type of a pixel.
+        Type of a pixel. Default: uint8.
     ahead
-        How many bytes of images `read_ahead` may hold that nobody has asked for yet.
+        Number of bytes that `read_ahead` may read before they are used.
     """
 
     def __init__(self, shape: Shape, dtype: Any = np.uint8, ahead: int = _DEFAULT_AHEAD) -> None:
@@ -45,11 +45,11 @@ class StoredImages(ABC):
 
     @abstractmethod
     def read(self, numbers: Array) -> Array:
-        """Return the images with these numbers, in this order; several threads may call it."""
+        """Return the images with these indices, in this order; called from several threads."""
 
     @abstractmethod
     def digest(self) -> str:
-        """Return a hash of all that is stored, by which a run recognises its data."""
+        """Return a hash of the stored data, by which a run recognises its data."""
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -77,21 +77,21 @@ class StoredImages(ABC):
         return self[:] if dtype is None else self[:].astype(dtype)
 
     def select(self, numbers: Array) -> StoredImages:
-        """Return the images with these numbers, still unread."""
+        """Return the images with these indices, without reading them."""
         return _Selected(self, numbers)
 
     def read_ahead(
         self, parts: Iterable[Part], then: Callable[[int, Array], Any] | None = None
     ) -> Iterator[Any]:
-        """Yield ``self[part]`` for each part, in order, read by threads before it is asked for.
+        """Yield ``self[part]`` for each part in order, read ahead by threads.
 
         Parameters
         ----------
         parts
-            Which images to read at once. They are asked for as threads become free.
+            Images to read at a time. The iterable is consumed as threads become free.
         then
-            What a thread does with what it has read: from the number of the part and the images to
-            what is yielded.
+            Function of the part's number and its images that threads apply; its result is yielded
+            instead of the images.
         """
         threads = min(_MOST_THREADS, os.cpu_count() or 1)
         one = self.nbytes // max(1, len(self))
@@ -135,21 +135,21 @@ class _Selected(StoredImages):
 
 
 def parts_of(images: Any, parts: Iterable[Part]) -> Iterator[Array]:
-    """Yield ``images[part]`` for each part; what is stored is read ahead by threads."""
+    """Yield ``images[part]`` for each part; stored images are read ahead by threads."""
     if isinstance(images, StoredImages):
         return images.read_ahead(parts)
     return (images[part] for part in parts)
 
 
 def blocks_of(images: Any, most: int = 1024) -> Iterator[Array]:
-    """Yield all images in order, at most `most` of them, and some 64 MB, at once."""
+    """Yield all images in order, in blocks of at most `most` images and about 64 MB."""
     one = max(1, images.size // max(1, len(images)) * 8)  # in float64
     rows = max(1, min(most, _BLOCK // one))
     return parts_of(images, (slice(i, i + rows) for i in range(0, len(images), rows)))
 
 
 def hash_of(blocks: Iterable[Any]) -> str:
-    """Return the BLAKE2b hash of some bytes, as text."""
+    """Return the BLAKE2b hash of blocks of bytes, as text."""
     import hashlib
 
     digest = hashlib.blake2b(digest_size=16)

@@ -1,4 +1,4 @@
-"""The types that signatures speak of."""
+"""Types used in signatures."""
 
 from typing import Annotated, Any, Literal
 
@@ -17,7 +17,7 @@ Padding = Annotated[
     int | tuple[int, int] | tuple[tuple[int, int], tuple[int, int]] | Literal["same", "valid"],
     "an int, (vertical, horizontal), ((top, bottom), (left, right)), 'same' or 'valid'",
 ]
-"""All sides, `(vertical, horizontal)`, `((top, bottom), (left, right))`, or by name."""
+"""All sides, `(vertical, horizontal)`, `((top, bottom), (left, right))`, or a name."""
 
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 

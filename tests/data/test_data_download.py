@@ -121,7 +121,7 @@ def test_a_place_that_sends_without_end_is_left(server: Server, tmp_path: Path) 
     file = replace(server.file(endless, right), most_bytes=len(CONTENT))
     fetch([file], tmp_path, "set")
     assert (tmp_path / "file.gz").read_bytes() == CONTENT
-    with pytest.raises(DataError, match="it gave more than 512,000 bytes"):
+    with pytest.raises(DataError, match="it sent more than 512,000 bytes"):
         fetch([replace(file, name="other.gz", urls=file.urls[:1])], tmp_path, "set")
     assert [path.name for path in tmp_path.iterdir()] == ["file.gz"]
 
@@ -147,9 +147,9 @@ def test_where_every_place_fails_the_message_says_what_to_do(
         fetch([wrong, later], tmp_path, "letters")
     said = str(raised.value)
     assert "cannot download file.gz of letters" in said
-    assert "/0/file.gz: it gave a web page" in said
+    assert "/0/file.gz: it returned a web page" in said
     assert "/1/file.gz: the server answered 404" in said
-    assert "/2/file.gz: it gave another file" in said
+    assert "/2/file.gz: it has a different file" in said
     assert f"put file.gz, later.gz into {tmp_path} by hand" in said
     assert "\n" not in said
     assert list(tmp_path.iterdir()) == []

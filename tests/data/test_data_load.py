@@ -32,7 +32,7 @@ def test_a_name_or_path_that_is_not_there_is_told(given: Any, said: str) -> None
 
 def test_a_file_of_an_unknown_kind_is_told(tmp_path: Path) -> None:
     (tmp_path / "data.xyz").touch()
-    with pytest.raises(DataError, match=r"cannot tell what .* \(\.csv, .*\.npz or Parquet"):
+    with pytest.raises(DataError, match=r"the kind of .* is unknown.* \(\.csv, .*\.npz or Parquet"):
         load(tmp_path / "data.xyz")
 
 

@@ -88,11 +88,11 @@ def test_both_parts_have_the_same_classes_even_if_one_lacks_some(
         ({"a": GREY, "b": LABELS}, "has no arrays x_train and y_train.*it has: a, b"),
         ({"images": GREY}, "has no array 'labels'"),
         ({"x_train": GREY, "y_train": LABELS, "x_test": GREY}, "has no array 'y_test'"),
-        ({"images": GREY, "labels": LABELS[:5]}, r"labels are an array \(6,\)"),
+        ({"images": GREY, "labels": LABELS[:5]}, r"labels must be an array \(6,\)"),
         ({"images": GREY, "labels": np.eye(6)}, "argmax"),
         ({"images": GREY[0], "labels": LABELS}, "2 pixels a row, neither a square number"),
         ({"images": GREY[0, 0], "labels": LABELS}, r"\(N, H, W\)"),
-        ({"images": GREY + 0j, "labels": LABELS}, "pixels are numbers, not complex"),
+        ({"images": GREY + 0j, "labels": LABELS}, "pixels must be numbers, not complex"),
         ({"images": GREY, "labels": LABELS, "classes": np.array(["a"])}, "image 1 has label 1"),
     ],
 )

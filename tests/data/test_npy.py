@@ -80,7 +80,7 @@ def test_names_of_files(tmp_path: Path) -> None:
     assert (data.images[:, 0] == FORMS["grey"]).all()
     pairs = {"train_images": FORMS["grey"], "train_labels": LABELS}
     assert len(load(folder_of(tmp_path / "b", **pairs)).train) == 30
-    with pytest.raises(DataError, match=r"one array; give the folder"):
+    with pytest.raises(DataError, match=r"single array; pass the folder"):
         load(tmp_path / "a/images.npy")
 
 
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_told(change: Any, said: str, tmp_path: Path) -> None:
 def test_text_that_is_none_is_told(array: str, tmp_path: Path) -> None:
     no_text = np.full(30, 0xFFFFFF, np.uint32).view("<U1")
     path = npz_of(tmp_path / "a.npz", packed=False, **{"x": PLANES, "y": LABELS, array: no_text})
-    with pytest.raises(DataError, match="text that is damaged"):
+    with pytest.raises(DataError, match="damaged array of text"):
         load(path)
 
 

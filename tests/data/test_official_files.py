@@ -225,7 +225,7 @@ def test_a_folder_of_mnists_files_is_recognised(tmp_path: Path) -> None:
     idx(tmp_path / "train-labels-idx1-ubyte.gz", np.array([0, 1, 2]))
     check(load(tmp_path), [(images[:, None], [0, 1, 2])])
     (tmp_path / "alone").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 0]))
-    with pytest.raises(DataError, match=r"one IDX file; give the folder"):
+    with pytest.raises(DataError, match=r"single IDX file; pass the folder"):
         load(tmp_path / "alone")
 
 

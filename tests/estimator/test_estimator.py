@@ -118,7 +118,7 @@ def test_images_of_another_shape_are_refused(images: Any, shape: Any, said: str)
 
 
 def test_predicting_from_images_of_another_shape_is_refused(fitted: pl.CNNClassifier) -> None:
-    with pytest.raises(ShapeError, match="those of fit were"):
+    with pytest.raises(ShapeError, match="those in fit were"):
         fitted.predict(X.reshape(400, 4, 16))
     with pytest.raises(ValueError, match="expecting 64 features"):
         fitted.predict(FLAT[:, :63])
@@ -151,7 +151,7 @@ def test_classes_may_be_names_and_any_numbers() -> None:
 
 
 def test_one_class_is_not_enough() -> None:
-    with pytest.raises(DataError, match="2 classes or more"):
+    with pytest.raises(DataError, match="at least 2 classes"):
         quick().fit(X, np.zeros(400))
 
 
@@ -200,7 +200,7 @@ def test_by_default_it_is_lenet5_where_that_fits() -> None:
         ({"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 9))}, "for 10 classes"),
         ({"model": lambda shape, outputs: None}, "that returns a layer"),
         ({"solver": "lbfgs"}, "unknown solver 'lbfgs'"),
-        ({"batch_size": 0}, "batch_size is"),
+        ({"batch_size": 0}, "batch_size must be"),
         ({"max_iter": 0}, "at least 1"),
         ({"learning_rate": "up"}, "unknown schedule 'up'"),
         ({"n_iter_no_change": 0}, "patience"),

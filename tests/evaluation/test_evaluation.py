@@ -271,7 +271,7 @@ def test_the_models_class_names_are_used_where_the_data_has_none(images):
 def test_numbers_that_are_not_finite_are_told_with_the_image(images):
     x = images / 255.0
     x[7, 0, 1, 1] = np.nan
-    with pytest.raises(DataError, match="NaN or infinity, first in number 7"):
+    with pytest.raises(DataError, match="NaN or infinity, first at number 7"):
         predict(classifier(), x)
     model = classifier()
     model["fc"].weight.value[...] = np.nan
@@ -291,7 +291,7 @@ def test_images_of_another_size_are_told_in_the_users_terms(images):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (lambda x: Images(x, np.zeros(10, int), ("a", "b")), "3 classes apart, the data has 2"),
+        (lambda x: Images(x, np.zeros(10, int), ("a", "b")), "3 classes, but the data has 2"),
         (lambda x: Images(x, np.zeros(10, int), ("a", "c", "b")), "class 1 is 'b' to the model"),
         (lambda x: (x, np.full(10, 3)), "image 0 has label 3"),
         (lambda x: (x, np.array([0] * 9 + [-1])), "image 9 has label -1"),
@@ -299,7 +299,7 @@ def test_images_of_another_size_are_told_in_the_users_terms(images):
         (lambda x: (x, np.zeros(10)), "class number of each image"),
         (lambda x: (x, np.zeros(9, int)), "one target for each input"),
         (lambda x: (x[:0], np.zeros(0, int)), "empty"),
-        (lambda x: x, "one array; give the pair"),
+        (lambda x: x, "single array; pass a pair"),
         (lambda x: (x.astype(str), np.zeros(10, int)), "numbers"),
         (lambda x: SimpleNamespace(batches=None, __len__=None), "data"),
     ],

@@ -24,5 +24,5 @@ def test_a_paired_difference_is_the_two_sided_binomial_test(pair):
 
 @pytest.mark.parametrize("given", [(1, 0), (3, 2), (-1, 2)])
 def test_what_is_no_accuracy_is_refused(given):
-    with pytest.raises(PellucidError, match="no accuracy"):
+    with pytest.raises(PellucidError, match="cannot be correct"):
         accuracy_interval(*given)

@@ -80,7 +80,7 @@ def test_images_that_the_model_does_not_take_are_told() -> None:
         activations(model, np.ones((1, 3, 8, 8)))
     with pytest.raises(DataError, match="no images"):
         activations(model, np.ones((0, 3, 16, 16)))
-    with pytest.raises(DataError, match="NaN or infinity, first in number 1"):
+    with pytest.raises(DataError, match="NaN or infinity, first at number 1"):
         activations(model, np.stack([images(1)[0], np.full(SHAPE, np.nan)]))
 
 

@@ -32,9 +32,9 @@ def test_an_input_that_does_not_fit_is_told_in_the_users_terms():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stride": 0}, "stride is one int or two"),
-        ({"dilation": (1, 0)}, "dilation is one int or two"),
-        ({"padding": -1}, "padding is an int"),
+        ({"stride": 0}, "stride must be one int or two"),
+        ({"dilation": (1, 0)}, "dilation must be one int or two"),
+        ({"padding": -1}, "padding must be an int"),
         ({"padding": "full"}, "padding must be an int"),
         ({"padding_mode": "mirror"}, "padding_mode must be 'zeros', .* not 'mirror'"),
         ({"groups": 2}, "groups must divide in_channels and out_channels, not 3 and 8"),
@@ -51,7 +51,9 @@ def test_wrong_options_are_told_when_the_layer_is_made(options, message):
 
 
 def test_wrong_sizes_are_told_when_the_layer_is_made():
-    with pytest.raises(ShapeError, match="kernel_size is one int or two, each at least 1, not 0"):
+    with pytest.raises(
+        ShapeError, match="kernel_size must be one int or two, each at least 1, not 0"
+    ):
         nn.Conv2d(3, 8, 0)
     with pytest.raises(PellucidError, match="out_channels must be an integer of at least 1"):
         nn.Conv2d(3, 0, 3)

@@ -102,12 +102,12 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(mode):
     [
         (lambda: nn.Upsample(), "either size or scale_factor"),
         (lambda: nn.Upsample(4, 2), "either size or scale_factor"),
-        (lambda: nn.Upsample(0), "size is one int or two, each at least 1, not 0"),
-        (lambda: nn.Upsample(scale_factor=-1), "one positive number or two, or None, not -1"),
-        (lambda: nn.Upsample(scale_factor=(1, float("nan"))), "one positive number or two"),
+        (lambda: nn.Upsample(0), "size must be one int or two, each at least 1, not 0"),
+        (lambda: nn.Upsample(scale_factor=-1), "positive number or two, or None, not -1"),
+        (lambda: nn.Upsample(scale_factor=(1, float("nan"))), "positive number or two"),
         (lambda: nn.Upsample(2, mode="linear"), "unknown mode 'linear'; did you mean 'bilinear'"),
         (lambda: nn.Upsample(2, align_corners=True), "align_corners requires mode='bilinear'"),
-        (lambda: nn.Upsample(scale_factor=0.1).output_shape((1, 1, 9, 99)), "leaves nothing of an"),
+        (lambda: nn.Upsample(scale_factor=0.1).output_shape((1, 1, 9, 99)), "empty"),
         (lambda: nn.Upsample(2)(np.zeros((1, 1, 4, 4), int)), "floating-point numbers, got int64"),
         (lambda: nn.Upsample(2)(np.zeros((3, 4))), r"\(N, C, H, W\), got \(3, 4\)"),
         (
@@ -123,5 +123,5 @@ def test_what_does_not_fit_is_said(make, said):
 
 @pytest.mark.parametrize("factor", [0, -1.0, float("inf"), float("nan"), (2, -2), (1, 2, 3)])
 def test_factors_are_positive_numbers(factor):
-    with pytest.raises(ShapeError, match="one positive number or two"):
+    with pytest.raises(ShapeError, match="positive number or two"):
         ops.upsample2d(np.ones((1, 1, 4, 4)), scale_factor=factor)

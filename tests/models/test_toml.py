@@ -150,7 +150,7 @@ def test_a_mark_at_the_beginning_of_a_file_does_no_harm(tmp_path: Path) -> None:
 def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
     path = tmp_path / "weights.toml"
     path.write_bytes(bytes(range(256)))
-    with pytest.raises(FileError, match=r"weights\.toml: this is no text"):
+    with pytest.raises(FileError, match=r"weights\.toml: the file is not UTF-8 text"):
         toml.load(path, (1, 8, 8), 10)
 
 

@@ -203,7 +203,7 @@ class TestErf:
         (lambda: nn.PReLU(0), "num_parameters must be an integer of at least 1"),
         (lambda: nn.PReLU(3)(np.zeros((2, 4))), r"PReLU expects 3 channels, got .*\(2, 4\)"),
         (lambda: nn.Softmax(2)(np.zeros((2, 4))), r"shape \(2, 4\) has no axis 2"),
-        (lambda: nn.ReLU()(np.array([1, 2])), "relu computes with floating-point numbers, got int"),
+        (lambda: nn.ReLU()(np.array([1, 2])), "relu expects floating-point numbers, got int"),
     ],
 )
 def test_what_does_not_fit_is_said(make, said):

@@ -414,10 +414,10 @@ def test_in_inference_a_batch_may_be_empty(layer):
         (lambda: ops.batch_norm_training(np.ones(4)), r"\(N, C, …\), got \(4,\)"),
         (lambda: ops.batch_norm_training(np.ones((2, 4)), np.ones(3)), r"shape \(4,\).*got \(3,\)"),
         (lambda: ops.layer_norm(np.ones((2, 4)), (3,)), "with these last axes, got"),
-        (lambda: nn.LayerNorm(4)(np.ones((2, 4), int)), "layer_norm computes with floating-point"),
+        (lambda: nn.LayerNorm(4)(np.ones((2, 4), int)), "layer_norm expects floating-point"),
         (
             lambda: nn.BatchNorm1d(4)(np.ones((2, 4), int)),
-            "batch_norm computes with floating-point",
+            "batch_norm expects floating-point",
         ),
         (lambda: ops.local_response_norm(np.ones((2, 4)), 0), "size must be at least 1"),
     ],

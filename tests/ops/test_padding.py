@@ -126,7 +126,7 @@ def test_padding_that_does_not_fit_is_told():
 def test_the_layer_says_what_is_wrong_when_it_is_made_or_meets_the_image():
     with pytest.raises(PellucidError, match="unknown padding mode"):
         nn.Pad2d(1, mode="mirror")
-    with pytest.raises(ShapeError, match="none negative"):
+    with pytest.raises(ShapeError, match="not negative"):
         nn.Pad2d(-1)
     layer = nn.Pad2d(((1, 2), (3, 4)), mode="reflect")
     assert layer.output_shape((2, 3, 9, 9)) == (2, 3, 12, 16)

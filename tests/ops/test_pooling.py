@@ -289,7 +289,7 @@ def test_the_order_in_memory_has_no_meaning(layer):
 
 @pytest.mark.parametrize("layer", LAYERS, ids=repr)
 def test_whole_numbers_are_refused(layer):
-    with pytest.raises(PellucidError, match="computes with floating-point numbers, got uint8"):
+    with pytest.raises(PellucidError, match="expects floating-point numbers, got uint8"):
         layer(np.zeros((2, 3, 6, 8), np.uint8))
 
 
@@ -303,14 +303,14 @@ def test_a_batch_may_be_empty(layer):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: nn.MaxPool2d(0), "kernel_size is one int or two, each at least 1, not 0"),
+        (lambda: nn.MaxPool2d(0), "kernel_size must be one int or two, each at least 1, not 0"),
         (lambda: nn.MaxPool2d((2, 2, 2)), "kernel_size .* one int or two"),
-        (lambda: nn.AvgPool2d(2, stride=0), "stride is one int or two"),
+        (lambda: nn.AvgPool2d(2, stride=0), "stride must be one int or two"),
         (lambda: nn.MaxPool2d(2, padding=2), r"padding 2 is more than half of the kernel \(2, 2\)"),
         (lambda: nn.MaxPool2d(5, padding=3), "padding 3 is more than half"),
-        (lambda: nn.AvgPool2d(2, padding=-1), "none negative"),
-        (lambda: nn.MaxPool2d(2, dilation=0), "dilation is one int or two"),
-        (lambda: nn.AdaptiveAvgPool2d(0), "output_size is one int or two, each at least 1"),
+        (lambda: nn.AvgPool2d(2, padding=-1), "not negative"),
+        (lambda: nn.MaxPool2d(2, dilation=0), "dilation must be one int or two"),
+        (lambda: nn.AdaptiveAvgPool2d(0), "output_size must be one int or two, each at least 1"),
         (lambda: nn.AdaptiveMaxPool2d((1, 2, 3)), "output_size .* one int or two"),
         (lambda: nn.MaxPool2d(5).output_shape((1, 1, 4, 9)), "image of 4×9 is too small"),
         (lambda: nn.MaxPool2d(2)(np.zeros((2, 3, 4))), r"\(N, C, H, W\), got \(2, 3, 4\)"),

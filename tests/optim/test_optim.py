@@ -332,22 +332,22 @@ def test_numbers_are_taken_up_to_their_limits_and_no_further(Rule):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda: optim.SGD([]), "SGD was given no parameters"),
-        (lambda: optim.SGD([np.ones(2)]), "not one of ndarray"),
-        (lambda: optim.SGD(two(), lr=0.0), "SGD needs lr to be positive, not 0.0"),
+        (lambda: optim.SGD([]), "SGD got no parameters"),
+        (lambda: optim.SGD([np.ones(2)]), "that contains a ndarray"),
+        (lambda: optim.SGD(two(), lr=0.0), "SGD: lr must be positive, not 0.0"),
         (lambda: optim.Adam(two(), lr=float("nan")), "Adam: lr must be a finite number, not nan"),
-        (lambda: optim.SGD(two(), momentum=1.0), "momentum to be from 0 to below 1"),
+        (lambda: optim.SGD(two(), momentum=1.0), "momentum must be from 0 to below 1"),
         (lambda: optim.SGD(two(), nesterov=True), "nesterov=True needs a momentum"),
-        (lambda: optim.SGD(two(), weight_decay=-1), "weight_decay to be not negative"),
-        (lambda: optim.SGD(two(), clip_norm=0), "clip_norm to be positive"),
+        (lambda: optim.SGD(two(), weight_decay=-1), "weight_decay must be not negative"),
+        (lambda: optim.SGD(two(), clip_norm=0), "clip_norm must be positive"),
         (
             lambda: optim.SGD(two(), decay_kinds=("weights",)),
             "each 'weight', 'bias' or 'norm'",
         ),
         (lambda: optim.Adam(two(), betas=(0.9, 1.0)), "betas "),
         (lambda: optim.Adam(two(), betas=(0.9,)), "betas "),
-        (lambda: optim.RMSprop(two(), alpha=1.0), "alpha to be from 0 to below 1"),
-        (lambda: optim.Adagrad(two(), lr_decay=-1), "lr_decay to be not negative"),
+        (lambda: optim.RMSprop(two(), alpha=1.0), "alpha must be from 0 to below 1"),
+        (lambda: optim.Adagrad(two(), lr_decay=-1), "lr_decay must be not negative"),
         (lambda: optim.build({"type": "Adan"}, two()), "unknown optimizer 'Adan'; did you mean"),
         (lambda: optim.build({"type": "SGD", "beta": 1}, two()), "unknown argument of SGD 'beta'"),
         (lambda: optim.build({"type": "SGD", "lr": "x"}, two()), "optimizer SGD"),
@@ -437,7 +437,7 @@ class TestAverage:
             average.load_state_dict(state)
 
     def test_needs_something_and_a_decay_below_one(self):
-        with pytest.raises(PellucidError, match="nothing to average"):
+        with pytest.raises(PellucidError, match="no parameters to average"):
             optim.ExponentialMovingAverage({})
-        with pytest.raises(PellucidError, match="from 0 to below 1, not 1"):
+        with pytest.raises(PellucidError, match="at least 0 and below 1, not 1"):
             self.make(decay=1.0)

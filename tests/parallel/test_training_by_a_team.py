@@ -99,7 +99,7 @@ def test_a_run_says_how_many_shards_it_has(tmp_path):
     aug = state.augment
     resumed = training.resume(tmp_path, data(100), augment=aug)
     assert resumed.shards == 4
-    with pytest.raises(TrainingError, match="4 shards; give parallel="):
+    with pytest.raises(TrainingError, match="4 shards; pass parallel="):
         training.records(resumed, data(100))
     with pytest.raises(TrainingError, match="into 4 shards, not 8"):
         training.records(resumed, data(100), parallel=Team(shards=8))

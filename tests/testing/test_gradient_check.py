@@ -27,7 +27,7 @@ class _Affine(nn.Layer):
 
     def forward(self, x, training=None):
         y = x @ self.W.value + self.b.value
-        if self.mistake == "writes into x":
+        if self.mistake == "modifies x":
             x *= 2
         return y, x
 
@@ -52,7 +52,7 @@ class _Affine(nn.Layer):
                 dx = (dx, dx)
             case "not a number":
                 dx = dx * np.nan
-            case "writes into dy":
+            case "modifies dy":
                 dy *= 2
             case "depends on input_gradient" if not input_gradient:
                 W_gradient *= 2
@@ -91,8 +91,8 @@ def test_right_gradients_are_accepted(x):
         ("input gradient of another shape", r"the input has shape \(1, 3\), expected \(4, 3\)"),
         ("two input gradients", "2 gradients for 1 inputs"),
         ("not a number", "the input is not finite"),
-        ("writes into x", "writes into x"),
-        ("writes into dy", "writes into dy"),
+        ("modifies x", "modifies x"),
+        ("modifies dy", "modifies dy"),
         ("depends on input_gradient", "input_gradient=False changes the gradient of parameter 'W'"),
     ],
 )

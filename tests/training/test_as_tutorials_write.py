@@ -102,7 +102,7 @@ def test_ready_callbacks_stop_write_and_save(tmp_path):
 
 def test_what_is_no_callback_is_told():
     for wrong in ("early stopping", callbacks.EarlyStopping):
-        with pytest.raises(pl.errors.TrainingError, match="a callback is a function"):
+        with pytest.raises(pl.errors.TrainingError, match="a callback must be a function"):
             fit(callbacks=[wrong])
 
 
@@ -126,14 +126,17 @@ WRONG = {
     "optimizer": [
         (None, "optimizer must be an object of pellucid.optim, or one of the names 'sgd'"),
         ("adm", "unknown optimizer 'adm'; did you mean 'adam'"),
-        (pl.optim.Adam, r"give an object: Adam\(model.parameters\(\)\)"),
+        (pl.optim.Adam, r"must be an object, not the class Adam; use Adam\(model.parameters\(\)\)"),
         (Stranger(), "not a Stranger of torch"),
     ],
     "loss": [
         (lambda outputs, targets: 0, "loss must be an object of pellucid.losses"),
-        ("sparse_categorical_crossentropy", "called 'cross_entropy' here; .*before softmax"),
-        ("mse", "called 'mean_squared_error' here"),
-        (pl.losses.CrossEntropy, r"give an object: CrossEntropy\(\)"),
+        ("sparse_categorical_crossentropy", "named 'cross_entropy'.*before softmax"),
+        ("mse", "is named 'mean_squared_error'"),
+        (
+            pl.losses.CrossEntropy,
+            r"must be an object, not the class CrossEntropy; use CrossEntropy\(\)",
+        ),
     ],
     "schedule": [(3, "schedule must be an object"), ("cosin", "did you mean 'cosine'")],
     "augment": [(3, "augment must be"), ("crap", "did you mean 'crop'")],
@@ -141,7 +144,7 @@ WRONG = {
     "batch_size": [("64", "batch_size must be an integer")],
     "seed": [("x", "seed must be an integer"), (-1, "seed must be an integer of at least 0")],
     "averages": [("much", "averages must be a number"), (2, "from 0 to 1")],
-    "validation": [(0.1, r"divide the data first: data.split\(0.1\)")],
+    "validation": [(0.1, r"split the data first: data.split\(0.1\)")],
 }
 
 
@@ -155,7 +158,7 @@ def test_what_is_given_wrongly_is_told_in_the_users_terms(argument, given, told)
 
 
 def test_what_is_no_model_and_no_data_is_told():
-    with pytest.raises(pl.errors.PellucidError, match="what is trained is a layer"):
+    with pytest.raises(pl.errors.PellucidError, match="model must be a layer"):
         pl.fit("lenet5", SMALL)
     with pytest.raises(pl.errors.DataError, match=r"load it first: pellucid.data.load\('mnist'\)"):
         pl.fit(network(), "mnist")

@@ -204,10 +204,10 @@ def test_a_run_on_other_data_is_refused(saved: Path) -> None:
         (DATA, DATA, "validation"),
     ]
     for data, validation, which in others:
-        with pytest.raises(FileError, match=f"began with other {which} data"):
+        with pytest.raises(FileError, match=f"started with other {which} data"):
             resume(saved, data, validation, augment=AUGMENT)
         state = resumed(saved)
-        with pytest.raises(FileError, match=f"began with other {which} data"):
+        with pytest.raises(FileError, match=f"started with other {which} data"):
             records(state, data, validation)
 
 
@@ -215,7 +215,7 @@ def test_a_run_on_other_data_is_refused(saved: Path) -> None:
 def test_one_image_that_differs_makes_other_data(image: int, saved: Path) -> None:
     changed = DATA.images.copy()
     changed[image, 0, 3, 4] += 1
-    with pytest.raises(FileError, match="began with other training data"):
+    with pytest.raises(FileError, match="started with other training data"):
         resume(saved, replace(DATA, images=changed), VALIDATION, augment=AUGMENT)
 
 
@@ -402,5 +402,5 @@ def test_the_optimiser_of_a_saved_run_comes_with_what_it_had_gathered(saved: Pat
 
 
 def test_the_optimiser_of_another_network_is_not_taken(saved: Path) -> None:
-    with pytest.raises(FileError, match="which the run learned"):
+    with pytest.raises(FileError, match="which the run trained"):
         saved_optimizer(saved, nn.Sequential(nn.Flatten(), nn.Linear(36, 3)))

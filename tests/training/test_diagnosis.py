@@ -34,7 +34,7 @@ FALLING = [2.0, 1.5, 1.1, 0.8, 0.6]
         (
             [2.0, 1.0, 0.505, 0.502, 0.5],
             [2.1, 1.1, 0.605, 0.602, 0.6],
-            "Neither overfitting nor underfitting",
+            "no sign of over- or underfitting",
         ),
         (FALLING, None, "was still falling at the end; without validation"),
         ([2.0, 1.0, 0.5, 0.5, 0.5], None, "had settled at the end; without validation"),

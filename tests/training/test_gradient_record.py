@@ -125,7 +125,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match="cannot read"):
         read_gradients(tmp_path / "none.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(FileError, match="no record of gradients"):
+    with pytest.raises(FileError, match="not a record of gradients"):
         read_gradients(tmp_path / "other.csv")
 
 

@@ -97,14 +97,14 @@ def test_where_nothing_falls_it_says_what_to_do() -> None:
     x, y = np.eye(4, dtype=np.float32), np.arange(4)
     model = models.mlp((4,), 4)
     sgd = optim.SGD(model.parameters())
-    with pytest.raises(TrainingError, match="search up to a higher rate"):
+    with pytest.raises(TrainingError, match="try higher rates"):
         find_rate(model, (x * 0, y), optimizer=sgd, low=1e-30, high=1e-29, batch_size=4)
-    with pytest.raises(TrainingError, match="begin the search at a lower rate"):
+    with pytest.raises(TrainingError, match="start at a lower rate"):
         find_rate(model, (x, y), optimizer=sgd, low=1e20, high=1e30, batch_size=4)
 
 
 @pytest.mark.parametrize("wrong", [{"low": 0.0}, {"low": 1.0, "high": 0.5}, {"steps": 9}])
 def test_a_range_that_is_none_is_refused(wrong: dict[str, float]) -> None:
     model = small_run.network()
-    with pytest.raises(TrainingError, match="a search goes up, in at least 10 steps"):
+    with pytest.raises(TrainingError, match="must increase in at least 10 steps"):
         find_rate(model, DATA, optimizer=optim.SGD(model.parameters()), **wrong)

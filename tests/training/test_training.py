@@ -190,7 +190,7 @@ def test_anything_that_gives_batches_is_data() -> None:
 
 
 def test_data_that_gives_fewer_batches_than_promised_is_told() -> None:
-    with pytest.raises(DataError, match="promised 3 batches an epoch and gave 2"):
+    with pytest.raises(DataError, match="promised 3 batches per epoch, but yielded only 2"):
         list(records(simple_state(), Given(gives=2)))
 
 

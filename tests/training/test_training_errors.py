@@ -126,8 +126,8 @@ LABELS = np.arange(8) % 3
     [
         ((images(), LABELS[:-1]), ShapeError, "one target for each input"),
         ((images(0), LABELS[:0]), DataError, "the training data is empty"),
-        (NoBatches(), DataError, "the training data is empty: it gives no batches"),
-        ((spoilt(), np.zeros(3000, int)), DataError, "NaN or infinity, first in number 2500"),
+        (NoBatches(), DataError, "the training data is empty: it yields no batches"),
+        ((spoilt(), np.zeros(3000, int)), DataError, "NaN or infinity, first at number 2500"),
         ((images(), LABELS + 1), DataError, "labels .* from 1 to 3, but the model has 3 outputs"),
         ((images(), LABELS - 1), DataError, "labels .* from -1 to 1"),
         ((images(), LABELS / 3), ShapeError, "targets of the training data do not fit the model"),
@@ -135,7 +135,7 @@ LABELS = np.arange(8) % 3
         ((images(), np.array(list("abcabcab"))), DataError, "are text, such as"),
         ((images()[:, :, :5], LABELS), ShapeError, "fc"),
         ((np.zeros((8, 2, 6, 6), "f4"), LABELS), ShapeError, "conv1.*1 input channel"),
-        (images(), DataError, "is one array; give the pair"),
+        (images(), DataError, "is a single array; pass a pair"),
         (
             dataclasses.replace(DATA, classes=("a", "b", "c", "d")),
             ShapeError,
@@ -177,7 +177,7 @@ def test_a_misfit_is_told_when_train_is_called() -> None:
 def test_an_optimiser_of_another_model_is_told() -> None:
     state = simple_state()
     state.model = small_run.network()
-    with pytest.raises(TrainingError, match=r"conv1.*is no parameter of this model"):
+    with pytest.raises(TrainingError, match=r"conv1.*is not a parameter of this model"):
         records(state, DATA)
 
 

@@ -1,4 +1,4 @@
-"""Data sets: found, read, split and augmented."""
+"""Find, read, split and augment data sets."""
 
 from __future__ import annotations
 

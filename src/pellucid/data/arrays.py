@@ -1,4 +1,4 @@
-"""From arrays as people have them to a `DataSet`."""
+"""Make a `DataSet` from arrays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pellucid.data.layout import channels_first, images_from_rows
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array, Shape
 
-_MOST_NUMBERED = 1000  # whole numbers below this are class numbers, from this on they are names
+_MOST_NUMBERED = 1000  # integers below this are class numbers, larger ones are names
 
 
 def from_arrays(
@@ -24,29 +24,36 @@ def from_arrays(
     channels_last: bool | None = None,
     shape: Shape | None = None,
 ) -> DataSet:
-    """Return a `DataSet` from arrays in any of the usual forms.
+    """Make a `DataSet` from arrays in any of the usual forms.
 
     Parameters
     ----------
     images
-        (N, H, W), (N, C, H, W), (N, H, W, C), or one row of pixels for each image, (N, P). Whole
-        numbers from 0 to 255 become uint8, float16 becomes float32, float32 and float64 stay.
+        Images (N, H, W), (N, C, H, W), (N, H, W, C), or one row of pixels per image, (N, P).
+        Integers from 0 to 255 become uint8, float16 becomes float32; float32 and float64 are kept.
     labels
-        (N,) or (N, 1). Whole numbers from 0 on are class numbers, if at least half of the numbers
-        up to the largest occur; anything else, such as text, names the class.
+        Labels (N,) or (N, 1). Non-negative integers are class numbers if at least half of the
+        numbers up to the largest occur; anything else, such as text, is the name of a class.
     classes
-        The names in order; without it, the numbers up to the largest, or the names that occur,
-        sorted.
+        Names of the classes in order. By default, the numbers up to the largest, or the names that
+        occur, sorted.
+    name
+        Name of the data set in messages and tables.
     channels_last
-        Whether a pixel's channels stand together: (N, H, W, C). Where it is not given and the data
-        do not tell, an `AssumptionWarning` says what was assumed.
+        Whether four-dimensional images are (N, H, W, C). By default it is inferred from the data;
+        if that is ambiguous, an `AssumptionWarning` says what was assumed.
     shape
-        (C, H, W) or (H, W) of an image; rows of pixels need it, see `images_from_rows`.
+        Shape (C, H, W) or (H, W) of an image; required for rows of pixels, see `images_from_rows`.
+
+    Returns
+    -------
+    DataSet
+        The images and labels.
 
     Raises
     ------
     ShapeError, DataError
-        The arrays do not fit together, or it is not clear which dimension holds the channels.
+        The arrays do not fit together, or it is not clear which axis holds the channels.
 
     Examples
     --------
@@ -68,31 +75,31 @@ def from_arrays(
 
 
 def as_pixels(images: Array, name: str = "data") -> Array:
-    """Return images as uint8, float32 or float64, without changing a value."""
+    """Convert images to uint8, float32 or float64 without changing a value."""
     if images.dtype.kind == "b":
         return images.astype(np.uint8)
     if images.dtype.kind in "iu":
         if images.dtype != np.uint8 and images.size and (images.min() < 0 or images.max() > 255):
             worst = images.min() if images.min() < 0 else images.max()
             raise DataError(
-                f"{name}: whole pixel values run from 0 to 255, got {worst}; "
-                "give other ranges as float32"
+                f"{name}: integer pixel values must be from 0 to 255, got {worst}; "
+                "convert other ranges to float32"
             )
         return images.astype(np.uint8, copy=False)
     if images.dtype == np.float16:
         return images.astype(np.float32)
     if images.dtype.kind == "f" and images.dtype.itemsize in (4, 8):
         return images.astype(images.dtype.newbyteorder("="), copy=False)
-    raise DataError(f"{name}: pixels are numbers, not {images.dtype}")
+    raise DataError(f"{name}: pixels must be numbers, not {images.dtype}")
 
 
 def encode_labels(
     values: Any, classes: Iterable[str] | None = None, name: str = "data"
 ) -> tuple[Array, tuple[str, ...]]:
-    """Return (class numbers, class names).
+    """Convert labels to (class numbers, names of the classes).
 
-    Whole numbers from 0 on are class numbers if at least half of the numbers up to the largest
-    occur; else each number that occurs is the name of a class.
+    Non-negative integers are class numbers if at least half of the numbers up to the largest occur;
+    otherwise each number that occurs is the name of a class.
 
     >>> encode_labels(["dog", "cat"])
     (array([1, 0]), ('cat', 'dog'))
@@ -119,28 +126,28 @@ def encode_labels(
 
 
 def one_column(labels: Array, name: str) -> Array:
-    """Return labels given as (N,) or (N, 1) as (N,)."""
+    """Return labels (N,) or (N, 1) as (N,)."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         return labels[:, 0]
     if labels.ndim != 1:
         raise ShapeError(
-            f"{name}: labels are (N,), one class per image, not {labels.shape}; "
-            "for one column per class, give labels.argmax(axis=1)"
+            f"{name}: labels must be (N,), one class per image, not {labels.shape}; "
+            "for one column per class, pass labels.argmax(axis=1)"
         )
     return labels
 
 
 def listed(values: Array, name: str) -> list[Any]:
-    """Return the elements of an array from a file, whose text may be none."""
+    """Return the elements of an array from a file, whose text may be invalid."""
     try:
         found: list[Any] = values.tolist()
-    except SystemError as error:  # NumPy's, for four bytes that are no character
-        raise DataError(f"{name} has an array of text that is damaged") from error
+    except SystemError as error:  # raised by NumPy for invalid characters
+        raise DataError(f"{name} has a damaged array of text") from error
     return found
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Return different names sorted: by value if all are whole numbers, else by alphabet.
+    """Return the distinct names sorted, by value if all are integers, otherwise alphabetically.
 
     >>> in_order(["10", "9"]), in_order(["ten", "9"])
     (('9', '10'), ('9', 'ten'))
@@ -168,7 +175,7 @@ def _whole(labels: Array, name: str) -> Array:
     broken = np.flatnonzero(~(np.isfinite(labels) & (labels == np.rint(labels))))
     if broken.size:
         raise DataError(
-            f"{name}: image {broken[0]} has label {labels[broken[0]]}, which is no class"
+            f"{name}: image {broken[0]} has the label {labels[broken[0]]}, which is not an integer"
         )
     return labels.astype(np.int64)
 
@@ -183,7 +190,7 @@ def _decoded(label: bytes, where: str) -> str:
 def _as_text(labels: Array, name: str) -> list[str]:
     texts = []
     for i, label in enumerate(listed(labels, name)):
-        if label is None or label != label:  # NaN is the one value that differs from itself
+        if label is None or label != label:  # only NaN differs from itself
             raise DataError(f"{name}: image {i} has no label")
         if isinstance(label, bytes):
             label = _decoded(label, f"{name}: image {i}")

@@ -1,4 +1,4 @@
-"""What is said where data can be read in more than one way."""
+"""Warn about data that can be read in more than one way."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import warnings
 
 
 class AssumptionWarning(UserWarning):
-    """The data can be read in two ways; the message says which was assumed, and how to decide."""
+    """The data is ambiguous; the message says what was assumed, and which option decides."""
 
 
 def assume(source: str, reading: str, option: str) -> None:
-    """Warn that `source` was read in one of two possible ways.
+    """Warn that `source` is ambiguous and was read in one of two possible ways.
 
     Parameters
     ----------
     source
-        The file, folder or array.
+        File, folder or array.
     reading
         How it was read.
     option
-        What decides it, in Python and in the command.
+        Option that decides, in Python and on the command line.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Files and archives whose headers are not believed before they are compared with what is there."""
+"""Read files and archives without trusting the sizes in their headers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import ClassVar
 
 
 class BoundedFile(io.BufferedReader):
-    """A file of which as much is read as there is, however much is asked for.
+    """A file from which no more is read than it contains, however much is requested.
 
-    Decoders ask for what headers promise, and Python takes the memory before it reads.
+    Decoders request what headers promise, and Python allocates memory before it reads.
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -22,7 +22,7 @@ class BoundedFile(io.BufferedReader):
 
 
 class Member(tarfile.TarInfo):
-    """A header in an archive, whose size is looked at before anybody skips or reads so much."""
+    """An archive member whose size is checked before it is skipped or read."""
 
     most_bytes: ClassVar[int] = 1 << 40
 

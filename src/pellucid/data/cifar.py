@@ -39,18 +39,18 @@ _MOST_ARCHIVE_BYTES = 256 << 20
 
 @dataclass(frozen=True)
 class Cifar:
-    """What one of the two data sets has in its files.
+    """The files of one of the two data sets.
 
     Parameters
     ----------
     name
-        Its name, and that of its folder in the home.
+        Name of the data set, and of its folder in the cache.
     train, test
-        The names of its files, without a suffix.
+        Names of its files, without suffix.
     labels
-        For each kind of labels: the key in a pickle, the byte in a binary record, the class names.
+        For each kind of labels: key in a pickle, byte in a binary record, names of the classes.
     remote
-        The archive.
+        The archive to download.
     """
 
     name: str
@@ -124,34 +124,34 @@ def cifar100(*, labels: str = "fine") -> Splits:
 
 
 def read_cifar10(path: str | Path) -> Splits:
-    """Return CIFAR-10 from a folder with its batches, or from the official .tar.gz.
+    """Read CIFAR-10 from a folder with its batches, or from the official .tar.gz.
 
     Parameters
     ----------
     path
-        A folder with ``data_batch_1`` to ``data_batch_5`` and ``test_batch`` (the Python version,
-        which are pickles: they are read as data, never run) or the same with ``.bin`` (the binary
-        version), or a .tar.gz (or .tar) with such a folder, which is read without unpacking it.
+        Folder with ``data_batch_1`` to ``data_batch_5`` and ``test_batch`` (the Python version;
+        these pickles are read as data and never run), or the same with ``.bin`` (the binary
+        version), or a .tar.gz or .tar with such a folder, which is not unpacked to disk.
     """
     return _read(Path(path), CIFAR10, "")
 
 
 def read_cifar100(path: str | Path, *, labels: str = "fine") -> Splits:
-    """Return CIFAR-100 from a folder with its files, or from the official .tar.gz.
+    """Read CIFAR-100 from a folder with its files, or from the official .tar.gz.
 
     Parameters
     ----------
     path
-        A folder with ``train`` and ``test`` (the Python version, read as data, never run) or
+        Folder with ``train`` and ``test`` (the Python version, read as data and never run) or
         ``train.bin`` and ``test.bin`` (the binary version), or a .tar.gz with such a folder.
     labels
-        ``"fine"`` for its 100 classes, ``"coarse"`` for the 20 superclasses.
+        ``"fine"`` for the 100 classes (default), ``"coarse"`` for the 20 superclasses.
     """
     return _read(Path(path), CIFAR100, labels)
 
 
 def which_cifar(path: Path) -> Cifar | None:
-    """Return which of the two data sets is in a folder or archive, or None if it is neither."""
+    """Return which of the two data sets is in a folder or archive, or None."""
     if path.is_dir():
         return next((cifar for cifar in (CIFAR10, CIFAR100) if cifar.is_in(path)), None)
     try:

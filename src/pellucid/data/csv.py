@@ -1,4 +1,4 @@
-"""Tables of images: one image a row, its class in one column, its pixels in the others."""
+"""Read tables of images: one image per row, its class in one column, its pixels in the others."""
 
 from __future__ import annotations
 
@@ -51,45 +51,52 @@ def read_csv(
     channels_last: bool | None = None,
     skip_bad: bool = False,
 ) -> Splits:
-    r"""Return the data set in a table: comma-, semicolon- or tab-separated, gzipped or not.
+    r"""Read the data set in a table: comma-, semicolon- or tab-separated, optionally gzipped.
 
-    Each row is one image: its class, and its pixels in columns of their own or listed in one cell.
-    Pixels that are all whole numbers must lie between 0 and 255 and become uint8; others become
-    float32. Classes that are whole numbers are class numbers, others are names. A column ``Usage``
-    or ``split`` with values such as ``Training`` and ``Test`` divides the rows into parts.
+    Each row is one image: its class, and its pixels in separate columns or listed in one cell.
+    Pixels that are all integers must be from 0 to 255 and become uint8; others become float32.
+    Integer classes are class numbers, others are names. A column ``Usage`` or ``split`` with values
+    such as ``Training`` and ``Test`` divides the rows into parts.
 
-    Where a table can be read in two ways, an `AssumptionWarning` says which one was taken and names
-    the option that decides.
+    If the table is ambiguous, an `AssumptionWarning` says what was assumed and which option
+    decides.
 
     Parameters
     ----------
     path
         The file.
     label
-        The column of the class, by name or by number from 0 (−1 is the last). Without it, the
-        column called ``label``, ``class`` or ``target``, else the first.
+        Column of the class, by name or by number from 0 (−1 is the last). By default, the column
+        named ``label``, ``class`` or ``target``, otherwise the first.
     header
-        Whether the first line holds names. Without it, it does where it holds text above numbers,
-        or numbers that only count up (0, 1, 2, …).
+        Whether the first line contains names. By default, it does if it has text above numbers, or
+        numbers that count up (0, 1, 2, …).
     separator
-        What stands between two values. Without it, whichever of comma, semicolon, tab and bar
-        divides the lines into most values. Where it is no comma, ``0,5`` is a half.
+        Separator of values. By default, whichever of comma, semicolon, tab and bar splits the lines
+        into most values. If it is not a comma, ``0,5`` means one half.
     ignore
-        Columns that are neither the class nor pixels, by name or number.
+        Columns to ignore, by name or number.
     shape
-        (C, H, W) or (H, W). Without it, a square number of pixels makes a grey image and three
-        times a square number a colour image.
+        Shape (C, H, W) or (H, W) of an image. By default, a square number of pixels is a grey
+        image, and three times a square number a colour image.
     channels_last
-        Whether the channels of one pixel stand together (red, green, blue, red, green, blue, …).
-        Without it, names of columns such as ``r0`` decide, else the smoother reading is assumed.
+        Whether the channels of a pixel are adjacent (red, green, blue, red, green, blue, …). By
+        default, names of columns such as ``r0`` decide, otherwise the smoother of the two readings
+        is assumed.
     skip_bad
-        Leave out rows with missing or invalid values, with a `SkippedWarning` that lists them,
-        instead of raising an error. Rows are counted from 1, without header and empty lines.
+        Whether to skip rows with missing or invalid values, with a `SkippedWarning` that lists
+        them, instead of raising an error. Rows are counted from 1, without header and empty lines.
+
+    Returns
+    -------
+    Splits
+        The data set with its parts.
 
     Raises
     ------
     DataError
-        Something is missing, not a number, out of range or of the wrong length; the rows are named.
+        Values are missing, not numbers, out of range, or rows have the wrong length; the message
+        names the rows.
 
     Examples
     --------

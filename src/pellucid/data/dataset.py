@@ -1,4 +1,4 @@
-"""Images, the class of each, and how they are divided."""
+"""Data sets: images, their classes, and their division into parts."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class DataSet(Shown):
-    """Images and their classes, checked when it is made.
+    """Images and their classes, checked on construction.
 
     Parameters
     ----------
     images
-        (N, C, H, W), uint8 (0 to 255), float32 or float64 (all finite); or `StoredImages`, which
-        stay on the disk and are read when they are indexed as the array would be.
+        Images (N, C, H, W) of type uint8 (0 to 255), float32 or float64 (finite values); or
+        `StoredImages`, which are read from disk when they are indexed.
     labels
-        (N,), the number of each image's class, 0 to len(classes) − 1; kept as int64.
+        Class number of each image, (N,), from 0 to len(classes) − 1; stored as int64.
     classes
-        The names of the classes.
+        Names of the classes.
     name
-        What the set is called in messages and tables.
+        Name of the data set in messages and tables.
 
     Raises
     ------
     ShapeError, DataError
-        The arrays do not fit together or hold what they should not; the first bad image is named.
+        The arrays do not fit together or contain invalid values; the message names the first
+        invalid image.
 
     Examples
     --------
@@ -77,7 +78,7 @@ class DataSet(Shown):
     @overload
     def __getitem__(self, index: slice | Sequence[int] | Array) -> DataSet: ...
     def __getitem__(self, index: Any) -> Any:
-        """Return (image, class number) of one image; of a slice or a list the part of the set."""
+        """Return (image, class number) for an int; for a slice or list, a part of the data set."""
         if isinstance(index, slice):
             return self.subset(np.arange(len(self))[index])
         if np.ndim(index):
@@ -90,7 +91,7 @@ class DataSet(Shown):
         return self.images[i], int(self.labels[i])
 
     def __iter__(self) -> Iterator[tuple[Array, int]]:
-        """Yield (image, class number) of each image in order."""
+        """Yield (image, class number) for each image in order."""
         labels = iter(self.labels.tolist())
         for block in blocks_of(self.images):
             for image in block:
@@ -98,23 +99,23 @@ class DataSet(Shown):
 
     @property
     def image_shape(self) -> Shape:
-        """(C, H, W)."""
+        """Shape (C, H, W) of an image."""
         return self.images.shape[1:]
 
     @property
     def counts(self) -> Array:
-        """The number of images in each class, (classes,)."""
+        """Number of images in each class, (classes,)."""
         return np.bincount(self.labels, minlength=len(self.classes))
 
     def subset(self, indices: Any) -> DataSet:
-        """Return the images at `indices`, in that order; a mask of N truth values works as well."""
+        """Return the images at `indices`, in that order, or those selected by a mask of N bools."""
         chosen = np.asarray(indices)
         if chosen.dtype == bool:
             if chosen.shape != (len(self),):
                 raise ShapeError(f"a mask needs one truth value per image, {len(self)} in all")
             chosen = np.flatnonzero(chosen)
         if chosen.ndim != 1 or (chosen.size and chosen.dtype.kind not in "iu"):
-            raise ShapeError(f"indices are a list of whole numbers, not {indices!r:.60}")
+            raise ShapeError(f"indices must be a list of integers, not {indices!r:.60}")
         outside = chosen[(chosen < -len(self)) | (chosen >= len(self))]
         if outside.size:
             raise DataError(
@@ -124,10 +125,10 @@ class DataSet(Shown):
         return replace(self, images=_chosen(self.images, chosen), labels=self.labels[chosen])
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a table with a row for each image: its class, and its pixels.
+        """Return a table with one row per image: its class and its pixels.
 
         The columns are ``label``, the name of the class, and ``pixel0``, ``pixel1``, …, the pixels
-        row by row, one channel after the other. As CSV it is what `read_csv` reads.
+        in row-major order, one channel after the other. Saved as CSV, `read_csv` reads it again.
 
         Examples
         --------
@@ -152,12 +153,12 @@ class DataSet(Shown):
         Parameters
         ----------
         n
-            How many; they are spread evenly over the set.
+            Number of images, which are spread evenly over the data set. Default: 16.
         augmented
-            Whether to draw below each image three random variants of it, as training may see them:
-            an augmentation, text such as ``"crop,flip"``, or True for ``"affine"``.
+            Whether to draw three random variants below each image: an augmentation, text such as
+            ``"crop,flip"``, or True for ``"affine"``. Default: False.
         seed
-            The seed of the variants.
+            Seed of the variants.
         """
         n = checked("n", n, int)
         chosen = np.linspace(0, len(self) - 1, max(min(n, len(self)), 1)).round().astype(int)
@@ -165,7 +166,7 @@ class DataSet(Shown):
         return part.drawn(variants=part._variants(augmented, seed) if augmented else None)
 
     def _variants(self, augmented: Any, seed: int = 0, count: int = 3) -> list[Array]:
-        """Return all images as an augmentation changes them, `count` times."""
+        """Return all images changed by an augmentation, `count` times."""
         from pellucid.data.augment import parse
 
         augmented = "affine" if augmented is True else augmented
@@ -177,7 +178,7 @@ class DataSet(Shown):
         ]
 
     def take(self, n: int) -> DataSet:
-        """Return the first `n` images. For a share that has every class, see `split`."""
+        """Return the first `n` images. For a share of every class, see `split`."""
         n = checked("n", n, int)
         if not 1 <= n <= len(self):
             raise DataError(f"{self.name}: cannot take {n} of {len(self)} images")
@@ -186,11 +187,11 @@ class DataSet(Shown):
         return replace(self, images=first, labels=self.labels[:n])
 
     def split(self, fraction: float, seed: int = 0) -> tuple[DataSet, DataSet]:
-        """Return (the rest, a random part with `fraction` of the images), divided class by class.
+        """Return (the rest, a random part with `fraction` of the images), stratified by class.
 
-        Each class gives its share; images left over by rounding come from the classes with the
-        largest remainders, so that the part has ``round(fraction · N)`` images. A class of two
-        images or more is always on both sides, even if the part becomes a little larger or smaller.
+        Each class contributes its share; images left over by rounding come from the classes with
+        the largest remainders, so that the part has ``round(fraction · N)`` images. A class of at
+        least two images is always in both, even if this changes the size slightly.
 
         >>> images, labels = np.zeros((6, 1, 1, 1), np.uint8), np.array([0, 0, 0, 0, 1, 1])
         >>> data = DataSet(images, labels, ("a", "b"))
@@ -200,10 +201,10 @@ class DataSet(Shown):
         """
         fraction = checked("fraction", fraction, float)
         if not 0.0 < fraction < 1.0:
-            raise DataError(f"a split needs a fraction between 0 and 1, not {fraction}")
+            raise DataError(f"the fraction of a split must be between 0 and 1, not {fraction}")
         counts = self.counts
         if counts.max() < 2:
-            raise DataError(f"{self.name}: cannot be split, as no class has two images")
+            raise DataError(f"{self.name} cannot be split, because no class has two images")
         order = generator(seed, "split").permutation(len(self))
         by_class = order[np.argsort(self.labels[order], kind="stable")]
         starts = np.cumsum(counts) - counts
@@ -212,11 +213,10 @@ class DataSet(Shown):
         return self.subset(np.sort(by_class[~part])), self.subset(np.sort(by_class[part]))
 
     def with_classes(self, classes: tuple[str, ...]) -> DataSet:
-        """Return the same images, numbered by another list of class names.
+        """Return the same images, with classes numbered by another list of names.
 
-        Two files of one kind can list different classes, for example when one lacks a class. This
-        gives the second the numbers of the first, which is what a model trained on the first
-        expects.
+        Two files of the same kind may list different classes, for example if one lacks a class.
+        This gives the second file the class numbers of the first, and of a model trained on it.
 
         >>> data = DataSet(np.zeros((2, 1, 1, 1), np.uint8), np.array([1, 0]), ("b", "c"))
         >>> data.with_classes(("a", "b", "c")).labels
@@ -238,16 +238,16 @@ class DataSet(Shown):
 
 @dataclass(frozen=True, repr=False)
 class Splits(Shown):
-    """A data set as its makers divided it.
+    """A data set with the division of its authors.
 
     Attributes
     ----------
     train
-        The images to learn from.
+        Training part.
     test
-        The images to judge by at the end, or None.
+        Test part, or None.
     validation
-        The images to choose the best epoch by, where the makers set them apart, or None.
+        Validation part, by which the best epoch is chosen, or None.
     """
 
     shown_as: ClassVar[str] = "splits"
@@ -278,7 +278,7 @@ class Splits(Shown):
 
     @property
     def parts(self) -> dict[str, DataSet]:
-        """The parts that there are, by name: ``train``, ``validation``, ``test``."""
+        """The existing parts by name: ``train``, ``validation``, ``test``."""
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         return {name: part for name, part in parts.items() if part is not None}
 
@@ -291,14 +291,16 @@ def divided(
     name: str,
     source: str = "data",
 ) -> Splits:
-    """Return a data set divided by the part that each image belongs to.
+    """Divide a data set by the part that each image belongs to.
 
     Parameters
     ----------
+    images, labels, classes, name
+        See `DataSet`.
     parts
-        ``train``, ``validation`` or ``test`` for each image; None if all are for training.
+        ``"train"``, ``"validation"`` or ``"test"`` for each image; None if all are for training.
     source
-        What is named if there is nothing to learn from.
+        Name of the data in the error raised if nothing is for training.
 
     Examples
     --------
@@ -320,7 +322,7 @@ def divided(
 
 
 def _chosen(images: Array, numbers: Array) -> Array:
-    """Return the images with these numbers; what is stored stays so."""
+    """Return the images with these indices; stored images stay on disk."""
     if isinstance(images, StoredImages):
         return cast(Array, images.select(numbers))
     return images[numbers]
@@ -334,13 +336,14 @@ def _check_images(name: str, images: Any) -> None:
     ):
         what = f"shape {images.shape}" if hasattr(images, "shape") else f"{type(images)}"
         raise ShapeError(
-            f"{name}: images are an array (N, C, H, W), not {what}; see pellucid.data.from_arrays"
+            f"{name}: images must be an array (N, C, H, W), not {what}; see "
+            "pellucid.data.from_arrays"
         )
     if not len(images):
         raise DataError(f"{name}: there are no images")
     if images.dtype not in (np.uint8, np.float32, np.float64):
         raise DataError(
-            f"{name}: images are uint8, float32 or float64, not {images.dtype}; "
+            f"{name}: images must be uint8, float32 or float64, not {images.dtype}; "
             "pellucid.data.from_arrays converts others"
         )
     if images.dtype != np.uint8:
@@ -363,11 +366,11 @@ def _check_finite(name: str, images: Array | StoredImages) -> None:
 def _check_labels(name: str, labels: Any, count: int, classes: tuple[str, ...]) -> None:
     if not isinstance(labels, np.ndarray) or labels.ndim != 1 or len(labels) != count:
         what = f"shape {labels.shape}" if isinstance(labels, np.ndarray) else f"{type(labels)}"
-        raise ShapeError(f"{name}: labels are an array ({count},), one per image, not {what}")
+        raise ShapeError(f"{name}: labels must be an array ({count},), one per image, not {what}")
     if labels.dtype.kind not in "iu":
-        raise DataError(f"{name}: labels are class numbers, whole numbers, not {labels.dtype}")
+        raise DataError(f"{name}: labels must be class numbers (integers), not {labels.dtype}")
     if not classes or len(set(classes)) < len(classes):
-        raise DataError(f"{name}: class names must be there and differ, got {classes!r:.80}")
+        raise DataError(f"{name}: class names must not be empty or repeated, got {classes!r:.80}")
     bad = np.flatnonzero((labels < 0) | (labels >= len(classes)))
     if bad.size:
         raise DataError(
@@ -377,7 +380,7 @@ def _check_labels(name: str, labels: Any, count: int, classes: tuple[str, ...]) 
 
 
 def _shares(counts: Array, fraction: float) -> Array:
-    """Return how many of each class go to the part: Hamilton's method of largest remainders."""
+    """Return the number of images of each class in the part, by largest remainders (Hamilton)."""
     quotas = counts * fraction
     shares = np.floor(quotas).astype(np.int64)
     left = round(fraction * int(counts.sum())) - int(shares.sum())

@@ -1,4 +1,4 @@
-"""Handwritten digits that come with the library: no download, learnt in seconds."""
+"""Handwritten digits that are included in the library, and learned in seconds."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _FILE = Path(__file__).with_name("digits.npz")
 def digits() -> Splits:
     """Return 1,797 grey images of 8×8 in ten classes, a fifth of them for testing.
 
-    The original pixels count, from 0 to 16, how much of a 4×4 block was ink. Here they are
-    multiplied by 255/16 and rounded, so that, as in MNIST, 0 is background and 255 is full ink. The
-    17 levels stay different. The division, stratified, is always the same.
+    The original pixels, from 0 to 16, count the ink in a block of 4×4. Here they are multiplied by
+    255/16 and rounded, so that, as in MNIST, 0 is background and 255 is full ink; the 17 levels
+    stay distinct. The division into parts is stratified and always the same.
 
     Source: Alpaydin and Kaynak, "Optical recognition of handwritten digits", UCI Machine Learning
-    Repository, 1998, https://doi.org/10.24432/C50P49, licence CC BY 4.0: its test part, which is
-    what scikit-learn holds too, in the same order.
+    Repository, 1998, https://doi.org/10.24432/C50P49, licence CC BY 4.0: its test part, in the same
+    order as in scikit-learn.
     """
     with np.load(_FILE, allow_pickle=False) as file:
         images, labels = file["images"], file["labels"].astype(np.int64)

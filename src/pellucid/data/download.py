@@ -1,4 +1,4 @@
-"""Downloads: from the first of several addresses that has the right file."""
+"""Download files from the first of several addresses that has the right one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pellucid.errors import DataError, MissingExtraError, missing_extra
 _TIMEOUT = (5, 30)
 """Seconds to wait for a connection, and for each further block of a file."""
 _ROUNDS = 2
-"""How often an address is tried when the connection breaks."""
+"""Number of attempts per address when the connection breaks."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Remote:
     Parameters
     ----------
     name
-        The name of the file on the disk.
+        Name of the file on disk.
     sha256
-        The hash that the right file has.
+        Hash of the right file.
     urls
-        Its addresses, in the order in which they are tried.
+        Addresses, in the order in which they are tried.
     most_bytes
-        A place that sends more than this is left: it has another file.
+        Largest possible size; a download that exceeds it is aborted.
     """
 
     name: str
@@ -42,15 +42,14 @@ class Remote:
 def fetch(files: Iterable[Remote], folder: Path, data_set: str) -> None:
     """Download those of `files` that are not in `folder`.
 
-    A file is written under a temporary name beside its final one, compared with its SHA-256, and
-    only then renamed, so a file with the final name is complete and right. Anything else that a
-    server sends (an error, a web page, half a file) counts as a failure, and the next address is
-    tried.
+    Each file is written under a temporary name, compared with its SHA-256, and then renamed, so a
+    file with the final name is complete and correct. Anything else that a server sends (an error, a
+    web page, half a file) counts as a failure, and the next address is tried.
 
     Raises
     ------
     DataError
-        No address had the right file; the message says which file to put where by hand.
+        No address had the right file; the message says where to put it by hand.
     """
     absent = [file for file in files if not (folder / file.name).exists()]
     for i, file in enumerate(absent):
@@ -99,8 +98,8 @@ def _fetch_one(file: Remote, folder: Path, data_set: str) -> list[str]:
                     broken.append(url)
             except DataError as error:
                 failures[url] = str(error)
-            except ValueError:  # pooch's word for a hash that differs
-                failures[url] = "it gave another file (its SHA-256 differs)"
+            except ValueError:  # raised by pooch for a wrong hash
+                failures[url] = "it has a different file (wrong SHA-256)"
         places = tuple(broken)
     return [f"{url}: {reason}" for url, reason in failures.items()]
 
@@ -127,14 +126,14 @@ class _Downloader:
         import pooch
 
         self.progress.watch(Path(output_file), self.most_bytes)
-        # as it is stored: a server may otherwise send a .gz file unpacked
+        # unchanged: otherwise a server may unpack a .gz file
         headers = {"Accept-Encoding": "identity"}
         pooch.HTTPDownloader(
             progressbar=self.progress, chunk_size=1 << 16, timeout=_TIMEOUT, headers=headers
         )(url, output_file, _pooch)
         with Path(output_file).open("rb") as file:
             if file.read(64).lstrip().lower().startswith((b"<!doctype", b"<html")):
-                raise DataError("it gave a web page instead of the file")
+                raise DataError("it returned a web page instead of the file")
 
 
 class _Progress:
@@ -148,7 +147,7 @@ class _Progress:
         self.most_bytes = 0
 
     def watch(self, path: Path, most_bytes: int) -> None:
-        """From now on raise an error where the file at `path` becomes too large."""
+        """Raise an error as soon as the file at `path` becomes too large."""
         self.path, self.most_bytes = path, most_bytes
 
     def __enter__(self) -> Self:
@@ -178,9 +177,9 @@ class _Progress:
             self.bar.stop()
 
     def update(self, count: int) -> None:
-        """Count `count` more bytes, and look at how many are there."""
+        """Count `count` more bytes, and check the size of the file."""
         if self.path is not None and self.path.stat().st_size > self.most_bytes:
-            raise DataError(f"it gave more than {self.most_bytes:,} bytes, which the file has not")
+            raise DataError(f"it sent more than {self.most_bytes:,} bytes, more than the file has")
         if self.bar is not None:
             self.bar.update(self.task, advance=count, total=self.total or None)
 

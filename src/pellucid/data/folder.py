@@ -1,4 +1,4 @@
-"""A folder with one folder of images per class."""
+"""Read a folder that contains one folder of images per class."""
 
 from __future__ import annotations
 
@@ -22,47 +22,52 @@ def read_folder(
     memory: Memory = None,
     cache: bool = False,
 ) -> Splits:
-    """Return the data set in a folder of class folders.
+    """Read the data set in a folder of class folders.
 
     Parameters
     ----------
     path
-        A folder with one folder of images for each class, named after it; or a folder with such a
-        folder ``train`` and others ``validation`` and ``test``, if there are such parts. Their
-        usual other names are understood (``Training``, ``val``, ``seg_test``, …). A folder that
-        holds nothing but one other folder is passed through.
+        Folder with one folder of images per class, named after the class; or folder with such a
+        folder ``train`` and optionally others ``validation`` and ``test``. Other common names are
+        understood (``Training``, ``val``, ``seg_test``, …). A folder that contains only one other
+        folder is skipped.
     folders
-        What the folders inside `path` are: ``"classes"`` (all images below a folder belong to its
+        Meaning of the folders in `path`: ``"classes"`` (all images below a folder belong to its
         class), ``"parts"`` (training, validation and test part, with class folders inside) or
-        ``"nested"`` (the folder that directly holds an image names its class, whatever lies around
-        it). Without it names and contents decide; where they do not, an error names this option.
+        ``"nested"`` (the folder that directly contains an image names its class). By default it is
+        inferred from names and contents; if that is ambiguous, an error names this option.
     size
-        Height and width, or one number for both, of the images; without it, the most common size
-        among the training images. Others are cut to these proportions around their middle and
-        resized smoothly.
+        Size of the images, (height, width) or one number for both. By default, the most common size
+        of the training images. Others are cropped about their centre to these proportions and
+        resized.
     channels
-        1 for grey, 3 for colour; without it, colour if any training image is stored in colour.
+        1 for grey, 3 for colour. By default, colour if any training image is stored in colour.
     skip_bad
-        Leave out images that cannot be read, with a `SkippedWarning` that lists them, instead of
-        raising an error.
+        Whether to skip unreadable images, with a `SkippedWarning` that lists them, instead of
+        raising an error. Default: False.
     memory
-        The memory to plan with, such as ``"2GB"``. If the images would take more than half of it,
-        they stay on the disk, are decoded ahead of training by threads, and give the same batches.
-        Without it all images are read into memory.
+        Available memory, such as ``"2GB"``. If the images would take more than half of it, they
+        stay on disk and are decoded ahead in threads during training, with the same results. By
+        default all images are read into memory.
     cache
-        Whether images that stay on the disk are decoded once, and kept so in the folder for caches
-        (`pellucid.data.home`): a byte for each channel of each pixel.
+        Whether images that stay on disk are decoded only once and stored in the cache folder
+        (`pellucid.data.home`), with one byte per channel and pixel. Default: False.
+
+    Returns
+    -------
+    Splits
+        The data set with its parts.
 
     Raises
     ------
     DataError
         There are no class folders, one of them is empty, it is not clear which folders are the
-        classes, or images cannot be read; they are named.
+        classes, or images cannot be read; the message names them.
 
     Warns
     -----
     SkippedWarning
-        Files were left out because they are no images that can be read.
+        Files were skipped because they are not readable images.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Image files: read, turned upright, cut to size."""
+"""Read image files, with the right orientation, size and number of channels."""
 
 from __future__ import annotations
 
@@ -37,23 +37,27 @@ _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
 def read_image(path: str | Path | IO[bytes], shape: Shape | None = None) -> Array:
-    """Return one image file as uint8 (C, H, W).
+    """Read an image file as uint8 (C, H, W).
 
     Parameters
     ----------
     path
-        An image in any format that Pillow reads: PNG, JPEG, WebP, AVIF, GIF (its first picture),
-        TIFF, BMP, …. It is turned as its EXIF data says; transparent parts become white; 16-bit
-        greys are brought to 8 bits.
+        Image in any format that Pillow reads: PNG, JPEG, WebP, AVIF, GIF (first frame), TIFF, BMP,
+        …. It is rotated according to its EXIF data; transparent parts become white; 16-bit greys
+        are converted to 8 bits.
     shape
-        (C, H, W), with C = 1 for grey or 3 for colour. The largest centred part with these
-        proportions is taken and resized, smoothing what gets smaller. Without it, the image as it
-        is.
+        Shape (C, H, W), with C = 1 for grey or 3 for colour. The largest centred part with these
+        proportions is cropped and resized with smoothing. By default, the image as it is.
+
+    Returns
+    -------
+    ndarray of shape (C, H, W)
+        The pixels.
 
     Raises
     ------
     DataError
-        It cannot be read as an image, or is larger than Pillow's limit against decompression bombs.
+        The file is not a readable image, or exceeds Pillow's limit against decompression bombs.
 
     Examples
     --------
@@ -65,7 +69,7 @@ def read_image(path: str | Path | IO[bytes], shape: Shape | None = None) -> Arra
     (1, 28, 28)
     """
     if shape is not None and (len(shape) != 3 or shape[0] not in (1, 3) or min(shape) < 1):
-        raise ShapeError(f"an image is read as (1, H, W) or (3, H, W), not {shape}")
+        raise ShapeError(f"the shape of an image must be (1, H, W) or (3, H, W), not {shape}")
     with opened(path) as image:
         channels, size = shape_of(image)
         if shape is not None:
@@ -111,7 +115,7 @@ def opened(
                 _check_memory(image)
             yield image
     except Image.DecompressionBombError as error:
-        raise DataError(f"{path}: the image is too large to be taken for a photo") from error
+        raise DataError(f"{path}: the image is too large") from error
     except PellucidError:
         raise
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:

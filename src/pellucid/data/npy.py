@@ -145,21 +145,21 @@ def read_npy_folder(
     channels_last: bool | None = None,
     memory: Memory = None,
 ) -> Splits:
-    """Return the data set in a folder of ``.npy`` files.
+    """Read the data set in a folder of ``.npy`` files.
 
     Parameters
     ----------
     path
-        A folder with ``x_train.npy`` and ``y_train.npy`` or ``train_images.npy`` and
+        Folder with ``x_train.npy`` and ``y_train.npy`` or ``train_images.npy`` and
         ``train_labels.npy``, and so on for the parts ``val`` and ``test``; or with ``images.npy``
         and ``labels.npy``, or ``x.npy`` and ``y.npy``.
     shape
-        (C, H, W) or (H, W), where images are rows of pixels.
+        Shape (C, H, W) or (H, W) of an image, if images are rows of pixels.
     channels_last
-        Whether images are (N, H, W, C); if not given it is decided by the shape.
+        Whether images are (N, H, W, C); inferred from the shape by default.
     memory
-        The memory to plan with, such as ``"2GB"``; images that take more than half of it stay
-        in their files.
+        Available memory, such as ``"2GB"``; images that take more than half of it stay in their
+        files.
     """
     folder = Path(path)
     files = _files(folder)

@@ -1,4 +1,4 @@
-"""Arrays that NumPy wrote into one .npz file."""
+"""Read data sets in NumPy's .npz files."""
 
 from __future__ import annotations
 
@@ -59,30 +59,30 @@ def read_npz(
     channels_last: bool | None = None,
     memory: Memory = None,
 ) -> Splits:
-    """Return the data set in an .npz file.
+    """Read the data set in an .npz file.
 
     Parameters
     ----------
     path
-        A file with the arrays ``x_train`` and ``y_train`` and, for further parts, ``x_val`` and
+        File with the arrays ``x_train`` and ``y_train`` and, for further parts, ``x_val`` and
         ``y_val``, ``x_test`` and ``y_test``; or ``train_images``, ``train_labels``,
         ``val_images``, ``val_labels``, ``test_images``, ``test_labels``; or ``images`` and
-        ``labels``, ``x`` and ``y``, ``data`` and ``target``. Capitals do not matter. An array
-        ``classes`` names the classes. The forms are those of `from_arrays`.
+        ``labels``, ``x`` and ``y``, ``data`` and ``target``, in any case. An array ``classes``
+        names the classes. The arrays have the forms that `from_arrays` accepts.
     shape
-        (C, H, W) or (H, W), where images are rows of pixels.
+        Shape (C, H, W) or (H, W) of an image, if images are rows of pixels.
     channels_last
         Whether images are (N, H, W, C); see `from_arrays`.
     memory
-        The memory to plan with, such as ``"2GB"``. Images that take more than half of it stay
-        in the file or, where they are compressed, are unpacked to the folder for caches once.
+        Available memory, such as ``"2GB"``. Images that take more than half of it stay in the file
+        or, if compressed, are unpacked once to the cache folder.
 
     Raises
     ------
     DataError
-        It is no such file, has other arrays, is damaged, or promises more than it holds: that is
-        looked at before memory is taken. Arrays of Python objects, which could run code, are
-        refused.
+        The file is not an .npz file, has other arrays, is damaged, or promises more than it
+        contains, which is checked before memory is allocated. Arrays of Python objects, which could
+        run code, are refused.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Images that deserve a look: constant ones, copies, near duplicates, and class outliers."""
+"""Find unusual images: constant ones, copies, near duplicates, and class outliers."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _MOST_OF_A_CLASS = 2
 
 @dataclass(frozen=True)
 class Outlier:
-    """An image that deserves a look.
+    """An unusual image.
 
     Attributes
     ----------
     index
-        Its number in the data set.
+        Index of the image in the data set.
     reason
-        Why, in a few words.
+        Why it is unusual, in a few words.
     similar_to
-        The number of the earlier image that it resembles, where that is the reason.
+        Index of the earlier image that it resembles, if that is the reason.
     """
 
     index: int
@@ -38,13 +38,13 @@ class Outlier:
 
 
 def find_outliers(data: DataSet, most: int = 12) -> list[Outlier]:
-    """Return up to `most` images that deserve a look, a few of each kind.
+    """Return up to `most` unusual images, a few of each kind.
 
-    - images with one value in every pixel;
-    - copies of an earlier image, those that have another class first;
+    - images with the same value in every pixel;
+    - copies of an earlier image, beginning with those of another class;
     - near duplicates: the correlation with the pixels of an earlier image is above 0.99;
     - class outliers: images whose distance ``‖x − m‖`` from the mean m of their class is more than
-      1.5 times the median distance in that class; the largest ratios first, at most two per class.
+      1.5 times the median distance in that class, in descending order, at most two per class.
 
     Examples
     --------

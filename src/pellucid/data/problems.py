@@ -1,4 +1,4 @@
-"""Rows and images that cannot be used: an error lists them or, on request, they are left out."""
+"""Collect rows and images that cannot be used, and report or skip them."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _LONGEST = 100
 
 
 class SkippedWarning(UserWarning):
-    """Rows or images were left out because they could not be used; the message names them."""
+    """Rows or images were skipped because they could not be used; the message names them."""
 
 
 def shortened(text: object, most: int = 40) -> str:
-    """Return text of at most `most` characters; a message is read, not searched.
+    """Shorten text to at most `most` characters for a message.
 
     >>> shortened("70 80 82 72 58 58 60 63 54 58 60 48 89 115 121")
     '70 80 82 72 58 58 60 63 54 58 60 48 89 …'
@@ -45,7 +45,7 @@ mend it or leave it out with skip_bad=True
         self.found.append((where, reason))
 
     def settle(self, source: str, skip: bool) -> None:
-        """Raise an error that lists what was found; with `skip`, warn instead."""
+        """Raise an error that lists the problems, or warn if `skip` is True."""
         if not self.found:
             return
         plural = len(self.found) > 1

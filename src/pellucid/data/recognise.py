@@ -1,4 +1,4 @@
-"""What a file or folder is, by its content; which reader reads it."""
+"""Recognise the kind of a file or folder by its content, and choose its reader."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _HEAD = 512
 
 
 def reader_of(path: Path) -> Reader:
-    """Return the function that reads what is at `path`; it takes the options alone.
+    """Return a function of options that reads the data set at `path`.
 
     Raises
     ------
     DataError
-        It is nothing that can be read as a data set.
+        The path is not a data set of a known kind.
     """
     return partial(_of_folder(path) if path.is_dir() else _of_file(path), path)
 
@@ -79,14 +79,14 @@ def _of_file(path: Path) -> Reader:
         return read_shards
     if head.startswith(_NPY):
         raise DataError(
-            f"{path} is one array; give the folder that has x_train.npy and y_train.npy"
+            f"{path} is a single array; pass the folder that has x_train.npy and y_train.npy"
         )
     if head.startswith(_IDX):
         raise DataError(
-            f"{path} is one IDX file; give the folder that has the images and the labels"
+            f"{path} is a single IDX file; pass the folder that has the images and the labels"
         )
     raise DataError(
-        f"cannot tell what '{path}' is; data comes from a folder of class folders, from a table "
+        f"the kind of '{path}' is unknown; data can be a folder of class folders, a table "
         f"({', '.join(TABLES)}), an .npz or Parquet file, tar shards, or the files of "
         "CIFAR, SVHN, STL-10, MNIST or EMNIST"
     )

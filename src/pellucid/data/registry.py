@@ -1,4 +1,4 @@
-"""Loading a data set by name or by path."""
+"""Load a data set by name or path."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ALIASES = {
 
 
 def names() -> tuple[str, ...]:
-    """Return the names of the data sets that `load` can download or make.
+    """Return the names of the data sets that `load` can download or generate.
 
     >>> names()
     ('digits', 'mnist', 'fashion-mnist', 'cifar-10', 'cifar-100', 'svhn')
@@ -41,22 +41,27 @@ def names() -> tuple[str, ...]:
 
 
 def load(source: str | Path, **options: Any) -> Splits:
-    """Return the data set with a name, or in a file or folder.
+    """Load a data set by its name, or from a file or folder.
 
     Parameters
     ----------
     source
         One of `names` (in any case; ``cifar10`` and ``fashion`` are understood), or the path of a
-        file or folder, which is recognised by its content: class folders, tables, .npz files, and
-        the official files of MNIST, EMNIST, CIFAR-10, CIFAR-100, SVHN and STL-10. A name goes
-        before a path; write ``./mnist`` for a folder of that name.
+        file or folder, whose kind is recognised by its content: class folders, tables, .npz files,
+        and the official files of MNIST, EMNIST, CIFAR-10, CIFAR-100, SVHN and STL-10. Names take
+        precedence over paths; write ``./mnist`` for a folder of that name.
     options
-        What the reader for that kind of data takes: see `read_csv`, `read_npz` and `read_folder`.
+        Options of the reader for that kind of data: see `read_csv`, `read_npz` and `read_folder`.
+
+    Returns
+    -------
+    Splits
+        The data set with its parts.
 
     Raises
     ------
     DataError
-        There is no such name or path, an option is not known, or the data is not what it should be.
+        The name or path does not exist, an option is unknown, or the data is invalid.
 
     Examples
     --------
@@ -76,12 +81,12 @@ def load(source: str | Path, **options: Any) -> Splits:
 
 
 def takes(source: str | Path, option: str) -> bool:
-    """Return whether `load` takes this option for this source."""
+    """Return whether `load` accepts this option for this source."""
     return option in _options(_reader(source))
 
 
 def lasting(source: str | Path) -> str:
-    """Return the name or absolute path that finds the same data set from any folder.
+    """Return the name or absolute path by which the data set is found from any folder.
 
     >>> lasting("CIFAR10")
     'cifar-10'

@@ -1,4 +1,4 @@
-"""Networks as scikit-learn knows models: with `fit`, `predict` and `score`."""
+"""Networks as scikit-learn estimators, with `fit`, `predict` and `score`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the classifier and the regressor share: parameters, training, and what is pickled."""
+"""The common base of classifier and regressor: parameters, training, and pickling."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ Samples = tuple[Array, Array, Array | None]
 _SOLVERS = {name.lower(): name for name in optim.OPTIMIZERS}
 _BATCH = 64
 _TINY = 256, 65536
-"""Data of no more samples and numbers is trained on as one batch, in double precision."""
+"""Limits on samples and numbers for data to be trained on as one batch, in double precision."""
 
 
 @dataclass(eq=False, repr=False)
 class CNN(BaseEstimator):
-    """A network with scikit-learn's manners; see `CNNClassifier` and `CNNRegressor`."""
+    """A network with scikit-learn's interface; see `CNNClassifier` and `CNNRegressor`."""
 
     loss: ClassVar[Loss]
     monitor: ClassVar[Monitor]
-    """What early stopping watches."""
+    """The quantity that early stopping monitors."""
 
     model: Any = "auto"
     _: KW_ONLY
@@ -69,10 +69,10 @@ class CNN(BaseEstimator):
     warm_start: bool = False
     verbose: bool = False
 
-    # What comes in
+    # Input
 
     def _validated(self, X: Any, y: Any, *, reset: bool, **options: Any) -> tuple[Array, Any]:
-        """Return X as images, in a type that training takes, and y; note what X looks like."""
+        """Return X as images in a type for training, and y; record the form of X."""
         rows, seen = flattened(X, self.image_shape)
         kinds = [np.float64, np.float32, np.uint8]
         rows, y = validate_data(self, rows, y, reset=reset, dtype=kinds, **options)
@@ -88,19 +88,19 @@ class CNN(BaseEstimator):
 
     def _as_images(self, rows: Array, seen: Any) -> Array:
         if seen not in (None, self.image_shape_):
-            raise ShapeError(f"the images in X are {seen}, those of fit were {self.image_shape_}")
+            raise ShapeError(f"the images in X are {seen}, those in fit were {self.image_shape_}")
         return as_images(rows, self.image_shape_)
 
     def _weights(self, X: Array, sample_weight: Any) -> Array:
         weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weights.any():
-            raise PellucidError("the sample weights are all zero: there is nothing to learn from")
+            raise PellucidError("the sample weights are all zero")
         return np.asarray(weights)
 
     # Training
 
     def _begin(self, X: Array, outputs: int) -> None:
-        """Make a new network for these images."""
+        """Build a new network for these images."""
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._tiny = len(X) <= _TINY[0] and X.size <= _TINY[1]
         made = network(self.model, self.image_shape_, outputs)
@@ -110,7 +110,7 @@ class CNN(BaseEstimator):
         self._note(History())
 
     def _fit(self, X: Array, targets: Array, weights: Array | None, classes: Any = None) -> None:
-        """Train for `max_iter` epochs at most; a split keeps the shares of `classes`."""
+        """Train for at most `max_iter` epochs; a split preserves the shares of `classes`."""
         train, validation = (X, targets, weights), None
         if self.early_stopping:
             parts = train_test_split(
@@ -127,15 +127,15 @@ class CNN(BaseEstimator):
         self._train(train, validation, self.max_iter, schedules.parse(self.learning_rate))
 
     def _partial_fit(self, X: Array, targets: Array, weights: Array | None) -> None:
-        """Train for one epoch, with what the optimiser remembers of those before."""
+        """Train for one epoch, with the optimiser's state of the previous ones."""
         if self.early_stopping:
-            raise PellucidError("partial_fit sees no whole data set: it takes no early_stopping")
+            raise PellucidError("partial_fit does not support early_stopping, which needs all data")
         self._train((X, targets, weights), None, 1, schedules.Constant())
 
     def _train(
         self, train: Samples, validation: Samples | None, epochs: int, schedule: schedules.Schedule
     ) -> None:
-        """Train on, in the loop that `pellucid.train` has."""
+        """Continue training with the loop of `pellucid.train`."""
         self._optimizer = self._optimizer or self._new_optimizer()
         if self.model_.preprocessing is None:
             images, _, weights = train
@@ -148,7 +148,7 @@ class CNN(BaseEstimator):
             self._batch_size(len(train[0])),
             epochs,
             schedule,
-            seed=self._seed + self.n_iter_,  # another order than in the epochs before
+            seed=self._seed + self.n_iter_,  # a different order from previous epochs
         )
         measured = None if validation is None else self._data(*validation)
         run: Iterator[Record] = records(state, data, measured)
@@ -166,7 +166,7 @@ class CNN(BaseEstimator):
             self.loss_ = history[-1].loss
 
     def _data(self, X: Array, targets: Array, weights: Array | None) -> Data:
-        """Return what the training loop takes; what weighs nothing is left out."""
+        """Return the data for the training loop, without samples of weight 0."""
         assert self.model_.preprocessing is not None
         if weights is None:
             return self.model_.preprocessing(X, self._dtype), targets
@@ -190,10 +190,10 @@ class CNN(BaseEstimator):
         if self.batch_size == "auto":
             return samples if self._tiny else min(_BATCH, samples)
         if not isinstance(self.batch_size, int | np.integer) or self.batch_size < 1:
-            raise PellucidError(f"batch_size is 'auto' or 1 and more, not {self.batch_size!r}")
+            raise PellucidError(f"batch_size must be 'auto' or at least 1, not {self.batch_size!r}")
         return int(min(self.batch_size, samples))
 
-    # What comes out
+    # Output
 
     def _outputs(self, X: Any) -> Array:
         """Return the network's outputs, (N, outputs), in double precision."""

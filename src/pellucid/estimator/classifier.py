@@ -19,72 +19,71 @@ from pellucid.types import Array
 
 @dataclass(eq=False, repr=False)
 class CNNClassifier(ClassifierMixin, CNN):
-    """A convolutional network with `fit`, `predict` and `score`, for everything in scikit-learn.
+    """A convolutional network as a scikit-learn classifier.
 
-    It learns by cross entropy, with the training loop that `pellucid.train` has. Each channel is
-    brought to mean 0 and standard deviation 1, as in the training images; this is part of
-    `model_`.
+    It minimises the cross entropy with the training loop of `pellucid.train`. Channels are
+    standardised with the statistics of the training images, which are part of `model_`.
 
     Parameters
     ----------
     model
-        What is trained. ``"auto"``: `lenet5x2` for images of 12×12 and more, for smaller ones one
-        convolution and two linear layers. Or a name from `pellucid.models.names()`, the path of a
-        ``.toml`` file, a layer (a new one like it is trained), the description of a layer, or a
+        Network to train. ``"auto"`` (default): `lenet5x2` for images of at least 12×12, otherwise
+        one convolution and two linear layers. Or a name from `pellucid.models.names()`, the path of
+        a ``.toml`` file, a layer (a new one like it is trained), the description of a layer, or a
         function of ``(image_shape, outputs)`` that returns one.
     image_shape
-        (C, H, W) or (H, W), where X is flat, (N, features). Without it a square number of features
-        is a grey square image, any other number an image of one row.
+        Shape (C, H, W) or (H, W) of an image, if X is flat, (N, features). By default, a square
+        number of features is a square grey image, any other number an image of one row.
     solver
-        ``adam``, ``adamw``, ``sgd``, ``rmsprop`` or ``adagrad``.
+        ``"adam"``, ``"adamw"``, ``"sgd"``, ``"rmsprop"`` or ``"adagrad"``.
     learning_rate_init
-        The highest learning rate.
+        Highest learning rate.
     learning_rate
-        The rate over time: ``constant``, ``cosine``, ``onecycle``, … as
-        `pellucid.optim.schedules.parse` reads it.
+        Schedule: ``"constant"``, ``"cosine"``, ``"onecycle"``, …, in the notation of
+        `pellucid.optim.schedules.parse`.
     momentum
-        For ``sgd``.
+        Momentum of ``"sgd"``.
     alpha
-        Weight decay; biases and norms never decay.
+        Weight decay, which does not apply to biases and norms.
     batch_size
-        ``"auto"``: 64; small data (256 samples, 65,536 numbers at most) are one batch, in double
-        precision.
+        Number of samples per step. ``"auto"``: 64, or all samples of small data (at most 256
+        samples and 65,536 numbers), which are computed in double precision.
     max_iter
-        How often all samples are seen: epochs.
+        Number of epochs.
     tol, n_iter_no_change
-        Training ends when the loss (with `early_stopping`, the accuracy in validation) has not
-        improved by more than `tol` for so many epochs.
+        Training ends when the loss (with `early_stopping`, the validation accuracy) has not
+        improved by more than `tol` for `n_iter_no_change` epochs.
     early_stopping, validation_fraction
-        Whether to keep a share of the samples of each class aside, and to end with the weights that
-        did best on these.
+        Whether to hold out a share of the samples of each class for validation, and to end with the
+        weights that were best on it.
     class_weight
-        A weight for each class, ``{class: weight}``, or ``"balanced"``: all classes count the same.
+        Weight of each class, ``{class: weight}``, or ``"balanced"`` for equal total weights.
     random_state
-        The random seed, or a generator.
+        Seed or generator of all random numbers.
     warm_start
-        Whether `fit` goes on from the last fit.
+        Whether `fit` continues from the previous fit.
     verbose
         Whether to show progress.
 
     Attributes
     ----------
     model_
-        The trained network, a `pellucid.layers.Layer` as everywhere else in the library.
+        The trained network, a `pellucid.layers.Layer`.
     classes_
-        The classes, in the order of `predict_proba`.
+        The classes in the order of `predict_proba`.
     history_
         The epochs, a `pellucid.training.History`.
     loss_, loss_curve_, n_iter_
-        The loss in the last epoch and in each, and the number of epochs.
+        Loss of the last epoch, losses of all epochs, and number of epochs.
     image_shape_
-        (C, H, W) of an image.
+        Shape (C, H, W) of an image.
     n_features_in_, feature_names_in_
-        How many numbers an image has; the names of columns, where X was a table.
+        Number of values per image; names of the columns if X was a table.
 
     Notes
     -----
-    X is (N, C, H, W), (N, H, W), or flat. A pickle holds the description and the values of the
-    network, as a model file does, and no layer; what the optimiser remembers is not in it.
+    X is (N, C, H, W), (N, H, W), or flat. A pickle contains the description and the values of the
+    network, like a model file, but not the state of the optimiser.
 
     Examples
     --------
@@ -104,7 +103,7 @@ class CNNClassifier(ClassifierMixin, CNN):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on images X and their classes y, which are numbers or names.
 
-        A sample of twice the weight counts as much as two; one of weight 0 is left out.
+        Doubling a sample's weight is the same as duplicating it; weight 0 excludes it.
         """
         going_on = self.warm_start and hasattr(self, "model_")
         images, y = self._validated(X, y, reset=not going_on)
@@ -118,14 +117,14 @@ class CNNClassifier(ClassifierMixin, CNN):
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one epoch on some of the images; `classes`, all of them, at the first call.
+        """Train for one epoch on some images; the first call needs `classes`, a list of all.
 
-        Preprocessing is that of the images of the first call.
+        The preprocessing is fitted to the images of the first call.
         """
         first = not hasattr(self, "model_")
         if isinstance(self.class_weight, str):
             raise PellucidError(
-                "class_weight='balanced' needs all of y; give partial_fit weights for each class"
+                "class_weight='balanced' needs all of y; pass partial_fit weights for each class"
             )
         images, y = self._validated(X, y, reset=first)
         _check_partial_fit_first_call(self, classes)
@@ -147,13 +146,13 @@ class CNNClassifier(ClassifierMixin, CNN):
     def _begin_with_classes(self, images: Array) -> None:
         if len(self.classes_) < 2:
             raise DataError(
-                f"a classifier needs 2 classes or more, y has one class: {self.classes_}"
+                f"a classifier needs at least 2 classes, but y has only one class: {self.classes_}"
             )
         self._begin(images, len(self.classes_))
         self.model_.classes = tuple(map(str, self.classes_))
 
     def _numbers(self, y: Array) -> Array:
-        """Return the number of each label's class."""
+        """Return the class number of each label."""
         numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
         strange = self.classes_[numbers] != y
         if strange.any():
@@ -161,7 +160,7 @@ class CNNClassifier(ClassifierMixin, CNN):
         return np.asarray(numbers)
 
     def _both_weights(self, images: Array, y: Array, sample_weight: Any) -> Array | None:
-        """Return the weights of samples times those of their classes; None where all are 1."""
+        """Return sample weights times class weights, or None if all are 1."""
         if sample_weight is None and self.class_weight is None:
             return None
         of_classes = compute_sample_weight(self.class_weight, y)

@@ -1,4 +1,4 @@
-"""From what scikit-learn passes around to images, and back."""
+"""Convert between scikit-learn's arrays and images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHANNELS = (1, 3, 4)
 
 
 def flattened(X: Any, image_shape: Shape | None) -> tuple[Any, Shape | None]:
-    """Return X with one row for each image, and the shape of an image where X tells it.
+    """Return X with one row per image, and the shape of an image if X has it.
 
     >>> X, shape = flattened(np.zeros((5, 3, 8, 9)), None)
     >>> X.shape, shape
@@ -23,35 +23,35 @@ def flattened(X: Any, image_shape: Shape | None) -> tuple[Any, Shape | None]:
     if not hasattr(X, "shape"):
         X = np.asarray(X)
     if len(X.shape) not in (3, 4):
-        return X, None  # scikit-learn says what is wrong with it, if anything is
+        return X, None  # scikit-learn checks it
     X = np.asarray(X)
     shape = (1, *X.shape[1:]) if X.ndim == 3 else X.shape[1:]
     if X.ndim == 4 and image_shape is None and _looks_channels_last(shape):
         raise ShapeError(
-            f"images are (N, C, H, W), X of shape {X.shape} looks like (N, H, W, C): give "
-            "X.transpose(0, 3, 1, 2), or say image_shape if it is what it seems not to be"
+            f"images must be (N, C, H, W), but X of shape {X.shape} looks like (N, H, W, C): pass "
+            "X.transpose(0, 3, 1, 2), or image_shape if it is (N, C, H, W)"
         )
     return X.reshape(len(X), math.prod(shape)), shape
 
 
 def _looks_channels_last(shape: Shape) -> bool:
-    """Return whether images of `shape` may be (H, W, C): by usual channels, or square sides."""
+    """Return whether `shape` is probably (H, W, C), by usual channels or square sides."""
     first, middle, last = shape
     return first not in _CHANNELS and (last in _CHANNELS or first == middle != last)
 
 
 def shape_of_image(features: int, seen: Shape | None, given: Any) -> Shape:
-    """Return (C, H, W) of images of so many pixels.
+    """Return the shape (C, H, W) of images with this many values.
 
     Parameters
     ----------
     features
-        How many numbers an image has.
+        Number of values of an image.
     seen
-        The shape that the array of images told, if it did.
+        Shape from the array of images, if it has one.
     given
-        The `image_shape` that the user gave, if any: (C, H, W) or (H, W). Without either it is a
-        grey square, where the number is a square, or else one row.
+        The `image_shape` given by the user, (C, H, W) or (H, W), if any. Without either, the image
+        is a grey square if the number is a square, otherwise one row.
 
     Examples
     --------
@@ -68,13 +68,13 @@ def shape_of_image(features: int, seen: Shape | None, given: Any) -> Shape:
     shape = (1, *shape) if len(shape) == 2 else shape
     if len(shape) != 3 or min(shape) < 1:
         raise ShapeError(
-            f"image_shape is (channels, height, width) or (height, width), not {given}"
+            f"image_shape must be (channels, height, width) or (height, width), not {given}"
         )
     if seen not in (None, shape):
         raise ShapeError(f"image_shape is {shape}, but the images in X are {seen}")
     if math.prod(shape) != features:
         raise ShapeError(
-            f"images of shape {shape} have {math.prod(shape)} pixels, X has {features} features"
+            f"images of shape {shape} have {math.prod(shape)} values, but X has {features} features"
         )
     return shape
 

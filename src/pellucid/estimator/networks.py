@@ -1,4 +1,4 @@
-"""The network that an estimator trains."""
+"""Build the network of an estimator."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from pellucid.models.check import fitted
 from pellucid.types import Shape
 
 _LENET = 12
-"""The least side of an image for which LeNet-5 is made."""
+"""Least side of an image for LeNet-5."""
 
 
 def network(model: Any, image_shape: Shape, outputs: int) -> nn.Layer:
-    """Return a new network for images of that shape.
+    """Build a new network for images of this shape.
 
     Parameters
     ----------
     model
-        ``"auto"``: `lenet5x2` for images of 12×12 and more, for smaller ones one convolution and
-        two linear layers. Or a name that `pellucid.models.build` knows, the path of a ``.toml``
-        file, a layer (a new one is made like it), the description of one, or a function of
-        `image_shape` and `outputs` that returns one.
+        ``"auto"``: `lenet5x2` for images of at least 12×12, otherwise one convolution and two
+        linear layers. Or a name for `pellucid.models.build`, the path of a ``.toml`` file, a layer
+        (a new one like it is built), the description of one, or a function of `image_shape` and
+        `outputs` that returns one.
+    image_shape
+        Shape (C, H, W) of an image.
+    outputs
+        Number of outputs.
 
     Examples
     --------
@@ -50,8 +54,8 @@ def network(model: Any, image_shape: Shape, outputs: int) -> nn.Layer:
         if callable(model) and isinstance(made := model(shape, outputs), nn.Layer):
             return made
         raise PellucidError(
-            "model is a name, the path of a .toml file, a layer, the description of a layer, or a "
-            f"function (image_shape, outputs) that returns a layer, not {model!r:.60}"
+            "model must be a name, the path of a .toml file, a layer, a layer's description, or "
+            f"a function (image_shape, outputs) that returns a layer, not {model!r:.60}"
         )
 
     return fitted("the network", make, image_shape, outputs)

@@ -16,12 +16,12 @@ from pellucid.types import Array
 
 @dataclass(eq=False, repr=False)
 class CNNRegressor(RegressorMixin, CNN):
-    """A convolutional network that predicts numbers, one or several for each image.
+    """A convolutional network as a scikit-learn regressor, for one or several outputs per image.
 
-    It learns by the mean squared error. Targets are taken as they are; if they are far from the
-    range of -1 to 1, scikit-learn's `TransformedTargetRegressor` with a `StandardScaler` helps. All
-    else is as in `CNNClassifier`, which has the parameters and attributes; early stopping watches
-    the loss in validation, and there is no `class_weight`.
+    It minimises the mean squared error. Targets are used unchanged; if they are far outside −1 to
+    1, scikit-learn's `TransformedTargetRegressor` with a `StandardScaler` helps. Parameters and
+    attributes are those of `CNNClassifier`, without `class_weight`; early stopping monitors the
+    validation loss.
 
     Examples
     --------
@@ -46,9 +46,9 @@ class CNNRegressor(RegressorMixin, CNN):
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch on some of the images.
+        """Train for one epoch on some images.
 
-        Preprocessing is that of the images of the first call.
+        The preprocessing is fitted to the images of the first call.
         """
         first = not hasattr(self, "model_")
         images, targets, weights = self._numbers(X, y, sample_weight, first=first)
@@ -58,7 +58,7 @@ class CNNRegressor(RegressorMixin, CNN):
         return self
 
     def predict(self, X: Any) -> Array:
-        """Return the predicted numbers, in the shape that y had in `fit`."""
+        """Return the predicted numbers, with the shape of y in `fit`."""
         y = self._outputs(X)
         return y[:, 0] if self._one_column else y
 

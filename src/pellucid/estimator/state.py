@@ -1,4 +1,4 @@
-"""A fitted network as plain data: what a pickle of an estimator holds of it."""
+"""Convert a fitted network to plain data for pickling, and back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Plain = dict[str, Any]
 
 
 def to_plain(model: Layer) -> Plain:
-    """Return what a model file holds: the description, the values, and what the model knows.
+    """Return the contents of a model file: description, values, and information on the data.
 
     >>> from pellucid.layers import Linear
     >>> sorted(to_plain(Linear(2, 1)))
@@ -31,7 +31,7 @@ def to_plain(model: Layer) -> Plain:
 
 
 def from_plain(plain: Plain) -> Layer:
-    """Return the model of which `to_plain` told; layers are made from the registry alone."""
+    """Rebuild the model from the result of `to_plain`, using registered layers only."""
     model = build(plain["architecture"]).astype(plain["dtype"])
     model.load_state_dict(plain["values"])
     if plain["preprocessing"] is not None:

@@ -1,4 +1,4 @@
-"""Evaluation: predictions, what they are worth, and where they go wrong."""
+"""Evaluation: predictions, their quality, and their mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How good predictions are: few lines each, most of them from one confusion matrix."""
+"""Metrics of classification, most of them from a confusion matrix."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pellucid.types import Array
 
 
 def confusion_matrix(labels: Array, predictions: Array, classes: int) -> Array:
-    """Return how often class i, the row, was predicted as class j, the column.
+    """Return the matrix of how often class i (row) was predicted as class j (column).
 
     >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)
     array([[1, 1],
@@ -23,7 +23,7 @@ def confusion_matrix(labels: Array, predictions: Array, classes: int) -> Array:
 
 
 class Average(NamedTuple):
-    """The mean over classes."""
+    """Means over classes."""
 
     precision: float
     recall: float
@@ -34,12 +34,12 @@ class Average(NamedTuple):
 class ClassScores:
     """Precision, recall and F1 of each class, from a confusion matrix M.
 
-    - precision: of what was predicted as class c, the part that is c, ``M[c, c] / Σᵢ M[i, c]``
-    - recall: of what is c, the part that was found, ``M[c, c] / Σⱼ M[c, j]``
+    - precision: the share of predictions of class c that are correct, ``M[c, c] / Σᵢ M[i, c]``
+    - recall: the share of class c that was found, ``M[c, c] / Σⱼ M[c, j]``
     - f1: their harmonic mean, ``2·M[c, c] / (Σᵢ M[i, c] + Σⱼ M[c, j])``
 
-    Where there is nothing to divide by, they are 0: a class that was never predicted has precision
-    0, one that never occurs has recall 0.
+    A score with denominator 0 is 0: the precision of a class that was never predicted, and the
+    recall of one that never occurs.
 
     Examples
     --------
@@ -54,12 +54,12 @@ class ClassScores:
 
     @cached_property
     def support(self) -> Array:
-        """How many images there are of each class."""
+        """Number of images of each class."""
         return np.asarray(self.confusion.sum(axis=1))
 
     @cached_property
     def predicted(self) -> Array:
-        """How many images were predicted to be of each class."""
+        """Number of predictions of each class."""
         return np.asarray(self.confusion.sum(axis=0))
 
     @cached_property
@@ -76,17 +76,17 @@ class ClassScores:
 
     @property
     def accuracy(self) -> float:
-        """The part of all images that was predicted right."""
+        """Share of all images that was predicted correctly."""
         return float(self.confusion.trace() / self.confusion.sum())
 
     @property
     def macro(self) -> Average:
-        """Every class counts the same."""
+        """Unweighted means over the classes."""
         return self._average(np.ones(len(self.confusion)))
 
     @property
     def weighted(self) -> Average:
-        """Every class counts as often as it occurs."""
+        """Means over the classes, weighted by their support."""
         return self._average(self.support)
 
     def _average(self, weights: Array) -> Average:
@@ -96,7 +96,7 @@ class ClassScores:
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Does a model that is 80 % sure turn out right in 80 % of the cases?
+    """Calibration: do predictions made with 80 % confidence turn out right in 80 % of the cases?
 
     Predictions are sorted into bins of equal width by confidence, the probability of the predicted
     class. The expected calibration error is the mean gap, ``Σ n_b/N · |accuracy_b − confidence_b|``
@@ -106,11 +106,12 @@ class Calibration:
     Attributes
     ----------
     error
-        The expected calibration error, 0 to 1.
+        Expected calibration error, from 0 to 1.
     edges
-        (bins + 1,), the bins' borders; a bin holds its upper border.
+        Edges of the bins, (bins + 1,); a bin includes its upper edge.
     count, confidence, accuracy
-        (bins,), how many predictions, and their mean confidence and accuracy; NaN in an empty bin.
+        Number of predictions in each bin, and their mean confidence and accuracy (NaN if empty),
+        all of shape (bins,).
     """
 
     error: float
@@ -121,7 +122,7 @@ class Calibration:
 
 
 def calibration(probabilities: Array, labels: Array, bins: int = 15) -> Calibration:
-    """Sort predictions into `bins` by their confidence and compare it with what came true.
+    """Sort predictions into `bins` by confidence, and compare confidence with accuracy.
 
     >>> sure = np.array([[0.75, 0.25]] * 4)
     >>> calibration(sure, np.array([0, 0, 0, 1]), bins=2).error
@@ -130,7 +131,7 @@ def calibration(probabilities: Array, labels: Array, bins: int = 15) -> Calibrat
     confidence = probabilities.max(axis=1).astype(np.float64)
     right = probabilities.argmax(axis=1) == labels
     edges = np.linspace(0.0, 1.0, bins + 1)
-    # bin b is (edges[b], edges[b + 1]]; rounding may put a probability a little above 1
+    # bin b is (edges[b], edges[b + 1]]; rounding may make a probability exceed 1
     bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
     count = np.bincount(bin_of, minlength=bins)
     with np.errstate(invalid="ignore"):

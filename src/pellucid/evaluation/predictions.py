@@ -1,4 +1,4 @@
-"""What a model says of images."""
+"""Predict classes of images."""
 
 from __future__ import annotations
 
@@ -27,28 +27,33 @@ def predict(
 ) -> Array:
     """Return the probability of each class for each image, (N, classes).
 
-    They are the softmax of the model's outputs, or the outputs themselves where its last layer is a
-    `Softmax`. The prediction is the most probable class: ``predict(…).argmax(axis=1)``.
+    These are the softmax of the model's outputs, or the outputs themselves if its last layer is a
+    `Softmax`. The predicted classes are ``predict(…).argmax(axis=1)``.
 
     Parameters
     ----------
     model
         A model with one output per class.
     images
-        (N, C, H, W) as they are stored, where `model.preprocessing` is set, or else the model's
-        inputs; or a data set, of which the labels are not looked at.
+        Images (N, C, H, W) as stored if the model has a `preprocessing`, else as the network takes
+        them; or a data set, whose labels are ignored.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 256.
     views
-        Other views of the images, such as `views.mirrored`: the result is then the mean over all of
-        them (test-time augmentation).
+        Other views of the images, such as `views.mirrored`; the result is then the mean over all
+        of them (test-time augmentation).
+
+    Returns
+    -------
+    ndarray of shape (N, classes)
+        The probabilities.
 
     Raises
     ------
     DataError
-        An image holds NaN or infinity; its number is told.
+        An image contains NaN or infinity; the message gives its number.
     ShapeError
-        The images, or the number of classes, are not what the model is made for.
+        The images, or the number of classes, do not fit the model.
 
     Examples
     --------
@@ -67,9 +72,9 @@ def predict(
 def outputs(
     model: Layer, images: Any, batch_size: int = 256, parallel: Team | None = None
 ) -> Array:
-    """Return the outputs for `images`, (N, classes), computed batch by batch; see `predict`.
+    """Return the model's outputs for `images`, (N, classes), computed in batches; see `predict`.
 
-    Where there are several processes, each computes some of the batches, and all return the same.
+    With several processes, each computes some of the batches, and all return the same result.
     """
     x = getattr(images, "images", images)
     x = x if isinstance(x, StoredImages) else np.asarray(x)
@@ -87,7 +92,7 @@ def outputs(
 
 
 def _outputs(model: Layer, x: Any, starts: range) -> Array:
-    """Return the outputs for the batches that begin at `starts`."""
+    """Return the outputs of the batches that begin at `starts`."""
     batch_size = starts.step
     dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
 
@@ -103,23 +108,23 @@ def _outputs(model: Layer, x: Any, starts: range) -> Array:
     batches = parts_of(x, (slice(start, start + batch_size) for start in starts))
     for start, part in zip(starts, batches, strict=True):
         y = run(frozen, part)
-        # some networks of other programs end with images of one pixel
+        # some imported networks return images of one pixel
         parts.append(y.reshape(y.shape[:2]) if y.shape[2:] == (1, 1) else y)
         _check_outputs(model, parts[-1], start)
     return np.ascontiguousarray(np.concatenate(parts))
 
 
 _MANY = 64
-"""So many images take longer than a rehearsal."""
+"""Number of images from which compiling ahead is worthwhile."""
 
 
 def probabilities(model: Layer, y: Array) -> Array:
-    """Return the probabilities that outputs `y` of `model` stand for."""
+    """Return the probabilities that the outputs `y` of `model` represent."""
     return y if _ends_in_softmax(model) else ops.softmax(y, 1)
 
 
 def logits(model: Layer, y: Array) -> Array:
-    """Return numbers of which the probabilities are the softmax."""
+    """Return values whose softmax are the probabilities."""
     return np.log(np.maximum(y, np.finfo(y.dtype).tiny)) if _ends_in_softmax(model) else y
 
 
@@ -132,7 +137,7 @@ def _ends_in_softmax(model: Layer) -> bool:
 
 def _check_images(model: Layer, x: Any) -> None:
     if x.ndim < 2 or len(x) == 0:
-        raise DataError(f"there are no images in an array of shape {x.shape}; it is (N, C, H, W)")
+        raise DataError(f"an array of shape {x.shape} does not hold images (N, C, H, W)")
     if model.input_shape is not None and x.shape[1:] != model.input_shape:
         raise ShapeError(
             f"the model is made for images of {_size(model.input_shape)}, these are "
@@ -145,14 +150,14 @@ def _check_images(model: Layer, x: Any) -> None:
 def _check_outputs(model: Layer, y: Array, start: int) -> None:
     if y.ndim != 2 or y.shape[1] < 2:
         raise ShapeError(
-            f"a classifier gives one output for each of two or more classes, (N, classes); "
-            f"this model's outputs have shape (N, {', '.join(map(str, y.shape[1:]))})"
+            f"a classifier returns one output for each of two or more classes, (N, classes); "
+            f"the outputs of this model have shape (N, {', '.join(map(str, y.shape[1:]))})"
         )
     if model.classes is not None and len(model.classes) != y.shape[1]:
         raise ShapeError(
-            f"the model gives {y.shape[1]} outputs, but knows {len(model.classes)} classes"
+            f"the model has {y.shape[1]} outputs, but {len(model.classes)} names of classes"
         )
-    wrong = ~np.isfinite(y.max(axis=1))  # a score of −∞ only rules its class out
+    wrong = ~np.isfinite(y.max(axis=1))  # a score of −∞ is valid: it excludes a class
     if wrong.any():
         raise PellucidError(
             f"the model's outputs for image {start + wrong.argmax()} are not finite: "

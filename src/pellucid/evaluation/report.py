@@ -1,4 +1,4 @@
-"""Everything that can be said of a model's predictions on labelled images."""
+"""Evaluate a model's predictions on labelled images."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ _LONGEST_NAME = 24
 
 @dataclass(frozen=True, eq=False)
 class Mistakes:
-    """Wrong predictions, the most confident first; all are (k,).
+    """Wrong predictions in descending order of confidence; all arrays have the shape (k,).
 
     Attributes
     ----------
     index
-        The image's number in the data.
+        Index of the image in the data.
     truth, prediction
-        Class numbers.
+        Numbers of the true and the predicted class.
     probability
-        That of the predicted class.
+        Probability of the predicted class.
     """
 
     index: Array
@@ -58,16 +58,16 @@ class Mistakes:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Evaluation(Shown):
-    """What `evaluate` found. Printed, it is a report; every number in it is an attribute too.
+    """Result of `evaluate`. Printing it shows a report, whose numbers are attributes.
 
     Attributes
     ----------
     labels, probabilities
-        (N,) and (N, classes): the truth, and what the model said; neither can be written to.
+        True classes, (N,), and predicted probabilities, (N, classes); both are read-only.
     classes
-        The names of the classes.
+        Names of the classes.
     loss
-        The mean loss.
+        Mean loss.
 
     Examples
     --------
@@ -106,7 +106,7 @@ class Evaluation(Shown):
 
     @cached_property
     def confusion(self) -> Array:
-        """How often class i, the row, was predicted as class j, the column."""
+        """Confusion matrix: how often class i (row) was predicted as class j (column)."""
         return confusion_matrix(self.labels, self.predictions, len(self.classes))
 
     @cached_property
@@ -116,21 +116,21 @@ class Evaluation(Shown):
 
     @cached_property
     def calibration(self) -> Calibration:
-        """How far the model's confidence can be trusted, in 15 bins."""
+        """Calibration of the model's confidence, in 15 bins."""
         return calibration(self.probabilities, self.labels)
 
     @property
     def accuracy(self) -> float:
-        """The part of the images that was predicted right."""
+        """Share of the images that was predicted correctly."""
         return self.by_class.accuracy
 
     @property
     def accuracy_interval(self) -> Interval:
-        """From where to where the accuracy on all such images lies, with 95 % confidence."""
+        """95 % confidence interval of the accuracy."""
         return accuracy_interval(int(self.confusion.trace()), len(self.labels))
 
     def describe(self) -> dict[str, Any]:
-        """Return its figures as plain data."""
+        """Return all figures as plain data."""
         scores = self.by_class
         columns = {"precision": scores.precision, "recall": scores.recall, "f1": scores.f1}
         return {
@@ -150,11 +150,11 @@ class Evaluation(Shown):
         }
 
     def top_k_accuracy(self, k: int = 5) -> float:
-        """Return how often the truth is among the k most probable classes."""
+        """Return how often the true class is among the k most probable ones."""
         return top_k_accuracy(self.probabilities, self.labels, k)
 
     def mistakes(self, k: int = 10) -> Mistakes:
-        """Return the k wrong predictions of which the model was most confident, or all."""
+        """Return the k wrong predictions with the highest confidence, or all if there are fewer."""
         wrong = np.flatnonzero(self.predictions != self.labels)
         confidence = self.probabilities[wrong, self.predictions[wrong]]
         index = wrong[np.argsort(-confidence, kind="stable")][:k]
@@ -166,16 +166,16 @@ class Evaluation(Shown):
     # Tables
 
     def table(self) -> pd.DataFrame:
-        """Return precision, recall, F1 and support of each class as a pandas table."""
+        """Return precision, recall, F1 and support of each class as a pandas DataFrame."""
         return _frame(list(self._rows()), columns=_COLUMNS).set_index("class")
 
     def confusion_table(self) -> pd.DataFrame:
-        """Return the confusion matrix as a pandas table with the classes' names."""
+        """Return the confusion matrix as a pandas DataFrame with the names of the classes."""
         table = _frame(self.confusion, index=self.classes, columns=self.classes)
         return table.rename_axis(index="truth", columns="prediction")
 
     def mistakes_table(self, k: int = 10) -> pd.DataFrame:
-        """Return the most confident mistakes as a pandas table with the classes' names."""
+        """Return the most confident mistakes as a pandas DataFrame with names of classes."""
         found = self.mistakes(k)
         return _frame(
             {
@@ -187,7 +187,7 @@ class Evaluation(Shown):
         )
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return precision, recall, F1 and support of each class, and of their averages."""
+        """Return precision, recall, F1 and support of each class, and their averages."""
         return [dict(zip(_COLUMNS, row, strict=True)) for row in self._rows()]
 
     def __str__(self) -> str:
@@ -201,7 +201,7 @@ class Evaluation(Shown):
         return "\n".join([*self._lines(), *([""] if notes else []), *notes])
 
     def headline(self) -> str:
-        """Return accuracy, loss and calibration in one line."""
+        """Return accuracy, loss and calibration error in one line."""
         parts = [f"accuracy {100 * self.accuracy:.2f} %"]
         if len(self.classes) > 5:
             parts.append(f"top-5 {100 * self.top_k_accuracy(5):.2f} %")
@@ -250,32 +250,36 @@ def evaluate(
     views: Sequence[View] = (),
     parallel: Team | None = None,
 ) -> Evaluation:
-    """Return how good `model`'s predictions are on labelled images.
+    """Evaluate a model's predictions on labelled images.
 
     Parameters
     ----------
     model
         A classifier.
     data
-        A data set (images, labels, classes), or a pair of arrays (images, class numbers). Of a
-        data set in parts it is the part ``test``.
+        A data set (images, labels, classes), or a pair of arrays (images, class numbers). If a data
+        set has parts, its ``test`` part is used.
     loss
-        The loss to report, of the model's outputs, or its name; by default the cross entropy of the
-        model's probabilities.
+        Loss of the model's outputs to report, or its name. Default: the cross entropy.
     batch_size
-        How many images are computed at once.
+        Number of images computed at once. Default: 256.
     views
-        Other views of the images, such as `views.mirrored`: the probabilities are then the mean
-        over all of them (test-time augmentation), and the loss is theirs.
+        Other views of the images, such as `views.mirrored`; probabilities are then the mean over
+        all of them (test-time augmentation), and the loss is that of the mean.
     parallel
-        Processes that divide the images among themselves, see `pellucid.parallel`; each of them
-        calls this, and to each it returns the same.
+        Processes that share the images, see `pellucid.parallel`. Each of them calls this function
+        and gets the same result.
+
+    Returns
+    -------
+    Evaluation
+        Accuracy, scores per class, confusion matrix, calibration, and so on.
 
     Raises
     ------
     DataError, ShapeError
-        Images or classes are not those the model is made for, a label is outside the classes, or an
-        image holds NaN.
+        Images or classes do not fit the model, a label is not one of the classes, or an image
+        contains NaN.
 
     Examples
     --------
@@ -294,7 +298,7 @@ def evaluate(
     classes = _classes(model, part, y.shape[1])
     if views:
         if loss is not None:
-            raise PellucidError("with views the loss is that of the mean probabilities")
+            raise PellucidError("with views, the loss is always that of the mean probabilities")
         return _in_views(model, x, labels, classes, batch_size, views)
     _check_labels(labels, classes)
     if loss is None:
@@ -319,19 +323,19 @@ def _in_views(
 
 
 def _classes(model: Layer, data: Data, count: int) -> tuple[str, ...]:
-    """Return the names of the classes, where data and model agree on them."""
+    """Return the names of the classes, after checking that data and model agree."""
     theirs, own = getattr(data, "classes", None), model.classes
     if theirs is None:
         return own or tuple(map(str, range(count)))
     if len(theirs) != count:
         raise ShapeError(
-            f"the model tells {count} classes apart, the data has {len(theirs)}; if they are some "
-            "of the model's, renumber them with data.with_classes(model.classes)"
+            f"the model has {count} classes, but the data has {len(theirs)}; if they are some of "
+            "the model's, renumber them with data.with_classes(model.classes)"
         )
     if own is not None and own != tuple(theirs):
         i = next(i for i in range(count) if own[i] != theirs[i])
         raise DataError(
-            f"the model was trained on other classes: class {i} is '{own[i]}' to the model and "
+            f"the model was trained on other classes: class {i} is '{own[i]}' in the model and "
             f"'{theirs[i]}' in the data; if only their order differs, renumber them with "
             "data.with_classes(model.classes)"
         )

@@ -1,4 +1,4 @@
-"""How certain figures are: an accuracy's interval, and whether two differ by more than chance."""
+"""The uncertainty of accuracies: confidence intervals, and tests of differences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _QUANTILE = 1.959963984540054  # of the normal distribution, for 95 % between �
 
 
 class Interval(NamedTuple):
-    """From `low` to `high`, both included."""
+    """An interval from `low` to `high`, both included."""
 
     low: float
     high: float
@@ -24,14 +24,14 @@ def accuracy_interval(correct: int, count: int) -> Interval:
 
         (p + z²/2n ± z·√(p(1 − p)/n + z²/4n²)) / (1 + z²/n)
 
-    It stays within 0 and 1, and holds for few images and for accuracies near 1, where the usual
-    p ± z·√(p(1 − p)/n) does not.
+    It stays within 0 and 1, and is valid for few images and for accuracies near 1, where the usual
+    p ± z·√(p(1 − p)/n) is not.
     Source: Wilson, "Probable inference, the law of succession, and statistical inference", 1927.
 
     Raises
     ------
     PellucidError
-        There are no images, or more are right than there are.
+        There are no images, or `correct` exceeds `count`.
 
     Examples
     --------
@@ -40,7 +40,7 @@ def accuracy_interval(correct: int, count: int) -> Interval:
     '0.862 to 1.000'
     """
     if count < 1 or not 0 <= correct <= count:
-        raise PellucidError(f"{correct} of {count} images right is no accuracy")
+        raise PellucidError(f"{correct} of {count} images cannot be correct")
     p, z = correct / count, _QUANTILE
     middle = p + z**2 / (2 * count)
     half = z * math.sqrt(p * (1 - p) / count + z**2 / (4 * count**2))
@@ -51,11 +51,11 @@ def accuracy_interval(correct: int, count: int) -> Interval:
 
 
 def paired_difference(only_first: int, only_second: int) -> float:
-    """Return the p-value of two classifiers on the same images: McNemar's exact test.
+    """Return the p-value of McNemar's exact test of two classifiers on the same images.
 
-    Only images that one gets right and the other wrong count. If both were equally good, each of
-    these would fall to either side with probability ½; the p-value is how probable at least so
-    uneven a division then is::
+    Only images that exactly one of them classifies correctly count. If both were equally good, each
+    would be either's with probability ½; the p-value is the probability of a division at least as
+    uneven::
 
         p = min(1, 2 · Σ over i ≤ min(b, c) of C(b + c, i) / 2^(b + c))
 
@@ -65,7 +65,7 @@ def paired_difference(only_first: int, only_second: int) -> float:
     Parameters
     ----------
     only_first, only_second
-        How many images only the first, and only the second, gets right.
+        Numbers b and c of images that only the first, or only the second, classifies correctly.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def paired_difference(only_first: int, only_second: int) -> float:
     1.0
     """
     if min(only_first, only_second) < 0:
-        raise PellucidError("numbers of images are not negative")
+        raise PellucidError("numbers of images must not be negative")
     count, fewer = only_first + only_second, min(only_first, only_second)
     below = sum(math.comb(count, i) for i in range(fewer + 1))
     return min(1.0, float(2 * below / 2**count))

@@ -1,8 +1,8 @@
-"""What the images that a model was trained on have in common, and how another image differs.
+"""Detect images that differ from those on which a model was trained.
 
-A network answers whatever it is shown. Whether an image is of the kind that it knows is told by a
-few plain measures (grey level, size of what is drawn, colour), and by how far the image's features,
-the inputs of the last linear layer, lie from those of the nearest class.
+A network gives an answer for any image. Whether an image is similar to the training images is
+judged by a few simple measures (grey level, extent of the content, colour), and by the distance of
+its features, the inputs of the last linear layer, from those of the nearest class.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ _LITTLE = 8.0  # and by so many levels of 255, or percent
 
 @dataclass(frozen=True)
 class Typical:
-    """What training images are like.
+    """Statistics of the training images.
 
     Attributes
     ----------
     low, high
-        Between which values each of `measures` lies for almost all of them.
+        Range of each of `measures` for almost all training images.
     centres, reach
-        The mean features of each class, (classes, features), and how far from the nearest of them
-        almost all lie; empty and 0 for a network without a linear layer.
+        Mean features of each class, (classes, features), and the distance from the nearest of them
+        within which almost all images lie; empty and 0 for a network without a linear layer.
     """
 
     low: Array
@@ -46,7 +46,7 @@ class Typical:
 
     @classmethod
     def of(cls, model: Layer, data: Any) -> Typical:
-        """Return what the images of a data set are like to `model`."""
+        """Compute the statistics of a data set's images for `model`."""
         chosen = np.linspace(0, len(data) - 1, min(len(data), _IMAGES)).astype(int)
         images, labels = np.asarray(data.images[chosen]), np.asarray(data.labels)[chosen]
         found = measures(images)
@@ -61,7 +61,7 @@ class Typical:
         return cls(low - margin, high + margin, centres, reach)
 
     def remarks(self, model: Layer, images: Array) -> list[list[str]]:
-        """Return for each image in what it is unlike the training images; mostly nothing."""
+        """Return how each image differs from the training images; usually an empty list."""
         found = measures(images)
         features = features_of(model, images) if self.reach else None
         told = [list(self._of_measures(row)) for row in found]
@@ -79,14 +79,14 @@ class Typical:
                 yield f"{name} is {much}: {value:.0f}, {usual}"
 
     def to_bytes(self) -> bytes:
-        """Return it as the contents of an .npz file."""
+        """Return the statistics as the contents of an .npz file."""
         file = io.BytesIO()
         np.savez(file, low=self.low, high=self.high, centres=self.centres, reach=self.reach)
         return file.getvalue()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Typical:
-        """Return what `to_bytes` wrote."""
+        """Read the statistics that `to_bytes` wrote."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 low, high, centres = (file[name] for name in ("low", "high", "centres"))
@@ -111,7 +111,7 @@ MEASURES = (
 
 
 def measures(images: Array) -> Array:
-    """Return what is measured of images (N, C, H, W), from 0 to 255 or in percent: (N, 5)."""
+    """Return five measures of images (N, C, H, W), from 0 to 255 or in percent, (N, 5)."""
     grey = images.astype(np.float64).mean(axis=1)
     edge = np.ones(grey.shape[1:], bool)
     edge[1:-1, 1:-1] = False
@@ -146,7 +146,7 @@ def features_of(model: Layer, images: Array) -> Array | None:
 
 
 def _extent(marked: Array) -> Array:
-    """Return from the first to the last place that is marked, in percent of all, for each row."""
+    """Return the extent of the marked places, in percent, for each row."""
     count = marked.shape[1]
     first, last = marked.argmax(axis=1), count - 1 - marked[:, ::-1].argmax(axis=1)
     return np.where(marked.any(axis=1), 100.0 * (last - first + 1) / count, 0.0)

@@ -1,4 +1,4 @@
-"""Test-time augmentation: probabilities are the mean over several views of an image."""
+"""Test-time augmentation: average the probabilities over several views of an image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from pellucid.types import Array
 
 View = Callable[[Array], Array]
-"""Returns images (N, C, H, W) as they are seen another way, of the same shape."""
+"""A function that changes images (N, C, H, W) and keeps their shape."""
 
 
 def mirrored(images: Array) -> Array:
@@ -22,7 +22,7 @@ def mirrored(images: Array) -> Array:
 
 
 def shifted(rows: int, columns: int) -> View:
-    """Return the view that moves images down and to the right; what enters repeats the edge.
+    """Return a view that shifts images down and to the right, repeating the edge.
 
     >>> shifted(0, 1)(np.array([[[[1, 2, 3]]]])).tolist()
     [[[[1, 1, 2]]]]
@@ -38,9 +38,9 @@ def shifted(rows: int, columns: int) -> View:
 
 
 SHIFTS = tuple(shifted(*by) for by in ((-1, 0), (1, 0), (0, -1), (0, 1)))
-"""By one pixel in each of four directions."""
+"""Shifts by one pixel in each of four directions."""
 
 
 def seen(images: Array, views: Sequence[View]) -> list[Array]:
-    """Return the images, and how they look in each view."""
+    """Return the images and all their views."""
     return [images, *(np.ascontiguousarray(view(images)) for view in views)]

@@ -1,7 +1,7 @@
-"""How a network is run fast: fused, captured and replayed, frozen for inference.
+"""Run networks fast: fused, captured and replayed, or frozen for inference.
 
-A program has `forward` and `backward` as a layer has, and is not a layer: it runs a model. Without
-this package and `pellucid.compiled` everything would be computed all the same.
+A `Program` has the `forward` and `backward` of a layer but is not a layer: it runs a model. Without
+this package and `pellucid.compiled`, everything is computed all the same, only more slowly.
 """
 
 from __future__ import annotations

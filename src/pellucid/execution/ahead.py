@@ -1,4 +1,4 @@
-"""What the engine has to compile, compiled before it is needed."""
+"""Compile kernels before they are needed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pellucid.execution.contract import fused_kernels
 
 
 def compile_ahead(calls: Iterable[Callable[[], Any]]) -> Any:
-    """Have the engine compile all that these calls will need, side by side, with a progress bar.
+    """Compile in parallel all kernels that these calls will need, with a progress bar.
 
-    The calls are rehearsed: all Python runs, but no kernel, so arrays are left with any content.
-    Therefore they must be calls of copies, which are thrown away afterwards: a layer may have kept
-    such an array, or counted a step. Where the engine compiles nothing, no call is made.
+    The calls are rehearsed: all Python code runs, but no kernel does, so results are arbitrary.
+    Pass calls of copies that are discarded afterwards, because layers may keep such results or
+    count steps. If the engine compiles nothing, no call is made.
 
     Examples
     --------

@@ -1,9 +1,9 @@
 """Several layers computed in one pass over memory.
 
-Normalisation, shortcut, ReLU and max-pooling each read and write a whole array and compute next to
-nothing. A `Block` computes them together with the convolution before them, a `Chain` lets blocks
-that follow each other share what lies between them. Both have `forward` and `backward` as a layer
-has, share the layers' parameters, and are made by `pellucid.execution.fusion`.
+Normalisation, shortcut, ReLU and max pooling each read and write a whole array for very little
+arithmetic. A `Block` computes them together with the preceding convolution; a `Chain` avoids
+storing what consecutive blocks pass on. Both have the `forward` and `backward` of a layer and share
+the layers' parameters. `pellucid.execution.fusion` makes them.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Block:
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Any]:
         y, cache = self.forward_with(x, None, training)
-        assert isinstance(y, np.ndarray)  # there is no reader that would let it be deferred
+        assert isinstance(y, np.ndarray)  # without a reader, nothing is deferred
         return y, cache
 
     def forward_with(
@@ -58,7 +58,7 @@ class Block:
     ) -> tuple[Array | DeferredNorm, Any]:
         """Return y and the cache, with a shortcut added before the ReLU.
 
-        A `reader` is the convolution that alone reads y: its normalisation may be left to it.
+        `reader` is the only layer that reads y, a convolution that may do the normalisation itself.
         """
         kernels, plan = _kernels(), self.conv.plan(x.shape)
         weight, bias = self.conv.weight.value, self.conv.bias_value
@@ -69,7 +69,7 @@ class Block:
             y, cache = kernels.epilogue(z, None, shortcut, self.relu, window)
         elif training is None and norm.track_running_stats:
             y, _ = kernels.epilogue(z, norm.inference_affine(), shortcut, self.relu, window)
-            cache = None  # its gradient is another one
+            cache = None  # the gradient in inference is different
         else:
             check_statistics(z)
             scale, shift = norm.affine_values()
@@ -82,7 +82,7 @@ class Block:
         return y, (x, cache)
 
     def _can_defer(self, z: Array, reader: Conv2d | None) -> bool:
-        """Return whether y need not be written, because its reader computes it from z faster."""
+        """Return whether `reader` computes y from z faster than y can be written and read."""
         if reader is None or self.pool is not None or not self.relu:
             return False
         return _kernels().reads_deferred(reader.plan(z.shape).resolved(engine.current()))
@@ -102,7 +102,7 @@ class Block:
                 self.conv.bias.add_gradient(dbias)
         elif cache is None:
             raise PellucidError(
-                "a fused model has no gradient in inference; use the model that it was made from"
+                "a fused model has no gradient in inference; use the original model"
             )
         else:
             weight, _ = self.norm.affine_values()
@@ -110,7 +110,7 @@ class Block:
                 dy, cache, weight, overwrite_dy
             )
             self.norm.add_gradients(*gradients)
-            # a bias of the convolution has no gradient: the norm takes away what it adds
+            # a bias before a normalisation has no gradient
         return dz, dshortcut
 
     def backward_of_conv(
@@ -120,7 +120,7 @@ class Block:
         input_gradient: bool,
         onto: Array | None = None,
     ) -> Array:
-        """Add the weight's gradient, and return dx, added to `onto` if there is one."""
+        """Add to the weight's gradient, and return dx, added to `onto` if given."""
         kernels, plan, weight = _kernels(), self.conv.plan(x.shape), self.conv.weight
         convolution = plan.resolved(engine.current())
         weight.add_gradient(plan.kernel(kernels.conv2d_weight_gradient(dz, x, convolution)))
@@ -136,13 +136,13 @@ class Block:
 
 
 class Chain:
-    """Blocks one after the other, of which only the convolutions' outputs are kept.
+    """Consecutive blocks, of which only the convolutions' outputs are stored.
 
-    What one block hands to the next, y = relu(norm(z)), follows from its convolution's output z by
-    next to no arithmetic. So the next convolution reads z and computes y on the way, forward and
-    for its weights' gradient: z is the only large array that is written, read and kept. Where that
-    would be slower, y is written in the forward direction, and again in the backward direction:
-    that is faster than to fetch y from far memory, and needs half the memory.
+    A block's output y = relu(norm(z)) costs little to compute from its convolution's output z. So
+    the next convolution reads z and computes y on the fly, in the forward pass and for its weight
+    gradient: z is the only large array that is written, read and kept. Where that would be slower,
+    y is written in the forward pass and recomputed in the backward pass, which is faster than
+    reading it from main memory, and takes half the memory.
     """
 
     inputs = 1
@@ -170,7 +170,7 @@ class Chain:
             y, (read, epilogue_cache) = block.forward_with(y, added, training, reader)
             caches.append((read if kept is None else kept, epilogue_cache))
             kept = kernels.deferred(epilogue_cache)
-        assert isinstance(y, np.ndarray)  # the last block has no reader
+        assert isinstance(y, np.ndarray)  # without a reader, nothing is deferred
         return y, caches
 
     def backward(self, dy: Array, cache: Any, *, input_gradient: bool = True) -> Any:
@@ -179,7 +179,7 @@ class Chain:
     def backward_with(
         self, dy: Array, caches: Any, input_gradient: bool, x_is_shortcut: bool = False
     ) -> tuple[Any, Array | None]:
-        """Return the gradients for x and for the shortcut; where both are one, their sum first."""
+        """Return the gradients for x and for the shortcut, or their sum first if both are x."""
         shortcut = None
         *_, last = self.blocks.values()
         for i, block in reversed(list(enumerate(self.blocks.values()))):
@@ -187,7 +187,7 @@ class Chain:
             own_dy = block is not last  # between blocks nothing else reads dy
             dz, added = block.backward_to_conv(dy, epilogue_cache, overwrite_dy=own_dy)
             shortcut = added if shortcut is None else shortcut
-            # it may be overwritten: the kernels have made it, because the last block has a norm
+            # the kernels made dy, as the last block has a norm: they may overwrite it
             onto = shortcut if i == 0 and x_is_shortcut else None
             dy = block.backward_of_conv(dz, x, input_gradient or i > 0, onto)
         return dy, shortcut
@@ -221,7 +221,7 @@ class FusedResidual:
             return self.body.backward_with(dy, body_cache, input_gradient, x_is_shortcut=True)[0]
         dx, dshortcut = self.body.backward_with(dy, body_cache, input_gradient)
         dshortcut = self.shortcut.backward(dshortcut, shortcut_cache, input_gradient=input_gradient)
-        # dx is the convolution's own: nothing else reads it
+        # dx belongs to the convolution: nothing else reads it
         return ops.add_to(dx, dshortcut) if input_gradient else dx
 
     def __repr__(self) -> str:
@@ -230,5 +230,5 @@ class FusedResidual:
 
 def _kernels() -> FusedKernels:
     kernels = fused_kernels()
-    assert kernels is not None  # a program runs its parts only where there are some
+    assert kernels is not None  # parts run only where there are some
     return kernels

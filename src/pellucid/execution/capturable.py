@@ -1,7 +1,7 @@
-"""Which layers a captured step may consist of: those whose work is done by recorded kernels alone.
+"""The layers that a captured step may contain: those that work through recorded kernels only.
 
-A layer that is not in the table is run. So is one of a user's own, even if it is derived from one
-that is: what it computes itself would be missing from a replay.
+A layer that is not in the table is run normally. So are users' own layers, even if derived from one
+in the table: what they compute themselves would be missing from a replay.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ def always(_: Any) -> bool:
 
 
 def pads_zeros(conv: Conv2d) -> bool:
-    """Return whether kernels pad: NumPy does every other padding."""
+    """Return whether kernels do the padding; NumPy does all padding other than zeros."""
     return conv.padding_mode == "zeros"
 
 
 def has_fixed_momentum(norm: BatchNorm1d | BatchNorm2d) -> bool:
-    """Return False where the momentum changes with the number of batches seen."""
+    """Return whether the momentum is independent of the number of batches."""
     return norm.momentum is not None
 
 
 def joins_all(flatten: Flatten) -> bool:
-    """Return whether everything but the batch becomes one axis."""
+    """Return whether all axes but the batch are joined."""
     return (flatten.start_dim, flatten.end_dim) == (1, -1)
 
 
@@ -78,10 +78,10 @@ CAPTURABLE: dict[type, Callable[[Any], bool]] = {
     ReLU: always,
     Sequential: always,
 }
-"""The types, and for which of their settings it holds."""
+"""Types of layers, with the condition for each."""
 
 
 def is_capturable(part: Part) -> bool:
-    """Return whether a step of this part, with all inside, can be captured."""
+    """Return whether a step of this part, with everything inside, can be captured."""
     holds = CAPTURABLE.get(type(part))
     return holds is not None and holds(part) and all(map(is_capturable, part.children().values()))

@@ -1,6 +1,6 @@
-"""What an engine that fuses offers beyond `pellucid.contract`: several steps in one pass.
+"""The interface of fused kernels, which an engine may offer beyond `pellucid.contract`.
 
-Only `pellucid.execution` knows of it. The type checker holds `pellucid.compiled.fused` to it.
+Only `pellucid.execution` uses it. The type checker compares `pellucid.compiled.fused` with it.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ if TYPE_CHECKING:
     from pellucid.compiled.conv.deferred import DeferredNorm
 
 Norm = tuple[Array, Array, Array]
-"""mean, scale and shift, each (C,): ``(z − mean[c])·scale[c] + shift[c]``."""
+"""Mean, scale and shift, each (C,): ``(z − mean[c])·scale[c] + shift[c]``."""
 
 
 class FusedKernels(Protocol):
-    """Kernels that do several steps at once, for float32.
+    """Kernels that compute several steps at once, for float32.
 
-    An epilogue is what follows a convolution: ``y = pool(relu(norm(z) + shortcut))``. Each of its
-    steps is optional: `norm` and `shortcut` may be None, `relu` false, and a `window` of None does
-    not pool.
+    An epilogue is what follows a convolution: ``y = pool(relu(norm(z) + shortcut))``. Each step is
+    optional: `norm` and `shortcut` may be None, `relu` False, and `window` None (no pooling).
     """
 
     def compile_ahead(self, calls: Iterable[Callable[[], object]]) -> object:
-        """Compile all that these calls would need, in a rehearsal of them; return what was done."""
+        """Compile all kernels that these calls need, by rehearsing them; return what was done."""
 
     def kept_kernels(self) -> tuple[list[int], Path]:
-        """Return the sizes in bytes of the compiled kernels that are kept, and their folder."""
+        """Return the sizes in bytes of the compiled kernels on disk, and their folder."""
 
-    # Convolutions whose input may be normalised as it is read
+    # Convolutions that may normalise their input as they read it
 
     def conv2d(
         self,
@@ -52,7 +51,7 @@ class FusedKernels(Protocol):
     def conv2d_input_gradient(
         self, dy: Array, weight: Array, convolution: Convolution, onto: Array | None = None
     ) -> Array:
-        """Return dx, added to `onto` if there is one: an array that may be overwritten."""
+        """Return dx, added to `onto` if given: an array that may be overwritten."""
 
     def conv2d_weight_gradient(
         self, dy: Array, x: Array | DeferredNorm, convolution: Convolution
@@ -67,14 +66,14 @@ class FusedKernels(Protocol):
     def epilogue(
         self, z: Array, norm: Norm | None, shortcut: Array | None, relu: bool, window: Window | None
     ) -> tuple[Array, object]:
-        """Return y and the cache; a norm is that of inference, for which there is no gradient."""
+        """Return y and the cache; `norm` is that of inference, which has no gradient."""
 
     def epilogue_gradient(
         self, dy: Array, cache: object, overwrite_dy: bool = False
     ) -> tuple[Array, Array | None, Array]:
-        """Return the gradients for z, for the shortcut (None without) and for a bias in z.
+        """Return the gradients for z, for the shortcut (or None) and for a bias in z.
 
-        With `overwrite_dy`, dz may be written over dy.
+        With `overwrite_dy`, dz may be written to the memory of dy.
         """
 
     def norm_epilogue(
@@ -88,7 +87,7 @@ class FusedKernels(Protocol):
         window: Window | None,
         write: bool = True,
     ) -> tuple[Array | DeferredNorm, Array, Array, object]:
-        """Return y with batch normalisation in training first, its mean and variance, the cache.
+        """Apply batch normalisation in training first; return y, mean, variance and the cache.
 
         Without `write`, y may be left to the convolution that reads it.
         """
@@ -99,25 +98,25 @@ class FusedKernels(Protocol):
         """Return the gradients for z, shortcut, weight and bias."""
 
     def deferred(self, cache: object) -> DeferredNorm | None:
-        """Return y as a convolution computes it from z, where the cache has all that it needs."""
+        """Return y in the form that a convolution computes from z, if the cache suffices."""
 
-    # Inference with weights that do not change
+    # Inference with constant weights
 
     def prepare(self, weight: Array, bias: Array, groups: int) -> object:
-        """Return weights (F, C/groups, KH, KW) and biases (F,) as `convolve` takes them."""
+        """Convert weights (F, C/groups, KH, KW) and biases (F,) to the layout of `convolve`."""
 
     def convolve(self, x: Array, weights: object, convolution: Convolution, relu: bool) -> Array:
-        """Return the convolution of x with prepared weights, and ReLU if wanted."""
+        """Return the convolution of x with prepared weights, followed by ReLU if `relu`."""
 
     def transform(self, x: Array, weights: object, relu: bool) -> Array:
-        """Return ``x Wᵀ + b`` for x (N, I) and weights (O, I, 1, 1), and ReLU if wanted."""
+        """Return ``x Wᵀ + b`` for x (N, I) and weights (O, I, 1, 1), followed by ReLU if `relu`."""
 
     def max_pool_values(self, x: Array, window: Window) -> Array:
-        """Return the maximum of each window, without where it was."""
+        """Return the maximum of each window, without its position."""
 
 
 def fused_kernels(*operands: Array) -> FusedKernels | None:
-    """Return the fused kernels of the engine in force, for these arrays; None if it has none."""
+    """Return the fused kernels of the engine in use for these arrays, or None."""
     if engine.name() != "compiled" or any(each.dtype != np.float32 for each in operands):
         return None
     return _compiled()

@@ -1,4 +1,4 @@
-"""A model for inference alone: what does not change any more is computed once."""
+"""Freeze a model for inference: compute once what no longer changes."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from pellucid.ops.checks import check_floating
 from pellucid.types import Shape
 
 _FEW_IMAGES = 8
-"""Up to so many are computed one after the other: registers hold filters then."""
+"""Batches up to this size are computed image by image: registers hold filters then."""
 _IMAGES_AT_ONCE = 64
-"""What passes between layers stays in the near caches."""
+"""Larger batches are computed in parts of this size, whose activations fit into the caches."""
 
 
 class Frozen:
-    """A model's inference, with the values that it had when it was frozen; made by `freeze`.
+    """A model for inference, with the values that it had when `freeze` was called.
 
-    It is called as the model is, knows the model's preprocessing, classes and input shape, and may
-    be called by several threads at once. It is not a layer: it does not learn, has no description
-    and cannot be a part of a network.
+    It is called like the model, has the model's preprocessing, classes and input shape, and may be
+    called by several threads at once. It is not a layer: it cannot be trained, described or used
+    inside a network.
     """
 
     def __init__(self, model: Layer) -> None:
@@ -73,22 +73,22 @@ class Frozen:
         return np.concatenate(parts)
 
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, None]:
-        """Return the output, and no cache."""
+        """Return the output and no cache."""
         if training is not None:
             raise PellucidError(FOR_INFERENCE)
         return self(x), None
 
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
-        """Raise an error: a frozen model has no gradient."""
+        """Raise an error, because a frozen model has no gradient."""
         raise PellucidError(FOR_INFERENCE)
 
     def output_shape(self, input_shape: Any) -> Any:
-        """Return the output's shape for an input's, batch included."""
+        """Return the shape of the output for an input's, batch included."""
         return self._output_shape(input_shape)
 
     @property
     def captured(self) -> list[Shape]:
-        """The shapes of input that are replayed in this thread; see `execution.replay`."""
+        """Input shapes that are replayed in this thread; see `execution.replay`."""
         return self._inference().captured
 
     def _inference(self) -> Inference:
@@ -99,10 +99,15 @@ class Frozen:
 
 
 def freeze(model: Layer) -> Frozen:
-    """Return `model` for inference alone, with the values that it has now.
+    """Return `model` for inference, with its present values.
 
-    It computes the same up to rounding, faster, above all for few images. Later changes of `model`
-    do not reach it.
+    The result agrees with the model up to rounding and is faster, above all for few images. It
+    does not follow later changes of the model.
+
+    Parameters
+    ----------
+    model
+        The model to freeze, which is not changed.
 
     Examples
     --------
@@ -112,7 +117,7 @@ def freeze(model: Layer) -> Frozen:
     >>> bool(np.allclose(freeze(model)(x), model(x), atol=1e-5))
     True
     """
-    model.name_parameters()  # what a seed draws depends on names, which are given from the root
+    model.name_parameters()  # initial weights depend on the names
     return Frozen(model)
 
 
@@ -139,7 +144,7 @@ def _alone(layer: Layer) -> Part:
 
 
 def _parts(model: Sequential) -> Iterator[tuple[str, Part]]:
-    """Yield the parts, each convolution or linear layer with what may follow it as one."""
+    """Yield the parts, merging each convolution or linear layer with the layers that follow it."""
     waiting = [item for item in model.layers.items() if type(item[1]) not in _NOTHING]
 
     def follows(kind: type[Layer]) -> Any:
@@ -159,7 +164,7 @@ def _parts(model: Sequential) -> Iterator[tuple[str, Part]]:
 
 
 _NOTHING = (Dropout,)
-"""What does nothing in inference."""
+"""Layers that do nothing in inference."""
 
 
 def _can_freeze(layer: Layer) -> TypeGuard[Conv2d]:

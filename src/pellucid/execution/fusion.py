@@ -1,4 +1,4 @@
-"""Find which layers of a network can be computed in one pass, and put them together."""
+"""Find layers that can be computed in one pass, and fuse them."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from pellucid.layers import (
 L = TypeVar("L", bound=Layer)
 
 _FOLLOW = (BatchNorm2d, ReLU, MaxPool2d)
-"""What may follow a convolution in one block, in this order, each at most once."""
+"""Layers that may follow a convolution in a block, in this order, each at most once."""
 
 
 def fused(model: Layer) -> Part:
-    """Return what computes the same as `model`, with blocks in the place of their layers."""
+    """Return a part equivalent to `model`, with blocks in place of layers that can be fused."""
     if type(model) is Sequential:
         return series(model, dict(_chains(model)))
     if type(model) is Graph:
@@ -43,9 +43,9 @@ def fused(model: Layer) -> Part:
 
 
 def routing(model: L, **changed: Any) -> L:
-    """Return a combinator that passes values on as `model` does, to other parts.
+    """Return a combinator that routes values like `model`, but to other parts.
 
-    It serves to run them, and for nothing else that a layer is for.
+    It can only be run; it does not support the other methods of a layer.
     """
     other = copy(model)
     vars(other).update(changed)
@@ -53,13 +53,13 @@ def routing(model: L, **changed: Any) -> L:
 
 
 def series(model: Sequential, parts: Mapping[str, Part]) -> Sequential:
-    """Return what runs `parts` one after the other."""
+    """Return a part that runs `parts` one after the other."""
     learners = (i for i, part in enumerate(parts.values()) if _learns(part))
     return routing(model, layers=parts, first_learner=next(learners, len(parts)))
 
 
 def with_nodes(graph: Graph, change: Callable[[Layer], Part]) -> Graph:
-    """Return a graph with one node for each of its `runs`: the part that `change` makes of it."""
+    """Return a graph with one node per run of layers (see `runs`), converted by `change`."""
     nodes = {name: (change(layer), read) for name, (layer, read) in runs(graph).items()}
     return routing(graph, nodes=nodes)
 
@@ -71,7 +71,7 @@ def _learns(part: Part) -> bool:
 
 
 def _chains(model: Sequential) -> Iterator[tuple[str, Part]]:
-    """Yield the parts, with blocks that follow each other as one."""
+    """Yield the parts, with consecutive blocks merged to a `Chain`."""
     for are_blocks, group in groupby(_blocks(model), lambda item: isinstance(item[1], Block)):
         parts = dict(group)
         if are_blocks and len(parts) > 1:
@@ -82,7 +82,7 @@ def _chains(model: Sequential) -> Iterator[tuple[str, Part]]:
 
 
 def _blocks(model: Sequential) -> Iterator[tuple[str, Part]]:
-    """Yield the parts, with each convolution and what may follow it as one."""
+    """Yield the parts, with each convolution and the layers that follow it merged to a `Block`."""
     waiting = list(model.layers.items())
     while waiting:
         name, layer = waiting.pop(0)

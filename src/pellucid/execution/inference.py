@@ -1,11 +1,11 @@
-"""What a frozen model is made of: layers whose values do not change any more.
+"""The parts of a frozen model: layers with constant values.
 
-Weights are prepared once, for the processor and with the normalisation that follows folded into
-them, ::
+Weights are converted once to the layout of the kernels, with the following normalisation folded
+in::
 
     norm(w ∗ x + b) = (scale·w) ∗ x + scale·(b − mean) + shift
 
-and nothing is kept for a backward pass.
+Nothing is kept for a backward pass.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from pellucid.parameter import Parameter
 from pellucid.runtime.recording import recorded
 from pellucid.types import Array
 
-FOR_INFERENCE = "a frozen model does not learn; train the model that it was made from"
+FOR_INFERENCE = "a frozen model cannot be trained; train the model from which it was made"
 
 
 class InferencePart(ABC):
-    """A part of a frozen model: one input, one output, no gradient."""
+    """A part of a frozen model, with one input, one output and no gradient."""
 
     inputs = 1
 
@@ -49,7 +49,7 @@ class InferencePart(ABC):
 
 
 class _Weights:
-    """A weight and a bias, laid out for the fused kernels when they are first needed."""
+    """A weight and a bias, converted for the fused kernels when they are first needed."""
 
     def __init__(self, weight: Array, bias: Array, groups: int = 1) -> None:
         self.weight, self.bias, self.groups = weight, bias, groups
@@ -92,7 +92,7 @@ class FrozenConvolution(InferencePart):
 
 
 class FrozenPooling(InferencePart):
-    """Max-pooling that does not note where its maxima were."""
+    """Max pooling without the positions of the maxima."""
 
     def __init__(self, pool: MaxPool2d) -> None:
         self.pool = pool

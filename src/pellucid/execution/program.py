@@ -1,4 +1,4 @@
-"""How a model is run: as it is, or with several of its layers at once."""
+"""Run a model, with several of its layers at once where possible."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pellucid.layers.base import is_observed
 
 
 class Program:
-    """A way to run a model, made by `pellucid.fuse`.
+    """Runs a model with fused layers; `pellucid.fuse` makes it.
 
-    It computes what the model computes and shares its parameters. Where the engine in force has
-    fused kernels and the numbers are float32, layers that can be computed in one pass over memory
-    are. It is not a layer: it has no description and cannot be a part of a network. Both directions
-    are those of `Layer`.
+    It computes the same as the model and shares its parameters. If the engine in use has fused
+    kernels and the values are float32, suitable layers are computed in one pass over memory. It is
+    not a layer: it cannot be described or used inside a network. `forward` and `backward` are those
+    of `Layer`.
     """
 
     def __init__(self, model: Layer) -> None:
@@ -35,12 +35,12 @@ class Program:
         return y, (part, cache)
 
     def backward(self, dy: Any, cache: Any, *, input_gradient: bool = True) -> Any:
-        """Add into each parameter's gradient and return the gradient for the input."""
+        """Add to the gradients of the parameters, and return the gradient for the input."""
         part, kept = cache
         return part.backward(dy, kept, input_gradient=input_gradient)
 
     def __call__(self, x: Any) -> Any:
-        """Return the output: inference."""
+        """Return the output in inference mode."""
         return self.forward(x)[0]
 
     def part_for(self, x: Any) -> Part:
@@ -53,7 +53,7 @@ class Program:
         return self._fused or self.model
 
     def _refresh(self) -> None:
-        """Fuse the model as it is now, if all of it is float32."""
+        """Fuse the model in its present state, if all of it is float32."""
         self._snapshot = Snapshot(self.model)
         whole = all(item.dtype == np.float32 for item in self.model.parameters())
         self._fused = fused(self.model) if whole else None
@@ -63,9 +63,14 @@ class Program:
 
 
 def fuse(model: Layer) -> Program:
-    """Return a program that runs each convolution and what follows it in one pass over memory.
+    """Return a program that computes each convolution with what follows it in one pass over memory.
 
-    Training and evaluation do this by themselves.
+    Training and evaluation do this automatically.
+
+    Parameters
+    ----------
+    model
+        The model to run, whose parameters the program shares.
 
     Examples
     --------

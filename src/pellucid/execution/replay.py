@@ -1,18 +1,17 @@
-"""Training steps, and inference, without the Python between their kernels.
+"""Run training steps and inference without the Python code between kernels.
 
-The first steps with a new shape of input are run as usual, in *eager* mode. Then one is captured:
-the calls of kernels are recorded (see `pellucid.runtime.recording`), and from then on these calls
-are made again. That gives the same numbers only if all that depends on the input goes through
-recorded calls. So `capturable` lists the layers for which this is known, a kernel that falls back
-to NumPy tells the recording, and a copy of the model with random weights is tried first: where one
-bit of a replay differs from what the eager step gives, the model stays eager.
+The first steps with a new input shape are run normally, in *eager* mode. Then one is captured: its
+calls of kernels are recorded (see `pellucid.runtime.recording`), and from then on these calls are
+replayed. That is correct only if everything that depends on the input goes through recorded calls.
+So `capturable` lists the layers for which this is known, kernels that fall back to NumPy report it
+to the recording, and a copy of the model with random weights is tried first: if a replay differs
+from the eager step in a single bit, the model stays eager.
 
-It also stays eager where a step depends on more than its arrays: on a count of steps, on random
-numbers other than dropout's, on layers that are not of this library, and while an observer looks
-inside. Where a value has become another array, or a layer's settings have changed, the step is
-captured anew.
+It also stays eager if a step depends on more than its arrays: on a count of steps, on random
+numbers other than dropout's, on users' own layers, or if an observer is set. If a value is replaced
+by another array, or a layer's settings change, the step is captured again.
 
-The inference of a model whose values do not change is replayed in the same way.
+The inference of a model with constant values is replayed in the same way.
 """
 
 from __future__ import annotations
@@ -39,23 +38,23 @@ from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Generator, Shape
 
 AFTER = 3
-"""How many steps of a shape are run first: to capture one takes as long as five."""
+"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
 
 _IMAGES = 64
 """As many images of inference as this, or fewer, are computed in the same way."""
 
 _MOST_SHAPES = 4
-"""How many shapes are captured: each has its memory."""
+"""Number of shapes that are captured; each needs memory."""
 
 
 class RecordingContext(StepContext):
-    """The context of a captured step, which knows what has to be done again in each replay."""
+    """The context of a captured step, which records what each replay has to repeat."""
 
     def __init__(self) -> None:
         super().__init__()
         self._drawn: list[tuple[str, Array]] = []
         self.varies = False
-        """Whether a layer asked for random numbers that cannot be drawn again in their place."""
+        """Whether a layer used random numbers that cannot be redrawn in place."""
 
     def generator(self, purpose: str) -> Generator:
         self.varies = True
@@ -67,12 +66,12 @@ class RecordingContext(StepContext):
         return drawn
 
     def draw_again(self, step: StepContext) -> None:
-        """Replace what was drawn by the numbers of another step."""
+        """Replace the random numbers by those of another step."""
         for purpose, drawn in self._drawn:
             step.generator(purpose).random(out=drawn, dtype=np.float32)
 
     def note_updates(self, step: StepContext) -> None:
-        """Note in another step the updates that were noted here; the replay has renewed them."""
+        """Record the buffer updates, which the replay has renewed, in another step's context."""
         for buffer, value in self._updates.items():
             step.update(buffer, value)
         for buffer, count in self._counts.items():
@@ -81,10 +80,10 @@ class RecordingContext(StepContext):
 
 
 class CapturedStep:
-    """One training step of a part for one shape of input, captured.
+    """One training step of a part for one input shape, captured.
 
-    Its `forward` and `backward` do what the part's do in training. Its memory is its own once it
-    has been replayed.
+    Its `forward` and `backward` do what the part's do in training. It owns its memory once it has
+    been replayed.
     """
 
     def __init__(self, part: Part, x: Array, workspace: Workspace) -> None:
@@ -93,18 +92,18 @@ class CapturedStep:
         self._forward, self._backward = Recording(workspace), Recording(workspace)
         with self._forward.capturing():
             y, cache = part.forward(self.x, self._context)
-        self._y, self._dy = workspace.place(y), np.zeros_like(y)  # which adds 0 to all gradients
+        self._y, self._dy = workspace.place(y), np.zeros_like(y)  # dy = 0 adds 0 to all gradients
         with self._backward.capturing():
             part.backward(self._dy, cache, input_gradient=False)
         self.is_exact = not self._context.varies and (
             self._forward.is_complete and self._backward.is_complete
         )
-        """Whether nothing was met that a replay would leave out."""
+        """Whether the capture contains everything that a replay has to do."""
         self._last: ref[ReplayCache] | None = None
 
     @property
     def is_free(self) -> bool:
-        """Whether nothing still needs what was replayed last."""
+        """Whether the results of the last replay are no longer needed."""
         last = None if self._last is None else self._last()
         return last is None or not (last.waits or last.context.pending_updates())
 
@@ -130,7 +129,7 @@ class CapturedStep:
 
 @dataclass(eq=False)
 class ReplayCache:
-    """The cache of a forward pass that was replayed."""
+    """The cache of a replayed forward pass."""
 
     step: CapturedStep
     context: StepContext
@@ -140,7 +139,7 @@ class ReplayCache:
 
 @dataclass(eq=False)
 class EagerCache:
-    """The cache of a forward pass that was run."""
+    """The cache of an eager forward pass."""
 
     part: Part
     cache: Any
@@ -148,7 +147,7 @@ class EagerCache:
 
 
 class CapturedInference:
-    """The inference of a part for one shape of input, captured."""
+    """The inference of a part for one input shape, captured."""
 
     def __init__(self, part: Part, x: Array, workspace: Workspace) -> None:
         self._x, self._recording = np.zeros_like(x), Recording(workspace)
@@ -171,7 +170,7 @@ C = TypeVar("C", CapturedStep, CapturedInference)
 
 @dataclass(eq=False)
 class _Known(Generic[C]):
-    """What is known of one shape of input."""
+    """The state of one input shape."""
 
     workspace: Workspace = field(default_factory=Workspace)
     times: int = 0
@@ -179,7 +178,7 @@ class _Known(Generic[C]):
 
 
 class _Shapes(Generic[C]):
-    """What is known of the shapes of input that a part was given."""
+    """The input shapes that a part has been given, and whether they are captured."""
 
     def __init__(self, part: Part, capture: Callable[[Part, Array, Workspace], C | None]) -> None:
         self.part = part
@@ -188,7 +187,7 @@ class _Shapes(Generic[C]):
         self._known: dict[Any, _Known[C]] = {}
 
     def next(self, x: Any) -> _Known[C] | None:
-        """Return what is known of such an input, captured when it is time; None if it never is."""
+        """Return the state for such an input, captured when due; None if it never will be."""
         if not self._can or not isinstance(x, np.ndarray) or fused_kernels(x) is None:
             return None
         if is_rehearsed():
@@ -204,12 +203,12 @@ class _Shapes(Generic[C]):
         return known
 
     def captured(self) -> list[Shape]:
-        """Return the shapes that are captured."""
+        """Return the captured shapes."""
         return [shape for (shape, *_), known in self._known.items() if known.captured is not None]
 
 
 class TrainingProgram(Program):
-    """A program whose training steps are replayed once they are known; see this module."""
+    """A program that replays training steps after the first few; see this module."""
 
     def __init__(self, model: Layer) -> None:
         super().__init__(model)
@@ -217,7 +216,7 @@ class TrainingProgram(Program):
 
     @property
     def captured(self) -> list[Shape]:
-        """The shapes of input whose steps are replayed."""
+        """Input shapes whose steps are replayed."""
         return [] if self._shapes is None else self._shapes.captured()
 
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
@@ -250,14 +249,14 @@ class TrainingProgram(Program):
 
 
 class Inference:
-    """A part's inference, replayed once it is known; for one thread, and values that stay."""
+    """Inference of a part with constant values, replayed after the first calls; for one thread."""
 
     def __init__(self, part: Part) -> None:
         self._shapes, self._workspace = _Shapes(part, _capture_inference), Workspace()
 
     @property
     def captured(self) -> list[Shape]:
-        """The shapes of input for which it is replayed."""
+        """Input shapes for which inference is replayed."""
         return self._shapes.captured()
 
     def __call__(self, x: Any) -> Any:
@@ -273,7 +272,7 @@ class Inference:
 
 
 def _capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedInference | None:
-    """Return it, if replaying it gives what running it gives, bit for bit."""
+    """Return captured inference if its replay agrees with the eager run bit for bit."""
     other = _like(x, np.random.default_rng(0))
     with workspace.used():
         expected = [np.asarray(part.forward(given)[0]).tobytes() for given in (x, other)]
@@ -283,7 +282,7 @@ def _capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedIn
 
 
 def _capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | None:
-    """Return a captured step, if replaying it gives what running it gives, bit for bit."""
+    """Return a captured step if its replay agrees with the eager step bit for bit."""
     random, copy = np.random.default_rng(0), deepcopy(part)
     trial, other = CapturedStep(copy, x, workspace), _like(x, random)
     if not trial.is_exact:
@@ -307,21 +306,21 @@ def _values(part: Part) -> list[Parameter | Buffer]:
 
 
 def _draw(values: list[Parameter | Buffer], random: np.random.Generator) -> None:
-    """Give every value random numbers."""
+    """Set all values to random numbers."""
     for item in values:
         if np.issubdtype(item.dtype, np.floating):
             item.value = _like(item.value, random)
 
 
 def _like(array: Array, random: np.random.Generator) -> Array:
-    """Return random numbers that lie in memory as those of `array`."""
+    """Return random numbers with the memory layout of `array`."""
     drawn = np.empty_like(array)
     drawn[...] = random.normal(size=array.shape)
     return drawn
 
 
 def _numbers(step: Part | CapturedStep, values: list[Parameter | Buffer], x: Array) -> list[bytes]:
-    """Return all that a training step gives: outputs, gradients, and the buffers' next values."""
+    """Return all results of a training step: outputs, gradients, and next values of buffers."""
     training = StepContext()
     y, cache = step.forward(x, training)
     parameters = [item for item in values if isinstance(item, Parameter)]
@@ -333,5 +332,5 @@ def _numbers(step: Part | CapturedStep, values: list[Parameter | Buffer], x: Arr
 
 
 def for_training(model: Layer) -> TrainingProgram:
-    """Return the program that trains `model` fastest on the engine in force."""
+    """Return the program that trains `model` fastest on the engine in use."""
     return TrainingProgram(model)

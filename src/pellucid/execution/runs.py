@@ -1,4 +1,4 @@
-"""Layers of a graph that simply follow each other."""
+"""Find layers of a graph that simply follow each other."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pellucid.layers import Graph, Layer, Sequential
 def runs(graph: Graph) -> dict[str, tuple[Layer, tuple[str, ...]]]:
     """Return the graph's nodes, with layers that simply follow each other as one `Sequential`.
 
-    A run goes on as long as one layer alone reads what the layer before it gave, and nothing else.
-    It has the name of its last layer.
+    A layer belongs to a run if it is the only reader of the layer before it and reads nothing else.
+    The run is named after its last layer.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Whether a model still is what it was when it was looked at last."""
+"""Detect whether a model has changed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pellucid.types import Array
 
 
 class Snapshot:
-    """A model's layers, their settings and the arrays of its values, as they were.
+    """A model's layers, settings and arrays at some moment, for later comparison.
 
-    Layers are told nothing of it: it compares. Numbers inside the arrays may change.
+    The numbers inside the arrays may change; layers do not know of the snapshot.
 
     Examples
     --------
@@ -32,11 +32,11 @@ class Snapshot:
         ]
 
     def still_holds(self) -> bool:
-        """Return whether nothing was exchanged."""
+        """Return whether no layer, setting or array was replaced."""
         try:
             if any(now != before for now, before in self._settings):
                 return False
-        except ValueError:  # an array that was exchanged for another
+        except ValueError:  # an array setting was replaced by another
             return False
         return all(item.value is value for item, value in self._values)
 

@@ -1,9 +1,8 @@
-"""As many threads as help.
+"""Choose the number of threads that is fastest.
 
-Threads that share the work of a step wait for each other some hundred times in it. On a machine
-that is busy with something else this waiting can take longer than the work: then one thread is
-many times faster than two. Results do not depend on the number of threads, so it may change in the
-middle of a run, and here it is found out by trying.
+Threads that share a step wait for each other some hundred times in it. On a busy machine, waiting
+can take longer than the work: then one thread is many times faster than two. Results do not depend
+on the number of threads, so it may change during a run; it is found by trial.
 """
 
 from __future__ import annotations
@@ -15,19 +14,19 @@ from time import perf_counter
 from pellucid.runtime import threads
 
 _TRIED = 4  # steps
-_WARM = 2  # steps in which kernels are compiled and memory is fetched
-_SOON, _LATE = 2.0, 30.0  # seconds until the other number is tried again, at first and at last
+_WARM = 2  # steps in which kernels are compiled and memory is allocated
+_SOON, _LATE = 2.0, 30.0  # seconds until the other number is tried again, initially and finally
 
 
 class ThreadTuner:
-    """Runs steps with all threads or with one, whichever takes less time.
+    """Run steps with all threads or with one, whichever is faster.
 
     Parameters
     ----------
     most
-        How many threads "all" are; None is as many as the engine has now.
+        Number of all threads; by default as many as the engine uses now.
     clock, use
-        How time is told, and how so many threads are asked for.
+        Functions that return the time in seconds, and that set the number of threads.
 
     Examples
     --------
@@ -47,14 +46,14 @@ class ThreadTuner:
         self._most = threads.used() if most is None else most
         self._clock, self._use = clock, use
         self.threads = self._most
-        """The number that was faster when both were tried last."""
+        """The number of threads that was faster in the latest trial."""
         self._spent: dict[int, list[float]] = {self._most: [], 1: []}
         self._trying = [self._most] * (_WARM + _TRIED) + [1] * _TRIED
         self._wait, self._next = _SOON, 0.0
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Run one step of training inside the ``with`` block."""
+        """Run one training step inside the ``with`` block."""
         if self._most == 1:
             yield
             return
@@ -68,7 +67,7 @@ class ThreadTuner:
             self._note(count, started, self._clock())
 
     def close(self) -> None:
-        """Leave the number of threads as it was."""
+        """Restore the number of threads."""
         if self._most > 1:
             self._use(self._most)
 
@@ -76,7 +75,7 @@ class ThreadTuner:
         self._spent[count] = [*self._spent[count][1 - _TRIED :], ended - started]
         if self._trying:
             return
-        if self._next == 0.0:  # both have just been tried
+        if self._next == 0.0:  # both numbers have just been tried
             faster = min(self._spent, key=lambda number: sum(self._spent[number]))
             self._wait = min(2 * self._wait, _LATE) if faster == self.threads else _SOON
             self.threads, self._next = faster, ended + self._wait

@@ -1,7 +1,7 @@
-"""Well-known networks, by name, and networks of one's own from a file.
+"""Well-known networks by name, and networks described in files.
 
-Each is a function ``f(input_shape, classes, **options)`` that returns a layer, checked to turn an
-image of that shape into one score per class.
+Each is a function ``f(input_shape, classes, **options)`` that returns a layer, after checking that
+the layer maps an image of that shape to one score per class.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """AlexNet: Krizhevsky, "One weird trick for parallelizing convolutional neural networks", 2014.
 
-It is the one-tower form of Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep
+This is the single-tower form of Krizhevsky, Sutskever, Hinton, "ImageNet classification with deep
 convolutional neural networks", 2012.
 """
 
@@ -21,22 +21,24 @@ def alexnet(
     dropout: float = 0.5,
     small_images: bool | None = None,
 ) -> nn.Sequential:
-    """Return AlexNet: five convolutions, three linear layers, dropout before the first two.
+    """Build AlexNet: five convolutions, three linear layers, dropout before the first two.
 
-    For images of 63×63 and more it is torchvision's layer for layer, with the same parameter names.
-    For smaller images the first convolution is 3×3 with stride 1 in place of 11×11 with stride 4,
-    the other layers are the same, and the linear layers see 2×2 in place of 6×6 positions.
+    For images of at least 63×63, it equals torchvision's layer for layer, with the same parameter
+    names. For smaller images, the first convolution is 3×3 with stride 1 instead of 11×11 with
+    stride 4, and the linear layers see 2×2 instead of 6×6 positions.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W) and how many classes. Small images are at least 15×15.
+    input_shape
+        Shape (C, H, W) of an image, at least 15×15.
+    classes
+        Number of classes.
     width
-        Multiplies the paper's channels and units: 64, 192, 384, 256, 256, 4096, 4096.
+        Factor on the paper's numbers of channels and units: 64, 192, 384, 256, 256, 4096, 4096.
     dropout
-        The probability with which a unit of a linear layer is left out in training.
+        Dropout probability in the linear layers. Default: 0.5.
     small_images
-        Whether to take the form for small images; by their size if not given.
+        Whether to use the form for small images; by default, depends on the size.
 
     Examples
     --------

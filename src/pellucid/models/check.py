@@ -1,4 +1,4 @@
-"""A network and the images that it is built for: do they fit?"""
+"""Check that a network fits the images for which it is built."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ L = TypeVar("L", bound=Layer)
 
 
 def fitted(name: str, make: Callable[[Shape], L], input_shape: Shape, classes: int) -> L:
-    """Return ``make(input_shape)``, known to turn one such input into one score per class.
+    """Return ``make(input_shape)``, checked to map one input to one score per class.
 
     Parameters
     ----------
     name
-        What messages call the network.
+        Name of the network in messages.
     make
-        Makes the network for an input shape. Where `input_shape` is too small, it is tried on
-        larger ones, so that the message can say what would fit.
-    input_shape, classes
-        (C, H, W) or (features,), and how many scores are wanted.
+        Function that builds the network for an input shape. If `input_shape` is too small, larger
+        ones are tried, so that the message can say what would fit.
+    input_shape
+        Shape (C, H, W) or (features,).
+    classes
+        Number of scores.
 
     Raises
     ------
     PellucidError
-        As `make` raises it, with the name in front and the smallest image size that fits behind.
+        As raised by `make`, with the name, and the smallest image size that fits.
     """
     shape = checked_shape(name, input_shape)
     if not isinstance(classes, int) or classes < 1:
-        raise ShapeError(f"{name}: the number of classes is a positive int, not {classes!r}")
+        raise ShapeError(f"{name}: classes must be a positive int, not {classes!r}")
     try:
         model = make(shape)
         output = model.output_shape((1, *shape))
@@ -44,24 +46,25 @@ def fitted(name: str, make: Callable[[Shape], L], input_shape: Shape, classes: i
         raise type(error)(f"{name}: {error}{_hint(name, make, shape)}") from error
     if output != (1, classes):
         raise ShapeError(
-            f"{name} gives outputs of shape {output[1:]} for one image; for {classes} classes "
-            f"its last layer must give ({classes},)"
+            f"{name} returns outputs of shape {output[1:]} for one image; for {classes} classes "
+            f"its last layer must return ({classes},)"
         )
     return model
 
 
 def checked_shape(name: str, input_shape: Shape) -> Shape:
-    """Return `input_shape` as a tuple if it is one of (C, H, W) or (features,)."""
+    """Return `input_shape` as a tuple, after checking that it is (C, H, W) or (features,)."""
     shape: Shape = plain(tuple(input_shape))
     if len(shape) not in (1, 3) or not all(isinstance(size, int) and size > 0 for size in shape):
         raise ShapeError(
-            f"{name}: input_shape is (channels, height, width) or (features,), not {input_shape!r}"
+            f"{name}: input_shape must be (channels, height, width) or (features,), "
+            f"not {input_shape!r}"
         )
     return shape
 
 
 def _hint(name: str, make: Callable[[Shape], Layer], shape: Shape) -> str:
-    """Return what image size is needed, where `shape` is an image and the size is what is wrong."""
+    """Return the image size that is needed, if `shape` is an image and too small."""
     if len(shape) != 3:
         return ""
     channels, height, width = shape

@@ -18,24 +18,26 @@ def densenet(
     blocks: Sequence[int] = (6, 6, 6),
     compression: float = 0.5,
 ) -> nn.Sequential:
-    """Return a DenseNet-BC for images of about 32×32 (sec. 3).
+    """Build a DenseNet-BC for images of about 32×32 (sec. 3).
 
-    In a dense block each layer reads what all before it gave, ``x_{l+1} = [x_l, H(x_l)]`` with k
-    new channels from H (norm, ReLU, 1×1 convolution to 4k, norm, ReLU, 3×3 convolution to k).
-    Between blocks a transition keeps a share of the channels and halves the image. The parameter
-    names are torchvision's.
+    In a dense block, each layer reads the outputs of all layers before it, ``x_{l+1} = [x_l,
+    H(x_l)]``, with k new channels from H (norm, ReLU, 1×1 convolution to 4k, norm, ReLU, 3×3
+    convolution to k). Between blocks, a transition keeps a share of the channels and halves the
+    image. Parameter names are torchvision's.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W), at least 4×4, and how many classes.
+    input_shape
+        Shape (C, H, W) of an image, at least 4×4.
+    classes
+        Number of classes.
     growth
-        k, the channels that each layer adds; the beginning has 2k.
+        Number k of channels that each layer adds; the first convolution has 2k. Default: 12.
     blocks
-        How many layers each block has. Three blocks of 6 layers make the paper's depth
-        L = 40, three of 16 make L = 100.
+        Number of layers of each block. Three blocks of 6 layers (default) are the paper's depth
+        L = 40, three of 16 its L = 100.
     compression
-        θ, the share of the channels that a transition keeps.
+        Share θ of the channels that a transition keeps. Default: 0.5.
 
     Examples
     --------
@@ -43,7 +45,7 @@ def densenet(
     769162
     """
     if not 0 < compression <= 1:
-        raise ShapeError(f"compression is a share above 0 and up to 1, not {compression!r}")
+        raise ShapeError(f"compression must be above 0 and at most 1, not {compression!r}")
     channels = 2 * growth
     layers: dict[str, nn.Layer] = {
         "conv0": nn.Conv2d(input_shape[0], channels, 3, padding=1, bias=False)
@@ -72,7 +74,7 @@ def dense_block(inputs: int, growth: int, depth: int) -> nn.Sequential:
 
 
 def _dense_layer(inputs: int, growth: int) -> nn.Concat:
-    """Return ``[x, H(x)]``; H lends its children's names."""
+    """Return ``[x, H(x)]``; the layers of H keep their names."""
     new = nn.Sequential(
         norm1=nn.BatchNorm2d(inputs),
         relu1=nn.ReLU(),

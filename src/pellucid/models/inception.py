@@ -10,7 +10,7 @@ from pellucid.types import Shape
 
 
 class Widths(NamedTuple):
-    """The channels of one module: a row of the paper's table 1, under its headings."""
+    """Numbers of channels of a module: a row of the paper's table 1."""
 
     one: int
     three_reduce: int
@@ -41,23 +41,25 @@ _STAGES = {
 def inception(
     input_shape: Shape, classes: int, width: float = 0.25, dropout: float = 0.4
 ) -> nn.Sequential:
-    """Return GoogLeNet's nine inception modules behind a beginning for images of about 32×32.
+    """Build GoogLeNet with nine inception modules, for images of about 32×32.
 
-    A module looks at each position with windows of 1×1, 3×3 and 5×5 at once and keeps all they
-    find; 1×1 convolutions before the larger windows make them affordable (sec. 4, figure 2b). Each
-    convolution has batch normalisation, there are no auxiliary classifiers, and one 3×3 convolution
-    stands in place of the paper's beginning, which reduces 224×224 to 28×28.
+    A module applies windows of 1×1, 3×3 and 5×5 at once and concatenates the results; 1×1
+    convolutions before the larger windows keep them affordable (sec. 4, figure 2b). Each
+    convolution has batch normalisation, there are no auxiliary classifiers, and one 3×3
+    convolution replaces the paper's first layers, which reduce 224×224 to 28×28.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W) and how many classes.
+    input_shape
+        Shape (C, H, W) of an image.
+    classes
+        Number of classes.
     width
-        Multiplies the paper's channels (table 1). With 1 it has 6 million parameters and 1.4
-        billion multiplications for an image of 32×32; a quarter of the width needs about a
-        sixteenth.
+        Factor on the paper's numbers of channels (table 1). With 1, the network has 6 million
+        parameters and needs 1.4 billion multiplications for an image of 32×32; with 0.25 (default)
+        about a sixteenth.
     dropout
-        The probability with which a feature is left out before the linear layer in training.
+        Dropout probability before the linear layer. Default: 0.4.
 
     Examples
     --------

@@ -9,18 +9,20 @@ from pellucid.types import Shape
 
 @register
 def lenet5(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequential:
-    """Return LeNet-5 as it is built today, with ReLU, maximum pooling and linear scores.
+    """Build LeNet-5 in its present-day form, with ReLU, max pooling and linear scores.
 
-    Two 5×5 convolutions with pooling find strokes and their arrangements, three linear layers tell
-    the digit (sec. II B, figure 2). The paper pads 28×28 digits to 32×32; here the first
-    convolution pads.
+    Two 5×5 convolutions with pooling find strokes and their arrangement, three linear layers
+    classify (sec. II B, figure 2). The paper pads 28×28 digits to 32×32; here the first convolution
+    does the padding.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W), at least 12×12 (the paper: 28×28 grey digits), and how many classes.
+    input_shape
+        Shape (C, H, W) of an image, at least 12×12 (the paper: grey digits of 28×28).
+    classes
+        Number of classes.
     width
-        Multiplies the paper's 6 and 16 channels and 120 and 84 units; see `lenet5x2`.
+        Factor on the paper's 6 and 16 channels and 120 and 84 units; see `lenet5x2`. Default: 1.
 
     Examples
     --------
@@ -49,15 +51,17 @@ def lenet5(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequentia
 
 @register
 def lenet5x2(input_shape: Shape, classes: int) -> nn.Sequential:
-    """Return LeNet-5 twice as wide: 12 and 32 channels, 240 and 168 units.
+    """Build LeNet-5 with twice the width: 12 and 32 channels, 240 and 168 units.
 
-    That takes the test accuracy on MNIST after 3 epochs from 98.8 % to 99.1 or 99.2 % (Adam, rate
-    0.002 falling to 0 along a cosine).
+    This raises the test accuracy on MNIST after 3 epochs from 98.8 % to 99.1 or 99.2 % (Adam, rate
+    0.002, falling to 0 along a cosine).
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W), at least 12×12, and how many classes.
+    input_shape
+        Shape (C, H, W) of an image, at least 12×12.
+    classes
+        Number of classes.
 
     Examples
     --------

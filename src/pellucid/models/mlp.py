@@ -28,19 +28,21 @@ def mlp(
     hidden: int | Sequence[int] = (128,),
     activation: str = "relu",
 ) -> nn.Sequential:
-    """Return linear layers with an activation between each two.
+    """Build linear layers with an activation between them.
 
-    ``h₁ = f(W₁x + b₁)``, ``h₂ = f(W₂h₁ + b₂)``, …, ``y = Wₙhₙ₋₁ + bₙ``: without `f` it would be one
-    linear function, which cannot tell XOR. Images are flattened first.
+    ``h₁ = f(W₁x + b₁)``, ``h₂ = f(W₂h₁ + b₂)``, …, ``y = Wₙhₙ₋₁ + bₙ``. Without `f` it would be a
+    single linear function, which cannot represent XOR. Images are flattened first.
 
     Parameters
     ----------
-    input_shape, classes
-        (features,) or (C, H, W), and how many outputs.
+    input_shape
+        Shape (features,) or (C, H, W).
+    classes
+        Number of outputs.
     hidden
-        How many units each hidden layer has.
+        Number of units of each hidden layer. Default: one layer of 128.
     activation
-        ``relu``, ``tanh`` or ``sigmoid``.
+        ``"relu"`` (default), ``"tanh"`` or ``"sigmoid"``.
 
     Examples
     --------

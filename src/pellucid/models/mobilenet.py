@@ -21,19 +21,21 @@ _INVERTED = (
 
 @register
 def mobilenet(input_shape: Shape, classes: int, width: float = 0.5) -> nn.Sequential:
-    """Return MobileNet (version 1) for images of about 32×32.
+    """Build MobileNet (version 1) for images of about 32×32.
 
-    Each convolution is separated: a depthwise 3×3, which looks at every channel by itself, then a
-    1×1, which mixes the channels (sec. 3.1). That takes 1/F + 1/9 of the multiplications of a 3×3
-    convolution to F channels. The first convolution has stride 1 in place of the paper's 2, since
-    images are small.
+    Each convolution is separated into a depthwise 3×3 convolution, which processes every channel
+    separately, and a 1×1 convolution, which mixes the channels (sec. 3.1). This takes 1/F + 1/9 of
+    the multiplications of a 3×3 convolution to F channels. The first convolution has stride 1
+    instead of the paper's 2, because images are small.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W) and how many classes.
+    input_shape
+        Shape (C, H, W) of an image.
+    classes
+        Number of classes.
     width
-        The paper's width multiplier α, by default a half.
+        The paper's width multiplier α. Default: 0.5.
 
     Examples
     --------
@@ -64,23 +66,25 @@ def mobilenet_v2(
     dropout: float = 0.2,
     small_images: bool = False,
 ) -> nn.Sequential:
-    """Return MobileNetV2 (table 2), as torchvision has it, with the same parameter names.
+    """Build MobileNetV2 (table 2), equal to torchvision's, with the same parameter names.
 
-    Its blocks are narrow outside and wide inside: 1×1 to six times the channels, depthwise 3×3, 1×1
-    back without an activation, and a way around where shapes agree (sec. 3.3, figure 4d).
+    Its blocks are narrow outside and wide inside: 1×1 to six times the channels, depthwise 3×3, and
+    1×1 back without activation, with a shortcut where shapes agree (sec. 3.3, figure 4d).
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W) (the paper: 3×224×224), and how many classes.
+    input_shape
+        Shape (C, H, W) of an image (the paper: 3×224×224).
+    classes
+        Number of classes.
     width
-        Multiplies the channels, which are then rounded to multiples of 8; the last convolution's
-        1280 grow with it but never shrink.
+        Factor on the channels, which are rounded to multiples of 8; the last convolution's 1280
+        grow with it but never shrink.
     dropout
-        The probability with which a feature is left out before the linear layer in training.
+        Dropout probability before the linear layer. Default: 0.2.
     small_images
-        Use stride 1 in the first convolution and at the first change of size, so that an image of
-        32×32 ends as 4×4.
+        Whether to use stride 1 in the first convolution and at the first change of size, so that an
+        image of 32×32 ends as 4×4. Default: False.
 
     Examples
     --------
@@ -106,7 +110,7 @@ def mobilenet_v2(
 
 
 def inverted_residual(inputs: int, outputs: int, stride: int, expansion: int) -> nn.Layer:
-    """Return version 2's block: expand, look at each channel, narrow down."""
+    """Build a block of version 2: expand, process each channel, reduce."""
     inner = inputs * expansion
     layers: list[nn.Layer] = []
     if expansion != 1:
@@ -125,7 +129,7 @@ def _normed(
     stride: int = 1,
     groups: int = 1,
 ) -> nn.Sequential:
-    """Return a convolution, its normalisation and its activation."""
+    """Return a convolution with normalisation and activation."""
     convolution = nn.Conv2d(
         inputs,
         outputs,

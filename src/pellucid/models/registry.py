@@ -1,4 +1,4 @@
-"""Models by name."""
+"""Build models by name."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _models: dict[str, Callable[..., Layer]] = {}
 
 
 def register(function: Model) -> Model:
-    """Make a function known under its name, and check whatever it builds.
+    """Register a model function under its name, and check whatever it builds.
 
-    ``function(input_shape, classes, **options)`` returns a layer; what is registered does the same,
-    and raises a `ShapeError` in the user's terms where the layer does not turn an input of that
-    shape into `classes` scores.
+    ``function(input_shape, classes, **options)`` returns a layer. The registered function does the
+    same, but raises a `ShapeError` if the layer does not map an input of that shape to `classes`
+    scores.
     """
     name = function.__name__
 
@@ -44,7 +44,7 @@ def register(function: Model) -> Model:
 
 
 def names() -> tuple[str, ...]:
-    """Return the names that `build` knows.
+    """Return the names of the models that `build` knows.
 
     >>> "resnet20" in names()
     True
@@ -53,25 +53,30 @@ def names() -> tuple[str, ...]:
 
 
 def build(name: str, input_shape: Shape, classes: int, **options: Any) -> Layer:
-    """Return a new model by its name, or from a TOML file that describes it.
+    """Build a model by name, or from a TOML file that describes it.
 
     Parameters
     ----------
     name
-        One of `names()`, or the path of a file that ends in ``.toml``.
+        One of `names()`, or the path of a file with the ending ``.toml``.
     input_shape
-        (C, H, W) of one image; ``mlp`` also takes (features,).
+        Shape (C, H, W) of one image; ``mlp`` also accepts (features,).
     classes
-        How many scores the model gives for an image.
+        Number of scores.
     **options
-        What the model's function takes besides; a file takes none.
+        Further arguments of the model's function; files take none.
+
+    Returns
+    -------
+    Layer
+        The model, with weights that are drawn on first use; see `pellucid.initialize`.
 
     Raises
     ------
     PellucidError
-        For an unknown name or option, with the nearest known one.
+        The name or an option is unknown; the message suggests the most similar one.
     ShapeError
-        Where the model does not fit the images: which layer, and what image size it needs.
+        The model does not fit the images; the message names the layer and the size it needs.
 
     Examples
     --------
@@ -98,15 +103,15 @@ def build(name: str, input_shape: Shape, classes: int, **options: Any) -> Layer:
 
 
 def widened(channels: int, width: float, multiple: int = 1) -> int:
-    """Return ``channels · width`` rounded to a multiple of `multiple`, at least one.
+    """Return ``channels · width``, rounded to a multiple of `multiple`, at least one multiple.
 
-    Rounding takes away a tenth at most, and rounds up where it would take more.
+    Rounding never reduces the number by more than a tenth; it rounds up instead.
 
     >>> widened(6, 1.5), widened(32, 0.35, multiple=8)
     (9, 16)
     """
     if not isinstance(width, int | float) or not 0 < width < math.inf:
-        raise ShapeError(f"width multiplies the number of channels and is positive, not {width!r}")
+        raise ShapeError(f"width must be a positive factor on the channels, not {width!r}")
     wanted = channels * width
     rounded = max(1, int(wanted / multiple + 0.5)) * multiple
     return rounded if rounded >= 0.9 * wanted else rounded + multiple

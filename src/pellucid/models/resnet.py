@@ -9,11 +9,11 @@ from pellucid.models.registry import register, widened
 from pellucid.types import Shape
 
 Block = Callable[[int, int, int], nn.Residual]
-"""Makes a block from its input channels, its output channels and its stride."""
+"""Builds a block, given the numbers of input and output channels and the stride."""
 
 
 def basic_block(inputs: int, outputs: int, stride: int = 1) -> nn.Residual:
-    """Return two 3×3 convolutions with a way around them (figure 5, left)."""
+    """Build two 3×3 convolutions with a shortcut (figure 5, left)."""
     body = nn.Sequential(
         conv1=nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False),
         bn1=nn.BatchNorm2d(outputs),
@@ -25,10 +25,10 @@ def basic_block(inputs: int, outputs: int, stride: int = 1) -> nn.Residual:
 
 
 def bottleneck(inputs: int, outputs: int, stride: int = 1) -> nn.Residual:
-    """Return 1×1, 3×3, 1×1 convolutions with a way around them (figure 5, right).
+    """Build 1×1, 3×3 and 1×1 convolutions with a shortcut (figure 5, right).
 
-    The inner ones have a quarter of the channels. The stride stands at the 3×3 convolution, as in
-    torchvision (the paper has it at the first 1×1, which throws away three values of four unseen).
+    The inner ones have a quarter of the channels. The 3×3 convolution has the stride, as in
+    torchvision (in the paper it is the first 1×1, which ignores three of four values).
     """
     inner = outputs // 4
     body = nn.Sequential(
@@ -46,19 +46,21 @@ def bottleneck(inputs: int, outputs: int, stride: int = 1) -> nn.Residual:
 
 @register
 def resnet20(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequential:
-    """Return the paper's network for CIFAR-10 with 20 layers (sec. 4.2).
+    """Build the paper's network for CIFAR-10 with 20 layers (sec. 4.2).
 
-    A 3×3 convolution, three stages of three blocks with 16, 32 and 64 channels on images of full,
-    half and quarter size, the mean of each channel, one linear layer. Where the size changes, the
-    way around is a 1×1 convolution with normalisation, the paper's option B (its CIFAR table is
-    option A: subsampling and zero channels, 2,752 parameters fewer).
+    A 3×3 convolution, three stages of three blocks with 16, 32 and 64 channels at full, half and
+    quarter image size, the mean of each channel, and one linear layer. Where the size changes, the
+    shortcut is a 1×1 convolution with normalisation, the paper's option B (its CIFAR results use
+    option A: subsampling and zero channels, with 2,752 parameters fewer).
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W) (the paper: 3×32×32), and how many classes.
+    input_shape
+        Shape (C, H, W) of an image (the paper: 3×32×32).
+    classes
+        Number of classes.
     width
-        Multiplies the paper's 16, 32 and 64 channels.
+        Factor on the paper's 16, 32 and 64 channels. Default: 1.
 
     Examples
     --------
@@ -70,13 +72,13 @@ def resnet20(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequent
 
 @register
 def resnet32(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequential:
-    """Return the paper's CIFAR-10 network of 32 layers: `resnet20` with five blocks a stage."""
+    """Build the paper's CIFAR-10 network of 32 layers: `resnet20` with five blocks per stage."""
     return _cifar(input_shape, classes, width, 5)
 
 
 @register
 def resnet56(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequential:
-    """Return the paper's CIFAR-10 network of 56 layers: `resnet20` with nine blocks a stage."""
+    """Build the paper's CIFAR-10 network of 56 layers: `resnet20` with nine blocks per stage."""
     return _cifar(input_shape, classes, width, 9)
 
 
@@ -84,19 +86,21 @@ def resnet56(input_shape: Shape, classes: int, width: float = 1.0) -> nn.Sequent
 def resnet18(
     input_shape: Shape, classes: int, width: float = 1.0, small_images: bool = False
 ) -> nn.Sequential:
-    """Return the paper's network for ImageNet with 18 layers (table 1), as torchvision has it.
+    """Build the paper's network for ImageNet with 18 layers (table 1), equal to torchvision's.
 
-    `state_dict` has torchvision's names in torchvision's order, so its weights load as they are.
+    `state_dict` has torchvision's names in torchvision's order, so its weights can be loaded.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W) (the paper: 3×224×224), and how many classes.
+    input_shape
+        Shape (C, H, W) of an image (the paper: 3×224×224).
+    classes
+        Number of classes.
     width
-        Multiplies the paper's 64, 128, 256 and 512 channels.
+        Factor on the paper's 64, 128, 256 and 512 channels. Default: 1.
     small_images
-        Begin with a 3×3 convolution of stride 1 and no pooling, so that an image of 32×32 is not
-        reduced to 1×1 along the way; the names stay the same.
+        Whether to begin with a 3×3 convolution of stride 1 without pooling, so that images of 32×32
+        are not reduced to 1×1 too early; names stay the same. Default: False.
 
     Examples
     --------
@@ -110,9 +114,9 @@ def resnet18(
 def resnet50(
     input_shape: Shape, classes: int, width: float = 1.0, small_images: bool = False
 ) -> nn.Sequential:
-    """Return the paper's network for ImageNet with 50 layers (table 1), as torchvision has it.
+    """Build the paper's network for ImageNet with 50 layers (table 1), equal to torchvision's.
 
-    Like `resnet18`, with blocks that narrow to a quarter of their 256, 512, 1024 and 2048 channels.
+    Like `resnet18`, with `bottleneck` blocks of 256, 512, 1024 and 2048 channels.
 
     >>> list(resnet50((3, 224, 224), 1000).state_dict())[-3:]
     ['layer4.2.bn3.num_batches_tracked', 'fc.weight', 'fc.bias']
@@ -170,7 +174,7 @@ def _stages(
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """Return what brings x to the body's shape, or None where it has it (eq. 2, option B)."""
+    """Return the layers that give x the body's shape, or None if it has it (eq. 2, option B)."""
     if stride == 1 and inputs == outputs:
         return None
     convolution = nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False)

@@ -1,4 +1,4 @@
-"""What a network consists of and what it costs, from shapes alone: nothing is computed."""
+"""Summarise the layers of a network and their costs, from shapes alone."""
 
 from __future__ import annotations
 
@@ -20,26 +20,24 @@ from pellucid.types import Shape
 
 @dataclass(frozen=True)
 class Row:
-    """One layer. What a layer made of layers costs stands in the rows of those layers.
+    """A layer of a network. The costs of a combinator are in the rows of its layers.
 
     Attributes
     ----------
     path, depth
-        Where it is, and how many layers it lies in.
+        Path of the layer, and number of layers around it.
     type, arguments
-        Its name, and its arguments as they would be written in Python; None for a layer made of
-        layers.
+        Type of the layer, and its arguments as in a Python call; None for a combinator.
     output_shape
-        For one image, without the batch.
+        Shape of the output for one image, without the batch axis.
     parameters, buffers
-        How many numbers it learns, and how many it keeps besides, such as running means; 0 where a
-        layer is used again.
+        Numbers of learned values and of others, such as running means; 0 if a layer is used again.
     multiply_adds
-        Multiplications for one image, by the definition.
+        Multiply-adds for one image, by the definition of the layer.
     output_bytes
-        The memory that its output takes for one image.
+        Memory of the output for one image.
     algorithm
-        What computes it, if it is a convolution: as the engine in force chooses for the batch.
+        Algorithm that the engine in use chooses for the batch, if the layer is a convolution.
     """
 
     path: str
@@ -60,7 +58,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Summary(Shown):
-    """The rows of a network's layers, in the order in which they run, and their sums.
+    """The layers of a network in the order in which they run, and their total costs.
 
     ``pandas.DataFrame(summary.rows)`` makes a table of them, ``str(summary)`` a plain text.
     """
@@ -74,31 +72,31 @@ class Summary(Shown):
 
     @property
     def parameters(self) -> int:
-        """How many numbers are learned."""
+        """Number of learned values."""
         return sum(row.parameters for row in self.rows)
 
     @property
     def buffers(self) -> int:
-        """How many numbers are kept besides, such as running means."""
+        """Number of other values, such as running means."""
         return sum(row.buffers for row in self.rows)
 
     @property
     def multiply_adds(self) -> int:
-        """Multiplications for one image."""
+        """Multiply-adds for one image."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
     def forward_bytes(self) -> int:
-        """Memory of the network's values, and of a batch and all that layers make of it."""
+        """Memory of the network's values, of a batch and of all layers' outputs."""
         outputs = sum(row.output_bytes for row in self.rows)
         image = math.prod(self.input_shape) * self.item_bytes
         return self._values + self.batch_size * (image + outputs)
 
     @property
     def training_bytes(self) -> int:
-        """Besides `forward_bytes`, gradients: of the values, and at both sides of the widest layer.
+        """`forward_bytes` plus gradients: of all values, and on both sides of the widest layer.
 
-        It is an estimate: a convolution's scratch memory and an optimiser's state come on top.
+        It is an estimate without the convolutions' temporary memory and the optimiser's state.
         """
         widest = max((row.output_bytes for row in self.rows), default=0)
         learned = self.parameters * self.item_bytes
@@ -116,7 +114,7 @@ class Summary(Shown):
         return "\n".join([head, rule, *body, rule, *self.totals()])
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data: the sums, and the layers."""
+        """Return the totals and the layers as plain data."""
         return {
             "input_shape": list(self.input_shape),
             "batch_size": self.batch_size,
@@ -129,7 +127,7 @@ class Summary(Shown):
         }
 
     def totals(self) -> list[str]:
-        """Return the sums, a line for each."""
+        """Return the totals as lines of text."""
         statistics = f", and {self.buffers:,} running statistics" if self.buffers else ""
         return [
             f"Parameters     {self.parameters:,}{statistics}",
@@ -140,14 +138,16 @@ class Summary(Shown):
 
 
 def summary(model: Layer, input_shape: Shape, batch_size: int = 64) -> Summary:
-    """Return what `model` consists of and what it costs for images of `input_shape`.
+    """Return the layers of a model and their costs, for images of `input_shape`.
 
     Parameters
     ----------
-    model, input_shape
-        Any layer, and (C, H, W) or (features,) without the batch.
+    model
+        Any layer.
+    input_shape
+        Shape (C, H, W) or (features,), without the batch axis.
     batch_size
-        For the sums of memory and the choice of algorithms; all else is for one image.
+        Batch size for memory totals and choices of algorithms; all else is for one image.
 
     Examples
     --------
@@ -172,7 +172,7 @@ def summary(model: Layer, input_shape: Shape, batch_size: int = 64) -> Summary:
 
 
 def layers_of(model: Layer) -> list[tuple[str, str, str]]:
-    """Return path, call and number of parameters of each layer, for which no shape is needed."""
+    """Return path, call and number of parameters of each layer, without an input shape."""
     return [
         (path, f"{type(layer).__name__}({_arguments(layer)})", f"{count:,}" if count else "")
         for path, layer in model.walk()
@@ -182,7 +182,7 @@ def layers_of(model: Layer) -> list[tuple[str, str, str]]:
 
 
 def image_shape(model: Layer) -> Shape | None:
-    """Return the shape of the images that a model is for, as far as it is known.
+    """Return the shape of a model's images, if it is known.
 
     It is that of the images it was trained on. Before that, the first convolution says how many
     channels there are, and a linear layer behind a `Flatten` how large images must be: the smallest
@@ -199,7 +199,7 @@ def image_shape(model: Layer) -> Shape | None:
 
 _LARGEST_SIDE = 257
 _FEW = 32
-"""Pooling by 2 five times leaves 32 sizes that give the same output."""
+"""With five poolings by 2, up to 32 sizes give the same output."""
 
 
 def _fits(model: Layer, channels: int, side: int) -> bool:
@@ -262,7 +262,7 @@ def _count(layer: Layer, kind: type[Parameter] | type[Buffer]) -> int:
 
 
 def _arguments(layer: Layer) -> str:
-    """Return the arguments as in a call: by position those that it must have, others by name."""
+    """Return the arguments as in a call: required ones by position, others by name."""
     if not dataclasses.is_dataclass(layer):
         return ""
     described = layer.arguments()
@@ -277,11 +277,11 @@ def _arguments(layer: Layer) -> str:
 
 HEADS = ("Layer", "Type", "Output", "Algorithm", "Parameters", "Multiply-adds", "Memory")
 WORDS = 4
-"""So many of them, from the first, head words; the others head numbers."""
+"""Number of the leading columns that hold words; the others hold numbers."""
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """Return what stands under `HEADS` for one layer."""
+    """Return the cells under `HEADS` for one layer."""
     name = "  " * row.depth + row.path.rpartition(".")[2]
     call = row.type if row.arguments is None else f"{row.type}({row.arguments})"
     counts = (f"{count:,}" if count else "" for count in (row.parameters, row.multiply_adds))
@@ -290,7 +290,7 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def _aligned(cells: tuple[str, ...], widths: list[int]) -> str:
-    """Return one line: words to the left, numbers to the right."""
+    """Return one line, with words aligned left and numbers right."""
     return "  ".join(
         cell.ljust(width) if i < WORDS else cell.rjust(width)
         for i, (cell, width) in enumerate(zip(cells, widths, strict=True))

@@ -1,6 +1,6 @@
-"""Networks in TOML: a file that a person writes and reads, and that is a model for every command.
+"""Networks in TOML files, which people can read and write, and every command accepts as a model.
 
-The file holds what `layers.build` builds, under the key `layers`. See docs/networks-in-toml.md.
+A file holds a description for `layers.build` under the key `layers`. See docs/networks-in-toml.md.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ def __dir__() -> list[str]:
 
 
 _KEYS = ("name", "layers")
-_NAMES = ("name", "type", "path", "read", "inputs", "output")  # here "classes" is a name
+_NAMES = ("name", "type", "path", "read", "inputs", "output")  # where "classes" is a name
 
 
 def load(path: str | PathLike[str], input_shape: Shape, classes: int) -> Layer:
-    """Return the network that the file at `path` describes, built for images of `input_shape`.
+    """Build the network that a TOML file describes, for images of `input_shape`.
 
     Arguments that follow from the input (`in_channels`, `in_features`, `num_features`,
-    `num_channels`) may be left out, and the string ``"classes"`` stands for the number of classes.
+    `num_channels`) may be omitted, and the string ``"classes"`` stands for the number of classes.
 
     Raises
     ------
     FileError
-        Where the text is no TOML (with the line), or a layer is not what it should be or does not
-        fit (with the layer's path).
+        The text is not valid TOML (with the line), or a layer is invalid or does not fit (with its
+        path).
     OSError
-        Where the file cannot be read.
+        The file cannot be read.
     """
     check_is_file(path, "a .toml file")
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")  # some editors begin with a mark
+        text = Path(path).read_text(encoding="utf-8-sig")  # some editors write a byte-order mark
     except UnicodeDecodeError as error:
-        raise FileError(f"{path}: this is no text in UTF-8 ({error})") from error
+        raise FileError(f"{path}: the file is not UTF-8 text ({error})") from error
     return loads(text, input_shape, classes, name=str(path))
 
 
 def loads(text: str, input_shape: Shape, classes: int, *, name: str = "network") -> Layer:
-    """Return the network that `text` describes, as `load` does; messages call it `name`.
+    """Build the network that `text` describes, as `load` does; messages call it `name`.
 
     Examples
     --------
@@ -69,30 +69,30 @@ def loads(text: str, input_shape: Shape, classes: int, *, name: str = "network")
     """
     try:
         network = _with_classes(tomllib.loads(text), classes)
-    except ValueError as error:  # not only TOMLDecodeError: a number may be too long
+    except ValueError as error:  # not only TOMLDecodeError: numbers may be too long
         raise FileError(f"{name}: {error!s:.300}") from error
     except RecursionError as error:
-        raise FileError(f"{name}: this is nested too deep") from error
+        raise FileError(f"{name}: tables are nested too deep") from error
     for key in network:
         if key not in _KEYS:
             raise FileError(f"{name}: {unknown('key', key, _KEYS)}")
     if "layers" not in network:
-        raise FileError(f"{name}: 'layers' is missing, the list of the network's layers")
+        raise FileError(f"{name}: the key 'layers' is missing, the list of the network's layers")
     return fitted(name, lambda shape: build(network["layers"], (1, *shape)), input_shape, classes)
 
 
 def dumps(model: Layer, *, name: str | None = None, short: bool = False) -> str:
-    """Return the description of `model` in TOML, one layer a line; `loads` gives it back exactly.
+    """Return the description of `model` in TOML, one layer per line; `loads` restores it exactly.
 
     Parameters
     ----------
     model
         Any layer whose arguments are numbers, strings and tuples, as all of Pellucid's are.
     name
-        A name for the reader of the file.
+        Name of the network, written at the top of the file.
     short
-        Leave out the arguments that follow from the input, as one would write it by hand. Such a
-        text can be loaded for other images too.
+        Whether to omit the arguments that follow from the input, so that the text can also be
+        loaded for other image sizes. Default: False.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def _with_classes(value: Any, classes: int) -> Any:
 
 
 class _Writer:
-    """Writes values in TOML: a table on one line, a list of tables with a line for each."""
+    """Writes values in TOML: a table on one line, a list of tables with one line each."""
 
     def __init__(self, left_out: tuple[str, ...]) -> None:
         self.left_out = left_out
@@ -158,5 +158,5 @@ class _Writer:
 
 
 def _string(text: str) -> str:
-    """Return a basic string; what JSON escapes, and how, TOML escapes too, and besides it DEL."""
+    """Return a basic string; TOML escapes the same characters as JSON, and DEL."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

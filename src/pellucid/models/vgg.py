@@ -1,4 +1,4 @@
-"""VGG, with batch normalisation, without which the deep ones hardly start.
+"""VGG with batch normalisation, without which the deep variants hardly train.
 
 Sources: Simonyan, Zisserman, "Very deep convolutional networks for large-scale image recognition",
 2014; Ioffe, Szegedy, "Batch normalization", 2015.
@@ -19,19 +19,21 @@ Stages = Sequence[Sequence[int]]
 def vgg(
     input_shape: Shape, classes: int, width: float = 1.0, dropout: float = 0.5
 ) -> nn.Sequential:
-    """Return a small VGG for images of about 28×28 or 32×32.
+    """Build a small VGG for images of about 28×28 or 32×32.
 
-    Three stages of two 3×3 convolutions with 32, 64 and 128 channels, each stage followed by
-    maximum pooling that halves the image, then one linear layer.
+    Three stages of two 3×3 convolutions with 32, 64 and 128 channels, each followed by max pooling
+    that halves the image, then one linear layer.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W), at least 8×8, and how many classes.
+    input_shape
+        Shape (C, H, W) of an image, at least 8×8.
+    classes
+        Number of classes.
     width
-        Multiplies the number of channels.
+        Factor on the numbers of channels. Default: 1.
     dropout
-        The probability with which a feature is left out before the linear layer in training.
+        Dropout probability before the linear layer. Default: 0.5.
 
     Examples
     --------
@@ -53,9 +55,9 @@ def vgg(
 def vgg11_bn(
     input_shape: Shape, classes: int, width: float = 1.0, dropout: float = 0.5
 ) -> nn.Sequential:
-    """Return the paper's network A (table 1: 11 layers) as torchvision has it.
+    """Build the paper's network A (table 1: 11 layers), equal to torchvision's.
 
-    The parameter names are torchvision's. See `vgg16_bn` for the arguments.
+    Parameter names are torchvision's. See `vgg16_bn` for the arguments.
 
     >>> list(vgg11_bn((3, 224, 224), 1000).named_parameters())[-1]
     'classifier.6.bias'
@@ -67,16 +69,18 @@ def vgg11_bn(
 def vgg16_bn(
     input_shape: Shape, classes: int, width: float = 1.0, dropout: float = 0.5
 ) -> nn.Sequential:
-    """Return the paper's network D (table 1: 16 layers) as torchvision has it.
+    """Build the paper's network D (table 1: 16 layers), equal to torchvision's.
 
     Parameters
     ----------
-    input_shape, classes
-        (C, H, W), at least 32×32 (the paper: 224×224), and how many classes.
+    input_shape
+        Shape (C, H, W) of an image, at least 32×32 (the paper: 224×224).
+    classes
+        Number of classes.
     width
-        Multiplies the paper's 64, 128, 256, 512, 512 channels and 4096 units.
+        Factor on the paper's 64, 128, 256, 512, 512 channels and 4096 units. Default: 1.
     dropout
-        The probability with which a unit of a linear layer is left out in training.
+        Dropout probability in the linear layers. Default: 0.5.
 
     Examples
     --------
@@ -105,7 +109,7 @@ def _large(
 
 
 def _features(channels: int, stages: Stages) -> nn.Sequential:
-    """Return 3×3 convolutions with these output channels, and a pooling after each stage."""
+    """Return 3×3 convolutions with these output channels, with pooling after each stage."""
     layers: list[nn.Layer] = []
     for stage in stages:
         for width in stage:

@@ -1,4 +1,4 @@
-"""Optimisers, schedules of the learning rate, and averages of weights."""
+"""Optimisers, learning-rate schedules, and averages of weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OPTIMIZERS: Mapping[str, type[Optimizer]] = {
 
 
 def build(description: Any, parameters: Sequence[Parameter]) -> Optimizer:
-    """Return the optimiser that `description` describes, for `parameters`.
+    """Build the optimiser that `description` describes, for `parameters`.
 
     >>> build({"type": "SGD", "momentum": 0.9}, [Parameter("w", (1,), "ones")])
     SGD(1 parameter, lr=0.01, momentum=0.9)
@@ -49,7 +49,7 @@ def build(description: Any, parameters: Sequence[Parameter]) -> Optimizer:
 
 
 def chosen(given: Optimizer | str, parameters: Sequence[Parameter]) -> Optimizer:
-    """Return an optimiser as it is; where it is a name, such as "adam", one for `parameters`.
+    """Return an optimiser unchanged, or make one from its name, such as "adam".
 
     >>> chosen("adam", [Parameter("w", (1,), "ones")])
     Adam(1 parameter, lr=0.001)

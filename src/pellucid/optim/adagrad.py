@@ -12,26 +12,26 @@ from pellucid.optim.base import Optimizer
 
 @dataclass(eq=False, repr=False)
 class Adagrad(Optimizer):
-    """``s ← s + g²``, ``w ← w − lr·g / (√s + ε)``: rarely changed values keep a large rate.
+    """``s ← s + g²``, ``w ← w − lr·g / (√s + ε)``: rarely updated values keep a large rate.
 
     Source: Duchi et al., "Adaptive subgradient methods", 2011, fig. 1.
 
     Parameters
     ----------
     parameters
-        What to change: ``model.parameters()``, or ``model.named_parameters()``.
+        Parameters to update: ``model.parameters()`` or ``model.named_parameters()``.
     lr
-        The learning rate.
+        Learning rate. Default: 0.01.
     weight_decay
-        λ: λ·w is added to the gradient.
+        Factor λ; λ·w is added to the gradient. Default: 0.
     decay_kinds
-        The kinds of parameters that weight decay holds for: "weight", "bias" and "norm".
+        Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
-        Where given, gradients whose common norm is larger are first scaled to this norm.
+        Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
     lr_decay
-        d: in step t the rate is ``lr / (1 + (t − 1)·d)``.
+        Decay d of the learning rate, which is ``lr / (1 + (t − 1)·d)`` in step t. Default: 0.
     eps
-        ε, which keeps the quotient finite.
+        Added to the denominator for numerical stability.
 
     Examples
     --------

@@ -13,32 +13,32 @@ from pellucid.optim.base import Optimizer
 
 @dataclass(eq=False, repr=False)
 class Adam(Optimizer):
-    """Each value's step is its mean gradient in units of that gradient's size::
+    """Step along the mean gradient, divided by the root of the mean squared gradient::
 
         m ← β₁·m + (1 − β₁)·g,   s ← β₂·s + (1 − β₂)·g²
         w ← w − lr · (m / (1 − β₁ᵗ)) / (√(s / (1 − β₂ᵗ)) + ε)
 
-    Weight decay is added to the gradient, ``g + λ·w``; see `AdamW` for the other way.
+    Weight decay is added to the gradient, ``g + λ·w``; for decoupled weight decay see `AdamW`.
     Source: Kingma and Ba, "Adam: a method for stochastic optimization", 2014, algorithm 1.
 
     Parameters
     ----------
     parameters
-        What to change: ``model.parameters()``, or ``model.named_parameters()``.
+        Parameters to update: ``model.parameters()`` or ``model.named_parameters()``.
     lr
-        The learning rate.
+        Learning rate. Default: 0.001.
     weight_decay
-        λ, by which a parameter is drawn towards 0.
+        Factor λ of weight decay.
     decay_kinds
-        The kinds of parameters that weight decay holds for: "weight", "bias" and "norm".
+        Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
-        Where given, gradients whose common norm is larger are first scaled to this norm.
+        Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
     betas
-        β₁ and β₂, each from 0 to below 1.
+        Decay rates β₁ and β₂ of the two means, each in [0, 1). Default: (0.9, 0.999).
     eps
-        ε, which keeps the quotient finite.
+        ε, added to the denominator for numerical stability. Default: 1e-8.
     amsgrad
-        Whether the largest s so far takes the place of s (Reddi et al. 2018).
+        Whether to use the largest s so far instead of s (Reddi et al. 2018). Default: False.
 
     Examples
     --------
@@ -78,11 +78,11 @@ class Adam(Optimizer):
 
 @dataclass(eq=False, repr=False)
 class AdamW(Adam):
-    """Adam with weight decay beside the gradient: ``w ← w − lr·λ·w``, then Adam's step.
+    """Adam with decoupled weight decay: ``w ← w − lr·λ·w``, then the step of Adam.
 
-    Added to the gradient, the decay would be divided by √s: weights with large gradients would
-    hardly decay. Source: Loshchilov and Hutter, "Decoupled weight decay regularization", 2017,
-    algorithm 2. Its default λ is PyTorch's, 0.01.
+    If the decay were added to the gradient, it would be divided by √s, so that weights with large
+    gradients would hardly decay. Source: Loshchilov and Hutter, "Decoupled weight decay
+    regularization", 2017, algorithm 2. The default of `weight_decay` is PyTorch's, 0.01.
 
     Examples
     --------

@@ -13,10 +13,10 @@ from pellucid.types import Array
 
 
 class ExponentialMovingAverage:
-    """After each step ``a ← a + (1 − d)·(w − a)`` for every value w of a model; at first ``a = w``.
+    """Update ``a ← a + (1 − d)·(w − a)`` after each step for every value w, with a = w at first.
 
-    The averages wander less than the weights and often do better in evaluation. Floating-point
-    buffers, such as running statistics, are averaged too; counts are taken over as they are.
+    The averages fluctuate less than the weights and often perform better in evaluation.
+    Floating-point buffers, such as running statistics, are averaged too; counts are copied.
     Source: Polyak and Juditsky, "Acceleration of stochastic approximation by averaging", 1992.
 
     Parameters
@@ -24,15 +24,15 @@ class ExponentialMovingAverage:
     items
         Parameters and buffers by name, ``dict(model.named_state())``.
     decay
-        d, from 0 to below 1: the average reaches back about ``1 / (1 − d)`` steps.
+        Decay d, in [0, 1): the average extends over about ``1 / (1 − d)`` steps. Default: 0.999.
     warm_up
-        Whether d begins small, ``min(d, (1 + t) / (10 + t))`` after t updates, so that the first
-        values are soon forgotten.
+        Whether d starts small, as ``min(d, (1 + t) / (10 + t))`` after t updates, so that the
+        initial values are soon forgotten. Default: False.
 
     Attributes
     ----------
     updates
-        How often `update` was called.
+        Number of calls of `update`.
 
     Examples
     --------
@@ -54,9 +54,9 @@ class ExponentialMovingAverage:
         self, items: Mapping[str, Parameter | Buffer], decay: float = 0.999, warm_up: bool = False
     ) -> None:
         if not items:
-            raise PellucidError("a moving average was given nothing to average")
+            raise PellucidError("there are no parameters to average")
         if not 0 <= decay < 1:
-            raise PellucidError(f"the decay of an average is from 0 to below 1, not {decay!r}")
+            raise PellucidError(f"decay must be at least 0 and below 1, not {decay!r}")
         self.items = dict(items)
         self.decay = decay
         self.warm_up = warm_up
@@ -65,13 +65,13 @@ class ExponentialMovingAverage:
 
     @property
     def values(self) -> dict[str, Array]:
-        """The averages by name; the model's own values until the first update."""
+        """The averages by name; before the first update, the model's own values."""
         if not self.updates:
             self._values = {name: item.value.copy() for name, item in self.items.items()}
         return self._values
 
     def update(self) -> None:
-        """Take the values of now into the averages."""
+        """Update the averages with the present values."""
         t, values = self.updates, self.values
         decay = min(self.decay, (1 + t) / (10 + t)) if self.warm_up else self.decay
         for name, item in self.items.items():
@@ -84,7 +84,7 @@ class ExponentialMovingAverage:
 
     @contextmanager
     def swapped(self) -> Iterator[None]:
-        """Put the averages into the model inside the block, and its own values back afterwards."""
+        """Use the averages as the model's values inside the ``with`` block."""
         own = {name: item.value.copy() for name, item in self.items.items()}
         try:
             self._assign(self.values)
@@ -93,18 +93,18 @@ class ExponentialMovingAverage:
             self._assign(own)
 
     def state_dict(self) -> dict[str, Array]:
-        """Return copies of the averages, ``"name/average"``, and of their number, ``"updates"``."""
+        """Return copies of the averages, ``"name/average"``, and the number of ``"updates"``."""
         averages = {f"{name}/average": value.copy() for name, value in self.values.items()}
         return {"updates": np.array(self.updates)} | averages
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what `state_dict` returned. Nothing is changed unless everything fits."""
+        """Load what `state_dict` returned. Nothing is changed unless all of it fits."""
         own, values = self.state_dict(), self.values
         wrong = sorted(own.keys() ^ state.keys())
         wrong += [n for n in own if n in state and own[n].shape != state[n].shape]
         wrong += [] if wrong or state["updates"].dtype.kind in "iu" else ["updates"]
         if wrong:
-            raise FileError(f"these averages belong to another model: see {', '.join(wrong)}")
+            raise FileError(f"these averages are of another model: see {', '.join(wrong)}")
         for name, average in values.items():
             average[...] = state[f"{name}/average"]
         self.updates = int(state["updates"])

@@ -1,4 +1,4 @@
-"""What every optimiser is."""
+"""The base class of all optimisers."""
 
 from __future__ import annotations
 
@@ -25,34 +25,34 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 @dataclass(eq=False, repr=False)
 class Optimizer(Shown, ABC):
-    """Changes parameters after their gradients.
+    """Base class of optimisers, which update parameters by their gradients.
 
-    It knows parameters and nothing else: no model and no layer. What it keeps for each is saved
-    under the parameter's name.
+    An optimiser only knows parameters, not models or layers. Its state is saved under the
+    parameters' names.
 
     Parameters
     ----------
     parameters
-        What to change: ``model.parameters()``, or ``model.named_parameters()``, in which case what
-        is saved has these names. A parameter that occurs twice counts once.
+        Parameters to update: ``model.parameters()``, or ``model.named_parameters()``, whose names
+        are then used for the saved state. A parameter that occurs twice is updated once.
     lr
-        The learning rate.
+        Learning rate.
     weight_decay
-        λ, by which a parameter is drawn towards 0.
+        Factor λ of weight decay, which pulls parameters towards 0.
     decay_kinds
-        The kinds of parameters that weight decay holds for, of "weight", "bias" and "norm"; all in
-        PyTorch, often only ``("weight",)``.
+        Kinds of parameters that decay, of "weight", "bias" and "norm". All by default, as in
+        PyTorch; often only ``("weight",)`` is used.
     clip_norm
-        Where given, gradients whose common norm is larger are first scaled to this norm.
+        If given, gradients with a larger joint norm are scaled to this norm.
 
     Attributes
     ----------
     lr
-        The rate of the next step; a schedule sets it.
+        Learning rate of the next step, which a schedule sets.
     base_lr
-        The rate that was given.
+        Learning rate given at construction.
     steps
-        How many steps were taken.
+        Number of steps taken.
     """
 
     shown_as: ClassVar[str] = "optimizer"
@@ -73,14 +73,12 @@ class Optimizer(Shown, ABC):
         self._names_given = names
         self.learned: list[Parameter] = list({id(p): p for p in given}.values())
         if not self.learned:
-            raise PellucidError(
-                f"{type(self).__name__} was given no parameters; give it model.parameters()"
-            )
+            raise PellucidError(f"{type(self).__name__} got no parameters; pass model.parameters()")
         for parameter in self.learned:
             if not isinstance(parameter, Parameter):
                 raise PellucidError(
-                    f"{type(self).__name__} takes a list of parameters, "
-                    f"model.parameters(), not one of {type(parameter).__name__}"
+                    f"{type(self).__name__} expects a list of parameters, such as "
+                    f"model.parameters(), not one that contains a {type(parameter).__name__}"
                 )
         self._check("lr", self.lr > 0, "positive")
         self._check("weight_decay", self.weight_decay >= 0, "not negative")
@@ -100,13 +98,13 @@ class Optimizer(Shown, ABC):
     def update(
         self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
     ) -> None:
-        """Make one step in place: the rule itself, see `pellucid.reference.update`.
+        """Make one step in place, see `pellucid.reference.update`.
 
-        `state` has the arrays of each slot and `decays` the λ of each parameter.
+        `state` holds the arrays of each slot, `decays` the factor λ of each parameter.
         """
 
     def step(self) -> None:
-        """Change every parameter by one step along its gradient."""
+        """Update every parameter by one step."""
         values, gradients = [p.value for p in self.learned], [p.grad for p in self.learned]
         decays = [self.weight_decay * (p.kind in self.decay_kinds) for p in self.learned]
         if self.clip_norm is not None:
@@ -120,7 +118,7 @@ class Optimizer(Shown, ABC):
             parameter.zero_grad()
 
     def state_dict(self) -> dict[str, Array]:
-        """Return copies of what it keeps: ``"step"`` and ``"name/slot"`` for each parameter."""
+        """Return copies of the state: ``"step"``, and ``"name/slot"`` for each parameter."""
         state = {
             key: array.copy()
             for slot, arrays in self._slots().items()
@@ -129,10 +127,10 @@ class Optimizer(Shown, ABC):
         return {"step": np.array(self.steps)} | state
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
-        """Take over what `state_dict` returned. Nothing is changed unless everything fits.
+        """Load what `state_dict` returned. Nothing is changed unless all of it fits.
 
-        It makes no difference whether the model was inside a wrapper, such as a `Sequential`, when
-        it was saved: what all names have in common at their beginning is left out.
+        A prefix that all names share is ignored, so it does not matter whether the model was inside
+        a wrapper, such as a `Sequential`, when the state was saved.
         """
         own, state = _unwrapped(self.state_dict()), _unwrapped(state)
         missing, spare = own.keys() - state.keys(), state.keys() - own.keys()
@@ -157,7 +155,7 @@ class Optimizer(Shown, ABC):
                 array[...] = state[key]
 
     def describe(self) -> dict[str, Any]:
-        """Return its arguments as plain data, without the parameters and with the base rate."""
+        """Return the arguments as plain data, without the parameters and with the base rate."""
         as_given = dataclasses.replace(self, lr=self.base_lr)
         described = descriptions.describe(as_given)
         del described["parameters"]
@@ -170,7 +168,7 @@ class Optimizer(Shown, ABC):
         return f"{described['type']}({count} parameter{'s' * (count != 1)}{options})"
 
     def _slots(self) -> dict[str, list[Array]]:
-        """Return what is kept for each parameter, zero at first, by slot."""
+        """Return the arrays of each slot, one per parameter, initially 0."""
         if not self._state:
             self._state = {
                 slot: [np.zeros_like(p.value) for p in self.learned] for slot in self.slots()
@@ -178,25 +176,25 @@ class Optimizer(Shown, ABC):
         return self._state
 
     def _keys(self, slot: str) -> dict[str, None]:
-        """Return under which names a slot's arrays are saved, in order."""
+        """Return the names under which a slot's arrays are saved, in order."""
         names = [self._names_given.get(id(p), p.name) for p in self.learned]
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise PellucidError(
-                f"several parameters are named {', '.join(twice)}, so that nothing tells their "
-                "states apart; give model.named_parameters() of a model that holds them all"
+                f"several parameters are named {', '.join(twice)}, so their states cannot be told "
+                "apart; pass model.named_parameters() of a model that contains them all"
             )
         return dict.fromkeys(f"{name}/{slot}" for name in names)
 
     def _check(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
             raise PellucidError(
-                f"{type(self).__name__} needs {name} to be {expected}, not {getattr(self, name)!r}"
+                f"{type(self).__name__}: {name} must be {expected}, not {getattr(self, name)!r}"
             )
 
 
 def _unwrapped(state: Mapping[str, V]) -> dict[str, V]:
-    """Return a state without the beginning that all names of parameters have in common."""
+    """Return a state without the prefix that all names of parameters share."""
     names = {key.rpartition("/")[0] for key in state if "/" in key}
     length = common_length(names)
     return {key[length:] if "/" in key else key: value for key, value in state.items()}

@@ -19,23 +19,23 @@ class RMSprop(Optimizer):
     Parameters
     ----------
     parameters
-        What to change: ``model.parameters()``, or ``model.named_parameters()``.
+        Parameters to update: ``model.parameters()`` or ``model.named_parameters()``.
     lr
-        The learning rate.
+        Learning rate. Default: 0.01.
     weight_decay
-        λ: λ·w is added to the gradient.
+        Factor λ; λ·w is added to the gradient. Default: 0.
     decay_kinds
-        The kinds of parameters that weight decay holds for: "weight", "bias" and "norm".
+        Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
-        Where given, gradients whose common norm is larger are first scaled to this norm.
+        Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
     alpha
-        α, from 0 to below 1.
+        Decay rate α of the mean squared gradient, in [0, 1). Default: 0.99.
     eps
-        ε, which keeps the quotient finite.
+        ε, added to the denominator for numerical stability. Default: 1e-8.
     momentum
-        μ: the quotients are gathered as ``v ← μ·v + g / (√s + ε)``, and v makes the step.
+        Momentum μ: the step is v with ``v ← μ·v + g / (√s + ε)``. Default: 0.
     centered
-        Whether the gradient's running variance takes the place of s (Graves 2013, eq. 39).
+        Whether to use the gradient's variance instead of s (Graves 2013, eq. 39). Default: False.
 
     Examples
     --------

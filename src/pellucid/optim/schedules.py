@@ -1,8 +1,8 @@
-"""Schedules: the learning rate as a function of the step.
+"""Learning-rate schedules as functions of the step.
 
-A schedule is called with the number of a step, counted from 0, and the number of all steps, and
-returns the factor on the optimiser's base rate. Where it takes a number of steps, an int counts
-them, and a float is a share of all. It has no state, so that a run resumes anywhere.
+A schedule is called with the number of a step, from 0 on, and the total number of steps, and
+returns the factor on the optimiser's base rate. Arguments that are a number of steps may be an int,
+or a float for a share of all steps. Schedules have no state, so a run can be resumed at any step.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ Steps = int | float
 
 
 class Schedule(Shown, ABC):
-    """``factor = schedule(step, total_steps)``."""
+    """Base class of schedules: ``factor = schedule(step, total_steps)``."""
 
     shown_as: ClassVar[str] = "schedule"
 
     def __post_init__(self) -> None:
-        """Check the arguments against their annotations; a dataclass calls this when it is made."""
+        """Check the arguments against their annotations; called by the dataclass's `__init__`."""
         check_fields(self)
 
     @abstractmethod
@@ -55,13 +55,13 @@ class Schedule(Shown, ABC):
         """Return the factor on the base rate in step `step` of 0, …, total_steps − 1."""
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data, from which `schedules.build` makes it anew."""
+        """Return the schedule as plain data; `schedules.build` rebuilds it."""
         return descriptions.describe(self)
 
 
 @dataclass(frozen=True)
 class Constant(Schedule):
-    """Always 1.
+    """Keep the rate constant: the factor is always 1.
 
     >>> Constant()(7, 100)
     1.0
@@ -73,7 +73,7 @@ class Constant(Schedule):
 
 @dataclass(frozen=True)
 class Step(Schedule):
-    """``gamma^⌊step / every⌋``: the rate is multiplied by `gamma` again and again.
+    """Multiply the rate by `gamma` every `every` steps: ``gamma^⌊step / every⌋``.
 
     >>> [round(Step(0.3)(step, 10), 6) for step in (0, 2, 3, 6, 9)]
     [1.0, 1.0, 0.1, 0.01, 0.001]
@@ -94,7 +94,7 @@ class Step(Schedule):
 
 @dataclass(frozen=True)
 class Exponential(Schedule):
-    """``final^(step / total)``: in every step the same factor, from 1 down to `final`.
+    """Decay exponentially from 1 to `final`: ``final^(step / total)``.
 
     >>> Exponential(final=0.01)(50, 100)
     0.1
@@ -113,7 +113,7 @@ class Exponential(Schedule):
 
 @dataclass(frozen=True)
 class Cosine(Schedule):
-    """``final + (1 − final)·(1 + cos(π·step/total))/2``: half a wave from 1 down to `final`.
+    """Decay along half a cosine wave: ``final + (1 − final)·(1 + cos(π·step/total))/2``.
 
     Source: Loshchilov and Hutter, "SGDR", 2016, eq. 5, without restarts.
 
@@ -134,7 +134,7 @@ class Cosine(Schedule):
 
 @dataclass(frozen=True)
 class OneCycle(Schedule):
-    """Half a cosine wave up from ``1/start_division`` to 1, and one down to almost 0.
+    """Increase from ``1/start_division`` to 1 along half a cosine wave, then decrease to almost 0.
 
     Source: Smith, "A disciplined approach to neural network hyper-parameters", 2018. The form and
     the defaults are PyTorch's, where the base rate is called `max_lr`.
@@ -142,11 +142,11 @@ class OneCycle(Schedule):
     Parameters
     ----------
     peak
-        When the rate is highest: after this share of all steps.
+        Share of the steps after which the rate is highest. Default: 0.3.
     start_division
-        How many times smaller than the peak the first rate is.
+        Ratio of the highest rate to the first. Default: 25.
     final_division
-        How many times smaller than the first rate the last is.
+        Ratio of the first rate to the last. Default: 10,000.
 
     Examples
     --------
@@ -162,10 +162,10 @@ class OneCycle(Schedule):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.peak < 1:
-            raise PellucidError(f"OneCycle needs a peak between 0 and 1, not {self.peak!r}")
+            raise PellucidError(f"OneCycle: peak must be between 0 and 1, not {self.peak!r}")
         if not (self.start_division >= 1 and self.final_division >= 1):
             raise PellucidError(
-                "OneCycle needs start_division and final_division of at least 1, "
+                "OneCycle: start_division and final_division must be at least 1, "
                 f"not {self.start_division!r} and {self.final_division!r}"
             )
 
@@ -179,7 +179,7 @@ class OneCycle(Schedule):
 
 @dataclass(frozen=True)
 class Warmup(Schedule):
-    """``(step + 1) / steps`` for the first `steps`, and for those that are left, `then`.
+    """Increase linearly, ``(step + 1) / steps``, for the first `steps`, then follow `then`.
 
     Source: Goyal et al., "Accurate, large minibatch SGD", 2017, sec. 2.2.
 
@@ -195,7 +195,7 @@ class Warmup(Schedule):
         super().__post_init__()
         _check_steps("Warmup", "steps", self.steps)
         if not isinstance(self.then, Schedule):
-            raise PellucidError(f"Warmup needs a schedule for then, not {self.then!r}")
+            raise PellucidError(f"Warmup: then must be a schedule, not {self.then!r}")
 
     def __call__(self, step: int, total_steps: int) -> float:
         warm = _count(self.steps, total_steps)
@@ -211,7 +211,7 @@ SCHEDULES: Mapping[str, type[Schedule]] = {
 
 
 def build(description: Any) -> Schedule:
-    """Return the schedule that `description` describes.
+    """Build the schedule that `description` describes.
 
     >>> build({"type": "Warmup", "steps": 100, "then": {"type": "Cosine"}})
     Warmup(steps=100, then=Cosine(final=0.0))
@@ -219,7 +219,7 @@ def build(description: Any) -> Schedule:
     return descriptions.build("schedule", description, SCHEDULES)
 
 
-# On the command line: each name with the arguments that may follow it after colons.
+# Names on the command line, with the arguments that may follow them after colons.
 _FORMS: Mapping[str, tuple[Callable[..., Schedule], tuple[str, ...]]] = {
     "constant": (Constant, ()),
     "step": (Step, ("EVERY", "GAMMA")),
@@ -231,12 +231,12 @@ _FORMS: Mapping[str, tuple[Callable[..., Schedule], tuple[str, ...]]] = {
 
 
 def parse(text: str) -> Schedule:
-    """Return the schedule that a command line's `text` names.
+    """Return the schedule written as `text`, as on the command line.
 
-    One of ``constant``, ``step:EVERY:GAMMA``, ``exponential:FINAL``, ``cosine:FINAL``,
-    ``onecycle:PEAK:START_DIVISION:FINAL_DIVISION``, and before it, if wanted, ``warmup:STEPS,``.
-    Numbers may be left out from the right. EVERY and STEPS are a number of steps, or written with
-    a point a share of all.
+    One of ``constant``, ``step:EVERY:GAMMA``, ``exponential:FINAL``, ``cosine:FINAL`` and
+    ``onecycle:PEAK:START_DIVISION:FINAL_DIVISION``, optionally preceded by ``warmup:STEPS,``. The
+    last numbers may be omitted. EVERY and STEPS are a number of steps, or with a decimal point a
+    share of all.
 
     >>> parse("warmup:0.1,cosine")
     Warmup(steps=0.1, then=Cosine(final=0.0))
@@ -247,12 +247,14 @@ def parse(text: str) -> Schedule:
     if not before:
         return last
     if len(before) > 1 or not isinstance(before[0], Warmup) or isinstance(last, Warmup):
-        raise PellucidError(f"in '{text}' only one warm-up can come first. {_forms()}")
+        raise PellucidError(
+            f"'{text}' may only have one warm-up, which must come first. {_forms()}"
+        )
     return replace(before[0], then=last)
 
 
 def chosen(given: Schedule | str | None) -> Schedule:
-    """Return a schedule as it is; of text what `parse` returns; of None a constant rate.
+    """Return a schedule unchanged, text parsed by `parse`, and None as a constant rate.
 
     >>> chosen("cosine")
     Cosine(final=0.0)
@@ -284,14 +286,14 @@ def _number(text: str, whole: str) -> Steps:
             return kind(text)
         except ValueError:
             continue
-    raise PellucidError(f"'{text}' in the schedule '{whole}' is no number. {_forms()}")
+    raise PellucidError(f"'{text}' in the schedule '{whole}' is not a number. {_forms()}")
 
 
 def _check_steps(schedule: str, name: str, steps: Steps) -> None:
     if not (steps >= 1 if isinstance(steps, int) else 0 < steps <= 1):
         raise PellucidError(
-            f"{schedule} needs {name} as a whole number of steps or a share of all "
-            f"between 0 and 1, not {steps!r}"
+            f"{schedule}: {name} must be a whole number of steps, or a share of all steps between "
+            f"0 and 1, not {steps!r}"
         )
 
 
@@ -300,5 +302,5 @@ def _count(steps: Steps, total_steps: int) -> int:
 
 
 def _half_wave(start: float, end: float, x: float) -> float:
-    """Go from `start` at x = 0 to `end` at x = 1 along half a cosine wave."""
+    """Return the value at x of half a cosine wave from `start` at 0 to `end` at 1."""
     return end + (start - end) * (1 + math.cos(math.pi * x)) / 2

@@ -20,19 +20,19 @@ class SGD(Optimizer):
     Parameters
     ----------
     parameters
-        What to change: ``model.parameters()``, or ``model.named_parameters()``.
+        Parameters to update: ``model.parameters()`` or ``model.named_parameters()``.
     lr
-        The learning rate.
+        Learning rate. Default: 0.01.
     weight_decay
-        λ, by which a parameter is drawn towards 0.
+        Factor λ; λ·w is added to the gradient. Default: 0.
     decay_kinds
-        The kinds of parameters that weight decay holds for: "weight", "bias" and "norm".
+        Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
-        Where given, gradients whose common norm is larger are first scaled to this norm.
+        Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
     momentum
-        μ, from 0 to below 1.
+        Momentum μ, in [0, 1). Default: 0.
     nesterov
-        Whether the step looks ahead; it needs a momentum.
+        Whether to use Nesterov momentum, which requires `momentum`. Default: False.
 
     Examples
     --------

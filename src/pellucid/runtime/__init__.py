@@ -1,1 +1,1 @@
-"""What the engines and `execution` stand on: recording, memory, threads, the cache folder."""
+"""Services for engines and `execution`: recording, memory, threads, the cache folder."""

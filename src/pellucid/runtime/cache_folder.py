@@ -1,4 +1,4 @@
-"""Where data sets and compiled kernels are kept."""
+"""The folder for data sets and compiled kernels."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ from pathlib import Path
 def cache_folder() -> Path:
     r"""Return the folder for what is kept between runs.
 
-    It is ``PELLUCID_HOME`` where that is set, otherwise the platform's folder for caches:
-    ``~/.cache/pellucid`` on Linux (or under XDG_CACHE_HOME), ``~/Library/Caches/pellucid`` on macOS
-    and ``%LOCALAPPDATA%\pellucid`` on Windows. It may not be there yet.
+    It is ``PELLUCID_HOME`` if set, otherwise the platform's cache folder:
+    ``~/.cache/pellucid`` on Linux (or in XDG_CACHE_HOME), ``~/Library/Caches/pellucid`` on macOS,
+    and ``%LOCALAPPDATA%\pellucid`` on Windows. It may not exist yet.
     """
     if chosen := os.environ.get("PELLUCID_HOME"):
         return Path(chosen).expanduser()

@@ -1,8 +1,7 @@
-"""What was chosen by timing, for the run that it belongs to.
+"""Algorithms chosen by timing, which belong to a training run.
 
-A choice between algorithms that follows from a measurement changes results within rounding. So a
-training run keeps its choices with its values: it continues with the same ones, whatever was
-measured in the meantime, here or on another machine.
+An algorithm chosen by timing changes results up to rounding. So a training run saves its choices
+and continues with them, whatever has been measured since, here or on another machine.
 """
 
 from collections.abc import Iterator
@@ -10,14 +9,14 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 Choices = dict[str, str]
-"""The chosen algorithm by the description of what it computes."""
+"""The chosen algorithm, by the description of what it computes."""
 
 _present: ContextVar[Choices | None] = ContextVar("choices", default=None)
 
 
 @contextmanager
 def belonging_to(choices: Choices) -> Iterator[None]:
-    """Inside the ``with`` block, what `choices` holds is chosen, and new choices are added to it.
+    """Use these choices inside the ``with`` block, and add new ones to them.
 
     >>> with belonging_to({"a shape": "direct"}):
     ...     present()
@@ -31,5 +30,5 @@ def belonging_to(choices: Choices) -> Iterator[None]:
 
 
 def present() -> Choices | None:
-    """Return the choices of the run that computes; None outside of one."""
+    """Return the choices of the current run, or None outside a run."""
     return _present.get()

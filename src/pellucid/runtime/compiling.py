@@ -1,4 +1,4 @@
-"""What is shown while kernels are compiled: which, how many are left, for how long."""
+"""Show progress while kernels are compiled."""
 
 import sys
 import threading
@@ -9,11 +9,11 @@ from time import monotonic
 from typing import Any
 
 _SAID = "pellucid: compiling for this machine; this happens once"
-_BETWEEN = 5.0  # seconds between lines where nothing can be drawn anew
+_BETWEEN = 5.0  # seconds between lines where no bar can be drawn
 
 
 class Progress:
-    """A bar over `total` kernels, or lines on stderr where no bar can be drawn."""
+    """A progress bar over `total` kernels, or lines on stderr where no bar can be drawn."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done, self._began = total, 0, monotonic()
@@ -36,12 +36,12 @@ class Progress:
             self._bar.stop()
 
     def working(self, names: list[str]) -> None:
-        """Show what is being compiled now."""
+        """Show the kernels that are being compiled now."""
         self._working = names
         self._show()
 
     def done(self) -> None:
-        """Count one kernel."""
+        """Count a finished kernel."""
         self._done += 1
         self._show()
 
@@ -63,7 +63,7 @@ def _can_draw() -> bool:
         return False
     from rich.console import Console
 
-    return Console(stderr=True).is_terminal  # in a notebook rich would need its widgets
+    return Console(stderr=True).is_terminal  # in notebooks, rich would need widgets
 
 
 def _bar() -> Any:
@@ -71,7 +71,7 @@ def _bar() -> Any:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.table import Column
 
-    names = Column(no_wrap=True, overflow="ellipsis", ratio=1)  # what is cut off where room lacks
+    names = Column(no_wrap=True, overflow="ellipsis", ratio=1)  # shortened if space is scarce
     return Progress(
         TextColumn("Compiling for this machine, once"),
         BarColumn(bar_width=24),
@@ -84,11 +84,11 @@ def _bar() -> Any:
     )
 
 
-# One at a time, when it is needed
+# Kernels compiled one at a time, when they are needed
 
 
 class _OnDemand(threading.local):
-    """The kernels that are compiled one after the other in this thread: one may need another."""
+    """The kernels being compiled in this thread; one may need another."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
@@ -101,7 +101,7 @@ _first = True
 
 
 def began(name: str) -> None:
-    """Say that a kernel is compiled now, because it is needed now."""
+    """Show that a kernel is being compiled on demand."""
     global _first
     _on_demand.names.append(name)
     if _silent:
@@ -117,7 +117,7 @@ def began(name: str) -> None:
 
 
 def ended() -> None:
-    """Say no more of it."""
+    """Remove the message."""
     if _on_demand.names:
         _on_demand.names.pop()
     if not _silent and sys.stderr.isatty():
@@ -127,7 +127,7 @@ def ended() -> None:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Say nothing inside the ``with`` block."""
+    """Show nothing inside the ``with`` block."""
     global _silent
     _silent = True
     try:

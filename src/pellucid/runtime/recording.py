@@ -1,12 +1,12 @@
-"""Capture and replay of calls.
+"""Record and replay calls of kernels.
 
-A training step calls the same kernels with the same arrays each time; only the numbers in the
-arrays differ. So the calls of one step can be recorded and made again without the Python around
-them, which only finds out which calls to make. That takes longer than it seems: each kernel pushes
-the interpreter out of the caches, and the interpreter the kernel's numbers.
+A training step always calls the same kernels with the same arrays; only the numbers in the arrays
+differ. So the calls of one step can be recorded and repeated without the Python code around them,
+which takes longer than it seems: each kernel evicts the interpreter from the caches, and the
+interpreter the kernel's data.
 
-Arguments are recorded as they are, and arrays in a workspace by their place, so that a step that is
-captured reuses its memory as any other does.
+Arguments are recorded as they are, but arrays in a workspace by their place, so that a captured
+step reuses memory like any other.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,12 +23,12 @@ R = TypeVar("R")
 
 
 class Recording:
-    """The calls of `recorded` functions, in their order.
+    """The calls of `recorded` functions, in order.
 
     Parameters
     ----------
     workspace
-        Holds the arrays that are made while it captures, which the calls are given again.
+        Workspace of the arrays that are made during the capture and reused in replays.
 
     Examples
     --------
@@ -61,29 +61,29 @@ class Recording:
             _running.reset(token)
 
     def note(self, function: Callable[..., Any], args: tuple[Any, ...]) -> bool:
-        """Record one call; return false, as it is not left out."""
+        """Record one call; return False, so that the call is made."""
         self._calls.append((function, tuple(map(self.workspace.place, args))))
         return False
 
     def bind(self) -> None:
-        """Give the calls their arrays: from now on nothing else uses that memory."""
+        """Bind the calls to their arrays, whose memory nothing else uses from now on."""
         at = self.workspace.at
         self._calls = [(function, tuple(map(at, args))) for function, args in self._calls]
 
     def replay(self) -> None:
-        """Make the calls again."""
+        """Repeat the calls."""
         for function, args in self._calls:
             function(*args)
 
 
 class Rehearsal:
-    """A run in which kernels are not called: it shows which calls will be needed, before they are.
+    """A run without calls of kernels, which shows what calls will be needed.
 
     Parameters
     ----------
     left_out
-        Told each call of a `recorded` function, the function and its arguments. It returns whether
-        the call is left out; then its result is 0.
+        Function of each call, (function, arguments). If it returns True, the call is skipped, and
+        its result is 0.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class Rehearsal:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Rehearse what is called inside the ``with`` block."""
+        """Rehearse the code inside the ``with`` block."""
         token = _running.set(self)
         try:
             yield
@@ -111,7 +111,7 @@ class Rehearsal:
 
 
 def is_rehearsed() -> bool:
-    """Return whether this is a rehearsal."""
+    """Return whether a rehearsal is running."""
     return isinstance(_running.get(), Rehearsal)
 
 
@@ -119,10 +119,9 @@ _running: ContextVar[Recording | Rehearsal | None] = ContextVar("recording", def
 
 
 def recorded(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function`, whose calls are recorded while a recording is capturing.
+    """Return `function` with its calls recorded during a capture.
 
-    It must do its work on the arrays that it is given: what it returns when it is called again is
-    not used.
+    The function must work on the arrays that it is given: its return value is not used in replays.
     """
 
     @wraps(function)
@@ -138,7 +137,7 @@ def recorded(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def unrecorded(function: Callable[P, R]) -> Callable[P, R]:
-    """Return `function`, which cannot be captured, because it makes arrays of its own."""
+    """Return `function`, marked as impossible to capture because it makes new arrays."""
 
     @wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -159,16 +158,16 @@ def paused() -> Iterator[None]:
         _running.reset(token)
 
 
-# NumPy's functions, where no kernel would be faster.
+# NumPy functions that no kernel would make faster
 
 
 @recorded
 def copy(to: Array, values: Array) -> None:
-    """Write values into an array."""
+    """Copy values into an array."""
     to[...] = values
 
 
 @recorded
 def add_up(values: Array, axes: tuple[int, ...], to: Array) -> None:
-    """Write the sum of values over some axes into an array."""
+    """Write the sum of values over some axes to an array."""
     values.sum(axis=axes, out=to)

@@ -1,7 +1,7 @@
-"""How many threads compute: as many as the machine grants, or fewer.
+"""The number of threads: as many as the machine grants, or fewer.
 
-Numba and OpenMP read their settings once, when they are loaded. `configure` is the one place that
-makes these settings, and importing `pellucid.compiled` calls it before anything imports Numba.
+Numba and OpenMP read their settings only once, when they are loaded. `configure` makes all these
+settings; importing `pellucid.compiled` calls it before Numba is imported.
 """
 
 import math
@@ -16,17 +16,17 @@ from pellucid.errors import PellucidError
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _ASKED = "PELLUCID_NUM_THREADS"
 _SPINS = "20000"
-"""How often a waiting thread looks again before it sleeps: some 0.3 ms.
+"""Number of times that a waiting thread spins before it sleeps, about 0.3 ms.
 
-OpenMP's own default is milliseconds. On a busy machine a thread that spins takes the processor from
-the one that it waits for.
+OpenMP's default is milliseconds. On a busy machine a spinning thread takes the processor from the
+thread for which it waits.
 """
 
 
 def granted() -> int:
-    """Return how many threads to use: PELLUCID_NUM_THREADS, or all that are granted.
+    """Return the number of threads to use: PELLUCID_NUM_THREADS, or all that are granted.
 
-    A container is often granted less than the machine has: by affinity, or by a share of time.
+    A container is often granted less than the machine has, by affinity or by a CPU quota.
     """
     if named := os.environ.get(_ASKED):
         if not named.isdecimal() or int(named) < 1:
@@ -38,11 +38,11 @@ def granted() -> int:
 def configure() -> None:
     """Make the settings that Numba and OpenMP read when they are loaded.
 
-    PELLUCID_NUM_THREADS decides how many threads Numba has; else NUMBA_NUM_THREADS, else the number
-    of processors that are granted. Where the program has imported Numba before, only the number of
-    threads in the present thread can still be lowered; what cannot be done is said on stderr.
+    The number of Numba's threads is PELLUCID_NUM_THREADS, else NUMBA_NUM_THREADS, else the number
+    of granted processors. If Numba was imported before, only the present thread's number can be
+    lowered; a message on stderr says what could not be done.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # read when the threads start, not before
+    os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)  # read when the threads start
     count = granted()
     if "numba" not in sys.modules:
         if os.environ.get(_ASKED) or not os.environ.get("NUMBA_NUM_THREADS"):
@@ -63,11 +63,11 @@ def configure() -> None:
 
 @contextmanager
 def limited(threads: int | None) -> Iterator[None]:
-    """Compute with so many threads inside the ``with`` block; None is what is granted.
+    """Limit the number of threads inside the ``with`` block; None means all that are granted.
 
-    More than there are processors help nobody, but a matrix library has to round as it did on a
-    machine that has them. Compiled kernels and matrix libraries share the processors badly, so
-    where kernels are compiled, the libraries have one thread.
+    More threads than processors do not help, but matrix libraries round as on a machine with that
+    many. Compiled kernels and matrix libraries compete for the processors, so with the compiled
+    engine, the libraries use one thread.
 
     >>> with limited(1):
     ...     pass
@@ -90,13 +90,13 @@ def limited(threads: int | None) -> Iterator[None]:
 
 
 def used() -> int:
-    """Return with how many threads compiled kernels run now: one where none is compiled."""
+    """Return the number of threads of compiled kernels, 1 without Numba."""
     numba = sys.modules.get("numba")
     return 1 if numba is None else int(numba.get_num_threads())
 
 
 def use(count: int) -> None:
-    """Run compiled kernels with so many threads from now on."""
+    """Set the number of threads of compiled kernels."""
     sys.modules["numba"].set_num_threads(count)
 
 

@@ -1,9 +1,9 @@
-"""Memory that is used again.
+"""Reuse the memory of arrays.
 
-A training step makes the same large arrays every time, and fresh memory is slow: the system hands
-it out page by page, each zeroed on first touch. A workspace keeps the arrays of the last step and
-hands them out again. Nothing is given back by hand: an array is free when nothing refers to it any
-more, and Python counts references anyway.
+A training step makes the same large arrays every time, and fresh memory is slow: the system maps it
+page by page and zeroes each page. A workspace keeps the arrays of the last step and hands them out
+again. Nothing has to be released: an array is free when nothing refers to it, as Python's reference
+counts show.
 """
 
 import math
@@ -18,16 +18,16 @@ import numpy as np
 
 from pellucid.types import Array, DType, Shape
 
-_SMALL = 1 << 14  # bytes under which NumPy's own memory is as fast
+_SMALL = 1 << 14  # bytes below which NumPy's own allocation is as fast
 _LINE = 64  # bytes of a cache line
 
 
 class Place(NamedTuple):
-    """Where in a workspace an array lies, and how."""
+    """The position and layout of an array in a workspace."""
 
     size: int
     number: int
-    """It is in this block of all that have this size."""
+    """Index of the block among those of this size."""
     offset: int
     shape: Shape
     dtype: DType
@@ -35,7 +35,7 @@ class Place(NamedTuple):
 
 
 class Workspace:
-    """Arrays that are handed out again once nothing refers to them.
+    """Arrays that are reused once nothing refers to them.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class Workspace:
         self._where: dict[int, tuple[int, int]] = {}
 
     def block(self, size: int) -> tuple[Array, int]:
-        """Return memory that only this workspace refers to, and where in it a cache line begins."""
+        """Return memory that only this workspace refers to, and its first cache-line boundary."""
         blocks = self._blocks[size]
         for block, start in blocks:
             if sys.getrefcount(block) <= _FREE:
@@ -63,7 +63,7 @@ class Workspace:
         return blocks[-1]
 
     def place(self, item: Any) -> Any:
-        """Return where an array of this workspace lies, not a reference to it; else the item."""
+        """Return the place of an array of this workspace instead of a reference; else the item."""
         owner = item
         while isinstance(owner, np.ndarray) and isinstance(owner.base, np.ndarray):
             owner = owner.base
@@ -73,7 +73,7 @@ class Workspace:
         return Place(*where, offset, item.shape, item.dtype, item.strides)
 
     def at(self, item: Any) -> Any:
-        """Return the array at a place that `place` returned; else the item."""
+        """Return the array at a place returned by `place`; else the item."""
         if not isinstance(item, Place):
             return item
         block, _ = self._blocks[item.size][item.number]
@@ -81,12 +81,12 @@ class Workspace:
 
     @property
     def nbytes(self) -> int:
-        """How much memory it holds."""
+        """Memory of the workspace in bytes."""
         return sum(size * len(blocks) for size, blocks in self._blocks.items())
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Take the arrays that `empty` makes inside the ``with`` block from this workspace."""
+        """Let `empty` take arrays from this workspace inside the ``with`` block."""
         token = _current.set(self)
         try:
             yield
@@ -105,9 +105,9 @@ def empty(shape: Shape, dtype: DType) -> Array:
 
 
 def _block(size: int) -> tuple[Array, int]:
-    """Return memory with room for `size` bytes, and where in it a cache line begins.
+    """Return memory for `size` bytes, and the offset of its first cache-line boundary.
 
-    What begins there, a vector register reads in one go.
+    Vector registers load fastest from there.
     """
     block = np.empty(size + _LINE, np.uint8)
     return block, -block.ctypes.data % _LINE
@@ -116,5 +116,5 @@ def _block(size: int) -> tuple[Array, int]:
 _current: ContextVar[Workspace | None] = ContextVar("workspace", default=None)
 
 
-# What `getrefcount` says of such a block: the list's tuple, the loop's name, and its own argument.
+# Result of `getrefcount` for a free block: the list's tuple, the loop variable, and the argument.
 _FREE = 3

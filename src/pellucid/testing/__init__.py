@@ -1,1 +1,1 @@
-"""Checks for layers: gradients, adjoints, generated cases."""
+"""Checks for layers: gradients, adjoints, generated test cases."""

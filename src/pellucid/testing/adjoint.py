@@ -1,13 +1,13 @@
-"""Is one function the adjoint of another? One inner product on each side gives the answer.
+"""Check whether one function is the adjoint of another, by an inner product on each side.
 
-Convolution is linear in its input and linear in its weight, and so its gradients are adjoints::
+Convolution is linear in its input and in its weight, so its gradients are adjoints::
 
     ⟨conv(x, w), dy⟩ = ⟨x, input_gradient(dy, w)⟩ = ⟨w, weight_gradient(dy, x)⟩
 
-and likewise for pooling, padding, linear layers and everything else that is linear in one of its
-arguments. Both sides are exact but for rounding, so this is sharper than differences, which have an
-error of their own, and it takes one call each, whatever the size. It does not tell whether the
-forward function is the right one: that is what definitions and other libraries are for.
+and the same holds for pooling, padding, linear layers, and everything that is linear in one of its
+arguments. Both sides are exact up to rounding, so this check is sharper than finite differences,
+which have an error of their own, and it takes one call each, for any size. It does not check
+whether the forward function is correct; definitions and other libraries do that.
 """
 
 import math
@@ -21,7 +21,7 @@ _ROUNDINGS = 50.0
 
 
 class AdjointError(AssertionError):
-    """Two functions that should be adjoint to each other are not."""
+    """Two functions are not adjoint to each other."""
 
 
 def check_adjoint(
@@ -33,27 +33,28 @@ def check_adjoint(
     noise: float = 0.0,
     seed: int = 0,
 ) -> None:
-    """Raise `AdjointError` unless ⟨forward(x), y⟩ = ⟨x, adjoint(y)⟩ for this x and some y.
+    """Raise `AdjointError` unless ⟨forward(x), y⟩ = ⟨x, adjoint(y)⟩ for this x and a random y.
 
-    y is random, with a part along forward(x), so that neither side is small by chance: an adjoint
-    that is 1.001 times too large is found in float32 as in float64.
+    y has a component along forward(x), so that neither side is small by chance: an adjoint that is
+    1.001 times too large is found in float32 as well as in float64.
 
     Parameters
     ----------
     forward
         A linear function of x.
     adjoint
-        What is to be its adjoint: takes what has the shape of forward(x), returns what has x's.
+        The supposed adjoint: a function of an array with the shape of forward(x) that returns one
+        with the shape of x.
     x
-        Where to try it, usually random.
+        Point to check at, usually random.
     tolerance
-        How far both sides may differ, relative to ‖forward(x)‖·‖y‖; by default 50 roundings of the
-        result's type.
+        Largest difference of the two sides, relative to ‖forward(x)‖·‖y‖. Default: 50 roundings of
+        the result's type.
     noise
-        How far they may differ besides, for functions whose rounding errors do not get smaller
-        where their result does, such as a Fourier transform's.
+        Additional absolute tolerance, for functions whose rounding errors do not shrink with their
+        result, such as Fourier transforms.
     seed
-        For y.
+        Seed of y.
 
     Examples
     --------

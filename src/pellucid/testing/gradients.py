@@ -1,12 +1,12 @@
-"""Is a hand-written gradient the gradient? Differences give the answer.
+"""Check hand-written gradients by finite differences.
 
 For a fixed random weighting r of the outputs, L = ⟨r, forward(x)⟩ is one number, and backward(r)
 must return its derivative. Along any direction v, for each input and parameter w::
 
     ⟨∂L/∂w, v⟩ ≈ (L(w + h·v) − L(w − h·v)) / 2h        with an error of order h²
 
-A small array is checked entry by entry, a large one along random directions, in which every entry
-takes part.
+Small arrays are checked entry by entry, large ones along random directions, which involve every
+entry.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _DIRECTIONS = 20
 
 
 class GradientError(AssertionError):
-    """What `backward` returns is not the gradient of what `forward` computes."""
+    """`backward` does not return the gradient of `forward`."""
 
 
 def check_gradients(
@@ -33,23 +33,25 @@ def check_gradients(
 ) -> None:
     """Raise `GradientError` unless `layer.backward` is the gradient of `layer.forward`.
 
-    The gradients for all inputs and all parameters are compared with differences. Besides, a
-    parameter's gradient must be added to what is there and be the same when nobody needs the
-    input's, and x and dy must stay as they were.
+    The gradients for all inputs and parameters are compared with finite differences. In addition, a
+    parameter's gradient must be added to the present one and must not depend on whether the input's
+    gradient is requested, and x and dy must not be changed.
 
     Parameters
     ----------
     layer
-        In float64 (``layer.astype("float64")``): differences of float32 numbers are too coarse.
+        Layer in float64 (``layer.astype("float64")``), because finite differences in float32 are
+        too inaccurate.
     x
-        Its input in float64, or a tuple of inputs. Where the layer has kinks, as ReLU at 0 or
-        max-pooling at ties, x must keep away from them; see `away_from_kinks`.
+        Input in float64, or a tuple of inputs. It must not be near kinks of the layer, such as 0
+        for ReLU or ties for max pooling; see `away_from_kinks`.
     training
-        Whether it runs as in training, every pass at the same position, or as in inference.
+        Whether to check the layer in training (default), each pass with the same random numbers, or
+        in inference.
     tolerance
-        How large an error may be, relative to the largest entry of that gradient.
+        Largest error, relative to the largest entry of the gradient. Default: 1e-7.
     seed
-        For the weighting of the outputs, the directions, and the position in training.
+        Seed of the weighting of the outputs, of the directions, and of the training step.
 
     Examples
     --------
@@ -75,11 +77,10 @@ def check_gradients(
 
 
 def away_from_kinks(shape: Shape, generator: Generator, reach: int = 3) -> Array:
-    """Return random values between −reach and reach, all distinct and none near a whole number.
+    """Return random values between −reach and reach, all distinct and none near an integer.
 
-    Piecewise functions have their kinks at whole numbers (ReLU at 0, ReLU6 at 0 and 6, Hardswish at
-    ±3) and where values are equal (max-pooling); a difference across one is no derivative.
-
+    Piecewise functions have their kinks at integers (ReLU at 0, ReLU6 at 0 and 6, Hardswish at ±3)
+    and where values are equal (max pooling); finite differences across a kink are not derivatives.
     >>> sorted(away_from_kinks((4,), np.random.default_rng(0), reach=1).tolist())
     [-0.75, -0.25, 0.25, 0.75]
     """
@@ -98,7 +99,7 @@ class _Loss:
         self.weighting = tuple(generator.normal(size=y.shape) for y in outputs)
         size = sum(float(abs(r * y).sum()) for r, y in zip(self.weighting, outputs, strict=True))
         self.noise = 10 * np.finfo(np.float64).eps * size / _STEP
-        """What rounding alone can make of a difference."""
+        """The part of a difference that rounding alone may explain."""
 
     def __call__(self) -> float:
         outputs = _tuple(self._forward()[0])
@@ -112,7 +113,7 @@ class _Loss:
         dx, alone = self._backward(dy, {})
         for name, parts, before in ("x", inputs, x_before), ("dy", dy, self.weighting):
             if not all(map(np.array_equal, parts, before)):
-                raise GradientError(f"the layer writes into {name}, which belongs to the caller")
+                raise GradientError(f"the layer modifies {name}, which belongs to the caller")
         if len(dx) != len(inputs):
             raise GradientError(f"backward returns {len(dx)} gradients for {len(inputs)} inputs")
         beginning = {name: self.generator.normal(size=g.shape) for name, g in alone.items()}
@@ -131,7 +132,7 @@ class _Loss:
     def _backward(
         self, dy: tuple[Array, ...], beginning: dict[str, Array], *, input_gradient: bool = True
     ) -> tuple[tuple[Array, ...], dict[str, Array]]:
-        """Return dx, and what is added to each parameter's gradient, which is then as it was."""
+        """Return dx, and what is added to each parameter's gradient, which is then restored."""
         parameters = _parameters(self.layer)
         kept = {name: parameter.grad.copy() for name, parameter in parameters.items()}
         for name, parameter in parameters.items():
@@ -148,7 +149,7 @@ class _Loss:
 
 @dataclass
 class _Comparison:
-    """One array that L depends on, and what `backward` gives as its gradient."""
+    """An array on which L depends, and its gradient according to `backward`."""
 
     name: str
     value: Array
@@ -175,7 +176,7 @@ class _Comparison:
             raise GradientError(
                 f"the gradient for {self.name}, shape {self.value.shape}, is wrong: "
                 f"at {'entry' if each else 'direction'} {at} backward gives {given[worst]:.8g}, "
-                f"differences give {numeric[worst]:.8g}{_explanation(given, numeric)}"
+                f"but finite differences give {numeric[worst]:.8g}{_explanation(given, numeric)}"
             )
 
     def _slope(self, direction: Array) -> float:

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: convolutions of every geometry, and arrays in every order of memory."""
+"""Hypothesis strategies: convolutions of every geometry, and arrays in every memory layout."""
 
 from dataclasses import dataclass, field, replace
 
@@ -14,17 +14,17 @@ except ImportError as error:
     raise missing_extra("pellucid.testing.strategies", "Hypothesis", "test") from error
 
 LAYOUTS = ("batch last", "C order", "Fortran order", "reversed", "every second", "read-only")
-"""How `laid_out` lays an array out."""
+"""Memory layouts of `laid_out`."""
 
 
 @dataclass(frozen=True)
 class ConvolutionCase:
-    """A convolution to try: its geometry, and arrays of standard normal numbers."""
+    """A convolution to test: its geometry, and arrays of standard normal numbers."""
 
     window: Window
     groups: int
     origin: str
-    """The shape and order of memory of each array, and the seed, for a failing test's report."""
+    """Shapes, memory layouts and seed, for the report of a failing test."""
     x: Array = field(repr=False)
     """(N, C, H, W)"""
     weight: Array = field(repr=False)
@@ -33,13 +33,13 @@ class ConvolutionCase:
     """(N, F, OH, OW)"""
 
     def astype(self, dtype: DType) -> "ConvolutionCase":
-        """Return the case with its arrays rounded to another type."""
+        """Return the case with its arrays converted to another type."""
         arrays = {name: getattr(self, name).astype(dtype) for name in ("x", "weight", "dy")}
         return replace(self, **arrays)
 
 
 def laid_out(values: Array, layout: str) -> Array:
-    """Return `values` with other strides; `layout` is one of LAYOUTS.
+    """Return `values` with a memory layout, one of LAYOUTS.
 
     >>> laid_out(np.zeros((2, 3, 4, 5)), "batch last").strides[0]
     8
@@ -67,16 +67,16 @@ def windows(
     plain: bool = False,
     largest: int = 9,
 ) -> Window:
-    """Draw a window: H ≠ W, even kernels, uneven padding, strides beyond the kernel, dilation, …
+    """Draw a window: non-square, even kernels, uneven padding, strides beyond the kernel, …
 
     Parameters
     ----------
     kernels
-        One side of the kernel; by default 1 to 4.
+        Sizes of the kernel's sides. Default: 1 to 4.
     plain
         Whether stride and dilation are 1.
     largest
-        The largest side of the image.
+        Largest side of the image.
     """
     kernel = st.integers(1, 4) if kernels is None else kernels
     sizes = [_direction(draw, kernel, plain, largest) for _ in range(2)]
@@ -89,7 +89,7 @@ def windows(
 def convolutions(
     draw: st.DrawFn, window: st.SearchStrategy[Window] | None = None
 ) -> ConvolutionCase:
-    """Draw a convolution with that window: groups, depthwise, one image, any order of memory."""
+    """Draw a convolution with such a window, with groups, and with any memory layouts."""
     shape = draw(windows() if window is None else window)
     N, groups, channels, filters = draw(st.tuples(*[st.integers(1, 3)] * 4))
     layouts = draw(st.tuples(*[st.sampled_from(LAYOUTS)] * 3))
@@ -111,7 +111,7 @@ def convolutions(
 def _direction(
     draw: st.DrawFn, kernels: st.SearchStrategy[int], plain: bool, largest: int
 ) -> tuple[int, int, int, int, tuple[int, int]]:
-    """Draw size, kernel, stride, dilation and padding of one direction that fit together."""
+    """Draw matching size, kernel, stride, dilation and padding of one direction."""
     kernel = draw(kernels)
     stride = 1 if plain else draw(st.integers(1, 5))
     dilation = 1 if plain else draw(st.integers(1, 3))

@@ -1,4 +1,4 @@
-"""Training: a generator of records, and its consumers."""
+"""Training, as a generator of records, and functions that process the records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many outputs of a batch name the right class."""
+"""Count correct classifications."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pellucid.types import Array
 
 
 def count_correct(loss: Loss, outputs: Array, targets: Array) -> int | None:
-    """Return how many of the batch are right, or None where outputs are not classes.
+    """Return the number of correct outputs of a batch, or None if outputs are not classes.
 
-    For cross entropy the largest output (N, K) decides, and where targets are probabilities, as
-    they are after mixing images, the largest of them. For binary cross entropy with one output for
-    each sample its sign decides.
+    For cross entropy, the largest output (N, K) is the prediction; targets that are probabilities,
+    as after mixing images, count as their largest class. For binary cross entropy with one output
+    per sample, its sign is the prediction.
 
     >>> count_correct(CrossEntropy(), np.array([[0.1, 2.0], [3.0, 1.0]]), np.array([1, 1]))
     1

@@ -1,4 +1,4 @@
-"""How processes that train together agree, and how they go on when one of them is lost."""
+"""How training processes agree with each other, and continue when one of them is lost."""
 
 from __future__ import annotations
 
@@ -18,34 +18,33 @@ from pellucid.training.state import TrainingState
 
 
 def check_whole(state: TrainingState) -> None:
-    """Raise an error if the run cuts its batches into shards: it goes on as it began."""
+    """Raise an error if the run splits its batches into shards, which it has to continue to do."""
     if state.shards is not None:
         raise TrainingError(
-            f"this run cuts each batch into {state.shards} shards; give "
+            f"this run splits each batch into {state.shards} shards; pass "
             f"parallel=pellucid.parallel.Team(shards={state.shards}), or more processes"
         )
 
 
 def take_shards(state: TrainingState, team: Team) -> None:
-    """Note in a new run that it cuts its batches as the team does; an old one goes on as before."""
+    """Set the number of shards of a new run from the team; check that of an old run."""
     if state.epoch == state.step == 0 and state.shards is None:
         state.shards = team.shards
     if state.shards is None:
         raise TrainingError(
-            "this run was begun without shards, by one process, and goes on so: leave parallel out"
+            "this run was started by one process, without shards, and must continue so: omit "
+            "parallel"
         )
     if state.shards != team.shards:
         raise TrainingError(
-            f"this run cuts each batch into {state.shards} shards, not {team.shards}"
+            f"this run splits each batch into {state.shards} shards, not {team.shards}"
         )
 
 
 def check_same_run(state: TrainingState, team: Team) -> None:
-    """Raise an error in all processes if one has other data, settings, weights or versions."""
+    """Raise an error in all processes if their data, settings, weights or versions differ."""
     if "tuned" in engine.setting():
-        raise TrainingError(
-            "each process would choose other algorithms by timing them; leave --tune out"
-        )
+        raise TrainingError("processes would choose different algorithms by timing; omit --tune")
     settings = {f"{name} of the run": json.dumps(told) for name, told in _settings(state).items()}
     data = {f"{part} data": json.dumps(told) for part, told in (state.data or {}).items()}
     team.check_same(
@@ -63,18 +62,18 @@ def check_same_run(state: TrainingState, team: Team) -> None:
 
 
 def check_same_weights(state: TrainingState, team: Team) -> None:
-    """Raise an error in all processes if a weight or a buffer is not the same in all of them.
+    """Raise an error in all processes if a parameter or buffer differs between them.
 
-    It names the process and the value. They compute the same updates from the same gradients, so
-    that there is something wrong with a machine, or with what the program does besides.
+    The message names the process and the value. All processes compute the same updates from the
+    same gradients, so a difference means that a machine or the program is faulty.
     """
     team.check_same({f"value of {name}": told for name, told in _digests(state).items()})
 
 
 def recover(state: TrainingState, team: Team, error: LostProcessError) -> Epoch | None:
-    """Go on without processes that have ended, from the newest state that one of the others has.
+    """Continue without processes that have ended, from the newest state of the others.
 
-    When a process ends, others may have finished the step for which they needed it, and others not.
+    When a process ends, some of the others may have finished the step that needed it.
 
     Returns
     -------
@@ -84,10 +83,10 @@ def recover(state: TrainingState, team: Team, error: LostProcessError) -> Epoch 
     Raises
     ------
     LostProcessError
-        That is not possible: `error`, or what went wrong.
+        Continuing is not possible: `error`, or the problem that occurred.
     """
     epoch = state.epoch
-    for _ in range(team.size):  # another process may end while this is done
+    for _ in range(team.size):  # further processes may end meanwhile
         if not (error.has_ended and team.communicator.can_shrink):
             raise error
         try:

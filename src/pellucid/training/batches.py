@@ -1,4 +1,4 @@
-"""From data to the batches of an epoch."""
+"""Make the batches of an epoch from data."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pellucid.stored import StoredImages, parts_of
 from pellucid.types import Array, DType, Generator
 
 Batch = tuple[Array, Array] | tuple[Array, Array, Array]
-"""Inputs, targets (class numbers (N,), or values for every output), and weights (N,) if any."""
+"""Inputs, targets (class numbers (N,), or values for every output), and optionally weights (N,)."""
 
 
 @runtime_checkable
 class Labelled(Protocol):
-    """A data set: images (N, C, H, W) as they are stored, labels (N,), the names of the classes."""
+    """A data set: stored images (N, C, H, W), labels (N,), and the names of the classes."""
 
     @property
     def images(self) -> Array: ...
@@ -36,10 +36,10 @@ class Labelled(Protocol):
 
 @runtime_checkable
 class Batches(Protocol):
-    """Anything that gives batches; they are used as they come.
+    """An object that yields batches, which are used unchanged.
 
-    `batches` gives as many as `len` says, and the same for the same (epoch, seed): then an
-    interrupted run continues exactly.
+    `batches` must yield as many as `len` says, and the same ones for the same (epoch, seed), so
+    that an interrupted run can continue exactly.
     """
 
     def __len__(self) -> int: ...
@@ -48,7 +48,7 @@ class Batches(Protocol):
 
 @runtime_checkable
 class Divided(Protocol):
-    """A data set in parts: one to learn from, and perhaps one to choose by and one to judge by."""
+    """A data set with a training part, and optionally a validation and a test part."""
 
     @property
     def train(self) -> Any: ...
@@ -59,11 +59,11 @@ class Divided(Protocol):
 
 
 Data = Labelled | Batches | tuple[Array, Array] | tuple[Array, Array, Array]
-"""A data set, arrays (inputs, targets) or (inputs, targets, weights), or what gives batches."""
+"""A data set, arrays (inputs, targets) or (inputs, targets, weights), or an object with batches."""
 
 
 class Augmentation(Protocol):
-    """Changes a batch of stored images, and may change its targets, at random."""
+    """A function that randomly changes a batch of stored images, and possibly its targets."""
 
     def __call__(
         self, images: Array, targets: Array, generator: Generator, classes: int
@@ -72,9 +72,9 @@ class Augmentation(Protocol):
 
 
 def augmentation(given: Augmentation | str | None) -> Augmentation | None:
-    """Return an augmentation as it is, and of text, such as ``"crop,flip"``, what it stands for."""
+    """Return an augmentation unchanged, or the one that text such as ``"crop,flip"`` describes."""
     if isinstance(given, str):
-        from pellucid.data import augment  # a name is looked up there; nothing else here knows data
+        from pellucid.data import augment  # imported only to look up a name
 
         return augment.parse(given)
     if given is not None and (isinstance(given, type) or not callable(given)):
@@ -87,14 +87,14 @@ def augmentation(given: Augmentation | str | None) -> Augmentation | None:
 
 @dataclass(frozen=True)
 class Sharded:
-    """Those shards of a batch that one process computes.
+    """The shards of a batch that one process computes.
 
     Attributes
     ----------
     samples, count
-        How many samples and shards the whole batch has.
+        Numbers of samples and shards of the whole batch.
     mine
-        The shards of this process, by number.
+        This process's shards by number.
     """
 
     samples: int
@@ -103,30 +103,30 @@ class Sharded:
 
 
 class Source(Protocol):
-    """What the training loop draws from."""
+    """The source of the training loop's batches."""
 
     def __len__(self) -> int:
         """Return the number of batches in an epoch."""
 
     def shuffled(self, epoch: int, seed: int, start: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch, from number `start` on."""
+        """Yield the shuffled batches of an epoch, from number `start` on."""
 
     def sharded(self, epoch: int, seed: int, start: int, team: Team) -> Iterator[Sharded]:
-        """Yield this process's shards of the same batches."""
+        """Yield this process's shards of these batches."""
 
     def in_order(self) -> Iterator[Batch]:
-        """Yield the samples as they are, for validation."""
+        """Yield all samples in order without augmentation, for validation."""
 
     def plain(self, steps: Iterable[int]) -> Iterator[Batch]:
-        """Yield the samples of some batches as they are."""
+        """Yield the samples of some batches without augmentation."""
 
 
 @dataclass(frozen=True)
 class ArraySource:
-    """Batches from arrays: shuffled anew for each epoch, augmented, preprocessed, batch last.
+    """Batches from arrays, shuffled each epoch, augmented and preprocessed, batch last in memory.
 
-    A last batch that is not full is used too; if it would be a single sample, it joins the batch
-    before it, because batch normalisation needs more than one.
+    A last batch that is not full is used too, unless it would be a single sample, which joins the
+    previous batch because batch normalisation needs more than one.
 
     >>> x, y = np.zeros((9, 2)), np.arange(9)
     >>> [len(targets) for _, targets in ArraySource(x, y, batch_size=4).shuffled(epoch=0, seed=0)]
@@ -168,7 +168,7 @@ class ArraySource:
             yield Sharded(len(chosen), len(slices), {shard: next(batches) for shard in own})
 
     def _batches(self, parts: list[_Part], epoch: int, seed: int) -> Iterator[Batch]:
-        """Yield the chosen samples of an epoch as batches, augmented."""
+        """Yield the chosen samples of an epoch as augmented batches."""
         chosen = [part.samples for part in parts]
         if self.augment is None and not isinstance(self.x, StoredImages):
             for samples in chosen:
@@ -192,7 +192,7 @@ class ArraySource:
         return self.plain(range(len(self)))
 
     def plain(self, steps: Iterable[int]) -> Iterator[Batch]:
-        """Yield the samples of some steps as they are."""
+        """Yield the samples of some steps without augmentation."""
         parts = [self._samples(step) for step in steps]
         for part, images in zip(parts, parts_of(self.x, parts), strict=True):
             x = ops.make_batch(images, None, self.preprocessing, self.dtype)
@@ -201,7 +201,7 @@ class ArraySource:
     def _read(
         self, chosen: list[Array], then: Callable[[int, Array], tuple[Array, Array]]
     ) -> Iterator[tuple[Array, Array]]:
-        """Yield what `then` makes of each batch of images; threads read and do so ahead."""
+        """Yield ``then(number, images)`` for each batch, computed ahead in threads."""
         if isinstance(self.x, StoredImages):
             return self.x.read_ahead(chosen, then)
         return (then(number, self.x[part]) for number, part in enumerate(chosen))
@@ -216,7 +216,7 @@ class ArraySource:
 
 @dataclass(frozen=True)
 class _Part:
-    """Samples that are computed at once: a batch, or one of its shards."""
+    """Samples that are computed together: a batch, or one of its shards."""
 
     samples: Array
     step: int
@@ -224,13 +224,13 @@ class _Part:
 
     @property
     def purpose(self) -> str:
-        """What its random changes are drawn for."""
+        """Purpose of its random numbers."""
         return "augment" if self.shard is None else f"augment shard {self.shard}"
 
 
 @dataclass(frozen=True)
 class GivenSource:
-    """Batches from somebody else, counted."""
+    """Batches from an object of the user, whose number is checked."""
 
     given: Batches
 
@@ -244,7 +244,7 @@ class GivenSource:
                 yield next(batches)
             except StopIteration:
                 raise DataError(
-                    f"the data promised {len(self)} batches an epoch and gave {step}"
+                    f"the data promised {len(self)} batches per epoch, but yielded only {step}"
                 ) from None
 
     def sharded(self, epoch: int, seed: int, start: int, team: Team) -> Iterator[Sharded]:
@@ -270,7 +270,7 @@ def _taken(batch: Batch, samples: slice) -> Batch:
 
 
 def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
-    """Return the inputs and targets of `data`, checked; None where it gives batches itself."""
+    """Return the inputs and targets of `data` after checking them; None for `Batches`."""
     if isinstance(data, Labelled):
         stored = isinstance(data.images, StoredImages)
         x = data.images if stored else np.asarray(data.images)
@@ -281,7 +281,7 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
         x, targets = np.asarray(data[0]), np.asarray(data[1])
     elif isinstance(data, Batches):
         if len(data) == 0:
-            raise DataError(f"the {what} is empty: it gives no batches")
+            raise DataError(f"the {what} is empty: it yields no batches")
         return None
     else:
         raise DataError(_no_data(data, what))
@@ -296,23 +296,23 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
     if targets.dtype.kind in "US":
         raise DataError(
             f"the targets of the {what} are text, such as {str(targets.flat[0])!r}; "
-            "pellucid.data.from_arrays(images, labels) numbers the classes"
+            "convert them to class numbers with pellucid.data.from_arrays(images, labels)"
         )
     check_finite(targets, f"targets of the {what}")
     return x, targets if _is_real(targets) else targets.astype(np.int64, casting="safe")
 
 
 def part_of(data: Any, part: Literal["train", "validation", "test"], what: str) -> Any:
-    """Return `part` of a data set that is divided, of other data all."""
+    """Return `part` of a data set with parts; other data unchanged."""
     if not isinstance(data, Divided) or isinstance(data, Labelled):
         return data
     if (found := getattr(data, part)) is None:
-        raise DataError(f"the {what} has no {part} part; give the part that you mean")
+        raise DataError(f"the {what} has no {part} part; pass the part to use")
     return found
 
 
 def sample_weights(data: Data, what: str) -> Array | None:
-    """Return the weight of each sample of `data`, checked; None where it has none."""
+    """Return the checked weights of the samples of `data`, or None."""
     if not isinstance(data, tuple) or len(data) < 3:
         return None
     weights, count = np.asarray(data[2]), len(data[0])
@@ -324,8 +324,8 @@ def sample_weights(data: Data, what: str) -> Array | None:
     check_finite(weights, f"weights of the {what}")
     if not (weights > 0).all():
         raise DataError(
-            f"the weights of the {what} are positive, number {(weights > 0).argmin()} is "
-            f"{weights.min():g}; leave samples out that should not count"
+            f"the weights of the {what} must be positive, but number {(weights > 0).argmin()} is "
+            f"{weights.min():g}; omit samples that should not count"
         )
     return weights.astype(np.float64)
 
@@ -334,23 +334,23 @@ def _no_data(data: Any, what: str) -> str:
     if isinstance(data, str):
         return f"the {what} is the text {data!r}; load it first: pellucid.data.load({data!r})"
     if isinstance(data, np.ndarray):
-        return f"the {what} is one array; give the pair (inputs, targets)"
+        return f"the {what} is a single array; pass a pair (inputs, targets)"
     if isinstance(data, float):
-        return f"the {what} is the number {data}; divide the data first: data.split({data})"
+        return f"the {what} is the number {data}; split the data first: data.split({data})"
     return (
-        f"the {what} must be a data set (images, labels, classes), a pair of arrays (inputs, "
-        "targets), with weights a third, or give batches(epoch, seed), "
+        f"the {what} must be a data set (images, labels, classes), a tuple of arrays (inputs, "
+        "targets) or (inputs, targets, weights), or an object with batches(epoch, seed), "
         f"not {type(data).__name__}"
     )
 
 
 def check_no_pixels(x: Any, what: str) -> None:
-    """Raise an error for stored pixels, which nothing would bring to the size of inputs."""
+    """Raise an error for raw pixels, which would be far too large as inputs."""
     if x.dtype == np.uint8 and x.ndim == 4:
         raise DataError(
-            f"the {what} are pixels from 0 to 255 (uint8), and a model without preprocessing takes "
-            "images as they are; divide them, np.float32(x / 255), or train on "
-            "pellucid.data.from_arrays(x, labels): a data set's images are standardised for you"
+            f"the {what} are pixels from 0 to 255 (uint8), which a model without preprocessing "
+            "would take unchanged; scale them, np.float32(x / 255), or train on "
+            "pellucid.data.from_arrays(x, labels), whose images are standardised"
         )
 
 
@@ -364,7 +364,7 @@ def check_finite(values: Array, what: str) -> None:
         good = np.isfinite(values[start : start + 1024])
         if not good.all():
             n, *_ = np.argwhere(~good)[0]
-            raise DataError(f"the {what} hold NaN or infinity, first in number {start + n}")
+            raise DataError(f"the {what} contain NaN or infinity, first at number {start + n}")
 
 
 def _is_real(values: Array) -> bool:

@@ -1,8 +1,7 @@
-"""Callbacks for `fit`: what happens after each epoch, and what may end the run.
+"""Callbacks for `fit`, called after each epoch; they may end the run.
 
-A callback is a function that is called with each `Epoch`; where it returns True the run ends. Those
-here are the consumers of `pellucid.training` as objects: each takes the records of a run on their
-way and passes them on.
+A callback is a function of an `Epoch`; if it returns True, the run ends. The objects of this module
+are the functions of `pellucid.training.consumers` as callbacks, which see all records.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ def __dir__() -> list[str]:
 
 @runtime_checkable
 class Consumer(Protocol):
-    """A callback that sees every record, also those of steps."""
+    """A callback that sees every record, including those of steps."""
 
     def consume(self, records: Iterator[Record], state: TrainingState) -> Iterator[Record]:
-        """Yield the records; the run ends where this ends."""
+        """Yield the records; the run ends when this generator ends."""
 
 
 Callback = Callable[[Epoch], Any] | Consumer
@@ -39,16 +38,16 @@ Callback = Callable[[Epoch], Any] | Consumer
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """End the run once `monitor` has not improved for `patience` epochs; see `stop_early`.
+    """End the run when `monitor` has not improved for `patience` epochs; see `stop_early`.
 
     Parameters
     ----------
     patience
-        How many epochs in a row may pass without an improvement on the best so far.
+        Number of consecutive epochs without an improvement on the best value.
     monitor
-        ``validation_loss``, ``validation_accuracy``, ``loss`` or ``accuracy``.
+        ``"validation_loss"`` (default), ``"validation_accuracy"``, ``"loss"`` or ``"accuracy"``.
     tolerance
-        An improvement is more than this.
+        Least change that counts as an improvement. Default: 0.
     """
 
     patience: int = 3
@@ -61,12 +60,12 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class CSVLogger:
-    """Keep the history in a CSV file, one row an epoch; see `log_csv`.
+    """Write the history to a CSV file, one row per epoch; see `log_csv`.
 
     Parameters
     ----------
     path
-        Where the file is written.
+        File to write.
     """
 
     path: str | Path
@@ -77,12 +76,12 @@ class CSVLogger:
 
 @dataclass(frozen=True)
 class TensorBoard:
-    """Write losses, metrics and rates for TensorBoard; see `log_tensorboard`.
+    """Log losses, metrics and learning rates for TensorBoard; see `log_tensorboard`.
 
     Parameters
     ----------
     folder
-        Where the event file is made.
+        Folder of the event file.
     """
 
     folder: str | Path
@@ -93,14 +92,14 @@ class TensorBoard:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Save the whole run, so that `training.resume` continues it exactly; see `save_checkpoints`.
+    """Save the run regularly, so that `training.resume` continues it; see `save_checkpoints`.
 
     Parameters
     ----------
     folder
-        The run's folder.
+        Folder of the run.
     every
-        Seconds between two checkpoints; one is saved at the end of each epoch as well.
+        Seconds between two checkpoints. One is also saved after each epoch.
     """
 
     folder: str | Path
@@ -113,7 +112,7 @@ class Checkpoint:
 def called(
     records: Iterator[Record], state: TrainingState, callbacks: Iterable[Callback]
 ) -> Iterator[Record]:
-    """Return the records of a run on which `callbacks` are called, the first one first."""
+    """Return the records of a run with `callbacks` applied in order."""
     for callback in callbacks:
         if isinstance(callback, Consumer) and not isinstance(callback, type):
             records = callback.consume(records, state)
@@ -121,7 +120,7 @@ def called(
             records = _after_each_epoch(records, callback)
         else:
             raise TrainingError(
-                "a callback is a function that is called with each epoch, or one of "
+                "a callback must be a function of an epoch, or an object of "
                 f"pellucid.training.callbacks, such as EarlyStopping(patience=3); not {callback!r}"
             )
     return records

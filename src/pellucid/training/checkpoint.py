@@ -1,9 +1,9 @@
-"""Checkpoints: a training run as one file, from which it continues exactly.
+"""Checkpoints: a training run in one file, from which it continues exactly.
 
 The file is ``checkpoint/state.safetensors`` in the run's folder. It holds all values (of the model,
-the optimiser, the averages, the best epoch) and in its metadata, as JSON, everything else: how the
-network is built and trained, the position, the sums of the unfinished epoch, the history, and a
-fingerprint of the data. Python writes a float in JSON so that it reads back to the last bit.
+the optimiser, the averages and the best epoch), and in its metadata, as JSON, everything else: the
+settings, the position, the sums of the unfinished epoch, the history, and a fingerprint of the
+data. Python's floats in JSON are exact.
 """
 
 from __future__ import annotations
@@ -55,13 +55,24 @@ def save_checkpoints(
 ) -> Iterator[R]:
     """Save a checkpoint regularly while a run goes on.
 
-    It is saved before the first step, every `every` seconds, at each epoch's end, and at the run's
-    end.
+    Checkpoints are saved before the first step, every `every` seconds, after each epoch, and at the
+    end of the run.
 
-    Put it around whatever may end the run, such as `stop_early` and `stop_on_signal`, so that it
-    sees the end. Where the loop that draws the records ends early, by ``break`` or an error of its
-    own, the run is saved too. After an error in training nothing is saved: the last checkpoint
-    stands.
+    Wrap this around functions that may end the run, such as `stop_early` and `stop_on_signal`, so
+    that it sees the end. The run is also saved if the loop over the records ends early, by
+    ``break`` or an error of its own. After an error in training nothing is saved, and the last
+    checkpoint remains.
+
+    Parameters
+    ----------
+    records
+        Records of the run.
+    state
+        The run.
+    folder
+        Folder of the run.
+    every
+        Seconds between two checkpoints. Default: 30.
     """
     if state.epoch == state.step == 0:
         save_checkpoint(state, folder)
@@ -72,21 +83,21 @@ def save_checkpoints(
             saved = monotonic()
         try:
             yield record
-        except GeneratorExit:  # whoever drew the records has ended, but the run is whole
+        except GeneratorExit:  # the loop over the records ended, but the run is consistent
             save_checkpoint(state, folder)
             raise
     save_checkpoint(state, folder)
 
 
 def save_checkpoint(state: TrainingState, folder: str | Path) -> Path:
-    """Write the run into `folder`, whole or not at all, and return the file's path."""
+    """Save the run in `folder`, completely or not at all, and return the file's path."""
     path = checkpoint_path(folder)
     atomic_write(path, packed(state))
     return path
 
 
 def packed(state: TrainingState) -> bytes:
-    """Return what `save_checkpoint` writes."""
+    """Return the contents of the file that `save_checkpoint` writes."""
     tensors = {
         f"{part}/{name}": value
         for part, values in _values(state).items()
@@ -97,7 +108,7 @@ def packed(state: TrainingState) -> bytes:
 
 
 def unpack(state: TrainingState, data: bytes) -> None:
-    """Bring a run to where the one was of which `packed` gave `data`; it is set up as that one."""
+    """Restore a run with the same settings from `data`, which `packed` returned."""
     with TemporaryDirectory() as folder:
         atomic_write(checkpoint_path(folder), data)
         restore(state, folder)
@@ -111,30 +122,30 @@ def resume(
     augment: Augmentation | None = None,
     metrics: Iterable[str | Metric] = (),
 ) -> TrainingState:
-    """Return the run that was saved in `folder`, with model and optimiser built anew.
+    """Return the run saved in `folder`, with model and optimiser rebuilt.
 
-    ``records(state, data, validation)`` then continues it, bit for bit as if it had never stopped,
-    on the same machine and with the same engine.
+    ``records(state, data, validation)`` then continues it, bit for bit as if it had never been
+    interrupted, if machine and engine are the same.
 
     Parameters
     ----------
     folder
-        The run's folder, which holds ``checkpoint/state.safetensors``.
+        Folder of the run.
     data, validation, augment, metrics
-        What the run began with.
+        The same as at the start of the run.
 
     Raises
     ------
     FileError
-        There is no checkpoint, it is damaged or of a newer format, or it is a run on other data or
-        with another augmentation.
+        There is no checkpoint, it is damaged or has a newer format, or the data or augmentation
+        differ from those of the run.
     """
     path = checkpoint_path(folder)
     facts, tensors = _read(path)
     with _naming(path):
         numbers = _Numbers.of(facts)
         model = layers.build(facts["model"]).astype(_dtype(facts["dtype"]))
-        model.load_state_dict(_part("model", tensors))  # sizes are compared before memory is taken
+        model.load_state_dict(_part("model", tensors))  # checks sizes first
         parameters = model.named_parameters()
         averages = facts["averages"]
         state = TrainingState(
@@ -156,15 +167,15 @@ def resume(
 
 
 def restore(state: TrainingState, folder: str | Path) -> None:
-    """Bring a run that was set up in the same way to where the one saved in `folder` was.
+    """Restore a run with the same settings to the state saved in `folder`.
 
-    `resume` sets the run up as well; this is for a program that has model and optimiser already. It
-    may have more epochs before it than the saved run had.
+    Unlike `resume`, it is for programs that already have the model and optimiser. The run may have
+    more epochs in total than the saved one.
 
     Raises
     ------
     FileError
-        As `resume`; or the checkpoint belongs to another model, optimiser, … Nothing is changed.
+        As in `resume`, or the checkpoint has other settings. Nothing is changed then.
     """
     path = checkpoint_path(folder)
     facts, tensors = _read(path)
@@ -175,19 +186,19 @@ def restore(state: TrainingState, folder: str | Path) -> None:
 def saved_optimizer(folder: str | Path, model: Layer) -> optim.Optimizer:
     """Return the optimiser of the run saved in `folder`, for the parameters of `model`.
 
-    It has what it had gathered when the run was saved, such as Adam's moments.
+    It has the saved state, such as Adam's moments.
 
     Raises
     ------
     FileError
-        There is no checkpoint, it is damaged, or `model` is another network.
+        There is no checkpoint, it is damaged, or `model` is a different network.
     """
     path = checkpoint_path(folder)
     facts, tensors = _read(path)
     with _naming(path):
         parameters = model.named_parameters()
         if missing := [name for name in facts["learns"] if name not in parameters]:
-            raise FileError(f"the model has no {', '.join(missing)}, which the run learned")
+            raise FileError(f"the model lacks {', '.join(missing)}, which the run trained")
         learned = [parameters[name] for name in facts["learns"]]
         optimizer = optim.build(facts["optimizer"], learned)
         optimizer.load_state_dict(_part("optimizer", tensors))
@@ -195,15 +206,15 @@ def saved_optimizer(folder: str | Path, model: Layer) -> optim.Optimizer:
 
 
 def checkpoint_path(folder: str | Path) -> Path:
-    """Return where the checkpoint of the run in `folder` is."""
+    """Return the path of the checkpoint of the run in `folder`."""
     return Path(folder) / "checkpoint" / "state.safetensors"
 
 
-# What a checkpoint says
+# Contents of a checkpoint
 
 
 def setup(state: TrainingState) -> dict[str, Any]:
-    """Return how the run is set up: what has to be equal for it to continue."""
+    """Return the settings of a run, which must be equal for it to continue."""
     paths = {id(item): path for path, item in state.model.named_state()}
     averages = state.averages
     return {
@@ -254,25 +265,25 @@ def _values(state: TrainingState) -> dict[str, Mapping[str, Array]]:
 
 
 def _item(value: Any) -> Any:
-    """Return a NumPy number as Python's."""
+    """Convert a NumPy number to Python's."""
     if isinstance(value, np.generic):
         return value.item()
-    raise TypeError(f"{value!r} is no plain data")
+    raise TypeError(f"{value!r} cannot be written as JSON")
 
 
-# Taking it over
+# Restoring
 
 
 def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str, Array]) -> None:
-    """Check that the checkpoint is of such a run, and only then change `state`."""
+    """Check that the checkpoint is of such a run before changing `state`."""
     for name, given in json.loads(json.dumps(setup(state), default=_item)).items():
         if facts.get(name) != given:
             said = f": {facts[name]}, not {given}" if name not in ("model", "learns") else ""
-            raise FileError(f"the run was saved with another {_SAID.get(name, name)}{said}")
+            raise FileError(f"the run was saved with a different {_SAID.get(name, name)}{said}")
     if facts["engine"] != engine.setting():
         warnings.warn(
-            f"the run was computed by the engine '{facts['engine']}' and continues with "
-            f"'{engine.setting()}': not bit for bit as it would have",
+            f"the run used the engine '{facts['engine']}' and continues with "
+            f"'{engine.setting()}', so results will not be identical bit for bit",
             stacklevel=4,
         )
     numbers = _Numbers.of(facts)
@@ -294,7 +305,7 @@ def _take_over(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str
 
 
 def _load(state: TrainingState, tensors: Mapping[str, Array]) -> None:
-    """Load all values, or, where some do not fit, none."""
+    """Load all values, or none if some do not fit."""
     parts = {"optimizer": state.optimizer, "averages": state.averages, "model": state.model}
     changed = [(part, part.state_dict(), name) for name, part in parts.items() if part is not None]
     try:
@@ -311,7 +322,7 @@ _Count = Annotated[int, Range(0, 2**63 - 1)]
 
 @dataclasses.dataclass(frozen=True)
 class _Numbers:
-    """Those facts that are numbers and names, checked."""
+    """The numbers and names in a checkpoint, checked."""
 
     epochs: _Count
     epoch: _Count
@@ -327,7 +338,7 @@ class _Numbers:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> _Numbers:
-        given = {"shards": None, **facts}  # which files of earlier versions do not have
+        given = {"shards": None, **facts}  # missing in files of earlier versions
         return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls)})
 
 
@@ -338,19 +349,19 @@ def _epoch(facts: Mapping[str, Any]) -> Epoch:
         if name == "metrics":
             checked("an epoch's metrics", value, dict[str, Extended])
         elif not isinstance(value, kind) and type(value) is not int:
-            raise FileError(f"an epoch's {name} is {shown(value)}")
+            raise FileError(f"the {name} of an epoch is {shown(value)}")
     return epoch
 
 
 def _choices(found: Any) -> dict[str, str]:
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found.values()):
-        raise FileError(f"its choices of algorithms are {shown(found)}")
+        raise FileError(f"the choices of algorithms are {shown(found)}")
     return found
 
 
 def _dtype(name: Any) -> str:
     if name not in ("float32", "float64"):
-        raise FileError(f"a model computes with float32 or float64, not with {shown(name)}")
+        raise FileError(f"a model's type must be float32 or float64, not {shown(name)}")
     return str(name)
 
 
@@ -374,20 +385,20 @@ def _part(part: str, tensors: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the facts and the values in the file, once they are known to be undamaged."""
+    """Return the facts and values in the file, after checking that it is undamaged."""
     if not path.exists():
-        raise FileError(f"there is no checkpoint {path}, so nothing to continue")
+        raise FileError(f"there is no checkpoint {path}, so there is no run to continue")
     with _naming(path), safe_open(path, framework="numpy") as file:
         metadata = file.metadata() or {}
         if "pellucid" not in metadata or "digest" not in metadata:
-            raise FileError("it is no checkpoint of a training run")
+            raise FileError("the file is not a checkpoint of a training run")
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no mapping
         if _digest(metadata["pellucid"], tensors) != metadata["digest"]:
             raise FileError("the file is damaged: its contents do not match their checksum")
-        facts = {"metrics": []} | json.loads(metadata["pellucid"])  # once there were none
+        facts = {"metrics": []} | json.loads(metadata["pellucid"])  # added later
         if facts["format"] != _FORMAT:
             raise FileError(
-                f"it has format {facts['format']}, and this version of Pellucid reads format "
+                f"the file has format {facts['format']}, but this version of Pellucid reads format "
                 f"{_FORMAT}: upgrade Pellucid to continue this run"
             )
     return facts, tensors
@@ -403,12 +414,12 @@ def _digest(facts: str, tensors: Mapping[str, Array]) -> str:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Make whatever goes wrong inside an error that names the file."""
+    """Turn any error raised inside into a `FileError` that names the file."""
     try:
         yield
     except SafetensorError as error:
         raise FileError(f"{path}: the file is damaged: {error!s:.300}") from error
     except (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise FileError(f"{path}: the file is not a checkpoint as Pellucid writes it") from error
+        raise FileError(f"{path}: the file is not a valid checkpoint") from error
     except (ValueError, OSError) as error:
         raise FileError(f"{path}: {error!s:.1000}") from error

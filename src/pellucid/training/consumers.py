@@ -1,6 +1,6 @@
-"""What can be done with the records of a training run on their way to the user.
+"""Functions that process the records of a training run.
 
-Each of these takes records and yields the same records, so that they can be put around one another:
+Each takes records and yields them unchanged, so they can be nested::
 
     for record in save_checkpoints(stop_early(records(state, data, validation), patience=5), …):
 """
@@ -38,19 +38,21 @@ def stop_early(
     history: Iterable[Epoch] = (),
     tolerance: float = 0.0,
 ) -> Iterator[R]:
-    """End the run once `monitor` has not improved for `patience` epochs.
+    """End the run when `monitor` has not improved for `patience` epochs.
 
     Parameters
     ----------
+    records
+        Records of the run.
     patience
-        At least 1: how many epochs in a row may pass without an improvement on the best so far.
+        Number of consecutive epochs without an improvement on the best value, at least 1.
     monitor
-        ``validation_loss``, ``validation_accuracy``, ``loss`` or ``accuracy``.
+        ``"validation_loss"`` (default), ``"validation_accuracy"``, ``"loss"`` or ``"accuracy"``.
     history
-        The epochs before an interruption (``state.history``), so that the run that continues stops
-        where the whole run would have stopped.
+        Epochs before an interruption (``state.history``), so that a resumed run stops where an
+        uninterrupted one would.
     tolerance
-        An improvement is more than this.
+        Least change that counts as an improvement. Default: 0.
 
     Examples
     --------
@@ -96,10 +98,10 @@ def _stop_early(
 
 
 def log_csv(records: Iterable[R], state: TrainingState, path: str | Path) -> Iterator[R]:
-    """Keep the history in a CSV file, one row an epoch.
+    """Write the history to a CSV file, one row per epoch.
 
-    The file is written anew from ``state.history`` each time, whole or not at all, so that a run
-    that was interrupted leaves no row out and repeats none.
+    The whole file is rewritten from ``state.history`` each time, so an interrupted run neither
+    omits nor repeats a row.
     """
     _write_csv(History(state.history), path)
     for record in records:
@@ -117,12 +119,12 @@ def _write_csv(history: History, path: str | Path) -> None:
 
 
 def read_history(path: str | Path) -> History:
-    """Return the history that `log_csv` keeps in a file.
+    """Read the history from a file that `log_csv` wrote.
 
     Raises
     ------
     FileError
-        There is no such file, or it is something else.
+        The file does not exist or is not a history.
     """
     check_is_file(path, "the history.csv of a run")
     try:
@@ -132,7 +134,7 @@ def read_history(path: str | Path) -> History:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise FileError(f"{path} is no history of a training run: {error!s:.300}") from error
+        raise FileError(f"{path} is not the history of a training run: {error!s:.300}") from error
 
 
 def _read_epoch(row: dict[str, str]) -> Epoch:
@@ -147,7 +149,7 @@ _READ: dict[Any, Callable[[str], Any]] = {
     float | None: lambda text: float(text) if text else None,
     bool: {"True": True, "False": False}.__getitem__,
 }
-"""How a field of `Epoch` is read, by its type."""
+"""How to read a field of `Epoch`, by its type."""
 
 
 _ASKING = [
@@ -155,10 +157,10 @@ _ASKING = [
     for number in (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP"))
     if number is not None
 ]
-"""The signals that ask a run to end: Ctrl-C, the system's, that of a terminal that is closed."""
+"""Signals that ask a run to end: Ctrl-C, the system's request, a closed terminal."""
 
 _PASSED_ON = getattr(signal, "SIGUSR1", None)
-"""The signal that ``mpiexec`` passes on to processes; with others it ends them itself."""
+"""The signal that ``mpiexec`` passes on to processes; on others it ends them itself."""
 
 _PATIENCE = 10.0  # seconds
 
@@ -168,16 +170,18 @@ def stop_on_signal(
     stopped: Callable[[signal.Signals], None] | None = None,
     team: Team | None = None,
 ) -> Iterator[R]:
-    """End the run after the present batch when Ctrl-C is pressed, or SIGTERM or SIGHUP comes.
+    """End the run after the current batch on Ctrl-C, SIGTERM or SIGHUP.
 
-    The signals are heeded as by `signals_noted`, while the records are drawn.
+    Signals are handled as in `signals_noted` while the records are drawn.
 
     Parameters
     ----------
+    records
+        Records of the run.
     stopped
-        Called with the signal when the run has ended for it.
+        Function called with the signal after the run has ended because of it.
     team
-        The processes that train together: all end after the same step if one received a signal.
+        Processes that train together: all end after the same step if one received a signal.
     """
     with signals_noted(team) as received:
         for record in records:
@@ -185,19 +189,19 @@ def stop_on_signal(
             if received if team is None else team.ends:
                 break
     if team is not None and team.ends and not received:
-        received = [signal.SIGTERM]  # that is, whichever it was that another process received
+        received = [signal.SIGTERM]  # another process received some signal
     if received and stopped is not None:
         stopped(received[0])
 
 
 @contextmanager
 def signals_noted(team: Team | None = None) -> Iterator[list[signal.Signals]]:
-    """Note the signals that ask the program to end, instead of ending it, in the ``with`` block.
+    """Collect signals that ask the program to end, instead of ending it, in the ``with`` block.
 
-    What is being done can so be finished, and saved. A signal interrupts at once
-    (KeyboardInterrupt) if the first one came more than ten seconds ago. A signal that the program
-    ignores, as it does Ctrl-C in the background, stays ignored. Outside the main thread, where
-    Python handles no signals, nothing is changed and nothing noted.
+    So the work in progress can be finished and saved. A signal interrupts at once
+    (KeyboardInterrupt) if the first one came more than ten seconds ago. Signals that the program
+    ignores, like Ctrl-C in the background, stay ignored. Outside the main thread, where Python
+    handles no signals, nothing is changed or collected.
     """
     received: list[signal.Signals] = []
     if threading.current_thread() is not threading.main_thread():
@@ -225,5 +229,5 @@ def signals_noted(team: Team | None = None) -> Iterator[list[signal.Signals]]:
         yield received
     finally:
         for number, handler in before.items():
-            if signal.getsignal(number) is note:  # whoever has changed it meanwhile means it
+            if signal.getsignal(number) is note:  # do not undo changes made meanwhile
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)

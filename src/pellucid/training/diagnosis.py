@@ -1,4 +1,4 @@
-"""What the losses of a training run say of over- and underfitting, in words."""
+"""Describe over- and underfitting of a training run in words."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from collections.abc import Sequence
 from pellucid.training.records import Epoch
 
 _FEW = 3
-"""With fewer epochs than that, no trend can be told from chance."""
+"""Least number of epochs for which trends are distinguished from chance."""
 _RISE = 0.1
-"""How far a validation loss is above its lowest, as a share of that, if it has risen; it must be so
-for two epochs, for a single one may be so by chance."""
+"""Relative increase of the validation loss over its minimum that counts as a rise; it must last
+two epochs, because one may be chance."""
 _GAP = 0.5
-"""How far a validation loss is above the training loss, as a share of that, if it is far above."""
+"""Relative excess of the validation loss over the training loss that counts as large."""
 _FALL = 0.02
-"""What a loss has lost in each of the last two epochs, as a share of it, if it is still falling."""
+"""Relative decrease of a loss in each of the last two epochs that counts as still falling."""
 _HARDLY = 0.1
-"""What a training loss has lost in the whole run, as a share of it, if it has hardly fallen."""
+"""Relative decrease of the training loss in the whole run below which it has hardly fallen."""
 
 
 def diagnosis(history: Sequence[Epoch]) -> str:
-    """Return one or two sentences on whether a run over- or underfits, and what speaks for it.
+    """Return one or two sentences on whether a run over- or underfits, with the evidence.
 
-    It looks at how far the validation loss ended above its lowest value and above the training
-    loss, and at whether the two were still falling. The words are careful: losses vary by chance,
-    and the training loss is a mean over the epoch, with augmentation and dropout, which the network
-    at the epoch's end may be far below.
+    The criteria are how far the validation loss ended above its lowest value and above the training
+    loss, and whether the two were still falling. The wording is careful: losses vary by chance, and
+    the training loss is a mean over the epoch, with augmentation and dropout, which may be far
+    above that of the network at the end of the epoch.
 
     Parameters
     ----------
     history
-        The epochs of a run, in order.
+        The epochs of a run in order.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def diagnosis(history: Sequence[Epoch]) -> str:
     while the training loss fell from 0.3000 to 0.1000.
     """
     if len(history) < _FEW:
-        return f"Fewer than {_FEW} epochs are too few to tell over- from underfitting."
+        return f"Fewer than {_FEW} epochs are too few to distinguish over- from underfitting."
     training = [epoch.loss for epoch in history]
     validation = [e.validation_loss for e in history if e.validation_loss is not None]
     if not all(map(math.isfinite, training + validation)):
@@ -97,9 +97,9 @@ def _not_risen(training: list[float], validation: list[float], lowest: float) ->
             f"Only the training loss was still falling: {ends}. "
             "More epochs alone would probably lead to overfitting."
         )
-    return f"Neither overfitting nor underfitting is seen: {ends}."
+    return f"There is no sign of over- or underfitting: {ends}."
 
 
 def _falls(losses: list[float]) -> bool:
-    """Return whether the last loss is the lowest of the last three, and clearly so."""
+    """Return whether the last loss is clearly the lowest of the last three."""
     return losses[-1] == min(losses[-_FEW:]) and losses[-1] < (1 - _FALL) ** 2 * losses[-_FEW]

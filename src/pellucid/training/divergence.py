@@ -1,4 +1,4 @@
-"""Where numbers stop being numbers."""
+"""Find where values become NaN or infinite."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from pellucid.types import Array
 
 
 def non_finite_loss(model: Layer, x: Array, training: StepContext, loss: float) -> TrainingError:
-    """Return the error that names the step and the first layer whose output is not finite.
+    """Return an error that names the step and the first layer whose output is not finite.
 
-    The forward pass runs once more for that, with the same randomness; nothing is changed by it.
+    It repeats the forward pass with the same random numbers, and changes nothing.
     """
     again = training.again()
     paths = {id(layer): path for path, layer in model.walk()}
@@ -43,9 +43,9 @@ def non_finite_loss(model: Layer, x: Array, training: StepContext, loss: float) 
 def non_finite_gradient(
     parameters: Sequence[Parameter], training: StepContext
 ) -> TrainingError | None:
-    """Return the error that names the last parameter whose gradient is not finite, if there is one.
+    """Return an error that names the last parameter with a non-finite gradient, or None.
 
-    Gradients flow backwards: the last parameter is the first that the trouble reached.
+    Gradients flow backwards, so the last parameter is the first to be affected.
     """
     if is_finite(tuple(parameter.grad for parameter in parameters)):
         return None
@@ -57,7 +57,7 @@ def non_finite_gradient(
 
 
 def is_finite(values: Any) -> bool:
-    """Return whether every number in an array, or in a tuple of arrays, is finite."""
+    """Return whether all numbers in an array, or in a tuple of arrays, are finite."""
     arrays = values if isinstance(values, tuple) else (values,)
     return engine.current().are_finite(arrays)
 

@@ -1,4 +1,4 @@
-"""How a run recognises its data when it is resumed."""
+"""Recognise the data of a run when it is resumed."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from pellucid.training.batches import Data, Labelled, sample_weights
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
 
-_BLOCK = 64 << 20  # bytes hashed at once; arrays that are not contiguous are copied in such blocks
+_BLOCK = 64 << 20  # bytes hashed at a time; also the size of copies of non-contiguous arrays
 
 
 def check_same_data(state: TrainingState, data: Data, validation: Data | None) -> None:
-    """Record the data that `state` learns from, or compare them with those that it began with."""
+    """Record the data of a new run, or compare them with those of a resumed run."""
     now = fingerprint(data, validation)
     began = now if state.data is None else state.data
     for part, found in now.items():
         if _differs(found, began[part]):
             raise FileError(
-                f"this run began with other {part} data; it continues with the same data, in the "
-                "same order"
+                f"this run was started with other {part} data; continue it with the same data in "
+                "the same order"
             )
     state.data = now
 
 
 def fingerprint(data: Data, validation: Data | None) -> dict[str, Any]:
-    """Return what tells these data from others, as plain data.
+    """Return a fingerprint of the data as plain data.
 
-    Shapes, types, and hashes of all inputs and all targets (BLAKE2b, about a second for each
-    gigabyte). Data that yield batches themselves are known by their number of batches alone.
+    It contains shapes, types, and BLAKE2b hashes of all inputs and targets, which take about a
+    second per gigabyte. Of data that yield batches, only the number of batches is known.
     """
     return {
         "training": _of(data),
@@ -42,9 +42,9 @@ def fingerprint(data: Data, validation: Data | None) -> dict[str, Any]:
 
 
 def _differs(now: dict[str, Any] | None, began: dict[str, Any] | None) -> bool:
-    """Return whether two records are of different data.
+    """Return whether two fingerprints differ.
 
-    A run of an earlier version has a hash of some inputs, ``inputs``, and none of all.
+    Runs of an earlier version have only a hash of some inputs, ``inputs``.
     """
     if now is None or began is None:
         return now is not began

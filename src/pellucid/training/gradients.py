@@ -1,4 +1,4 @@
-"""Gradient flow: how large each layer's gradient is, and how far a step moves its weights."""
+"""Record the size of each layer's gradient, and how far each step moves the weights."""
 
 from __future__ import annotations
 
@@ -24,17 +24,16 @@ COLUMNS = ("step", "weight", "gradient_norm", "weight_norm", "update_norm")
 
 @dataclass(frozen=True, eq=False)
 class GradientFlow:
-    """What `record_gradients` wrote: norms of S steps and L weights, in the order of the network.
+    """The norms that `record_gradients` wrote, of S steps and L weights in the network's order.
 
     Attributes
     ----------
     steps
-        (S,), counted from 1 over the whole run.
+        Numbers of the steps, (S,), counted from 1 over the whole run.
     names
-        Of the L weights.
+        Names of the L weights.
     gradient, weight, update
-        (S, L): ``‖∂L/∂w‖``, ``‖w‖`` before the step and ``‖Δw‖``, the Euclidean norms of all the
-        numbers in one weight.
+        Euclidean norms ``‖∂L/∂w‖``, ``‖w‖`` before the step, and ``‖Δw‖`` of each weight, (S, L).
     """
 
     steps: Array
@@ -45,18 +44,18 @@ class GradientFlow:
 
     @property
     def ratio(self) -> Array:
-        """(S, L), ``‖Δw‖ / ‖w‖``: which part of itself a weight is changed by; 0 where w is 0."""
+        """Relative update ``‖Δw‖ / ‖w‖``, (S, L); 0 where w is 0."""
         return np.divide(
             self.update, self.weight, out=np.zeros_like(self.update), where=self.weight > 0
         )
 
 
 def is_recorded(step: int) -> bool:
-    """Return whether the norms of this step are recorded: 16 steps in every doubling.
+    """Return whether the norms of this step are recorded: 16 steps in each doubling.
 
-    So they are every one of the first 32 steps, where most happens, and the record stays short
-    however long the run becomes. As this depends on nothing but the number of the step, a run that
-    is interrupted and resumed records the same steps.
+    So all of the first 32 steps are recorded, when most happens, and the record stays short for
+    long runs. The result only depends on the number of the step, so a resumed run records the same
+    steps.
 
     >>> [step for step in range(1, 80) if is_recorded(step)][-10:]
     [52, 54, 56, 58, 60, 62, 64, 68, 72, 76]
@@ -65,12 +64,11 @@ def is_recorded(step: int) -> bool:
 
 
 def record_gradients(records: Iterable[R], state: TrainingState, path: str | Path) -> Iterator[R]:
-    """Keep the gradient norms of the run in a CSV file, a row for each weight of a recorded step.
+    """Write the gradient norms of a run to a CSV file, one row per weight and recorded step.
 
-    Which steps that are says `is_recorded`. Only parameters of the kind "weight" are looked at:
-    biases and the scales of norms follow their layer. Gradients are as the optimiser used them,
-    after clipping. When a run is resumed, rows after its checkpoint are taken out first: those
-    steps are done again.
+    See `is_recorded` for the steps. Only parameters of the kind "weight" are recorded. Gradients
+    are those used by the optimiser, after clipping. When a run is resumed, rows after its
+    checkpoint are removed first, because those steps are repeated.
 
     Examples
     --------
@@ -102,12 +100,12 @@ def record_gradients(records: Iterable[R], state: TrainingState, path: str | Pat
 
 
 def read_gradients(path: str | Path) -> GradientFlow:
-    """Return what `record_gradients` wrote.
+    """Read the norms that `record_gradients` wrote.
 
     Raises
     ------
     FileError
-        There is no such file, or it is something else.
+        The file does not exist or is not a record of gradients.
     """
     try:
         with Path(path).open(encoding="utf-8", newline="") as file:
@@ -120,12 +118,12 @@ def read_gradients(path: str | Path) -> GradientFlow:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, OverflowError, csv.Error) as error:
-        raise FileError(f"{path} is no record of gradients: {error!s:.300}") from error
+        raise FileError(f"{path} is not a record of gradients: {error!s:.300}") from error
     return GradientFlow(steps, names, *np.moveaxis(norms, 2, 0))
 
 
 def _weights(state: TrainingState) -> dict[str, Parameter]:
-    """Return what the optimiser changes and is a weight, by its path in the model."""
+    """Return the optimiser's parameters of the kind "weight", by their path in the model."""
     learned = {id(parameter) for parameter in state.optimizer.learned}
     return {
         name: parameter
@@ -142,7 +140,7 @@ def _before_next(weights: dict[str, Parameter], state: TrainingState) -> list[Ar
 
 
 def _begin(path: Path, steps: int) -> None:
-    """Leave in the file what belongs to the first `steps` steps of this run."""
+    """Keep only the rows of the first `steps` steps in the file."""
     kept = []
     if steps and path.exists():
         with path.open(encoding="utf-8", newline="") as file:

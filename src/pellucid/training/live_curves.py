@@ -20,7 +20,7 @@ Points = list[tuple[float, float]]
 Curves = tuple[Points, ...]
 
 NARROWEST, LOWEST = 78, 18
-"""The columns and rows that a terminal needs for curves."""
+"""Columns and rows that a terminal needs for curves."""
 
 _NAMES = ("training", "validation")
 _STYLES = ("#2b8fd0", "#d55e00")  # can be read on black and on white
@@ -32,7 +32,7 @@ _DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  # bi
 
 
 def fits(console: Console) -> bool:
-    """Return whether `console` can show curves: a terminal with room that knows braille."""
+    """Return whether `console` can show curves: a terminal with enough room and braille."""
     return (
         console.is_terminal
         and not console.is_dumb_terminal
@@ -44,10 +44,10 @@ def fits(console: Console) -> bool:
 
 @dataclass
 class LiveCurves:
-    """Loss and accuracy of a run, growing with its records.
+    """Curves of loss and accuracy that grow with a run's records.
 
-    A training curve has a point for each eighth of an epoch: the mean over its steps. A validation
-    curve has one for each epoch, at its end.
+    Training curves have a point for each eighth of an epoch, the mean over its steps; validation
+    curves one for each epoch, at its end.
     """
 
     loss: Curves = field(default_factory=lambda: ([], []))
@@ -55,7 +55,7 @@ class LiveCurves:
     _steps: list[Step] = field(default_factory=list)
 
     def add(self, record: Record) -> None:
-        """Take a record into the curves."""
+        """Add a record to the curves."""
         if isinstance(record, Step):
             self._steps.append(record)
             if record.step * _PARTS // record.steps > (record.step - 1) * _PARTS // record.steps:
@@ -76,10 +76,10 @@ class LiveCurves:
             yield self.draw(options.max_width)
 
     def draw(self, width: int) -> Text:
-        """Return the curves, of two points or more, as text of at most `width` columns."""
+        """Return curves of at least two points as text of at most `width` columns."""
         from rich.text import Text
 
-        # copies, as the terminal is drawn in one thread while another goes on training
+        # copies, because another thread draws while training continues
         loss = tuple(points.copy() for points in self.loss)
         accuracy = tuple(points.copy() for points in self.accuracy)
         charts = [_chart("loss", loss, width // 2, _legend(loss), logarithmic=True)]
@@ -113,9 +113,9 @@ def _chart(
     legend: Text,
     logarithmic: bool = False,
 ) -> list[Text]:
-    """Return the lines of one chart: a title, then the curves between their scale and their ends.
+    """Return the lines of a chart: a title, then the curves between scale and final values.
 
-    A logarithmic scale becomes a linear one where a value is not positive.
+    A logarithmic scale becomes linear if a value is not positive.
     """
     from rich.text import Text
 
@@ -146,7 +146,7 @@ def _shown(title: str, value: float) -> str:
 
 
 def _ends(curves: Curves, rows: list[int | None]) -> dict[int, int]:
-    """Return which curve is named in which row: beside its end, the higher one above."""
+    """Return the curve named in each row: beside its end, the higher one above."""
     first, second = rows
     if first is None or second is None:
         return {row: curve for curve, row in enumerate(rows) if row is not None}
@@ -165,12 +165,12 @@ def plot(
     Returns
     -------
     cells
-        For each row and column (the dots' bits, the curve that the cell gets its colour from: the
-        last that passes through it).
+        For each row and column, (bits of the dots, curve that gives the cell its colour, the last
+        one that passes through it).
     ends
-        The row in which each curve ends; None for a curve without points.
+        Row in which each curve ends; None for a curve without points.
     (low, high)
-        The values at the lower and the upper edge.
+        Values at the lower and the upper edge.
 
     Examples
     --------
@@ -210,7 +210,7 @@ def _span(curves: Curves, axis: int) -> tuple[float, float]:
 
 
 def _to_dots(values: list[float], span: tuple[float, float], dots: int) -> Array:
-    """Return where values lie from dot 0 to the last; amid them where the span is a point."""
+    """Return positions from dot 0 to the last; the middle if the span is a point."""
     low, high = span
     if high == low:
         return np.full(len(values), dots // 2)
@@ -218,7 +218,7 @@ def _to_dots(values: list[float], span: tuple[float, float], dots: int) -> Array
 
 
 def _line(x: Array, y: Array) -> Iterator[tuple[int, int]]:
-    """Yield the dots (column, row) of straight lines from each point to the next, without gaps."""
+    """Yield the dots (column, row) of straight lines between the points, without gaps."""
     across = np.union1d(x, np.arange(math.ceil(x[0]), x[-1]))
     columns = np.rint(across).astype(int).tolist()
     rows = np.rint(np.interp(across, x, y)).astype(int).tolist()

@@ -1,7 +1,7 @@
-"""Runs in other programs' boards: TensorBoard, MLflow, Weights & Biases.
+"""Log runs to TensorBoard, MLflow, and Weights & Biases.
 
-Each is a function around the generator of records, as `log_csv` is: it writes what passes and
-changes nothing. The packages are imported where they are used.
+Each function wraps the generator of records, like `log_csv`, and yields the records unchanged. The
+packages are imported when the functions are called.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Write = Callable[[dict[str, float], int], None]
 def log_tensorboard(
     records: Iterable[R], folder: str | Path, choices: Mapping[str, Any] | None = None
 ) -> Iterator[R]:
-    """Write losses, accuracies and rates as an event file; ``tensorboard --logdir`` shows them.
+    """Log losses, accuracies and learning rates for TensorBoard.
 
     Parameters
     ----------
     records
-        What `pellucid.train` or `training.records` yields.
+        Records of a run, from `pellucid.train` or `training.records`.
     folder
-        Where the event file is made.
+        Folder of the event file, for ``tensorboard --logdir``.
     choices
-        What the run was asked for, shown as text.
+        Settings of the run, shown as text.
 
     Raises
     ------
@@ -59,16 +59,16 @@ def log_tensorboard(
 def log_mlflow(
     records: Iterable[R], name: str, choices: Mapping[str, Any] | None = None
 ) -> Iterator[R]:
-    """Write losses, accuracies and rates as a run of MLflow, where MLFLOW_TRACKING_URI says.
+    """Log losses, accuracies and learning rates as an MLflow run, at MLFLOW_TRACKING_URI.
 
     Parameters
     ----------
     records
-        What `pellucid.train` or `training.records` yields.
+        Records of a run, from `pellucid.train` or `training.records`.
     name
-        What the run is called.
+        Name of the run.
     choices
-        What the run was asked for: its parameters.
+        Settings of the run, logged as its parameters.
 
     Raises
     ------
@@ -87,16 +87,16 @@ def log_mlflow(
 def log_wandb(
     records: Iterable[R], name: str, choices: Mapping[str, Any] | None = None
 ) -> Iterator[R]:
-    """Write losses, accuracies and rates to Weights & Biases, offline with WANDB_MODE=offline.
+    """Log losses, accuracies and learning rates to Weights & Biases (offline: WANDB_MODE=offline).
 
     Parameters
     ----------
     records
-        What `pellucid.train` or `training.records` yields.
+        Records of a run, from `pellucid.train` or `training.records`.
     name
-        What the run is called, in the project WANDB_PROJECT or "pellucid".
+        Name of the run, in the project WANDB_PROJECT or "pellucid".
     choices
-        What the run was asked for.
+        Settings of the run.
 
     Raises
     ------
@@ -114,7 +114,7 @@ def log_wandb(
 
 
 def _written(records: Iterable[R], write: Write, close: Callable[[], Any]) -> Iterator[R]:
-    """Yield the records and write their numbers; all steps are counted on from the first epoch."""
+    """Yield the records and log their numbers; steps are counted over all epochs."""
     try:
         for record in records:
             if isinstance(record, Step):
@@ -146,7 +146,7 @@ def _of_epoch(epoch: Epoch) -> dict[str, float]:
 
 
 def _text(summary: Any, choices: Mapping[str, Any]) -> Any:
-    """Return the choices as TensorBoard shows text."""
+    """Return the settings as text for TensorBoard."""
     from tensorboard.compat.proto.summary_pb2 import SummaryMetadata
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.types_pb2 import DT_STRING

@@ -1,4 +1,4 @@
-"""Training, defined: for each epoch, for each batch, forward, loss, backward, update."""
+"""Train models: for each epoch and each batch, forward, loss, backward, update."""
 
 from __future__ import annotations
 
@@ -68,64 +68,70 @@ def train(
     seed: int = 0,
     parallel: Team | None = None,
 ) -> Iterator[Epoch]:
-    """Train `model` and yield a record at the end of each epoch.
+    """Train a model, and yield a record at the end of each epoch.
 
     One step, for a batch (x, t), model f with weights w, loss L and optimiser::
 
         w ← update(w, ∂L(f(x; w), t) / ∂w)
 
-    Stopping early is ``break``, and a history is ``list(train(…))``. The model always is as the
-    last step left it: to keep the best weights, save the model where ``epoch.best``, or use `fit`.
+    To stop early, ``break`` out of the loop; for the history, use ``list(train(…))``. The model
+    always has the weights of the last step: to keep the best ones, save the model when
+    ``epoch.best``, or use `fit`.
 
     Parameters
     ----------
     model
-        What learns.
+        Model to train.
     data
-        What it learns from: a data set, arrays (inputs, targets), or an object with
-        ``batches(epoch, seed)`` and a length. The images of a data set are preprocessed, and the
-        model remembers how; arrays are taken as they are. A third array holds the weight of each
-        sample, above 0: with weights s the loss of a batch is ``Σ sₙ·lossₙ / Σ sₙ``. Of a data
-        set in parts the model learns from ``train``, and is validated on ``validation``.
+        Training data: a data set, arrays (inputs, targets), or an object with
+        ``batches(epoch, seed)`` and a length. Images of a data set are preprocessed, and the model
+        stores how; arrays are used unchanged. A third array may hold positive weights of the
+        samples: with weights s, the loss of a batch is ``Σ sₙ·lossₙ / Σ sₙ``. If the data set has
+        parts, its ``train`` part is used, and its ``validation`` part for validation.
     optimizer
-        An object of `pellucid.optim`, or the name of one with its defaults: ``"sgd"``, ``"adam"``,
-        ``"adamw"``, ``"rmsprop"``, ``"adagrad"``.
+        Object of `pellucid.optim`, or the name of an optimiser with default settings: ``"sgd"``,
+        ``"adam"`` (default), ``"adamw"``, ``"rmsprop"`` or ``"adagrad"``.
     loss
-        An object of `pellucid.losses`, or a name: ``"cross_entropy"``, ``"mean_squared_error"``,
-        ``"binary_cross_entropy"``.
+        Object of `pellucid.losses`, or a name: ``"cross_entropy"`` (default),
+        ``"mean_squared_error"`` or ``"binary_cross_entropy"``.
     metrics
-        What is measured beside the loss: names, such as ``"top_5"``, and functions of
+        Further quantities to measure: names, such as ``"top_5"``, or functions of
         (outputs, targets); see `training.metrics`.
     batch_size
-        How many samples make a step. A last batch that is not full is used; if it would be a
-        single sample, it joins the batch before it.
+        Number of samples per step. A last batch that is not full is used; if it would be a single
+        sample, it joins the previous batch. Default: 64.
     epochs
-        How often all samples are seen.
+        Number of passes over the training data. Default: 1.
     validation
-        Data of the same kind, on which the model is measured and the best epoch chosen.
+        Data of the same kind, to evaluate the model after each epoch and choose the best one.
     schedule
-        How the learning rate changes: an object of `optim.schedules`, or text, such as
-        ``"cosine"`` or ``"warmup:0.1,cosine"``; see `optim.schedules.parse`.
+        Learning-rate schedule: object of `optim.schedules`, or text such as ``"cosine"`` or
+        ``"warmup:0.1,cosine"``; see `optim.schedules.parse`. Default: a constant rate.
     augment
-        What happens to training images before preprocessing: an object of `data.augment`, or text,
+        Augmentation of training images before preprocessing: object of `data.augment`, or text
         such as ``"crop,flip"``; see `data.augment.parse`.
     averages
-        A moving average of the weights, or its decay, such as 0.999. Validation measures the
-        averages.
+        Moving average of the weights, or its decay, such as 0.999. If given, validation evaluates
+        the averages.
     seed
-        The seed of all randomness: order, augmentation, dropout.
+        Seed of all random numbers: order of samples, augmentation, dropout. Default: 0.
     parallel
-        The processes that train the model together, such as `pellucid.parallel.mpi` returns them.
-        Each of them runs this, and each ends with the same weights.
+        Processes that train the model together, such as `pellucid.parallel.mpi` returns. Each of
+        them calls this function, and each ends with the same weights.
+
+    Yields
+    ------
+    Epoch
+        Losses, accuracies and other numbers of an epoch.
 
     Raises
     ------
     ShapeError, DataError
-        Before the first step, if model, loss and data do not fit together.
+        Model, loss and data do not fit together; raised before the first step.
     TrainingError
-        The loss or a gradient is no longer finite. The model is left as it was before that step.
+        The loss or a gradient is not finite. The model is as before that step.
     LostProcessError
-        One of several processes has ended or does not answer, and the others cannot go on.
+        One of several processes has ended or does not answer, and the others cannot continue.
 
     Examples
     --------
@@ -161,48 +167,53 @@ def fit(
     seed: int = 0,
     parallel: Team | None = None,
 ) -> History:
-    """Train `model` with a progress bar and return the history.
+    """Train a model with a progress bar, and return the history.
 
-    With validation data the model ends with the weights of its best epoch; else with `averages`, it
-    ends with those.
+    With validation data, the model ends with the weights of its best epoch; otherwise, if
+    `averages` are given, with those.
 
     Parameters
     ----------
     model
-        What learns.
+        Model to train.
     data
-        What it learns from: a data set, arrays (inputs, targets) or (inputs, targets, weights), or
-        an object with ``batches(epoch, seed)``; see `train`.
+        Training data: a data set, arrays (inputs, targets) or (inputs, targets, weights), or an
+        object with ``batches(epoch, seed)``; see `train`.
     optimizer
-        An object of `pellucid.optim`, or the name of one with its defaults: ``"sgd"``, ``"adam"``,
-        ``"adamw"``, ``"rmsprop"``, ``"adagrad"``.
+        Object of `pellucid.optim`, or the name of an optimiser with default settings: ``"sgd"``,
+        ``"adam"`` (default), ``"adamw"``, ``"rmsprop"`` or ``"adagrad"``.
     loss
-        An object of `pellucid.losses`, or a name: ``"cross_entropy"``, ``"mean_squared_error"``,
-        ``"binary_cross_entropy"``.
+        Object of `pellucid.losses`, or a name: ``"cross_entropy"`` (default),
+        ``"mean_squared_error"`` or ``"binary_cross_entropy"``.
     metrics
-        What is measured beside the loss: names, such as ``"top_5"``, and functions of
+        Further quantities to measure: names, such as ``"top_5"``, or functions of
         (outputs, targets); see `training.metrics`.
     batch_size
-        How many samples make a step.
+        Number of samples per step. Default: 64.
     epochs
-        How often all samples are seen.
+        Number of passes over the training data. Default: 1.
     validation
-        Data of the same kind, on which the model is measured and the best epoch chosen.
+        Data of the same kind, to evaluate the model after each epoch and choose the best one.
     callbacks
-        Functions that are called with each `Epoch`; where one returns True, training ends. Or
-        objects of `training.callbacks`, such as ``EarlyStopping(patience=3)``.
+        Functions called with each `Epoch`, which end the training by returning True, or objects of
+        `training.callbacks`, such as ``EarlyStopping(patience=3)``.
     schedule
-        How the learning rate changes: an object of `optim.schedules`, or text, such as
-        ``"cosine"`` or ``"warmup:0.1,cosine"``.
+        Learning-rate schedule: object of `optim.schedules`, or text such as ``"cosine"`` or
+        ``"warmup:0.1,cosine"``. Default: a constant rate.
     augment
-        What happens to training images before preprocessing: an object of `data.augment`, or text,
+        Augmentation of training images before preprocessing: object of `data.augment`, or text
         such as ``"crop,flip"``.
     averages
-        A moving average of the weights, or its decay, such as 0.999.
+        Moving average of the weights, or its decay, such as 0.999.
     seed
-        The seed of all randomness: order, augmentation, dropout.
+        Seed of all random numbers: order of samples, augmentation, dropout. Default: 0.
     parallel
-        The processes that train the model together; see `train`.
+        Processes that train the model together; see `train`.
+
+    Returns
+    -------
+    History
+        The records of all epochs.
 
     Examples
     --------
@@ -236,10 +247,10 @@ def _state(
     averages: ExponentialMovingAverage | float | None,
     seed: int,
 ) -> TrainingState:
-    """Return a new run; what is given by name is looked up."""
+    """Return a new run, with everything that is given by name looked up."""
     if not isinstance(model, Layer):
         raise PellucidError(
-            f"what is trained is a layer, such as a Sequential, not {shown(model)}; "
+            f"model must be a layer, such as a Sequential, not {shown(model)}; "
             "pellucid.models.build makes a known network"
         )
     if averages is not None and not isinstance(averages, ExponentialMovingAverage):
@@ -260,7 +271,7 @@ def _state(
 
 
 def _parts(data: Data | Divided, validation: Data | None) -> tuple[Data, Data | None]:
-    """Return what to train on and what to validate on; data in parts may bring both."""
+    """Return the training and validation data; data with parts may contain both."""
     if validation is None and isinstance(data, Divided):
         validation = data.validation
     return part_of(data, "train", "training data"), validation
@@ -272,11 +283,11 @@ def records(
     validation: Data | None = None,
     parallel: Team | None = None,
 ) -> Iterator[Record]:
-    """Carry a training run on to its end: yield a `Step` for every update, an `Epoch` at its end.
+    """Continue a training run to its end, and yield a `Step` for every update and an `Epoch`.
 
-    Whenever it yields, `state` is whole: what is saved then continues exactly from there. After a
-    `Step`, each parameter's `grad` is what the optimiser used in it. Errors in what was given are
-    raised before the first record is asked for, and what the engine has to compile is compiled.
+    Whenever it yields, `state` is consistent and can be saved. After a `Step`, each parameter's
+    `grad` holds the gradient that the optimiser used. Arguments are checked, and kernels compiled,
+    before the first record is requested.
     """
     if parallel is None:
         check_whole(state)
@@ -313,17 +324,17 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
 def _records_of_team(
     state: TrainingState, source: Source, validating: Source | None, team: Team
 ) -> Iterator[Record]:
-    """Do the same as one of several processes; where one is lost, go on without it if possible."""
+    """Do the same as one of several processes, continuing without lost ones if possible."""
     workspace, steps = Workspace(), len(source)
     batches: Iterator[Sharded] | None = None
-    # a matrix library with more threads than one would round otherwise
+    # rounding in matrix libraries depends on the number of threads
     with limited(used()), closing(ThreadTuner()) as tuner:
         gradients = ShardedGradients(state, for_training(state.model), team, tuner)
         while True:
             record: Record | None
             try:
                 if state.finished:
-                    team.meet(failed=False)  # as long as one may need what this process has
+                    team.meet(failed=False)  # wait while another may need this process's state
                     return
                 with workspace.used():
                     batches = batches or source.sharded(state.epoch, state.seed, state.step, team)
@@ -343,13 +354,13 @@ def _records_of_team(
 def take_step(
     state: TrainingState, program: Program, batch: Batch, steps: int, started: float
 ) -> Step:
-    """Update the weights once; the program runs the state's model.
+    """Update the weights once, where `program` runs the state's model.
 
-    Nothing is changed if the loss or a gradient is not finite; then it is an error.
+    If the loss or a gradient is not finite, an error is raised and nothing is changed.
     """
     x, targets, *weights = batch
     training = StepContext(state.seed, state.epoch, state.step)
-    ignored = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # looked for below
+    ignored = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # checked below
     with ignored, usual_batch.of(state.batch_size):
         outputs, cache = program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
@@ -367,7 +378,7 @@ def take_step(
 
 
 def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -> Step:
-    """Update the weights, with the gradients that the parameters have."""
+    """Update the weights with the gradients of the parameters."""
     optimizer, correct, counted = state.optimizer, outcome.correct, outcome.counted
     optimizer.lr = state.rate(state.step, steps)
     optimizer.step()
@@ -393,7 +404,7 @@ def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -
 def finish_epoch(
     state: TrainingState, steps: int, validating: Source | None, team: Team | None = None
 ) -> Epoch:
-    """Validate, note the epoch in the history, keep its weights if it is the best, and move on."""
+    """Validate, append to the history, keep the weights if they are the best, and move on."""
     started = perf_counter()
     if team is not None:
         check_same_weights(state, team)
@@ -438,7 +449,7 @@ def measure(
 ) -> Sums:
     """Return the sums of loss and correct answers in inference; a loss may be NaN or infinite.
 
-    The processes of a team divide the batches among themselves.
+    The processes of a team share the batches.
     """
     team, found = team or Team(), []
     mine = range(len(source))[team.rank :: team.size]

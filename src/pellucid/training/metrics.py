@@ -1,4 +1,4 @@
-"""Metrics: numbers that are measured beside the loss, on the same outputs."""
+"""Metrics: quantities that are measured in addition to the loss."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def __dir__() -> list[str]:
 Metric = Callable[[Array, Array], float]
 """``value = metric(outputs, targets)``, a mean over the samples of a batch.
 
-`outputs` are the model's, before any softmax; `targets` are what the loss is given.
+`outputs` are the model's, before any softmax; `targets` are those of the loss.
 """
 
 
 def chosen(given: Iterable[str | Metric]) -> dict[str, Metric]:
-    """Return metrics by name, of names and functions.
+    """Return metrics by name, given names or functions.
 
-    ``"accuracy"`` asks for nothing more: where outputs are classes it is always measured.
+    ``"accuracy"`` changes nothing, because it is always measured if outputs are classes.
 
     Parameters
     ----------
     given
         ``"accuracy"``, ``"top_5"`` (or another number), ``"mean_absolute_error"``,
-        ``"mean_squared_error"``, and functions of (outputs, targets), called by their names.
+        ``"mean_squared_error"``, or functions of (outputs, targets), used by their own names.
 
     Examples
     --------
@@ -63,18 +63,18 @@ def measured(metrics: Mapping[str, Metric], outputs: Array, targets: Array) -> d
 
 
 def top_k_accuracy(outputs: Array, labels: Array, k: int) -> float:
-    """Return how often the truth is among the `k` classes with the largest outputs.
+    """Return how often the true class is among the `k` classes with the largest outputs.
 
-    Of equal outputs the first counts as the larger, so that k = 1 is accuracy.
+    Of equal outputs, the first counts as larger, so k = 1 gives the accuracy.
 
     Parameters
     ----------
     outputs
-        (N, classes), scores or probabilities.
+        Scores or probabilities, (N, classes).
     labels
-        (N,), the true classes.
+        True classes, (N,).
     k
-        How many classes count.
+        Number of classes that count.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def _named(given: str | Metric) -> tuple[str, Metric]:
         return getattr(given, "__name__", type(given).__name__), given
     if not isinstance(given, str):
         raise TrainingError(
-            f"a metric is a name or a function of (outputs, targets), not {shown(given)}"
+            f"a metric must be a name or a function of (outputs, targets), not {shown(given)}"
         )
     name = given.lower().replace("-", "_")
     if places := re.fullmatch(r"top_?([1-9]\d*)", name):

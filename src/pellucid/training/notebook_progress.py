@@ -1,6 +1,6 @@
-"""A training run as a notebook shows it: a bar, the curves and a table of the epochs.
+"""Show a training run in a notebook: a bar, curves, and a table of the epochs.
 
-It needs nothing but the notebook itself: no widgets, no Matplotlib.
+It needs neither widgets nor Matplotlib.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _COLOURS = ("#0072b2", "#d55e00")  # training, validation
 
 
 def in_notebook() -> bool:
-    """Return whether this runs in a Jupyter kernel."""
+    """Return whether the program runs in a Jupyter kernel."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return getattr(shell, "kernel", None) is not None
 
 
 def show_in_notebook(records: Iterable[R]) -> Iterator[R]:
-    """Show `records` as they pass, in the output of the cell."""
+    """Show `records` in the output of the cell as they pass."""
     output: Any = import_module("IPython.display")
     run, handle, shown = _Run(), None, 0.0
     try:
@@ -50,7 +50,7 @@ def show_in_notebook(records: Iterable[R]) -> Iterator[R]:
 
 
 class _Run:
-    """What has passed of a run."""
+    """The records of a run so far."""
 
     def __init__(self) -> None:
         self._curves, self._epochs = LiveCurves(), list[Epoch]()

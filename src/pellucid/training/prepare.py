@@ -1,4 +1,4 @@
-"""What is looked at before the first step, so that a misfit is told at once."""
+"""Check model, loss and data before the first step."""
 
 from __future__ import annotations
 
@@ -25,11 +25,10 @@ from pellucid.types import Array
 def prepare(
     state: TrainingState, data: Data, validation: Data | None = None
 ) -> tuple[Source, Source | None]:
-    """Check that model, loss and data fit together; return what the loop draws its batches from.
+    """Check that model, loss and data fit together, and return the sources of batches.
 
-    A model that learns from a data set is told what it has to know of its inputs: preprocessing
-    (fitted to the training part alone, unless the model brings its own), the names of the classes,
-    the shape of an image.
+    A model that is trained on a data set stores the preprocessing (fitted to the training part
+    only, unless the model has one), the names of the classes, and the shape of an image.
     """
     _check_optimizer(state)
     _check_kinds(data, validation)
@@ -68,7 +67,7 @@ def _source(
     shape = _check_fit(state, x, targets, what)
     if isinstance(data, Labelled) and len(data.classes) < 2:
         raise DataError(
-            f"the {what} has one class, '{data.classes[0]}': there is nothing to tell apart"
+            f"the {what} has only one class, '{data.classes[0]}'; at least two are needed"
         )
     if isinstance(data, Labelled) and len(shape) == 2 and 1 < shape[1] != len(data.classes):
         raise ShapeError(
@@ -89,7 +88,7 @@ def _source(
 
 
 def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tuple[int, ...]:
-    """Return the outputs' shape for a batch if inputs, model, loss and targets fit together."""
+    """Return the outputs' shape for a batch, after checking that everything fits together."""
     shape = state.model.output_shape((min(len(x), state.batch_size), *x.shape[1:]))
     labels = targets.ndim == 1 and targets.dtype == np.int64
     if labels and len(shape) == 2 and shape[1] > 1:
@@ -101,7 +100,7 @@ def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tup
                 f"has {shape[1]} outputs, for classes 0 to {shape[1] - 1}"
             )
     try:
-        with engine.using("reference"):  # for one sample nothing need be compiled
+        with engine.using("reference"):  # avoids compiling kernels for one sample
             state.loss(np.zeros((1, *shape[1:]), state.dtype), targets[:1])
     except ShapeError as error:
         raise ShapeError(f"the targets of the {what} do not fit the model: {error}") from None
@@ -113,21 +112,21 @@ def _check_optimizer(state: TrainingState) -> None:
     strange = [p.name for p in state.optimizer.learned if id(p) not in known]
     if strange:
         raise TrainingError(
-            f"the optimiser changes '{strange[0]}', which is no parameter of this model; "
+            f"the optimiser updates '{strange[0]}', which is not a parameter of this model; "
             "make it from model.parameters()"
         )
 
 
 def _check_kinds(data: Data, validation: Data | None) -> None:
-    """Validate on the kind of data that was trained on: only a data set is preprocessed."""
+    """Check that validation data are preprocessed if and only if training data are."""
     if validation is None:
         return
     if isinstance(validation, float | str):
-        arrays(validation, "validation data")  # which says what to do
+        arrays(validation, "validation data")  # raises an error that says what to do
     if isinstance(data, Labelled) != isinstance(validation, Labelled):
         raise DataError(
-            "training and validation data must both be data sets, which are preprocessed, or both "
-            "not; a data set's arrays are its images and labels"
+            "training and validation data must both be data sets, which are preprocessed, or "
+            "both be arrays; the arrays of a data set are its images and labels"
         )
     if (
         isinstance(data, Labelled)

@@ -1,4 +1,4 @@
-"""What a person sees of a training run: a table of its epochs, and what moves below it."""
+"""Show the progress of a training run: a table of epochs, a bar and curves."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _HEADS = ("epoch", "loss", "accuracy", "validation loss", "accuracy", "seconds",
 
 
 def show_progress(records: Iterable[R], *, curves: bool = True) -> Iterator[R]:
-    """Show `records` as they pass: a row an epoch and, on a terminal or in a notebook, what moves.
+    """Show `records` as they pass, with a row per epoch.
 
-    That is a bar, if rich is there, and where there is room, and `curves` are wanted, loss and
-    accuracy as curves that grow. The curves are still there when the bar is gone.
+    On a terminal with rich installed, and in a notebook, it also shows a bar and, if there is room
+    and `curves` is True, growing curves of loss and accuracy, which remain after the run.
     """
     if in_notebook():
         return show_in_notebook(records)
@@ -36,7 +36,7 @@ def show_progress(records: Iterable[R], *, curves: bool = True) -> Iterator[R]:
 
 
 def table_row(epoch: Epoch) -> str:
-    """Return the row of one epoch, which fits a terminal of 80 columns.
+    """Return the row of one epoch, which fits into 80 columns.
 
     >>> table_row(Epoch(3, 20, 9, 0.5, 0.9, 0.25, 0.95, 0.01, 2.0, 320.0, True))
     '   3/20   0.5000    90.00%           0.2500    95.00%      2.0       320  best'
@@ -94,7 +94,7 @@ def _with_bar(records: Iterable[R], wanted: bool) -> Iterator[R]:
 
 
 def _bar() -> tuple[Progress, live_curves.LiveCurves]:
-    """Return a progress bar and the curves that it shows below itself."""
+    """Return a progress bar, and the curves that it shows below itself."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -26,16 +26,16 @@ _DIVERGED = 4.0  # times the lowest loss so far
 
 @dataclass(frozen=True, eq=False)
 class RateSearch:
-    """What the range test found.
+    """Result of the range test.
 
     Attributes
     ----------
     rates, losses
-        The rate of each step, and the loss of its batch before the update.
+        Learning rate of each step, and loss of its batch before the update.
     smoothed
-        Exponentially weighted means of the losses, without the bias towards the beginning.
+        Exponentially weighted means of the losses, with bias correction.
     suggestion
-        The rate around which the loss fell fastest.
+        Rate at which the loss fell fastest.
     """
 
     rates: Array
@@ -46,7 +46,7 @@ class RateSearch:
 
 @dataclass(frozen=True)
 class _Geometric(Schedule):
-    """From `low` to `high` in `steps` steps, each the same factor above the last."""
+    """Increase from `low` to `high` in `steps` steps, by the same factor each."""
 
     low: float
     high: float
@@ -69,27 +69,32 @@ def find_rate(
     steps: int = 100,
     seed: int = 0,
 ) -> RateSearch:
-    """Find a learning rate: train for some steps with a growing rate and see when the loss falls.
+    """Find a learning rate by training for some steps with an increasing rate.
 
-    The rate grows geometrically from `low` to `high`; the test ends early where the smoothed loss
-    is four times its lowest, or no longer a number. It trains a copy: `model` and `optimizer` stay
-    as they are.
+    The rate increases geometrically from `low` to `high`; the test ends early if the smoothed loss
+    exceeds four times its minimum, or is not finite. It trains a copy: `model` and `optimizer` are
+    not changed.
     Source: Smith, "Cyclical learning rates for training neural networks", 2017, sec. 3.3.
 
     Parameters
     ----------
     model
-        What is to learn.
+        Model to train.
     data
-        What it is to learn from: a data set, or arrays (inputs, targets).
+        Training data: a data set, or arrays (inputs, targets).
     optimizer, loss, augment
-        Those that it is to learn with, or their names; see `train`.
+        Optimiser, loss and augmentation, or their names; see `train`.
     batch_size
-        How many samples make a step.
-    seed
-        The seed of the order of the samples, and of all other randomness.
+        Number of samples per step. Default: 64.
     low, high, steps
-        The range, and how many batches to spend on it.
+        Range of rates, and number of steps. Default: 1e-6 to 10 in 100 steps.
+    seed
+        Seed of all random numbers.
+
+    Returns
+    -------
+    RateSearch
+        Rates, losses and the suggested rate.
 
     Raises
     ------
@@ -112,9 +117,9 @@ def find_rate(
     optimizer, loss = optim.chosen(optimizer, model.parameters()), losses.chosen(loss)
     if not 0 < low < high or steps < 10:
         raise TrainingError(
-            f"a search goes up, in at least 10 steps: low {low}, high {high}, steps {steps}"
+            f"the rate must increase in at least 10 steps: low {low}, high {high}, steps {steps}"
         )
-    # one copy of both, so that the optimiser's copy holds the parameters of the model's
+    # copied together, so that the optimiser's parameters are the model's
     model, optimizer = copy.deepcopy((model, optimizer))
     optimizer.base_lr = 1.0
     schedule = _Geometric(low, high, steps)
@@ -131,20 +136,20 @@ def find_rate(
                 smoothed.append(mean / (1 - _SMOOTHING ** len(done)))
                 if len(done) == steps or smoothed[-1] > _DIVERGED * min(smoothed):
                     break
-    except TrainingError:  # the loss is no longer a number: the rates so far are what there is
+    except TrainingError:  # the loss is not finite: use the rates so far
         pass
     return _found(done, smoothed, reach=steps // 10)
 
 
 def _found(steps: list[Step], smoothed: list[float], reach: int) -> RateSearch:
-    """Fit lines to each 2·reach + 1 successive losses; the answer lies amid the steepest."""
+    """Fit lines to each 2·reach + 1 successive losses; suggest the middle of the steepest."""
     if len(steps) < 2 * reach + 1:
-        raise TrainingError("the loss diverged at once: begin the search at a lower rate")
+        raise TrainingError("the loss diverged immediately; start at a lower rate")
     rates = np.array([step.rate for step in steps])
     losses = np.array([step.loss for step in steps])
     # least squares over equally spaced points: slope ∝ Σ k·loss[i + k], k = −reach … reach
     slopes = np.correlate(losses, np.arange(-reach, reach + 1.0), "valid")
     if slopes.min() >= 0:
-        raise TrainingError("the loss never fell: search up to a higher rate, or in more steps")
+        raise TrainingError("the loss never fell; try higher rates, or more steps")
     best = int(slopes.argmin()) + reach
     return RateSearch(rates, losses, np.array(smoothed), float(rates[best]))

@@ -1,4 +1,4 @@
-"""What training tells: a record for every step and one for every epoch."""
+"""The records of training: one for every step and one for every epoch."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ class Step:
     Attributes
     ----------
     epoch, epochs, step, steps
-        This is step `step` of `steps` in epoch `epoch` of `epochs`, all counted from 1.
+        Position: step `step` of `steps` in epoch `epoch` of `epochs`, all counted from 1.
     loss, accuracy
-        Of this batch, before the update. There is no accuracy where outputs are not classes.
+        Loss and accuracy of the batch before the update. The accuracy is None if outputs are not
+        classes.
     rate
-        The learning rate of this update.
+        Learning rate of the update.
     seconds
-        How long it took, the making of the batch included.
+        Duration, including the preparation of the batch.
     metrics
-        Of this batch: those that were asked for, by name.
+        Requested metrics of the batch, by name.
     """
 
     epoch: int
@@ -58,21 +59,21 @@ class Epoch(Shown):
     Attributes
     ----------
     epoch, epochs, steps
-        This is epoch `epoch` of `epochs`, counted from 1, and had `steps` steps.
+        Position: epoch `epoch` of `epochs`, counted from 1, with `steps` steps.
     loss, accuracy
-        Means over the training images, each as the network was when it saw the image.
+        Means over the training samples, computed before the update of each step.
     validation_loss, validation_accuracy
-        Of the network as it is at the end of the epoch; None without validation data.
+        Loss and accuracy on validation data at the end of the epoch; None without validation.
     rate
-        The learning rate of the last update.
+        Learning rate of the last update.
     seconds
-        Of training and validation together.
+        Duration of training and validation.
     images_per_second
-        In training.
+        Speed of training.
     best
-        Whether it is the best so far, by validation alone; see `better`.
+        Whether this is the best epoch so far according to validation; see `better`.
     metrics
-        Those that were asked for, by name; of validation as ``validation_NAME``.
+        Requested metrics by name; those of validation as ``validation_NAME``.
     """
 
     shown_as: ClassVar[str] = "epoch"
@@ -104,7 +105,7 @@ class Epoch(Shown):
     __repr__ = __str__
 
     def row(self) -> dict[str, Any]:
-        """Return its numbers by name, those of its metrics among them."""
+        """Return the numbers by name, including the metrics."""
         values = dataclasses.asdict(self)
         metrics: dict[str, float] = values.pop("metrics")
         return values | metrics
@@ -114,9 +115,9 @@ Record = Step | Epoch
 
 
 def better(epoch: Epoch, than: Epoch | None) -> bool:
-    """Return whether `epoch` did better in validation: higher accuracy; among equals, lower loss.
+    """Return whether `epoch` did better in validation: higher accuracy, or equal and lower loss.
 
-    Where there is no accuracy the loss alone decides. Without validation nothing is better.
+    Without accuracy only the loss counts. Without validation no epoch is better.
     """
     loss = epoch.validation_loss
     if loss is None or not math.isfinite(loss):
@@ -129,11 +130,11 @@ def _merit(epoch: Epoch) -> tuple[float, float]:
 
 
 VALIDATION = "validation_"
-"""What the names of metrics begin with that were measured in validation."""
+"""Prefix of the names of metrics measured in validation."""
 
 
 def split_metrics(metrics: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the metrics of training and those of validation, both by their plain names."""
+    """Return the metrics of training and those of validation, both without prefix."""
     validated = {
         name.removeprefix(VALIDATION): value
         for name, value in metrics.items()
@@ -178,11 +179,11 @@ class History(Shown, Sequence[Epoch]):
         return "\n".join(map(str, self._epochs)) or "History()"
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one dict an epoch."""
+        """Return one dictionary per epoch."""
         return [epoch.row() for epoch in self._epochs]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return a pandas table, one row an epoch."""
+        """Return a pandas DataFrame with one row per epoch."""
         try:
             import pandas as pd
         except ImportError as error:
@@ -190,6 +191,6 @@ class History(Shown, Sequence[Epoch]):
         return pd.DataFrame(self.rows(), columns=self.columns()).set_index("epoch")
 
     def columns(self) -> list[str]:
-        """Return the names of what each epoch has."""
+        """Return the names of an epoch's numbers."""
         own = [field.name for field in dataclasses.fields(Epoch) if field.name != "metrics"]
         return own + [name for epoch in self._epochs[:1] for name in epoch.metrics]

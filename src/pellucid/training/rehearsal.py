@@ -1,4 +1,4 @@
-"""A training run rehearsed, so that all it needs is compiled before its first step."""
+"""Rehearse a training run, so that its kernels are compiled before the first step."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ TakeStep = Callable[..., Any]
 def rehearse(
     state: TrainingState, source: Source, validating: Source | None, take_step: TakeStep
 ) -> Any:
-    """Have the engine compile what the steps and the validation of a run will need.
+    """Compile the kernels that the steps and the validation of a run will need.
 
-    Data that give their batches by themselves are not asked for any before the run begins; what
-    such a run needs is compiled when it is needed.
+    Data that yield batches are not accessed before the run begins; their kernels are compiled when
+    they are needed.
     """
     return compile_ahead(calls(state, source, validating, take_step))
 
 
 def warm_up(state: TrainingState, data: Data, validation: Data) -> Any:
-    """Have the engine compile what a run on such data will need; return what was done."""
+    """Compile the kernels that a run on such data will need, and return what was done."""
     from pellucid.training.loop import take_step
 
     return rehearse(state, *prepare(state, data, validation), take_step)
@@ -40,7 +40,7 @@ def warm_up(state: TrainingState, data: Data, validation: Data) -> Any:
 def calls(
     state: TrainingState, source: Source, validating: Source | None, take_step: TakeStep
 ) -> Iterator[Callable[[], Any]]:
-    """Yield what is rehearsed: steps and answers of a copy of the run."""
+    """Yield the calls to rehearse: steps and inference of a copy of the run."""
     copy = deepcopy(state)
     if isinstance(source, ArraySource):
         model = for_training(copy.model)
@@ -54,7 +54,7 @@ def calls(
 
 
 def _batches(state: TrainingState, source: ArraySource, step: int) -> list[Batch]:
-    """Return what a step computes at once: its batch, or of its shards one of each size."""
+    """Return the arrays that a step computes at once: its batch, or one shard of each size."""
     if state.shards is None:
         return [next(source.shuffled(state.epoch, state.seed, start=step))]
     team = Team(shards=state.shards)

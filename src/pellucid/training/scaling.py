@@ -1,4 +1,4 @@
-"""Where the time of processes that train together goes."""
+"""Record where training processes spend their time."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _COLUMNS = ("epoch", "process", *(field.name for field in dataclasses.fields(Spe
 
 
 def log_scaling(records: Iterable[R], team: Team, path: str | Path) -> Iterator[R]:
-    """Keep in a CSV file where the time went, a row for each epoch and process.
+    """Write where the time was spent to a CSV file, one row per epoch and process.
 
-    When a run is resumed, rows of epochs that are done again are replaced.
+    When a run is resumed, rows of repeated epochs are replaced.
     """
     path = Path(path)
     rows = list(_rows(path)) if path.exists() else []
@@ -38,12 +38,12 @@ def log_scaling(records: Iterable[R], team: Team, path: str | Path) -> Iterator[
 
 
 def read_scaling(path: str | Path) -> list[Spent]:
-    """Return what each process spent in the last epoch that `log_scaling` wrote.
+    """Return the time that each process spent in the last epoch that `log_scaling` wrote.
 
     Raises
     ------
     FileError
-        There is no such file, or it is something else.
+        The file does not exist or was not written by `log_scaling`.
     """
     try:
         rows = list(_rows(Path(path)))
@@ -54,7 +54,7 @@ def read_scaling(path: str | Path) -> list[Spent]:
     except OSError as error:
         raise FileError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, IndexError, TypeError, csv.Error) as error:
-        raise FileError(f"{path} is no record of processes: {error!s:.300}") from error
+        raise FileError(f"{path} is not a record of processes: {error!s:.300}") from error
 
 
 def _rows(path: Path) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""One step's gradients, from shards that several processes compute."""
+"""Compute the gradients of a step from shards in several processes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pellucid.types import Array
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step's batch came to, before the update; the gradients are in the parameters."""
+    """Results of a step's batch before the update; the gradients are in the parameters."""
 
     training: StepContext
     loss: float
@@ -39,15 +39,15 @@ class Outcome:
 
 
 class ShardedGradients:
-    """Computes a step's gradients together with the other processes of a team.
+    """Compute the gradients of a step together with the other processes of a team.
 
-    With L̄ₛ the mean loss of shard s, which weighs mₛ (see `Loss.total_weight`), loss and gradient
+    With L̄ₛ the mean loss of shard s and mₛ its weight (see `Loss.total_weight`), loss and gradient
     of the batch are::
 
         L = Σ mₛ·L̄ₛ / Σ mₛ        ∂L/∂w = Σ mₛ·∂L̄ₛ/∂w / Σ mₛ
 
     with sums over the shards in the order of `TreeSum`. Batch statistics are those of a shard; the
-    running statistics follow their mean, in which a shard counts as many times as it has samples.
+    running statistics follow their mean, weighted by the shards' numbers of samples.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class ShardedGradients:
         Raises
         ------
         LostProcessError
-            A process has ended or does not answer. Nothing has changed.
+            A process has ended or does not answer. Nothing is changed.
         TrainingError
             The loss or a gradient is not finite, or another process has failed.
         """
@@ -78,7 +78,7 @@ class ShardedGradients:
             shards = next(batches)
             with self._tuner.step():
                 gradients, notes = self._computed(shards)
-        except Exception as error:  # the others are waiting, and are told
+        except Exception as error:  # tell the other processes, which are waiting
             failed = error
         computed = perf_counter()
         failures = team.meet(failed is not None)
@@ -110,9 +110,9 @@ class ShardedGradients:
         )
 
     def _computed(self, shards: Sharded) -> tuple[TreeSum, TreeSum]:
-        """Return the sums of gradients and notes over the shards of this process."""
+        """Return the sums of gradients and notes over this process's shards."""
         gradients, notes = TreeSum(shards.count), TreeSum(shards.count)
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked
             for number, batch in shards.mine.items():
                 gradient, noted = self._of(number, batch)
                 gradients.add((0, number), gradient)
@@ -120,7 +120,7 @@ class ShardedGradients:
         return gradients, notes
 
     def _of(self, number: int, batch: Batch) -> tuple[Array, Array]:
-        """Return the gradients of one shard, weighted and one after the other, and its notes."""
+        """Return the weighted gradients of one shard as one vector, and its notes."""
         state = self._state
         x, targets, *weights = batch
         training = StepContext(state.seed, state.epoch, state.step, number)
@@ -146,7 +146,7 @@ class ShardedGradients:
         return flat
 
     def _fail(self, failed: Exception | None, first: int) -> NoReturn:
-        """Raise an error, as all processes do; what the first of them met is what all say."""
+        """Raise the error of the first failed process, in all processes."""
         told = self._team.gather("" if failed is None else f"{failed}")
         if failed is not None and (
             self._team.rank == first or not isinstance(failed, PellucidError)
@@ -156,14 +156,14 @@ class ShardedGradients:
 
 
 _LOSS, _WEIGHT, _COUNTED, _CORRECT, _UNKNOWN, _SUMS = range(6)
-"""Where in the notes of a shard its sums stand; then come those of metrics, and the buffers."""
+"""Position of the sums in a shard's notes; the metrics and the buffers follow."""
 
 
 class _Notes:
-    """What is added up over shards besides gradients: sums, and each buffer's next value.
+    """Values summed over shards in addition to gradients: sums, and the next values of buffers.
 
-    A buffer is preceded by the number of samples for which it changed, by which its value is
-    weighted. Counts are noted by how much they grow.
+    A buffer is preceded by the number of samples for which it changed, which is its weight. Counts
+    are represented by their increase.
     """
 
     def __init__(self, buffers: Sequence[Buffer], metrics: int) -> None:
@@ -173,7 +173,7 @@ class _Notes:
         self.length = ends[-1]
 
     def of(self, training: StepContext, samples: int, sums: Sequence[Any]) -> Array:
-        """Return the notes of one shard, (length,)."""
+        """Return the notes of one shard as a vector."""
         noted = np.zeros(self.length)
         noted[: self._sums] = sums
         pending = training.pending_updates()
@@ -186,7 +186,7 @@ class _Notes:
         return noted
 
     def note(self, noted: Array, training: StepContext) -> None:
-        """Note in the step's context what the shards together make of the buffers."""
+        """Record the buffers' next values, combined over the shards, in the step's context."""
         for buffer, place in zip(self._buffers, self._places, strict=True):
             samples, values = noted[place.start], noted[place.start + 1 : place.stop]
             if not samples:

@@ -1,4 +1,4 @@
-"""Where a training run stands: everything that its next step depends on, except the data."""
+"""The state of a training run: everything on which its next step depends, except the data."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pellucid.types import Array
 
 @dataclass
 class Sums:
-    """Loss and correct answers, summed over the samples `seen`, and the time that took.
+    """Loss and correct answers, summed over the samples `seen`, and the time taken.
 
-    `correct` is None where outputs are not classes, and `counted` is less than `seen` where the
-    loss ignores targets. `metrics` are summed as the loss is, each sample counting once.
+    `correct` is None if outputs are not classes; `counted` is less than `seen` if the loss ignores
+    targets. `metrics` are summed with each sample counting once.
     """
 
     loss: float = 0.0
@@ -45,7 +45,7 @@ class Sums:
         seconds: float = 0.0,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
-        """Add what one batch came to."""
+        """Add the results of one batch."""
         self.loss += mean_loss * counted
         self.correct = None if self.correct is None or correct is None else self.correct + correct
         self.seen += samples
@@ -69,7 +69,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Best:
-    """The epoch that did best in validation, and the model's values at its end."""
+    """The best epoch in validation, and the model's values at its end."""
 
     epoch: Epoch
     values: dict[str, Array]
@@ -77,39 +77,39 @@ class Best:
 
 @dataclass(eq=False)
 class TrainingState:
-    """A training run, as `records` drives it and a checkpoint holds it.
+    """A training run, which `records` advances and a checkpoint stores.
 
     Parameters
     ----------
     model, optimizer, loss
-        What learns, how, and from what.
+        Model to train, its optimiser, and the loss.
     batch_size, epochs
-        How many samples make a step, and how often all of them are seen.
+        Number of samples per step, and number of passes over the data.
     schedule
-        The factor on the optimiser's base rate, as a function of (step, all steps).
+        Factor on the optimiser's base rate, as a function of (step, total steps).
     augment
-        What happens to training images before preprocessing; None for nothing.
+        Augmentation of training images before preprocessing, or None.
     seed
-        From which all randomness of the run follows.
+        Seed of all random numbers of the run.
     averages
-        A moving average of the weights. Where there is one, validation measures it, and the best
-        values are its values.
+        Moving average of the weights. If given, validation evaluates it, and the best values are
+        its values.
     shards
-        Into how many shards each batch is cut, for several processes; see `pellucid.parallel`. None
-        computes it as a whole.
+        Number of shards into which each batch is split for several processes, see
+        `pellucid.parallel`; None to compute batches as a whole.
     metrics
-        What is measured beside the loss, functions of (outputs, targets) by name.
+        Further quantities to measure, functions of (outputs, targets) by name.
 
     Attributes
     ----------
     epoch, step
-        The position: so many epochs are done, and so many steps of the next.
+        Position: number of finished epochs, and of finished steps of the next epoch.
     sums, history, best
         The unfinished epoch, the finished ones, and the best of them.
     data
-        A fingerprint of the data, by which a run that continues knows them again.
+        Fingerprint of the data, by which a resumed run recognises them.
     choices
-        The algorithms that were chosen by timing; see `engine.tuned`.
+        Algorithms chosen by timing; see `engine.tuned`.
     """
 
     model: Layer
@@ -139,12 +139,12 @@ class TrainingState:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done."""
+        """Whether all epochs are finished."""
         return self.epoch >= self.epochs
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type that the model computes with."""
+        """The type of the model's values."""
         return next((p.dtype for p in self.model.parameters()), np.dtype(np.float32))
 
     def rate(self, step: int, steps: int) -> float:
@@ -153,11 +153,11 @@ class TrainingState:
         return self.optimizer.base_lr * factor
 
     def averaged(self) -> AbstractContextManager[None]:
-        """Give the model the averages inside a ``with`` block; without averages change nothing."""
+        """Use the averages as the model's values in a ``with`` block, if there are any."""
         return nullcontext() if self.averages is None else self.averages.swapped()
 
     def use_best(self) -> None:
-        """Give the model the values of the best epoch; without one, the averages; else its own."""
+        """Set the model to the best epoch's values, else to the averages, if there are any."""
         if self.best is not None:
             self.model.load_state_dict(self.best.values)
         elif self.averages is not None:

@@ -1,11 +1,11 @@
-"""Random changes of whole batches, against memorising the training images.
+"""Random changes of batches of images, to reduce overfitting.
 
 An augmentation is called with raw images, before preprocessing::
 
     images, targets = augmentation(images, targets, generator, classes)
 
-and all its randomness comes from that generator. It is a frozen dataclass of plain data: `describe`
-gives it as plain data and `build` makes it anew; `parse` reads what a user writes, such as
+and takes all random numbers from that generator. Augmentations are frozen dataclasses: `describe`
+returns one as plain data, from which `build` rebuilds it; `parse` reads text such as
 ``"crop,flip"``.
 """
 

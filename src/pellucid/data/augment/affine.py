@@ -18,13 +18,13 @@ class Affine(Augmentation):
     Parameters
     ----------
     degrees
-        It is turned by up to this angle, to either side.
+        Largest angle of rotation, in either direction.
     scale
-        It is scaled by a factor between 1 − scale and 1 + scale.
+        Largest relative change of size: the factor is between 1 − scale and 1 + scale.
     shear
-        It is sheared sideways by an angle of up to so many degrees.
+        Largest angle of horizontal shear, in degrees.
     translate
-        It is shifted, down and sideways, by up to this fraction of its height and width.
+        Largest shift, as a fraction of height and width.
 
     Examples
     --------
@@ -62,7 +62,7 @@ class Affine(Augmentation):
 def forward_matrices(angle: Array, scale: Array, shear: Array) -> Array:
     """Return A = scale · R(angle) · S(shear), (N, 2, 2), for (row, column) relative to the centre.
 
-    A positive angle turns counter-clockwise as one looks at the image (rows run downward)::
+    A positive angle rotates counter-clockwise in the image (rows run downward)::
 
         R = | cos a  −sin a |     S = |   1      0 |
             | sin a   cos a |         | tan s    1 |
@@ -75,19 +75,19 @@ def forward_matrices(angle: Array, scale: Array, shear: Array) -> Array:
 
 
 def transform(images: Array, matrices: Array, shifts: Array) -> Array:
-    """Return images moved by ``p -> A·p + t``, with p = (row, column) relative to the centre.
+    """Transform images by ``p -> A·p + t``, with p = (row, column) relative to the centre.
 
-    Each pixel of the result looks where it came from, ``A⁻¹·(p − t)``, and takes the bilinear mean
-    of the four pixels around that point; outside of the image there are zeros.
+    Each pixel of the result is interpolated bilinearly at the point that it comes from,
+    ``A⁻¹·(p − t)``; the image is surrounded by zeros.
 
     Parameters
     ----------
     images
-        (N, C, H, W)
+        Images (N, C, H, W).
     matrices
-        (N, 2, 2), A of each image.
+        Matrix A of each image, (N, 2, 2).
     shifts
-        (N, 2), t of each image, in pixels.
+        Shift t of each image in pixels, (N, 2).
     """
     N, C, H, W = images.shape
     middle = np.array([(H - 1) / 2, (W - 1) / 2])
@@ -114,9 +114,9 @@ def transform(images: Array, matrices: Array, shifts: Array) -> Array:
 
 
 def _neighbours(position: Array, size: int, dtype: np.dtype[Any]) -> tuple[Array, Array]:
-    """Return the pixel before each position and the weight of the one after it.
+    """Return the pixel before each position, and the weight of the one after it.
 
-    What lies more than a pixel outside counts as one pixel outside, which is zero.
+    Positions more than a pixel outside count as one pixel outside, where the image is zero.
     """
     inside = np.clip(position, -1, size)
     before = np.minimum(np.floor(inside), size - 1)

@@ -15,11 +15,11 @@ from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
 
 registry: dict[str, type[Augmentation]] = {}
-"""Every augmentation by its name; a description can name these and no others."""
+"""Augmentations by name, the only ones that a description can contain."""
 
 
 class Augmentation(ABC):
-    """A random change of a batch. Subclasses are frozen dataclasses that define `apply`."""
+    """Base class of augmentations. Subclasses are frozen dataclasses that define `apply`."""
 
     def __init_subclass__(cls) -> None:
         registry[cls.__name__] = cls
@@ -30,19 +30,18 @@ class Augmentation(ABC):
     def __call__(
         self, images: Array, targets: Array, generator: Generator, classes: int
     ) -> tuple[Array, Array]:
-        """Return changed images and targets; the arguments are never modified.
+        """Return changed images and targets; the arguments are not modified.
 
         Parameters
         ----------
         images
-            (N, C, H, W), raw pixels in any range; the result has their type and stays in their
-            range.
+            Raw images (N, C, H, W) in any range; the result has their type and range.
         targets
-            (N,) class numbers, or (N, classes) probabilities.
+            Class numbers (N,), or probabilities (N, classes).
         generator
-            Where all randomness comes from.
+            Source of all random numbers.
         classes
-            The number of classes.
+            Number of classes.
         """
         if images.ndim != 4 or len(targets) != len(images):
             raise ShapeError(
@@ -55,10 +54,10 @@ class Augmentation(ABC):
     def apply(
         self, images: Array, targets: Array, generator: Generator, classes: int
     ) -> tuple[Array, Array]:
-        """Implement `__call__`, whose arguments are already checked."""
+        """Implement `__call__`, with arguments that are already checked."""
 
     def describe(self) -> dict[str, Any]:
-        """Return it as plain data, from which `build` makes an equal one."""
+        """Return the augmentation as plain data, from which `build` rebuilds it."""
         return descriptions.describe(self)
 
 
@@ -91,7 +90,7 @@ class Compose(Augmentation):
 
 
 def build(description: Any) -> Augmentation:
-    """Return the augmentation that `describe` described.
+    """Build an augmentation from the result of `describe`.
 
     >>> build({"type": "RandomFlip", "p": 0.25})
     RandomFlip(p=0.25, horizontal=True)
@@ -104,14 +103,14 @@ def build(description: Any) -> Augmentation:
 
 
 def check_range(what: str, value: float, low: float, high: float = np.inf) -> None:
-    """Raise an error for an argument that is no number or lies outside [`low`, `high`]."""
+    """Raise an error unless an argument is a number from `low` to `high`."""
     try:
         if low <= as_number(value) <= high:
             return
     except (TypeError, OverflowError):
         pass
     limits = f"from {low:g} on" if high == np.inf else f"from {low:g} to {high:g}"
-    raise DataError(f"{what} is a number {limits}, not {shown(value)}")
+    raise DataError(f"{what} must be a number {limits}, not {shown(value)}")
 
 
 def value_range(images: Array) -> tuple[float, float]:
@@ -123,7 +122,7 @@ def value_range(images: Array) -> tuple[float, float]:
 
 
 def as_type_of(images: Array, values: Array) -> Array:
-    """Return `values` in the type of `images`, clipped to their range; rounded for integers."""
+    """Convert `values` to the type of `images`, clipped to their range, rounded for integers."""
     if images.dtype.kind in "iu":
         values = np.rint(values)
     return values.astype(images.dtype, copy=False)

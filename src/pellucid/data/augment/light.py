@@ -1,4 +1,4 @@
-"""Brightness and contrast."""
+"""Random changes of brightness and contrast."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pellucid.types import Array, Generator
 
 @dataclass(frozen=True)
 class Brightness(Augmentation):
-    """``y = low + b·(x − low)``, with b from 1 − amount to 1 + amount, drawn for each image.
+    """``y = low + b·(x − low)``, with b from 1 − amount to 1 + amount for each image.
 
-    `low` is black: 0 for whole numbers, else the lowest value of the batch. What comes out of the
-    range is cut off.
+    `low` is black: 0 for integers, otherwise the lowest value of the batch. The result is clipped
+    to the range of the images.
 
     >>> images = np.full((1, 1, 1, 2), 100, np.uint8)
     >>> Brightness(0.5)(images, np.array([0]), np.random.default_rng(0), 1)[0].ravel()
@@ -40,7 +40,7 @@ class Brightness(Augmentation):
 class Contrast(Augmentation):
     """``y = m + c·(x − m)``, with m the mean of the image and c from 1 − amount to 1 + amount.
 
-    c is drawn for each image.     What comes out of the range is cut off.
+    The result is clipped to the range of the images.
 
     >>> images = np.array([90, 110], np.uint8).reshape(1, 1, 1, 2)
     >>> Contrast(0.5)(images, np.array([0]), np.random.default_rng(0), 1)[0].ravel()

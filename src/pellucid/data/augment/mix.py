@@ -1,4 +1,4 @@
-"""Two images in one: their targets are mixed in the same proportion."""
+"""Mix pairs of images, and their targets in the same proportion."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pellucid.types import Array, Generator
 
 @dataclass(frozen=True)
 class Mixup(Augmentation):
-    """``x = λ·xᵢ + (1 − λ)·xⱼ`` and likewise for the targets, with λ from Beta(α, α).
+    """``x = λ·xᵢ + (1 − λ)·xⱼ`` and the same for the targets, with λ from Beta(α, α).
 
-    λ is drawn for each image, and j is a random permutation of the batch. The images become float32
-    (float64 stays), the targets probabilities (N, classes).
+    λ is drawn for each image, and j is a random permutation of the batch. Images become float32
+    (float64 is kept), targets probabilities (N, classes).
     Source: Zhang et al., "mixup: beyond empirical risk minimization", 2018.
 
     >>> images = np.array([0, 100], np.uint8).reshape(2, 1, 1, 1)
@@ -44,11 +44,11 @@ class Mixup(Augmentation):
 
 @dataclass(frozen=True)
 class CutMix(Augmentation):
-    """Paste a random box of another image; the targets are mixed by the areas.
+    """Paste a random box of another image; the targets are mixed in proportion to the areas.
 
     The box has the image's proportions and the share 1 − λ of its area, with λ from Beta(α, α), and
-    its centre anywhere; what lies outside is cut off, and λ becomes what is really left. The pixels
-    keep their type, the targets become probabilities (N, classes). Source: Yun et al., "CutMix:
+    a random centre. It is clipped to the image, and λ adjusted to the visible area. Pixels keep
+    their type, targets become probabilities (N, classes). Source: Yun et al., "CutMix:
     regularization strategy to train strong classifiers", 2019.
 
     >>> images = np.array([0, 1], np.uint8).reshape(2, 1, 1, 1) * np.ones((2, 1, 4, 4), np.uint8)
@@ -79,7 +79,7 @@ class CutMix(Augmentation):
 
 
 def as_probabilities(targets: Array, classes: int) -> Array:
-    """Return targets as float32 probabilities (N, classes).
+    """Convert targets to float32 probabilities (N, classes).
 
     >>> as_probabilities(np.array([1, 0]), 2)
     array([[0., 1.],
@@ -89,7 +89,7 @@ def as_probabilities(targets: Array, classes: int) -> Array:
         return targets.astype(np.float32, copy=False)
     if targets.ndim != 1 or targets.dtype.kind not in "iu":
         raise DataError(
-            f"targets are class numbers (N,) or probabilities (N, {classes}), "
+            f"targets must be class numbers (N,) or probabilities (N, {classes}), "
             f"not {targets.dtype} {targets.shape}"
         )
     probabilities = np.zeros((len(targets), classes), np.float32)

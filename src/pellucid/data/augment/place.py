@@ -1,4 +1,4 @@
-"""Random crops, flips and cutout: pixels change places, not values."""
+"""Random crops, flips and cutout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pellucid.types import Array, Generator
 
 @dataclass(frozen=True)
 class RandomCrop(Augmentation):
-    """Pad all sides with zeros and crop to the old size: a shift by up to `padding`.
+    """Pad all sides with zeros and crop to the original size, which shifts by up to `padding`.
 
     Source: Lee et al., "Deeply-supervised nets", 2015, and He et al., 2015, sec. 4.2, with 4
     pixels.
@@ -38,7 +38,7 @@ class RandomCrop(Augmentation):
 
 
 def crop(images: Array, padding: int, top: Array, left: Array) -> Array:
-    """Return the crop of each padded image that begins at its (`top`, `left`).
+    """Return the crop of each padded image that starts at its (`top`, `left`).
 
     ``y[n, c, h, w] = x[n, c, h + top[n] − padding, w + left[n] − padding]``, zero outside of x.
     """
@@ -102,7 +102,7 @@ class Cutout(Augmentation):
 
 
 def boxes(size: tuple[int, int], top: Array, left: Array, bottom: Array, right: Array) -> Array:
-    """Return a mask (N, H, W), true in the box of each image; ends are not inside."""
+    """Return a mask (N, H, W) of the box of each image, with ends exclusive."""
     rows, columns = np.arange(size[0]), np.arange(size[1])
     in_rows = (rows >= top[:, None]) & (rows < bottom[:, None])
     in_columns = (columns >= left[:, None]) & (columns < right[:, None])

@@ -1,4 +1,4 @@
-"""Augmentation as a user writes it: names with numbers, separated by commas."""
+"""Augmentations as text: names with numbers, separated by commas."""
 
 from __future__ import annotations
 
@@ -31,17 +31,16 @@ _NAMES: dict[str, Callable[..., Augmentation]] = {
 
 
 def parse(text: str) -> Augmentation:
-    """Return the augmentation that `text` names.
+    """Return the augmentation that `text` describes.
 
     Parameters
     ----------
     text
-        Names separated by commas, done in this order. A number after a colon sets the first
-        argument, a second one the second, and so on: ``crop`` (padding 4), ``flip`` (probability
-        0.5), ``flip-vertical``, ``rotate`` (10 degrees), ``scale`` (0.1), ``shear`` (10 degrees),
-        ``translate`` (0.1 of the size), ``affine`` (these four in one step:
-        ``affine:10:0.1:5:0.1``), ``cutout`` (8 pixels), ``mixup`` (0.2), ``cutmix`` (1),
-        ``brightness`` (0.2), ``contrast`` (0.2).
+        Names separated by commas, applied in order. Numbers after colons set the arguments in
+        order: ``crop`` (padding 4), ``flip`` (probability 0.5), ``flip-vertical``, ``rotate`` (10
+        degrees), ``scale`` (0.1), ``shear`` (10 degrees), ``translate`` (0.1 of the size),
+        ``affine`` (these four at once: ``affine:10:0.1:5:0.1``), ``cutout`` (8 pixels), ``mixup``
+        (0.2), ``cutmix`` (1), ``brightness`` (0.2), ``contrast`` (0.2).
 
     Examples
     --------
@@ -70,4 +69,4 @@ def _number(text: str) -> int | float:
     try:
         return float(text)
     except ValueError:
-        raise DataError(f"'{text}' in an augmentation is no number") from None
+        raise DataError(f"'{text}' in an augmentation is not a number") from None
