@@ -123,7 +123,7 @@ def test_initialising_forgets_what_was_learned_and_gathered():
 def test_an_unknown_initialiser_is_told_when_the_layer_is_made():
     with pytest.raises(PellucidError, match="did you mean 'he_normal'"):
         nn.Linear(2, 2, initializer="he_norma")
-    with pytest.raises(PellucidError, match="written 'constant:NUMBER'"):
+    with pytest.raises(PellucidError, match="must have the form 'constant:NUMBER'"):
         Parameter("weight", (2,), "constant")
 
 
@@ -165,9 +165,9 @@ def test_a_value_that_is_assigned_is_not_drawn_before(monkeypatch):
 
 @pytest.mark.parametrize("shape", [(3,), (1,), (), (2, 1)])
 def test_a_value_of_another_shape_is_refused_not_broadcast(shape):
-    with pytest.raises(ShapeError, match=r"weight has shape \(2,\), was given"):
+    with pytest.raises(ShapeError, match=r"weight has shape \(2,\), but was given"):
         Parameter("weight", (2,), "ones").value = np.ones(shape)
-    with pytest.raises(ShapeError, match=r"mean has shape \(2,\), was given"):
+    with pytest.raises(ShapeError, match=r"mean has shape \(2,\), but was given"):
         Buffer("mean", (2,), 0.0).value = np.ones(shape)
 
 

@@ -105,8 +105,8 @@ def test_flat_colour_images_need_their_shape() -> None:
 @pytest.mark.parametrize(
     ("images", "shape", "said"),
     [
-        (FLAT, (3, 8, 8), "192 pixels, X has 64 features"),
-        (FLAT, (8,), "image_shape is"),
+        (FLAT, (3, 8, 8), "192 values, but X has 64 features"),
+        (FLAT, (8,), "image_shape must be"),
         (X, (1, 4, 16), r"the images in X are \(1, 8, 8\)"),
         (np.zeros((20, 28, 28, 3)), None, r"looks like \(N, H, W, C\)"),
         (np.zeros((20, 8, 8, 13)), None, r"looks like \(N, H, W, C\)"),
@@ -196,7 +196,7 @@ def test_by_default_it_is_lenet5_where_that_fits() -> None:
     ("change", "said"),
     [
         ({"model": "lenet"}, "did you mean 'lenet5'"),
-        ({"model": 5}, "model is a name"),
+        ({"model": 5}, "model must be a name"),
         ({"model": nn.Sequential(nn.Flatten(), nn.Linear(64, 9))}, "for 10 classes"),
         ({"model": lambda shape, outputs: None}, "that returns a layer"),
         ({"solver": "lbfgs"}, "unknown solver 'lbfgs'"),

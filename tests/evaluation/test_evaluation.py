@@ -292,7 +292,7 @@ def test_images_of_another_size_are_told_in_the_users_terms(images):
     ("data", "said"),
     [
         (lambda x: Images(x, np.zeros(10, int), ("a", "b")), "3 classes, but the data has 2"),
-        (lambda x: Images(x, np.zeros(10, int), ("a", "c", "b")), "class 1 is 'b' to the model"),
+        (lambda x: Images(x, np.zeros(10, int), ("a", "c", "b")), "class 1 is 'b' in the model"),
         (lambda x: (x, np.full(10, 3)), "image 0 has label 3"),
         (lambda x: (x, np.array([0] * 9 + [-1])), "image 9 has label -1"),
         (lambda x: (x, np.zeros((10, 3))), "class number of each image"),

@@ -224,7 +224,7 @@ def test_an_input_shape_is_channels_height_width(input_shape) -> None:
 
 @pytest.mark.parametrize("classes", [0, -1, 2.5, "ten"])
 def test_the_number_of_classes_is_positive(classes) -> None:
-    with pytest.raises(ShapeError, match="number of classes"):
+    with pytest.raises(ShapeError, match="classes must be a positive int"):
         models.lenet5((1, 28, 28), classes)
 
 

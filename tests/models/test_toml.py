@@ -108,7 +108,7 @@ def test_a_nested_list_is_a_sequential() -> None:
     ("text", "message"),
     [
         ("layers = [\n  { type = }\n]", r": .*line 2"),
-        ("name = 'x'", ": 'layers' is missing"),
+        ("name = 'x'", ": the key 'layers' is missing"),
         ("layer = []", ": unknown key 'layer'; did you mean 'layers'"),
         ("layers = 3", ": .*a layer must be a table with a type"),
         ("layers = ['ReLU']", ": .*each layer in a list must be a table"),

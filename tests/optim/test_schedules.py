@@ -121,7 +121,7 @@ def test_the_command_line_names_schedules(text, expected):
         ("warmup,warmup,step", "may only have one warm-up"),
         ("warmup,warmup", "may only have one warm-up"),
         ("warmup:0.1,cosin", "did you mean 'cosine'"),
-        ("step:0", "Step: every must be a whole number of steps or a share"),
+        ("step:0", "Step: every must be a whole number of steps, or a share"),
         ("step:1.5", "Step: every .* not 1.5"),
         ("warmup:-3", "Warmup: steps .* not -3"),
         ("cosine:nan", "Cosine: final must be a finite number, not nan"),

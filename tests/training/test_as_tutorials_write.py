@@ -96,7 +96,7 @@ def test_ready_callbacks_stop_write_and_save(tmp_path):
     assert read_history(tmp_path / "history.csv")[1] == history[1]
     state = pl.training.resume(tmp_path, SMALL, metrics=["top_2"])
     assert state.history == tuple(history)
-    with pytest.raises(pl.errors.FileError, match="another list of metrics"):
+    with pytest.raises(pl.errors.FileError, match="a different list of metrics"):
         pl.training.resume(tmp_path, SMALL)
 
 
@@ -233,7 +233,7 @@ def test_the_folder_of_a_run_is_loaded(tmp_path):
     again = pl.load(tmp_path)
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(again.state_dict()[name], value)
-    with pytest.raises(pl.errors.FileError, match=r"without model\.safetensors"):
+    with pytest.raises(pl.errors.FileError, match=r"it has no model\.safetensors"):
         pl.load(tmp_path.parent)
     (tmp_path / "unfinished" / "checkpoint").mkdir(parents=True)
     with pytest.raises(pl.errors.FileError, match="pellucid resume"):

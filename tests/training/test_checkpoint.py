@@ -148,22 +148,22 @@ def with_change(change: Callable[[TrainingState], None]) -> Callable[[], Trainin
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (other_model, "another model$"),
+        (other_model, "a different model$"),
         (with_change(lambda s: s.model.astype("float64") and None), "type of numbers: float32"),
         (
             with_change(lambda s: setattr(s, "optimizer", optim.Adam(s.model.parameters(), 0.1))),
-            "another optimizer: ",
+            "a different optimizer: ",
         ),
         (
             with_change(lambda s: setattr(s, "optimizer", optim.Adam(s.optimizer.parameters[1:]))),
-            "another (optimizer|list of parameters)",
+            "a different (optimizer|list of parameters)",
         ),
-        (with_change(lambda s: setattr(s, "loss", losses.cross_entropy)), "another loss: "),
-        (with_change(lambda s: setattr(s, "augment", None)), "another augmentation: .*Mixup"),
-        (with_change(lambda s: setattr(s, "averages", None)), "another average of the weights"),
-        (with_change(lambda s: setattr(s.averages, "warm_up", True)), "another average of the"),
-        (with_change(lambda s: setattr(s, "batch_size", 4)), "another batch size: 8, not 4"),
-        (with_change(lambda s: setattr(s, "seed", 4)), "another seed: 5, not 4"),
+        (with_change(lambda s: setattr(s, "loss", losses.cross_entropy)), "a different loss: "),
+        (with_change(lambda s: setattr(s, "augment", None)), "a different augmentation: .*Mixup"),
+        (with_change(lambda s: setattr(s, "averages", None)), "a different average of the weights"),
+        (with_change(lambda s: setattr(s.averages, "warm_up", True)), "a different average of the"),
+        (with_change(lambda s: setattr(s, "batch_size", 4)), "a different batch size: 8, not 4"),
+        (with_change(lambda s: setattr(s, "seed", 4)), "a different seed: 5, not 4"),
     ],
 )
 def test_a_checkpoint_of_another_run_is_refused_and_nothing_is_changed(
@@ -220,7 +220,7 @@ def test_one_image_that_differs_makes_other_data(image: int, saved: Path) -> Non
 
 
 def test_the_augmentation_has_to_be_given_again(saved: Path) -> None:
-    with pytest.raises(FileError, match=r"another augmentation: .*RandomCrop.*, not None"):
+    with pytest.raises(FileError, match=r"a different augmentation: .*RandomCrop.*, not None"):
         resume(saved, DATA, VALIDATION)
 
 
@@ -273,7 +273,7 @@ def test_a_model_file_is_no_checkpoint(saved: Path) -> None:
     from safetensors.numpy import save
 
     checkpoint_path(saved).write_bytes(save({"a": np.zeros(3)}))
-    with pytest.raises(FileError, match="it is no checkpoint of a training run"):
+    with pytest.raises(FileError, match="the file is not a checkpoint of a training run"):
         resumed(saved)
 
 

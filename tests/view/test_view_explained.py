@@ -71,7 +71,7 @@ def test_maps_stand_in_rows_with_gaps() -> None:
 def test_vectors_are_no_maps() -> None:
     with pytest.raises(ShapeError, match="no maps to draw"):
         view.feature_maps({"fc": np.ones((2, 10))})
-    with pytest.raises(ShapeError, match="2 images, numbered from 0, and no image 2"):
+    with pytest.raises(ShapeError, match="there is no image 2; there are 2"):
         view.feature_maps(np.ones((2, 3, 4, 4)), image=2)
 
 

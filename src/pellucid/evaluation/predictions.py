@@ -137,7 +137,7 @@ def _ends_in_softmax(model: Layer) -> bool:
 
 def _check_images(model: Layer, x: Any) -> None:
     if x.ndim < 2 or len(x) == 0:
-        raise DataError(f"an array of shape {x.shape} does not hold images (N, C, H, W)")
+        raise DataError(f"there are no images in an array of shape {x.shape}: (N, C, H, W)")
     if model.input_shape is not None and x.shape[1:] != model.input_shape:
         raise ShapeError(
             f"the model is made for images of {_size(model.input_shape)}, these are "

@@ -1,7 +1,7 @@
-"""Exercises that name the mistake.
+"""Programming exercises whose checks name the mistake.
 
-Write a function that an exercise asks for, and have it checked. What is wrong is shown in the
-smallest case found and, if it is one of the known mistakes, named:
+Write the function of an exercise and check it. An error is shown in the smallest case found and, if
+it is one of the known mistakes, named:
 
 >>> import numpy as np
 >>> from pellucid import teach

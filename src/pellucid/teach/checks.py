@@ -1,4 +1,4 @@
-"""The front door: ``check.relu(my_relu)``."""
+"""The entry point of the exercises: ``check.relu(my_relu)``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pellucid.teach.result import Result
 
 
 class Check:
-    """Checks a reader's function: ``check.relu(my_relu)``, or ``check("relu", my_relu)``.
+    """Check a function of the reader: ``check.relu(my_relu)`` or ``check("relu", my_relu)``.
 
-    There is a method for each exercise. In a notebook, ``check.relu?`` shows the statement.
+    There is one method for each exercise. In a notebook, ``check.relu?`` shows the task.
 
     Examples
     --------

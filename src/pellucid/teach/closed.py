@@ -1,7 +1,7 @@
-"""Close a process before it runs what somebody else has written.
+"""Restrict a process before it runs code that somebody else has written.
 
-This keeps honest mistakes from doing harm: endless memory, a file overwritten, a page fetched. It
-is no prison for a program that wants to break out; for that, use a machine that may be lost.
+This prevents harm from honest mistakes: unlimited memory, overwritten files, network access. It
+does not contain malicious programs; run those on a disposable machine.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ _CHANGES = (
 
 
 def close(folder: Path, memory: int) -> None:
-    """Allow this process `memory` MB, no network, no programs, and writing in `folder` alone."""
+    """Limit this process to `memory` MB, without network or programs, writing only in `folder`."""
     _limit(memory)
     if sys.platform == "linux":
         kinds = _NEW_NETWORK if os.getuid() == 0 else _NEW_USERS | _NEW_NETWORK
-        with contextlib.suppress(OSError):  # where the system refuses, what follows must do
+        with contextlib.suppress(OSError):  # the system may refuse; the checks below remain
             ctypes.CDLL(None).unshare(kinds)
     inside = str(folder.resolve())
 
@@ -59,7 +59,7 @@ def close(folder: Path, memory: int) -> None:
 def _limit(memory: int) -> None:
     try:
         import resource
-    except ImportError:  # Windows: time alone is limited
+    except ImportError:  # Windows: only time is limited
         return
     limits = {resource.RLIMIT_AS: memory << 20, resource.RLIMIT_FSIZE: 64 << 20}
     for limit, most in limits.items():

@@ -1,8 +1,8 @@
-"""Which mistake is it? Each known one is tried, and what it gives compared with what was given.
+"""Find out which known mistake was made, by comparing its results with those of the function.
 
-Results with several parts, such as the three gradients of a convolution, are looked at part by
-part, for two of them may be wrong for two reasons. A mistake explains a part if it gives the same
-in every case. If none does, one that gives the same where the part is first wrong is likely.
+Results with several parts, such as the three gradients of a convolution, are compared part by part,
+because two parts may be wrong for different reasons. A mistake explains a part if it gives the same
+result in every case. If none does, one that agrees where the part is first wrong is likely.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pellucid.types import Array
 
 @dataclass(frozen=True)
 class Trial:
-    """A case with its arguments, the right answer and what the reader's function gave."""
+    """A case with its arguments, the correct result, and the result of the reader's function."""
 
     says: str
     arguments: Arguments
@@ -28,19 +28,19 @@ class Trial:
 
     @property
     def wrong(self) -> tuple[str, ...]:
-        """The parts that are not right."""
+        """Names of the incorrect parts."""
         return tuple(
             name for name in self.right if not same(part(self.got, name), self.right[name])
         )
 
 
 def part(got: Outcome, name: str) -> Array | None:
-    """Return a part of what came out, if there is one."""
+    """Return a part of a result, if there is one."""
     return None if got.parts is None else got.parts.get(name)
 
 
 def trial(exercise: Exercise, function: Function, says: str, arguments: Arguments) -> Trial:
-    """Try a function."""
+    """Run a function on a case."""
     right = outcome(exercise, exercise, arguments)
     if right.parts is None:
         raise AssertionError(f"{exercise.name}: the answer itself fails: {right}") from right.raised
@@ -48,7 +48,7 @@ def trial(exercise: Exercise, function: Function, says: str, arguments: Argument
 
 
 def explain(exercise: Exercise, trials: Sequence[Trial]) -> tuple[list[Mistake], bool]:
-    """Return the mistakes that explain what is wrong, and whether they explain all of it."""
+    """Return the mistakes that explain the errors, and whether they explain all of them."""
     names = list(trials[0].right)
     wrong = [name for name in names if any(name in t.wrong for t in trials)]
     tried = [
@@ -66,7 +66,7 @@ def explain(exercise: Exercise, trials: Sequence[Trial]) -> tuple[list[Mistake],
 
 
 def _agrees(made: Outcome, t: Trial, name: str) -> bool:
-    """Return whether a mistake makes of a part what the reader's function has made."""
+    """Return whether a mistake gives the same result for a part as the reader's function."""
     if made.raised is not None or t.got.raised is not None:
         return type(made.raised) is type(t.got.raised)
     return same(part(made, name), part(t.got, name))
@@ -75,7 +75,7 @@ def _agrees(made: Outcome, t: Trial, name: str) -> bool:
 def _cover(
     explained: Sequence[tuple[Mistake, list[str]]], wrong: list[str]
 ) -> tuple[list[Mistake], list[str]]:
-    """Return few mistakes that together explain as many parts as can be, and the parts left."""
+    """Return a few mistakes that explain as many parts as possible, and the remaining parts."""
     found, left = [], list(wrong)
     while left:
         # the one that explains most and, of equals, that makes the right parts right as well
@@ -92,7 +92,7 @@ def _cover(
 def _likely(
     tried: Sequence[tuple[Mistake, list[Outcome]]], trials: Sequence[Trial]
 ) -> list[Mistake]:
-    """Return a mistake that gives the same where a part is first wrong, if that is no chance."""
+    """Return a mistake that agrees where a part is first wrong, unless by chance."""
     for i, t in enumerate(trials):
         for name in t.wrong:
             got = part(t.got, name)

@@ -1,4 +1,4 @@
-"""Check a reader's function: cases, then laws, then how it treats its input, its type and speed."""
+"""Check a reader's function: cases, laws, treatment of its input, type and speed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pellucid.teach.shrink import shrink
 
 
 def examine(exercise: Exercise, function: Function) -> Result:
-    """Return what there is to say about a reader's `function`."""
+    """Return the result of checking a reader's function."""
     if not _takes(function, exercise):
         return Result(exercise, mistakes=(general.OTHER_ARGUMENTS,))
     trials = [trial(exercise, function, c.says, _arguments(exercise, c)) for c in exercise.cases]
@@ -41,7 +41,7 @@ def examine(exercise: Exercise, function: Function) -> Result:
 def _timed(
     exercise: Exercise, function: Function, tried: list[str], remarks: tuple[Mistake, ...]
 ) -> Result:
-    """Return the result for a function that is right, which may still be slow."""
+    """Return the result for a correct function, which may still be slow."""
     if exercise.speed:
         case, lines = exercise.speed
         if runs_within(lines, function, _arguments(exercise, case)):
@@ -79,7 +79,7 @@ def _wrong(exercise: Exercise, function: Function, trials: list[Trial], at: int)
     mistakes, certain = _named(exercise, trials, at)
 
     def fails(arguments: Arguments) -> bool:
-        """Return whether the same is wrong in another case."""
+        """Return whether the same error occurs in another case."""
         t = trial(exercise, function, "", arguments)
         if type(t.got.raised) is not type(first.got.raised) or (first.got.raised and not t.wrong):
             return False
@@ -101,7 +101,7 @@ def _wrong(exercise: Exercise, function: Function, trials: list[Trial], at: int)
 
 
 def _named(exercise: Exercise, trials: list[Trial], at: int) -> tuple[list[Mistake], bool]:
-    """Return the mistakes and whether they explain everything."""
+    """Return the mistakes, and whether they explain everything."""
     got = trials[at].got
     if isinstance(got.raised, NotImplementedError):
         return [general.NOT_WRITTEN], True

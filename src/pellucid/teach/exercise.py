@@ -1,8 +1,8 @@
-"""What an exercise is: a signature, what it asks for, the right answer, and the known mistakes.
+"""An exercise: signature, task, correct answer, and known mistakes.
 
-An exercise is one file in `exercises/`. Its function holds all three at once: the signature that
-the reader writes again, the statement as its docstring, and the right answer as its body. Each
-mistake stands below as a function that makes it, so that trying a mistake is calling a function::
+Each exercise is a file in `exercises/`. Its function has the signature for the reader to implement,
+the task as its docstring, and the correct answer as its body. Each mistake is a function below that
+makes it, so trying a mistake means calling a function::
 
     @exercise(chapter=4, title="ReLU", make=arguments, cases=[case("a few numbers", N=5)])
     def relu(x):
@@ -34,19 +34,19 @@ Arguments = dict[str, Any]
 
 @dataclass(frozen=True)
 class Mistake:
-    """A mistake that is known.
+    """A known mistake.
 
     Attributes
     ----------
     name
-        How it is called in tables: ``kernel_flipped``.
+        Name in tables, such as ``kernel_flipped``.
     says
-        What is wrong, in a sentence.
+        What is wrong, in one sentence.
     hint
-        What to think of, in a sentence or two.
+        A hint in one or two sentences.
     variants
-        Functions that make the mistake, for it may show in several ways; none where not the result
-        gives it away but how it comes.
+        Functions that make the mistake in different ways; empty for mistakes that do not show in
+        the result.
     """
 
     name: str
@@ -57,29 +57,29 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Case:
-    """Something to try: a name, and the sizes from which the arguments are made."""
+    """A test case: a name, and the sizes from which the arguments are made."""
 
     says: str
     sizes: Mapping[str, Any]
 
 
 def case(says: str, /, **sizes: Any) -> Case:
-    """Return a case; whole numbers among its sizes are what shrinking makes smaller."""
+    """Return a case; integers among its sizes can be reduced by shrinking."""
     return Case(says, sizes)
 
 
 @dataclass(frozen=True)
 class Law:
-    """A sentence that holds for every right answer, such as that two functions are adjoint.
+    """A law that every correct answer obeys, such as that two functions are adjoint.
 
     Attributes
     ----------
     says
-        The sentence.
+        The law in words.
     error
-        Takes the reader's function and returns how far it is off, relative to the numbers involved.
+        Function that returns the error of the reader's function, relative to the numbers involved.
     allowed
-        How far it may be off.
+        Largest allowed error.
     """
 
     says: str
@@ -88,24 +88,24 @@ class Law:
 
 
 class Exercise:
-    """An exercise, called as its right answer is.
+    """An exercise; calling it calls its correct answer.
 
     Attributes
     ----------
     name, title, chapter
-        How it is asked for, what it is about, and the chapter of the guide in which it stands.
+        Name, subject, and chapter of the guide.
     returns
-        The names of what it returns.
+        Names of the returned values.
     cases
-        What is tried, from the smallest to those in which everything takes part.
+        Test cases, from the smallest to those that involve everything.
     laws
-        What must hold besides.
+        Laws that must hold in addition.
     mistakes
-        Those that are known.
+        The known mistakes.
     speed
-        A larger case, and how many lines of Python it may run.
+        A larger case, and the number of lines of Python that it may run.
     slow_passes
-        Whether one that runs more is only remarked upon.
+        Whether a function that runs more lines passes with a remark.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Exercise:
         self._make = make
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the right answer, computed by the engine that is written to be read."""
+        """Return the correct result, computed by the reference engine."""
         with engine.using("reference"):
             return self.answer(*args, **kwargs)
 
@@ -137,7 +137,7 @@ class Exercise:
         return f"<exercise {self.name}: {self.title}>"
 
     def mistake(self, says: str, hint: str) -> Callable[[Function], Function]:
-        """Add the decorated function to the known mistakes; its name is the mistake's name."""
+        """Add the decorated function to the known mistakes, under its own name."""
 
         def add(variant: Function) -> Function:
             self.mistakes.append(Mistake(variant.__name__, says, hint, (variant,)))
@@ -146,7 +146,7 @@ class Exercise:
         return add
 
     def another(self, name: str) -> Callable[[Function], Function]:
-        """Add the decorated function to a known mistake, as another way in which it shows."""
+        """Add the decorated function as another variant of a known mistake."""
 
         def add(variant: Function) -> Function:
             at = next(i for i, m in enumerate(self.mistakes) if m.name == name)
@@ -157,14 +157,14 @@ class Exercise:
         return add
 
     def arguments(self, sizes: Mapping[str, Any]) -> Arguments | None:
-        """Return the arguments that a case's sizes stand for; None where there are none."""
+        """Return the arguments for a case's sizes, or None if they are impossible."""
         try:
             return self._make(np.random.default_rng(7), **sizes)
         except (ValueError, IndexError):  # for example an image smaller than the kernel
             return None
 
     def simpler(self, sizes: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield sizes of which one is smaller."""
+        """Yield sizes in which one is smaller."""
         for name, size in sizes.items():
             if isinstance(size, int) and not isinstance(size, bool):
                 smaller = {0, 1, size // 2, size - 1} if size > 0 else set[int]()
@@ -173,7 +173,7 @@ class Exercise:
 
     @property
     def statement(self) -> str:
-        """What is asked for."""
+        """The task in words."""
         said = (inspect.getdoc(self.answer) or "").replace("``", "")
         return re.sub(
             "::$", ":", re.sub("^::\n\n", "", said, flags=re.MULTILINE), flags=re.MULTILINE
@@ -181,11 +181,11 @@ class Exercise:
 
     @property
     def signature(self) -> str:
-        """Its first line: ``relu(x)``."""
+        """The signature, such as ``relu(x)``."""
         return self.name + str(inspect.signature(self.answer))
 
     def stub(self) -> str:
-        """Return the function without its body, for the reader to write."""
+        """Return the function without its body, for the reader to complete."""
         statement = self.statement.replace("\\", "\\\\")
         quoted = textwrap.indent(
             f'"""{statement}\n"""' if "\n" in statement else f'"""{statement}"""', "    "
@@ -193,18 +193,18 @@ class Exercise:
         return f"def {self.signature}:\n{quoted}\n    raise NotImplementedError\n"
 
     def solution(self) -> str:
-        """Return the lines of the right answer."""
+        """Return the source code of the correct answer."""
         source = textwrap.dedent(inspect.getsource(self.answer))
         function = ast.parse(source).body[0]
         return ast.get_source_segment(source, function) or source
 
 
 def exercise(**about: Any) -> Callable[[Function], Exercise]:
-    """Make an exercise of its right answer; `Exercise` says what it takes."""
+    """Decorate a correct answer to make it an exercise; see `Exercise` for the arguments."""
     return lambda answer: Exercise(answer, **about)
 
 
 def whole(source: np.random.Generator, *shape: int) -> Any:
-    """Return small whole numbers, which are easy to follow; few of them are equal or 0."""
+    """Return small integers as floats, few of them equal or 0, which are easy to follow."""
     numbers = source.integers(1, 10, shape) * source.choice([1, 1, -1], shape)
     return numbers.astype(np.float64)

@@ -1,4 +1,4 @@
-"""Mistakes that can be made in every exercise; not the result gives them away but how it comes."""
+"""Mistakes that are possible in every exercise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws that need no expected numbers: two functions are adjoint, a gradient is the slope."""
+"""Checks without expected numbers: functions are adjoint, a gradient is the slope."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pellucid.types import Array
 def adjoint_error(
     forward: Callable[[Array], Array], adjoint: Callable[[Array], Array], x: Array
 ) -> float:
-    """Return by how much ⟨forward(x), y⟩ and ⟨x, adjoint(y)⟩ differ, relative to ‖forward(x)‖·‖y‖.
+    """Return the difference of ⟨forward(x), y⟩ and ⟨x, adjoint(y)⟩ relative to ‖forward(x)‖·‖y‖.
 
     >>> matrix = np.array([[1.0, 2.0], [3.0, 4.0]])
     >>> adjoint_error(lambda x: matrix @ x, lambda y: matrix.T @ y, np.array([1.0, -1.0])) < 1e-15
@@ -27,7 +27,7 @@ def adjoint_error(
 def slope_error(
     loss: Callable[[Array], float], x: Array, gradient: Array, h: float = 1e-5
 ) -> float:
-    """Return how far `gradient` is from the slopes of `loss` at x, relative to the largest slope.
+    """Return the error of `gradient` against slopes of `loss` at x, relative to the largest one.
 
     >>> x = np.array([1.0, 2.0])
     >>> slope_error(lambda x: float((x**2).sum()), x, 2 * x) < 1e-9

@@ -1,4 +1,4 @@
-"""Lay out what a reader works with: exercise files, the reader's own library, notebooks."""
+"""Create the reader's files: exercises, the reader's own library, and notebooks."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ OWN_LIBRARY = (
     "softmax", "cross_entropy", "cross_entropy_gradient", "sgd_step", "adam_step", "sgd_epoch",
     "batch_norm", "running_statistics", "batch_norm_inference", "batch_norm_backward",
 )  # fmt: skip
-"""The exercises that make up ``mycnn.py``, in the order in which they are written."""
+"""The exercises that make up ``mycnn.py``, in the order in which they are solved."""
 
 
 def lay(folder: Path) -> list[Path]:
-    """Write exercise files, ``mycnn.py`` and the guide's notebooks into `folder`; return the new.
+    """Write exercises, ``mycnn.py`` and the guide's notebooks to `folder`; return the new files.
 
-    A file that is there already stays as it is: it may hold the reader's work.
+    Existing files are kept, because they may hold the reader's work.
     """
     files = {Path("exercises", file_name(e)): exercise_file(e) for e in EXERCISES.values()}
     files[Path("mycnn.py")] = own_library()
@@ -37,7 +37,7 @@ def lay(folder: Path) -> list[Path]:
 
 
 def file_name(exercise: Exercise) -> str:
-    """Return the name of an exercise's file, by which they stand in the guide's order.
+    """Return the name of an exercise's file; files sort in the order of the guide.
 
     >>> file_name(EXERCISES["conv2d"])
     '02d_conv2d.py'
@@ -47,7 +47,7 @@ def file_name(exercise: Exercise) -> str:
 
 
 def exercise_file(exercise: Exercise) -> str:
-    """Return the file in which a reader solves an exercise."""
+    """Return the text of the file in which a reader solves an exercise."""
     return f'''"""{exercise.title}: an exercise of chapter {exercise.chapter}.
 
 Write the function, then run this file, or: pellucid learn check {file_name(exercise)}
@@ -66,7 +66,7 @@ if __name__ == "__main__":
 
 
 def own_library() -> str:
-    """Return ``mycnn.py`` with everything still to be written."""
+    """Return the text of ``mycnn.py`` with all functions still to be written."""
     stubs = "\n\n".join(EXERCISES[name].stub() for name in OWN_LIBRARY)
     return f'''"""My own CNN library, in NumPy.
 

@@ -1,4 +1,4 @@
-"""How much Python a function runs: lines are counted, which no busy machine can disturb."""
+"""Measure the Python code that a function runs by counting lines, independent of the machine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pellucid.teach.exercise import Arguments, Function
 
 
 class _TooManyError(BaseException):
-    """Ends the function; not an Exception, so that no ``except`` of the reader's catches it."""
+    """End the function; not an Exception, so that the reader's ``except`` does not catch it."""
 
 
 def runs_within(lines: int, function: Function, arguments: Arguments) -> bool:
-    """Return whether a call runs at most so many lines of Python; one that runs more is ended.
+    """Return whether a call runs at most `lines` lines of Python, ending it if it runs more.
 
     >>> runs_within(10, lambda n: sum(range(n)), {"n": 1000})
     True

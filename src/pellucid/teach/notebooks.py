@@ -1,7 +1,7 @@
-"""Pages of the guide as Jupyter notebooks.
+"""Convert pages of the guide to Jupyter notebooks.
 
-A page is a MyST text notebook. What only the site understands becomes what Jupyter does: an
-exercise is a cell to be written in, and lines of the library are a block of code.
+A page is a MyST text notebook. Directives of the site are converted: an exercise becomes a cell to
+write in, lines of the library become a block of code.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LINK = re.compile(r"(?<!!)\]\(((?:\.\./)*)([\w./-]+)\.md(#[\w-]+)?\)")
 
 
 def pages() -> list[Path]:
-    """Return the guide's pages, where the library brings them or its repository has them."""
+    """Return the guide's pages, from the installed package or the repository."""
     here = Path(__file__).parent / "guide"
     folder = here if here.is_dir() else Path(pellucid.__file__).parents[2] / "docs" / "guide"
     return sorted(path for path in folder.glob("*.md") if path.name != "index.md")
@@ -45,7 +45,7 @@ def chapters() -> dict[int, str]:
 
 
 def notebook(page: str) -> str:
-    """Return a page as the text of an .ipynb file, not yet run."""
+    """Convert a page to the text of an .ipynb file without outputs."""
     body = re.sub(r"\A---\n.*?^---\n", "", page, count=1, flags=re.MULTILINE | re.DOTALL)
     cells = [_code(_INSTALL)]
     end = 0

@@ -1,7 +1,7 @@
-"""What a function does with a case: returns something, or raises; and whether it leaves its input.
+"""Run a function on a case: what it returns or raises, and whether it changes its input.
 
-Results of different forms are brought to one: parts with names. A tuple has the parts that the
-exercise names, a dictionary one part for each key.
+Results are converted to parts with names: a tuple has the parts that the exercise names, a
+dictionary one part per key.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from pellucid.types import Array
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a call.
+    """The outcome of a call.
 
     Attributes
     ----------
     parts
-        What it returned, by name; None where that cannot be read as what the exercise returns.
+        Returned values by name; None if they do not have the form that the exercise requires.
     returned
-        The same as it was returned.
+        The returned value itself.
     raised
-        What it raised instead.
+        The exception that was raised instead.
     line
         The line that raised it.
     overwritten
-        The arguments that were changed.
+        Names of the arguments that were changed.
     """
 
     parts: dict[str, Array] | None
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def outcome(exercise: Exercise, function: Function, arguments: Arguments) -> Outcome:
-    """Call `function` with copies of the arguments and say what came of it."""
+    """Call `function` with copies of the arguments, and return the outcome."""
     given = copy.deepcopy(arguments)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -59,7 +59,7 @@ def outcome(exercise: Exercise, function: Function, arguments: Arguments) -> Out
 
 
 def parts(exercise: Exercise, returned: Any) -> dict[str, Array] | None:
-    """Return the parts of a result by name; None where they are not what is expected."""
+    """Return the parts of a result by name, or None if its form is not as required."""
     values = returned if isinstance(returned, tuple | list) and len(exercise.returns) > 1 else None
     if values is None:
         values = (returned,)
@@ -80,7 +80,7 @@ def parts(exercise: Exercise, returned: Any) -> dict[str, Array] | None:
 
 
 def same(a: Array | None, b: Array | None, tolerance: float = 1e-6) -> bool:
-    """Return whether two results are equal, to rounding."""
+    """Return whether two results are equal up to rounding."""
     if a is None or b is None or a.shape != b.shape:
         return a is b
     return bool(np.allclose(a, b, rtol=tolerance, atol=tolerance * 1e-2, equal_nan=True))

@@ -1,4 +1,4 @@
-"""Which exercises the reader has solved; kept beside the data sets."""
+"""Store which exercises the reader has solved, in the cache folder."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pellucid.runtime.cache_folder import cache_folder
 
 
 def solved() -> set[str]:
-    """Return the names of the exercises that were found right on this computer."""
+    """Return the names of the exercises that were solved on this computer."""
     try:
         return set(json.loads(_path().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -19,7 +19,7 @@ def solved() -> set[str]:
 
 
 def note_solved(names: Iterable[str]) -> None:
-    """Keep the names of exercises that were found right."""
+    """Store the names of solved exercises."""
     known = solved()
     if new := set(names) - known:
         atomic_write(_path(), json.dumps(sorted(known | new)).encode())

@@ -1,4 +1,4 @@
-"""What a check found, as text and, in a notebook, as coloured tables."""
+"""The result of a check, as text and, in notebooks, as coloured tables."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pellucid.teach.tables import as_html, as_text, tables
 
 @dataclass(frozen=True)
 class Result:
-    """What a check found. It is true if the function is right.
+    """The result of a check, which is true if the function is correct.
 
     Attributes
     ----------
     exercise
-        What was checked.
+        The exercise.
     mistakes
-        The known mistakes that were made.
+        Known mistakes that were made.
     certain
-        Whether they explain everything that was wrong.
+        Whether they explain all errors.
     trial
-        The smallest case found in which it is wrong.
+        The smallest failing case found.
     broken
-        What else does not hold, in words.
+        A violated law or limit, in words.
     tried
-        What was tried and found right.
+        What was tested successfully.
     remarks
-        What could be better although the result is right.
+        Suggestions, although the result is correct.
     overwritten
-        The arguments into which the function writes.
+        Names of the arguments that the function changes.
     """
 
     exercise: Exercise
@@ -48,12 +48,12 @@ class Result:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the mistakes."""
+        """Names of the mistakes."""
         return tuple(mistake.name for mistake in self.mistakes)
 
     @property
     def verdict(self) -> str:
-        """One line: whether it is right, and if not, what is wrong."""
+        """One line that says whether the function is correct, and if not, what is wrong."""
         if self:
             return f"{self.exercise.name} is right: {', '.join(self.tried)}."
         if self.mistakes:
@@ -94,7 +94,7 @@ class Result:
 
     @property
     def _error(self) -> str:
-        """What it raised, and where; nothing if it did not, or is not written yet."""
+        """The exception and where it was raised; empty if there is none or nothing is written."""
         if self.trial is None or self.trial.got.raised is None or not self._shows_a_case:
             return ""
         error = self.trial.got.raised

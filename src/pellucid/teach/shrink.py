@@ -1,4 +1,4 @@
-"""Make a failing case small: first its sizes, then its numbers, as long as it still fails."""
+"""Reduce a failing case: first its sizes, then its numbers, as long as it still fails."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def shrink(
     *,
     numbers: bool,
 ) -> Arguments:
-    """Return the smallest arguments found that still fail, in a short time.
+    """Return the smallest failing arguments that were found in a short time.
 
-    Their numbers become 0 where they can, if it is `numbers` that are wrong and not shapes.
+    If `numbers`, rather than shapes, are wrong, numbers are set to 0 where possible.
     """
     end = time.monotonic() + _SECONDS
     arguments = exercise.arguments(sizes)
@@ -41,7 +41,7 @@ def shrink(
 
 
 def _plain(arguments: Arguments, fails: Callable[[Arguments], bool], end: float) -> Arguments:
-    """Set as many numbers to 0 as can be."""
+    """Set as many numbers as possible to 0."""
     for name, value in arguments.items():
         if not (isinstance(value, np.ndarray) and value.dtype.kind == "f"):
             continue

@@ -1,4 +1,4 @@
-"""What a network's decision depends on, upon the image."""
+"""Draw attribution maps over the image that they explain."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ def attribution(
     preprocessing: Preprocessing | None = None,
     columns: int = 5,
 ) -> Figure:
-    """Draw images beside what a method, or several, say a decision depends on.
+    """Draw images with the maps of one or several attribution methods.
 
-    Of one image each method has two pictures: the map alone, and the map laid over the pale grey
-    image. Of several images each has a row, with the maps laid over it. Where a map has no negative
-    values, dark is 0; else red speaks for the class, blue against it, and the channels are added.
-    Each map has its own scale: its full colour begins at the 99.5th percentile.
+    For one image, each method has two pictures: the map alone, and the map over the pale grey
+    image. For several images, each has a row of maps over the image. Maps without negative values
+    are dark at 0; in others, red supports the class and blue speaks against it, summed over
+    channels. Each map has its own scale, which ends at the 99.5th percentile.
 
     Parameters
     ----------
     images
-        (C, H, W), or (N, C, H, W).
+        One image (C, H, W), or several (N, C, H, W).
     maps
-        What functions of `pellucid.explain` returned for these images, by the method's name; or one
+        Results of functions of `pellucid.explain` for these images, by the method's name, or one
         array: (N, H, W), (N, C, H, W), or without N for one image.
     titles
-        What is written at each image, such as the class.
+        Title of each image, such as its class.
     preprocessing
-        What the images have gone through, to be undone; None where they are as they are stored.
+        Preprocessing to undo, if the images are preprocessed.
     columns
-        Of one image, how many pictures stand side by side.
+        Number of pictures per row, for one image. Default: 5.
 
     Raises
     ------
@@ -67,12 +67,12 @@ def attribution(
     x = np.asarray(images)
     x = x[None] if x.ndim == 3 else x
     if x.ndim != 4:
-        raise ShapeError(f"images are (N, C, H, W) or (C, H, W), not {x.shape}")
+        raise ShapeError(f"images must be (N, C, H, W) or (C, H, W), not {x.shape}")
     given = maps if isinstance(maps, Mapping) else {"": np.asarray(maps)}
     fitted = {name: _fitted(name, values, x) for name, values in given.items()}
     written = list(titles or [""] * len(x))
     if len(written) != len(x):
-        raise ShapeError(f"there are {len(x)} images and {len(written)} titles")
+        raise ShapeError(f"there are {len(x)} images but {len(written)} titles")
     pale = [_pale(style.to_rgb(image, preprocessing)) for image in x]
     if len(x) > 1:
         return _rows(x, pale, fitted, written, preprocessing)

@@ -1,4 +1,4 @@
-"""Whether a model that is 80 % sure is right in 80 % of the cases: the reliability diagram."""
+"""Draw the reliability diagram: is a model that is 80 % confident right in 80 % of the cases?"""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pellucid.view.evaluated import Bins, Evaluated
 
 @style.styled
 def calibration(evaluation: Evaluated | Bins) -> Figure:
-    """Draw accuracy against confidence, and below how many predictions each bin holds.
+    """Draw accuracy against confidence, and below it the number of predictions in each bin.
 
-    On the dashed line a model is right as often as it says. Bars that end below it show a model
-    that is too sure of itself; the red part is the gap. The expected calibration error is the mean
-    gap, each bin counted by its predictions.
+    On the dashed line, accuracy equals confidence. Bars that end below it show an overconfident
+    model; the red part is the gap. The expected calibration error is the mean gap, weighted by the
+    number of predictions.
     Source: Guo et al., "On calibration of modern neural networks", 2017, figure 1.
 
     Parameters
     ----------
     evaluation
-        What `pellucid.evaluate` returns, or its `calibration`.
+        Result of `pellucid.evaluate`, or its `calibration`.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""One network in several frameworks: how far apart, how they learn, how long a step takes."""
+"""Draw the comparison of a network in several frameworks: differences, losses, and times."""
 
 from __future__ import annotations
 
@@ -33,14 +33,15 @@ def comparison(
     Parameters
     ----------
     differences
-        Relative differences from ours, by number type, and in it by framework: of the outputs, of
-        each layer's activations and each parameter's gradient, in order.
+        Relative differences from Pellucid, by type and then by framework: of the outputs, of each
+        layer's activations and of each parameter's gradient, in order.
     bounds
-        For each number type what may be rounding.
+        Largest difference that counts as rounding, by type.
     losses, seconds
-        Of each training step; of a step in each turn. By framework, ours first.
+        Losses of the training steps, and seconds per step of each turn; by framework, Pellucid
+        first.
     unjudged
-        Shaped as `differences`: which of them the bound does not hold for; these are hollow.
+        Which of `differences` are not judged, with the same structure; they are drawn hollow.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which classes are taken for which."""
+"""Draw the confusion matrix."""
 
 from __future__ import annotations
 
@@ -29,21 +29,22 @@ def confusion(
     normalize: bool = True,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw a confusion matrix: the row is the truth, the column what was predicted.
+    """Draw a confusion matrix, with true classes as rows and predicted classes as columns.
 
-    A cell's colour is the share of its row, so that rare classes are seen as well as frequent ones,
-    and it grows with the root of it, so that rare confusions are seen as well as frequent ones;
-    its number is that share in percent, or how often it happened. Up to 20 classes have numbers, up
-    to 100 have names.
+    A cell's colour is the share of its row, on a square-root scale, so that rare classes and rare
+    confusions are visible; its number is that share in percent, or the count. Numbers are shown for
+    up to 20 classes, names for up to 100.
 
     Parameters
     ----------
     evaluation
-        What `pellucid.evaluate` returns, or a matrix (classes, classes) of counts.
+        Result of `pellucid.evaluate`, or a matrix (classes, classes) of counts.
     classes
-        Names; those of the evaluation, or numbers, if not given.
+        Names of the classes; by default those of the evaluation, or numbers.
     normalize
-        Whether the cells' numbers are percent of the row, or counts.
+        Whether to show percent of the row (default), or counts.
+    ax
+        Axes to draw on; a new figure by default.
 
     Examples
     --------

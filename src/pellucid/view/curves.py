@@ -1,4 +1,4 @@
-"""Loss and accuracy over the epochs of a training run."""
+"""Draw loss and accuracy over the epochs of a training run."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ _MANY = 25
 
 @style.styled
 def curves(history: Sequence[Epoch], ax: Axes | None = None) -> Figure:
-    """Draw loss and accuracy of each epoch, in training and in validation, and mark the best.
+    """Draw loss and accuracy of each epoch in training and validation, and mark the best epoch.
 
-    Beside the loss stands the accuracy, where there is one. With `ax` only the loss is drawn, in
-    these axes.
+    The accuracy is drawn beside the loss, if there is one. With `ax`, only the loss is drawn.
 
     Parameters
     ----------
     history
-        The epochs of a run: what `fit` returns, or ``list(train(…))``.
+        Epochs of a run: the result of `fit`, or ``list(train(…))``.
+    ax
+        Axes to draw the loss on; a new figure by default.
 
     Examples
     --------

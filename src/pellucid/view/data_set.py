@@ -1,4 +1,4 @@
-"""A data set at a glance: samples and mean of each class, balance, pixel values, outliers."""
+"""Draw an overview of a data set: samples, means, balance, pixel values, outliers."""
 
 from __future__ import annotations
 
@@ -44,22 +44,23 @@ def data_set(
     outliers: Sequence[Outlier] = (),
     title: str = "",
 ) -> Figure:
-    """Draw what is in a data set.
+    """Draw an overview of a data set.
 
-    For each class: the mean of its images, some of them, evenly spread over the data, and how many
-    there are. Below: the mean of all images, the standard deviation of each pixel, how often each
-    pixel value occurs, and the outliers.
+    For each class: the mean of its images, some samples, spread evenly over the data, and their
+    number. Below: the mean of all images, the standard deviation of each pixel, the distribution of
+    pixel values, and outliers.
 
     Parameters
     ----------
     images
-        (N, C, H, W). Black is 0 and white 255 or 1 where all values lie there; elsewhere black is
-        the lowest value and white the highest.
-    labels, classes
-        (N,), the number of each image's class; the names of the classes. Of more than 100 classes
-        the 100 largest are shown.
+        Images (N, C, H, W). If all values are from 0 to 255 or 0 to 1, black is 0 and white 255 or
+        1; otherwise they are the lowest and the highest value.
+    labels
+        Class number of each image, (N,).
+    classes
+        Names of the classes. If there are more than 100, the 100 largest are shown.
     outliers
-        What `pellucid.data.find_outliers` found.
+        Result of `pellucid.data.find_outliers`.
 
     Raises
     ------

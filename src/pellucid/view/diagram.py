@@ -1,4 +1,4 @@
-"""A network as a picture: its layers as boxes, and which reads which."""
+"""Draw a network as a diagram of boxes and arrows."""
 
 from __future__ import annotations
 
@@ -23,27 +23,26 @@ _HEAD = 0.07
 
 @style.styled
 def diagram(model: Layer, input_shape: Any) -> Figure:
-    """Draw a network as boxes, from its input down to its output.
+    """Draw a network as boxes, from its input to its output.
 
-    A box names a layer, under it the layers that follow and change numbers alone, and says the
-    shape of the output for one image and how many parameters are learned. Boxes with parameters are
-    blue, boxes that join branches are orange. Residuals, parallel branches and other graphs stand
-    in frames. In large networks what is repeated is drawn once; from about fifty boxes on this
-    holds also for blocks that differ in their numbers of channels alone. Long networks go on in a
-    further column.
+    A box shows a layer, the elementwise layers that follow it, the shape of the output for one
+    image, and the number of parameters. Boxes with parameters are blue, boxes that join branches
+    orange. Residual blocks, parallel branches and other graphs have frames. In large networks,
+    repeated parts are drawn once; from about fifty boxes on, also blocks that differ only in their
+    numbers of channels. Long networks continue in further columns.
 
     Parameters
     ----------
     model
         Any layer.
     input_shape
-        (C, H, W) or (features,), without the batch; for a network with several inputs a tuple of
-        such shapes.
+        Shape (C, H, W) or (features,), without the batch axis; for a network with several inputs, a
+        tuple of shapes.
 
     Raises
     ------
     ShapeError
-        The network does not fit such an input.
+        The network does not accept such an input.
 
     Examples
     --------

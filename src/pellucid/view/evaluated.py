@@ -1,4 +1,4 @@
-"""What pictures of an evaluation look at; `pellucid.Evaluation` has it."""
+"""The parts of an evaluation that pictures use; `pellucid.Evaluation` has them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pellucid.types import Array
 
 
 class Scores(Protocol):
-    """Of each class, (classes,)."""
+    """Scores of each class, (classes,)."""
 
     @property
     def precision(self) -> Array: ...
@@ -21,7 +21,7 @@ class Scores(Protocol):
 
 
 class Bins(Protocol):
-    """Predictions by their confidence, (bins,), and the bins' borders."""
+    """Predictions in bins of confidence, (bins,), and the edges of the bins."""
 
     @property
     def error(self) -> float: ...
@@ -49,7 +49,7 @@ class Wrong(Protocol):
 
 
 class Evaluated(Protocol):
-    """Predictions on labelled images, and what they are worth."""
+    """Predictions on labelled images, and their evaluation."""
 
     @property
     def labels(self) -> Array: ...

@@ -1,4 +1,4 @@
-"""What layers make of an image, map by map."""
+"""Draw the feature maps of layers for an image."""
 
 from __future__ import annotations
 
@@ -24,27 +24,26 @@ _SIDE = 0.62
 def feature_maps(
     activations: Mapping[str, Array] | Array, image: int = 0, most: int | None = None
 ) -> Figure:
-    """Draw the maps that convolutions and other layers give for one image.
+    """Draw the feature maps of convolutions and other layers for one image.
 
-    Each map is one channel: bright, or red, where the layer found what that channel looks for. All
-    maps of a layer have one scale. Where a layer's values have both signs, red is positive and blue
-    negative; else dark is 0. Above each layer stand its name, its shape and its largest value.
+    Each map is a channel: bright, or red, where the layer responds strongly. All maps of a layer
+    have the same scale. If a layer's values have both signs, red is positive and blue negative;
+    otherwise dark is 0. The title gives the layer's name, shape and largest value.
 
     Parameters
     ----------
     activations
-        What `pellucid.explain.activations` returned, of which layers without maps are left out; or
-        one array of maps, (N, C, H, W) or (C, H, W).
+        Result of `pellucid.explain.activations`, of which layers without maps are ignored; or one
+        array of maps, (N, C, H, W) or (C, H, W).
     image
-        The number of the image among the N.
+        Index of the image among the N. Default: 0.
     most
-        How many maps of each layer are shown, the first ones; the others are counted. 12 if there
-        are several layers, else all.
+        Number of maps to show of each layer. By default 12 if there are several layers, else all.
 
     Raises
     ------
     ShapeError
-        There are no maps, or not that many images.
+        There are no maps, or no such image.
 
     Examples
     --------
@@ -58,7 +57,7 @@ def feature_maps(
     given = activations if isinstance(activations, Mapping) else {"": np.asarray(activations)}
     layers = {name: _of_one(name, y, image) for name, y in given.items() if y.ndim in (3, 4)}
     if not layers:
-        raise ShapeError("there are no maps to draw: these layers give no (N, C, H, W)")
+        raise ShapeError("there are no maps to draw: these layers return no (N, C, H, W)")
     shown = most or (_COLUMNS if len(layers) > 1 else max(len(y) for y in layers.values()))
     heights = [_height(y[:shown]) for y in layers.values()]
     widest = max(min(len(y), shown, _COLUMNS) for y in layers.values())
@@ -74,7 +73,7 @@ def _of_one(name: str, y: Array, image: int) -> Array:
     if y.ndim == 3:
         return y
     if not 0 <= image < len(y):
-        raise ShapeError(f"there are {len(y)} images, numbered from 0, and no image {image}")
+        raise ShapeError(f"there is no image {image}; there are {len(y)}, numbered from 0")
     return np.asarray(y[image])
 
 

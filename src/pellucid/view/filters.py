@@ -1,4 +1,4 @@
-"""The kernels that a convolution has learned."""
+"""Draw the learned kernels of a convolution."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ _TILE, _GAP = 12, 2
 
 @style.styled
 def filters(model: Layer, layer: str | None = None, ax: Axes | None = None) -> Figure:
-    """Draw the kernels of a convolution, with one scale for all of them.
+    """Draw the kernels of a convolution, all with the same scale.
 
-    Kernels over colour images are shown in colour: what they answer to, around grey, which stands
-    for 0. Kernels over one channel are red where they are positive and blue where negative. Of a
-    deeper convolution each row is a filter and each column one of the channels that it reads. What
-    is left out for lack of room is said.
+    Kernels on colour images are shown in colour, with grey for 0. Kernels on one channel are red
+    where positive and blue where negative. For deeper convolutions, rows are filters and columns
+    input channels. If not all fit, the title says how many are shown.
 
     Parameters
     ----------
     model
         The network.
     layer
-        The path of a convolution, as `pellucid.summary` shows it; the first one if not given.
+        Path of a convolution, as in `pellucid.summary`; the first one by default.
 
     Raises
     ------
@@ -84,7 +83,7 @@ def _kernels(model: Layer, wanted: str | None) -> tuple[str, Array]:
         and len(weight.shape) == 4
     }
     if not found:
-        raise PellucidError("this model has no convolution, so there are no kernels to show")
+        raise PellucidError("this model has no convolution, so there are no kernels to draw")
     name = next(iter(found)) if wanted is None else wanted
     if name not in found:
         raise PellucidError(unknown("convolution", name, found))

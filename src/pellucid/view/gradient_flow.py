@@ -1,4 +1,4 @@
-"""How large the gradient of each layer is as training goes on."""
+"""Draw the size of each layer's gradient during training."""
 
 from __future__ import annotations
 
@@ -22,21 +22,23 @@ _TICKS = 9
 def gradient_flow(
     steps: Any, names: Sequence[str], norms: Any, ratios: Any = None, ax: Axes | None = None
 ) -> Figure:
-    """Draw the norm of each layer's gradient over training, as a map of colours.
+    """Draw the norm of each layer's gradient during training, as a heat map.
 
-    A row is a layer, the first of the network on top; a column is a step that was recorded. Where
-    rows grow dark towards the top, gradients vanish on their way back; where they grow bright, they
-    explode. Grey is a gradient of zero, or one that is not finite.
+    Rows are layers, with the first on top; columns are recorded steps. Where rows become dark
+    towards the top, gradients vanish on their way back; where they become bright, they explode.
+    Grey is a gradient that is zero or not finite.
 
     Parameters
     ----------
     steps, names
-        (T,), the numbers of the steps, and the names of L layers or weights.
+        Numbers of the steps, (T,), and names of L layers or weights.
     norms
-        (T, L), the norms ``‖∂L/∂w‖``.
+        Norms ``‖∂L/∂w‖``, (T, L).
     ratios
-        (T, L), ``‖Δw‖ / ‖w‖``, which part of itself a weight was changed by; drawn beside the
-        norms. With much more than a hundredth, training tends to be unstable.
+        Relative updates ``‖Δw‖ / ‖w‖``, (T, L), drawn beside the norms. Far above 0.01, training
+        tends to be unstable.
+    ax
+        Axes to draw on; a new figure by default.
 
     Examples
     --------
@@ -66,7 +68,7 @@ def _table(values: Any, steps: Array, names: Sequence[str], what: str) -> Array:
     table = np.asarray(values, float)
     if table.shape != (len(steps), len(names)) or not table.size:
         raise ShapeError(
-            f"the {what} of {len(steps)} steps and {len(names)} layers have the shape "
+            f"the {what} of {len(steps)} steps and {len(names)} layers must have the shape "
             f"({len(steps)}, {len(names)}), not {table.shape}"
         )
     return np.ma.masked_where(~np.isfinite(table) | (table <= 0), table)

@@ -1,4 +1,4 @@
-"""The wrong predictions of which a model was most confident, as a gallery."""
+"""Draw the most confident wrong predictions as a gallery."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ _TILE = 1.5, 2.0
 def mistakes(
     evaluation: Evaluated, images: Any, k: int = 18, preprocessing: Preprocessing | None = None
 ) -> Figure:
-    r"""Draw the k wrong predictions of which the model was most confident.
+    r"""Draw the k wrong predictions with the highest confidence.
 
-    Above each image stands what it is, below what it was taken for and with which probability.
+    Above each image is its class, below it the prediction with its probability.
 
     Parameters
     ----------
-    evaluation, images
-        What `pellucid.evaluate` returned, and the data set or the images (N, C, H, W) that it was
-        given.
+    evaluation
+        Result of `pellucid.evaluate`.
+    images
+        The data set or images (N, C, H, W) that were evaluated.
     preprocessing
-        What the images have gone through, to be undone; None where they are as they are stored.
+        Preprocessing to undo, if the images are preprocessed.
 
     Raises
     ------
     ShapeError
-        There are not as many images as predictions.
+        The numbers of images and predictions differ.
 
     Examples
     --------
@@ -75,7 +76,7 @@ def mistakes(
 
 
 def percent(probability: float) -> str:
-    """Return a probability in percent; what is not certain is never rounded to 100.
+    """Return a probability in percent, never rounded to 100 unless it is 1.
 
     >>> percent(0.99996), percent(1.0), percent(0.5)
     ('>99.9 %', '100 %', '50.0 %')

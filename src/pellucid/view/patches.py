@@ -1,4 +1,4 @@
-"""What excites filters: parts of real images, and images made for it."""
+"""Draw what excites filters: parts of real images, and generated images."""
 
 from __future__ import annotations
 
@@ -48,26 +48,26 @@ class Made(Protocol):
 
 @style.styled
 def patches(found: Found, made: Made | None = None, names: Sequence[str] | None = None) -> Figure:
-    """Draw, of each filter, the parts of images to which it responds most, the strongest first.
+    """Draw, for each filter, the parts of images to which it responds most, in descending order.
 
-    Under each part, and under the image made for the filter, stands how strongly the filter
-    responds to it. Where the layer saw padding, its frame is hatched. Parts of float images share
-    one scale; what was made is stretched to the whole range from black to white.
+    The filter's response is given below each part, and below the generated image. Where the layer
+    saw padding, the frame is hatched. Parts of float images share a scale; generated images are
+    stretched to the range from black to white.
 
     Parameters
     ----------
     found
-        What `pellucid.explain.top_patches` returned.
+        Result of `pellucid.explain.top_patches`.
     made
-        What `pellucid.explain.maximize_filter` returned for the same filters: of each image the
-        part that the response is computed from stands in front.
+        Result of `pellucid.explain.maximize_filter` for the same filters; of each image, the part
+        on which the response depends is shown first.
     names
-        What to call each filter, such as the classes for the last layer; "filter 3" if not given.
+        Names of the filters, such as the classes for the last layer. Default: "filter 3" and so on.
 
     Raises
     ------
     ShapeError
-        The two are not of the same filters.
+        `found` and `made` are not for the same filters.
 
     Examples
     --------
@@ -100,17 +100,17 @@ def patches(found: Found, made: Made | None = None, names: Sequence[str] | None 
 
 @style.styled
 def maximizing(made: Made, names: Sequence[str] | None = None) -> Figure:
-    """Draw images made to excite filters, each under its filter's number.
+    """Draw images generated to excite filters, with the filters' numbers and responses.
 
-    Under each stands the filter's response. Only the part that the response is computed from is
-    shown, stretched to the whole range from black to white.
+    Only the part on which the response depends is shown, stretched to the range from black to
+    white.
 
     Parameters
     ----------
     made
-        What `pellucid.explain.maximize_filter` returned.
+        Result of `pellucid.explain.maximize_filter`.
     names
-        What to write over each image instead, such as the classes for the last layer.
+        Titles of the images, such as the classes for the last layer.
 
     Examples
     --------

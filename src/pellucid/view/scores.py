@@ -1,4 +1,4 @@
-"""Precision, recall and F1 of each class."""
+"""Draw precision, recall and F1 of each class."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from pellucid.view.evaluated import Evaluated, Scores
 def scores(
     evaluation: Evaluated | Scores, classes: Sequence[str] | None = None, ax: Axes | None = None
 ) -> Figure:
-    """Draw F1 as a bar for each class, with precision and recall as marks; the weakest on top.
+    """Draw F1 as a bar for each class, with precision and recall as marks, lowest F1 on top.
 
-    Beside the name stands how many images there are of the class.
+    The number of images is given beside the name.
 
     Parameters
     ----------
     evaluation
-        What `pellucid.evaluate` returns, or its `by_class`.
+        Result of `pellucid.evaluate`, or its `by_class`.
     classes
-        Names; those of the evaluation, or numbers, if not given.
+        Names of the classes; by default those of the evaluation, or numbers.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How the shape of a value changes on its way through a network."""
+"""Draw how the shape of a value changes on its way through a network."""
 
 from __future__ import annotations
 
@@ -47,22 +47,22 @@ class Solid(NamedTuple):
 def shapes(model: Layer, input_shape: Any) -> Figure:
     """Draw the values that pass through a network as solids.
 
-    A solid is as high and as deep as the image, and as thick as the image has channels; each grows
-    with the root of the number, so that small ones are seen beside large ones. A value without
-    height and width is a bar. Under each stands its shape and the layer that gave it; layers that
-    keep the shape are counted.
+    Height and depth of a solid show the size of the image, its thickness the number of channels, on
+    a square-root scale, so that small values remain visible. A value without height and width is a
+    bar. Below each are its shape and the layer that computed it; layers that keep the shape are
+    only counted.
 
     Parameters
     ----------
     model
         Any layer.
     input_shape
-        (C, H, W) or (features,), without the batch.
+        Shape (C, H, W) or (features,), without the batch axis.
 
     Raises
     ------
     ShapeError, PellucidError
-        The network does not fit such an input, or takes or gives several values.
+        The network does not accept such an input, or has several inputs or outputs.
 
     Examples
     --------

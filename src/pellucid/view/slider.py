@@ -1,4 +1,4 @@
-"""A slider over pictures: what changes when a number does, in a notebook or on a page."""
+"""A slider over pictures, for notebooks and web pages."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _DPI = 96
 
 @dataclass(frozen=True)
 class Slider:
-    """Pictures of which a notebook shows one, and a slider that chooses it.
+    """Pictures of which a slider shows one.
 
-    All are drawn beforehand, so that it works without a running kernel, on a page as well.
+    All are drawn in advance, so the slider works without a running kernel, also on a web page.
 
     Attributes
     ----------
     figures
         The pictures, in order.
     values
-        What each was drawn for.
+        Value for which each was drawn.
     label
         What the slider changes.
     first
-        Which picture is shown at first.
+        Index of the picture shown first.
     """
 
     figures: tuple[Figure, ...]
@@ -69,13 +69,13 @@ def slider(
     Parameters
     ----------
     draw
-        Returns the figure for a value.
+        Function that returns the figure for a value.
     values
-        What to draw it for.
+        The values.
     label
-        What the values are.
+        What the values mean.
     first
-        The position of the value that is shown at first.
+        Index of the value that is shown first.
 
     Examples
     --------

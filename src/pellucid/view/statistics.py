@@ -1,4 +1,4 @@
-"""What a picture of a data set needs to know of all its images."""
+"""Statistics over all images of a data set, for its picture."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ class Statistics:
     Attributes
     ----------
     classes, counts
-        The names of the classes, and how many images each has.
+        Names of the classes, and numbers of their images.
     mean, std, class_means
-        (C, H, W), (C, H, W) and (classes, C, H, W), of each pixel; the mean of no images is 0.
+        Statistics of each pixel: (C, H, W), (C, H, W) and (classes, C, H, W). The mean of no images
+        is 0.
     shares, edges
-        (C, bins) and (bins + 1,): which share of a channel's pixels lies in each bin.
+        Share of a channel's pixels in each bin, (C, bins), and edges of the bins, (bins + 1,).
     black, white
-        The values that are shown so.
+        Values shown as black and white.
     """
 
     classes: tuple[str, ...]
@@ -45,7 +46,7 @@ class Statistics:
 
 
 def statistics(images: Array, labels: Array, classes: tuple[str, ...]) -> Statistics:
-    """Return what a picture of these images needs to know, or say why they are no data set.
+    """Compute the statistics of a data set's images, after checking the data.
 
     >>> found = statistics(np.array([[[[0, 255]]]], np.uint8), np.array([0]), ("a",))
     >>> found.mean, found.white

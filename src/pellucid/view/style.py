@@ -1,9 +1,9 @@
-"""How pictures look, and how they are written to a file.
+"""The style of pictures, and how they are saved.
 
-Every picture is made inside a function marked `styled` on what `figure` returns. It has no
-background and few colours of its own, and as SVG it brings both of its sets with it: dark ink for a
-light page, light ink for a dark one. Colours of categories are Okabe and Ito's, which people with
-any kind of colour vision tell apart; colours of quantities are perceptually uniform.
+Every picture is drawn in a function with the decorator `styled` on the result of `figure`. It has a
+transparent background and few colours, and as SVG two sets of them: dark ink for light pages, light
+ink for dark ones. Categorical colours are Okabe and Ito's, which people with any kind of colour
+vision can distinguish; colour maps are perceptually uniform.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ _RC: dict[str, Any] = {
 
 
 def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Make `draw` use the library's style, whatever the user's is, and leave the user's alone."""
+    """Apply the library's style inside `draw`, without changing the user's settings."""
 
     @wraps(draw)
     def drawing(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -113,9 +113,9 @@ def styled(draw: Callable[P, R]) -> Callable[P, R]:
 
 
 class ShownFigure(Figure):
-    """A figure that a notebook shows where it is a cell's last line, without ``%matplotlib``.
+    """A figure that notebooks show as the last line of a cell, without ``%matplotlib``.
 
-    It does not pass through pyplot, whose figures and settings stay as they are.
+    It does not use pyplot, whose figures and settings are not affected.
     """
 
     def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
@@ -129,12 +129,12 @@ _SHOWN_DPI = 96
 
 
 def figure(width: float = 6.4, height: float = 4.0) -> Figure:
-    """Return an empty figure of that size in inches; it sets out its parts without overlap."""
+    """Return an empty figure of this size in inches, with a layout without overlap."""
     return ShownFigure(figsize=(width, height), layout="constrained")
 
 
 def axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
-    """Return what to draw on: `ax` and its figure where it is given, or else a new figure's."""
+    """Return `ax` and its figure if given, otherwise a new figure with axes."""
     if ax is None:
         made = figure(width, height)
         return made, made.add_subplot()
@@ -144,7 +144,7 @@ def axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Figu
 
 
 def canvas(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return a figure and axes that fill it, in which a unit is an inch and y leads downward."""
+    """Return a figure with axes that fill it, with inches as units and y pointing down."""
     drawn = ShownFigure(figsize=(width, height))
     ax = drawn.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(height, 0))
@@ -153,19 +153,19 @@ def canvas(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def bare(ax: Axes) -> Axes:
-    """Take ticks and borders away, as an image needs none."""
+    """Remove ticks and borders, for images."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     return ax
 
 
 def show_image(ax: Axes, image: Array, preprocessing: Preprocessing | None = None) -> None:
-    """Show an image, (C, H, W), without ticks; see `to_rgb`."""
+    """Show an image (C, H, W) without ticks; see `to_rgb`."""
     bare(ax).imshow(to_rgb(image, preprocessing))
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 160) -> Path:
-    """Write a figure as its suffix says: ``.svg``, or ``.png`` on light paper.
+    """Save a figure in the format of the suffix: ``.svg``, or ``.png`` on a light background.
 
     Examples
     --------
@@ -186,7 +186,7 @@ def save(figure: Figure, path: str | Path, dpi: int = 160) -> Path:
 
 @styled
 def png(figure: Figure, dpi: int = 160) -> bytes:
-    """Return a figure as a PNG image on light paper."""
+    """Return a figure as a PNG image on a light background."""
     written = io.BytesIO()
     figure.savefig(written, format="png", dpi=dpi, facecolor=PAPER, metadata={"Software": None})
     return written.getvalue()
@@ -194,14 +194,14 @@ def png(figure: Figure, dpi: int = 160) -> bytes:
 
 @styled
 def svg(figure: Figure, for_dark_pages: bool = True) -> str:
-    """Return a figure as SVG text: for the same figure the same text, without date.
+    """Return a figure as SVG text, which is always the same for the same figure.
 
-    It begins with ``<svg``, so that it can stand in HTML as it is.
+    It begins with ``<svg``, so that it can be embedded in HTML.
 
     Parameters
     ----------
     for_dark_pages
-        Whether its ink is light where the reader prefers dark pages (``prefers-color-scheme``).
+        Whether the ink becomes light if the reader prefers dark pages (``prefers-color-scheme``).
     """
     written = io.StringIO()
     figure.savefig(written, format="svg", metadata={"Date": None, "Creator": None})
@@ -212,23 +212,23 @@ def svg(figure: Figure, for_dark_pages: bool = True) -> str:
 
 
 def to_rgb(image: Array, preprocessing: Preprocessing | None = None) -> Array:
-    """Return an image as it can be shown: (H, W, 3), between 0 and 1.
+    """Convert an image to (H, W, 3), with values from 0 to 1.
 
-    Whole numbers are taken to go from 0 to 255, and so are others where they do not fit between
-    0 and 1. Values that fit neither are stretched: the lowest becomes 0, the highest 1.
+    Integers are assumed to range from 0 to 255, and so are other values unless they fit into 0 to
+    1. Values that fit neither are stretched to the range from 0 to 1.
 
     Parameters
     ----------
     image
-        (H, W) or (C, H, W): one channel is grey, three are red, green and blue, and of any other
-        number the mean is shown, in grey.
+        Image (H, W) or (C, H, W): one channel is grey, three are red, green and blue; for any other
+        number, the mean is shown in grey.
     preprocessing
-        What the image went through (`model.preprocessing`), to be undone.
+        Preprocessing to undo (`model.preprocessing`), if the image is preprocessed.
 
     Raises
     ------
     ShapeError
-        It is no image.
+        The array is not an image.
 
     Examples
     --------
@@ -263,7 +263,7 @@ def _between_0_and_1(x: Array, to_255: bool) -> Array:
 
 
 def shortened(text: str, longest: int = 18) -> str:
-    """Return `text`, cut in the middle where it is longer than that.
+    """Return `text`, shortened in the middle if it is too long.
 
     >>> shortened("great white pelican", 11)
     'great…lican'

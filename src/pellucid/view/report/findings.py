@@ -1,4 +1,4 @@
-"""What a reader should look at first, in plain words, each with the section that shows it."""
+"""The most important findings in words, each with the section that shows it."""
 
 from __future__ import annotations
 
