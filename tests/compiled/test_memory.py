@@ -5,13 +5,15 @@ import numpy as np
 import pellucid as pl
 from kernels import numbers
 from pellucid import engine
+from pellucid import layers as nn
 from pellucid.compiled import layout
+from pellucid.layers import StepContext
 from pellucid.runtime.workspace import Workspace, empty
 from small_network import a_step, small_network
 
 
 def test_images_lie_position_by_position_and_nothing_is_converted_between_layers(monkeypatch):
-    model, x = pl.fuse(small_network()), numbers((8, 2, 10, 10))
+    model, x = pl.fuse(small_network()), numbers((64, 2, 10, 10))
     with engine.using("compiled"):
         lying = layout.images(layout.memory(x))
         model(lying)  # made once, so that everything is compiled
@@ -20,6 +22,25 @@ def test_images_lie_position_by_position_and_nothing_is_converted_between_layers
         monkeypatch.setattr(layout, "_turn", lambda *args: (copies.append(args), kernel(*args)))
         np.testing.assert_array_equal(model(lying), model(x))
     assert len(copies) == 1  # x itself, the second time
+
+
+def test_few_images_lie_channels_last_and_nothing_is_converted_between_layers(monkeypatch):
+    convolutions = nn.Conv2d(2, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2)
+    model = pl.fuse(nn.Sequential(*convolutions, nn.Conv2d(16, 16, 1), nn.GlobalAvgPool2d()))
+    x = layout.images(layout.memory(numbers((8, 2, 10, 10))))
+    copies = []
+    for name in ("_channels_last", "_turn", "copy"):
+        kernel = getattr(layout, name)
+        monkeypatch.setattr(
+            layout, name, lambda *args, kernel=kernel: (copies.append(args), kernel(*args))
+        )
+    with engine.using("compiled"):
+        y, cache = model.forward(x, StepContext())
+        assert y.transpose(0, 2, 3, 1).flags.c_contiguous
+        assert len(copies) == 1  # x alone, which has two channels
+        copies.clear()
+        model.backward(y, cache, input_gradient=False)
+    assert len(copies) == 1  # x alone again, for the weights' gradient
 
 
 def test_a_step_takes_its_memory_from_the_step_before():

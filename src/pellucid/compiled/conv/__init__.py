@@ -124,7 +124,7 @@ def conv2d_algorithm(convolution: Convolution) -> str:
         case "tuned" if can_winograd:
             passes = conv2d, conv2d_input_gradient, conv2d_weight_gradient
             return tuning.fastest(("direct", "winograd4"), passes, convolution)
-        case "auto" if can_winograd and _winograd_pays(input_shape[0], weight_shape, window):
+        case "auto" if can_winograd and _winograd_pays(convolution):
             return "winograd4"
         case "auto" | "precise" | "tuned":
             return "direct"
@@ -156,13 +156,17 @@ def reads_deferred(convolution: Convolution) -> bool:
             return False
 
 
-def _winograd_pays(images: int, weight_shape: Shape, window: Window) -> bool:
+def _winograd_pays(convolution: Convolution) -> bool:
     """Return whether F(4×4, 3×3) is the faster: measured by benchmarks/winograd_or_direct.py.
 
     It always computes a whole width of images and whole squares of outputs, needed or not, and
-    each channel is transformed.
+    each channel is transformed, and so are the weights.
     """
-    channels, size = min(weight_shape[:2]), min(window.output_size)
+    images, window = convolution.input_shape[0], convolution.window
+    channels, size = min(convolution.weight_shape[:2]), min(window.output_size)
+    if _channels_last(convolution):
+        pixels = images * window.output_size[0] * window.output_size[1]
+        return channels >= 16 and size >= 7 and pixels >= 512
     if images >= WIDTH:
         return channels >= 16 and size >= 7
     return channels >= 24 and size >= 16

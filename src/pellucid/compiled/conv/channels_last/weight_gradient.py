@@ -159,9 +159,15 @@ def _by_tap(work, sums, parts, blocks, rows, wide, dw):
         # filter f is in a block that begins at a multiple of `rows`, or in the last, moved back
         block = min(f // rows, -(-F // rows) - 1)
         row = (f - min(block * rows, F - rows)) * wide
-        for k in range(taps):
-            part, first = (k, 0) if parts > 1 else (0, k * C)
-            start = (block * parts + part) * blocks * size + row
+        if parts > 1:  # a tap's channels are whole tiles
+            for c in range(0, C, wide):
+                start = (block * parts * blocks + c // wide) * size + row
+                for i in range(wide):
+                    for k in range(taps):
+                        found[(f * C + c + i) * taps + k] = sums[start + k * blocks * size + i]
+        else:
             for c in range(C):
-                i = first + c
-                found[(f * C + c) * taps + k] = sums[start + i // wide * size + i % wide]
+                for k in range(taps):
+                    i = k * C + c
+                    at = (block * blocks + i // wide) * size + row + i % wide
+                    found[(f * C + c) * taps + k] = sums[at]
