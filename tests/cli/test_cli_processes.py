@@ -113,10 +113,10 @@ def test_the_next_process_writes_the_run_when_the_first_is_killed(pellucid: Comm
 def test_a_process_that_hangs_ends_the_run_which_any_number_resumes(pellucid: Command) -> None:
     out = str(Path.cwd() / "run")
     status, _, complained = disturbed(
-        out, ("--timeout", "1"), lambda _: os.kill(running(out)[1], signal.SIGSTOP)
+        out, ("--timeout", "3"), lambda _: os.kill(running(out)[1], signal.SIGSTOP)
     )
     assert status == 75
-    assert "process 1 has not answered for 1 seconds. The run is saved." in complained
+    assert "process 1 has not answered for 3 seconds. The run is saved." in complained
     assert f"pellucid resume {out}" in complained
     assert pellucid_by(2, "resume", "run", "--no-report")[0] == 0
     arguments = short("--shards", "4", "--epochs", "12", "--engine", "reference", "--out", "alone")

@@ -150,8 +150,8 @@ def announce(
     print(f"Run       {folder}\n")
     if team is not None and config.engine == "compiled" and config.batch_size < _FEW * team.shards:
         common.note(
-            f"Shards of fewer than {_FEW} images take nearly as long as those of {_FEW}: a larger "
-            "--batch-size, or fewer --shards, make better use of the processors."
+            f"In shards of fewer than {_FEW} images, each image takes about twice as long: "
+            "a larger --batch-size, or fewer --shards, make better use of the processors."
         )
 
 
