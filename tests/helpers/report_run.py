@@ -6,7 +6,7 @@ from typing import Any
 
 import small_run
 from pellucid import evaluate
-from pellucid.explain import activations
+from pellucid.explain import activations, grad_cam
 from pellucid.training import Epoch, read_gradients, record_gradients, records
 from pellucid.view.report import Contents
 
@@ -27,6 +27,8 @@ def contents(folder: Path, **changes: Any) -> Contents:
         if isinstance(record, Epoch)
     ]
     evaluation = evaluate(state.model, test)
+    wrong = evaluation.mistakes(24)
+    causes = grad_cam(state.model, test.images[wrong.index], wrong.prediction)
     known = Contents(
         model_name="small & <i>net</i>",
         data_name=data.name,
@@ -36,6 +38,7 @@ def contents(folder: Path, **changes: Any) -> Contents:
         counts={"training": len(data), "test": len(test)},
         evaluation=evaluation,
         images=test.images,
+        reasons=dict(zip(wrong.index.tolist(), causes, strict=True)),
         samples=test.images[-2:],
         sample_names=[f"“{CLASSES[label]}”" for label in test.labels[-2:]],
         maps=activations(state.model, test.images[-2:], ["conv1", "conv2"]),

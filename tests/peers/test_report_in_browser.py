@@ -98,6 +98,18 @@ def test_the_page_never_scrolls_sideways(browser: Browser, path: Path, width: in
     assert beyond == []
 
 
+def test_on_a_phone_curves_stand_below_one_another_and_none_is_cut(
+    browser: Browser, path: Path
+) -> None:
+    page = Opened(browser, path, 360).page
+    names = ("loss", "accuracy", "roc", "precision recall", "calibration")
+    frames = [page.locator(f'.frame[aria-label="{name}"]') for name in names]
+    boxes = [frame.locator("img").bounding_box() for frame in frames]
+    assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 360 for box in boxes)
+    tops = [box["y"] for box in boxes if box]
+    assert len(set(tops)) == len(names)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_stands_out_from_what_is_behind_it(browser: Browser, path: Path, scheme: str) -> None:
     page = Opened(browser, path, 1280, color_scheme=scheme).page

@@ -76,7 +76,7 @@ def page(made: Report) -> Page:
     return Page(made.html)
 
 
-SECTIONS = ["learning", "classes", "confusion", "calibration", "mistakes", "network"]
+SECTIONS = ["learning", "classes", "thresholds", "confusion", "calibration", "mistakes", "network"]
 SECTIONS += ["filters", "maps", "gradients", "reproduce"]
 
 
@@ -164,7 +164,7 @@ def test_the_numbers_are_those_of_the_evaluation(page: Page, contents: Contents)
     scores = next(t for t in page.texts["table"] if "precision" in t)
     for value in (*evaluation.by_class.precision, *evaluation.by_class.f1):
         assert f"{value:.4f}" in scores
-    gallery = [image["alt"] for image in page.all("img") if image["alt"].startswith("Image ")]
+    gallery = [i["alt"] for i in page.all("img") if re.match(r"Image \d+: it is", i["alt"])]
     assert len(gallery) == min(24, 20 - right) > 0
 
 
@@ -191,7 +191,7 @@ def test_the_same_run_gives_the_same_page(contents: Contents, made: Report) -> N
 @pytest.mark.parametrize(
     ("changes", "without"),
     [
-        ({"evaluation": None}, {"classes", "confusion", "calibration", "mistakes"}),
+        ({"evaluation": None}, {"classes", "thresholds", "confusion", "calibration", "mistakes"}),
         ({"images": None, "history": (), "gradients": None}, {"mistakes", "learning", "gradients"}),
         ({"maps": {}, "command": "", "facts": {}}, {"filters", "maps", "reproduce"}),
     ],
@@ -222,6 +222,32 @@ def test_a_run_without_mistakes_says_so(contents: Contents) -> None:
     section = mistakes(replace(contents, evaluation=perfect))
     assert section is not None
     assert "all test images were classified correctly" in "".join(map(str, section.parts))
+
+
+def test_beside_each_mistake_stands_what_it_was_based_on(contents: Contents) -> None:
+    section, without = mistakes(contents), mistakes(replace(contents, reasons={}))
+    assert section is not None
+    assert without is not None
+    shown, plain = Page("".join(map(str, section.parts))), Page("".join(map(str, without.parts)))
+    count = len(contents.reasons)
+    assert count >= 3
+    assert len(plain.all("img")) == count
+    assert len(shown.all("img")) == 2 * count
+    based = [image["alt"] for image in shown.all("img") if "was based on" in image["alt"]]
+    assert len(based) == count
+    assert "Grad-CAM" not in "".join(plain.texts["p"])
+
+
+def test_the_learning_rate_is_drawn_where_it_changed(contents: Contents) -> None:
+    section = learning(contents)
+    assert section is not None
+    assert [picture.name for picture in section.pictures] == ["loss", "accuracy"]
+    falling = [replace(e, rate=0.1**n) for n, e in enumerate(contents.history)]
+    section = learning(replace(contents, history=falling))
+    assert section is not None
+    rate = section.pictures[-1]
+    assert rate.name == "learning-rate"
+    assert "from 1 over 1 at most to 0.01" in rate.alt
 
 
 # What to look at first

@@ -1,5 +1,7 @@
 """Pictures of results hold the data that they are given, and their words can be read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -70,6 +72,25 @@ def test_curves_show_loss_and_accuracy_of_every_epoch(epochs):
     np.testing.assert_allclose(validation.get_ydata(), 1.2 / numbers)
     np.testing.assert_allclose(accuracy.lines[1].get_ydata(), 100 - 60 / numbers)
     assert (loss.get_title(), accuracy.get_title()) == ("Loss", "Accuracy")
+
+
+@pytest.mark.parametrize(("last", "scale"), [(0.5, "linear"), (0.001, "log"), (0.0, "linear")])
+def test_a_loss_that_spans_decades_has_a_logarithmic_axis(last, scale):
+    run = [
+        replace(epoch, loss=loss) for epoch, loss in zip(history(3), (2.0, 1.0, last), strict=True)
+    ]
+    loss, accuracy = view.curves(run).axes
+    assert loss.get_yscale() == scale
+    assert accuracy.get_yscale() == "linear"
+
+
+def test_the_learning_rate_is_drawn_as_it_was():
+    run = [replace(epoch, rate=0.1**n) for n, epoch in enumerate(history(4))]
+    (ax,) = view.rates(run).axes
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [1, 0.1, 0.01, 0.001])
+    assert ax.get_yscale() == "log"
+    with pytest.raises(PellucidError, match="without epochs"):
+        view.rates([])
 
 
 def test_the_best_epoch_is_marked_where_it_was():

@@ -7,12 +7,14 @@ import numpy as np
 
 from pellucid.cli import folders
 from pellucid.cli.config import Config, Parts
+from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
     from pellucid.data import DataSet
     from pellucid.evaluation import Evaluation
     from pellucid.layers import Layer
     from pellucid.parallel import Spent
+    from pellucid.types import Array
     from pellucid.view.report import Contents
 
 _MAPPED = 6
@@ -59,6 +61,7 @@ def contents(
         evaluation=evaluation,
         judged_by=name.split()[0].lower(),
         images=None if evaluation is None else part.images,
+        reasons=_reasons(model, part, evaluation),
         samples=samples,
         sample_names=[_named(part, evaluation, i) for i in chosen],
         maps=activations(model, samples, _convolutions(model)),
@@ -76,6 +79,23 @@ def _processes(folder: Path) -> "list[Spent]":
     path = folder / folders.SCALING
     found = read_scaling(path) if path.exists() else []
     return found if len(found) > 1 else []
+
+
+def _reasons(
+    model: "Layer", part: "DataSet", evaluation: "Evaluation | None"
+) -> "dict[int, Array]":
+    """Return what the most confident mistakes were based on: Grad-CAM maps, if there are maps."""
+    from pellucid.explain import grad_cam
+    from pellucid.view.report.results import MISTAKES
+
+    found = None if evaluation is None else evaluation.mistakes(MISTAKES)
+    if found is None or not len(found):
+        return {}
+    try:
+        maps = grad_cam(model, part.images[found.index], found.prediction)
+    except PellucidError:  # a network without convolutions, for example
+        return {}
+    return dict(zip(found.index.tolist(), maps, strict=True))
 
 
 def _samples(part: "DataSet", evaluation: "Evaluation | None") -> list[int]:

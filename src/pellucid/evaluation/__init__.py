@@ -11,6 +11,7 @@ from pellucid.evaluation.metrics import (
     confusion_matrix,
 )
 from pellucid.evaluation.predictions import predict
+from pellucid.evaluation.ranking import Ranking, ranking
 from pellucid.evaluation.report import Evaluation, Mistakes, evaluate
 from pellucid.evaluation.statistics import Interval, accuracy_interval, paired_difference
 from pellucid.training.metrics import top_k_accuracy
@@ -22,12 +23,14 @@ __all__ = [
     "Evaluation",
     "Interval",
     "Mistakes",
+    "Ranking",
     "accuracy_interval",
     "calibration",
     "confusion_matrix",
     "evaluate",
     "paired_difference",
     "predict",
+    "ranking",
     "top_k_accuracy",
     "views",
 ]

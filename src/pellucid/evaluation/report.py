@@ -17,6 +17,7 @@ from pellucid.evaluation.metrics import (
     confusion_matrix,
 )
 from pellucid.evaluation.predictions import logits, outputs, predict, probabilities
+from pellucid.evaluation.ranking import Ranking, ranking
 from pellucid.evaluation.statistics import Interval, accuracy_interval
 from pellucid.evaluation.views import View
 from pellucid.layers import Layer
@@ -118,6 +119,12 @@ class Evaluation(Shown):
     def calibration(self) -> Calibration:
         """Calibration of the model's confidence, in 15 bins."""
         return calibration(self.probabilities, self.labels)
+
+    @cached_property
+    def rankings(self) -> tuple[Ranking, ...]:
+        """Of each class, what every threshold on its probability finds: ROC, precision, recall."""
+        p = self.probabilities
+        return tuple(ranking(p[:, i], self.labels == i) for i in range(len(self.classes)))
 
     @property
     def accuracy(self) -> float:

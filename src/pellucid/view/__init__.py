@@ -7,7 +7,7 @@ from pellucid.view.attribution import attribution
 from pellucid.view.calibration import calibration
 from pellucid.view.comparison import comparison
 from pellucid.view.confusion import confusion
-from pellucid.view.curves import curves
+from pellucid.view.curves import curves, rates
 from pellucid.view.data_set import data_set
 from pellucid.view.diagram import diagram
 from pellucid.view.feature_maps import feature_maps
@@ -15,6 +15,7 @@ from pellucid.view.filters import filters
 from pellucid.view.gradient_flow import gradient_flow
 from pellucid.view.mistakes import mistakes
 from pellucid.view.patches import maximizing, patches
+from pellucid.view.ranking import precision_recall, roc
 from pellucid.view.scores import scores
 from pellucid.view.shapes import shapes
 from pellucid.view.slider import slider
@@ -35,6 +36,9 @@ __all__ = [
     "maximizing",
     "mistakes",
     "patches",
+    "precision_recall",
+    "rates",
+    "roc",
     "save",
     "scores",
     "shapes",

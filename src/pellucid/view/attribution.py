@@ -149,6 +149,21 @@ def _lay_over(ax: Axes, pale: Array, values: Array) -> None:
     ax.imshow(_coloured(values))
 
 
+def laid_over(image: Array, values: Array, preprocessing: Preprocessing | None = None) -> Array:
+    """Return a map over the pale grey image, (H, W, 3) from 0 to 1.
+
+    Parameters
+    ----------
+    image, values
+        (C, H, W) and (H, W).
+    preprocessing
+        What the image has gone through, to be undone.
+    """
+    painted, pale = _coloured(values), _pale(style.to_rgb(image, preprocessing))
+    share = painted[..., 3:]
+    return np.asarray(share * painted[..., :3] + (1 - share) * pale)
+
+
 def _pale(rgb: Array) -> Array:
     """Return an image in grey, brought to white."""
     grey = rgb @ np.array([0.299, 0.587, 0.114])

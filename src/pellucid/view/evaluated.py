@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from pellucid.types import Array
@@ -48,6 +49,21 @@ class Wrong(Protocol):
     def probability(self) -> Array: ...
 
 
+class Ranked(Protocol):
+    """What each threshold on the probability of a class finds, (thresholds,)."""
+
+    @property
+    def recall(self) -> Array: ...
+    @property
+    def precision(self) -> Array: ...
+    @property
+    def false_positive_rate(self) -> Array: ...
+    @property
+    def roc_auc(self) -> float: ...
+    @property
+    def average_precision(self) -> float: ...
+
+
 class Evaluated(Protocol):
     """Predictions on labelled images, and their evaluation."""
 
@@ -61,4 +77,6 @@ class Evaluated(Protocol):
     def by_class(self) -> Scores: ...
     @property
     def calibration(self) -> Bins: ...
+    @property
+    def rankings(self) -> Sequence[Ranked]: ...
     def mistakes(self, k: int) -> Wrong: ...

@@ -46,6 +46,9 @@ class Contents:
     evaluation, judged_by, images
         How the model did, on which part of the data, and the images of that part (N, C, H, W), of
         which the mistakes are shown.
+    reasons
+        For mistakes, by the number of the image, what the wrong answer was based on: (H, W), such
+        as its Grad-CAM map.
     samples, sample_names, maps
         A few images (S, C, H, W), what they show, and for some layers, by path, what the layer
         gives for them (S, channels, h, w).
@@ -68,6 +71,7 @@ class Contents:
     evaluation: Judged | None = None
     judged_by: str = "test"
     images: Array | None = None
+    reasons: Mapping[int, Array] = field(default_factory=dict)
     samples: Array | None = None
     sample_names: Sequence[str] = ()
     maps: Mapping[str, Array] = field(default_factory=dict)

@@ -6,12 +6,12 @@ import numpy as np
 
 from pellucid.training.diagnosis import diagnosis
 from pellucid.training.records import Epoch
-from pellucid.view.curves import curves
+from pellucid.view.curves import curves, rates
 from pellucid.view.gradient_flow import gradient_flow
 from pellucid.view.report.contents import Contents
 from pellucid.view.report.markup import Html
 from pellucid.view.report.pictures import Picture
-from pellucid.view.report.section import Section, folded, paragraph, table
+from pellucid.view.report.section import Pair, Section, folded, paragraph, table
 from pellucid.view.report.words import count, percent
 
 
@@ -26,14 +26,17 @@ def learning(contents: Contents) -> Section | None:
         said += (
             f", in validation from {history[0].validation_loss:.4f} to {last.validation_loss:.4f}"
         )
-    if last.accuracy is not None:
-        said += f". Accuracy from {percent(history[0].accuracy or 0)} to {percent(last.accuracy)}"
-    if last.validation_accuracy is not None:
-        first = history[0].validation_accuracy or 0
-        said += f", in validation from {percent(first)} to {percent(last.validation_accuracy)}"
     if best is not None:
         said += f". The best epoch is {best.epoch}"
-    picture = Picture("curves", curves(history), f"Learning curves. {said}.", 560)
+    pictures = [(Picture("loss", curves(history, of="loss"), f"{said}.", 320), "")]
+    if last.accuracy is not None:
+        said = f"Accuracy from {percent(history[0].accuracy or 0)} to {percent(last.accuracy)}"
+        if last.validation_accuracy is not None:
+            first = history[0].validation_accuracy or 0
+            said += f", in validation from {percent(first)} to {percent(last.validation_accuracy)}"
+        drawn = curves(history, of="accuracy")
+        pictures.append((Picture("accuracy", drawn, f"{said}.", 320), ""))
+    pictures += _rates(history)
     caption = (
         "Training values are means over an epoch, while the network still changed; validation is "
         "measured at the epoch's end, on images that it does not learn from."
@@ -45,10 +48,24 @@ def learning(contents: Contents) -> Section | None:
         "Learning curves",
         (
             paragraph(diagnosis(history)),
-            (picture, caption),
+            Pair(tuple(pictures)),
+            paragraph(caption, "small soft"),
             folded("The numbers", _epochs(history, best)),
         ),
+        files=(Picture("curves", curves(history), "Learning curves", 0),),
     )
+
+
+def _rates(history: list[Epoch]) -> list[tuple[Picture, str]]:
+    """Return the curve of the learning rate, where it changed."""
+    values = [epoch.rate for epoch in history]
+    if max(values) == min(values):
+        return []
+    said = (
+        f"Learning rate at the end of each epoch: from {values[0]:.3g} over {max(values):.3g} at "
+        f"most to {values[-1]:.3g}"
+    )
+    return [(Picture("learning-rate", rates(history), f"{said}.", 320), "")]
 
 
 def gradients(contents: Contents) -> Section | None:

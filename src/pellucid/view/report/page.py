@@ -17,8 +17,9 @@ from pellucid.view.report import learning, network, results, scaling
 from pellucid.view.report.contents import Contents
 from pellucid.view.report.findings import findings
 from pellucid.view.report.markup import Html, html, joined
+from pellucid.view.report.pictures import Picture
 from pellucid.view.report.reproduce import reproduce
-from pellucid.view.report.section import Section
+from pellucid.view.report.section import Pair, Section
 from pellucid.view.report.words import count, duration, percent
 
 FILE, FIGURES = "report.html", "figures"
@@ -26,6 +27,7 @@ FILE, FIGURES = "report.html", "figures"
 _SECTIONS: tuple[tuple[str, Callable[[Contents], Section | None]], ...] = (
     ("learning curves", learning.learning),
     ("scores of classes", results.classes),
+    ("ROC and precision–recall curves", results.thresholds),
     ("a confusion matrix", results.confusions),
     ("calibration", results.confidence),
     ("mistakes", results.mistakes),
@@ -139,11 +141,18 @@ _FRAME = """<!doctype html>
 """
 
 
+def _part(part: Html | tuple[Picture, str] | Pair, svgs: dict[str, str]) -> Html:
+    if isinstance(part, Html):
+        return part
+    if isinstance(part, Pair):
+        inside = joined(_part(picture, svgs) for picture in part.pictures)
+        return html('<div class="pair">\n{inside}\n</div>', inside=inside)
+    picture, caption = part
+    return picture.element(svgs[picture.name], caption)
+
+
 def _section(section: Section, svgs: dict[str, str]) -> Html:
-    parts = joined(
-        part if isinstance(part, Html) else part[0].element(svgs[part[0].name], part[1])
-        for part in section.parts
-    )
+    parts = joined(_part(part, svgs) for part in section.parts)
     return html(
         '<section id="{key}" aria-labelledby="{key}-title">\n'
         '<h2 id="{key}-title">{title}</h2>\n{parts}\n</section>',

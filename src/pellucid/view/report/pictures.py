@@ -27,7 +27,7 @@ class Picture:
     ----------
     narrowest
         The width in pixels of the page below which its text would be too small to be read; on a
-        smaller screen the picture is moved sideways in its frame.
+        smaller screen the picture is moved sideways in its frame. Below 420 it always fits.
     """
 
     name: str

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from pellucid.view.attribution import laid_over
 from pellucid.view.calibration import calibration
 from pellucid.view.confusion import confusion
 from pellucid.view.mistakes import mistakes as gallery
+from pellucid.view.ranking import precision_recall, roc
 from pellucid.view.report.contents import Contents, Judged
 from pellucid.view.report.findings import most_confused
 from pellucid.view.report.markup import Html, html, joined
 from pellucid.view.report.pictures import Picture, pixels
-from pellucid.view.report.section import Section, folded, paragraph, table
+from pellucid.view.report.section import Pair, Section, folded, paragraph, table
 from pellucid.view.report.words import count, percent
 from pellucid.view.scores import scores
 
@@ -19,7 +21,7 @@ _TABLED = 20
 """Classes up to which their table stands open."""
 _DRAWN = 60
 """Classes up to which their scores are drawn."""
-_MISTAKES = 24
+MISTAKES = 24
 
 
 def classes(contents: Contents) -> Section | None:
@@ -54,6 +56,46 @@ def classes(contents: Contents) -> Section | None:
     wide = len(names) > _TABLED
     parts.append(folded(f"All {len(names)} classes", numbers) if wide else numbers)
     return Section("classes", "Class by class", tuple(parts))
+
+
+def thresholds(contents: Contents) -> Section | None:
+    """Return ROC and precision–recall curves: what other thresholds would find, at what price."""
+    evaluation = contents.evaluation
+    if evaluation is None:
+        return None
+    names, found = evaluation.classes, evaluation.rankings
+    areas = np.array([one.roc_auc for one in found])
+    precise = np.array([one.average_precision for one in found])
+    if np.isnan(areas).all():
+        return None
+    low, weak = int(np.nanargmin(areas)), int(np.nanargmin(precise))
+    first = (
+        f"ROC curves. The mean area is {np.nanmean(areas):.4f}, the smallest {areas[low]:.4f} "
+        f"({names[low]})"
+    )
+    second = (
+        f"Precision–recall curves. The mean average precision is {np.nanmean(precise):.4f}, the "
+        f"smallest {precise[weak]:.4f} ({names[weak]})"
+    )
+    drawn = precision_recall(evaluation)
+    return Section(
+        "thresholds",
+        "Other thresholds",
+        (
+            paragraph(
+                "Each class against all others: an image counts as one where its probability "
+                "reaches a threshold. A low threshold finds more of the class (recall), and takes "
+                "more of the others for it. An area of 1 ranks every image of the class above all "
+                "others; by chance it is 0.5."
+            ),
+            Pair(
+                (
+                    (Picture("roc", roc(evaluation), f"{first}.", 320), f"{first}."),
+                    (Picture("precision-recall", drawn, f"{second}.", 320), f"{second}."),
+                )
+            ),
+        ),
+    )
 
 
 def confusions(contents: Contents) -> Section | None:
@@ -103,7 +145,7 @@ def confidence(contents: Contents) -> Section | None:
         f"{percent(found.error)}. The mean confidence is {percent(sure)}, the accuracy "
         f"{percent(evaluation.accuracy)}"
     )
-    picture = Picture("calibration", calibration(evaluation), f"Reliability diagram. {said}.", 420)
+    picture = Picture("calibration", calibration(evaluation), f"Reliability diagram. {said}.", 320)
     return Section(
         "calibration",
         "Can its confidence be trusted?",
@@ -128,14 +170,14 @@ def mistakes(contents: Contents) -> Section | None:
             f"There are none: all {contents.judged_by} images were classified correctly."
         )
         return Section("mistakes", "Mistakes", (only,))
-    found = evaluation.mistakes(_MISTAKES)
+    found = evaluation.mistakes(MISTAKES)
     items = joined(
-        _mistake(evaluation, images[i], int(i), int(t), int(p), float(sure))
+        _mistake(contents, evaluation, images[i], int(i), int(t), int(p), float(sure))
         for i, t, p, sure in zip(
             found.index, found.truth, found.prediction, found.probability, strict=True
         )
     )
-    shown = "all of them" if wrong <= _MISTAKES else f"the {_MISTAKES} it was surest of"
+    shown = "all of them" if wrong <= MISTAKES else f"the {MISTAKES} it was surest of"
     return Section(
         "mistakes",
         "Mistakes made most confidently",
@@ -143,6 +185,7 @@ def mistakes(contents: Contents) -> Section | None:
             paragraph(
                 f"{count(wrong, 'mistake')} among {count(len(evaluation.labels), 'image')}; here "
                 f"are {shown}. Some are hard for people too, and some may be labelled wrong."
+                + (_BESIDE if contents.reasons else "")
             ),
             html('<ol class="gallery">{items}</ol>', items=items),
         ),
@@ -150,8 +193,17 @@ def mistakes(contents: Contents) -> Section | None:
     )
 
 
+_BESIDE = " Beside each stands what the wrong answer was based on (Grad-CAM; yellow: most)."
+
+
 def _mistake(
-    evaluation: Judged, image: np.ndarray, index: int, truth: int, prediction: int, sure: float
+    contents: Contents,
+    evaluation: Judged,
+    image: np.ndarray,
+    index: int,
+    truth: int,
+    prediction: int,
+    sure: float,
 ) -> Html:
     names = evaluation.classes
     likely = float(evaluation.probabilities[index, truth])
@@ -159,10 +211,15 @@ def _mistake(
         f"Image {index}: it is “{names[truth]}”; predicted “{names[prediction]}” with "
         f"{percent(sure, 1)}"
     )
+    picture = pixels(image, alt)
+    if index in contents.reasons:
+        over = laid_over(image, contents.reasons[index]).transpose(2, 0, 1)
+        why = f"Image {index}: what “{names[prediction]}” was based on, laid over it"
+        picture = html('<span class="two">{a}{b}</span>', a=picture, b=pixels(over, why))
     return html(
         '<li>{image}<span class="said">said <b>{prediction}</b> {sure}</span>'
         '<span class="soft">is <b>{truth}</b> {likely}</span></li>',
-        image=pixels(image, alt),
+        image=picture,
         prediction=names[prediction],
         truth=names[truth],
         sure=percent(sure, 1),

@@ -9,6 +9,13 @@ from pellucid.view.report.pictures import Picture
 
 
 @dataclass(frozen=True, eq=False)
+class Pair:
+    """Pictures with their captions that stand side by side where the page is wide enough."""
+
+    pictures: tuple[tuple[Picture, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Section:
     """A heading with what stands under it, in order: HTML, and pictures with their captions.
 
@@ -22,13 +29,15 @@ class Section:
 
     key: str
     title: str
-    parts: tuple[Html | tuple[Picture, str], ...]
+    parts: tuple[Html | tuple[Picture, str] | Pair, ...]
     files: tuple[Picture, ...] = ()
 
     @property
     def pictures(self) -> list[Picture]:
         """Those of the page."""
-        return [part[0] for part in self.parts if isinstance(part, tuple)]
+        pairs = [part.pictures for part in self.parts if isinstance(part, Pair)]
+        alone = [part[0] for part in self.parts if isinstance(part, tuple)]
+        return alone + [picture for pair in pairs for picture, _ in pair]
 
 
 def paragraph(text: str, kind: str = "") -> Html:
