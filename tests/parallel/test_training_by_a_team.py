@@ -7,8 +7,10 @@ import pellucid as pl
 from parallel_run import data, new_state, told
 from pellucid import layers as nn
 from pellucid import losses, optim, training
+from pellucid.data import augment
 from pellucid.errors import DataError, FileError, TrainingError
 from pellucid.parallel import Team
+from pellucid.training.batches import ArraySource
 from threads_as_processes import run_as
 
 
@@ -103,7 +105,7 @@ def test_a_run_says_how_many_shards_it_has(tmp_path):
         training.records(resumed, data(100))
     with pytest.raises(TrainingError, match="into 4 shards, not 8"):
         training.records(resumed, data(100), parallel=Team(shards=8))
-    with pytest.raises(FileError, match="another number of shards: 4, not None"):
+    with pytest.raises(FileError, match="number of shards: 4, not None"):
         training.restore(new_state(), tmp_path)
 
 
@@ -211,3 +213,30 @@ def test_weights_that_drift_apart_stop_the_run():
 
     for said in run_as(2, train):
         assert said.startswith("process 1 has another value of 1.bias than process 0")
+
+
+def test_shards_draw_their_own_random_numbers():
+    drawn = [
+        nn.StepContext(1, 2, 3, shard).draw("dropout", (4,)).tolist() for shard in (None, 0, 1)
+    ]
+    assert drawn[0] != drawn[1] != drawn[2] != drawn[0]
+    again = nn.StepContext(1, 2, 3, 1).again()
+    assert again.draw("dropout", (4,)).tolist() == drawn[2]
+
+
+def test_shards_are_augmented_each_in_its_own_way():
+    """What a shard's images become depends on the shard, and not on the process it is in."""
+    images = np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8).repeat(8, axis=0)
+    source = ArraySource(
+        images, np.zeros(8, int), batch_size=8, augment=augment.parse("crop:3"), classes=2
+    )
+
+    def seen(team):
+        (sharded,) = source.sharded(0, 7, 0, team)
+        return {number: np.asarray(x).tobytes() for number, (x, _) in sharded.mine.items()}
+
+    together = seen(Team(shards=4))
+    assert len(set(together.values())) == 4
+    first, second = run_as(2, seen, shards=4)
+    assert first | second == together
+    assert not first.keys() & second.keys()

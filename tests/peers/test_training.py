@@ -7,6 +7,7 @@ import torch
 from pellucid import layers as nn
 from pellucid import losses, optim
 from pellucid.optim import schedules
+from pellucid.parallel import Team
 from pellucid.training import Step, TrainingState, records
 
 STEPS = 50
@@ -89,5 +90,47 @@ def test_fifty_steps_from_the_same_weights_and_batches_agree(name, options, smoo
     assert told[-1].loss < 0.5 * told[0].loss, "and it learned"
     values = model.state_dict()
     assert list(values) == list(twin.state_dict())
+    for key, value in twin.state_dict().items():
+        np.testing.assert_allclose(values[key], value.numpy(), rtol=1e-9, atol=1e-9, err_msg=key)
+
+
+def in_parts(twin, x, targets, sizes):
+    """Do what data-parallel training does: batch statistics of each part, gradients of the whole.
+
+    The running statistics become the mean of those that each part, by itself, would have left.
+    """
+    before = {name: value.clone() for name, value in twin.named_buffers()}
+    after = {name: torch.zeros_like(value) for name, value in before.items()}
+    total = torch.zeros((), dtype=torch.float64)
+    for part, labels in zip(x.split(sizes), targets.split(sizes), strict=True):
+        for name, value in twin.named_buffers():
+            value.copy_(before[name])
+        loss = torch.nn.functional.cross_entropy(twin(part), labels, reduction="sum") / len(x)
+        loss.backward()
+        total += loss.detach()
+        for name, value in twin.named_buffers():
+            after[name] += value * len(part)
+    for name, value in twin.named_buffers():
+        value.copy_(after[name] / len(x))
+    return total.item()
+
+
+def test_training_in_shards_is_data_parallel_training():
+    model = ours()
+    twin = theirs(model.state_dict())
+    sgd = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    state = TrainingState(model, sgd)
+    told = [
+        record
+        for record in records(state, Batches(), parallel=Team(shards=5))
+        if isinstance(record, Step)
+    ]
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.05, momentum=0.9)
+    for step, (x, targets) in zip(told, Batches().batches(0, 0), strict=True):
+        optimizer.zero_grad()
+        loss = in_parts(twin, torch.tensor(x), torch.tensor(targets), [3, 3, 2, 2, 2])
+        optimizer.step()
+        assert step.loss == pytest.approx(loss, rel=1e-9)
+    values = model.state_dict()
     for key, value in twin.state_dict().items():
         np.testing.assert_allclose(values[key], value.numpy(), rtol=1e-9, atol=1e-9, err_msg=key)
