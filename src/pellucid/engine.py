@@ -18,7 +18,7 @@ import numpy as np
 
 from pellucid import reference
 from pellucid.contract import Engine
-from pellucid.errors import PellucidError, unknown
+from pellucid.errors import PellucidError, installing, unknown
 from pellucid.types import Array
 
 __all__ = [
@@ -80,7 +80,7 @@ def _default() -> str:
         return "compiled"
     print(
         "pellucid: Numba is not installed, so NumPy is used, which is several times slower; "
-        'install it with pip install "pellucid[app]"',
+        f"install it with {installing('app')}",
         file=sys.stderr,
     )
     return "reference"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 __all__ = [
     "DataError",
@@ -16,6 +17,7 @@ __all__ = [
     "PellucidError",
     "ShapeError",
     "TrainingError",
+    "installing",
     "missing_extra",
     "unknown",
 ]
@@ -26,7 +28,7 @@ def __dir__() -> list[str]:
 
 
 _LONGEST = 60
-_NEAR = 0.66  # below that a guess is silly
+_NEAR = 0.6  # below that a guess is silly
 
 
 class PellucidError(ValueError):
@@ -71,13 +73,20 @@ class MissingExtraError(PellucidError, ImportError):
 def missing_extra(purpose: str, package: str, extra: str = "app") -> MissingExtraError:
     """Return the error for a missing package, with the command that installs it.
 
-    >>> print(missing_extra("reading CSV files", "pandas"))
-    reading CSV files needs pandas, which is not installed; get it with: pip install "pellucid[app]"
+    >>> print(missing_extra("reading CSV files", "pandas"))  # doctest: +ELLIPSIS
+    reading CSV files needs pandas, which is not installed; get it with: pip install ...[app]"
     """
     return MissingExtraError(
-        f"{purpose} needs {package}, which is not installed; "
-        f'get it with: pip install "pellucid[{extra}]"'
+        f"{purpose} needs {package}, which is not installed; get it with: {installing(extra)}"
     )
+
+
+def installing(extra: str) -> str:
+    """Return the command that installs an extra: in a clone of the repository that of the clone."""
+    clone = Path(__file__).resolve().parents[2]
+    if (clone / "pyproject.toml").is_file():
+        return f'pip install -e "{clone}[{extra}]"'
+    return f'pip install "pellucid[{extra}]"'
 
 
 def unknown(what: str, given: object, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from commands import Command, short
 from pellucid import cli
+from pellucid.errors import installing
 
 pytestmark = pytest.mark.usefixtures("rows")
 
@@ -127,7 +128,7 @@ def test_without_the_extra_the_command_says_what_to_install(
         monkeypatch.delitem(sys.modules, name)
     status, _, err = pellucid("--help")
     assert status == 2
-    assert 'pip install "pellucid[app]"' in err
+    assert installing("app") in err
 
 
 # The process

@@ -8,7 +8,7 @@ import pytest
 
 from pellucid import layers as nn
 from pellucid import models, view
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, installing
 from pellucid.interchange.compare import (
     Look,
     Settings,
@@ -190,9 +190,7 @@ def alone():
 
 def test_a_framework_that_is_not_installed_is_named_with_what_to_install(alone):
     assert alone.others == []
-    assert remarks(alone) == [
-        'PyTorch is not installed; install it with: pip install "pellucid[torch]"'
-    ]
+    assert remarks(alone) == [f"PyTorch is not installed; install it with: {installing('torch')}"]
     assert verdict(alone) == "There is nothing to compare with."
 
 

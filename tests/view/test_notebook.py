@@ -164,7 +164,7 @@ try:
 except pl.errors.MissingExtraError as error:
     assert str(error) == (
         "pellucid.view needs matplotlib, which is not installed; get it with: "
-        'pip install "pellucid[app]"'
+        + pl.errors.installing("app")
     )
 else:
     raise AssertionError

@@ -27,7 +27,8 @@ class Progress:
             self._bar.start()
             self._task = self._bar.add_task("compiling", total=self._total, names="")
         else:
-            print(f"{_SAID}: {self._total} kernels", file=sys.stderr, flush=True)
+            kernels = f"{self._total} kernel{'s' * (self._total > 1)}"
+            print(f"{_SAID}: {kernels}", file=sys.stderr, flush=True)
             self._said = monotonic()
         return self
 

@@ -83,11 +83,12 @@ class _Run:
     def _table(self) -> str:
         if not self._epochs:
             return ""
-        heads = ("epoch", "loss", "accuracy", "validation loss", "accuracy", "images/s", "")
+        heads = ["epoch", "loss", "accuracy", "validation loss", "accuracy", "images/s"]
+        heads += [name.replace("_", " ") for name in self._epochs[0].metrics] + [""]
         rows = "".join(_row(epoch) for epoch in self._epochs[-_SHOWN_EPOCHS:])
         left_out = len(self._epochs) - _SHOWN_EPOCHS
         note = f"<p>and {left_out} epochs before</p>" if left_out > 0 else ""
-        head = "".join(f"<th>{name}</th>" for name in heads)
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
         return f"<table><tr>{head}</tr>{rows}</table>{note}"
 
 
@@ -96,7 +97,9 @@ def _row(epoch: Epoch) -> str:
         f"{epoch.epoch}/{epoch.epochs}",
         *(_told(epoch.loss, ".4f"), _told(epoch.accuracy, ".2%")),
         *(_told(epoch.validation_loss, ".4f"), _told(epoch.validation_accuracy, ".2%")),
-        *(f"{epoch.images_per_second:,.0f}", "best" if epoch.best else ""),
+        f"{epoch.images_per_second:,.0f}",
+        *(f"{value:.4f}" for value in epoch.metrics.values()),
+        "best" if epoch.best else "",
     )
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
 

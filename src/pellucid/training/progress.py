@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pellucid.training import live_curves
 from pellucid.training.notebook_progress import in_notebook, show_in_notebook
-from pellucid.training.records import Epoch, Record, Step
+from pellucid.training.records import Epoch, Record, Step, split_metrics
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +47,30 @@ def table_row(epoch: Epoch) -> str:
         *(_shown(epoch.validation_loss, ".4f"), _shown(epoch.validation_accuracy, ".2%")),
         *(f"{epoch.seconds:.1f}", f"{epoch.images_per_second:,.0f}"),
     )
-    return _aligned(cells) + ("  best" if epoch.best else "")
+    metrics = "".join(
+        f"{value:>{_width(name)}.4f}" for name, value in _newest(epoch.metrics).items()
+    )
+    return _aligned(cells) + metrics + ("  best" if epoch.best else "")
+
+
+def table_head(metrics: Mapping[str, float]) -> str:
+    """Return the heads of the table, with those of metrics.
+
+    >>> table_head({"top_5": 0.5})[-19:]
+    '  images/s    top_5'
+    """
+    names = "".join(f"{name:>{_width(name)}}" for name in _newest(metrics))
+    return _aligned(_HEADS) + names
+
+
+def _newest(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return the values of validation where there are some, else those of training."""
+    trained, validated = split_metrics(metrics)
+    return validated or trained
+
+
+def _width(name: str) -> int:
+    return max(len(name) + 2, 9)
 
 
 def _shown(number: float | None, form: str) -> str:
@@ -63,7 +86,7 @@ def _with_rows(records: Iterable[R]) -> Iterator[R]:
     for record in records:
         if isinstance(record, Epoch):
             if not begun:
-                print(_aligned(_HEADS))
+                print(table_head(record.metrics))
                 begun = True
             print(table_row(record), flush=True)
         yield record
@@ -82,7 +105,7 @@ def _with_bar(records: Iterable[R], wanted: bool) -> Iterator[R]:
             else:
                 done = (record.epoch - 1) * record.steps + record.step
                 if not progress.tasks:
-                    progress.console.print(_aligned(_HEADS), style="bold")
+                    progress.console.print(table_head(record.metrics), style="bold")
                     planned = record.epochs * record.steps
                     progress.add_task("", total=planned, completed=done, **_fields(record))
                 if monotonic() - shown > _BETWEEN_UPDATES or record.step == record.steps:

@@ -15,7 +15,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from pellucid import layers as nn
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, installing
 from pellucid.interchange.compare.agreement import TYPES, Row, decisions, rows_of
 from pellucid.interchange.compare.frameworks import FRAMEWORKS, OURS, Framework
 from pellucid.interchange.compare.job import Job
@@ -243,10 +243,8 @@ def _start(framework: Framework, folder: str, chosen: Settings) -> Worker:
 
 
 def _how_to_get(framework: Framework) -> str:
-    return (
-        f"{framework.title} is not installed; install it with: "
-        f'pip install "pellucid[{framework.extra}]"'
-    )
+    command = installing(framework.extra or "app")
+    return f"{framework.title} is not installed; install it with: {command}"
 
 
 def _without_dropout(model: Layer) -> Layer:

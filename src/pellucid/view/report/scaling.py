@@ -1,5 +1,7 @@
 """Where the time of processes that trained together went."""
 
+from __future__ import annotations
+
 from pellucid.view.report.contents import Contents
 from pellucid.view.report.section import Section, paragraph, table
 from pellucid.view.report.words import count, percent
