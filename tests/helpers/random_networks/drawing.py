@@ -1,6 +1,7 @@
 """From a seed to a network, its input and how it is trained."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -62,17 +63,25 @@ def draw(seed: int) -> Case:
     if batch * C * H * W > _MOST_VALUES // 2:
         batch = random.choice([1, 2, 3, 4])
     shape = batch, C, H, W
-    body = _body(random, shape, random.randint(1, 8), plain, depth=0)
+    length = random.randint(1, 8)
+    if plain and random.random() < 0.5:
+        body = _grown(shape, length, lambda shape: _replayed_part(random, shape))
+    else:
+        body = _body(random, shape, length, plain, depth=0)
     return Case(_with_head(random, body, shape), shape, seed, _training(random))
 
 
 def _body(random: Random, shape: Shape, length: int, plain: bool, depth: int) -> Node:
+    return _grown(shape, length, lambda shape: _part(random, shape, plain, depth))
+
+
+def _grown(shape: Shape, length: int, draw_part: Callable[[Shape], Node]) -> Node:
     """Return layers one after the other, each of which fits what the one before gives."""
     parts: list[Node] = []
     for _ in range(40):
         if len(parts) == length:
             break
-        part = _part(random, shape, plain, depth)
+        part = draw_part(shape)
         try:
             after = output_shape(part, shape)
         except PellucidError:
@@ -89,6 +98,30 @@ def _part(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
     kinds = _PLAIN_KINDS if plain else _KINDS
     chosen = random.choices([draw for _, draw in kinds], [weight for weight, _ in kinds])[0]
     return chosen(random, shape)
+
+
+def _replayed_part(random: Random, shape: Shape) -> Node:
+    """Return one of the layers of which a captured step may consist, joined or alone."""
+    match random.randrange(10):
+        case 0 | 1 | 2:
+            return layers.plain_conv(random, shape)
+        case 3:
+            return leaf("BatchNorm2d")
+        case 4:
+            return leaf("ReLU")
+        case 5:
+            return layers.plain_max_pool(random, shape)
+        case 6:
+            return leaf(random.choice(["Dropout", "Dropout2d"]), p=random.choice([0.3, 0.5]))
+        case 7:
+            return leaf("AdaptiveAvgPool2d", output_size=(random.randint(1, 5), 2))
+        case 8:
+            around = (("activation", random.choice(["None", "nn.ReLU()"])),)
+            norm = [leaf("BatchNorm2d")] if random.random() < 0.7 else []
+            conv = leaf("Conv2d", out_channels="C", kernel_size=3, padding=1)
+            return Node("Residual", around, (chain(conv, leaf("ReLU"), conv, *norm),))
+        case _:
+            return Node("Concat", (), tuple(layers.plain_conv(random, shape) for _ in range(2)))
 
 
 def _joined(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
