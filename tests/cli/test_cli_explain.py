@@ -68,6 +68,19 @@ def test_another_class_does_not_overwrite_the_pictures(explain: Command) -> None
     assert found == sorted(f"{kind}{s}.png" for kind in ("grad-cam", "methods") for s in suffixes)
 
 
+def test_several_classes_stand_below_one_another_in_one_picture(explain: Command) -> None:
+    chosen = ("--method", "saliency", "--method", "grad-cam", "--out", "here")
+    status, out, err = explain("run", "row.png", *chosen, "--class", "top", "--class", "bottom")
+    assert (status, err) == (0, "")
+    assert pictures("here") == ["methods-for-top-and-bottom.png"]
+    assert "What top, bottom depend on in the same image, a row for each." in out
+    with Image.open("here/methods-for-top-and-bottom.png") as several:
+        high = several.height
+    assert explain("run", "row.png", *chosen, "--class", "top")[0] == 0
+    with Image.open("here/grad-cam-for-top.png") as one:
+        assert high == pytest.approx(one.height, rel=0.3)  # two rows in both
+
+
 def test_filters_are_shown_by_the_runs_own_images(explain: Command) -> None:
     chosen = ("--method", "saliency", "--filters", "pool1", "--class", "2")
     status, out, err = explain("run", "row.png", *chosen)

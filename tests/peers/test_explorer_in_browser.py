@@ -186,7 +186,7 @@ def test_numbers_are_taken_along_as_numpy_reads_them(browser, tmp_path):
         value = np.array(page.evaluate("[...explorer.pass.values[3].data]"), np.float32)
         gradient = np.array(page.evaluate("[...explorer.pass.gradients[3].data]"), np.float32)
     with np.load(kept["Numbers as NPZ"]) as found:
-        assert found["value"].shape == (12, 14, 14)
+        assert found["value"].shape == (6, 14, 14)
         np.testing.assert_array_equal(found["value"].ravel(), value)
         np.testing.assert_array_equal(found["gradient"].ravel(), gradient)
     table = np.loadtxt(kept["Numbers as CSV"], delimiter=",", skiprows=1)

@@ -1,7 +1,7 @@
 """``pellucid explain``: why a trained model sees in an image what it sees, as pictures."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -63,11 +63,12 @@ def explain(
         ),
     ] = None,
     target: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--class",
             metavar="CLASS",
-            help="The class to explain, by name or number.",
+            help="The class to explain, by name or number. Several classes stand below one "
+            "another in one picture: --class cat --class dog.",
             show_default="the predicted class; a chosen one is added to the files' names",
         ),
     ] = None,
@@ -109,18 +110,21 @@ def explain(
     with common.computing(engine, threads):
         probabilities = predict(model, pixels[None])[0]
         classes = model.classes or tuple(map(str, range(len(probabilities))))
-        number = int(probabilities.argmax()) if target is None else _number(target, classes)
+        numbers = [_number(name, classes) for name in target or ()]
+        number = numbers[0] if numbers else int(probabilities.argmax())
         print(f"{image}: {_seen(probabilities, classes, number)}")
         folder = _folder(run, image) if out is None else out
         folder.mkdir(parents=True, exist_ok=True)
         methods = method or _applicable(model, pixels)
-        chosen = "" if target is None else f"-for-{_as_file_name(classes[number])}"
-        for name, figure, says in _pictures(
-            model, pixels, classes[number], number, methods, layer, chosen
-        ):
-            print(f"\n{view.save(figure, folder / f'{name}.png')}\n  {says}")
+        made: Iterable[Picture]
+        if len(numbers) > 1:
+            made = [_several(model, pixels, classes, numbers, methods, layer)]
+        else:
+            chosen = f"-for-{_as_file_name(classes[number])}" if numbers else ""
+            made = _pictures(model, pixels, classes[number], number, methods, layer, chosen)
         if filters is not None and data is not None:
-            name, figure, says = _of_filters(model, filters, data)
+            made = [*made, _of_filters(model, filters, data)]
+        for name, figure, says in made:
             print(f"\n{view.save(figure, folder / f'{name}.png')}\n  {says}")
 
 
@@ -199,6 +203,32 @@ def _pictures(
             yield Picture(f"{chosen}{suffix}", figure, says.format(name))
     if (maps_of_layers := _feature_maps(model, pixels, layer)) is not None:
         yield maps_of_layers
+
+
+def _several(
+    model: "Layer",
+    pixels: "Array",
+    classes: tuple[str, ...],
+    numbers: list[int],
+    methods: list[str],
+    layer: str | None,
+) -> Picture:
+    """Show what several classes depend on in the same image, a row for each."""
+    from pellucid import view
+
+    names = [classes[number] for number in numbers]
+    maps = {
+        METHODS[method][1]: np.concatenate(
+            [_map(model, pixels, number, method, layer) for number in numbers]
+        )
+        for method in methods
+    }
+    images = np.repeat(pixels[None], len(numbers), axis=0)
+    return Picture(
+        f"methods-for-{'-and-'.join(map(_as_file_name, names))}",
+        view.attribution(images, maps, [f"for {name}" for name in names]),
+        f"What {', '.join(names)} depend on in the same image, a row for each.",
+    )
 
 
 _ALONE = {
