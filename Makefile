@@ -10,7 +10,7 @@ INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/pyt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help train test check format test-peers random fuzz mutants docs test-docs notebooks bench ladder clean
+.PHONY: help train test check format test-peers random fuzz mutants docs test-docs notebooks bench ladder kernels clean
 
 help:  ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -72,6 +72,9 @@ bench:  ## Compare speed with other libraries: about an hour, on a quiet machine
 
 ladder: $(VENV)/.installed-app  ## Measure how a convolution becomes fast, rung by rung; writes it into compiled/conv/README.md
 	$(BIN)/python -m benchmarks.ladder
+
+kernels: $(VENV)/.installed-app  ## Compile the kernels for each level of processors into a wheel, dist/pellucid_kernels-….whl
+	$(BIN)/python packaging/kernels/build.py dist
 
 clean:  ## Remove .venv and everything that was made; runs/ stays
 	rm -rf $(VENV) $(BENCH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 
 import pytest
 
@@ -27,7 +28,8 @@ from pellucid.compiled import loss, update
 from pellucid.compiled.conv.direct import _kernel, _pack
 from pellucid.compiled.jit import _known
 _kernel(4, 1)
-print(*(dispatcher._cache._file(("types",)) for dispatcher in _known.values()))
+for dispatcher in _known.values():
+    print(dispatcher._cache._file(("types",), dispatcher._cache._machine()))
 """
 
 
@@ -69,6 +71,37 @@ def test_a_kernel_compiled_for_one_thread_is_not_taken_for_the_one_that_shares_i
     for _ in range(2):  # compiled, then read from disk
         said, _ = run_python(SHARE, PELLUCID_HOME=str(tmp_path), NUMBA_NUM_THREADS="2")
         assert said.split() == ["1", "2"]
+
+
+def aged(path, days):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    then = time.time() - days * 24 * 3600
+    os.utime(path, (then, then))
+    return path
+
+
+def test_kernels_that_no_version_has_used_for_a_month_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("PELLUCID_HOME", str(tmp_path))
+    own, former = store.kernel_folder(), tmp_path / "kernels" / "cpython-310-numba0.50"
+    unused = [aged(own / "a.kernel", 31), aged(former / "b.kernel", 31)]
+    unfinished = [aged(own / ".c.partial", 1), aged(former / ".d.partial", 1)]
+    used, other = aged(own / "e.kernel", 29), aged(own / "notes.txt", 99)
+    store.sweep()
+    assert not any(path.exists() for path in unused + unfinished)
+    assert used.exists()
+    assert other.exists()
+    assert not former.exists()
+
+
+def test_reading_a_kernel_counts_as_use(tmp_path, monkeypatch):
+    monkeypatch.setenv("PELLUCID_HOME", str(tmp_path))
+    assert store.write("a.kernel", b"code")
+    then = time.time() - 31 * 24 * 3600
+    os.utime(store.kernel_folder() / "a.kernel", (then, then))
+    assert store.read("a.kernel") == b"code"
+    store.sweep()
+    assert store.read("a.kernel") == b"code"
 
 
 def kernels(home):

@@ -5,13 +5,15 @@ Each function adds instructions to what is being compiled and returns the value 
 
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba.core import cgutils
+
+from pellucid.compiled.levels import target_features
 
 
 def _registers() -> tuple[int, int]:
-    """Return (float32 lanes of one vector register, number of vector registers) of this machine."""
-    features = binding.get_host_cpu_features()
+    """Return (float32 lanes of a vector register, number of vector registers) of the target."""
+    features = target_features()
     if features.get("avx512f"):
         return 16, 32
     if features.get("avx"):

@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, wraps
 from importlib import import_module
 from inspect import signature
@@ -21,7 +22,8 @@ import numpy as np
 from numba.core import caching, compiler, serialize
 from numba.np.ufunc.parallel import threading_layer
 
-from pellucid.compiled import store
+from pellucid.compiled import prebuilt, store
+from pellucid.compiled.levels import level_of
 from pellucid.runtime import compiling
 from pellucid.runtime.recording import recorded
 from pellucid.runtime.workspace import empty
@@ -187,25 +189,22 @@ class KernelCache(caching._Cache):
 
     def is_kept(self, types: Any) -> bool:
         """Return whether it need not be compiled for arguments of these types."""
-        return store.has(self._file(types))
+        return any(there.has(self._file(types, machine)) for there, machine in self._places())
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         context.refresh()
-        found = None
-        if (content := store.read(self._file(signature))) is not None:
-            try:
-                found = compiler.CompileResult._rebuild(context, *pickle.loads(content))
-            except Exception:  # whatever it is: it is compiled anew
-                found = None
-        if found is None:
-            compiling.began(str(self.kernel))
-        # A kernel may ask for the number of its thread, which needs Numba's threads. Compiling
-        # starts them; loading from disk does not.
+        # A kernel's code refers to Numba's threads. Compiling starts them; loading does not.
         numba.get_num_threads()
-        return found
+        for there, machine in self._places():
+            if (content := there.read(self._file(signature, machine))) is not None:
+                with suppress(Exception):  # whatever it is: it is compiled anew
+                    return compiler.CompileResult._rebuild(context, *pickle.loads(content))
+        compiling.began(str(self.kernel))
+        return None
 
     def save_overload(self, signature: Any, result: Any) -> None:
-        if not store.write(self._file(signature), serialize.dumps(result._reduce())):
+        name = self._file(signature, self._machine())
+        if not store.write(name, serialize.dumps(result._reduce())):
             _say_why_not_kept()
         compiling.ended()
 
@@ -218,9 +217,20 @@ class KernelCache(caching._Cache):
     def flush(self) -> None:
         """Do nothing: files are written at once."""
 
-    def _file(self, signature: Any) -> str:
+    def _machine(self) -> tuple[str, str, str]:
+        """Return what is compiled for here: triple, name and features of the processor."""
+        machine: tuple[str, str, str] = self._context.codegen().magic_tuple()
+        return machine
+
+    def _places(self) -> list[tuple[Any, tuple[str, str, str]]]:
+        """Return where a kernel may be, and the machine that it would have been compiled for."""
+        machine = self._machine()
+        level = level_of(machine[0].partition("-")[0])
+        others = [(prebuilt, (machine[0], level.name, level.features))] if level else []
+        return [(store, machine), *others]
+
+    def _file(self, signature: Any, machine: tuple[str, str, str]) -> str:
         """Return the name of the file for a kind of arguments: a hash of all that matters."""
-        machine = self._context.codegen().magic_tuple()
         key = tuple(self.kernel), self._options, self._code, str(signature), machine, _settings()
         return f"{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}.kernel"
 

@@ -28,8 +28,12 @@ _FORMAT = "2"
 _MAGIC = f"pellucid kernel {_FORMAT}\n".encode()
 _CHECKSUM = 32  # bytes
 _ABANDONED = 3600.0  # seconds after which an unfinished file has no writer any more
+_DAY = 24 * 3600.0
+_UNUSED = 30 * _DAY  # seconds after which a kernel that nobody has read is removed
 _PACKAGE = "pellucid.compiled"
-_MAKES_NO_CODE = {f"{_PACKAGE}.{name}" for name in ("ahead", "builder", "jit", "store", "fallback")}
+_MAKES_NO_CODE = {
+    f"{_PACKAGE}.{name}" for name in ("ahead", "builder", "jit", "store", "prebuilt", "fallback")
+}
 """What decides here about machine code is part of a kernel's key by itself."""
 
 _CAN_BE_RELATIVE = {os.open, os.rename, os.unlink, os.mkdir} <= os.supports_dir_fd
@@ -46,8 +50,16 @@ def read(name: str) -> bytes | None:
     with suppress(OSError), _opened(kernel_folder(), make=False) as folder:
         handle = os.open(_at(folder, name), os.O_RDONLY | _NO_LINKS, dir_fd=_descriptor(folder))
         with os.fdopen(handle, "rb") as file:
-            return _checked(name, file.read())
+            _note_use(file.fileno())
+            return checked(name, file.read())
     return None
+
+
+def _note_use(handle: int) -> None:
+    """Set a file's time to now, so that `sweep` sees that it is used; once a day is enough."""
+    with suppress(OSError, TypeError, NotImplementedError):  # a platform may not do so by number
+        if time.time() - os.fstat(handle).st_mtime > _DAY:
+            os.utime(handle)
 
 
 def has(name: str) -> bool:
@@ -83,11 +95,19 @@ def kept_kernels() -> tuple[list[int], Path]:
 
 
 def sweep() -> None:
-    """Remove what killed writers have left."""
-    with suppress(OSError):
-        for path in kernel_folder().glob(".*.partial"):
-            if time.time() - path.stat().st_mtime > _ABANDONED:
-                path.unlink()
+    """Remove what killed writers have left, and kernels of any version that are no longer used.
+
+    Another process may read or remove the same files meanwhile: one that is open stays readable,
+    and one that is gone is compiled anew.
+    """
+    for pattern, most in ((".*.partial", _ABANDONED), ("*.kernel", _UNUSED)):
+        for path in kernel_folder().parent.glob(f"*/{pattern}"):
+            with suppress(OSError):
+                if time.time() - path.lstat().st_mtime > most:
+                    path.unlink()
+    for folder in set(kernel_folder().parent.glob("*")) - {kernel_folder()}:
+        with suppress(OSError):
+            folder.rmdir()  # if it is empty
 
 
 def why_not() -> str | None:
@@ -104,7 +124,8 @@ def _checksum(name: str, content: bytes) -> bytes:
     return hashlib.blake2b(content, digest_size=_CHECKSUM, key=name.encode()).digest()
 
 
-def _checked(name: str, found: bytes) -> bytes | None:
+def checked(name: str, found: bytes) -> bytes | None:
+    """Return the content of a file of this name; None if it is damaged, or another's."""
     begin = len(_MAGIC) + _CHECKSUM
     content = found[begin:]
     return content if found[:begin] == _MAGIC + _checksum(name, content) else None
