@@ -15,6 +15,7 @@ from pellucid.evaluation import (
     Evaluation,
     evaluate,
     predict,
+    predictions,
 )
 from pellucid.preprocessing import Preprocessing
 
@@ -327,3 +328,17 @@ def test_no_images_and_no_batches_are_errors(images):
 
 def test_an_evaluation_can_be_made_from_another(evaluation):
     assert replace(evaluation, loss=2.0).accuracy == evaluation.accuracy
+
+
+def test_what_is_compiled_ahead_is_the_first_and_the_last_batch(monkeypatch):
+    ahead = []
+    monkeypatch.setattr(
+        predictions, "compile_ahead", lambda jobs: ahead.extend(job() for job in jobs)
+    )
+    model = nn.initialize(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), 0)
+    images = np.random.default_rng(0).normal(size=(70, 1, 2, 2)).astype(np.float32)
+    found = predictions.outputs(model, images, batch_size=32)
+    assert sorted(len(part) for part in ahead) == [6, 32]
+    for part in ahead:
+        start = 0 if len(part) == 32 else 64
+        np.testing.assert_allclose(part, found[start : start + len(part)], rtol=1e-6)

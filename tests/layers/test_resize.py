@@ -30,6 +30,15 @@ def test_linear_is_the_line_between_the_two_neighbours(coordinates, new):
 
 
 @pytest.mark.parametrize(
+    ("coordinates", "pixel"), [("half_pixel", ROW[2]), ("pytorch_half_pixel", ROW[0])]
+)
+def test_one_pixel_is_the_middle_or_for_pytorch_the_first(coordinates, pixel):
+    assert resized(1, mode="linear", coordinates=coordinates) == [pixel]
+    two = resized(2, mode="linear", coordinates=coordinates)
+    np.testing.assert_array_equal(two, resized(2, mode="linear", coordinates="half_pixel"))
+
+
+@pytest.mark.parametrize(
     ("rounding", "round_"),
     [
         ("floor", np.floor),
