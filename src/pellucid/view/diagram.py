@@ -49,7 +49,7 @@ def diagram(model: Layer, input_shape: Any) -> Figure:
     >>> from pellucid import models
     >>> drawn = diagram(models.lenet5((1, 28, 28), 10), (1, 28, 28))
     >>> drawn.axes[0].texts[1].get_text(), drawn.axes[0].texts[3].get_text()
-    ('conv1: Conv2d 5×5', '12×28×28, 312 parameters')
+    ('conv1: Conv2d 5×5', '6×28×28, 156 parameters')
     """
     shape = with_batch(input_shape)
     model.output_shape(shape)
