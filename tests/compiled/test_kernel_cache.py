@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -92,6 +93,22 @@ def test_kernels_that_no_version_has_used_for_a_month_are_removed(tmp_path, monk
     assert used.exists()
     assert other.exists()
     assert not former.exists()
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("PELLUCID_HOME", str(tmp_path))
+    former = tmp_path / "kernels" / "former"
+    former.mkdir(parents=True)
+    aged(store.kernel_folder() / "a.kernel", 31)
+
+    def listed_late(folder, whole=Path.iterdir):
+        if folder == former:
+            former.rmdir()
+        return whole(folder)
+
+    monkeypatch.setattr(Path, "iterdir", listed_late)
+    store.sweep()
+    assert not (store.kernel_folder() / "a.kernel").exists()
 
 
 def test_reading_a_kernel_counts_as_use(tmp_path, monkeypatch):

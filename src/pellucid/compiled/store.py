@@ -100,14 +100,23 @@ def sweep() -> None:
     Another process may read or remove the same files meanwhile: one that is open stays readable,
     and one that is gone is compiled anew.
     """
-    for pattern, most in ((".*.partial", _ABANDONED), ("*.kernel", _UNUSED)):
-        for path in kernel_folder().parent.glob(f"*/{pattern}"):
-            with suppress(OSError):
-                if time.time() - path.lstat().st_mtime > most:
-                    path.unlink()
-    for folder in set(kernel_folder().parent.glob("*")) - {kernel_folder()}:
+    folders: list[Path] = []
+    with suppress(OSError):
+        folders += (path for path in kernel_folder().parent.iterdir() if path.is_dir())
+    for folder in folders:
         with suppress(OSError):
-            folder.rmdir()  # if it is empty
+            for path in folder.iterdir():
+                _remove_unused(path)
+        if folder != kernel_folder():
+            with suppress(OSError):
+                folder.rmdir()  # if it is empty
+
+
+def _remove_unused(path: Path) -> None:
+    most = {".partial": _ABANDONED, ".kernel": _UNUSED}.get(path.suffix)
+    with suppress(OSError):
+        if most is not None and time.time() - path.lstat().st_mtime > most:
+            path.unlink()
 
 
 def why_not() -> str | None:
