@@ -144,5 +144,5 @@ def test_made_images_are_in_the_images_units_and_within_limits() -> None:
     with pytest.raises(ShapeError, match=r"each of 2 filters, in maps of 6×6, not \[\[6, 0\]"):
         explain.maximize_filter(model, "0", positions=[[6, 0], [0, 0]])
     model.input_shape = None
-    with pytest.raises(ShapeError, match=r"input_shape=\(C, H, W\)"):
+    with pytest.raises(ShapeError, match=r"input_shape must be \(C, H, W\)"):
         explain.maximize_filter(model, "0")
