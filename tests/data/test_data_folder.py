@@ -227,5 +227,5 @@ def test_a_kind_of_pixels_that_is_not_read_is_told(tmp_path: Path) -> None:
 def test_a_file_that_is_missing_or_a_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.png: No such file"):
         read_image(tmp_path / "nowhere.png")
-    with pytest.raises(DataError, match="Is a directory"):
+    with pytest.raises(DataError, match="is a folder; an image file is expected"):
         read_image(tmp_path)

@@ -42,7 +42,7 @@ ZEROS = np.zeros(3, np.int64)
         (GREY.astype(np.int32), ZEROS, DataError, "not int32"),
         (GREY, ZEROS[:2], ShapeError, r"\(3,\), one per image, not shape \(2,\)"),
         (GREY, np.zeros(3), DataError, "not float64"),
-        (GREY, np.array([0, 2, 9]), DataError, "image 1 has the label 2, but there are 2 classes"),
+        (GREY, np.array([0, 2, 9]), DataError, "image 1 has label 2, but there are 2 classes"),
         (GREY, np.array([0, 1, -1]), DataError, "image 2 has label -1"),
         (GREY.tolist(), ZEROS, ShapeError, "list"),
     ],

@@ -137,7 +137,7 @@ def test_maps_of_another_size_are_told() -> None:
         ShapeError, match=r"shape \(1, 16, 16\) or \(1, 3, 16, 16\), not \(8, 8\) as"
     ):
         view.attribution(np.zeros(SHAPE), {"small": np.zeros((8, 8))})
-    with pytest.raises(ShapeError, match="2 images and 1 titles"):
+    with pytest.raises(ShapeError, match="2 images but 1 titles"):
         view.attribution(images(2), np.zeros((2, 16, 16)), ["cat"])
     with pytest.raises(ShapeError, match="images are"):
         view.attribution(np.zeros((4, 4)), np.zeros((4, 4)))

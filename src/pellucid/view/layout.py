@@ -1,8 +1,8 @@
-"""Where the boxes of a network stand: in inches, from the upper left corner downward.
+"""Layout of a network's boxes, in inches from the upper left corner downward.
 
-A chain is a stack of its parts. Branches stand in rows, each chain one row below the lowest that it
-reads; a value that is read further down has a lane of its own past the rows between. So no line
-crosses a box.
+A chain is a stack of its parts. Branches are arranged in rows, each chain one row below the lowest
+one that it reads; a value that is read further down passes the rows between in its own lane, so
+that no line crosses a box.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Point = tuple[float, float]
 
 
 class Words(NamedTuple):
-    """A line of text, its size in points, and whether it is said in passing."""
+    """A line of text, its size in points, and whether it is secondary."""
 
     text: str
     size: float
@@ -38,7 +38,7 @@ class Words(NamedTuple):
 
 
 class PlacedBox(NamedTuple):
-    """A box and where it is drawn."""
+    """A box and its position."""
 
     x: float
     y: float
@@ -48,7 +48,7 @@ class PlacedBox(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A rectangle round several boxes, with the lines of its label."""
+    """A rectangle around several boxes, with the lines of its label."""
 
     x: float
     y: float
@@ -66,7 +66,7 @@ class Line(NamedTuple):
 
 @dataclass
 class Sketch:
-    """What is drawn, in a rectangle that is entered at the middle above and left below."""
+    """A rectangle of drawn elements with an entry at the top centre and an exit at the bottom."""
 
     width: float = 0.0
     height: float = 0.0
@@ -75,7 +75,7 @@ class Sketch:
     lines: list[Line] = field(default_factory=list)
 
     def put(self, other: Sketch, x: float, y: float) -> None:
-        """Add what another sketch holds, its corner at (x, y)."""
+        """Add the elements of another sketch with its corner at (x, y)."""
         self.boxes += [b._replace(x=b.x + x, y=b.y + y) for b in other.boxes]
         self.frames += [f._replace(x=f.x + x, y=f.y + y) for f in other.frames]
         self.lines += [
@@ -84,7 +84,7 @@ class Sketch:
         ]
 
     def without_loose_ends(self) -> Sketch:
-        """Return it without lines that lead on to nothing, such as from the last box."""
+        """Return a copy without lines that lead to nothing, such as from the last box."""
         lines = self.lines
         while True:
             starts = {_rounded(line.points[0]) for line in lines}
@@ -95,7 +95,7 @@ class Sketch:
             lines = kept
 
     def connect(self, *points: Point, arrow: bool = True) -> None:
-        """Draw a line from point to point, with an arrow at the last."""
+        """Draw a line through points, with an arrow at the last."""
         self.lines.append(Line(points, arrow))
 
 
@@ -105,7 +105,7 @@ def _rounded(point: Point) -> Point:
 
 
 def words(box: Box) -> list[Words]:
-    """Return the lines of text that stand in a box."""
+    """Return the lines of text in a box."""
     name = box.name if box.last is None else _from_to(box.name, box.last.name)
     if box.joins:
         name = ""
@@ -124,7 +124,7 @@ def words(box: Box) -> list[Words]:
 
 @cache
 def width_of(text: str, size: float) -> float:
-    """Return how wide a text is, in inches, with what rounding to pixels may add."""
+    """Return the width of a text in inches, with a margin for rounding to pixels."""
     width, _, _ = TextToPath().get_text_width_height_descent(
         text, FontProperties(family=FONT, size=size), False
     )
@@ -132,12 +132,12 @@ def width_of(text: str, size: float) -> float:
 
 
 def stack(chain: Chain) -> Sketch:
-    """Return the parts of a chain one below the other."""
+    """Return the parts of a chain stacked vertically."""
     return stacked([placed(part) for part in chain])
 
 
 def stacked(parts: Sequence[Sketch]) -> Sketch:
-    """Return sketches one below the other, joined by arrows."""
+    """Return sketches stacked vertically and joined by arrows."""
     whole = Sketch(max((part.width for part in parts), default=0.0))
     middle, y = whole.width / 2, 0.0
     for part in parts:
@@ -151,7 +151,7 @@ def stacked(parts: Sequence[Sketch]) -> Sketch:
 
 
 def placed(part: Part) -> Sketch:
-    """Return a part as it is drawn."""
+    """Return the sketch of a part."""
     if isinstance(part, Box):
         lines = words(part)
         width = max(width_of(line.text, line.size) for line in lines) + 2 * PADDING
@@ -163,7 +163,7 @@ def placed(part: Part) -> Sketch:
 
 
 def _told(branches: Branches) -> list[str]:
-    """Return what is said of branches: their path, and how often they stand in a row."""
+    """Return the label of branches: their path, and how often they are repeated."""
     last = branches.last
     if last is None:
         return [branches.name] if branches.name else []
@@ -172,7 +172,7 @@ def _told(branches: Branches) -> list[str]:
 
 
 def _from_to(first: str, last: str) -> str:
-    """Return two paths, the second without what it has in common with the first.
+    """Return a range of two paths, the second without their common prefix.
 
     >>> _from_to("features.block1.a", "features.block1.b")
     'features.block1.a … b'
@@ -198,14 +198,14 @@ def _framed(inside: Sketch, *label: str) -> Sketch:
 
 
 class Slot(NamedTuple):
-    """A place in a row: of the chain that makes a value, or of a lane in which it passes."""
+    """A position in a row: of the chain that computes a value, or of a lane for it."""
 
     value: int
     is_lane: bool
 
 
 def _branches(branches: Branches) -> Sketch:
-    """Return chains in rows, with lanes where a value passes a row."""
+    """Return chains in rows, with lanes for values that pass a row."""
     chains = [stack(chain) for chain in branches.chains]
 
     def width(slot: Slot) -> float:
@@ -239,7 +239,7 @@ def _branches(branches: Branches) -> Sketch:
 
 
 def _rows(branches: Branches) -> list[list[Slot]]:
-    """Return what stands in each row: each chain below all that it reads, lanes to the right."""
+    """Return the contents of each row: each chain below all that it reads, lanes to the right."""
     row_of = {0: 0}
     for value, reads in enumerate(branches.reads, start=1):
         row_of[value] = 1 + max(row_of[read] for read in reads)
@@ -256,9 +256,9 @@ def _rows(branches: Branches) -> list[list[Slot]]:
 
 
 def in_columns(parts: Sequence[Sketch], tallest: float) -> Sketch:
-    """Return sketches one below the other; if that is too tall, in columns, about a square.
+    """Return sketches stacked vertically or, if that is too tall, in columns, roughly a square.
 
-    From the foot of a column a line leads up to the head of the next.
+A line leads from the bottom of each column to the top of the next.
     """
     total = sum(part.height + GAP for part in parts)
     square = math.sqrt(0.8 * total / max(part.width for part in parts))

@@ -1,4 +1,4 @@
-"""A network as a diagram shows it: boxes in chains, branches, and what is repeated."""
+"""The structure of a network for diagrams: boxes in chains, branches and repetitions."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _LONGEST_PATTERN = 4
 
 @dataclass(frozen=True)
 class Box:
-    """A layer, and those after it that only change its numbers: a norm, an activation.
+    """A layer with the elementwise layers after it, such as a norm and an activation.
 
     Attributes
     ----------
     name, label, followers
-        Its path, what it is ("Conv2d 3×3"), and what the layers after it are.
+Its path, its type ("Conv2d 3×3"), and the types of the layers after it.
     shape
-        Of the output for one image.
+Output shape for one image.
     parameters, shared
-        How many numbers are learned, and whether an earlier box has told them already.
+Number of parameters, and whether they were already counted in an earlier box.
     joins
-        Whether it makes one value of several.
+Whether it combines several values.
     kind
-        Equal for two boxes that do the same, however many channels they have.
+Equal for two boxes that differ only in their numbers of channels.
     times, last
-        How often it stands in a row, and the path of the last.
+Number of consecutive repetitions, and the path of the last.
     """
 
     name: str
@@ -47,20 +47,20 @@ class Box:
 
     @property
     def exact(self) -> tuple[Any, ...]:
-        """Equal for two boxes that do the same to as many channels."""
+        """Equal for two boxes with the same operation and numbers of channels."""
         return self.kind, self.shape, self.parameters
 
 
 @dataclass(frozen=True)
 class Branches:
-    """Chains that read one another: ``chains[i]`` gives value i + 1, and value 0 is what comes in.
+    """Chains that read one another: ``chains[i]`` computes value i + 1; value 0 is the input.
 
     Attributes
     ----------
     reads, outputs
-        The numbers of the values that each chain reads, and of those that go out.
+Numbers of the values that each chain reads, and of the output values.
     name, shape, times, last
-        As of a `Box`.
+As for a `Box`.
     """
 
     name: str
@@ -82,7 +82,7 @@ class Branches:
 
 @dataclass(frozen=True)
 class Repeat:
-    """A chain of several parts that stands `times` times in a row."""
+    """A chain of several parts that is repeated `times` times."""
 
     chain: Chain
     times: int
@@ -101,7 +101,7 @@ Chain = tuple[Part, ...]
 
 
 def count(chain: Chain) -> int:
-    """Return how many boxes are drawn for a chain."""
+    """Return the number of boxes drawn for a chain."""
     total = 0
     for part in chain:
         if isinstance(part, Box):
@@ -112,12 +112,12 @@ def count(chain: Chain) -> int:
 
 
 def read(model: Layer, input_shape: Any) -> Chain:
-    """Return the chain that `model` is for an input of that shape, batch included."""
+    """Return the chain of `model` for an input shape, batch included."""
     return _chain(model, "", "", input_shape, set())
 
 
 def _chain(layer: Layer, path: str, known: str, shape: Any, seen: set[int]) -> Chain:
-    """Return a layer's chain; `known` is the part of its path that need not be told again."""
+    """Return the chain of a layer; `known` is the prefix of its path that need not be repeated."""
     wiring = layer.wiring()
     if wiring is None:
         return (_box(layer, path.removeprefix(known), shape, seen),)
@@ -132,7 +132,7 @@ def _chain(layer: Layer, path: str, known: str, shape: Any, seen: set[int]) -> C
         return _gathered(part for chain in chains for part in chain)
 
     def number(values: Iterable[int]) -> tuple[int, ...]:
-        """Return values' numbers where all inputs have number 0."""
+        """Return the numbers of values, where all inputs have number 0."""
         return tuple(max(0, i - wiring.inputs + 1) for i in values)
 
     outputs = [shapes[i] for i in wiring.outputs]
@@ -157,7 +157,7 @@ def _box(layer: Layer, name: str, shape: Any, seen: set[int]) -> Box:
 
 
 def _gathered(parts: Iterable[Part]) -> Chain:
-    """Put boxes that only change numbers into the box before them."""
+    """Merge elementwise boxes into the box before them."""
     chain: list[Part] = []
     for part in parts:
         before = chain[-1] if chain else None
@@ -174,7 +174,7 @@ def _gathered(parts: Iterable[Part]) -> Chain:
 
 
 def _joined(branches: Branches) -> Branches:
-    """Make one chain of two where the second alone reads the first, and nothing else."""
+    """Merge two chains if the second is the only reader of the first and reads nothing else."""
     uses = Counter(i for reads in (*branches.reads, branches.outputs) for i in reads)
     chains: list[Chain] = []
     reads: list[tuple[int, ...]] = []
@@ -192,12 +192,12 @@ def _joined(branches: Branches) -> Branches:
 
 
 def folded(chain: Chain, loosely: bool = False) -> Chain:
-    """Return the chain with what is repeated told once.
+    """Return the chain with repetitions folded.
 
     Parameters
     ----------
     loosely
-        Whether branches are equal that differ in their numbers of channels alone.
+Whether branches that differ only in their numbers of channels count as equal.
     """
     parts = [_folded_inside(part, loosely) for part in chain]
     keys = [
@@ -226,7 +226,7 @@ def _folded_inside(part: Part, loosely: bool) -> Part:
 
 
 def _pattern(keys: Sequence[Any]) -> tuple[int, int]:
-    """Return (length, times) of the pattern at the beginning that saves most, or (1, 1)."""
+    """Return (length, times) of the initial repetition that saves most, or (1, 1)."""
     best = (1, 1)
     for length in range(1, min(_LONGEST_PATTERN, len(keys) // 2) + 1):
         times = 1
@@ -238,7 +238,7 @@ def _pattern(keys: Sequence[Any]) -> tuple[int, int]:
 
 
 def _label(layer: Layer) -> str:
-    """Return what a layer is, with the few arguments that a picture has room for.
+    """Return the type of a layer with its most important arguments.
 
     >>> from pellucid import layers as nn
     >>> _label(nn.Conv2d(3, 8, 3, stride=2, padding=1, groups=1)), _label(nn.Dropout(0.2))
@@ -262,17 +262,17 @@ def _pair(size: Any) -> str:
 
 
 def with_batch(shape: Any) -> Any:
-    """Return a shape, or several, for a batch of one image."""
+    """Add a batch dimension of 1 to a shape, or to several."""
     return tuple(map(with_batch, shape)) if isinstance(shape[0], tuple) else (1, *shape)
 
 
 def one(shape: Any) -> Any:
-    """Return a shape, or several, without the batch."""
+    """Remove the batch dimension from a shape, or from several."""
     return tuple(map(one, shape)) if shape and isinstance(shape[0], tuple) else shape[1:]
 
 
 def sizes(shape: Any) -> str:
-    """Return a shape, or several, as text.
+    """Format a shape, or several, as text.
 
     >>> sizes((3, 32, 32))
     '3×32×32'

@@ -1,4 +1,4 @@
-"""HTML with which models, their summaries, histories, … show themselves in a notebook."""
+"""HTML representations of models, summaries, histories, … for notebooks."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PAGE = (
 
 
 def show(kind: str, thing: Any) -> str | None:
-    """Return HTML for something of that kind, or None where plain text says as much.
+    """Return HTML for a value of that kind, or None if plain text is sufficient.
 
     >>> from pellucid import layers as nn
     >>> show("model", nn.ReLU())
@@ -60,7 +60,7 @@ def show(kind: str, thing: Any) -> str | None:
 
 
 def draw(kind: str, thing: Any, **options: Any) -> Figure:
-    """Return the picture of something of that kind; so far of a data set."""
+    """Return a picture of a value of that kind; currently only for data sets."""
     return _samples(thing, range(len(thing)), **options)
 
 
@@ -168,7 +168,7 @@ def _data_set(data: Any) -> list[Html]:
 
 @style.styled
 def _samples(data: Any, chosen: Iterable[int], variants: Sequence[Array] | None = None) -> Figure:
-    """Draw images with their classes; below each, if there are some, its variants."""
+    """Draw images with their classes and, below each, its variants if there are any."""
     numbers = list(chosen)
     columns = min(8, len(numbers))
     rows = -(-len(numbers) // columns)

@@ -1,8 +1,8 @@
 """Pictures that explain the mathematics, drawn from arrays that the library computes.
 
 Each function returns a Matplotlib figure; those whose names end in ``_animation`` return an
-`Animation`. Colours mean the same everywhere: blue is an input, orange a kernel, green an output,
-vermillion a gradient, purple what lies between, grey what is only padding.
+`Animation`. Colours have the same meaning everywhere: blue is an input, orange a kernel, green an
+output, vermillion a gradient, purple an intermediate result, grey padding.
 
 >>> from pellucid.view import draw
 >>> draw.find("im2col").save("im2col.svg").name

@@ -55,6 +55,6 @@ def activations() -> Figure:
 
 
 def _computed(name: str, kept: str) -> tuple[Array, Array]:
-    """Return the function's values, and its gradient for dy = 1."""
+    """Return the values of the function, and its gradient for dy = 1."""
     y = getattr(ops, name)(X)
     return y, getattr(ops, f"{name}_gradient")(np.ones_like(X), {"x": X, "y": y}[kept])

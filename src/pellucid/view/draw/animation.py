@@ -1,4 +1,4 @@
-"""Pictures that follow one another."""
+"""Animations: sequences of figures, saved as GIF."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ DPI = 110
 
 @dataclass(frozen=True)
 class Animation:
-    """Figures of one size that follow one another, over and over.
+    """A repeating sequence of figures of equal size.
 
     Attributes
     ----------
     figures
         The pictures in order.
     seconds
-        How long each is shown.
+Seconds for which each figure is shown.
 
     Examples
     --------
@@ -49,13 +49,13 @@ class Animation:
 
     @classmethod
     def of(cls, boards: Sequence[Board], seconds: float = 1.2) -> Animation:
-        """Return the boards as figures of one size; the last is shown three times as long."""
+        """Return an animation of boards at equal size; the last is shown three times as long."""
         bounds = Bbox.union([board.bounds() for board in boards])
         figures = tuple(board.figure(bounds) for board in boards)
         return cls(figures, (*[seconds] * (len(boards) - 1), 3 * seconds))
 
     def save(self, path: str | Path) -> Path:
-        """Write the animation as GIF."""
+        """Write the animation to a GIF file."""
         path = Path(path)
         if path.suffix != ".gif":
             raise FileError(f"an animation is saved as .gif, not as '{path.name}'")
@@ -64,7 +64,7 @@ class Animation:
 
     @style.styled
     def gif(self) -> bytes:
-        """Return the animation as a GIF image that repeats for ever."""
+        """Return the bytes of a GIF image that repeats forever."""
         from PIL import Image
 
         frames = [_pixels(figure) for figure in self.figures]
@@ -93,7 +93,7 @@ class Animation:
 
 
 def _pixels(figure: Figure) -> Array:
-    """Return a figure as (H, W, 3)."""
+    """Return a figure as pixels (H, W, 3)."""
     figure.set_dpi(DPI)
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()

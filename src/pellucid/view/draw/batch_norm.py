@@ -27,7 +27,7 @@ COLOURS = (*style.PALETTE[:6], "#7f7f7f", "#8c6d31", "#5254a3", "#ad494a", "#637
 
 @drawing
 def batch_norm() -> Figure:
-    """Draw which numbers batch, layer, group and instance normalisation average."""
+    """Draw over which numbers batch, layer, group and instance normalisation average."""
     N, C = X.shape[:2]
     _, mean, *_ = ops.batch_norm_training(X)
     cases = [

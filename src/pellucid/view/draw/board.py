@@ -1,8 +1,8 @@
 """A board to draw on: grids of numbers, frames, arrows and text, measured in cells.
 
-The vertical axis points down, as rows of arrays do. When all is drawn, the board becomes a figure
-just as large as what is on it, so that nothing is cut off. One language of colour holds in all
-drawings: a `Role` says what a grid of numbers is.
+The vertical axis points down, like the rows of an array. The finished board becomes a figure
+exactly as large as its contents, so that nothing is cut off. All drawings use the same colours:
+a `Role` says what a grid of numbers represents.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ Area = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Grid:
-    """A grid of numbers on a board: where it lies."""
+    """The position and size of a grid of numbers on a board."""
 
     x: float
     y: float
@@ -61,12 +61,12 @@ class Grid:
         return (self.x + self.right) / 2, (self.y + self.bottom) / 2
 
     def cell(self, row: float, column: float) -> Place:
-        """Return the middle of a cell."""
+        """Return the centre of a cell."""
         return self.x + (column + 0.5) * self.side, self.y + (row + 0.5) * self.side
 
 
 class Board:
-    """What is drawn on; positions are (x, y) in cells, y downwards."""
+    """A drawing surface; positions are (x, y) in cells, y downwards."""
 
     def __init__(self) -> None:
         self._figure = style.ShownFigure(figsize=(1, 1), facecolor=style.PAPER)
@@ -90,18 +90,18 @@ class Board:
         side: float = 1.0,
         strongest: float | None = None,
     ) -> Grid:
-        """Draw a matrix: a cell for each number, the stronger coloured the larger it is.
+        """Draw a matrix: one cell per number, with a stronger colour for a larger magnitude.
 
         Parameters
         ----------
         label
-            What stands above; ``name`` is what the artist is called, the label if not given.
+            Text above the grid; ``name`` is the name of the artist, by default the label.
         known
-            True where the number is shown; elsewhere the cell is empty.
+            True where the number is shown; other cells are empty.
         written
-            How a number is written; ``blank`` leaves the cells without.
+            Function that formats a number; ``blank`` leaves the cells empty.
         strongest
-            The number with full colour, if not the largest of `values`.
+            Magnitude drawn in full colour, by default the largest of `values`.
         """
         values = np.atleast_2d(values)
         rows, columns = values.shape
@@ -133,7 +133,7 @@ class Board:
     def frame(
         self, grid: Grid, area: Area, colour: Colour, *, width: float = 2.2, inset: float = 0.0
     ) -> None:
-        """Draw a line round an area of a grid's cells."""
+        """Draw a frame around an area of cells of a grid."""
         rows, columns = area
         x, y = grid.x + columns.start * grid.side, grid.y + rows.start * grid.side
         high, wide = rows.stop - rows.start, columns.stop - columns.start
@@ -173,14 +173,14 @@ class Board:
         )
 
     def text(self, x: float, y: float, text: str, **options: Any) -> None:
-        """Write `text` beside the cells, with its middle at the height y, or its foot if `raised`.
+        """Write `text` with its middle at height y, or its baseline if `raised`.
 
         The options are those of `_write`: size, colour, align, raised, bold, math.
         """
         self._beside.append(self._write(x, y, text, **options))
 
     def note(self, x: float, y: float, text: str, **options: Any) -> None:
-        """Write what is said in passing."""
+        """Write a secondary remark."""
         self.text(x, y, text, size=style.SMALL, colour=style.SOFT, **options)
 
     def sign(self, x: float, y: float, text: str) -> None:
@@ -189,7 +189,7 @@ class Board:
         self.text(x, y, text, size=size, colour=style.SOFT, align="center")
 
     def formula(self, x: float, y: float, text: str, size: float = 12, **options: Any) -> None:
-        """Write a formula, in TeX without its dollar signs."""
+        """Write a formula, given in TeX without dollar signs."""
         self.text(x, y, f"${text}$", size=size, math=True, **options)
 
     def arrow(
@@ -211,14 +211,14 @@ class Board:
         )
 
     def line(self, places: Iterable[Place], colour: Colour, width: float = 1.2) -> None:
-        """Draw a line from place to place."""
+        """Draw a line through points."""
         xs, ys = zip(*places, strict=True)
         self._axes.plot(
             xs, ys, color=plain(colour), linewidth=width, zorder=2, solid_capstyle="round"
         )
 
     def title(self, title: str, caption: str = "") -> None:
-        """Write the point of the drawing above all that is there, and a caption below it."""
+        """Write the title above everything drawn so far, and a caption below it."""
         bounds = self.bounds()
         lines = caption.count("\n") + 1 if caption else 0
         top = bounds.y0 - 0.95 - 0.66 * lines - (0.25 if lines else 0)
@@ -227,7 +227,7 @@ class Board:
             self.text(bounds.x0, top + 0.95 + 0.66 * i, line, colour=style.SOFT)
 
     def bounds(self) -> Bbox:
-        """Return what is covered, in cells, with y0 at the top."""
+        """Return the bounds of the contents in cells, with y0 at the top."""
         canvas: Any = FigureCanvasAgg(self._figure)
         renderer = canvas.get_renderer()
         covered = [
@@ -241,7 +241,7 @@ class Board:
         return Bbox([corners.min(axis=0), corners.max(axis=0)])
 
     def figure(self, bounds: Bbox | None = None, margin: float = 0.6) -> Figure:
-        """Return the board as a figure, as large as `bounds` or as what is on it."""
+        """Return the board as a figure, as large as `bounds`, by default as its contents."""
         self._fit((bounds or self.bounds()).padded(margin))
         return self._figure
 

@@ -41,9 +41,9 @@ class Drawing:
     Attributes
     ----------
     name, line
-        How it is asked for, and what it shows in one line.
+The name, and a one-line description.
     figure, animation
-        The functions that draw it, still and moving; not every drawing moves.
+The functions that draw it as a figure and as an animation; `animation` may be None.
     """
 
     name: str
@@ -53,11 +53,11 @@ class Drawing:
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """The kinds of files that it is kept as."""
+        """The file types in which the drawing is saved."""
         return (".svg",) if self.animation is None else (".svg", ".gif")
 
     def save(self, path: str | Path, **options: Any) -> Path:
-        """Draw it with `options`, and write it as .svg or .png, or as .gif if it moves.
+        """Draw with `options`, and write .svg or .png, or .gif for the animation.
 
         Examples
         --------
@@ -136,7 +136,7 @@ def find(name: str) -> Drawing:
 
 
 def save_all(folder: str | Path) -> list[Path]:
-    """Write every drawing into `folder`, as SVG and where it moves also as GIF."""
+    """Write every drawing to `folder` as SVG, and animations also as GIF."""
     return [
         drawing.save(Path(folder) / f"{drawing.name}{suffix}")
         for drawing in DRAWINGS

@@ -1,4 +1,4 @@
-"""How cells look: their colours, and the numbers in them."""
+"""The appearance of cells: colours and number formats."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CELL_INK = "#14171a"
 
 
 class Role(Enum):
-    """What numbers are, by colour: the same in every drawing."""
+    """The role of a grid of numbers, which determines its colour in every drawing."""
 
     INPUT = style.BLUE
     KERNEL = style.ORANGE
@@ -31,7 +31,7 @@ Colour = Role | str
 
 
 def number(value: float) -> str:
-    """Return a number as it is written in a cell: short, with a real minus sign.
+    """Format a number for a cell: short, with a proper minus sign.
 
     >>> number(-3.0), number(0.123), number(2.5)
     ('−3', '0.12', '2.5')
@@ -41,23 +41,23 @@ def number(value: float) -> str:
 
 
 def blank(value: float) -> str:
-    """Write a number not at all."""
+    """Return an empty string for any number."""
     return ""
 
 
 def shade(colour: Colour, strength: float) -> tuple[float, float, float]:
-    """Return a colour mixed with white: 0 is white, 1 the colour itself."""
+    """Mix a colour with white: 0 is white, 1 the colour itself."""
     red, green, blue = (1 - strength * (1 - part) for part in to_rgb(plain(colour)))
     return red, green, blue
 
 
 def plain(colour: Colour) -> str:
-    """Return the colour that a role is drawn in; any other colour as it is."""
+    """Return the colour of a role; return any other colour unchanged."""
     return colour.value if isinstance(colour, Role) else colour
 
 
 def colours(colour: Colour) -> Colormap:
-    """Return a map whose ends are strong and whose middle is pale: the sign is read elsewhere."""
+    """Return a colour map with strong ends and a pale middle, regardless of sign."""
     grey = colour is Role.PADDING
     strong, weak = shade(colour, 0.26 if grey else 0.62), shade(colour, 0.26 if grey else 0.06)
     found = LinearSegmentedColormap.from_list("cells", [strong, weak, strong])
@@ -65,6 +65,6 @@ def colours(colour: Colour) -> Colormap:
 
 
 def fitting(longest: int, side: float) -> float:
-    """Return the size of text of which `longest` characters fit into a cell."""
+    """Return the font size at which `longest` characters fit into a cell."""
     points = 72 * INCHES * side
     return min(style.MEDIUM, 0.86 * points / (0.64 * max(longest, 1)))

@@ -1,4 +1,4 @@
-"""Several channels in, several maps out."""
+"""Convolution with several input and output channels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ BIAS = np.array([1.0, -2.0])
 
 @drawing
 def channels() -> Figure:
-    """Draw three channels, two filters and the two maps that come out."""
+    """Draw three input channels, two filters and the two output maps."""
     y = ops.conv2d(X[None], WEIGHT, BIAS)[0]
     board = Board()
     inputs = [

@@ -1,4 +1,4 @@
-"""im2col and col2im: patches become columns, and columns patches that are added up."""
+"""im2col turns patches into columns; col2im adds columns back up at the patches' positions."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def im2col() -> Figure:
 
 @drawing
 def col2im() -> Figure:
-    """Draw how columns of gradients are added back to where their patches lay."""
+    """Draw how columns of gradients are added at the positions of their patches."""
     dy = np.array([[1.0, 2.0], [3.0, -1.0]])
     columns = KERNEL.reshape(-1, 1) @ dy.reshape(1, -1)  # Wᵀ · dy
     dx = IM2COL.col2im(columns, X.shape, WINDOW)[0, 0]
@@ -101,7 +101,7 @@ def _surround(board: Board, grid: Grid, colour: str) -> None:
 
 
 def _draw_columns(board: Board, x: float, columns: Array, label: str) -> float:
-    """Draw a matrix whose columns have a colour each; return where it ends."""
+    """Draw a matrix with one colour per column; return where it ends."""
     for n in range(4):
         part = board.grid(
             x + 1.15 * n,

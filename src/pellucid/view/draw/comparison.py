@@ -10,9 +10,9 @@ from pellucid.view.draw.sliding import Sliding, addition, one
 
 
 def compare(board: Board, cases: Sequence[tuple[str, Sliding]]) -> None:
-    """Draw each case in a column: what the window reads, the kernel, the output and its size.
+    """Draw each case in a column: the patch, the kernel, the output and its size.
 
-    Under the kernel stand the products of the first window, added up.
+The sum of the products of the first window is shown below the kernel.
     """
     deepest = max(sliding.padded.shape[0] for _, sliding in cases)
     x = 0.0
@@ -42,7 +42,7 @@ def compare(board: Board, cases: Sequence[tuple[str, Sliding]]) -> None:
 
 
 def _draw_move(board: Board, sliding: Sliding, image: Grid, output: Grid) -> None:
-    """Frame the first window and its output, and show where the window goes next."""
+    """Frame the first window and its output, and show where the window moves next."""
     sliding.draw_window(board, image, (0, 0))
     board.frame(output, one(0, 0), Role.OUTPUT)
     if sliding.y.shape[1] > 1:
@@ -66,7 +66,7 @@ def _draw_move(board: Board, sliding: Sliding, image: Grid, output: Grid) -> Non
 
 
 def size(sliding: Sliding) -> str:
-    """Return the arithmetic of the output's height, as a formula."""
+    """Return the formula for the output height with its numbers."""
     window = sliding.window
     (high, _), (before, after) = window.size, window.padding[0]
     K, D, S = window.kernel[0], window.dilation[0], window.stride[0]

@@ -27,7 +27,7 @@ def convolution(
     Parameters
     ----------
     x, kernel
-        Matrices of numbers, at most 12×12 and 7×7; usual ones if not given.
+Matrices of numbers, at most 12×12 and 7×7; an example by default.
     stride, padding, dilation
         As in `pellucid.ops.conv2d`.
 
@@ -69,7 +69,7 @@ def convolution_animation(
 
 
 def animated(sliding: Sliding, title: str, seconds: float = 1.2) -> Animation:
-    """Return the steps of a convolution, one after the other, under a title."""
+    """Return the steps of a convolution as an animation with a title."""
     if len(sliding.steps) > MOST_STEPS:
         raise ShapeError(
             f"an animation of {len(sliding.steps)} steps is too long; "

@@ -20,7 +20,7 @@ CLASSES = ("cat", "dog", "bird", "fish")
 
 @drawing
 def softmax_cross_entropy() -> Figure:
-    """Draw the way from a network's outputs to the loss and its gradient."""
+    """Draw the computation from a network's outputs to the loss and its gradient."""
     board = Board()
     for n, name in enumerate(("mostly right", "sure, and wrong")):
         board.text(0, 7.2 * n - 1.5, name, bold=True)

@@ -1,4 +1,4 @@
-"""What holds for every drawing."""
+"""The decorator of all drawings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ R = TypeVar("R")
 
 
 def drawing(draw: Callable[P, R]) -> Callable[P, R]:
-    """Make `draw` use the library's style, and the engine that is written to be read."""
+    """Make `draw` use Pellucid's style and the reference engine."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -17,7 +17,7 @@ KERNEL = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.float64)
 
 @drawing
 def flip() -> Figure:
-    """Draw what a single bright pixel becomes under both."""
+    """Draw the results of convolution and cross-correlation for a single bright pixel."""
     board = Board()
     rows = (
         ("cross-correlation: what networks call convolution", "x ⋆ w", False),

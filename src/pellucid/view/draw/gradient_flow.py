@@ -22,7 +22,7 @@ TARGET = 1
 
 @dataclass(frozen=True)
 class Pass:
-    """A network's values in order, and the loss's gradient for each, and for its weights."""
+    """The values of a network in order, with the gradients for them and for the weights."""
 
     values: tuple[Array, ...]
     gradients: tuple[Array, ...]
@@ -59,7 +59,7 @@ STEPS = ("convolution", "ReLU", "max pooling", "linear")
 
 @drawing
 def gradient_flow() -> Figure:
-    """Draw the values of a small network, and below each the loss's gradient for it."""
+    """Draw the values of a small network, and below each the gradient of the loss."""
     found = computed()
     board = Board()
     x, grids = 0.0, []

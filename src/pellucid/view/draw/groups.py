@@ -33,7 +33,7 @@ def groups() -> Figure:
 
 
 def _own(weight: Array, groups: int) -> Array:
-    """Return of `weight` (F, C, KH, KW) what is left in groups, (F, C/groups, KH, KW)."""
+    """Return the part of `weight` (F, C, KH, KW) used with groups, (F, C/groups, KH, KW)."""
     each = CHANNELS // groups
     first = [f // each * each for f in range(CHANNELS)]
     return np.stack([weight[f, c : c + each] for f, c in enumerate(first)])

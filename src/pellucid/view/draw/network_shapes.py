@@ -1,4 +1,4 @@
-"""How shapes change on their way through a network."""
+"""How shapes change through a network."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TITLE = 0.5
 
 @drawing
 def shapes(model: str = "lenet5") -> Figure:
-    """Draw the shapes of a known network's values, for images of 1×28×28 and ten classes.
+    """Draw the shapes of the values in a named network for images of 1×28×28 and ten classes.
 
     `pellucid.view.shapes` does so for any network.
     """

@@ -1,4 +1,4 @@
-"""Padding: zeros round the image."""
+"""Padding: zeros around the image."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ TITLE = "Zeros around the image let the kernel reach its edge"
 
 @drawing
 def padding(x: object = None, kernel: object = None) -> Figure:
-    """Draw a convolution without padding, with as much as keeps the size, and with all that helps.
+    """Draw a convolution without padding, with "same" padding and with full padding.
 
-    `x` and `kernel` are matrices of numbers, usual ones if not given.
+`x` and `kernel` are matrices of numbers; an example by default.
     """
     board = Board()
     without = Sliding.of(x, kernel)

@@ -21,7 +21,7 @@ COLOURS = (style.BLUE, style.ORANGE, style.PURPLE, style.GREEN)
 
 @drawing
 def max_pool() -> Figure:
-    """Draw where maxima come from and where their gradients go, ties included."""
+    """Draw the maxima of windows, and where their gradients go, including ties."""
     y, indices = ops.max_pool2d(X[None, None], 2)
     dx = ops.max_pool2d_gradient(DY[None, None], indices, (1, 1, 4, 4), 2)
     board = Board()
@@ -37,7 +37,7 @@ def max_pool() -> Figure:
 
 @drawing
 def average_pool() -> Figure:
-    """Draw means of windows, and how their gradients are shared."""
+    """Draw the means of windows, and how their gradients are distributed."""
     y = ops.avg_pool2d(X[None, None], 2)
     dx = ops.avg_pool2d_gradient(DY[None, None], (1, 1, 4, 4), 2)
     board = Board()

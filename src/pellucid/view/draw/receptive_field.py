@@ -1,4 +1,4 @@
-"""The receptive field: what one output sees, through several layers."""
+"""The receptive field: the inputs on which an output depends, through several layers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SIZE, SIDE = 17, 0.55
 
 @drawing
 def receptive_field() -> Figure:
-    """Draw what one output sees after one, two and three layers, without and with a stride."""
+    """Draw the receptive field after one, two and three layers, without and with stride."""
     board = Board()
     for k, (name, strides) in enumerate(
         (
@@ -60,9 +60,9 @@ def _draw(board: Board, top: float, name: str, strides: tuple[int, ...]) -> None
 
 
 def _paths(strides: tuple[int, ...]) -> list[Array]:
-    """Return, for the input and after each layer, in how many ways the last middle output sees it.
+    """Return the number of paths to the central output from the input and from each layer.
 
-    Each way is a product of weights; with weights of 1 the gradient counts them.
+Each path is a product of weights; with all weights equal to 1, the gradient counts the paths.
     """
     sizes = [SIZE]
     for stride in strides:

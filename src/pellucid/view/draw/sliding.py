@@ -1,4 +1,4 @@
-"""A kernel that slides over an image: what is read, multiplied and added at each step."""
+"""A kernel sliding over an image: the numbers read, multiplied and added at each step."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Sliding:
     Attributes
     ----------
     x, kernel, y
-        Matrices; y is what `ops.conv2d` gives.
+Matrices; y is the result of `ops.conv2d`.
     padded
         x with its padding.
     window
@@ -64,7 +64,7 @@ class Sliding:
         padding: Padding = 0,
         dilation: Pair = 1,
     ) -> Sliding:
-        """Convolve `x` with `kernel`, or the usual ones, if they are small enough to be drawn."""
+        """Convolve `x` with `kernel` (default: an example); raise if too large to draw."""
         image = matrix(x, IMAGE, "an input", LARGEST)
         weight = matrix(kernel, KERNEL, "a kernel", 7)
         size = (weight.shape[0], weight.shape[1])
@@ -92,20 +92,20 @@ class Sliding:
 
     @property
     def steps(self) -> list[tuple[int, int]]:
-        """Every output's place, row by row."""
+        """The position of every output, row by row."""
         return [(i, j) for i in range(self.y.shape[0]) for j in range(self.y.shape[1])]
 
     def read(self, step: tuple[int, int]) -> Array:
-        """Return what the window reads at a step."""
+        """Return the patch that the window reads at a step."""
         return np.asarray(self.padded[self.window.patch(*step)])
 
     def known(self, step: tuple[int, int]) -> Array:
-        """Return where the output is computed once this step is done."""
+        """Return a mask of the outputs that are computed after this step."""
         done = self.steps.index(step) + 1
         return np.arange(self.y.size).reshape(self.y.shape) < done
 
     def draw_input(self, board: Board, x: float, y: float, label: str = "") -> Grid:
-        """Draw the image with its padding, and return the whole as one grid."""
+        """Draw the image with its padding, and return the grid."""
         rows, columns = self.padded.shape
         top, left = self.window.inner[0].start, self.window.inner[1].start
         if self.padded.shape != self.x.shape:
@@ -120,7 +120,7 @@ class Sliding:
     def draw_window(
         self, board: Board, grid: Grid, step: tuple[int, int], width: float = 2.2
     ) -> None:
-        """Draw a frame round what the window reads; round each number where it is dilated."""
+        """Draw a frame around the window, or around each number if it is dilated."""
         rows, columns = self.window.patch(*step)
         board.frame(
             grid,
@@ -135,7 +135,7 @@ class Sliding:
 
 
 def matrix(given: object, default: Array, what: str, largest: int) -> Array:
-    """Return a user's matrix as float64, or the default; say so if it cannot be drawn."""
+    """Return the user's matrix as float64, or the default; raise if it cannot be drawn."""
     try:
         values = np.asarray(default if given is None else given, np.float64)
     except (TypeError, ValueError):
@@ -160,7 +160,7 @@ def one(i: int, j: int) -> Area:
 
 @dataclass(frozen=True)
 class _Row:
-    """Grids side by side, all with their middle at one height."""
+    """Grids side by side, vertically centred."""
 
     board: Board
     middle: float
@@ -170,7 +170,7 @@ class _Row:
         return self.middle - len(values) / 2
 
     def label(self, text: str, values: Array | None = None) -> str:
-        """Return the text with the size of what it names, or nothing in a row without labels."""
+        """Return the text with the size of the matrix, or nothing in a row without labels."""
         size = "" if values is None else f"  {values.shape[0]}×{values.shape[1]}"
         return text + size if self.labels else ""
 
@@ -213,7 +213,7 @@ def draw_step(
 
 
 def addition(products: Array) -> str:
-    """Return the sum of the products as people write it, the middle left out where it is long.
+    """Format the sum of the products, abbreviated in the middle if it is long.
 
     >>> addition(np.array([[2.0, -6.0], [0.0, 1.0]]))
     '2 − 6 + 0 + 1 = −3'

@@ -23,7 +23,7 @@ SMALL = 0.86
 
 @drawing
 def winograd() -> Figure:
-    """Draw F(2×2, 3×3): a tile of 2×2 outputs with 16 multiplications in place of 36."""
+    """Draw F(2×2, 3×3): a tile of 2×2 outputs with 16 multiplications instead of 36."""
     F2: Any = choose.get("winograd2")
     d = IMAGE[:4, :4]
     V, U = F2.B_T @ d @ F2.B_T.T, F2.G @ KERNEL @ F2.G.T
@@ -55,7 +55,7 @@ def winograd() -> Figure:
 
 
 def _draw_map(board: Board, grid: Grid, x: float, values: Array, name: str, end: float) -> None:
-    """Draw a fixed matrix between what it maps and what comes out."""
+    """Draw a fixed matrix between its input and its output."""
     rows = len(values)
     y = grid.middle[1]
     board.arrow((grid.right + 0.4, y), (x - 0.4, y))
