@@ -258,7 +258,7 @@ def _rows(branches: Branches) -> list[list[Slot]]:
 def in_columns(parts: Sequence[Sketch], tallest: float) -> Sketch:
     """Return sketches stacked vertically or, if that is too tall, in columns, roughly a square.
 
-A line leads from the bottom of each column to the top of the next.
+    A line leads from the bottom of each column to the top of the next.
     """
     total = sum(part.height + GAP for part in parts)
     square = math.sqrt(0.8 * total / max(part.width for part in parts))

@@ -21,17 +21,17 @@ class Box:
     Attributes
     ----------
     name, label, followers
-Its path, its type ("Conv2d 3×3"), and the types of the layers after it.
+        Its path, its type ("Conv2d 3×3"), and the types of the layers after it.
     shape
-Output shape for one image.
+        Output shape for one image.
     parameters, shared
-Number of parameters, and whether they were already counted in an earlier box.
+        Number of parameters, and whether they were already counted in an earlier box.
     joins
-Whether it combines several values.
+        Whether it combines several values.
     kind
-Equal for two boxes that differ only in their numbers of channels.
+        Equal for two boxes that differ only in their numbers of channels.
     times, last
-Number of consecutive repetitions, and the path of the last.
+        Number of consecutive repetitions, and the path of the last.
     """
 
     name: str
@@ -58,9 +58,9 @@ class Branches:
     Attributes
     ----------
     reads, outputs
-Numbers of the values that each chain reads, and of the output values.
+        Numbers of the values that each chain reads, and of the output values.
     name, shape, times, last
-As for a `Box`.
+        As for a `Box`.
     """
 
     name: str
@@ -197,7 +197,7 @@ def folded(chain: Chain, loosely: bool = False) -> Chain:
     Parameters
     ----------
     loosely
-Whether branches that differ only in their numbers of channels count as equal.
+        Whether branches that differ only in their numbers of channels count as equal.
     """
     parts = [_folded_inside(part, loosely) for part in chain]
     keys = [

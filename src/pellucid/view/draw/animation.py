@@ -32,7 +32,7 @@ class Animation:
     figures
         The pictures in order.
     seconds
-Seconds for which each figure is shown.
+        Seconds for which each figure is shown.
 
     Examples
     --------

@@ -41,9 +41,9 @@ class Drawing:
     Attributes
     ----------
     name, line
-The name, and a one-line description.
+        The name, and a one-line description.
     figure, animation
-The functions that draw it as a figure and as an animation; `animation` may be None.
+        The functions that draw it as a figure and as an animation; `animation` may be None.
     """
 
     name: str

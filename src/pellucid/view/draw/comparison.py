@@ -12,7 +12,7 @@ from pellucid.view.draw.sliding import Sliding, addition, one
 def compare(board: Board, cases: Sequence[tuple[str, Sliding]]) -> None:
     """Draw each case in a column: the patch, the kernel, the output and its size.
 
-The sum of the products of the first window is shown below the kernel.
+    The sum of the products of the first window is shown below the kernel.
     """
     deepest = max(sliding.padded.shape[0] for _, sliding in cases)
     x = 0.0

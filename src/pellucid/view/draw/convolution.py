@@ -27,7 +27,7 @@ def convolution(
     Parameters
     ----------
     x, kernel
-Matrices of numbers, at most 12×12 and 7×7; an example by default.
+        Matrices of numbers, at most 12×12 and 7×7; an example by default.
     stride, padding, dilation
         As in `pellucid.ops.conv2d`.
 

@@ -19,7 +19,7 @@ TITLE = "A dilated kernel sees further with the same number of weights"
 def dilation(x: object = None, kernel: object = None) -> Figure:
     """Draw a convolution with dilations 1, 2 and 3.
 
-`x` and `kernel` are matrices of numbers; an example by default.
+    `x` and `kernel` are matrices of numbers; an example by default.
     """
     board = Board()
     image = WIDE if x is None else x

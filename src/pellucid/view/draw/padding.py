@@ -19,7 +19,7 @@ TITLE = "Zeros around the image let the kernel reach its edge"
 def padding(x: object = None, kernel: object = None) -> Figure:
     """Draw a convolution without padding, with "same" padding and with full padding.
 
-`x` and `kernel` are matrices of numbers; an example by default.
+    `x` and `kernel` are matrices of numbers; an example by default.
     """
     board = Board()
     without = Sliding.of(x, kernel)

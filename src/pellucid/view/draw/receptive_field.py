@@ -62,7 +62,7 @@ def _draw(board: Board, top: float, name: str, strides: tuple[int, ...]) -> None
 def _paths(strides: tuple[int, ...]) -> list[Array]:
     """Return the number of paths to the central output from the input and from each layer.
 
-Each path is a product of weights; with all weights equal to 1, the gradient counts the paths.
+    Each path is a product of weights; with all weights equal to 1, the gradient counts the paths.
     """
     sizes = [SIZE]
     for stride in strides:

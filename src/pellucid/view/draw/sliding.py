@@ -42,7 +42,7 @@ class Sliding:
     Attributes
     ----------
     x, kernel, y
-Matrices; y is the result of `ops.conv2d`.
+        Matrices; y is the result of `ops.conv2d`.
     padded
         x with its padding.
     window
