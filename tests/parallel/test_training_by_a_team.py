@@ -240,3 +240,23 @@ def test_shards_are_augmented_each_in_its_own_way():
     first, second = run_as(2, seen, shards=4)
     assert first | second == together
     assert not first.keys() & second.keys()
+
+
+def test_running_statistics_follow_the_mean_over_the_samples():
+    x = np.random.default_rng(0).normal(size=(5, 2, 3, 3)).astype(np.float32)  # shards of 3 and 2
+    model = nn.Sequential(nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 2))
+    sgd = optim.SGD(model.parameters(), lr=0.1)
+    arrays = x, np.arange(5) % 2
+    state = training.TrainingState(model, sgd, batch_size=5, epochs=2, seed=1)
+    records = training.records(state, arrays, parallel=Team(shards=2))
+    next(records)
+    ((drawn, _),) = ArraySource(*arrays, batch_size=5).shuffled(epoch=0, seed=1)
+    parts = drawn[:3], drawn[3:]
+    mean = sum(len(part) * part.mean(axis=(0, 2, 3)) for part in parts) / 5
+    var = sum(len(part) * part.var(axis=(0, 2, 3), ddof=1) for part in parts) / 5
+    values = model.state_dict()
+    np.testing.assert_allclose(values["0.running_mean"], 0.1 * mean, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(values["0.running_var"], 0.9 + 0.1 * var, rtol=1e-5)
+    assert values["0.num_batches_tracked"] == 1
+    assert len(list(records)) == 3
+    assert model.state_dict()["0.num_batches_tracked"] == 2
