@@ -139,7 +139,7 @@ def test_maps_of_another_size_are_told() -> None:
         view.attribution(np.zeros(SHAPE), {"small": np.zeros((8, 8))})
     with pytest.raises(ShapeError, match="2 images but 1 titles"):
         view.attribution(images(2), np.zeros((2, 16, 16)), ["cat"])
-    with pytest.raises(ShapeError, match="images are"):
+    with pytest.raises(ShapeError, match=r"images must be \(N, C, H, W\)"):
         view.attribution(np.zeros((4, 4)), np.zeros((4, 4)))
 
 
