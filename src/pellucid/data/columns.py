@@ -1,4 +1,4 @@
-"""What the columns of a table mean: the class, the pixels, and the part that a row belongs to."""
+"""Find the columns of a table that hold the class, the pixels, and the part of each row."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from pellucid.errors import DataError, unknown
 
 _LABEL_NAMES = ("label", "labels", "class", "target", "category", "y")
 _PART_NAMES = ("usage", "split", "set", "subset", "partition")
-_INDEX_NAMES = ("", "unnamed: 0")  # as pandas writes its index, and reads it
+_INDEX_NAMES = ("", "unnamed: 0")  # the name of the index as pandas writes it, and as it reads it
 _LABEL = "label= (--label)"
 _HEADER = "header=True or False (--header, --no-header)"
 _FEW = 4
-"""Fewer numbers in the first line may count up by chance."""
+"""A sequence of fewer numbers in the first line may be consecutive by chance."""
 _MANY = 16
-"""From so many on, numbers in the first line that count up are taken for names of columns."""
+"""More than this many consecutive numbers in the first line are taken for names of columns."""
 _LISTED = re.compile(r"\[?\s*[-+.\de]+([\s,]+[-+.\de]+)+\s*\]?", re.IGNORECASE)
 _COLOUR = re.compile(r"(?<![a-z])(red|green|blue|r|g|b)(?![a-z])")
 
@@ -29,20 +29,20 @@ Row = Sequence[str]
 
 @dataclass(frozen=True)
 class Columns:
-    """What is in which column.
+    """The roles of a table's columns.
 
     Attributes
     ----------
     names
-        The names of all columns, or None for a table without a header.
+        Names of all columns, or None for a table without a header.
     label
-        The column of the class.
+        Number of the column of the class.
     pixels
-        The columns of the pixels.
+        Numbers of the columns of the pixels.
     part
-        The column that says ``Training``, ``Test``, …, if there is one.
+        Number of the column with ``Training``, ``Test``, …, if there is one.
     listed
-        Whether all pixels of an image are listed in one cell.
+        Whether one cell lists all pixels of an image. Default: False.
     """
 
     names: tuple[str, ...] | None
@@ -67,20 +67,22 @@ def find_columns(
     ignore: Sequence[str | int] = (),
     source: str = "table",
 ) -> Columns:
-    """Return what is in which column of a table.
+    """Find the roles of a table's columns by their names and values.
 
-    Names and values decide. Where they leave two readings, an `AssumptionWarning` says which one
-    was taken; a class that seems to be in another column than the first has to be named.
+    If these leave two readings, an `AssumptionWarning` tells which one was assumed. If the class
+    seems to be in a column other than the first, the user must name it.
 
     Parameters
     ----------
     first, below
-        The cells of the first line, and of some lines below it.
+        Cells of the first line, and of some lines below it.
     ends
-        Returns all values of the first and the last column, given whether there is a header. It is
-        called only where nothing else tells which of the two is the class.
+        Function that returns all values of the first and the last column, given whether there is a
+        header. It is called only if nothing else tells which of the two is the class.
     label, header, ignore
-        What the user said, see `read_csv`.
+        The user's options, see `read_csv`.
+    source
+        Name of the table in messages.
     """
     if header is None:
         header = _has_header(first, below, source)
@@ -135,7 +137,7 @@ def _label_column(
     ends: Callable[[], tuple[Sequence[str], Sequence[str]]],
     source: str,
 ) -> int:
-    """Return the column of the class: by its name, by being unlike the pixels, or the first."""
+    """Return the column of the class: by its name, by not being a pixel, or the first one."""
     if not candidates:
         raise DataError(f"{source} has no column for the class")
     first = candidates[0]
@@ -176,7 +178,7 @@ def _called(column: int, names: tuple[str, ...] | None) -> str:
 
 
 def _unlike_others(names: tuple[str, ...] | None, columns: Sequence[int]) -> list[int]:
-    """Return the columns whose names do not fit the numbered names that most of them have."""
+    """Return the columns whose names deviate from the numbered names that most of them have."""
     if names is None:
         return []
     stems = {i: re.sub(r"\d+", "#", _COLOUR.sub("*", names[i].lower())) for i in columns}
@@ -187,7 +189,7 @@ def _unlike_others(names: tuple[str, ...] | None, columns: Sequence[int]) -> lis
 
 
 def _check_alike(pixels: Sequence[int], names: tuple[str, ...] | None, source: str) -> None:
-    """Raise an error if one of the columns does not look like a pixel, by its name."""
+    """Raise an error if the name of one of the columns does not look like a pixel's."""
     strange = _unlike_others(names, pixels) if pixels else []
     if strange and names is not None:
         raise DataError(_ask_to_ignore(names[strange[0]], source))
@@ -209,7 +211,7 @@ def _ask_to_ignore(column: str, source: str) -> str:
 
 
 def _index_columns(names: tuple[str, ...] | None, rows: Sequence[Row]) -> set[int]:
-    """Return the columns without a name that only count the rows."""
+    """Return the first column if it has no name and only numbers the rows, as an index."""
     if names is None or _name(names[0]) not in _INDEX_NAMES or not rows:
         return set()
     counted = [row[0] for row in rows] == [str(i) for i in range(len(rows))]
@@ -228,7 +230,7 @@ def _part_column(
 
 
 def _column(given: str | int, names: tuple[str, ...] | None, width: int, source: str) -> int:
-    """Return the number of the column that the user named or numbered."""
+    """Return the number of the column that the user gave by name or number."""
     if isinstance(given, str):
         lower = [_name(name) for name in names or ()]
         if _name(given) not in lower:
@@ -241,13 +243,13 @@ def _column(given: str | int, names: tuple[str, ...] | None, width: int, source:
 
 
 def _may_be_classes(values: Sequence[str]) -> bool:
-    """Return whether these are whole numbers, or text, of more than one kind."""
+    """Return whether there are several distinct values, all of them whole numbers or text."""
     distinct = set(values)
     return len(distinct) > 1 and all(not _is_number(v) or float(v or 0) % 1 == 0 for v in distinct)
 
 
 def _is_text(cells: Sequence[str]) -> bool:
-    """Return whether no cell is a number; empty cells do not count."""
+    """Return whether there are non-empty cells, none of which is a number."""
     there = [cell for cell in cells if cell.strip()]
     return bool(there) and not any(map(_is_value, there))
 
@@ -278,7 +280,7 @@ def _is_value(cell: str) -> bool:
 
 def _is_number(cell: str) -> bool:
     try:
-        float(cell or "0")  # a missing value is no name
+        float(cell or "0")  # a missing value counts as a number
     except ValueError:
         return False
     return True

@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Description:
-    """What `describe` found, as plain records.
+    """The result of `describe`, as plain records.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class Description:
         classes) or ``in_train`` although they belong to another part; and the number of
         ``empty_classes``.
     skipped
-        What could not be used and was left out: one line for each file or folder.
+        Messages about rows, files or folders that could not be used and were left out.
     data
         The data set itself.
     """
@@ -54,7 +54,7 @@ class Description:
     data: Splits
 
     def described(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return everything except the images as JSON-serialisable data."""
         return {
             "title": self.title,
             "classes": self.counts,
@@ -77,7 +77,7 @@ class Description:
 
 
 def describe(source: str | Path | Splits | DataSet, **options: Any) -> Description:
-    """Return what a data set contains.
+    """Describe a data set: classes, pixel values, duplicates and other issues.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def describe(source: str | Path | Splits | DataSet, **options: Any) -> Descripti
         A data set, or anything that `load` takes. Rows and images that cannot be used do not raise
         an error here; they are left out and listed in ``skipped``.
     options
-        What the reader for that kind of data takes, such as ``size`` for a folder of images.
+        Options of the reader for that kind of data, such as ``size`` for a folder of images.
 
     Examples
     --------

@@ -9,36 +9,37 @@ from pellucid.types import Array
 
 _SIDE = 28
 _BOX = 20
-_STRANGE = 0.35  # of the range of grey levels, by which what is no paper differs from it
-_MOSTLY = 0.6  # of a line, which no stroke of a digit fills that has paper around it
-_FAINT = 10.0  # levels of 255 by which ink differs from the ground at least
-_TRACE = 0.02  # of full ink; less is the ground's unevenness
-_LARGE = 64  # from this size on, single specks are smoothed away
+_STRANGE = 0.35  # part of the range of grey levels by which other surfaces differ from paper
+_MOSTLY = 0.6  # fraction of a line that no stroke fills if the digit has paper around it
+_FAINT = 10.0  # smallest difference between ink and background, in grey levels of 255
+_TRACE = 0.02  # fraction of full ink; smaller values are unevenness of the background
+_LARGE = 64  # images of at least this size are median-filtered against specks
 
 
 def drawn_digit(image: Array) -> Array:
-    """Return a drawn digit as MNIST shows it: white on black, 20×20 at most, centred in 28×28.
+    """Convert a drawn digit to MNIST's form: white on black, at most 20×20, centred in 28×28.
 
     In MNIST each digit, with its proportions kept, fills a box of 20×20, and its centre of mass
     lies at the centre of 28×28. A photo is first converted to light on dark: a plane fitted to the
     border estimates the brightness of the paper, even if one side lies in the shade, and is
     subtracted; differences below Otsu's threshold count as paper. Strips along the sides that are
-    no paper, such as the edge of a dark table, are cut off first.
+    not paper, such as the edge of a dark table, are cut off first.
 
     Parameters
     ----------
     image
-        uint8 (H, W) or (1, H, W), a dark digit on light ground or a light one on dark, with ground
-        all around it.
+        uint8 array (H, W) or (1, H, W): a dark digit on a light background or vice versa, with
+        background on all sides.
 
     Returns
     -------
-    uint8 (1, 28, 28), with 0 for ground and 255 for full ink.
+    ndarray of shape (1, 28, 28)
+        uint8, 0 for background and 255 for full ink.
 
     Raises
     ------
     DataError
-        There is nothing drawn on it.
+        Nothing is drawn on the image, or the ink is too faint.
 
     Sources: LeCun et al., "Gradient-based learning applied to document recognition", 1998, sec.
     III.A; Otsu, "A threshold selection method from gray-level histograms", 1979.
@@ -63,10 +64,10 @@ def drawn_digit(image: Array) -> Array:
 
 
 def _without_edges(grey: Array) -> Array:
-    """Return the image without what lies beside the paper, such as the edge of a dark table.
+    """Crop strips along the sides that are not paper, such as the edge of a dark table.
 
-    That is a strip along a side in whose lines most pixels differ from the paper as ink does.
-    Where hardly anything would be left, nothing is cut off.
+    In the lines of such a strip, most pixels differ from the paper as strongly as ink. If less
+    than half of the height or width would remain, nothing is cropped.
     """
     paper = np.median(grey)
     unlike = np.abs(grey - paper) > _STRANGE * max(float(np.ptp(grey)), 1.0)
@@ -79,7 +80,7 @@ def _without_edges(grey: Array) -> Array:
 
 
 def _strips(shares: Array) -> tuple[int, int]:
-    """Return from where to where no strip lies, given the share of strange pixels in each line."""
+    """Return the range of lines between the strips, given the non-paper share of each line."""
     good = np.flatnonzero(shares < _MOSTLY)
     if not len(good):
         return 0, len(shares)
@@ -110,7 +111,7 @@ def _ink(grey: Array) -> Array:
     full = np.median(difference[strong]) if strong.any() else 0.0
     if full < _FAINT:
         raise DataError("nothing is drawn on this image, or it is too faint to be seen")
-    # the soft edge of a stroke is below the threshold, and lies beside what is above
+    # the soft edge of a stroke is below the threshold but adjacent to pixels above it
     ink = np.minimum(difference / full, 1.0)
     return np.where(_grown(strong) & (ink > _TRACE), ink, 0.0)
 
@@ -127,10 +128,10 @@ def _ground(grey: Array) -> Array:
 
 
 def _otsu(values: Array) -> float:
-    """Return the threshold that divides `values` into the two groups that lie furthest apart.
+    """Return Otsu's threshold, which splits `values` into two groups that are furthest apart.
 
-    For each threshold the groups have the shares w₀, w₁ and the means m₀, m₁; the best maximises
-    the variance between them, w₀·w₁·(m₀ − m₁)².
+    With the shares w₀, w₁ and the means m₀, m₁ of the two groups, it maximises the variance
+    between them, w₀·w₁·(m₀ − m₁)².
     """
     counts, edges = np.histogram(values, bins=256)
     middles = (edges[:-1] + edges[1:]) / 2
@@ -143,7 +144,7 @@ def _otsu(values: Array) -> float:
 
 
 def _grown(mask: Array) -> Array:
-    """Return where `mask` is true or one of the eight neighbours is."""
+    """Dilate `mask` by one pixel in all eight directions."""
     padded = np.pad(mask, 1)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
     return np.asarray(windows.any(axis=(2, 3)))

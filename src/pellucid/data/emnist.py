@@ -30,10 +30,11 @@ def read_emnist(path: str | Path, *, variant: str | None = None) -> Splits:
     Parameters
     ----------
     path
-        A folder with ``emnist-VARIANT-train-images-idx3-ubyte``, the file of labels, the two of the
-        test part and ``emnist-VARIANT-mapping.txt``, each with or without ``.gz``.
+        Folder with ``emnist-VARIANT-train-images-idx3-ubyte``, the corresponding file of labels,
+        the two files of the test part and ``emnist-VARIANT-mapping.txt``, the images and labels
+        with or without ``.gz``.
     variant
-        ``"balanced"``, ``"letters"``, …; not needed if the folder has one alone.
+        ``"balanced"``, ``"letters"``, …; may be omitted if the folder holds only one.
     """
     folder = Path(path)
     there = _variants(folder)
@@ -65,7 +66,7 @@ def read_emnist(path: str | Path, *, variant: str | None = None) -> Splits:
 
 
 def is_emnist(path: Path) -> bool:
-    """Return whether this is a folder with the files of a variant of EMNIST."""
+    """Return whether `path` is a folder with the files of a variant of EMNIST."""
     return path.is_dir() and bool(_variants(path))
 
 

@@ -1,4 +1,4 @@
-"""Image files, and images inside other files, that are decoded when they are asked for."""
+"""Image files, and encoded images inside other files, decoded on demand."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from pellucid.types import Array
 
 
 class Piece(NamedTuple):
-    """Where the bytes of one encoded image lie: a whole file, or part of one.
+    """Location of one encoded image: a whole file, part of a file, or bytes in memory.
 
     Attributes
     ----------
     path
         The file.
     offset, length
-        Where in the file; a length of −1 is all that follows.
+        Position in the file, in bytes; a length of −1 means up to the end.
     name
-        What to call the image in messages, where it is not the file.
+        Name of the image in messages. By default the path of the file.
     content
-        The bytes themselves, where they are in memory.
+        The bytes themselves, if they are in memory.
     """
 
     path: Path
@@ -37,7 +37,7 @@ class Piece(NamedTuple):
 
     @property
     def where(self) -> str:
-        """What to call the image in messages."""
+        """The name of the image in messages."""
         return self.name or str(self.path)
 
     def read(self) -> bytes:

@@ -1,4 +1,4 @@
-"""From encoded images and their classes to a data set, in memory or on the disk."""
+"""Build a data set from encoded images and their classes, in memory or on disk."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array, Pair
 
 _MOST_BYTES = 2 << 30
-"""What is read without a size or a limit being given; photos could fill the memory."""
+"""Largest data set read into memory without a given size or limit: photos could fill it."""
 _SUFFIXES = {"train": "", "validation": " validation", "test": " test"}
 
 ImageShape = tuple[int, int, int]
 Facts = list[tuple[int, tuple[int, int]] | None]
-"""(channels, (height, width)) of each image; None for one that cannot be opened."""
+"""(channels, (height, width)) of each image, or None if it cannot be opened."""
 
 
 @dataclass(frozen=True)
 class How:
-    """How encoded images become a data set; the fields are options of `read_folder`."""
+    """Options for reading encoded images; see `read_folder` for the fields."""
 
     size: Pair | None = None
     channels: int | None = None
@@ -44,18 +44,18 @@ def gather(
     source: str,
     how: How,
 ) -> Splits:
-    """Return the data set of encoded images.
+    """Return a data set of encoded images.
 
     Parameters
     ----------
     parts
-        For each part, where its images are and their classes.
+        For each part, the locations of its images and the numbers of their classes.
     classes
         The names of the classes.
     name, source
-        What the set is called, and where it comes from, for messages.
+        Name of the data set, and its origin as shown in messages.
     how
-        Size, channels, and how much memory may be used.
+        Options: size, channels, memory and so on.
     """
     problems = Problems("image")
     facts = {part: [_fact(piece, problems) for piece, _ in given] for part, given in parts.items()}
@@ -145,5 +145,5 @@ def _common_shape(facts: Facts, how: How, source: str) -> ImageShape:
 
 
 def reason(error: DataError, piece: Piece) -> str:
-    """Return what an error says of an image, without its name."""
+    """Return the text of an error about an image, without the image's name."""
     return str(error).removeprefix(piece.where).removeprefix(":").strip()

@@ -26,12 +26,12 @@ _IMAGES, _LABELS = "{}-images-idx3-ubyte", "{}-labels-idx1-ubyte"
 _GZIP_MAGIC = b"\x1f\x8b"
 _BLOCK = 1 << 20
 MOST_INFLATION = 1032
-"""Deflate cannot give more bytes than this for one (RFC 1951: 258 bytes for two bits)."""
+"""Largest expansion factor of Deflate (RFC 1951: 258 bytes from two bits)."""
 _MOST_VALUES = 2**62  # more than NumPy can count in bytes
 
 
 class Readable(Protocol):
-    """A file, or what unpacks one."""
+    """A file, or a decompressor with the interface of one."""
 
     def read(self, size: int, /) -> bytes: ...
 
@@ -39,12 +39,12 @@ class Readable(Protocol):
 def read_idx(path: str | Path) -> Array:
     """Return the array in an IDX file of unsigned bytes, compressed with gzip or not.
 
-    The header is compared with the size of the file before any memory is taken.
+    The header is checked against the size of the file before any memory is allocated.
 
     Raises
     ------
     DataError
-        It is no such file, or has fewer or more bytes than its header says.
+        The file is not an IDX file, or its size does not agree with its header.
 
     Examples
     --------
@@ -79,12 +79,12 @@ def read_idx_folder(
     Parameters
     ----------
     path
-        A folder with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and, for a test part,
+        Folder with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and, for a test part,
         ``t10k-images-idx3-ubyte`` and ``t10k-labels-idx1-ubyte``, each with or without ``.gz``.
     classes
-        The names of the classes; their numbers if none are given.
+        Names of the classes. By default their numbers.
     name
-        What to call the set; the folder's name if not given.
+        Name of the data set. By default the folder's name.
     """
     folder = Path(path)
     name = name or folder.resolve().name
@@ -101,7 +101,7 @@ def read_idx_folder(
 
 
 def find_idx(folder: Path, stem: str) -> Path | None:
-    """Return the file called `stem`, ``stem.gz``, or with a dot before "idx" as some have it."""
+    """Return the file named `stem` or ``stem.gz``; also accepts ".idx" in place of "-idx"."""
     names = (stem, f"{stem}.gz", stem.replace("-idx", ".idx"))
     return next((folder / name for name in names if (folder / name).is_file()), None)
 
@@ -159,7 +159,7 @@ def _read_inflated(file: Readable, path: Path, compressed_size: int) -> Array:
         _check_size(path, compressed_size * MOST_INFLATION, promised, "can be at most")
     check_unpacked(path, compressed_size, promised, "unpack it first, with gunzip")
     values, there = np.empty(promised, np.uint8), 0
-    for block in _blocks(file, promised + 1):  # one more, to see whether it ends there
+    for block in _blocks(file, promised + 1):  # one more byte shows whether the data end there
         kept = np.frombuffer(block, np.uint8)[: promised - there]
         values[there : there + len(kept)] = kept
         there += len(block)

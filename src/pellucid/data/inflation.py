@@ -1,7 +1,7 @@
-"""Compressed files that would fill the memory are refused before any is taken.
+"""Refuse compressed files that would fill the memory, before any memory is allocated.
 
-A few kilobytes can unpack to gigabytes. Real data sets do not: images rarely become twenty times
-smaller. What a file unpacks to may therefore take `FREE` bytes, and `TIMES` as many as are stored.
+A few kilobytes can unpack to gigabytes. Real data sets do not: images are rarely compressed by more
+than a factor of 20. Unpacked data may therefore take `FREE` bytes plus `TIMES` the stored size.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TIMES = 20
 
 
 def most_unpacked(stored: int, free: int = FREE) -> int:
-    """Return how many bytes `stored` bytes may unpack to.
+    """Return the largest size in bytes to which `stored` bytes may unpack.
 
     >>> most_unpacked(1_000_000)
     45165824
@@ -26,18 +26,18 @@ def most_unpacked(stored: int, free: int = FREE) -> int:
 def check_unpacked(
     path: str | Path, stored: int, unpacked: int, remedy: str, free: int = FREE
 ) -> None:
-    """Raise an error if `stored` bytes would become more than a data set's do.
+    """Raise an error if `stored` bytes unpack to more than is plausible for a data set.
 
     Parameters
     ----------
     path
-        What to call the file.
+        The file, named in the message.
     stored, unpacked
-        Bytes in the file, and bytes in memory.
+        Size in the file and in memory, in bytes.
     remedy
-        What to do where the file is right all the same, such as ``unpack it first``.
+        Advice in case the file is valid nevertheless, such as ``unpack it first``.
     free
-        How many bytes are always allowed.
+        Number of bytes that are always allowed.
     """
     if unpacked > most_unpacked(stored, free):
         raise DataError(

@@ -1,4 +1,4 @@
-"""In which order the numbers of an image stand: channels first, channels last, or one flat row."""
+"""The memory layout of images: channels first, channels last, or one flat row."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def channels_first(images: Array, channels_last: bool | None = None, name: str =
     Parameters
     ----------
     images
-        (N, H, W), (N, C, H, W) or (N, H, W, C).
+        Array of shape (N, H, W), (N, C, H, W) or (N, H, W, C).
     channels_last
-        Whether four dimensions are (N, H, W, C). Without it the shape decides: images have 1, 3 or
-        4 channels; where both ends or neither have so many, the reading with square images is
-        assumed, with an `AssumptionWarning`.
+        Whether an array of four dimensions is (N, H, W, C). By default the shape decides:
+        images have 1, 3 or 4 channels; if this leaves both readings open, the one with square
+        images is assumed, with an `AssumptionWarning`.
 
     Raises
     ------
     ShapeError
-        These are no images, or the shape does not tell which dimension is the channels.
+        The array does not hold images, or the shape does not tell which axis holds the channels.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def channels_first(images: Array, channels_last: bool | None = None, name: str =
 
 
 def has_channels_last(shape: Shape, name: str) -> bool:
-    """Return whether (N, ?, ?, ?) is (N, H, W, C), and say so where it could be either."""
+    """Return whether a shape is (N, H, W, C); warn if it could also be (N, C, H, W)."""
     _, first, middle, last = shape
     usual_first, usual_last = first in _USUAL_CHANNELS, last in _USUAL_CHANNELS
     square_first, square_last = middle == last, first == middle
@@ -89,15 +89,14 @@ def images_from_rows(
     Parameters
     ----------
     shape
-        (C, H, W) or (H, W). Without it, a square number of pixels makes a grey image and three
-        times a square number a colour image.
+        (C, H, W) or (H, W). By default a square number of pixels is read as a grey image, and three
+        times a square number as a colour image.
     channels_last
-        Whether the channels of one pixel stand together (red, green, blue, red, …) rather than one
-        plane after the other. Without it, names of columns such as ``r0, g0, b0`` decide; else the
-        smoother of the two readings is assumed, with an `AssumptionWarning`: neighbouring pixels
-        of a picture differ less than pixels far apart.
+        Whether pixels are interleaved (red, green, blue, red, …) rather than stored as one plane
+        per channel. By default, names of columns such as ``r0, g0, b0`` decide; without such names,
+        the reading whose neighbouring pixels differ less is assumed, with an `AssumptionWarning`.
     columns
-        The names of the columns, if they have any.
+        Names of the columns, if there are any.
 
     Examples
     --------
@@ -122,7 +121,7 @@ def images_from_rows(
 
 
 def image_shape(pixels: int, shape: Shape | None, name: str) -> tuple[int, int, int]:
-    """Return (C, H, W) of an image with so many pixels."""
+    """Return the shape (C, H, W) of an image with this number of pixels."""
     if shape is not None:
         full = tuple(shape) if len(shape) == 3 else (1, *shape)
         if len(full) != 3 or math.prod(full) != pixels:
@@ -139,7 +138,7 @@ def image_shape(pixels: int, shape: Shape | None, name: str) -> tuple[int, int, 
 
 
 def _channel_order(columns: Sequence[str] | None, channels: int) -> bool | None:
-    """Return whether the names of columns put the channels last; None where they do not tell."""
+    """Return whether the names of columns imply channels last, or None if they do not tell."""
     found = [_COLOUR_WORD.findall(column.lower()) for column in columns or ()]
     if channels != 3 or not found or any(len(words) != 1 for words in found):
         return None
@@ -158,7 +157,7 @@ def _looks_interleaved(rows: Array, channels: int, height: int, width: int) -> b
 
 
 def _roughness(images: Array) -> float:
-    """Return the mean difference of neighbouring pixels, in rows and in columns."""
+    """Return the mean absolute difference of neighbouring pixels along rows plus along columns."""
     return float(
         sum(abs(np.diff(images, axis=axis)).mean() for axis in (2, 3) if images.shape[axis] > 1)
     )

@@ -1,8 +1,9 @@
-"""Arrays of numbers in MATLAB's files of version 5, and nothing else that these can hold.
+"""Read numeric arrays from MATLAB files of version 5, and no other content.
 
-After a header of 128 bytes come elements: a tag of two uint32, the type and the number of bytes,
-and the content, filled up to a multiple of 8. What has up to 4 bytes may stand inside the tag. An
-array is an element of elements (flags, dimensions, name, values), often compressed with zlib.
+A header of 128 bytes is followed by elements: a tag of two uint32, the type and the number of
+bytes, and then the content, padded to a multiple of 8 bytes. Up to 4 bytes of content may be stored
+in the tag itself. An array is an element that contains elements (flags, dimensions, name, values),
+often compressed with zlib.
 Source: MathWorks, "MAT-File Format", chapter 1, "MAT-File Level 5 Format".
 """
 
@@ -26,19 +27,19 @@ _HEADER, _LITTLE_ENDIAN = 128, b"IM"
 _MATRIX, _COMPRESSED = 14, 15
 _INTEGERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 12: "i8", 13: "u8"}
 _TYPES = _INTEGERS | {7: "f4", 9: "f8"}
-_CLASSES = range(6, 16)  # of numbers; those below are cells, structures, objects and text
+_CLASSES = range(6, 16)  # numeric; smaller numbers are cells, structures, objects and text
 _COMPLEX = 0x0800
-_LONGEST = 1 << 12  # bytes of dimensions or a name
+_LONGEST = 1 << 12  # largest number of bytes of dimensions or a name
 
 
 def read_arrays(path: Path, names: Container[str]) -> dict[str, Array]:
-    """Return the arrays of numbers with these names; others are passed over.
+    """Return the numeric arrays with these names; others are ignored.
 
     Raises
     ------
     DataError
-        It is no such file, is damaged, or an array has fewer or more values than its dimensions
-        say.
+        The file is not a MATLAB file of version 5, is damaged, or the number of values of an array
+        does not agree with its dimensions.
     """
     size, found = path.stat().st_size, {}
     with path.open("rb") as file:
@@ -67,7 +68,7 @@ def read_arrays(path: Path, names: Container[str]) -> dict[str, Array]:
 def _array(
     file: Readable, names: Container[str], stored: int, path: Path
 ) -> tuple[str, Array] | None:
-    """Return the name and the values of an array of real numbers, None for anything else."""
+    """Return name and values of an array of real numbers, or None for anything else."""
     flags = struct.unpack("<I", _small(file)[:4])[0]
     content = _small(file)
     shape = struct.unpack(f"<{len(content) // 4}i", content)
@@ -86,7 +87,7 @@ def _array(
 
 
 def _tag(file: Readable) -> tuple[int, int, bytes | None]:
-    """Return the type of the next element, its number of bytes, and its content if it is inside."""
+    """Return the next element's type, its number of bytes, and its content if it is in the tag."""
     tag = _exactly(file, 8)
     kind, length = struct.unpack("<II", tag)
     if kind >> 16:
@@ -95,7 +96,7 @@ def _tag(file: Readable) -> tuple[int, int, bytes | None]:
 
 
 def _small(file: Readable) -> bytes:
-    """Return the content of an element that tells of an array."""
+    """Return the content of a small element, such as an array's dimensions or name."""
     _, length, inside = _tag(file)
     if inside is not None:
         return inside[:length]
@@ -112,7 +113,7 @@ def _exactly(file: Readable, size: int) -> bytes:
 
 
 class _Part:
-    """The next bytes of a file, unpacked if they are compressed, and never more than are asked."""
+    """The next `size` bytes of a file, decompressed on demand if they are compressed."""
 
     def __init__(self, file: Readable, size: int, compressed: bool) -> None:
         self.file, self.left = file, size

@@ -1,4 +1,4 @@
-"""How much memory a data set may take, and where images are kept that are decoded once."""
+"""Limits on a data set's memory, and the cache of decoded images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST_READ_AHEAD = 256 << 20
 
 
 def memory_bytes(memory: Memory) -> int | None:
-    """Return how many bytes ``"2GB"``, ``"500MB"`` or a number stand for; None for no limit.
+    """Convert a size such as ``"2GB"``, ``"500MB"`` or a number to bytes; None means no limit.
 
     >>> memory_bytes("1.5GB"), memory_bytes("64MiB"), memory_bytes(None)
     (1500000000, 67108864, None)
@@ -39,13 +39,13 @@ def memory_bytes(memory: Memory) -> int | None:
 
 
 def fits(needed: int, memory: Memory) -> bool:
-    """Return whether images of `needed` bytes are read into memory: if they take half of it."""
+    """Return whether images of `needed` bytes fit into half of the memory limit."""
     limit = memory_bytes(memory)
     return limit is None or needed <= limit // 2
 
 
 def read_ahead_bytes(memory: Memory) -> int:
-    """Return how many bytes of images may be read before they are asked for."""
+    """Return how many bytes of images may be read ahead."""
     limit = memory_bytes(memory)
     return (
         _LARGEST_READ_AHEAD
@@ -55,9 +55,9 @@ def read_ahead_bytes(memory: Memory) -> int:
 
 
 def decoded_once(images: StoredImages, ahead: int) -> RawImages:
-    """Return the same images, kept decoded in the folder for caches.
+    """Return the same images, decoded once into a file in the cache folder.
 
-    The file there is called by the hash of what is stored, so altered images are decoded anew.
+    The file is named by the hash of the stored images, so changed images are decoded again.
     """
     path = cached_file(
         images.digest(), (np.ascontiguousarray(block).tobytes() for block in blocks_of(images))
@@ -66,9 +66,9 @@ def decoded_once(images: StoredImages, ahead: int) -> RawImages:
 
 
 def cached_file(key: str, blocks: Iterable[bytes]) -> Path:
-    """Return the file for `key` in the folder for caches, written from `blocks` if it is not there.
+    """Return the file for `key` in the cache folder; write it from `blocks` if it is missing.
 
-    It gets its name when it is whole.
+    It is written under a temporary name and renamed when it is complete.
     """
     name = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     path = cache_folder() / "decoded" / f"{name}.raw"

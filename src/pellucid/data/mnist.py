@@ -25,7 +25,7 @@ _FILES = (
     "t10k-labels-idx1-ubyte.gz",
 )
 _MOST_BYTES = 32 << 20
-"""The largest, Fashion-MNIST's training images, has 26 MB."""
+"""Size limit of a download; the largest file, Fashion-MNIST's training images, has 26 MB."""
 _MNIST_SHA256 = (
     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
     "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",

@@ -1,8 +1,8 @@
-"""Parquet files with encoded images, as Hugging Face's ``datasets`` writes them.
+"""Read Parquet files with encoded images, as written by Hugging Face's ``datasets``.
 
-An image is a struct of ``bytes`` and ``path``, or plain bytes; its class is a whole number, whose
-name stands in the file's metadata, or text. Where memory is limited, the bytes of the images are
-copied to one file in the folder for caches, from which they can be read in any order.
+An image is a struct of ``bytes`` and ``path``, or plain bytes. Its class is text, or an integer
+whose name is in the file's metadata. With a memory limit, the bytes of the images are copied to a
+file in the cache folder, from which they can be read in any order.
 
 Source: the documentation of ``datasets``, "Image" and "ClassLabel" features.
 """
@@ -48,10 +48,10 @@ def read_parquet(
     ----------
     path
         A ``.parquet`` file, or a folder with files such as ``train-00000-of-00001.parquet`` and
-        ``test-00000-of-00001.parquet``, there or in its folder ``data``.
+        ``test-00000-of-00001.parquet``, directly or in its subfolder ``data``.
     label, image
-        The columns of the class and of the image, where they are not called ``label`` and
-        ``image``.
+        Names of the columns of the class and of the image. By default usual names are tried,
+        such as ``label`` and ``image``.
     """
     path = Path(path)
     files = [path] if path.is_file() else _files(path)
@@ -75,7 +75,7 @@ def read_parquet(
 
 
 def has_parquet(path: Path) -> bool:
-    """Return whether this is a folder with Parquet files."""
+    """Return whether `path` is a folder with Parquet files."""
     return path.is_dir() and bool(_files(path))
 
 
@@ -85,7 +85,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 class _Table:
-    """One Parquet file: which columns hold images and classes, and what is in them."""
+    """One Parquet file, with the names and the contents of its image and class columns."""
 
     def __init__(self, path: Path, image: str | None, label: str | None) -> None:
         try:
@@ -117,7 +117,7 @@ class _Table:
         return found[0]
 
     def _class_names(self) -> tuple[str, ...] | None:
-        """Return the names of the classes that ``datasets`` writes into the metadata."""
+        """Return the class names that ``datasets`` has written into the metadata, if any."""
         try:
             about = json.loads((self.schema.metadata or {}).get(b"huggingface", b"{}"))
             names = about["info"]["features"][self.label]["names"]
@@ -130,7 +130,7 @@ class _Table:
         return list(self._values(self.label))
 
     def pieces(self, keep: bool) -> list[Piece]:
-        """Return the encoded images, in memory or, with `keep`, in a file where they are copied."""
+        """Return the encoded images, in memory or, with `keep`, in a file in the cache folder."""
         if not keep:
             return [
                 Piece(self.path, name=f"{self.path}: row {row}", content=content)
@@ -138,7 +138,7 @@ class _Table:
             ]
         sizes: list[int] = []
         kept = cached_file(f"parquet {self.image} {_hash_of_file(self.path)}", self._images(sizes))
-        if not sizes:  # it was there already
+        if not sizes:  # the file was in the cache already
             sizes = [len(content) for content in self._contents()]
         pieces, offset = [], 0
         for row, length in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""The names under which data sets keep their training, validation and test parts."""
+"""Recognise the usual names of the training, validation and test parts of a data set."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PART = {word: part for part, words in _WORDS.items() for word in words}
 
 
 def part_of(name: str) -> str | None:
-    """Return the part that a name stands for: ``"train"``, ``"validation"``, ``"test"``, or None.
+    """Return the part that a name denotes: ``"train"``, ``"validation"``, ``"test"``, or None.
 
-    Capitals do not matter, and the word may stand beside others. ``PublicTest`` and ``PrivateTest``
-    are FER2013's names for validation and test.
+    Case is ignored, and the name may contain other words. ``PublicTest`` and ``PrivateTest`` are
+    FER2013's names for validation and test.
 
     >>> [part_of(name) for name in ("Training", "seg_test", "val", "PublicTest", "cat", "trainer")]
     ['train', 'test', 'validation', 'validation', None, None]

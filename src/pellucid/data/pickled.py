@@ -1,9 +1,9 @@
-"""A pickle read as data: arrays, lists, dicts, text and numbers, and nothing else.
+"""Read a pickle safely, as plain data: arrays, lists, dicts, text and numbers.
 
-A pickle is a small program, and unpickling runs it: it can call any function that it names. Here
-its instructions are only listed (with `pickletools.genops`, which runs nothing) and those few that
-build plain data are carried out by hand. Any other instruction, and any global name but the three
-that stand for a NumPy array, is refused by name. Nothing is imported, looked up or called.
+A pickle is a small program, and unpickling runs it: it can call any function that it names. This
+module only lists the instructions (with `pickletools.genops`, which runs nothing) and interprets
+the few that build plain data. All other instructions, and all global names except those of NumPy
+arrays, are refused with an error that names them. Nothing is imported, looked up or called.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class _Global:
 
 @dataclass
 class _ByteArray:
-    """An array of bytes, which a pickle makes empty and then gives its shape and content."""
+    """An array of bytes, which a pickle creates empty before it sets shape and content."""
 
     value: Any = None
 
@@ -47,7 +47,7 @@ class _ByteArray:
 
 @dataclass(frozen=True)
 class _Byte:
-    """The data type of one byte without sign."""
+    """The data type uint8."""
 
     def set_state(self, state: Any) -> None:
         if state[1] not in ("|", "=") or any(part is not None for part in state[2:5]):
@@ -55,12 +55,13 @@ class _Byte:
 
 
 def read_pickle(data: bytes, name: str) -> Any:
-    """Return the plain data in a pickle; text of Python 2, which is bytes, is read as Latin-1.
+    """Return the plain data in a pickle; Python 2 strings are decoded as Latin-1.
 
     Raises
     ------
     DataError
-        It is damaged, or has an instruction or a global name that plain data does not need.
+        The pickle is damaged, or has an instruction or a global name that plain data does not
+        need.
 
     Examples
     --------
@@ -85,12 +86,12 @@ def read_pickle(data: bytes, name: str) -> Any:
 
 
 class _Machine:
-    """A stack and a memory, as the pickle format defines them."""
+    """The stack machine of the pickle format, limited to plain data."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.stack: list[Any] = []
-        self.marks: list[int] = []  # where on the stack a group of values begins
+        self.marks: list[int] = []  # stack positions at which groups of values begin
         self.memory: dict[int, Any] = {}
 
     def carry_out(self, instruction: str, argument: Any) -> None:
@@ -177,7 +178,7 @@ class _Machine:
 
 
 def _finished(value: Any) -> Any:
-    """Return `value` with arrays in place of what stood for them, in a dict and its values."""
+    """Return `value`, or a dict and its values, with array placeholders replaced by arrays."""
     if isinstance(value, dict):
         return {key: _finished(inner) for key, inner in value.items()}
     return value.value if isinstance(value, _ByteArray) else value

@@ -1,4 +1,4 @@
-"""Images in a file as plain numbers, one after the other, read when they are asked for."""
+"""Uncompressed images in a file, read on demand."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _BLOCK = 16 << 20
 
 
 class RawImages(StoredImages):
-    """Images in a file as plain numbers: a ``.npy`` file, a member of an ``.npz`` file, a cache.
+    """Uncompressed images in a file: a ``.npy`` file, a member of an ``.npz`` file, or a cache.
 
     Parameters
     ----------
     path, offset
-        The file, and where in it the first image begins.
+        The file, and the offset of the first image in bytes.
     stored
-        The shape of the whole array in the file: (N, C, H, W), (N, H, W) or (N, H, W, C).
+        Shape of the array in the file: (N, C, H, W), (N, H, W) or (N, H, W, C).
     dtype
-        The type of a number in the file.
+        Type of the values in the file.
     channels_last
-        Whether the shape is (N, H, W, C).
+        Whether the shape is (N, H, W, C). Default: False.
     ahead
-        How many bytes of images are read ahead of who asks for them.
+        Number of bytes to read ahead. Default: 64 MiB.
     """
 
     def __init__(

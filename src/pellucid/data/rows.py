@@ -1,4 +1,4 @@
-"""From the rows of a table to labels and pixels; rows that cannot be used are recorded."""
+"""Convert the rows of a table to labels and pixels, and record rows that cannot be used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Rows(NamedTuple):
-    """The usable rows: labels as text, pixels (N, P), and the part of each if a column says it."""
+    """The usable rows: labels as text, pixels (N, P), and the part of each row if it is known."""
 
     labels: list[str]
     pixels: Array
@@ -26,10 +26,10 @@ class Rows(NamedTuple):
 
 
 def gather(chunks: Iterator[pd.DataFrame], columns: Columns, problems: Problems) -> Rows:
-    """Return all usable rows, and record the others as `problems`.
+    """Return all usable rows, and record the others in `problems`.
 
-    Pixels are kept as uint8 while all of them are whole numbers from 0 to 255. If all pixels of the
-    table are whole numbers, those outside 0 to 255 are problems; else all become float32.
+    If all pixels of the table are whole numbers, they become uint8, and rows with values outside 0
+    to 255 are recorded as problems. Otherwise all pixels become float32.
     """
     gathered = _Gathered(columns, problems)
     for chunk in chunks:
@@ -45,7 +45,7 @@ class _Gathered:
         self.parts: list[Array] = []
         self.rows: list[Array] = []
         self.start = 1
-        self.width: int | None = None  # pixels in a row, where a cell lists them
+        self.width: int | None = None  # number of pixels if a cell lists them
 
     def add(self, chunk: pd.DataFrame) -> None:
         """Add the usable rows of `chunk`; a row that cannot be used is recorded with its reason."""
@@ -68,7 +68,7 @@ class _Gathered:
         self.start += len(chunk)
 
     def finish(self) -> Rows:
-        """Return what was gathered, with pixels of one type."""
+        """Return all usable rows, with pixels of one type."""
         if not self.pixels:
             return Rows([], np.empty((0, 0), np.uint8), None)
         if all(_is_whole(part) for part in self.pixels):
@@ -90,7 +90,7 @@ class _Gathered:
         self.parts.append(np.array(found, dtype=object))
 
     def _in_columns(self, chunk: pd.DataFrame) -> tuple[Array, dict[int, str]]:
-        """Return the pixels that stand in columns, and why some rows cannot be used."""
+        """Return pixels stored in one column each, and the reasons for unusable rows."""
         import pandas as pd
 
         cells = chunk[list(self.columns.pixels)]
@@ -101,12 +101,12 @@ class _Gathered:
         finite = np.isfinite(values)
         bad = np.flatnonzero(~finite.all(axis=1)).tolist()
         reasons = dict.fromkeys(bad, "it has values that are no numbers")
-        for row in bad[:NAMED]:  # no message names more of them
+        for row in bad[:NAMED]:  # messages name no more rows
             reasons[row] = _invalid(cells, row, int(np.argmin(finite[row])))
         return values, reasons
 
     def _listed(self, chunk: pd.DataFrame) -> tuple[Array, dict[int, str]]:
-        """Return the pixels of rows that list them in one cell, and why some cannot be used."""
+        """Return pixels listed in one cell per row, and the reasons for unusable rows."""
         reasons: dict[int, str] = {}
         parsed = []
         for row, cell in enumerate(chunk[self.columns.pixels[0]]):
@@ -133,10 +133,10 @@ def _invalid(cells: pd.DataFrame, row: int, pixel: int) -> str:
 
 
 def _numbers(cell: str) -> Array | None:
-    """Return the numbers in ``"70 80 82"`` or ``"[70, 80, 82]"``; None if it is no list."""
+    """Parse a list such as ``"70 80 82"`` or ``"[70, 80, 82]"``; return None for other text."""
     text = cell.strip().removeprefix("[").removesuffix("]").replace(",", " ")
     with warnings.catch_warnings():
-        warnings.simplefilter("error", DeprecationWarning)  # NumPy's word for text that is left
+        warnings.simplefilter("error", DeprecationWarning)  # raised if text is left over
         try:
             return np.fromstring(text, dtype=np.float64, sep=" ")
         except (ValueError, DeprecationWarning):
@@ -158,7 +158,7 @@ def _fits(values: Array) -> Array:
 
 
 def _inside(pixels: Array, rows: Array, problems: Problems) -> Array:
-    """Return which rows of a table of whole numbers are pixels, and record the others."""
+    """Return a mask of the rows whose values are all from 0 to 255, and record the others."""
     fits = _fits(pixels)
     inside = fits.all(axis=1)
     for i in np.flatnonzero(~inside):

@@ -1,7 +1,7 @@
-"""Tar shards in WebDataset's layout: the files of one sample follow each other and share a name.
+"""Read tar shards in WebDataset's layout: files of a sample are adjacent and share a name.
 
 ``000017.jpg`` is the image of sample ``000017`` and ``000017.cls`` its class, a number or a name.
-The name ends at the first dot after the last slash. Images are read where they lie in the archive.
+The name ends at the first dot after the last slash. Images are read from the archive in place.
 
 Source: Aizman, Maltby and Breuel, "High performance I/O for large scale deep learning", 2019; the
 WebDataset format specification.
@@ -27,7 +27,7 @@ from pellucid.errors import DataError
 from pellucid.types import Pair
 
 _LONGEST_CLASS = 200  # bytes
-_END = 1024  # bytes of zeros at the end of an archive
+_END = 1024  # number of zero bytes at the end of an archive
 
 
 def read_shards(
@@ -44,8 +44,8 @@ def read_shards(
     Parameters
     ----------
     path
-        A ``.tar`` file, or a folder of them. The name of a shard says which part it belongs to
-        (``train-000000.tar``, ``val-000000.tar``); one that does not is for training.
+        A ``.tar`` file, or a folder of them. The name of a shard tells its part
+        (``train-000000.tar``, ``val-000000.tar``); shards with other names are for training.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def read_shards(
 
 
 def has_shards(path: Path) -> bool:
-    """Return whether this is a folder with tar files."""
+    """Return whether `path` is a folder with tar files."""
     return path.is_dir() and bool(_shards(path))
 
 
@@ -80,7 +80,7 @@ def _shards(folder: Path) -> list[Path]:
 
 
 def _samples(shard: Path) -> Iterator[tuple[Piece, str]]:
-    """Yield where each image lies, and its class."""
+    """Yield the location of each image, and its class."""
     image: Piece | None = None
     label: str | None = None
     current = ""
@@ -133,7 +133,7 @@ def _members(shard: Path) -> Iterator[tarfile.TarInfo]:
 
 
 def _split(name: str) -> tuple[str, str, str]:
-    """Return the folder with the name up to the first dot, and what follows it in lower case."""
+    """Split a path at the first dot of its file name; the extension is in lower case."""
     folder, slash, file = name.rpartition("/")
     stem, dot, extension = file.partition(".")
     return f"{folder}{slash}{stem}", dot, extension.lower()

@@ -1,7 +1,7 @@
-"""STL-10: colour images of 96×96 in ten classes, in its binary version.
+"""STL-10: colour images of 96×96 in ten classes, in the binary version.
 
-``train_X.bin`` holds bytes (N, 3, 96, 96), each image column by column; ``train_y.bin`` the
-classes, counted from 1. The images without a class in ``unlabeled_X.bin`` are not read.
+``train_X.bin`` holds bytes (N, 3, 96, 96), each image column by column; ``train_y.bin`` holds the
+classes, counted from 1. The unlabelled images in ``unlabeled_X.bin`` are not read.
 
 Source: Coates, Lee and Ng, "An analysis of single-layer networks in unsupervised feature learning",
 2011.
@@ -31,7 +31,8 @@ def read_stl10(path: str | Path) -> Splits:
     Raises
     ------
     DataError
-        A file is missing, or not a whole number of images, or labels and images do not fit.
+        A file is missing, its size is not that of a whole number of images, or the numbers of
+        labels and images differ.
     """
     folder = Path(path)
     test = _read(folder, "test") if (folder / "test_X.bin").is_file() else None
@@ -39,7 +40,7 @@ def read_stl10(path: str | Path) -> Splits:
 
 
 def is_stl10(path: Path) -> bool:
-    """Return whether this is a folder of STL-10."""
+    """Return whether `path` is a folder with STL-10."""
     return path.is_dir() and all((path / f"train_{kind}.bin").is_file() for kind in "Xy")
 
 

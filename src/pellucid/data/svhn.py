@@ -48,7 +48,7 @@ def read_svhn(path: str | Path) -> Splits:
     Raises
     ------
     DataError
-        A file is no MATLAB file of version 5, or has other arrays than ``X`` and ``y``.
+        A file is not a MATLAB file of version 5, or does not hold the arrays ``X`` and ``y``.
     """
     path = Path(path)
     if not path.is_dir():
@@ -60,7 +60,7 @@ def read_svhn(path: str | Path) -> Splits:
 
 
 def is_svhn(path: Path) -> bool:
-    """Return whether this is a folder of SVHN, or a MATLAB file of version 5."""
+    """Return whether `path` is a folder with SVHN, or a MATLAB file of version 5."""
     if path.is_dir():
         return (path / _TRAIN).is_file()
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A folder of tables: one for each part, such as ``mnist_train.csv`` and ``mnist_test.csv``."""
+"""Read a folder with one table per part, such as ``mnist_train.csv`` and ``mnist_test.csv``."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def read_csv_folder(
     channels_last: bool | None = None,
     skip_bad: bool = False,
 ) -> Splits:
-    """Return the data set in a folder with a table for each part; for the options see `read_csv`.
+    """Return the data set in a folder with one table per part; for the options see `read_csv`.
 
     Parameters
     ----------
     path
-        A folder with a table whose name says that it is for training and, for further parts, others
-        whose names say so. A validation or test part without classes is left out, with a
-        `SkippedWarning`.
+        Folder with a table for training and, optionally, for validation and test. Its part must be
+        in the table's name, see `part_of`. A validation or test part without classes is left out,
+        with a `SkippedWarning`.
     """
     folder = Path(path)
     name = folder.resolve().name
@@ -66,7 +66,7 @@ def _check_shape(data: DataSet, train: DataSet, file: Path) -> None:
 
 
 def is_csv_folder(path: Path) -> bool:
-    """Return whether this is a folder with a table for training, and no folders."""
+    """Return whether `path` is a folder with a table for training and without subfolders."""
     if not path.is_dir() or any(inside.is_dir() for inside in path.iterdir()):
         return False
     return TRAIN in _files(path)

@@ -1,4 +1,4 @@
-"""Which folders are classes, and which are the parts of a data set."""
+"""Find out which folders are classes, and which are the parts of a data set."""
 
 from __future__ import annotations
 
@@ -30,24 +30,23 @@ class Tree:
     Attributes
     ----------
     parts
-        For ``train`` and, where there are such parts, ``validation`` and ``test``: the files of
-        each class, sorted.
+        The sorted files of each class, for ``train`` and, if present, ``validation`` and ``test``.
     classes
-        The names of the classes, in order.
+        Names of the classes, in order.
     """
 
     parts: dict[str, ByClass]
     classes: tuple[str, ...]
 
     def labelled(self, part: str) -> Iterator[tuple[Path, int]]:
-        """Yield the files of a part with the numbers of their classes, class by class."""
+        """Yield the files of a part and the numbers of their classes, class by class."""
         for number, name in enumerate(self.classes):
             for path in self.parts[part].get(name, ()):
                 yield path, number
 
 
 def find_tree(root: Path, folders: str | None = None) -> Tree:
-    """Return which images belong to which part and class; see `read_folder` for `folders`."""
+    """Assign the images below `root` to parts and classes; see `read_folder` for `folders`."""
     if folders not in (None, *_MEANINGS):
         raise DataError(unknown("folders", folders, _MEANINGS))
     if not root.is_dir():
@@ -85,11 +84,11 @@ class _Folder:
 
     @classmethod
     def at(cls, path: Path, above: tuple[str, ...] = ()) -> _Folder:
-        """Return what is in a folder on the disk, which lies in the folders `above`."""
+        """Read the contents of a folder on disk; `above` are the folders that contain it."""
         found = cls(path)
         real = os.path.realpath(path)
         if real in above:
-            return found  # a link to a folder around it
+            return found  # a link to an enclosing folder
         if len(above) > _DEEPEST:
             raise DataError(f"{shortened(path, 80)} lies more than {_DEEPEST} folders deep")
         for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
@@ -104,18 +103,18 @@ class _Folder:
         return found
 
     def every(self, kind: str = "images") -> list[Path]:
-        """Return the ``images``, or the ``others``, in it and in all folders below, sorted."""
+        """Return the ``images``, or the ``others``, in this folder and all below it, sorted."""
         below = [path for folder in self.folders.values() for path in folder.every(kind)]
         return sorted(getattr(self, kind) + below)
 
     @property
     def nested(self) -> bool:
-        """Whether there are images in folders inside this one."""
+        """Whether there are images in subfolders."""
         return any(folder.every() for folder in self.folders.values())
 
 
 def _passed_through(folder: _Folder) -> _Folder:
-    """Return the first folder on the way down that holds more than one folder of folders."""
+    """Descend while a folder holds nothing but one folder of folders with images."""
     while not folder.images and len(folder.folders) == 1:
         (inside,) = folder.folders.values()
         if inside.images or not inside.nested:
@@ -125,7 +124,7 @@ def _passed_through(folder: _Folder) -> _Folder:
 
 
 def _parts(folder: _Folder, folders: str | None) -> dict[str, _Folder]:
-    """Return the folders of the parts by name; ``train`` alone where the folder is not divided."""
+    """Return the folder of each part; only ``train`` if the folder is not divided into parts."""
     named = {name: part for name in folder.folders if (part := part_of(name))}
     if folders == "parts" or (folders != "classes" and _are_parts(folder, named, folders)):
         if TRAIN not in named.values():
@@ -145,8 +144,8 @@ def _in_order(named: dict[str, str]) -> Iterable[tuple[str, str]]:
 def _are_parts(folder: _Folder, named: dict[str, str], folders: str | None) -> bool:
     """Return whether folders with names such as ``train`` are parts, rather than classes.
 
-    A part has class folders inside, a class has images. A class called "train" may stand among
-    others; a validation or test part without class folders cannot be used, and is left out.
+    A part contains class folders, a class contains images. A class may happen to be named
+    "train"; a validation or test part without class folders cannot be used and is left out.
     """
     inside = folder.folders
     divided = [name for name in named if inside[name].nested and not inside[name].images]
@@ -188,7 +187,7 @@ def _by_class(folder: _Folder, folders: str | None, divided: bool) -> ByClass:
 
 
 def _check_depth(folder: _Folder, outer: str) -> None:
-    """Raise an error where classes may be the outer folders as well as those inside them."""
+    """Raise an error if both the outer and the inner folders could be the classes."""
     nested = [name for name, inside in folder.folders.items() if inside.nested]
     if not nested:
         return
@@ -207,7 +206,7 @@ def _few(names: list[str]) -> str:
 
 
 def _by_innermost(folder: _Folder) -> ByClass:
-    """Return images by the name of the folder that directly holds them."""
+    """Group images by the name of the innermost folder."""
     found: ByClass = {}
     for name, inside in folder.folders.items():
         if inside.images:

@@ -1,4 +1,4 @@
-"""Tables of images whose classes are to be found, such as the test sets of competitions."""
+"""Read tables of unlabelled images, such as the test sets of competitions."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ _LABELS = ("label", "labels", "class", "target", "y")
 
 
 def read_unlabelled(path: str | Path, shape: Shape) -> tuple[Array, list[str]]:
-    r"""Return the images in a table without classes, and what each is called.
+    r"""Return the images in a table without classes, and their names.
 
-    Each row is one image. A column besides the pixels names the image, or holds its class, which is
-    passed over; without a column of names images are numbered from 1.
+    Each row is one image. One more column may name the image, or hold its class, which is ignored;
+    without names, images are numbered from 1.
 
     Parameters
     ----------
     path
-        A CSV file, with or without a line of names, plain or compressed.
+        A CSV file, with or without a header, plain or compressed.
     shape
-        (C, H, W) of the images.
+        Shape (C, H, W) of an image.
 
     Returns
     -------
-    Images (N, C, H, W), uint8 where all are whole numbers from 0 to 255, else float32; and N names.
+    images : ndarray of shape (N, C, H, W)
+        uint8 if all values are whole numbers from 0 to 255, else float32.
+    names : list of str
+        N names.
 
     Raises
     ------
     DataError
-        The rows do not hold such images.
+        The rows do not hold images of this shape.
 
     Examples
     --------
@@ -73,7 +76,7 @@ def read_unlabelled(path: str | Path, shape: Shape) -> tuple[Array, list[str]]:
 
 
 def _other_column(columns: list[Any], shape: Shape, path: str | Path) -> Any:
-    """Return the one column that holds no pixel, if there is one."""
+    """Return the one column that is not a pixel, or None."""
     wanted = math.prod(shape)
     if len(columns) == wanted:
         return None

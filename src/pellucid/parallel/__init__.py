@@ -1,8 +1,8 @@
-"""Training by several processes, which MPI connects, with the same bits for any number of them.
+"""Data-parallel training over MPI, bit-identical for any number of processes.
 
 Each batch is cut into a fixed number of shards. A process computes the gradients of its shards one
-after the other, and `tree` says in which order the gradients of all shards are added: one that
-depends on the shards alone. So it makes no difference to a single bit who computed which shard.
+after the other. The gradients of all shards are added in the order defined by `tree`, which depends
+only on the number of shards. So the result does not depend on which process computed which shard.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What connects processes: the little that the rest needs of MPI."""
+"""The interface between processes: the few operations of MPI that training needs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pellucid.types import Array
 
 
 class Communicator(Protocol):
-    """Processes that send each other arrays. Each has a number, its rank, from 0 on."""
+    """A group of processes that exchange arrays. Each has a rank, counted from 0."""
 
     @property
     def rank(self) -> int: ...
@@ -18,38 +18,38 @@ class Communicator(Protocol):
 
     @property
     def can_shrink(self) -> bool:
-        """Whether the others can go on when a process ends."""
+        """Whether the other processes can continue when one ends."""
 
     def swap(
         self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
     ) -> None:
-        """Send an array to each process, and receive one from each; empty ones are not sent.
+        """Send an array to each process and receive one from each; empty arrays are not sent.
 
-        All processes call it, with arrays that fit, contiguous ones.
+        All processes must call this, with contiguous arrays of matching shapes.
 
         Parameters
         ----------
         patience
-            How many seconds to wait for an answer; None is what was chosen for the run.
+            Seconds to wait for an answer. None, the default, means the run's timeout.
 
         Raises
         ------
         LostProcessError
-            A process has ended, or does not answer.
+            A process has ended or does not answer.
         """
 
     def shrink(self) -> None:
-        """Go on without the processes that have ended; ranks are given anew, in the same order."""
+        """Continue without the processes that have ended, renumbering ranks in the same order."""
 
     def end_soon(self) -> None:
-        """Wait for nobody for long from now on: the program was asked to end."""
+        """Shorten all waits from now on, because the program was asked to end."""
 
     def abort(self, status: int) -> None:
-        """End all processes at once, with this exit status."""
+        """End all processes immediately with the given exit status."""
 
 
 class Alone:
-    """One process."""
+    """A single process, which needs no MPI."""
 
     rank, size, can_shrink = 0, 1, False
 
@@ -59,10 +59,10 @@ class Alone:
         receive[0][...] = send[0]
 
     def shrink(self) -> None:
-        """Do nothing: nobody else can have ended."""
+        """Do nothing, since there are no other processes."""
 
     def end_soon(self) -> None:
-        """Do nothing: nobody is waited for."""
+        """Do nothing, since there is nothing to wait for."""
 
     def abort(self, status: int) -> None:
         raise SystemExit(status)

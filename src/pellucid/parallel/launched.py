@@ -1,4 +1,4 @@
-"""What the environment tells a process that ``mpiexec`` started, before MPI is loaded."""
+"""Rank and size of a process started by ``mpiexec``, read from the environment without MPI."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _SIZE = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_NTASKS")
 
 
 def rank() -> int | None:
-    """Return the number of this process; None if ``mpiexec`` did not start it."""
+    """Return the rank of this process, or None if ``mpiexec`` did not start it."""
     return _number(_RANK)
 
 
 def size() -> int | None:
-    """Return how many processes ``mpiexec`` started; None if it did not start this one."""
+    """Return the number of processes started by ``mpiexec``, or None without ``mpiexec``."""
     return None if rank() is None else _number(_SIZE)
 
 

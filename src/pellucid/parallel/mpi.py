@@ -1,4 +1,4 @@
-"""Processes that MPI connects, through mpi4py."""
+"""A communicator based on MPI, through mpi4py."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from mpi4py.MPI import Comm
 
 TIMEOUT = 120.0
-"""After how many seconds without an answer a process counts as hanging."""
+"""Seconds without an answer after which a process is considered hanging."""
 
 _FAULT_TOLERANT = "OMPI_MCA_mpi_ft_enable"
 _TAG = 18
 _EAGER, _PAUSE = 2e-3, 50e-6  # seconds
 _SLOWEST = 200e6  # bytes in a second
 _GRACE = 0.02
-"""How long a step is still waited for when ``mpiexec`` asks processes to end, in seconds.
+"""Seconds to wait for the current step once ``mpiexec`` has asked processes to end.
 
-It does so when one of them has ended, and ends the others by force after a quarter of a second.
+``mpiexec`` does so when one process has ended, and kills the others after a quarter of a second.
 """
 
 
 def mpi(shards: int = SHARDS, timeout: float = TIMEOUT) -> Team:
-    """Return the processes that ``mpiexec`` started, as a team.
+    """Return the team of processes started by ``mpiexec``.
 
-    Give it to `train` or `fit`, in a program that is started by ``mpiexec -n 4 python program.py``.
-    All processes run the program; ``team.leads`` is true in the one that should print and save.
-    Processes on one machine divide its processors among themselves.
+    Pass it to `train` or `fit` in a program started by ``mpiexec -n 4 python program.py``. All
+    processes run the program; ``team.leads`` is true in the one that should print and save.
+    Processes on the same machine divide its processors among themselves.
 
     Parameters
     ----------
     shards
-        Into how many shards each batch is cut, at least as many as there are processes. Runs with
-        the same number of shards give the same weights, bit for bit.
+        Number of shards per batch, at least the number of processes. Runs with the same number of
+        shards give bit-identical weights. Default: 8.
     timeout
-        After how many seconds without an answer a process counts as hanging.
+        Seconds without an answer after which a process is considered hanging. Default: 120.
 
     Raises
     ------
     MissingExtraError
-        mpi4py is not installed, or no MPI library.
+        mpi4py or an MPI library is not installed.
     PellucidError
         There are more processes than shards, or ``mpiexec`` belongs to another MPI library.
 
@@ -77,8 +77,8 @@ def mpi(shards: int = SHARDS, timeout: float = TIMEOUT) -> Team:
 class MPICommunicator:
     """The processes of an MPI communicator; see `Communicator`.
 
-    Messages are sent from process to process, without blocking, so that it is known who does not
-    answer, and a signal is heeded while waiting.
+    Messages are sent between pairs of processes without blocking, so that an error can name the
+    processes that do not answer, and signals are handled while waiting.
     """
 
     def __init__(self, world: Comm, timeout: float) -> None:
@@ -88,9 +88,9 @@ class MPICommunicator:
         self._comm = world.Dup()
         self._timeout = timeout
         self.local: Comm = world.Split_type(MPI.COMM_TYPE_SHARED)
-        """Those on this machine."""
+        """The processes on this machine."""
         self._asked_to_end: float | None = None
-        self._abandoned: list[Any] = []  # arrays into which a late message may still be written
+        self._abandoned: list[Any] = []  # buffers that a late message may still write to
 
     @property
     def rank(self) -> int:
@@ -139,7 +139,7 @@ class MPICommunicator:
         patience: float | None,
         eager: float,
     ) -> None:
-        """Wait for messages: eagerly at first, for it is the asking that moves them along."""
+        """Wait for messages; at first poll without pause, because polling drives their progress."""
         began = time.monotonic()
         limit = patience or self._timeout
         while not self._mpi.Request.Testall(requests):
@@ -157,7 +157,7 @@ class MPICommunicator:
                 )
 
     def _lost(self, what: str) -> LostProcessError:
-        """Have all others notice too, and return the error."""
+        """Notify the other processes of the failure, and return the error to raise."""
         if self.can_shrink and not self._comm.Is_revoked():
             self._comm.Revoke()
         return LostProcessError(what)

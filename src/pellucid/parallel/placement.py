@@ -1,4 +1,4 @@
-"""Which processors a process uses, where several are on one machine."""
+"""Assign processors to several processes on one machine."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def place(local: Comm) -> None:
-    """Give each process its share of the processors that it has in common with others.
+    """Pin each process to its share of the processors that it has in common with others.
 
-    It stays on its share, and has as many threads. Where there are fewer processors than processes,
-    each has one thread, and the system says where it runs.
+    A process uses as many threads as it has processors. If there are fewer processors than
+    processes, each process uses one thread and is not pinned.
 
     Parameters
     ----------
     local
-        The processes on this machine. Those to which ``mpiexec`` has given processors of their own
-        keep them.
+        Communicator of the processes on this machine. Processes that ``mpiexec`` has pinned to
+        processors of their own keep them.
     """
     if not hasattr(os, "sched_setaffinity"):
         return

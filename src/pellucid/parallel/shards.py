@@ -1,20 +1,20 @@
-"""How a batch is cut into shards, and which process computes which."""
+"""Cut a batch into shards, and divide the shards among processes."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 
 SHARDS = 8
-"""Into how many shards a batch is cut unless something else is asked for."""
+"""Default number of shards per batch."""
 
 _LEAST = 2
-"""So many samples are in a shard at least: batch normalisation needs more than one."""
+"""Minimum number of samples per shard; batch normalisation needs more than one."""
 
 
 def cut(samples: int, shards: int) -> list[slice]:
-    """Return where the shards of a batch begin and end: as equal as can be, larger ones first.
+    """Return the slices of a batch that form its shards, of almost equal size, larger ones first.
 
-    A small batch has fewer shards, so that each has two samples or more.
+    A small batch is cut into fewer shards, so that each has at least two samples.
 
     >>> [part.stop - part.start for part in cut(10, shards=4)]
     [3, 3, 2, 2]
@@ -26,7 +26,7 @@ def cut(samples: int, shards: int) -> list[slice]:
 
 
 def divided(count: int, among: int) -> list[range]:
-    """Return `count` things divided among so many, in order; the first get one more if need be.
+    """Divide ``range(count)`` into `among` consecutive ranges; the first ones may be longer by 1.
 
     >>> divided(8, among=3)
     [range(0, 3), range(3, 6), range(6, 8)]

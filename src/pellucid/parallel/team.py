@@ -22,19 +22,22 @@ from pellucid.types import Array, DType
 T = TypeVar("T")
 
 _SMALL = 16 << 10
-"""Up to so many bytes everybody is sent everything: then one message is on the way, not two."""
+"""Size in bytes up to which every process receives all parts: one message instead of two."""
 
 
 @dataclass
 class Spent:
-    """Where the time of a process went in an epoch, in seconds.
+    """Time that a process spent in an epoch, by activity.
 
     Attributes
     ----------
+    host
+        Name of the machine.
     steps
-        How many steps it took part in.
+        Number of steps in which the process took part.
     compute, wait, exchange
-        For its shards, until all others had computed theirs, and for adding them up.
+        Seconds spent computing its shards, waiting for the other processes, and summing
+        gradients.
     """
 
     host: str = ""
@@ -45,7 +48,7 @@ class Spent:
 
 
 def check_number(processes: int, shards: int) -> None:
-    """Raise an error if there is not a shard for each process."""
+    """Raise an error if there are fewer shards than processes."""
     if shards < 1:
         raise PellucidError(f"a batch has at least 1 shard, not {shards}")
     if processes > shards:
@@ -56,15 +59,15 @@ def check_number(processes: int, shards: int) -> None:
 
 
 class Team:
-    """Processes that train one model together; each is given the same program.
+    """Processes that train one model together, all running the same program.
 
     Parameters
     ----------
     communicator
-        What connects the processes; without one, a process is a team by itself.
+        Connection between the processes. By default the team consists of this process only.
     shards
-        Into how many shards each batch is cut. The run depends on this number, and not on the
-        number of processes, of which there may be as many as there are shards.
+        Number of shards per batch. Results depend on this number but not on the number of
+        processes, which must not exceed it. Default: 8.
 
     Examples
     --------
@@ -78,42 +81,46 @@ class Team:
         self.shards = shards
         self._spent = Spent(socket.gethostname())
         self.spent: list[Spent] = []
-        """Where the time of each process went in the last epoch."""
+        """Time spent by each process in the last epoch, by rank."""
         self.ends = False
-        """Whether one of the processes was asked to end, so that all end after the same step."""
+        """Whether any process was asked to end; all of them then end after the same step."""
         self._asked_to_end = False
         check_number(self.size, shards)
 
     @property
     def rank(self) -> int:
-        """The number of this process, from 0 on."""
+        """The rank of this process, counted from 0."""
         return self.communicator.rank
 
     @property
     def size(self) -> int:
-        """How many processes there are."""
+        """The number of processes."""
         return self.communicator.size
 
     @property
     def leads(self) -> bool:
-        """Whether this is the process that writes files and speaks to the user."""
+        """Whether this is the process that writes files and prints messages (rank 0)."""
         return self.rank == 0
 
     def mine(self, shards: int) -> range:
-        """Return which of so many shards this process computes."""
+        """Return the numbers of the shards, out of `shards`, that this process computes."""
         return divided(shards, self.size)[self.rank]
 
     def sum(self, known: TreeSum, shards: int, length: int, dtype: DType) -> Array:
-        """Return the sum over all shards of arrays (length,), of which each process has its own.
+        """Return the sum of the arrays (length,) of all shards, computed jointly by all processes.
 
-        Each process adds up one segment of the sum for all, in the order that the tree gives, and
-        sends it to all. That moves as few numbers as an all-reduce can: about twice the array, for
-        any number of processes.
+        Each process computes one segment of the sum, in the order defined by `TreeSum`, and sends
+        it to all others. Like an optimal all-reduce, this transfers about twice the size of the
+        array per process, for any number of processes.
 
         Parameters
         ----------
         known
-            The sum of this process's shards. It is used up.
+            Partial sum over this process's shards. Its arrays may be overwritten.
+        shards
+            Total number of shards.
+        length, dtype
+            Length and type of the arrays.
         """
         if self.size == 1:
             return known.result
@@ -138,24 +145,24 @@ class Team:
         return whole
 
     def end_soon(self, hurry: bool = False) -> None:
-        """Have all processes end after the same step; to be called where one was asked to end.
+        """Make all processes end after the same step. Call this in a process that was asked to end.
 
         Parameters
         ----------
         hurry
-            Whether this process is soon ended by force, so that no slow process can be waited for.
+            Whether this process will be killed soon, so that it cannot wait for slow processes.
         """
         self._asked_to_end = True
         if hurry:
             self.communicator.end_soon()
 
     def part(self, patience: float) -> None:
-        """Wait so many seconds for the others to come to their end too."""
+        """Wait up to `patience` seconds for the other processes to finish."""
         nothing = [np.zeros(1, np.uint8)] * self.size
         self.communicator.swap(nothing, [np.zeros(1, np.uint8) for _ in nothing], patience)
 
     def meet(self, failed: bool) -> list[int]:
-        """Wait for all at the end of a step's computations; return who has failed in them."""
+        """Synchronise after a step's computations, and return the ranks of failed processes."""
         mine = np.array([failed, self._asked_to_end], np.uint8)
         told = [np.zeros(2, np.uint8) for _ in range(self.size)]
         self.communicator.swap([mine] * self.size, told)
@@ -163,7 +170,7 @@ class Team:
         return [number for number, (has_failed, _) in enumerate(told) if has_failed]
 
     def gather_bytes(self, data: bytes, patience: float | None = None) -> list[bytes]:
-        """Return what each process gave, by rank."""
+        """Return the `data` of every process, by rank."""
         if self.size == 1:
             return [data]
         sizes = [np.zeros(1, np.int64) for _ in range(self.size)]
@@ -173,18 +180,18 @@ class Team:
         return [array.tobytes() for array in received]
 
     def gather(self, item: Any, patience: float | None = None) -> list[Any]:
-        """Return the plain data that each process gave, by rank."""
+        """Return the `item` of every process, by rank; items must be JSON-serialisable."""
         if self.size == 1:
             return [item]
         return [json.loads(data) for data in self.gather_bytes(json.dumps(item).encode(), patience)]
 
     def together(self, action: Callable[[], T]) -> T:
-        """Return what `action` returns here; where it fails in one process it fails in all.
+        """Run `action` in all processes and return its local result; a failure in one fails all.
 
         Raises
         ------
         PellucidError
-            The process and what it said.
+            `action` failed in another process; the message names the process and its error.
         """
         failed: Exception | None = None
         try:
@@ -198,17 +205,17 @@ class Team:
         if failed is not None and (len(set(said)) == 1 or not isinstance(failed, PellucidError)):
             raise failed
         first = next(number for number, message in enumerate(said) if message is not None)
-        speaker = f"{names[first]}: " if first else ""  # the first speaks for itself
+        speaker = f"{names[first]}: " if first else ""  # rank 0 reports without a prefix
         raise PellucidError(f"{speaker}{said[first]}") from failed
 
     def in_turn(self, action: Callable[[], T]) -> T:
-        """Do `together`, in one process first, what leaves files behind for the others."""
+        """Like `together`, but rank 0 runs first, so that the others find the files it wrote."""
         ahead = self.together(lambda: [action()] if self.leads else [])
         behind = self.together(lambda: [] if self.leads else [action()])
         return [*ahead, *behind][0]
 
     def check_same(self, facts: Mapping[str, str]) -> None:
-        """Raise an error in all processes if they differ in something that has to be the same."""
+        """Raise an error in all processes if `facts` are not the same in all of them."""
         gathered = self.gather(dict(facts), patience=math.inf)
         for process, found in zip(self._names(), gathered, strict=True):
             for name, value in gathered[0].items():
@@ -219,12 +226,13 @@ class Team:
                     )
 
     def measure(self, started: float, computed: float, met: float) -> None:
-        """Note where the time of a step went that is at its end now.
+        """Add the times of a step to `Spent`. Call this at the end of the step.
 
         Parameters
         ----------
         started, computed, met
-            When it began, when this process had computed its shards, and when all had.
+            Values of `perf_counter` when the step began, when this process had computed its shards,
+            and when all processes had.
         """
         self._spent.steps += 1
         self._spent.compute += computed - started
@@ -232,19 +240,19 @@ class Team:
         self._spent.exchange += perf_counter() - met
 
     def end_epoch(self) -> None:
-        """Tell each other in `spent` where the time went, and begin anew."""
+        """Gather the times of all processes into `spent`, and reset them for the next epoch."""
         self.spent = [Spent(**told) for told in self.gather(asdict(self._spent))]
         self._spent = Spent(self._spent.host)
 
     def _names(self) -> list[str]:
-        """Return what to call each process: its number, and its host where there are several."""
+        """Return a name for each process: its rank, and its host if there are several hosts."""
         hosts = self.gather(socket.gethostname(), patience=math.inf)
         several = len(set(hosts)) > 1
         return [f"process {n}" + f" on {host}" * several for n, host in enumerate(hosts)]
 
 
 def _joined(arrays: Sequence[Array], dtype: DType) -> Array:
-    """Return arrays one after the other; one alone as it is."""
+    """Concatenate arrays; a single one is returned without a copy if it is contiguous."""
     if len(arrays) == 1:
         return np.ascontiguousarray(arrays[0])
     return np.concatenate(arrays) if arrays else np.empty(0, dtype)

@@ -1,4 +1,4 @@
-r"""A sum whose rounding does not depend on who added what.
+r"""A sum whose rounding does not depend on the order in which the summands arrive.
 
 Floating-point addition is not associative, so a sum over shards is the same to the last bit only
 if its additions are. Here they form one binary tree over the shards::
@@ -13,7 +13,7 @@ if its additions are. Here they form one binary tree over the shards::
                     \       /
                         +
 
-Whoever has two neighbours can add them, at any time and in any process.
+Two neighbours can be added at any time and in any process that has both.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ Node = tuple[int, int]
 
 
 class TreeSum:
-    """The sum of one array for each of `count` shards, as far as it is known.
+    """The sum of one array per shard, computed as the arrays arrive in any order.
 
     Parameters
     ----------
     count
-        How many shards there are.
+        Number of shards.
 
     Attributes
     ----------
     parts
-        What could not be added yet, because its neighbour is not known.
+        Partial sums that wait for their neighbour, by node.
 
     Examples
     --------
@@ -55,7 +55,10 @@ class TreeSum:
         self.parts: dict[Node, Array] = {}
 
     def add(self, node: Node, values: Array) -> None:
-        """Take over the sum at a node, an array that nobody else uses; add what can be added."""
+        """Add the sum at a node, and merge all neighbours that are known.
+
+        `values` may be overwritten, so nothing else may use the array afterwards.
+        """
         level, number = node
         while level < self._top:
             has_neighbour = (number | 1) << level < self._count
@@ -70,12 +73,12 @@ class TreeSum:
 
     @property
     def result(self) -> Array:
-        """The sum over all shards, once all are there."""
+        """The sum over all shards; available once every shard has been added."""
         return self.parts[self._top, 0]
 
 
 def nodes(shards: Iterable[int], count: int) -> list[Node]:
-    """Return at which nodes the sum stands when these shards of `count` are added, in order.
+    """Return the nodes, in order, that remain when these shards of `count` have been added.
 
     >>> nodes(range(3, 6), 8)
     [(0, 3), (1, 2)]
