@@ -1,4 +1,4 @@
-"""The command `pellucid`: it reads what the user wrote, calls the library, shows what came out."""
+"""The command `pellucid`: parse arguments, call the library, and show the results."""
 
 import os
 import sys
@@ -7,14 +7,14 @@ from pellucid.cli import speaking, terminal
 from pellucid.errors import PellucidError, missing_extra
 
 USER_ERROR = 2
-"""The exit status for what the user can mend; Ctrl-C is 130 and SIGTERM 143, as in every shell."""
+"""Exit status for errors that the user can fix; Ctrl-C is 130 and SIGTERM 143, as in shells."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command with `arguments` (those of the process if None) and exit.
+    """Run the command with `arguments` (by default those of the process) and exit.
 
-    An error that the user can mend becomes one line on stderr and exit status 2;
-    with ``PELLUCID_DEBUG=1`` its traceback is shown.
+    An error that the user can fix is printed as one line on stderr, and the exit status is 2. With
+    ``PELLUCID_DEBUG=1`` its traceback is shown.
     """
     terminal.use_its_encoding()
     speaking.hush()
@@ -59,10 +59,10 @@ _OPTIONS = {
     "size=": "--size ",
     "clip_norm in the optimiser": "--clip-norm",
 }
-"""Arguments in Python that messages speak of, and the command's options for them."""
+"""Python arguments that occur in messages, and the corresponding options of the command."""
 
 
 def _complain(line: str) -> None:
-    """Write `line` to stderr, in red where that is a terminal which wants colour."""
+    """Write `line` to stderr, in red if that is a terminal with colour."""
     colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     print(f"\033[31mError: {line}\033[0m" if colour else f"Error: {line}", file=sys.stderr)

@@ -83,13 +83,13 @@ _WHAT = {
     "depthwise": "the same, where each channel has kernels of its own; compiled engine",
 }
 _COMPILED = ("direct", "depthwise")
-"""The compiled engine's own; they multiply as often as the definition and need no memory."""
+"""Algorithms of the compiled engine; they multiply as often as the definition, without memory."""
 
 
 def _row(
     name: str, images: "Shape", kernels: "Shape", window: Window, groups: int
 ) -> dict[str, Any]:
-    """Return what an algorithm costs as plain data."""
+    """Return the cost of an algorithm as plain data."""
     from pellucid.reference.conv import choose
 
     algorithm = choose.get("loops" if name in _COMPILED else name)

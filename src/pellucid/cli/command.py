@@ -1,4 +1,4 @@
-"""Commands as Typer makes them, with short help and with errors in one line."""
+"""Typer commands with short help and one-line errors."""
 
 import re
 import sys
@@ -11,14 +11,14 @@ from pellucid.errors import PellucidError
 
 
 class Command(TyperCommand):
-    """A command in whose help flags have no type, and arguments none besides their names."""
+    """A command whose help shows no types for flags and arguments."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [_without_type(param) for param in super().get_params(ctx)]
 
 
 class Commands(TyperGroup):
-    """The list of commands, in whose help flags have no type."""
+    """The list of commands, whose help shows no types for flags."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return [_without_type(param) for param in super().get_params(ctx)]
@@ -39,7 +39,7 @@ def run(app: typer.Typer, arguments: list[str] | None) -> int:
     except typer.Abort:
         return 1
     except Exception as error:
-        if not hasattr(error, "format_message"):  # which every usage error has
+        if not hasattr(error, "format_message"):  # every usage error has this method
             raise
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
@@ -49,11 +49,11 @@ def run(app: typer.Typer, arguments: list[str] | None) -> int:
 
 
 class UsageError(PellucidError):
-    """Something that the command line cannot mean; its text is one line."""
+    """An invalid command line; the text is one line."""
 
 
 def _as_line(error: Any) -> str:
-    """Return a usage error in one line, with what shows the right usage."""
+    """Return a usage error in one line, with a pointer to the help."""
     text = " ".join(error.format_message().split()).rstrip(".")
     for said, plainly in _PLAINLY:
         text = re.sub(said, plainly, text)
@@ -72,4 +72,4 @@ _PLAINLY = (
     (r"'[^']*' is not a valid float( range)?", "a number is expected"),
     (r"\.? ?\(?(Possible options|Did you mean):? ([^,)?]*)[^)?]*\)?\??$", r"; did you mean \2?"),
 )
-"""What Typer says, by version, and how it is put here."""
+"""Patterns of messages from different versions of Typer, and their replacements."""

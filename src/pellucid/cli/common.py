@@ -1,4 +1,4 @@
-"""What several commands share: options, trained models, tables."""
+"""Options, loading of trained models, and tables, shared by several commands."""
 
 import csv
 import json
@@ -86,7 +86,7 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Print the table as CSV, and 
 def computing(
     engine_name: str | None, threads: int | None, precise: bool = False, tune: bool = False
 ) -> Iterator[None]:
-    """Compute inside the ``with`` block as the user chose."""
+    """Compute inside the ``with`` block with the engine, threads and precision that were chosen."""
     with ExitStack() as chosen:
         if precise:
             chosen.enter_context(engine.precisely())
@@ -100,7 +100,7 @@ def computing(
 
 
 def engine_or_default(name: str | None) -> str:
-    """Return the engine that `name` stands for, if it is one."""
+    """Return `name` if it is a known engine, or the default engine if it is None."""
     if name is None:
         return engine.name()
     with engine.using(name):
@@ -108,7 +108,7 @@ def engine_or_default(name: str | None) -> str:
 
 
 def sizes(text: str, option: str, count: int = 2) -> tuple[int, ...]:
-    """Return the numbers of ``"28x28"``; one number alone stands for a square.
+    """Parse sizes such as ``"28x28"``; a single number denotes a square.
 
     >>> sizes("32", "--size")
     (32, 32)
@@ -129,7 +129,7 @@ _EXAMPLES = {2: "28x28", 3: "1x28x28", 4: "64x3x32x32"}
 
 
 def noting(kind: type[Warning], action: Callable[[], T]) -> T:
-    """Return what `action` returns, and print each warning of this kind as a note."""
+    """Run `action` and return its result; print each warning of this kind as a note."""
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always", kind)
         found = action()
@@ -139,7 +139,7 @@ def noting(kind: type[Warning], action: Callable[[], T]) -> T:
 
 
 def load_model(run: Path) -> "Layer":
-    """Return the trained model in the folder of a run, or in a file."""
+    """Load the trained model from a run's folder or a file."""
     from pellucid.interchange.safetensors import load
 
     if not run.exists():
@@ -164,7 +164,7 @@ def input_shape_of(model: "Layer", run: Path) -> "Shape":
 
 
 def program() -> str:
-    """Return how the command is called here: by its name where that finds it, or by its path."""
+    """Return the name by which the user can call the command: ``pellucid``, or else its path."""
     called = Path(sys.argv[0])
     found = shutil.which("pellucid")
     by_path = called.stem == "pellucid" and not (found and called.samefile(found))
@@ -172,15 +172,15 @@ def program() -> str:
 
 
 def note(text: str) -> None:
-    """Write a line to stderr that is no error."""
+    """Write an informative line to stderr."""
     print(text, file=sys.stderr)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table; a column whose name begins with ">" is of numbers and set to the right.
+    """Print a table; columns whose name begins with ">" hold numbers and are right-aligned.
 
-    The first column, which holds names that other commands take, and numbers are never cut: where
-    there is no room, texts are wrapped between their words.
+    The first column, which holds names that other commands accept, and numbers are never cut. If
+    there is not enough room, texts are wrapped between words.
     """
     from rich.console import Console
     from rich.table import Table
@@ -199,7 +199,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         )
     for row in listed:
         table.add_row(*row)
-    # in a file there is room, where nobody has said how much
+    # a file has room for wide tables, unless COLUMNS limits them
     wide = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     Console(width=200 if wide else None, highlight=False, markup=False).print(table)
 
@@ -216,12 +216,12 @@ def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 
 def print_json(value: Any) -> None:
-    """Print plain data as JSON, in letters that every terminal has."""
+    """Print plain data as JSON, in ASCII."""
     print(json.dumps(value, indent=1))
 
 
 def thousands(number: float) -> str:
-    """Return a count as people write it.
+    """Format a count with thousands separators.
 
     >>> thousands(1234567)
     '1,234,567'

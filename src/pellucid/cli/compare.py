@@ -1,4 +1,4 @@
-"""``pellucid compare``: the same network here, in PyTorch and in TensorFlow, side by side."""
+"""``pellucid compare``: compare a network with the same network in PyTorch and TensorFlow."""
 
 import json
 import math
@@ -120,7 +120,7 @@ def compare(
 def _inputs(
     model: str, data: str | None, count: int, seed: int
 ) -> "tuple[Layer, Array, Array, str]":
-    """Return the network, so many preprocessed images with their classes, and the data's name."""
+    """Return the network, `count` preprocessed images, their classes, and the name of the data."""
     from pellucid import layers, models
     from pellucid.preprocessing import Preprocessing
 
@@ -151,7 +151,7 @@ def _inputs(
 
 
 def _part(source: str, usual: bool) -> "DataSet":
-    """Return the training images, or say how to do without."""
+    """Return the training images; if they cannot be loaded, the error suggests synthetic ones."""
     try:
         return reading.load_data(source, reading.with_modest_size(source, {})).train
     except DataError as error:
@@ -160,7 +160,7 @@ def _part(source: str, usual: bool) -> "DataSet":
 
 
 def _drawn(found: "Comparison") -> dict[str, Any]:
-    """Return what the picture is drawn from."""
+    """Return the arguments of `view.comparison`."""
     from pellucid.interchange.compare import BOUND
     from pellucid.interchange.compare.agreement import TYPES
 

@@ -1,4 +1,4 @@
-"""Runs beside each other: choices, accuracy, and the images that only one of them gets right."""
+"""Compare runs: choices, accuracy, and the images that only one of them classifies correctly."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _MOST_CLASSES = 12
 
 
 def compare(folders: Sequence[Path], as_json: bool) -> None:
-    """Print how runs on the same images differ; the first is what the others are compared with."""
+    """Print how runs on the same images differ from the first one."""
     found = [_read(folder) for folder in folders]
     evaluations = [_evaluated(run) for run in found]
     first = evaluations[0]
@@ -60,7 +60,7 @@ def compare(folders: Sequence[Path], as_json: bool) -> None:
 
 
 def difference(before: "Evaluation", now: "Evaluation") -> dict[str, Any]:
-    """Return which images and classes were won and lost from one evaluation to the other."""
+    """Return the differences in accuracy between two evaluations, by image and by class."""
     from pellucid.evaluation import paired_difference
 
     right, still = (e.predictions == e.labels for e in (before, now))
@@ -79,7 +79,7 @@ def difference(before: "Evaluation", now: "Evaluation") -> dict[str, Any]:
 
 
 def said(pair: dict[str, Any]) -> str:
-    """Return in a sentence what `difference` found, and whether chance alone could do it."""
+    """Describe the result of `difference` in a sentence, including whether it may be chance."""
     won, lost = len(pair["won"]), len(pair["lost"])
     counted = f"{won:,} images more are right and {lost:,} fewer ({pair['accuracy']:+.2%})"
     verdict = "chance alone rarely does that" if pair["p_value"] < 0.05 else "that may be chance"

@@ -1,7 +1,7 @@
-"""What the Tab key completes besides commands and options: data sets, models, runs, layers.
+"""Tab completion of arguments and option values: data sets, models, runs, layers.
 
-Each function is given the beginning of a word, and returns the words that can follow. Where it
-returns none, the shell completes the names of files.
+Each function takes the beginning of a word and returns the possible completions. If there are none,
+the shell completes file names.
 """
 
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ def models(incomplete: str) -> list[str]:
 
 
 def runs(incomplete: str) -> list[str]:
-    """Return the folders of runs here, or in ``runs``."""
+    """Return the folders of runs in ``runs`` and in the folder typed so far."""
     from pellucid.cli import folders
 
     typed = Path(incomplete)
@@ -61,7 +61,7 @@ def drawings(incomplete: str) -> list[str]:
 
 
 def layers(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the paths of the layers of the run that was written before."""
+    """Return the paths of the layers of the run given earlier on the command line."""
     from pellucid.cli.common import load_model
     from pellucid.errors import PellucidError
 

@@ -1,4 +1,4 @@
-"""What a run was asked for, kept in its folder so that it can be resumed and evaluated."""
+"""The choices of a run, saved in its folder so that it can be resumed and evaluated."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Config:
-    """The choices of ``pellucid train``, each resolved; the names are those of its options."""
+    """The resolved choices of ``pellucid train``; fields are named like its options."""
 
     data: str
     model: str
@@ -51,13 +51,13 @@ class Config:
     environment: dict[str, str] = field(default_factory=dict)
 
     def save(self, folder: Path) -> None:
-        """Write it into the run's folder."""
+        """Write the choices into the run's folder."""
         text = json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False)
         atomic_write(folder / folders.CONFIG, f"{text}\n".encode())
 
     @classmethod
     def load(cls, folder: Path) -> "Config":
-        """Return the one in the run's folder."""
+        """Read the choices from the run's folder."""
         path = folder / folders.CONFIG
         if not path.exists():
             raise FileError(
@@ -66,21 +66,21 @@ class Config:
         try:
             config = cls(**json.loads(path.read_text(encoding="utf-8")))
             check_fields(config)
-            config.command()  # what cannot be said in a command is damaged
+            config.command()  # values that no command can express are damaged
             return config
         except (ValueError, TypeError, RecursionError) as error:
             raise FileError(f"{path} is damaged or of another version: {error!s:.300}") from error
 
     def choices(self) -> dict[str, str]:
-        """Return each choice as its option is called; processes that train together have the same.
+        """Return the choices by option; processes that train together must agree on them.
 
-        Of each machine's own are where the data lie and how many threads there are.
+        The location of the data and the number of threads may differ between machines.
         """
         chosen = {name: getattr(self, name) for name in _OPTIONS if name != "threads"}
         return {f"--{name.replace('_', '-')}": f"{value}" for name, value in chosen.items()}
 
     def command(self) -> str:
-        """Return the command that makes the run again, with every choice written out.
+        """Return the command that reproduces the run, with every choice spelled out.
 
         >>> run = Config("digits", "vgg", 20, 32, "sgd", 0.05, "cosine", 0.0005, "compiled")
         >>> run.command()[:59]
@@ -88,7 +88,7 @@ class Config:
         """
         chosen = {name: getattr(self, name) for name in _OPTIONS}
         chosen["fraction"] = None if self.fraction == 1.0 else self.fraction
-        chosen["augment"] = self.augment or "none"  # or else it is chosen for the data set
+        chosen["augment"] = self.augment or "none"  # without the option, the data set decides
         chosen |= _said_of_reading(self.reading)
         written = (word for name, value in chosen.items() for word in _option(name, value))
         return shlex.join(["pellucid", "train", self.data, *written])
@@ -103,7 +103,7 @@ _OFF = {"header": ["--no-header"], "channels_last": ["--channels-first"]}
 
 
 def _option(name: str, value: Any) -> list[str]:
-    """Return a choice as it is written on the command line."""
+    """Return a choice as words of the command line."""
     option = f"--{name.replace('_', '-')}"
     if value is None:
         return []
@@ -115,7 +115,7 @@ def _option(name: str, value: Any) -> list[str]:
 
 
 def _said_of_reading(reading: dict[str, Any]) -> dict[str, Any]:
-    """Return how data are read as options say it: sizes, and channels where they are told."""
+    """Return the reading options as on the command line, with a shape as --size and --channels."""
     said = dict(reading)
     sides = said.pop("shape", None) or said.pop("size", None)
     if sides is not None:
@@ -126,7 +126,7 @@ def _said_of_reading(reading: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a run learns from, is measured on while it learns, and is judged by at the end."""
+    """The training, validation and test parts of a run's data."""
 
     train: "DataSet"
     validation: "DataSet | None"
@@ -134,7 +134,7 @@ class Parts:
 
     @classmethod
     def of(cls, splits: "Splits", config: Config) -> "Parts":
-        """Divide a data set as the run does; a validation part of its own is used as it is."""
+        """Split a data set as the run does; an existing validation part is used unchanged."""
         train = splits.train
         if config.fraction < 1.0:
             _, train = train.split(config.fraction, config.seed)
@@ -147,12 +147,12 @@ class Parts:
 
     @classmethod
     def load(cls, config: Config) -> "Parts":
-        """Load the run's data and divide it."""
+        """Load the run's data and split it."""
         return cls.of(reading.load_data(config.data, config.reading), config)
 
     @property
     def judge(self) -> "tuple[DataSet, str] | None":
-        """What the run is judged by, and what that is called: the test part, if there is one."""
+        """The part on which the run is evaluated, and its title: the test part, if there is one."""
         if self.test is not None:
             return self.test, "Test"
         if self.validation is not None:

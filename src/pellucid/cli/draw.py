@@ -71,7 +71,7 @@ def draw(
 
 
 def _matrix(text: str | None, option: str) -> list[list[float]] | None:
-    """Return the numbers of ``"1 2; 3 4"``: rows, and in them numbers."""
+    """Parse a matrix such as ``"1 2; 3 4"``."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""With what a run is made, so that it can be made again."""
+"""The environment of a run, recorded so that the run can be reproduced."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ _CPU = Path("/proc/cpuinfo")
 
 
 def environment(engine: str, threads: int) -> dict[str, str]:
-    """Return today's date, the versions and the machine, by what they are called."""
+    """Return the date, the versions and the machine, by name."""
     return {
         "begun": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "versions": ", ".join(_versions(engine)),
@@ -27,7 +27,7 @@ def _versions(engine: str) -> list[str]:
 
 
 def _processor() -> str:
-    """Return what the processor is called, as far as the system tells."""
+    """Return the name of the processor, as far as the system tells it."""
     try:
         lines = _CPU.read_text(encoding="utf-8").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""``pellucid evaluate``: how good a trained model is."""
+"""``pellucid evaluate``: evaluate a trained model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,7 +86,7 @@ def _own(run: Path) -> "tuple[DataSet, str]":
 
 
 def _other(name: str, options: dict[str, Any], input_shape: "Shape") -> "tuple[DataSet, str]":
-    """Load other data, with images as the model wants them."""
+    """Load other data, with images of the shape that the model expects."""
     from pellucid.data.registry import takes
 
     channels, *size = input_shape

@@ -1,4 +1,4 @@
-"""``pellucid explain``: why a trained model sees in an image what it sees, as pictures."""
+"""``pellucid explain``: explain a trained model's prediction for an image with pictures."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -28,7 +28,7 @@ METHODS = {
     "grad-cam++": ("grad_cam_plus_plus", "Grad-CAM++"),
     "occlusion": ("occlusion", "Occlusion"),
 }
-"""The methods as they are asked for: the function in `pellucid.explain`, and the written name."""
+"""The function in `pellucid.explain` and the title of each method, by its name in --method."""
 
 _MOST_LAYERS, _MOST_FILTERS, _MOST_IMAGES = 24, 16, 5000
 
@@ -140,7 +140,7 @@ def _training_images(run: Path) -> "DataSet":
 
 
 def _number(target: str, classes: tuple[str, ...]) -> int:
-    """Return the number of a class that is given by name or number."""
+    """Return the number of a class given by name or number."""
     if target in classes:
         return classes.index(target)
     if target.isdecimal() and int(target) < len(classes):
@@ -149,7 +149,7 @@ def _number(target: str, classes: tuple[str, ...]) -> int:
 
 
 def _as_file_name(name: str) -> str:
-    """Return a class's name as a part of a file's name.
+    """Convert a class's name to a part of a file name.
 
     >>> _as_file_name("hot dog / sausage")
     'hot-dog-sausage'
@@ -158,7 +158,7 @@ def _as_file_name(name: str) -> str:
 
 
 def _applicable(model: "Layer", pixels: "Array") -> list[str]:
-    """Return all methods, without those for maps where the model has none."""
+    """Return all methods, except those for maps if the model has none."""
     from pellucid.explain import last_maps
 
     try:
@@ -213,7 +213,7 @@ def _several(
     methods: list[str],
     layer: str | None,
 ) -> Picture:
-    """Show what several classes depend on in the same image, a row for each."""
+    """Show what several classes depend on in the same image, with a row per class."""
     from pellucid import view
 
     names = [classes[number] for number in numbers]
@@ -247,7 +247,7 @@ def _map(model: "Layer", pixels: "Array", number: int, name: str, layer: str | N
 
 
 def _feature_maps(model: "Layer", pixels: "Array", layer: str | None) -> Picture | None:
-    """Show what a layer, or each convolution, makes of the image, if the model has any."""
+    """Show the feature maps of a layer, or of each convolution, if the model has any."""
     from pellucid import view
     from pellucid.explain import activations
     from pellucid.layers import Conv2d
@@ -306,7 +306,7 @@ def _of_filters(model: "Layer", layer: str, data: "DataSet") -> Picture:
 
 
 def _is_output(model: "Layer", layer: str) -> bool:
-    """Return whether a layer's filters are the classes: it has no maps and is the last to learn."""
+    """Return whether a layer's filters are the classes, because it is the last with parameters."""
     learned = [path.rpartition(".")[0] for path in model.named_parameters()]
     return bool(learned) and layer.partition("#")[0] == learned[-1]
 

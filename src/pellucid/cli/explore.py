@@ -1,4 +1,4 @@
-"""``pellucid explore``: a page in the browser on which one walks through a network."""
+"""``pellucid explore``: an interactive page in the browser that shows a network in detail."""
 
 import webbrowser
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def explore(
 
 
 def _parts(run: Path) -> Parts | None:
-    """Return the run's own images; a model without a run has none."""
+    """Return the run's own images, or None for a model without a run."""
     has_some = run.is_dir() and (run / folders.CONFIG).exists()
     return Parts.load(Config.load(run)) if has_some else None
 
@@ -99,7 +99,7 @@ def _data(parts: Parts | None) -> "dict[str, DataSet]":
 
 
 def _optimizer(run: Path) -> "Callable[[Layer], Optimizer] | None":
-    """Return what gives the optimiser that the run ended with; a model without a run has none."""
+    """Return a function that restores the run's final optimiser, or None without a run."""
     from pellucid import training
     from pellucid.training.checkpoint import checkpoint_path
 
@@ -109,7 +109,7 @@ def _optimizer(run: Path) -> "Callable[[Layer], Optimizer] | None":
 
 
 def _keeping(run: Path, parts: Parts | None) -> "Callable[[TrainingState, Choices], str] | None":
-    """Return what saves a run that was trained on the page as `pellucid train` saves its own."""
+    """Return a function that saves a run trained on the page, as `pellucid train` does."""
     if parts is None:
         return None
     before = Config.load(run)
@@ -140,7 +140,7 @@ def _keeping(run: Path, parts: Parts | None) -> "Callable[[TrainingState, Choice
                 replace(config, model=str(folder / "network.toml")).save(folder)
             training.save_checkpoint(state, folder)
             for _ in training.log_csv((), state, folder / folders.HISTORY):
-                pass  # it writes what there is before the first record
+                pass  # the existing history is written before the first record
             running.conclude(folder, config, parts, state, report=True)
         return str(folder)
 

@@ -1,4 +1,4 @@
-"""``pellucid export``: a trained model as a file for other programs."""
+"""``pellucid export``: write a trained model as a file for other programs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -66,4 +66,4 @@ _FORMATS: dict[str, tuple[Callable[["Layer", Path, set[str]], None], set[str]]] 
     ".onnx": (_onnx, {"preprocessing", "probabilities"}),
     ".safetensors": (_weights, set()),
 }
-"""For each ending, what writes such a file and which options it takes."""
+"""For each suffix, the function that writes such a file, and the options it takes."""

@@ -1,4 +1,4 @@
-"""Where a run is kept."""
+"""The folders of runs."""
 
 import re
 import secrets
@@ -26,24 +26,25 @@ _ALL = {
     *(CONFIG, MODEL, HISTORY, GRADIENTS, SCALING, EVALUATION, TYPICAL, REPORT, FIGURES),
     CHECKPOINT,
 }
-"""All that a run's folder holds."""
+"""All files and folders that a run consists of."""
 
 Begin = Callable[[Path], None]
-"""Writes into a folder what a run begins with."""
+"""Function that writes the initial files of a run into a folder."""
 
 
 @contextmanager
 def new(model: str, data: str, out: Path | None, force: bool, begin: Begin) -> Iterator[Path]:
-    """Yield the folder of a new run, in which `begin` wrote, locked inside the ``with`` block.
+    """Create and yield the folder of a new run, locked inside the ``with`` block.
 
-    It is ``runs/DATA-MODEL-N`` with the next free N, or `out`. A run that is there already is
-    replaced if `force` is given: as a whole, and only when the new one has begun.
+    The folder is `out`, or by default ``runs/DATA-MODEL-N`` with the next free N. `begin` writes
+    its initial files. With `force`, an existing run in `out` is replaced as a whole, and only after
+    the new one has begun.
     """
     folder = _next(model, data) if out is None else out
     if out is None or not _holds_something(out):
         folder.mkdir(parents=True, exist_ok=True)
         with lock.locked(folder):
-            if _holds_something(folder):  # another process was faster
+            if _holds_something(folder):  # another process has created a run meanwhile
                 raise FileError(f"{folder} has just been taken by another run")
             begin(folder)
             yield folder
@@ -59,7 +60,7 @@ def new(model: str, data: str, out: Path | None, force: bool, begin: Begin) -> I
 
 @contextmanager
 def _replaced(out: Path, begin: Begin) -> Iterator[None]:
-    """Put a new run in the place of the one in `out`; what else lies there stays."""
+    """Replace the run in `out` by a new one, and keep unrelated files there."""
     from pellucid.cli.config import Config
 
     try:
@@ -76,11 +77,11 @@ def _replaced(out: Path, begin: Begin) -> Iterator[None]:
                 _exchange(place, fresh, old)
                 yield
         finally:
-            shutil.rmtree(fresh, ignore_errors=True)  # it is there only if the run did not begin
+            shutil.rmtree(fresh, ignore_errors=True)  # exists only if the run did not begin
 
 
 def _exchange(place: Path, fresh: Path, old: Path) -> None:
-    """Put `fresh` in the place of the run that is there, and remove that."""
+    """Replace the run in `place` by `fresh`, and remove the old one."""
     place.rename(old)
     try:
         fresh.rename(place)
@@ -98,7 +99,7 @@ def _holds_something(folder: Path) -> bool:
 
 
 def _next(model: str, data: str) -> Path:
-    """Make the folder with the next free number."""
+    """Create the folder with the next free number."""
     RUNS.mkdir(exist_ok=True)
     name = re.sub(r"[^\w.-]+", "-", f"{data}-{Path(model).stem}")
     taken = [int(path.name.rpartition("-")[2]) for path in RUNS.glob("*") if _is_run(path, name)]
@@ -107,7 +108,7 @@ def _next(model: str, data: str) -> Path:
         folder = RUNS / f"{name}-{number}"
         try:
             folder.mkdir()
-        except FileExistsError:  # another run was faster
+        except FileExistsError:  # another run has taken this number meanwhile
             number += 1
         else:
             return folder

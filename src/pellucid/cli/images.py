@@ -1,4 +1,4 @@
-"""Image files, as a trained model takes them."""
+"""Read image files as inputs of a trained model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,7 +21,7 @@ DrawnDigit = Annotated[
 
 
 def read(path: Path, shape: "Shape", drawn_digit: bool) -> "Array":
-    """Return an image file as a model takes it that was trained on images of `shape`."""
+    """Read an image file as an array of `shape`, the shape of the model's images."""
     from pellucid.data import drawn_digit as as_in_mnist
     from pellucid.data import images, read_image
 

@@ -1,4 +1,4 @@
-"""``pellucid learn``: the guide's exercises, and their checks from a terminal."""
+"""``pellucid learn``: the guide's exercises and their checks in a terminal."""
 
 import csv
 import shutil

@@ -1,4 +1,4 @@
-"""One process to a run: a lock on its folder, held as long as the process lives."""
+"""A lock on a run's folder, so that only one process at a time works on the run."""
 
 import json
 import os
@@ -14,23 +14,23 @@ from pellucid.errors import FileError
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]  # the usual form for a module that a platform lacks
+    fcntl = None  # type: ignore[assignment]  # usual pattern for a module that a platform lacks
 
 NAME = ".lock"
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a run's folder inside the ``with`` block.
+    """Lock a run's folder against other processes inside the ``with`` block.
 
-    The system holds the lock, on the file ``.lock``, and lets it go when the process ends, however
-    it ends. So a file that a killed process left locks nothing. What is written in it is for
-    people: which process it is, on which host, since when.
+    The operating system holds the lock on the file ``.lock`` and releases it when the process ends
+    for any reason, so a file left by a killed process locks nothing. The file's content is only
+    informative: the process, its host, and the time.
 
     Raises
     ------
     FileError
-        Another process has the run.
+        Another process holds the lock.
     """
     path = folder / NAME
     with path.open("a+", encoding="utf-8") as file:
@@ -42,13 +42,13 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            if os.name != "nt":  # there an open file cannot be removed
+            if os.name != "nt":  # Windows cannot remove an open file
                 with suppress(OSError):
                     path.unlink()
 
 
 def is_held(folder: Path) -> bool:
-    """Return whether a living process has the run in `folder`."""
+    """Return whether a running process holds the lock of `folder`."""
     path = folder / NAME
     try:
         with path.open("r+", encoding="utf-8") as file:
@@ -63,7 +63,7 @@ def is_held(folder: Path) -> bool:
 
 
 def _take(file: IO[str], folder: Path) -> None:
-    """Take the lock, or say who has it."""
+    """Acquire the lock, or raise an error that names its holder."""
     try:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,14 +74,14 @@ def _take(file: IO[str], folder: Path) -> None:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]  # Windows alone
     except (BlockingIOError, PermissionError):  # the latter on Windows
         raise _taken(file, folder) from None
-    except OSError:  # a file system without locks: what is written there has to do
+    except OSError:  # the file system has no locks: rely on the file's content
         _believe(file, folder)
     if fcntl is not None and not _is_still_there(file, folder / NAME):
         raise FileError(f"{folder}: another process has just ended or replaced this run; try again")
 
 
 def _is_still_there(file: IO[str], path: Path) -> bool:
-    """Return whether the file that was locked is the one at its path: who had it removed it."""
+    """Return whether the locked file is still at `path`; its previous holder removes it."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:

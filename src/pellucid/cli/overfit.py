@@ -1,4 +1,4 @@
-"""``pellucid train --overfit-batch``: can the network learn one batch by heart?"""
+"""``pellucid train --overfit-batch``: check whether the network can memorise one batch."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from pellucid.training import Step
 
 STEPS = 200
-_SHOWN = 20  # so many steps from one line to the next
+_SHOWN = 20  # number of steps from one line of output to the next
 
 
 def check(config: Config, parts: Parts) -> bool:
-    """Train on one batch, without augmentation, until it is known by heart; say how that went."""
+    """Train on one batch, without augmentation, until it is memorised; return whether it was."""
     from pellucid import training
 
     images = parts.train

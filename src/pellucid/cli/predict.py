@@ -1,4 +1,4 @@
-"""``pellucid predict``: what a trained model sees in image files."""
+"""``pellucid predict``: classify image files with a trained model."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pellucid.types import Array, Shape
 
 _AT_ONCE = 256
-"""How many images are read and computed together."""
+"""Number of images that are read and computed together."""
 
 
 def predict(
@@ -110,7 +110,7 @@ def _csv_row(name: str, row: "Array", classes: tuple[str, ...]) -> list[str]:
 
 
 def probabilities_of(model: "Layer", stored: "Array", views: "tuple[View, ...]") -> "Array":
-    """Return the probabilities of all classes for images as they are stored."""
+    """Return the probabilities of all classes for stored (not preprocessed) images."""
     from pellucid.evaluation import predict as predicted
 
     return predicted(model, stored, views=views)
@@ -119,7 +119,7 @@ def probabilities_of(model: "Layer", stored: "Array", views: "tuple[View, ...]")
 def _batches(
     given: Sequence[Path], shape: "Shape", drawn_digit: bool
 ) -> "Iterator[tuple[list[str], Array]]":
-    """Yield names and images: those of a table at once, files some hundred at a time."""
+    """Yield names and images: a table as a whole, image files in batches."""
     from pellucid.data.unlabelled import read_unlabelled
 
     tables = [path for path in given if ".csv" in path.suffixes]
@@ -136,7 +136,7 @@ def _batches(
 
 
 def _files(given: Sequence[Path]) -> Iterator[Path]:
-    """Yield the image files, those of a folder and its subfolders in the order of their names."""
+    """Yield image files; those of a folder and its subfolders are sorted by path."""
     from pellucid.data.images import is_image
 
     for path in given:
@@ -155,7 +155,7 @@ def _described(name: str, row: "Array", classes: tuple[str, ...]) -> dict[str, o
 
 
 def _heads(count: int) -> list[str]:
-    """Return the heads of the columns: the most probable class, then the next ones."""
+    """Return the column headings: the most probable class, then the next ones."""
     names = ["prediction", *(_ORDINALS.get(i, f"{i}th guess") for i in range(2, count + 1))]
     return [head for name in names for head in (name, ">probability")]
 

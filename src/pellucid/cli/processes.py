@@ -1,4 +1,4 @@
-"""A run by several processes: starting them, and what they do together."""
+"""Runs by several processes: start them, and coordinate them."""
 
 import os
 import shutil
@@ -55,11 +55,11 @@ Timeout = Annotated[
 ]
 
 LOST = 75
-"""The exit status of a run that has lost a process, was saved, and can be resumed."""
+"""Exit status of a run that lost a process, was saved, and can be resumed."""
 
 
-class Several(Exception):  # noqa: N818, it is no error
-    """Asks for the command to be started by several processes."""
+class Several(Exception):  # noqa: N818, not an error
+    """Requests that the command be started by several processes."""
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
@@ -69,19 +69,21 @@ class Several(Exception):  # noqa: N818, it is no error
 def team(
     processes: int | None, shards: Callable[[], int | None], timeout: float = TIMEOUT
 ) -> Team | None:
-    """Return the processes that run this command; None if it is one that cuts no batches.
+    """Return the team of processes that run this command, or None if batches are not sharded.
 
     Parameters
     ----------
     processes
-        How many are wanted, if that was said.
+        Number of processes, if the user gave it.
     shards
-        Returns how many shards are wanted, if that was said.
+        Function that returns the number of shards, or None if the user did not give it.
+        timeout
+            Seconds without an answer after which a process is considered hanging.
 
     Raises
     ------
     Several
-        This is one process, and several are wanted.
+        Only one process is running, and the user asked for several.
     """
     started = launched.size()
     if started is not None:
@@ -104,7 +106,7 @@ def team(
 
 
 def start(count: int, arguments: list[str]) -> int:
-    """Run the command by so many processes and return their exit status."""
+    """Run the command in `count` processes and return their exit status."""
     mpiexec = _mpiexec()
     with tempfile.TemporaryDirectory() as folder:
         status = Path(folder) / "status"
@@ -117,7 +119,7 @@ def start(count: int, arguments: list[str]) -> int:
 
 
 def _mpiexec() -> list[str]:
-    """Return the command that starts processes, with its options."""
+    """Return the ``mpiexec`` command with its options."""
     here = Path(sys.executable).with_name("mpiexec")
     found = f"{here}" if here.exists() else shutil.which("mpiexec")
     if found is None:
@@ -136,7 +138,8 @@ def _mpiexec() -> list[str]:
 def _watch(child: "subprocess.Popen[bytes]") -> list[int]:
     """Wait for mpiexec to end; return the signals that asked this process to end.
 
-    They are passed on as one that mpiexec passes on itself; the third is passed on as it is.
+    The first two are forwarded as SIGUSR1, which mpiexec passes on to the processes, and later ones
+    as SIGTERM.
     """
     received: list[int] = []
 
@@ -153,13 +156,13 @@ def _watch(child: "subprocess.Popen[bytes]") -> list[int]:
 
 
 def each(team: Team | None, action: Callable[[], T]) -> T:
-    """Do something in each process, in the first one before the others."""
+    """Run `action` in each process, in the first one before the others."""
     return action() if team is None else team.in_turn(action)
 
 
 @contextmanager
 def shared(team: Team | None, folder: AbstractContextManager[Path]) -> Iterator[Path]:
-    """Have the first process enter the folder of the run, and tell the others its path."""
+    """Enter the run's folder in the first process, and share its path with the others."""
     with ExitStack() as entered:
         if team is None:
             yield entered.enter_context(folder)
@@ -169,7 +172,7 @@ def shared(team: Team | None, folder: AbstractContextManager[Path]) -> Iterator[
 
 
 def wait_to_lead(team: Team | None, records: Iterator[Any]) -> bool:
-    """Train until this process is the first, or to the end; return whether it is the first."""
+    """Train until this process is the first one, or to the end; return whether it is."""
     if team is None or team.leads:
         return True
     for _ in records:

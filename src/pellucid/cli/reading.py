@@ -1,4 +1,4 @@
-"""The options on how data are read, which every command that takes data has, and what they mean."""
+"""The options for reading data, shared by all commands that take data."""
 
 import functools
 import inspect
@@ -27,7 +27,7 @@ Data = Annotated[
 
 
 def _option(*names: str, metavar: str, text: str, unless: str, **limits: Any) -> Any:
-    """Return an option on reading, with what holds where it is not given."""
+    """Return an option for reading data; `unless` is the default as shown in the help."""
     return typer.Option(
         *names,
         metavar=metavar,
@@ -158,16 +158,16 @@ _OPTIONS: dict[str, Any] = {
         ),
     ],
 }
-"""Each option by the name that `data.load` gives it; size and channels stand for its `shape`."""
+"""The options by their names in `data.load`; size and channels may form its `shape`."""
 
 
 def takes_reading(*but: str) -> Callable[[Function], Function]:
-    """Give a command all options on reading, which it gets as one dict in its argument `given`.
+    """Add the options for reading data to a command, which gets them as the dict `given`.
 
     Parameters
     ----------
     but
-        Options that the command does not have.
+        Options to leave out.
     """
     options = {name: kind for name, kind in _OPTIONS.items() if name not in but}
 
@@ -197,14 +197,14 @@ def takes_reading(*but: str) -> Callable[[Function], Function]:
 
 
 def options(source: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Return what was said of how to read `source`, as `data.load` takes it.
+    """Convert the options of the command to arguments of `data.load`.
 
     Parameters
     ----------
     source
-        What is read.
+        Name or path of the data.
     given
-        The options as the command got them; None, False and () where they were not given.
+        Options as the command got them; None, False or () if they were not given.
     """
     from pellucid.data.registry import takes
 
@@ -232,7 +232,7 @@ def _column(label: str | None) -> str | int | None:
 
 
 def with_modest_size(source: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return `options` with a size for a folder of large photos, if none was given."""
+    """Return `options` with a moderate size for a folder of large photos if none was given."""
     from pellucid.data import images
     from pellucid.data.registry import takes
 
@@ -256,7 +256,7 @@ _MODEST = 64
 
 
 def load_data(source: str, options: dict[str, Any]) -> "Splits":
-    """Load `source`, and say what was left out, and how it was read where that was not certain."""
+    """Load `source`, and print notes about skipped data and about assumptions."""
     from pellucid import data
 
     return common.noting(UserWarning, lambda: data.load(source, **options))

@@ -1,11 +1,11 @@
-"""What is done where the user says nothing: choices that work."""
+"""Default choices for data sets, optimisers and networks."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The choices for one data set."""
+    """The default choices for one data set."""
 
     model: str
     epochs: int
@@ -15,7 +15,7 @@ class Recipe:
 
 
 RECIPES = {
-    "digits": Recipe("vgg", epochs=20, batch_size=32, threads=1),  # too small to share out
+    "digits": Recipe("vgg", epochs=20, batch_size=32, threads=1),  # too small for several threads
     "mnist": Recipe("lenet5x2", epochs=3),
     "fashion-mnist": Recipe("lenet5x2", epochs=10, augment="flip"),
     "cifar-10": Recipe("resnet20", epochs=30, augment="crop,flip"),
@@ -27,7 +27,7 @@ OTHER = Recipe("vgg", epochs=20)
 
 @dataclass(frozen=True)
 class Rate:
-    """The choices for one optimiser; without a momentum it takes none."""
+    """The default choices for one optimiser; `momentum` is None if it takes none."""
 
     lr: float
     weight_decay: float = 0.0
@@ -54,6 +54,6 @@ USUAL: dict[str, tuple[Images, int]] = {
     **dict.fromkeys(("alexnet", "vgg11_bn", "vgg16_bn"), _IMAGENET),
     **dict.fromkeys(("resnet18", "resnet50", "mobilenet_v2"), _IMAGENET),
 }
-"""The images and the number of classes for which a network is known; otherwise CIFAR-10's."""
+"""The usual shape of images and number of classes of a network; CIFAR-10's for all others."""
 
 CIFAR: tuple[Images, int] = ((3, 32, 32), 10)

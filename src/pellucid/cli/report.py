@@ -1,4 +1,4 @@
-"""``pellucid report``: a page that shows how a run went and what came out."""
+"""``pellucid report``: make the report of a finished run."""
 
 from pathlib import Path
 from typing import Annotated

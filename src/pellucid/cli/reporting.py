@@ -1,4 +1,4 @@
-"""What a report is made of, gathered from a run's folder, its data and its model."""
+"""Gather the contents of a report from a run's folder, its data and its model."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pellucid.view.report import Contents
 
 _MAPPED = 6
-"""How many convolutions are shown with what they give."""
+"""Number of convolutions whose feature maps are shown."""
 
 
 def write(
     folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
 ) -> Path:
-    """Make the report on the run in `folder` and return its path."""
+    """Write the report on the run in `folder` and return its path."""
     from pellucid.view.report import report
 
     return report(contents(folder, config, parts, model, evaluation)).save(folder)
@@ -33,7 +33,7 @@ def write(
 def contents(
     folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
 ) -> "Contents":
-    """Return all that the report shows."""
+    """Return the contents of the report."""
     from pellucid.explain import activations
     from pellucid.training import read_gradients, read_history
     from pellucid.view.report import Contents
@@ -73,7 +73,7 @@ def contents(
 
 
 def _processes(folder: Path) -> "list[Spent]":
-    """Return where the time of several processes went; nothing for one."""
+    """Return the time spent by each of several processes; an empty list for a single one."""
     from pellucid.training import read_scaling
 
     path = folder / folders.SCALING
@@ -84,7 +84,7 @@ def _processes(folder: Path) -> "list[Spent]":
 def _reasons(
     model: "Layer", part: "DataSet", evaluation: "Evaluation | None"
 ) -> "dict[int, Array]":
-    """Return what the most confident mistakes were based on: Grad-CAM maps, if there are maps."""
+    """Return Grad-CAM maps of the most confident mistakes, if the network has maps."""
     from pellucid.explain import grad_cam
     from pellucid.view.report.results import MISTAKES
 
@@ -114,7 +114,7 @@ def _named(part: "DataSet", evaluation: "Evaluation | None", index: int) -> str:
 
 
 def _convolutions(model: "Layer") -> list[str]:
-    """Return the paths of the convolutions: all, or some from the first to the last."""
+    """Return the paths of the convolutions, or of some spread from the first to the last."""
     from pellucid.layers import Conv2d
 
     paths = [path for path, layer in model.walk() if isinstance(layer, Conv2d)]

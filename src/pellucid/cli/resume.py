@@ -76,7 +76,7 @@ def _locked(run: Path) -> Iterator[Path]:
 
 
 def _longer(run: Path, config: Config, state: "TrainingState", epochs: int, writes: bool) -> Config:
-    """Let a run have so many epochs in all, and write that down."""
+    """Set the total number of epochs of a run, and save it."""
     if epochs < state.epoch + (state.step > 0):
         raise PellucidError(
             f"{run} has done {state.epoch} epochs already; --epochs is how many it has in the end"

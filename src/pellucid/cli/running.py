@@ -1,4 +1,4 @@
-"""A training run, from its choices to its report; ``train`` begins it, ``resume`` continues it."""
+"""Training runs, from the choices to the report; used by ``train`` and ``resume``."""
 
 import dataclasses
 import json
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def check_names(model: str | None, optimizer: str, schedule: str, augment: str | None) -> None:
-    """Complain of a name that does not exist before any data is loaded."""
+    """Raise an error for an unknown name, before any data is loaded."""
     from pellucid import models
     from pellucid.optim import schedules
 
@@ -45,7 +45,7 @@ def check_names(model: str | None, optimizer: str, schedule: str, augment: str |
 
 
 def check_classes(source: str, images: "DataSet") -> None:
-    """Raise an error if there is nothing to tell apart, before anything is trained."""
+    """Raise an error if there are fewer than two classes, before training begins."""
     from pellucid.data.registry import takes
 
     classes = [name for name, count in zip(images.classes, images.counts, strict=True) if count]
@@ -59,14 +59,14 @@ def check_classes(source: str, images: "DataSet") -> None:
 
 
 def augmentation(text: str | None) -> "Augmentation | None":
-    """Return what the option --augment names."""
+    """Return the augmentation that --augment describes."""
     from pellucid.data import augment
 
     return None if text in (None, "none") else augment.parse(text)
 
 
 def new_state(config: Config, parts: Parts) -> "TrainingState":
-    """Return the run that `config` describes, before its first step; only weights decay."""
+    """Return the initial state of the run that `config` describes; only weights decay."""
     from pellucid import layers, losses, models, optim
     from pellucid.training import TrainingState
 
@@ -110,10 +110,11 @@ def class_weights(config: Config, images: "DataSet") -> tuple[float, ...] | None
 
 
 def threads(config: Config) -> int | None:
-    """Return how many threads to use: for NumPy as many as the run began with.
+    """Return the number of threads to use; None means all.
 
-    A matrix library divides its sums among them, so another number would round otherwise; where
-    several processes may take part, it is one. Compiled kernels give the same bits with any number.
+    With the reference engine, it is the number with which the run began: matrix libraries split
+    sums among threads, so another number would change rounding. If several processes may take part,
+    it is 1. Compiled kernels give identical bits with any number of threads.
     """
     if config.threads is None and config.engine == "reference":
         if config.shards is not None:
@@ -126,7 +127,7 @@ def threads(config: Config) -> int | None:
 def announce(
     folder: Path, config: Config, parts: Parts, state: "TrainingState", team: "Team | None" = None
 ) -> None:
-    """Say what is going to be done."""
+    """Print the data, the model, the settings and the folder of the run."""
     from pellucid.models import summary
 
     cost, images = summary(state.model, parts.train.image_shape), parts.train
@@ -156,7 +157,7 @@ def announce(
 
 
 _FEW = 32
-"""So many images fill the registers of the kernels, which compute several images at once."""
+"""Number of images per shard from which kernels, which compute several at once, are efficient."""
 
 
 def carry_on(
@@ -170,10 +171,10 @@ def carry_on(
     report: bool,
     team: "Team | None" = None,
 ) -> None:
-    """Train to the end and conclude; after Ctrl-C or another signal, say how to go on and exit.
+    """Train to the end and conclude; after a signal such as Ctrl-C, print how to resume and exit.
 
-    Of several processes the first writes and shows what comes, and the others train along. If it
-    is lost, the next one takes its place, and the lock of the folder with it.
+    Of several processes, the first one writes files and shows progress. If it is lost, the next one
+    takes its place and locks the folder.
     """
     from pellucid import training
 
@@ -182,7 +183,7 @@ def carry_on(
     if config.patience is not None:
         records = training.stop_early(records, config.patience, history=state.history)
     records = training.stop_on_signal(records, stopped.append, team)
-    with ExitStack() as holding, training.signals_noted(team):  # until all is saved
+    with ExitStack() as holding, training.signals_noted(team):  # until everything is saved
         try:
             if processes.wait_to_lead(team, records):
                 if not led:
@@ -206,7 +207,7 @@ def _write(
     team: "Team | None",
     curves: bool,
 ) -> None:
-    """Train to the end, and write and show what comes."""
+    """Train to the end while writing files and showing progress."""
     from pellucid import training
 
     records = training.save_checkpoints(records, state, folder)
@@ -222,13 +223,13 @@ def _write(
 def _save_and_give_up(
     folder: Path, state: "TrainingState", team: "Team | None", error: LostProcessError
 ) -> NoReturn:
-    """Save the run as its last whole step left it, say how to go on, and exit."""
+    """Save the run after its last complete step, print how to resume it, and exit."""
     from pellucid import training
 
     assert team is not None
     with ExitStack() as holding:
         if not team.leads:
-            try:  # the first process holds the lock and saves, if it is there
+            try:  # the first process, if it is alive, holds the lock and saves
                 holding.enter_context(lock.locked(folder))
             except FileError:
                 if team.rank == 1:
@@ -245,7 +246,7 @@ def _save_and_give_up(
 
 
 def _ignore_signals() -> None:
-    """Ignore further requests to end: all is saved, and the process ends by itself."""
+    """Ignore further signals: everything is saved, and the process is about to end."""
     if threading.current_thread() is threading.main_thread():
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             if hasattr(signal, name):
@@ -253,7 +254,7 @@ def _ignore_signals() -> None:
 
 
 def logged(records: "Iterator[Record]", folder: Path, config: Config) -> "Iterator[Record]":
-    """Return the records, written as well to the boards that --log names."""
+    """Return the records, also written to the boards named in --log."""
     from pellucid import training
 
     choices = {
@@ -272,7 +273,7 @@ def logged(records: "Iterator[Record]", folder: Path, config: Config) -> "Iterat
 
 
 def boards(text: str | None) -> list[str]:
-    """Return the boards that the option --log names, checked."""
+    """Return the boards named in --log; raise an error for an unknown one."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
     for name in names:
         if name not in BOARDS:
@@ -291,7 +292,7 @@ def conclude(
     report: bool,
     team: "Team | None" = None,
 ) -> None:
-    """Save the model, judge it, make the report, and say what is where."""
+    """Save and evaluate the model, make the report, and print where the files are."""
     from pellucid.interchange.safetensors import save
 
     state.use_best()
@@ -324,14 +325,14 @@ def conclude(
 
 
 def keep_typical(folder: Path, parts: Parts, model: "Layer") -> None:
-    """Keep what the training images have in common, by which `predict` notices others."""
+    """Save statistics of the training images, by which `predict` recognises unlike images."""
     from pellucid.evaluation.typical import Typical
 
     atomic_write(folder / folders.TYPICAL, Typical.of(model, parts.train).to_bytes())
 
 
 def _judged(model: "Layer", part: "DataSet", team: "Team | None") -> "Evaluation":
-    """Evaluate the model; where a process is lost, the first one does so alone."""
+    """Evaluate the model; if a process is lost, the first one does so alone."""
     from pellucid.evaluation import evaluate
 
     try:
@@ -345,12 +346,12 @@ def _judged(model: "Layer", part: "DataSet", team: "Team | None") -> "Evaluation
 def try_to_report(
     folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
 ) -> None:
-    """Make the report; if that fails, say why, and leave the run as it is."""
+    """Make the report; if that fails, print the reason, and leave the run as it is."""
     from pellucid.cli import reporting
 
     try:
         reporting.write(folder, config, parts, model, evaluation)
-    except Exception as error:  # whatever it is: the run is saved, and its end is still to be told
+    except Exception as error:  # any error: the run is saved, and the results must still be printed
         if os.environ.get("PELLUCID_DEBUG"):
             raise
         common.note(

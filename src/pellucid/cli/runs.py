@@ -1,4 +1,4 @@
-"""``pellucid runs``: the runs of a folder in a table."""
+"""``pellucid runs``: list the runs in a folder as a table."""
 
 import csv
 import dataclasses
@@ -17,25 +17,25 @@ from pellucid.cli.config import Config
 from pellucid.errors import FileError, PellucidError, unknown
 
 _NOT_CHOSEN = {"data", "model", "environment", "version", "engine", "threads", "reading"}
-"""Fields of a configuration that are shown elsewhere or are no choice."""
+"""Fields of a configuration that are shown elsewhere or are not choices."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """A run, and what its files say of it.
+    """A run as described by its files.
 
     Attributes
     ----------
     folder, config
-        Where it is, and its choices.
+        The folder, and the choices of the run.
     state
         "finished", "running" or "interrupted".
     epochs, best, seconds
-        Epochs done, the best validation accuracy, and the time that all epochs took.
+        Number of completed epochs, best validation accuracy, and total time of the epochs.
     test
-        The accuracy on the part that the run is judged by.
+        Accuracy on the part on which the run was evaluated.
     when
-        When its files last changed.
+        Time of the last change to its files.
     """
 
     folder: Path
@@ -48,7 +48,7 @@ class Found:
     when: datetime
 
     def described(self) -> dict[str, Any]:
-        """Return it as plain data."""
+        """Return the run as plain data."""
         config = dataclasses.asdict(self.config)
         told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return told | {"folder": str(self.folder), "config": config, "when": self.when.isoformat()}
@@ -102,14 +102,14 @@ def runs(
 
 
 def all_in(folder: Path) -> list[Found]:
-    """Return the runs in `folder`, by name; what is no run is passed over."""
+    """Return the runs in `folder`, sorted by name; other folders are ignored."""
     if not folder.is_dir():
         raise FileError(f"there is no folder {folder}; `pellucid train` makes runs in it")
     return [found for path in sorted(folder.iterdir()) if (found := read(path)) is not None]
 
 
 def read(folder: Path) -> Found | None:
-    """Return what a run's folder tells, or None for a folder that is no run."""
+    """Read a run from its folder; return None for a folder that is not a run."""
     from pellucid.training.consumers import read_history
 
     if not (folder / folders.CONFIG).is_file():
@@ -134,14 +134,14 @@ def read(folder: Path) -> Found | None:
 
 
 def differing(found: Iterable[Found]) -> list[str]:
-    """Return the choices in which these runs differ."""
+    """Return the names of the choices in which these runs differ."""
     known = list(found)
     names = [f.name for f in dataclasses.fields(Config) if f.name not in _NOT_CHOSEN]
     return [name for name in names if len({str(getattr(r.config, name)) for r in known}) > 1]
 
 
 def table(found: list[Found]) -> tuple[list[str], list[list[str]]]:
-    """Return the head and the rows of the table."""
+    """Return the headings and the rows of the table."""
     choices = differing(found)
     head = ["run", "data", "model", *choices, ">epochs", ">validation", ">test", ">seconds"]
     head += ["when", "state"]

@@ -1,4 +1,4 @@
-"""Of several processes one speaks for all, and all end together."""
+"""Output and exit of several processes: only one prints, and all end together."""
 
 import os
 import sys
@@ -10,38 +10,39 @@ from pellucid.errors import LostProcessError
 from pellucid.parallel import Team, launched
 
 STATUS = "PELLUCID_STATUS_FILE"
-"""Where the process that speaks for all writes the exit status: mpiexec would comment on it."""
+"""Environment variable: file for the exit status, since mpiexec would comment on a nonzero one."""
 
 team: Team | None = None
-"""The processes, once they are connected."""
+"""The team of processes, once they are connected."""
 
 
 def hush() -> None:
-    """Let only the first of several processes be heard."""
+    """Silence all processes except the first."""
     if launched.rank() is not None and not _mpiexec_has_terminal():
-        sys.stdout.isatty = lambda: False  # type: ignore[method-assign]  # as far as Python asks
+        sys.stdout.isatty = lambda: False  # type: ignore[method-assign]  # only what Python sees
     if launched.rank():
-        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115, until the end
+        sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115, open to the end
 
 
 def _mpiexec_has_terminal() -> bool:
-    """Return whether the output goes to a terminal: Open MPI gives processes one of its own.
+    """Return whether the output of ``mpiexec`` goes to a terminal.
 
-    Where the system does not tell, this process's own is believed.
+    Open MPI gives each process a pseudo-terminal, which says nothing about that. If the system does
+    not tell, the process's own output decides.
     """
     try:
-        return "/dev/pts/" in os.readlink(f"/proc/{os.getppid()}/fd/1")  # noqa: PTH115, no file
+        return "/dev/pts/" in os.readlink(f"/proc/{os.getppid()}/fd/1")  # noqa: PTH115, not a file
     except OSError:
         return sys.stdout.isatty()
 
 
 def speak() -> None:
-    """Be heard again: the process that was the first has ended, or this one has a fault to tell."""
+    """Restore output: the first process has ended, or this one must report an internal error."""
     sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
 
 
 def tell_fault() -> None:
-    """Tell of an error of the program itself, and end all processes."""
+    """Report an internal error and end all processes."""
     if launched.rank() is not None:
         speak()
         traceback.print_exc()
@@ -49,10 +50,10 @@ def tell_fault() -> None:
 
 
 def leave(status: int) -> int:
-    """End together with the others; return the status to exit with.
+    """End together with the other processes; return the exit status.
 
-    Where an error concerns all, the first process has told it when the last one is here. Where the
-    others do not come, they are ended.
+    If all processes fail with the same error, this gives the first one time to print it. If the
+    others do not end, they are aborted.
     """
     if launched.rank() is None:
         return status

@@ -1,4 +1,4 @@
-"""Starting from a trained network: its weights, with a new last layer for other classes."""
+"""Start from a trained network: use its weights, with a new last layer for other classes."""
 
 import fnmatch
 from collections.abc import Iterator, Mapping
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from pellucid.parameter import Parameter
 
 _WIDTHS = {"Linear": "out_features", "Conv2d": "out_channels"}
-"""The layers that can be the last one, and what says how many scores they give."""
+"""The layers that can be the last one, and their option for the number of outputs."""
 
 
 def is_trained(model: str) -> bool:
-    """Return whether ``--model`` names a run or a trained network rather than a design."""
+    """Return whether ``--model`` names a run or a trained network, not an architecture."""
     path = Path(model)
     return path.suffix == ".safetensors" or any((path / name).exists() for name in (MODEL, CONFIG))
 
 
 def load(model: str) -> "Layer":
-    """Return the trained network that ``--model`` names."""
+    """Load the trained network that ``--model`` names."""
     return common.load_model(Path(model))
 
 
 def reading_for(model: str, source: str, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options on reading with the size of the images that the network knows."""
+    """Return `options` with the image size on which the network was trained."""
     from pellucid.data.registry import takes
 
     shape = load(model).input_shape
@@ -44,7 +44,7 @@ def reading_for(model: str, source: str, options: dict[str, Any]) -> dict[str, A
 
 
 def network(model: str, images: "DataSet", seed: int) -> "Layer":
-    """Return the trained network for these images: with a new last layer for other classes."""
+    """Return the trained network, with a new last layer if `images` have other classes."""
     trained = load(model)
     fitted = trained if trained.classes == images.classes else _with_new_head(trained, images, seed)
     try:
@@ -59,7 +59,7 @@ def network(model: str, images: "DataSet", seed: int) -> "Layer":
 
 
 def learning(model: "Layer", frozen: str | None) -> dict[str, "Parameter"]:
-    """Return the parameters that are to learn: all but those that ``--freeze`` names."""
+    """Return the parameters to train: all except those that ``--freeze`` names."""
     named = model.named_parameters()
     found = {n: p for n, p in named.items() if not any(_matches(n, w) for w in _words(frozen))}
     for word in _words(frozen):
@@ -92,7 +92,7 @@ def _with_new_head(trained: "Layer", images: "DataSet", seed: int) -> "Layer":
     model = layers.initialize(layers.build(described), seed)
     values, known = model.state_dict(), trained.state_dict()
     new = [name for name in values if values[name].shape != known[name].shape]
-    if not new:  # as many classes, but others
+    if not new:  # as many classes, but different ones
         new = _of_last_layer(model, heads[-1]["type"])
     model.load_state_dict(values | {n: v for n, v in known.items() if n not in new})
     model.preprocessing = trained.preprocessing
@@ -113,7 +113,7 @@ def _count(values: Mapping[str, Any], but: Any) -> str:
 
 
 def _tables(described: Any) -> Iterator[dict[str, Any]]:
-    """Yield every table of a description, in order."""
+    """Yield every dict of a nested description, in order."""
     if isinstance(described, dict):
         yield described
     if isinstance(described, dict | list | tuple):

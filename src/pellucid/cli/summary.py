@@ -1,4 +1,4 @@
-"""``pellucid summary``: what a network consists of and what it costs."""
+"""``pellucid summary``: show the layers and the cost of a network."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any

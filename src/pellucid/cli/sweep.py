@@ -1,4 +1,4 @@
-"""``pellucid sweep``: train with several choices, one run after the other, and compare."""
+"""``pellucid sweep``: train with several combinations of choices, and compare."""
 
 import itertools
 import json
@@ -67,7 +67,7 @@ def sweep(
 
 
 def planned(choices: dict[str, list[Any]], sample: int | None) -> list[dict[str, Any]]:
-    """Return the combinations in order, or `sample` of them, always the same.
+    """Return all combinations in order, or a fixed random sample of them.
 
     >>> planned({"lr": [0.1, 0.2], "seed": [0, 1]}, None)[1]
     {'lr': 0.1, 'seed': 1}
@@ -103,7 +103,7 @@ def _values(name: str, text: str) -> list[Any]:
 
 
 def _keep(out: Path, plan: dict[str, Any]) -> None:
-    """Write down what the sweep consists of; another sweep's folder is refused."""
+    """Save the plan of the sweep; raise an error if the folder holds another sweep."""
     path = out / PLAN
     if path.exists():
         try:

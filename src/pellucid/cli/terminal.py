@@ -1,4 +1,4 @@
-"""A terminal's encoding: what it cannot show is written with other signs, never an error."""
+"""Replace characters that a terminal's encoding lacks, instead of raising an error."""
 
 import codecs
 import sys
@@ -40,11 +40,11 @@ _PLAIN = {
     **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼", "+"),
     **dict.fromkeys("▁▂▃▄▅▆▇█", "#"),
 }
-"""Signs that we use, and how they are written in letters that every encoding has."""
+"""Characters in our output, and their replacements in ASCII."""
 
 
 def use_its_encoding() -> None:
-    """Have the output write what the terminal's encoding lacks with other signs."""
+    """Make the output replace characters that the terminal's encoding lacks."""
     codecs.register_error("pellucid", _written_plainly)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

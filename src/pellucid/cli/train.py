@@ -288,7 +288,7 @@ def train(
 
 
 def _read(data: str, model: str | None, given: dict[str, Any]) -> tuple["Splits", dict[str, Any]]:
-    """Return the data, and how they were read: with the size that a trained model takes."""
+    """Load the data, and return them with the options used, including an implied image size."""
     options = reading.options(data, given)
     if model is not None and starting.is_trained(model):
         options = starting.reading_for(model, data, options)

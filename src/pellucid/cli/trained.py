@@ -1,8 +1,8 @@
-"""Trained models for the commands that give them images: runs, model files, ONNX files.
+"""Load trained models for commands that apply them to images: runs, model files, ONNX files.
 
-An ONNX file of another program does not say how pixels become its inputs, may have several outputs,
-and may take images with the channels last. Every command that gives it images loads it here, so
-that all of them take it alike.
+An ONNX file from another program does not say how pixels become its inputs, may have several
+outputs, and may take images with the channels last. All commands load such files here, so that they
+treat them in the same way.
 """
 
 from pathlib import Path
@@ -71,7 +71,7 @@ Views = Annotated[
 
 
 def views(run: Path) -> "tuple[View, ...]":
-    """Return the views of --tta: those that the run saw in training."""
+    """Return the views of --tta: shifts, and mirrored images if the run was trained with flips."""
     from pellucid.cli.config import Config
     from pellucid.cli.folders import CONFIG
     from pellucid.evaluation.views import SHIFTS, mirrored
@@ -87,13 +87,13 @@ _PIXELS = {
     "-1-1": ((127.5,) * 3, (127.5,) * 3),
     "imagenet": ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375)),
 }
-"""(mean, scale) of red, green and blue, by which `Preprocessing` brings pixels there."""
+"""(mean, scale) of red, green and blue with which `Preprocessing` scales pixels as named."""
 
 
 def load(
     run: Path, pixels: str | None, images: str | None, layout: str | None, output: str | None
 ) -> "tuple[Layer, Shape]":
-    """Return a trained classifier with its preprocessing set, and the shape of its images."""
+    """Load a trained classifier, with its preprocessing set, and return the shape of its images."""
     if run.suffix != ".onnx" or not run.exists():
         given = {"pixels": pixels, "input": images, "layout": layout, "output": output}
         for option in (name for name, value in given.items() if value is not None):
@@ -110,7 +110,7 @@ def load(
 
 
 def _classifier(path: Path, options: dict[str, Any], output: str | None) -> "Graph":
-    """Return the network in a file, up to the output that holds the class scores."""
+    """Load the network from a file, up to the output that holds the class scores."""
     from pellucid.interchange import onnx
 
     def read(output: str | None) -> "Graph":
@@ -134,7 +134,7 @@ def _classifier(path: Path, options: dict[str, Any], output: str | None) -> "Gra
 
 
 def _is_scores(shape: "Shape", count: int | None) -> bool:
-    """Return whether an output of this shape can hold one score for each class."""
+    """Return whether an output of this shape can hold one score per class."""
     several = len(shape) in (2, 4) and set(shape[2:]) <= {1} and shape[1] > 1
     return several and count in (None, shape[1])
 
@@ -144,7 +144,7 @@ def _size(shape: "Shape") -> str:
 
 
 def _take_pixels(model: "Layer", path: Path, pixels: str | None, channels: int) -> None:
-    """Set how pixels become the inputs of another program's model, unless its file says so."""
+    """Set the preprocessing of another program's model, unless its file defines it."""
     from pellucid.preprocessing import Preprocessing
 
     if pixels is not None and pixels not in _PIXELS:

@@ -1,4 +1,4 @@
-"""Images unlike those that a network was trained on: a word of warning, and what to try."""
+"""Warn about images that are unlike those that a network was trained on."""
 
 from collections import Counter
 from pathlib import Path
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from pellucid.layers import Layer
     from pellucid.types import Array
 
-_LOOKED_AT = 512  # of many images the first
+_LOOKED_AT = 512  # number of images that are checked
 _NAMED = 3
 _MNIST = (1, 28, 28)
 
 
 class Doubt:
-    """Looks at images as they are predicted, and says in the end which are unlike those known."""
+    """Checks images during prediction, and finally reports which are unlike the training images."""
 
     def __init__(self, typical: "Typical", model: "Layer", drawn_digit: bool) -> None:
         self._typical, self._model, self._prepared = typical, model, drawn_digit
@@ -26,7 +26,7 @@ class Doubt:
 
     @classmethod
     def of(cls, run: Path, model: "Layer", drawn_digit: bool) -> "Doubt | None":
-        """Return what looks at images for a run; None where it did not keep what is typical."""
+        """Return the check for a run, or None if the run has no statistics of its images."""
         from pellucid.evaluation.typical import Typical
 
         path = run / folders.TYPICAL
@@ -35,7 +35,7 @@ class Doubt:
         return cls(Typical.from_bytes(path.read_bytes()), model, drawn_digit)
 
     def look(self, names: list[str], images: "Array") -> None:
-        """Look at some images."""
+        """Check a batch of images."""
         left = _LOOKED_AT - self._looked_at
         part = images[: max(left, 0)]
         self._looked_at += len(part)
@@ -44,7 +44,7 @@ class Doubt:
             self._found |= {n: remarks for n, remarks in zip(names, told, strict=False) if remarks}
 
     def tell(self) -> None:
-        """Say which images are unlike the training images, and what can be done."""
+        """Print which images are unlike the training images, and advice."""
         if not self._found:
             return
         if len(self._found) <= _NAMED:

@@ -1,4 +1,4 @@
-"""``pellucid warm-up``: compile what networks need, before anybody waits for it."""
+"""``pellucid warm-up``: compile in advance the kernels that networks need."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -74,13 +74,13 @@ _USUAL_DATA = {
     "mnist": ((1, 28, 28), 60_000),
     "cifar-10": ((3, 32, 32), 50_000),
 }
-"""The shape of an image, and how many there are for training and validation."""
+"""Shape of an image, and number of images for training and validation."""
 
 
 def _wanted(
     models: list[str] | None, sizes: "Shape | None", classes: int | None, batch_size: int | None
 ) -> "list[tuple[str, Shape, int, int, int]]":
-    """Return networks with the shape of an image, numbers of classes, images and images a step."""
+    """Return (model, image shape, number of classes, number of images, batch size) in turn."""
     if not models:
         return [
             (recipe.model, sizes or shape, classes or 10, count, batch_size or recipe.batch_size)
@@ -120,7 +120,7 @@ _VALIDATION = 0.1
 
 
 def _noise(count: int, batch_size: int, shape: "Shape", classes: int) -> "DataSet":
-    """Return few images of which the last batch has as many as it would have of `count`."""
+    """Return a few images whose last batch has the same size as that of `count` images."""
     from pellucid.data import DataSet
 
     few = min(count, batch_size + count % batch_size)

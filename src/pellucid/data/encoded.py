@@ -41,7 +41,7 @@ class Piece(NamedTuple):
         return self.name or str(self.path)
 
     def read(self) -> bytes:
-        """Return its bytes."""
+        """Return the encoded bytes."""
         if self.content is not None:
             return self.content
         with self.path.open("rb") as file:
@@ -49,22 +49,22 @@ class Piece(NamedTuple):
             return file.read(self.length)
 
     def source(self) -> Path | io.BytesIO:
-        """Return what Pillow opens."""
+        """Return a path or file object that Pillow can open."""
         whole = self.content is None and self.length < 0
         return self.path if whole else io.BytesIO(self.read())
 
 
 class EncodedImages(StoredImages):
-    """Encoded images, decoded to one shape as they are read.
+    """Encoded images, decoded to one common shape as they are read.
 
     Parameters
     ----------
     pieces
-        Where they are.
+        Locations of the images.
     shape
-        (C, H, W) that each is brought to; see `read_image`.
+        Shape (C, H, W) to which each image is converted; see `read_image`.
     ahead
-        How many bytes of images are read ahead of who asks for them.
+        Number of bytes to read ahead.
     """
 
     def __init__(self, pieces: Sequence[Piece], shape: tuple[int, int, int], ahead: int) -> None:
@@ -78,7 +78,7 @@ class EncodedImages(StoredImages):
         return images
 
     def decode(self, number: int) -> Array:
-        """Return one image; if it cannot be read, the error names it."""
+        """Decode one image; the error for an unreadable image names it."""
         channels, height, width = self.shape[1:]
         piece = self.pieces[number]
         with opened(piece.source(), piece.where) as image:

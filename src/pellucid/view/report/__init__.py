@@ -1,4 +1,4 @@
-"""The report on a training run: one self-contained HTML page, and its pictures as files."""
+"""The report on a training run: a self-contained HTML page, and its pictures as files."""
 
 from __future__ import annotations
 

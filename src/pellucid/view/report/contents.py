@@ -1,4 +1,4 @@
-"""What a report is made of: records and arrays, wherever they come from."""
+"""The contents of a report: records and arrays, independent of where they come from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pellucid.view.evaluated import Evaluated
 
 
 class Judged(Evaluated, Protocol):
-    """What is asked of an evaluation; `pellucid.Evaluation` is one."""
+    """The part of an evaluation that a report needs; `pellucid.Evaluation` provides it."""
 
     @property
     def probabilities(self) -> Array: ...
@@ -29,37 +29,37 @@ class Judged(Evaluated, Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Contents:
-    """What is known of a training run. What is left out has its section left out.
+    """The results of a training run. Sections of the report whose data are missing are omitted.
 
     Parameters
     ----------
     model_name, data_name
-        What learned, and from what, as they are called.
+        Names of the model and of the data set.
     model
-        The trained model; its `input_shape` says how large its images are.
+        The trained model; its `input_shape` is the shape of an image.
     history
         The epochs of the run.
     kept
-        The number of the epoch whose weights the model has, if they are not the last.
+        Number of the epoch whose weights were kept, if it is not the last.
     counts
-        How many images each part of the data has, by the part's name.
+        Number of images in each part of the data, by the part's name.
     evaluation, judged_by, images
-        How the model did, on which part of the data, and the images of that part (N, C, H, W), of
-        which the mistakes are shown.
+        Evaluation of the model, the name of the part of the data that was evaluated, and the
+        images of that part (N, C, H, W), from which the mistakes are shown.
     reasons
-        For mistakes, by the number of the image, what the wrong answer was based on: (H, W), such
-        as its Grad-CAM map.
+        Explanations of mistakes, by the number of the image: maps (H, W) of what the wrong
+        prediction was based on, such as Grad-CAM maps.
     samples, sample_names, maps
-        A few images (S, C, H, W), what they show, and for some layers, by path, what the layer
-        gives for them (S, channels, h, w).
+        A few images (S, C, H, W), what they show, and the feature maps of some layers for these
+        images, (S, channels, h, w) by the layer's path.
     gradients
         The record of gradient flow.
     processes
-        Where the time of each process went, where several trained together.
+        Time spent by each process, if several trained together.
     command
-        The command that makes the run again.
+        Command that reproduces the run.
     facts
-        What the run depended on: values by name.
+        Versions, settings and other facts that the run depended on, by name.
     """
 
     model_name: str

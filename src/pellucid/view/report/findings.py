@@ -1,4 +1,4 @@
-"""The most important findings in words, each with the section that shows it."""
+"""The most important findings in words, each with a link to the section that shows it."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from pellucid.view.report.contents import Contents, Judged
 from pellucid.view.report.words import count, percent
 
 _TREND = 3
-"""Epochs from which on their curves are worth a word."""
+"""Smallest number of epochs for which the learning curves are commented on."""
 _SURE = 0.99
-"""From this probability on, a mistake is called confident."""
+"""Smallest probability at which a mistake is called confident."""
 _WEAK = 0.05
-"""How far a class's F1 must lie below the mean to be named."""
+"""Smallest difference between a class's F1 and the mean at which the class is named."""
 _MISJUDGED = 0.02
-"""The calibration error from which on confidence is said to be off."""
+"""Smallest calibration error that is mentioned."""
 _HARDLY = 1e-3
-"""A gradient of this part of the last layer's is said to hardly arrive."""
+"""Ratio of the first layer's gradient to the last one's below which it is called vanishing."""
 
 
 class Finding(NamedTuple):
-    """A sentence or two, and the section in which they are seen."""
+    """A finding in a sentence or two, and the key of the section that shows it."""
 
     section: str
     text: str
 
 
 def findings(contents: Contents) -> list[Finding]:
-    """Return what stands out, the most important first."""
+    """Return the findings, the most important first."""
     found: list[Finding] = []
     if contents.evaluation is not None:
         found += _of_results(contents.evaluation)
@@ -83,9 +83,9 @@ def _of_confidence(evaluation: Judged) -> str:
 
 
 def most_confused(evaluation: Judged, k: int) -> list[tuple[int, int, int]]:
-    """Return the k most frequent confusions as (times, truth, prediction), without those of once.
+    """Return the k most frequent confusions as (times, truth, prediction).
 
-    If all happened once, none says more than another.
+    Confusions that happened only once are left out.
     """
     wrong = evaluation.confusion.copy()
     np.fill_diagonal(wrong, 0)

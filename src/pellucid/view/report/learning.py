@@ -1,4 +1,4 @@
-"""How it learned: the curves, and how gradients flowed."""
+"""The sections on learning curves and gradient flow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pellucid.view.report.words import count, percent
 
 
 def learning(contents: Contents) -> Section | None:
-    """Return loss and accuracy over the epochs, and what they say of over- and underfitting."""
+    """Return the section on loss and accuracy by epoch, with a diagnosis such as overfitting."""
     history = list(contents.history)
     if not history:
         return None
@@ -57,7 +57,7 @@ def learning(contents: Contents) -> Section | None:
 
 
 def _rates(history: list[Epoch]) -> list[tuple[Picture, str]]:
-    """Return the curve of the learning rate, where it changed."""
+    """Return the curve of the learning rate, if it changed."""
     values = [epoch.rate for epoch in history]
     if max(values) == min(values):
         return []
@@ -69,7 +69,7 @@ def _rates(history: list[Epoch]) -> list[tuple[Picture, str]]:
 
 
 def gradients(contents: Contents) -> Section | None:
-    """Return how large the gradient of each layer was, and how far steps moved its weights."""
+    """Return the section on the size of each layer's gradients and updates."""
     flow = contents.gradients
     if flow is None or len(flow.steps) == 0:
         return None

@@ -1,4 +1,4 @@
-"""HTML from templates into which every value goes escaped."""
+"""HTML from templates that escape every inserted value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Html(str):
-    """Text that is HTML already; any other text is escaped when it is put into a template."""
+    """Text that is HTML already; any other text is escaped when inserted into a template."""
 
     __slots__ = ()
 
@@ -21,7 +21,7 @@ class _Escaping(string.Formatter):
 
 
 def html(template: str, /, **values: Any) -> Html:
-    """Return `template` with the values in their places, as `str.format` does it, and escaped.
+    """Format `template` as `str.format` does, with escaped values.
 
     >>> html("<p>{text}, {share:.0%}</p>", text="cats & <b>", share=0.5)
     '<p>cats &amp; &lt;b&gt;, 50%</p>'
@@ -32,7 +32,7 @@ def html(template: str, /, **values: Any) -> Html:
 
 
 def joined(parts: Iterable[Html], between: str = "\n") -> Html:
-    """Return pieces of HTML one after the other.
+    """Concatenate pieces of HTML.
 
     >>> joined([html("<i>{x}</i>", x=x) for x in "<3"], "")
     '<i>&lt;</i><i>3</i>'

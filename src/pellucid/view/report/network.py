@@ -1,4 +1,4 @@
-"""What it is and what it has learned: its layers, its filters, its feature maps."""
+"""The sections on the network: its layers, filters and feature maps."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pellucid.view.report.words import count, sizes
 from pellucid.view.shapes import shapes
 
 _FILTERS = 2
-"""Of so many convolutions the kernels are shown: the first looks at images, all others at maps."""
+"""Number of convolutions whose kernels are shown."""
 _MAPS = 12
-"""Maps that are shown of each layer."""
+"""Number of feature maps shown per layer."""
 
 
 def structure(contents: Contents) -> Section | None:
-    """Return the network's diagram, and the shapes of what passes through it."""
+    """Return the section with the network's diagram and the shapes of its activations."""
     model, shape = contents.model, contents.model.input_shape
     if shape is None:
         return None
@@ -52,7 +52,7 @@ def structure(contents: Contents) -> Section | None:
 
 
 def kernels(contents: Contents) -> Section | None:
-    """Return the kernels of the first convolutions."""
+    """Return the section with the kernels of the first convolutions."""
     parameters = contents.model.named_parameters()
     chosen = [path for path in contents.maps if f"{path}.weight" in parameters][:_FILTERS]
     if not chosen:
@@ -82,7 +82,7 @@ def _kernels(contents: Contents, path: str, weight: Array) -> tuple[Picture, str
 
 
 def seen(contents: Contents) -> Section | None:
-    """Return what convolutions give for a few images."""
+    """Return the section with feature maps for a few images."""
     if contents.samples is None or not contents.maps:
         return None
     parts: list[Html | tuple[Picture, str]] = [

@@ -1,4 +1,4 @@
-"""The page: what stands at its head, its sections in order, and the frame around them."""
+"""The page: its head, its sections in order, and the frame around them."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _SECTIONS: tuple[tuple[str, Callable[[Contents], Section | None]], ...] = (
     ("", scaling.scaling),
     ("how to reproduce the run", reproduce),
 )
-"""In the order of the page, each with what is said to be missing where it has nothing to show.
+"""The sections in order, each with a name that is listed as missing if there is nothing to show.
 
-Of what only some runs have, nothing is said.
+Sections that only some runs have are without a name, and are never listed as missing.
 """
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Report:
-    """A page that holds all it shows, and the files of its pictures by their names.
+    """A self-contained page, and the files of its pictures by name.
 
-    In a notebook it is shown in a frame.
+    A notebook shows the page in a frame.
     """
 
     html: str
@@ -70,9 +70,9 @@ class Report:
 
 
 def report(contents: Contents) -> Report:
-    """Return the report on a training run."""
+    """Make the report on a training run."""
     with warnings.catch_warnings():
-        # a browser has the letters of all scripts, Matplotlib's own font has not
+        # browsers have glyphs for all scripts, unlike Matplotlib's font
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         made = [(what, make(contents)) for what, make in _SECTIONS]
         sections = [section for _, section in made if section is not None]
@@ -200,7 +200,7 @@ def _head(contents: Contents, title: str, titles: dict[str, str]) -> Html:
 
 
 def _lede(contents: Contents) -> str:
-    """Return what came out, in words."""
+    """Return a summary of the results in words."""
     said, evaluation = [], contents.evaluation
     if evaluation is not None:
         total, right = len(evaluation.labels), int(evaluation.confusion.trace())
@@ -227,7 +227,7 @@ def _lede(contents: Contents) -> str:
 
 
 _FEW = 100
-"""With fewer test images, accuracies that differ by several per cent may not differ at all."""
+"""Number of test images below which differences of several per cent may be chance."""
 
 
 def _how_certain(interval: tuple[float, float]) -> str:

@@ -1,4 +1,4 @@
-"""Pictures in a page: drawn ones, which bring their colours for light and dark, and pixels."""
+"""Pictures in a page: figures, which adapt to light and dark mode, and pixel images."""
 
 from __future__ import annotations
 
@@ -14,20 +14,26 @@ from pellucid.view import style
 from pellucid.view.report.markup import Html, html
 
 _DPI = 96
-"""Of a page: a figure of an inch takes so many of its pixels."""
+"""Number of page pixels per inch of a figure."""
 _WIDTHS = (420, 560, 760)
-"""Those that style.css knows as narrowest."""
+"""The minimum widths that style.css defines."""
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A drawn figure under the name of its files, and what it shows in words.
+    """A figure, the name of its files, and a description in words.
 
     Attributes
     ----------
+    name
+        Name of the files, without a suffix.
+    figure
+        The figure, of Matplotlib.
+    alt
+        Description for people who do not see the picture.
     narrowest
-        The width in pixels of the page below which its text would be too small to be read; on a
-        smaller screen the picture is moved sideways in its frame. Below 420 it always fits.
+        Width in pixels below which the text would be too small to read; on a narrower screen the
+        picture scrolls sideways in its frame. Below 420 it always fits.
     """
 
     name: str
@@ -36,7 +42,7 @@ class Picture:
     narrowest: int
 
     def element(self, svg: str, caption: str = "") -> Html:
-        """Return it as HTML, given what it is as SVG."""
+        """Return the picture as HTML, given its SVG."""
         width, height = (round(_DPI * side) for side in self.figure.get_size_inches())
         kind = max((w for w in _WIDTHS if w <= min(self.narrowest, width)), default=0)
         image = html(
@@ -62,12 +68,12 @@ class Picture:
 
 
 def uri(kind: str, data: bytes) -> str:
-    """Return data as an address that holds all of it."""
+    """Return a data URI with the given media type."""
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def pixels(image: Array, alt: str) -> Html:
-    """Return an image (C, H, W) as an element whose pixels stay square when it is made larger."""
+    """Return an image (C, H, W) as an element whose pixels stay sharp when enlarged."""
     from PIL import Image
 
     rgb = np.round(255 * style.to_rgb(image)).astype(np.uint8)

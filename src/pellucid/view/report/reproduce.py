@@ -1,4 +1,4 @@
-"""How to make the run again."""
+"""The section on how to reproduce the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pellucid.view.report.section import Section, paragraph
 
 
 def reproduce(contents: Contents) -> Section | None:
-    """Return the command, and what the run depended on."""
+    """Return the section with the command and the facts that the run depended on."""
     if not contents.command and not contents.facts:
         return None
     parts: list[Html] = []

@@ -1,4 +1,4 @@
-"""How good it became: by class, what is taken for what, how far its confidence can be trusted."""
+"""The sections on results: scores by class, thresholds, confusions, calibration and mistakes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pellucid.view.report.words import count, percent
 from pellucid.view.scores import scores
 
 _TABLED = 20
-"""Classes up to which their table stands open."""
+"""Largest number of classes for which the table is unfolded."""
 _DRAWN = 60
-"""Classes up to which their scores are drawn."""
+"""Largest number of classes for which the scores are drawn."""
 MISTAKES = 24
 
 
 def classes(contents: Contents) -> Section | None:
-    """Return precision, recall and F1 of each class."""
+    """Return the section on precision, recall and F1 of each class."""
     evaluation = contents.evaluation
     if evaluation is None:
         return None
@@ -59,7 +59,7 @@ def classes(contents: Contents) -> Section | None:
 
 
 def thresholds(contents: Contents) -> Section | None:
-    """Return ROC and precision–recall curves: what other thresholds would find, at what price."""
+    """Return the section with ROC and precision–recall curves."""
     evaluation = contents.evaluation
     if evaluation is None:
         return None
@@ -99,7 +99,7 @@ def thresholds(contents: Contents) -> Section | None:
 
 
 def confusions(contents: Contents) -> Section | None:
-    """Return the confusion matrix, and which pairs are confused most."""
+    """Return the section with the confusion matrix and the most frequent confusions."""
     evaluation = contents.evaluation
     if evaluation is None:
         return None
@@ -135,7 +135,7 @@ def confusions(contents: Contents) -> Section | None:
 
 
 def confidence(contents: Contents) -> Section | None:
-    """Return how far the network's confidence can be trusted."""
+    """Return the section on calibration: how far the network's confidence can be trusted."""
     evaluation = contents.evaluation
     if evaluation is None:
         return None
@@ -160,7 +160,7 @@ def confidence(contents: Contents) -> Section | None:
 
 
 def mistakes(contents: Contents) -> Section | None:
-    """Return the mistakes that were made most confidently."""
+    """Return the section on the most confident mistakes."""
     evaluation, images = contents.evaluation, contents.images
     if evaluation is None or images is None:
         return None

@@ -1,4 +1,4 @@
-"""Where the time of processes that trained together went."""
+"""The section on the time spent by processes that trained together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pellucid.view.report.words import count, percent
 
 
 def scaling(contents: Contents) -> Section | None:
-    """Return how the time of a step is divided: computing, waiting for others, exchanging."""
+    """Return the section on the time of a step: computing, waiting, exchanging gradients."""
     spent = [process for process in contents.processes if process.steps]
     if not spent:
         return None

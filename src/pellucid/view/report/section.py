@@ -1,4 +1,4 @@
-"""A part of the page."""
+"""The parts of the page."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from pellucid.view.report.pictures import Picture
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Pictures with their captions that stand side by side where the page is wide enough."""
+    """Pictures with captions, placed side by side if the page is wide enough."""
 
     pictures: tuple[tuple[Picture, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A heading with what stands under it, in order: HTML, and pictures with their captions.
+    """A section of the page: a heading and its content.
 
     Attributes
     ----------
     key
-        The part of an address that leads to it.
+        Identifier of the section, used in links to it.
+    title
+        The heading.
+    parts
+        The content in order: HTML, and pictures with captions.
     files
-        Pictures that are written as files and are not on the page, which shows the same otherwise.
+        Pictures that are only written as files; the page shows their content in another form.
     """
 
     key: str
@@ -34,7 +38,7 @@ class Section:
 
     @property
     def pictures(self) -> list[Picture]:
-        """Those of the page."""
+        """The pictures on the page."""
         pairs = [part.pictures for part in self.parts if isinstance(part, Pair)]
         alone = [part[0] for part in self.parts if isinstance(part, tuple)]
         return alone + [picture for pair in pairs for picture, _ in pair]
@@ -81,5 +85,5 @@ def table(caption: str, heads: list[str], rows: list[list[str]], marked: int | N
 
 
 def folded(title: str, inside: Html) -> Html:
-    """Return what is shown when its title is pressed."""
+    """Return content that is folded until its title is clicked."""
     return html("<details><summary>{title}</summary>{inside}</details>", title=title, inside=inside)

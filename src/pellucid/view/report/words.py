@@ -1,15 +1,15 @@
-"""Numbers as people read them, in sentences."""
+"""Format numbers and lists for sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 CLOSE = "\N{NO-BREAK SPACE}"
-"""Between a number and its unit, which stay on one line."""
+"""Space between a number and its unit that keeps them on one line."""
 
 
 def percent(share: float, digits: int = 2) -> str:
-    """Return a share as a percentage; only what is whole is called 100 % or 0 %.
+    """Format a share as a percentage; only exactly 0 and 1 become 0 % and 100 %.
 
     >>> [percent(share).replace(CLOSE, " ") for share in (0.9916, 0.99999, 1.0)]
     ['99.16 %', '99.99 %', '100 %']
@@ -21,7 +21,7 @@ def percent(share: float, digits: int = 2) -> str:
 
 
 def count(number: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun.
+    """Format a number with its noun.
 
     >>> count(1, "image"), count(2500, "image"), count(0, "class", "classes")
     ('1 image', '2,500 images', '0 classes')
@@ -30,7 +30,7 @@ def count(number: int, one: str, many: str | None = None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the two units that matter.
+    """Format a time in its two largest units.
 
     >>> [duration(seconds).replace(CLOSE, " ") for seconds in (3.14, 75, 7300)]
     ['3.1 s', '1 min 15 s', '2 h 1 min']
@@ -48,7 +48,7 @@ def duration(seconds: float) -> str:
 
 
 def sizes(shape: Sequence[int]) -> str:
-    """Return a shape as people write it.
+    """Format a shape.
 
     >>> sizes((3, 32, 32))
     '3×32×32'
@@ -57,7 +57,7 @@ def sizes(shape: Sequence[int]) -> str:
 
 
 def listed(names: Sequence[str], longest: int = 10) -> str:
-    """Return names as a sentence has them.
+    """Join names as in a sentence; more than `longest` are abbreviated.
 
     >>> listed(["a"]), listed(["a", "b", "c"]), listed(list("abcd"), 2)
     ('a', 'a, b and c', 'a, b and 2 more')
