@@ -1,4 +1,4 @@
-"""Images to be augmented, and the numbers that decide how."""
+"""Images to augment, and random generators."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The command as a user types it, in a folder of its own with data and a network."""
+"""Run the command as a user would, in a temporary folder with data and a network."""
 
 import signal
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _ASKING = [getattr(signal, n) for n in ("SIGINT", "SIGTERM", "SIGHUP") if hasatt
 Command = Callable[..., tuple[int, str, str]]
 
 COMPILING = ("compiling for this machine", "kernels compiled in")
-"""What is said on stderr where kernels are not there yet."""
+"""Parts of the lines on stderr that report the compilation of kernels."""
 
 NETWORK = """
 layers = [
@@ -40,7 +40,7 @@ def pellucid(
         before = {number: signal.getsignal(number) for number in _ASKING}
         with pytest.raises(SystemExit) as exit_:
             cli.main([str(argument) for argument in arguments])
-        for number, handler in before.items():  # a run that was stopped ignores what follows
+        for number, handler in before.items():  # a stopped run ignores further signals
             signal.signal(number, handler)
         shown = capsys.readouterr()
         said = shown.err.splitlines(keepends=True)
@@ -52,7 +52,7 @@ def pellucid(
 
 @pytest.fixture
 def rows(pellucid: Command) -> None:
-    """Put images and a network into the folder of the command: rows.npz and net.toml."""
+    """Write images and a network, rows.npz and net.toml, into the folder of the command."""
     del pellucid
     save_rows(Path("rows.npz"))
     Path("net.toml").write_text(NETWORK)
@@ -74,6 +74,6 @@ def save_rows(path: Path) -> None:
 
 
 def short(*more: str) -> tuple[str, ...]:
-    """Return a training that takes no time."""
+    """Return the arguments of a very short training run."""
     options = ("--model", "net.toml", "--epochs", "3", "--batch-size", "8", "--no-report")
     return ("train", "rows.npz", *options, *more)

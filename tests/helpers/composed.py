@@ -13,7 +13,7 @@ from pellucid.types import Array
 
 
 class Kept(NamedTuple):
-    """What `epilogue_gradient` needs: of each step, what its gradient needs."""
+    """The cache of an epilogue: the values that the gradients of its steps need."""
 
     norm: Any
     active: Array | None
@@ -31,18 +31,18 @@ def epilogue(
 ) -> tuple[Array, Kept]:
     """Return ``y = pool(relu((z − mean[c])·scale[c] + shift[c] + shortcut))`` and the cache.
 
-    With a norm it is for inference: the gradient is that without it.
+    A `norm` is for inference only: `epilogue_gradient` ignores it.
 
     Parameters
     ----------
     z
-        (N, C, H, W).
+        Output of a convolution, (N, C, H, W).
     norm
-        mean, scale and shift, each (C,); None for no normalisation.
+        Mean, scale and shift, each (C,); None for no normalisation.
     shortcut
-        Shaped as z; None adds nothing.
+        Array added before the ReLU, of the shape of z, or None.
     relu, window
-        Whether there is a ReLU, and how the pooling slides; None does not pool.
+        Whether to apply a ReLU, and the window of max pooling, or None for no pooling.
     """
     if norm is not None:
         mean, scale, shift = (v.astype(z.dtype)[:, None, None] for v in norm)
@@ -65,7 +65,7 @@ def norm_epilogue(
     relu: bool,
     window: Window | None,
 ) -> tuple[Array, Array, Array, Kept]:
-    """Return y with batch normalisation in training first, its mean and variance, and the cache."""
+    """Return y with batch normalisation in training, its mean and variance, and the cache."""
     n, mean, var, kept = batch_norm_training(z, weight, bias, eps)
     y, cache = _after_norm(n, kept, shortcut, relu, window)
     return y, mean, var, cache

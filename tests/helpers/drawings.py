@@ -1,4 +1,4 @@
-"""The drawings, with the numbers that they show and the places of their words."""
+"""The drawings, with the numbers that they show and the positions of their texts."""
 
 from functools import cache
 
@@ -26,7 +26,7 @@ def meshes(figure):
 
 
 def matrices(figure, label):
-    """Return the numbers of all grids with this label, in the order of drawing."""
+    """Return the numbers in all grids with this label, in drawing order."""
     return [mesh.get_array() for mesh in meshes(figure) if mesh.get_label() == label]
 
 
@@ -48,7 +48,7 @@ def texts(figure):
 
 @cache
 def extents(figure):
-    """Return all that is written, and where it is in pixels: (texts, 4), left, low, right, high."""
+    """Return all texts, and their boxes (texts, 4) in pixels: left, bottom, right, top."""
     canvas = FigureCanvasAgg(figure)
     if figure.get_layout_engine() is not None:
         canvas.draw()

@@ -1,15 +1,15 @@
-"""What is asked of every picture: that its words can be read."""
+"""Check that the texts in a picture are readable."""
 
 import numpy as np
 from matplotlib.axis import Axis
 from matplotlib.text import Text
 
 SLACK = 0.5
-"""Pixels: boxes of text are a little larger than the ink."""
+"""Tolerance in pixels, since the boxes of texts are slightly larger than the ink."""
 
 
 def materialize(figure):
-    """Return [(text, box)] of all words in a figure, as the renderer places them, in pixels."""
+    """Return (text, box in pixels) for all visible texts in a figure, as rendered."""
     figure.draw_without_rendering()
     unseen = {id(label) for axis in figure.findobj(Axis) for label in _outside(axis)}
     found = []
@@ -21,7 +21,7 @@ def materialize(figure):
 
 
 def _outside(axis):
-    """Yield the labels of ticks that lie beyond the axis, which are not drawn."""
+    """Yield the labels of ticks outside the axis, which are not drawn."""
     low, high = sorted(axis.get_view_interval())
     for tick in axis.get_major_ticks() + axis.get_minor_ticks():
         if not low - 1e-9 <= tick.get_loc() <= high + 1e-9:
@@ -33,7 +33,7 @@ def _parents(artist):
 
 
 def assert_readable(figure):
-    """Check that no text lies over another and none leaves the figure."""
+    """Assert that no texts overlap and that none extends beyond the figure."""
     texts = materialize(figure)
     assert texts, "nothing is written in this figure"
     width, height = figure.bbox.size

@@ -1,4 +1,4 @@
-"""Networks of every shape, small, for the tests that explain them."""
+"""Small networks of several architectures, for the tests of `pellucid.explain`."""
 
 from typing import Any
 
@@ -18,11 +18,11 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def network(name: str) -> nn.Layer:
-    """A network in float64 that has seen a batch, so that its running statistics are its own."""
+    """Return a float64 network after one training batch, with its own running statistics."""
     model = models.build(name, SHAPE, 4, **SMALL[name]).astype("float64")
     nn.initialize(model, seed=7)
     source = np.random.default_rng(11)
-    for parameter in model.parameters():  # biases too, so that nothing is 0 by chance
+    for parameter in model.parameters():  # including biases, which would be 0
         parameter.value = parameter.value + source.normal(0, 0.05, parameter.shape)
     training = nn.StepContext()
     model.forward(images(32), training)
@@ -35,7 +35,7 @@ def images(count: int, seed: int = 0) -> np.ndarray:
 
 
 def shared() -> nn.Layer:
-    """One convolution at three places: in a row, and in two branches side by side."""
+    """Return a network that uses one convolution at three places: in series and in two branches."""
     conv = nn.Conv2d(2, 2, 3, padding=1)
     model = nn.Sequential(
         first=conv,
@@ -49,7 +49,7 @@ def shared() -> nn.Layer:
 
 
 def state_of(model: nn.Layer) -> dict[str, np.ndarray]:
-    """Every number that a model holds: values, running statistics and gradients."""
+    """Return all values of a model: parameters, running statistics and gradients."""
     gradients = {f"{name} grad": p.grad.copy() for name, p in model.named_parameters().items()}
     return model.state_dict() | gradients
 

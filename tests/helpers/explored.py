@@ -1,4 +1,4 @@
-"""The explorer's page in a real browser, over a server in a thread of this process."""
+"""Open the explorer's page in a real browser, with the server in a thread of this process."""
 
 import threading
 import time
@@ -17,11 +17,11 @@ from pellucid.data import DataSet
 from pellucid.explorer import Runs, Session, server
 
 CHECK_ALL = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-"""A function of the page: for random numbers, what their steps give and what the network has."""
+"""JavaScript that compares computations shown on the page with the network's values, at random."""
 
 
 def images(shape: tuple[int, ...], classes: int, count: int = 20) -> DataSet:
-    """Random images with labels."""
+    """Return random images with labels."""
     source = np.random.default_rng(0)
     names = tuple(f"class {i}" for i in range(classes))
     pixels = source.integers(0, 256, (count, *shape), np.uint8)
@@ -49,7 +49,7 @@ def served(what: Session | Runs) -> Iterator[str]:
         running.append(self)
         original(self, sockets)
 
-    uvicorn.Server.run = run  # type: ignore[method-assign]  # to be able to end it
+    uvicorn.Server.run = run  # type: ignore[method-assign]  # keeps a reference, to stop it later
     thread = threading.Thread(target=server.serve, args=(what,), kwargs={"ready": links.put})
     thread.start()
     try:
@@ -64,7 +64,7 @@ def served(what: Session | Runs) -> Iterator[str]:
 
 @contextmanager
 def opened(browser: Browser, link: str, **options: Any) -> Iterator[Page]:
-    """Open the page, wait until it is ready, and see that nothing went wrong in it."""
+    """Open the page, wait until it is ready, and finally assert that it reported no errors."""
     page = browser.new_page(**options)
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -78,7 +78,7 @@ def opened(browser: Browser, link: str, **options: Any) -> Iterator[Page]:
 
 
 def until(page: Page, condition: str, seconds: float = 10) -> None:
-    """Wait until a JavaScript condition holds; the page's policy forbids what Playwright has."""
+    """Poll until a JavaScript condition holds; the page's policy forbids Playwright's own way."""
     end = time.monotonic() + seconds
     while not page.evaluate(condition):
         assert time.monotonic() < end, f"not within {seconds} s: {condition}"
@@ -86,7 +86,7 @@ def until(page: Page, condition: str, seconds: float = 10) -> None:
 
 
 def elsewhere(url: str, link: str) -> list[str]:
-    """Return the address if it is not this server's."""
+    """Return a complaint if the address is not on this server."""
     own = link.split("/?")[0]
     inside = url.startswith((own, own.replace("http", "ws"), "data:", "blob:", "file:"))
     return [] if inside else [f"asked for {url}"]

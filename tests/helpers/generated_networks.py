@@ -1,4 +1,4 @@
-"""Networks that nobody thought of: PyTorch modules drawn from a seed, of every kind of block."""
+"""Random networks: PyTorch modules generated from a seed, with all kinds of blocks."""
 
 import random
 from collections.abc import Callable
@@ -11,7 +11,7 @@ Block = Callable[[Tensor], Tensor]
 
 
 class Network(nn.Module):
-    """Blocks one after the other, some around others; the end is a vector or an image."""
+    """A random sequence of blocks, some of them nested; the output is a vector or an image."""
 
     def __init__(self, seed: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Network(nn.Module):
                 block.eval()
                 with torch.no_grad():
                     y = block(x)
-            except (RuntimeError, ValueError):  # it does not fit this image
+            except (RuntimeError, ValueError):  # the block does not fit this shape
                 continue
             if y.ndim != 4 or y.shape[0] != 2 or not 1 <= y[0].numel() <= 6000 or min(y.shape) < 1:
                 continue

@@ -1,4 +1,4 @@
-"""What the compiled kernels are given in tests, and how near their sums must come."""
+"""Inputs for tests of the compiled kernels, and the tolerance for their sums."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ from pellucid.geometry import Window
 
 @st.composite
 def convolutions(draw):
-    """A window, a number of groups, and shapes of input and weight, small and of every kind."""
+    """Draw a window, a number of groups, and small shapes of the input and the weight."""
     kernel = draw(st.tuples(st.integers(1, 5), st.integers(1, 5)))
     dilation = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
     padding = tuple(draw(st.tuples(st.integers(0, 3), st.integers(0, 3))) for _ in range(2))
@@ -30,12 +30,12 @@ def numbers(shape, seed=0):
 
 
 def images(shape, seed=0):
-    """Return numbers in the order in memory that the compiled engine keeps."""
+    """Return random images in the memory layout of the compiled engine."""
     return layout.images(layout.memory(numbers(shape, seed)))
 
 
 def close(found, expected, terms):
-    """Assert that sums of so many products differ by no more than float32 rounding makes likely."""
+    """Assert that sums of `terms` products agree up to the likely rounding error of float32."""
     bound = 4 * np.sqrt(terms) * 2**-23 * max(1.0, float(abs(expected).max(initial=0)))
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=0, atol=bound)

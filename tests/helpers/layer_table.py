@@ -1,7 +1,7 @@
-"""Every layer, in every way it can be set that takes another path through its code.
+"""Every layer, with options that cover all paths through its code.
 
-A new layer gets its rows here, with shapes that tell the axes apart (H ≠ W, and neither a multiple
-of the stride). What holds for all of them is in test_conformance.py.
+Rows for a new layer belong here, with shapes that distinguish the axes (H ≠ W, and neither a
+multiple of the stride). test_conformance.py tests what all layers have in common.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,23 @@ from pellucid import layers as nn
 
 @dataclass(frozen=True)
 class Row:
-    """How to make the layer, and an input that it takes: a shape, or one for each input."""
+    """A function that makes the layer, and the shape of its input, or one shape per input."""
 
     make: Callable[[], nn.Layer]
     shape: Any
     reach: int = 3
-    """Inputs lie between −reach and reach, away from the kinks, which are at whole numbers."""
+    """Inputs are drawn from −reach to reach."""
     above: float | None = None
-    """Where inputs have to be larger than this, so that they lie between it and it plus reach."""
+    """If given, inputs are drawn from `above` to `above` + `reach` instead."""
     tolerance: float = 1e-7
-    """For gradients, relative to the largest entry."""
+    """Tolerance for gradients, relative to the largest entry."""
     smallest_batch: int = 1
-    """In training."""
+    """Smallest batch size in training."""
     alone: bool = True
-    """Whether in inference an image's result does not depend on the other images."""
+    """Whether an image's result in inference is independent of the other images."""
 
     def drawn(self, rng: np.random.Generator) -> list[np.ndarray]:
-        """Inputs between the limits, in float64."""
+        """Draw inputs within the limits, in float64."""
         shapes = self.shape if isinstance(self.shape[0], tuple) else (self.shape,)
         inputs = [rng.uniform(-self.reach, self.reach, shape) for shape in shapes]
         return inputs if self.above is None else [abs(x) + self.above for x in inputs]
@@ -125,7 +125,7 @@ ROWS = {
     "Softmax": Row(lambda: nn.Softmax(), (3, 5)),
     "Softmax, last axis": Row(lambda: nn.Softmax(dim=-1), (3, 2, 4)),
     "LogSoftmax": Row(lambda: nn.LogSoftmax(), (3, 5)),
-    # what else there is
+    # others
     "Dropout": Row(lambda: nn.Dropout(0.3), (3, 4, 2, 3)),
     "Dropout2d": Row(lambda: nn.Dropout2d(0.3), (3, 4, 2, 3)),
     "Flatten": Row(lambda: nn.Flatten(), (3, 2, 4, 5)),
@@ -145,7 +145,7 @@ ROWS = {
     "Add": Row(lambda: nn.Add(), ((3, 4), (3, 4), (3, 4))),
     "Multiply": Row(lambda: nn.Multiply(), ((3, 4, 2, 3), (3, 4, 1, 1))),
     "Cat": Row(lambda: nn.Cat(axis=1), ((3, 4, 2, 3), (3, 1, 2, 3), (3, 2, 2, 3))),
-    # functions of each value
+    # elementwise functions
     "Affine": Row(lambda: nn.Affine(2.5, -0.5), (3, 4, 2, 3)),
     "Power": Row(lambda: nn.Power(3.0), (3, 4, 2, 3), reach=2),
     "Log": Row(lambda: nn.Log(), (3, 4, 2, 3), above=0.5),
@@ -166,7 +166,7 @@ ROWS = {
     "Scale": Row(lambda: nn.Scale((4, 1, 1)), (3, 4, 2, 3)),
     "Scale, every value": Row(lambda: nn.Scale((4, 2, 3)), (3, 4, 2, 3)),
     "Shift": Row(lambda: nn.Shift((4, 1, 3)), (3, 4, 2, 3)),
-    # values elsewhere
+    # rearrangement
     "Reshape": Row(lambda: nn.Reshape((0, 2, -1)), (3, 4, 2, 3)),
     "Permute": Row(lambda: nn.Permute((0, 2, 3, 1)), (3, 4, 2, 5)),
     "Slice": Row(lambda: nn.Slice(1, 1, 4, 2), (3, 5, 2, 3)),
@@ -174,7 +174,7 @@ ROWS = {
     "Take": Row(lambda: nn.Take((2, 0, 2), axis=1), (3, 3, 2, 4)),
     "Expand": Row(lambda: nn.Expand((-1, 4, -1, 3)), (3, 4, 2, 1)),
     "Pad": Row(lambda: nn.Pad(((0, 0), (1, 2), (0, 0), (0, 1)), 0.5), (3, 4, 2, 3)),
-    # sums, means, maxima
+    # reductions
     "ReduceSum": Row(lambda: nn.ReduceSum((2, 3)), (3, 4, 2, 3)),
     "ReduceMean": Row(lambda: nn.ReduceMean((1, -1), keepdims=True), (3, 4, 2, 3)),
     "ReduceMax": Row(lambda: nn.ReduceMax((2, 3)), (3, 4, 2, 3)),

@@ -1,6 +1,6 @@
-"""Functions as learners write them, wrong and right, none of which knows how the checks are made.
+"""Solutions as learners write them, right and wrong, independent of how the checks work.
 
-Each wrong one stands with the exercise and the name of its mistake.
+Each wrong one is registered with its exercise and the name of its mistake.
 """
 
 from typing import Any
@@ -187,7 +187,7 @@ def _(x, kernel):
 
 
 def loops(x, weight, stride, padding, change):
-    """A convolution in loops; `change(y, n, f, o, p, patch)` writes an output."""
+    """Compute a convolution in loops; `change(y, n, f, o, p, patch)` writes an output."""
     x = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     N, _, H, W = x.shape
     F, _, KH, KW = weight.shape

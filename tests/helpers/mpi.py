@@ -1,4 +1,4 @@
-"""Start several processes as a user does, with the mpiexec of this environment."""
+"""Start several processes with the mpiexec of this environment."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ MPIEXEC = Path(sys.executable).with_name("mpiexec")
 
 
 def mpiexec(processes, *command, options=(), environment=(), timeout=120):
-    """Return what Python, started so many times with these arguments, ended with."""
+    """Run Python with these arguments in several processes, and return the completed process."""
     pytest.importorskip("mpi4py")
     return subprocess.run(
         [MPIEXEC, "--oversubscribe", *options, "-n", f"{processes}", sys.executable, *command],
@@ -24,4 +24,4 @@ def mpiexec(processes, *command, options=(), environment=(), timeout=120):
 
 
 AS_ROOT = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-"""Containers run tests as root; Open MPI has to be told that this is meant."""
+"""Containers run tests as root, which Open MPI allows only with these variables."""

@@ -1,4 +1,4 @@
-"""A notebook that is run, cell by cell, in a kernel of its own."""
+"""Run a notebook, cell by cell, in its own kernel."""
 
 from html import escape
 
@@ -12,14 +12,14 @@ def run_notebook(*cells):
 
 
 def ran(*cells):
-    """Return a notebook of these cells, run."""
+    """Return an executed notebook of these cells."""
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     nbclient.NotebookClient(book, timeout=600, kernel_name="python3").execute()
     return book
 
 
 def as_html(book):
-    """Return a page that shows each cell's outputs in the richest form, as a notebook does."""
+    """Return HTML that shows each cell's outputs in their richest form, as a notebook does."""
     return "\n".join(
         f'<pre>{escape(cell.source)}</pre><div class="output">{_shown(cell.outputs)}</div>'
         for cell in book.cells

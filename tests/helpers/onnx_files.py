@@ -1,4 +1,4 @@
-"""Small ONNX files made node by node, and what onnxruntime computes with them."""
+"""Make small ONNX files node by node, and compute them with onnxruntime."""
 
 import warnings
 from pathlib import Path
@@ -13,7 +13,7 @@ node = helper.make_node
 
 
 def saved(path, nodes, arrays, opset=17, shape=("N", 3, 8, 8), outputs=("y",), producer=""):
-    """Write a file with these nodes, from "x" to "y", as exporters of that version did."""
+    """Write a file with these nodes, from "x" to "y", in the given opset version."""
     graph = helper.make_graph(
         nodes,
         "graph",
@@ -41,7 +41,7 @@ def agree(ours, theirs, tolerance=2e-5):
 
 
 def exported(module, path, *, dynamic, opset=13, shape=(3, 24, 20), **options):
-    """Write a module by the exporter that follows TorchScript, which most files come from."""
+    """Export a module with PyTorch's TorchScript-based exporter, from which most files come."""
     axes = {"x": {0: "n"}} if dynamic else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -53,7 +53,7 @@ def exported(module, path, *, dynamic, opset=13, shape=(3, 24, 20), **options):
 
 
 def last(x):
-    """Images (N, C, H, W) with the channels last."""
+    """Return images (N, C, H, W) as (N, H, W, C)."""
     return np.ascontiguousarray(x.transpose(0, 2, 3, 1))
 
 

@@ -1,4 +1,4 @@
-"""A program that several processes run: it trains a small network and tells what came out."""
+"""A program run by several processes: it trains a small network and writes the results."""
 
 import dataclasses
 import hashlib
@@ -53,7 +53,7 @@ def new_state(epochs=2):
 
 
 def told(state):
-    """Return the hash of all values, and the history without times."""
+    """Return a hash of all values, and the history without timings."""
     digest = hashlib.sha256()
     values = state.model.state_dict() | state.optimizer.state_dict() | state.averages.state_dict()
     for name, value in sorted(values.items()):

@@ -1,4 +1,4 @@
-"""Python as a process of its own, with the compiled engine and an environment that is given."""
+"""Run Python in a separate process, with the compiled engine and a given environment."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The same network twice, run and played, and all that their steps give."""
+"""Two copies of a network, one run eagerly and one replayed, and the results of their steps."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ NETWORKS = {
 
 
 def step(model, run, x, number=3):
-    """One step with a made-up loss; all that it gives."""
+    """Make one step with an artificial loss, and return all its results."""
     training = StepContext(seed=1, epoch=2, step=number)
     y, cache = run.forward(x, training)
     dy = np.empty_like(y)
@@ -42,13 +42,13 @@ def equal(one, other):
 
 
 def pair(make, seed=1):
-    """The same network twice: one that is run and one that is played, with their models."""
+    """Return a model run eagerly and a copy that is replayed, each with its program."""
     run, played = nn.initialize(make(), seed), nn.initialize(make(), seed)
     return (run, execution.fuse(run)), (played, execution.for_training(played))
 
 
 def known(make=small_network):
-    """Such a pair after some steps, when the steps are played."""
+    """Return such a pair after enough steps for the second to be replayed."""
     run, played = pair(make)
     for i in range(AFTER + 2):
         x = numbers(SHAPE, i)

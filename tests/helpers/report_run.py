@@ -1,4 +1,4 @@
-"""A small run with all that a report shows, and names that try to break out of HTML."""
+"""A small run with everything that a report shows, and names that attempt HTML injection."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +14,10 @@ CLASSES = ("<b>top</b>", 'mid"dle & $x_1$', "底部</style><script>alert(1)</scr
 
 
 def contents(folder: Path, **changes: Any) -> Contents:
-    """Train for three epochs and return what is known of the run."""
+    """Train for three epochs and return the contents of the run's report."""
     data = replace(small_run.DATA, classes=CLASSES, name="rows <img src=x>")
     labels = small_run.VALIDATION.labels.copy()
-    labels[:3] = (labels[:3] + 1) % 3  # three that cannot be told right
+    labels[:3] = (labels[:3] + 1) % 3  # three wrong labels, which become mistakes
     test = replace(small_run.VALIDATION, labels=labels, classes=CLASSES)
     state = small_run.simple_state(epochs=3)
     path = folder / "gradients.csv"

@@ -1,4 +1,4 @@
-"""A model to save: every kind of combinator's structure, a shared layer, names in other scripts."""
+"""A model to save, with nested combinators, a shared layer, and class names in several scripts."""
 
 from pellucid import layers as nn
 from pellucid.preprocessing import Preprocessing

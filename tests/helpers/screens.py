@@ -1,4 +1,4 @@
-"""A terminal of a given size, in which the command runs as on a user's screen."""
+"""Run the command in a terminal of a given size, as on a user's screen."""
 
 import fcntl
 import os
@@ -15,7 +15,7 @@ COMMAND = [sys.executable, "-m", "pellucid"]
 
 
 class Screen:
-    """What a program writes on a terminal with so many lines and columns."""
+    """The output of a program in a terminal with the given numbers of lines and columns."""
 
     def __init__(self, arguments: list[str], lines: int, columns: int, **environment: str) -> None:
         ours, theirs = pty.openpty()
@@ -44,12 +44,12 @@ class Screen:
 
     @property
     def text(self) -> str:
-        """All that was ever on the screen, line by line."""
+        """Everything that has been on the screen, line by line."""
         return "\n".join(self.lines)
 
 
 def command(*arguments: object) -> list[str]:
-    """Return the command with these arguments, as a program to run."""
+    """Return the command line that runs the command with these arguments."""
     return [*COMMAND, *map(str, arguments)]
 
 
@@ -61,7 +61,7 @@ def _read(descriptor: int) -> bytes:
 
 
 def bash(script: str, folder: Path) -> str:
-    """Run a script in a real bash, and return what it prints."""
+    """Run a script in bash, and return its output."""
     run = subprocess.run(
         ["bash", "--norc", "--noprofile", "-c", script],
         cwd=folder,

@@ -1,4 +1,4 @@
-"""A network of blocks, branches and a shortcut, and one step of its training."""
+"""A network with blocks, branches and a shortcut, and one training step."""
 
 from pellucid import layers as nn
 from pellucid import losses

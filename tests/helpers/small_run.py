@@ -1,9 +1,9 @@
-"""A training run that has everything in it and takes no time; as a program, one that can be killed.
+"""A short training run that uses every feature; as a program, it can kill itself.
 
     python small_run.py FOLDER [N]
 
-starts the run in FOLDER, or continues it, with a checkpoint after every step. Where N is given it
-kills itself in the middle of writing the N-th checkpoint.
+starts the run in FOLDER, or continues it, with a checkpoint after every step. With N, the program
+kills itself while writing the N-th checkpoint.
 """
 
 import json
@@ -31,7 +31,7 @@ AUGMENT = Compose((RandomCrop(1), Mixup()))
 
 
 def data_set(count: int = 60, seed: int = 0) -> DataSet:
-    """Images of which the class can be seen: a bright row, under noise."""
+    """Return noisy images with a bright row whose position is the class."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 3, count)
     images = generator.integers(0, 100, (count, 1, 6, 6))
@@ -76,7 +76,7 @@ def simple_state(**changes: Any) -> TrainingState:
 
 
 class Given:
-    """Data that gives batches by itself."""
+    """Data with its own `batches` method."""
 
     def __init__(self, gives: int = 3) -> None:
         self.gives = gives
@@ -96,7 +96,7 @@ DATA, VALIDATION = data_set(), data_set(20, seed=1)
 
 
 def outcome(state: TrainingState) -> dict[str, np.ndarray]:
-    """Everything that a run comes to, without the times."""
+    """Return all results of a run, without timings."""
     assert state.best is not None
     assert state.averages is not None
     history = [list(untimed(epoch).values()) for epoch in state.history]
@@ -114,7 +114,7 @@ def untimed(epoch: Epoch) -> dict[str, float]:
 
 
 def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
-    """Whether two outcomes are equal to the last bit."""
+    """Return whether two outcomes are equal bit for bit."""
     return a.keys() == b.keys() and all(
         a[k].dtype == b[k].dtype and a[k].shape == b[k].shape and a[k].tobytes() == b[k].tobytes()
         for k in a
@@ -134,7 +134,7 @@ def main(folder: Path, die_in_write: int = 0) -> None:
 
 
 def _kill_in_write(turn: int) -> None:
-    """Die after the data of the `turn`-th file were written, and before it got its name."""
+    """Kill the process after it has written half of the `turn`-th file and before the renaming."""
     turns: Iterator[int] = iter(range(1, turn + 1))
     fsync = os.fsync
 

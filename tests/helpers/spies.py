@@ -1,4 +1,4 @@
-"""Layers that tell what was asked of them, for tests of what holds layers."""
+"""Layers that record how they are called, for tests of combinators."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ from pellucid import layers as nn
 
 @dataclass(eq=False, repr=False)
 class Logged(nn.Linear, abstract=True):
-    """A Linear that notes its backward calls, and returns nonsense where no dx is asked for."""
+    """A Linear that records its backward calls, and returns nonsense if dx is not requested."""
 
     log: list[str] = field(init=False, default_factory=list)
 

@@ -1,4 +1,4 @@
-"""Processes of a team, played by threads: quick to start, and the same apart from MPI."""
+"""Simulate the processes of a team by threads, which start faster and need no MPI."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -11,7 +11,7 @@ from pellucid.parallel import Team
 
 
 class Mailbox:
-    """What one of the threads sends and receives."""
+    """A communicator that connects the threads by queues."""
 
     can_shrink = False
 
@@ -28,7 +28,7 @@ class Mailbox:
 
 
 def run_as(processes, action, shards=8):
-    """Return what `action` returns for each process's team, or the error that it raises."""
+    """Run `action` with each process's team, and return its results or the errors it raises."""
     queues: dict[tuple[int, int], Any] = {
         (i, j): Queue() for i in range(processes) for j in range(processes)
     }

@@ -1,4 +1,4 @@
-"""Which files of the library a call enters, and how it gets to a function."""
+"""Trace which files of the library a call enters, and the path of calls to a function."""
 
 import sys
 from pathlib import Path
@@ -14,9 +14,9 @@ class Trace:
     Attributes
     ----------
     calls
-        (file, function) of every call, in order.
+        Tuples (file, function) of all calls, in order.
     way
-        The files on the stack when `until` was first entered, outermost first.
+        Files on the stack when the function `until` was first entered, outermost first.
     """
 
     def __init__(self, until: str = "") -> None:

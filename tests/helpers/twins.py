@@ -1,4 +1,4 @@
-"""A layer of ours and PyTorch's layer of the same name, side by side."""
+"""Compare a layer with PyTorch's layer of the same name."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from pellucid import layers as nn
 
 
 def assert_twins_agree(ours, theirs, x, *, training=True, rtol=1e-12, atol=1e-12, seed=0):
-    """From the same state, one pass forward and back: outputs, gradients and buffers agree."""
+    """Assert that outputs, gradients and buffers agree after a forward and a backward pass."""
     ours.zero_grad()
     theirs.zero_grad()
     theirs.train(training)

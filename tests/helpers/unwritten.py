@@ -1,10 +1,10 @@
-"""A model that ONNX cannot hold, because one of its layers is unknown to the exporter."""
+"""A model that cannot be exported to ONNX, because the exporter does not know a layer."""
 
 from pellucid import layers as nn
 
 
 class Unwritten(nn.Layer, abstract=True):
-    """A layer of a user's own, which no table knows."""
+    """A user-defined layer, unknown to the exporter."""
 
     def forward(self, x, training=None):
         return x, None

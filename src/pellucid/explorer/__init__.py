@@ -1,4 +1,4 @@
-"""The explorer: a page on which one walks through a network, number by number, live."""
+"""The explorer: an interactive page that shows every number of a network, live."""
 
 from __future__ import annotations
 

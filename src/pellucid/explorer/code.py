@@ -1,4 +1,4 @@
-"""The code of one layer: the lines that compute it here, and its call in other frameworks."""
+"""The code of a layer: the lines that compute it, and the equivalent calls in other frameworks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from pellucid.types import Shape
 
 
 def of(tracer: Tracer, value: int, image_shape: Shape) -> dict[str, Any]:
-    """Return the lines of the reference engine, forwards and backwards, and the calls elsewhere.
+    """Return a layer's forward and backward code, and the calls in other frameworks.
 
     Parameters
     ----------
     tracer
-        The network.
+        The traced network.
     value
-        The number of the value that the layer gives, from 1 on.
+        Number of the layer's output among the network's values, from 1.
     image_shape
-        (C, H, W).
+        Shape (C, H, W) of an image.
     """
     node = tracer.nodes[value - 1]
     shapes = tracer.shapes(image_shape)
@@ -45,7 +45,7 @@ def _told(lines: Lines) -> dict[str, str]:
 
 
 def _in_pytorch(layer: Layer) -> str:
-    """Return the call in PyTorch, whose names and arguments ours are, as far as it has them."""
+    """Return the call in PyTorch, which uses the same names and arguments, if it has the layer."""
     if isinstance(layer, nn.Add):
         return "x + y"
     if isinstance(layer, nn.Cat):
@@ -119,7 +119,7 @@ _KERAS: dict[type[Layer], Callable[[Any], str]] = {
 
 
 def python(model: Layer) -> str:
-    """Return the Python that builds the network, without its weights.
+    """Return Python code that builds the network, without its weights.
 
     >>> print(python(nn.Sequential(nn.Flatten(), fc=nn.Linear(4, 2))))
     from pellucid import layers as nn

@@ -1,7 +1,7 @@
-"""A network as the page needs to know it: what reads what, and how each number comes about.
+"""Describe a network for the page: which layer reads which values, and how each number is computed.
 
-The page computes the steps of a single number itself, from the arrays that it is given. What it has
-to know of a layer for that is its *rule*: a name and a few numbers.
+The page itself shows the computation of a single number from the arrays it has received. For that
+it needs the *rule* of a layer: a name and a few numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CURVE = np.linspace(-6, 6, 121, dtype=np.float32)
 
 
 def describe(tracer: Tracer, image_shape: Shape) -> dict[str, Any]:
-    """Return the network's values in order, the first being its input, as plain data."""
+    """Return the network's values in order, beginning with its input, as plain data."""
     shapes = tracer.shapes(image_shape)
     paths = {id(item): path for path, item in tracer.model.named_state()}
     layers = dict(tracer.model.walk())
@@ -51,9 +51,9 @@ def describe(tracer: Tracer, image_shape: Shape) -> dict[str, Any]:
 
 
 def rule(layer: Layer, given: tuple[Shape, ...]) -> Rule:
-    """Return how one output of `layer` follows from what it reads, for one image.
+    """Return the rule by which `layer` computes an output from its inputs, for one image.
 
-    A layer that no rule is known for gets "influence": the page asks for its derivatives.
+    Without a known rule, it is "influence": the page then asks for the layer's derivatives.
     """
     for kind, make in _RULES.items():
         if type(layer) is kind:
@@ -111,7 +111,7 @@ def _average(layer: nn.AvgPool2d, given: tuple[Shape, ...]) -> Rule:
 
 
 def _cells(layer: Layer, given: tuple[Shape, ...]) -> Rule:
-    """Adaptive pooling: output o of O averages inputs ⌊o·I/O⌋ to ⌈(o + 1)·I/O⌉."""
+    """Return the rule of adaptive pooling: output o of O covers inputs ⌊o·I/O⌋ to ⌈(o + 1)·I/O⌉."""
     _, *out = layer.output_shape((1, *given[0]))[1:]
     out = list(out) or [1, 1]
     return {
@@ -173,4 +173,4 @@ _RULES: dict[type[Layer], Callable[[Any, tuple[Shape, ...]], Rule]] = {
     nn.Dropout2d: _named("same numbers"),
     **dict.fromkeys(_CURVES, _curve),
 }
-"""How each layer's numbers come about; a layer that is not here is asked for its derivatives."""
+"""The rule of each type of layer; for other types the page asks for derivatives."""

@@ -1,4 +1,4 @@
-"""The data as the page shows them: lists, neighbours, and all images as points."""
+"""The data as shown on the page: lists, nearest neighbours, and maps of all images."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MOST_FEATURES = 2000
 
 
 class Gallery:
-    """Data sets, and what a network makes of them; its predictions are computed once.
+    """Data sets and a network's predictions for them, which are computed once.
 
     Parameters
     ----------
     tracer
-        The network.
+        The traced network.
     data
         Data sets by name.
     """
@@ -36,16 +36,16 @@ class Gallery:
         self._known: dict[str, Array] = {}
 
     def part(self, name: str) -> DataSet:
-        """Return the data set of that name."""
+        """Return the data set with this name."""
         if name not in self._data:
             raise PellucidError(unknown("part of the data", str(name), list(self._data)))
         return self._data[name]
 
     def listed(self, words: Words, other: Gallery | None = None) -> Answer:
-        """Return a page of small images: all, of one class, or those that are told wrongly.
+        """Return a page of small images: all, those of one class, or the misclassified ones.
 
-        With `other` only those that the other network takes for another class. Only what has to
-        know the predictions of all images computes them.
+        With `other`, only images that the other network classifies differently. Predictions for all
+        images are computed only if the request needs them.
         """
         data, order = self.part(words["part"]), words.get("order", "number")
         labels, chosen = np.asarray(data.labels), np.arange(len(data))
@@ -74,7 +74,7 @@ class Gallery:
         return self._tracer.run(images, gradients=False)
 
     def _features_of(self, images: Array) -> Array:
-        """Return what the last linear layer reads, (N, features)."""
+        """Return the inputs of the last linear layer, (N, features)."""
         nodes = self._tracer.nodes
         linear = [node for node in nodes if isinstance(node.layer, Linear)] or [nodes[-1]]
         return self._run(images).values[linear[-1].reads[0]].reshape(len(images), -1)
@@ -88,7 +88,7 @@ class Gallery:
         return np.asarray(self._probabilities(part).argmax(axis=1))
 
     def nearest(self, among: str, pixels: Array) -> Answer:
-        """Return the data's images whose features, the last layer's input, are most like these."""
+        """Return the images whose features, the last layer's inputs, are closest to this one's."""
         data, features = self.part(among), self._features(among)
         distance = np.linalg.norm(features - self._features_of(pixels[None]), axis=1)
         shown = np.argsort(distance, kind="stable")[:12]
@@ -108,9 +108,9 @@ class Gallery:
         return self._known[key]
 
     def points(self, words: Words) -> Answer:
-        """Return the images of a part as points: those whose features are alike lie together.
+        """Return the images of a part as points in the plane; similar features give nearby points.
 
-        Some of the images come with them, one from each small region, to be shown in their places.
+        The answer includes some of the images, one per small region, to be shown at their points.
         """
         part, how = words["part"], words.get("how", "PCA")
         data, features = self.part(part), self._features(part)
@@ -127,11 +127,11 @@ class Gallery:
 
 
 _REGIONS = 18
-"""Into how many strips the map of points is cut each way."""
+"""Number of strips into which the map of points is divided along each axis."""
 
 
 def _one_of_each_region(points: Array, first: Array) -> Array:
-    """Return one point of each square region, one of those marked as `first` if it has some."""
+    """Return one point per square region, preferably one marked in the mask `first`."""
     low, high = points.min(axis=0), points.max(axis=0)
     region = ((points - low) / np.maximum(high - low, 1e-12) * (_REGIONS - 1e-3)).astype(int)
     order = np.argsort(~first, kind="stable")
@@ -140,14 +140,17 @@ def _one_of_each_region(points: Array, first: Array) -> Array:
 
 
 def _principal_components(features: Array) -> Array:
-    """Return the two coordinates along which the features vary most."""
+    """Return the coordinates along the first two principal components, (N, 2)."""
     centred = features - features.mean(axis=0)
     _, _, directions = np.linalg.svd(centred, full_matrices=False)
     return np.asarray(centred @ directions[:2].T, np.float32)
 
 
 def _neighbours_together(features: Array) -> Array:
-    """Return two coordinates in which near features stay near: van der Maaten and Hinton, 2008."""
+    """Return t-SNE coordinates (N, 2), which keep near features near.
+
+    Source: van der Maaten and Hinton, "Visualizing data using t-SNE", 2008.
+    """
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:

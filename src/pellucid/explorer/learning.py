@@ -1,7 +1,7 @@
-"""Learning on the page: one step on one image, and whole runs.
+"""Training on the page: single steps on one image, and whole runs.
 
-One step shows what an optimiser does with a gradient, number by number. A run that was trained
-before brings its optimiser with it, and so the moments that it had gathered.
+A single step shows number by number what an optimiser does with a gradient. For a saved run, its
+own optimiser is available, including its moments.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ if TYPE_CHECKING:
 
 Keep = Callable[["TrainingState", Choices], str]
 OWN = "run"
-"""The optimiser of the run itself, with the moments that it has."""
+"""Name of the run's own optimiser, with its current moments."""
 
 
 class Learning:
-    """Answers about steps and runs.
+    """Answers requests about steps and runs.
 
     Parameters
     ----------
     session
-        Whose model and data are meant.
+        Session whose model and data are used.
     keep
-        Saves a run that was trained on the page, and returns where it is.
+        Function that saves a run trained on the page and returns its location; None if runs cannot
+        be saved.
     optimizer
-        Returns the optimiser that the model was trained by, as it was at the end, for the
-        parameters of the model that it is given; None where there is none.
+        Function that restores the final state of the optimiser that trained the model, for the
+        parameters of a given model; None if there is none.
     """
 
     def __init__(
@@ -61,14 +62,14 @@ class Learning:
 
     @property
     def has_moments(self) -> bool:
-        """Whether the model comes with the optimiser that trained it."""
+        """Whether the optimiser that trained the model is available."""
         return self.live is not None or self._optimizer is not None
 
     def _update(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        """Return the loss of one image before and after one step of an optimiser on it.
+        """Return the loss of one image before and after an optimiser step on it.
 
-        With "weight" and "at" the answer says what the step is made of for that weight: what
-        the optimiser keeps for it before and after, and its options.
+        With "weight" and "at", the answer includes how that weight is updated: the state of the
+        optimiser for it before and after, and the optimiser's options.
         """
         session = self._session
         pixels, label = session.pixels(words, arrays)
@@ -118,7 +119,7 @@ class Learning:
         return optim.build({"type": kinds[name]}, model.parameters())
 
     def _choices(self, _: Words, __: Sequence[Array]) -> Answer:
-        """Return what a run can be made of, and this network as one would write it."""
+        """Return the available models and optimisers, and this network as TOML."""
         from pellucid import models, optim
 
         return Answer(
@@ -133,7 +134,7 @@ class Learning:
         )
 
     def _check(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return whether a network in TOML fits the images, and what does not."""
+        """Return whether a network in TOML fits the images, and the problem if it does not."""
         from pellucid import models
 
         shape, count = self._session.image_shape, len(self._session.classes)
@@ -145,7 +146,7 @@ class Learning:
         return Answer({"problem": "", "parameters": sum(sizes)})
 
     def _train(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Begin a run, or steer the one that goes on."""
+        """Begin a run, or control the current one."""
         does = words["does"]
         if does == "begin":
             self._begin(Choices.of(words))
@@ -190,7 +191,7 @@ class Learning:
 
 
 def _kept(optimizer: Optimizer, model: Layer, path: str, index: int) -> Words:
-    """Return one weight, its gradient, and what the optimiser keeps for it."""
+    """Return one weight, its gradient, and the optimiser's state for it."""
     parameter = model.named_parameters()[path]
     slots = {
         key.rpartition("/")[2]: float(array.flat[index])
@@ -202,12 +203,12 @@ def _kept(optimizer: Optimizer, model: Layer, path: str, index: int) -> Words:
 
 
 def _decay(optimizer: Optimizer, parameter: Parameter) -> float:
-    """Return the λ that holds for a parameter."""
+    """Return the weight decay λ of a parameter."""
     return optimizer.weight_decay * (parameter.kind in optimizer.decay_kinds)
 
 
 def _options(optimizer: Optimizer) -> Words:
-    """Return its options as plain data, also those that are as they usually are."""
+    """Return all options of an optimiser as plain data, including defaults."""
     fields = dataclasses.fields(optimizer)
     options = {f.name: getattr(optimizer, f.name) for f in fields if f.name != "parameters"}
     return {"type": type(optimizer).__name__, "rate": optimizer.lr, **options}

@@ -1,4 +1,4 @@
-"""Training while one looks: step by step, with a way back to every moment that was kept."""
+"""Interactive training: step by step, with snapshots to which the run can be rewound."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 Words = dict[str, Any]
 _MOST_MOMENTS = 40
 _EVERY = 0.15
-"""How often, in seconds, the page hears of the run at most."""
+"""Minimum time between two messages about the run, in seconds."""
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a run is made of.
+    """The settings of a run.
 
     Attributes
     ----------
     model
-        A name that `models.build` knows.
+        Name of a model, see `models.build`.
     network
-        A network in TOML, in place of a name.
+        Network in TOML; replaces `model`.
     optimizer, lr, batch_size, epochs, augment, seed
         As in ``pellucid train``.
     """
@@ -48,13 +48,13 @@ class Choices:
 
     @classmethod
     def of(cls, words: Words) -> Choices:
-        """Return the choices that the page sent."""
+        """Return the choices in a message from the page."""
         usual = asdict(cls())
         return cls(**{name: type(usual[name])(words[name]) for name in usual if name in words})
 
 
 def begin(choices: Choices, data: DataSet) -> TrainingState:
-    """Return a run before its first step; the same choices and data give the same run."""
+    """Return the initial state of a run, which depends only on the choices and the data."""
     from pellucid import losses, models, optim
     from pellucid.data import augment
 
@@ -85,20 +85,20 @@ class _Moment:
 
 
 class Live:
-    """A training run that one starts, stops and winds back.
+    """A training run that can be started, paused and rewound.
 
-    A thread of its own makes the steps, one at a time, each under `lock`.
+    A separate thread makes the steps, one at a time, each while holding `lock`.
 
     Parameters
     ----------
     state
-        The run before its first step.
+        Initial state of the run.
     data, validation
-        What it learns from, and what it is measured on after each epoch.
+        Training data, and data on which the model is evaluated after each epoch.
     lock
-        Held during each step, so that whoever holds it sees whole weights.
+        Lock held during each step, so that its holder sees consistent weights.
     tell
-        Called with a few words about the run, several times a second while it goes on.
+        Function called with the status of the run, several times a second while it is running.
     """
 
     def __init__(
@@ -127,36 +127,36 @@ class Live:
 
     @property
     def model(self) -> Layer:
-        """What learns, with the weights that it has now."""
+        """The model with its current weights."""
         return self.state.model
 
     @property
     def step(self) -> int:
-        """How many steps were taken."""
+        """The number of completed steps."""
         return self.state.optimizer.steps
 
     def go(self, steps: int) -> None:
-        """Make so many steps; a pause ends them."""
+        """Make `steps` steps, or fewer if paused."""
         with self._changed:
             self._wanted, self._problem = steps, ""
             self._changed.notify()
 
     def go_to_the_end_of_the_epoch(self) -> None:
-        """Make the steps that are left of this epoch."""
+        """Make the remaining steps of this epoch."""
         steps = -(-len(self._data) // self.state.batch_size)
         self.go(steps - self.state.step)
 
     def pause(self) -> None:
-        """Stop after the step in flight."""
+        """Stop after the current step."""
         self.go(0)
 
     def set_rate(self, rate: float) -> None:
-        """Go on with another learning rate."""
+        """Change the learning rate."""
         with self._lock:
             self.state.optimizer.base_lr = rate
 
     def rewind(self, step: int) -> None:
-        """Go back to the last moment that was kept at or before `step`; what came later is gone."""
+        """Return to the last snapshot at or before `step`, and discard everything after it."""
         self.pause()
         with self._lock:
             moment = [m for m in self._moments if m.step <= step][-1]
@@ -168,13 +168,13 @@ class Live:
         self._tell(self.status())
 
     def end(self) -> None:
-        """Stop for good."""
+        """Stop the run and its thread."""
         with self._changed:
             self._ended = True
             self._changed.notify()
 
     def status(self) -> Words:
-        """Return all that the page shows of the run."""
+        """Return the state of the run as shown on the page."""
         return {
             "step": self.step,
             "epoch": self.state.epoch,
@@ -203,7 +203,7 @@ class Live:
             try:
                 with self._lock:
                     self._make_a_step()
-            except PellucidError as error:  # the loss is no number any more, for example
+            except PellucidError as error:  # for example, the loss is not finite
                 self._problem, self._wanted = str(error), 0
             self._stepping = False
             if self._wanted <= 0 or monotonic() - self._told > _EVERY:
@@ -215,7 +215,7 @@ class Live:
         if record is None:
             self._wanted = 0
             return
-        if isinstance(record, Epoch):  # a moment before it was kept, and the run was wound back
+        if isinstance(record, Epoch):  # the run was rewound to just before it
             self._note_epoch(record)
             return
         self._points.append({"step": self.step, "loss": record.loss, "accuracy": record.accuracy})
@@ -223,7 +223,7 @@ class Live:
             self._note_epoch(next(self._records, None))
         if self.step % self._apart == 0:
             self._moments.append(_Moment(self.step, copy.deepcopy(self.state)))
-            if len(self._moments) > _MOST_MOMENTS:  # every second one is enough
+            if len(self._moments) > _MOST_MOMENTS:  # drop every second snapshot
                 self._moments = self._moments[:1] + self._moments[2::2]
                 self._apart *= 2
 

@@ -1,4 +1,4 @@
-"""Why the network decides so: maps of the image, receptive fields, what excites a filter."""
+"""Explanations of predictions: attribution maps, receptive fields, and what excites a filter."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ METHODS = ("grad_cam", "saliency", "smooth_grad", "integrated_gradients", "occlu
 
 
 class Reasons:
-    """Answers about the decision on one image, and about single filters.
+    """Answers requests about the prediction for an image, and about single filters.
 
     Parameters
     ----------
     session
-        Whose model and data are meant.
+        Session whose model and data are used.
     """
 
     def __init__(self, session: Session) -> None:
@@ -34,7 +34,7 @@ class Reasons:
         self.answers = {"why": self._why, "field": self._field, "filter": self._filter}
 
     def _why(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        """Return a map of the image's places that the decision depends on."""
+        """Return a map of the regions of the image on which the prediction depends."""
         method = words["method"]
         if method not in METHODS:
             raise PellucidError(unknown("method", str(method), METHODS))
@@ -46,7 +46,7 @@ class Reasons:
         return Answer({"method": method}, [np.asarray(found[0])])
 
     def _field(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return which part of the image a number of a layer's maps is computed from."""
+        """Return the receptive field in the image of one position in a layer's maps."""
         layer, position = str(words["layer"]), [int(i) for i in words["position"]]
         if layer not in self._fields:
             model, shape = self._session.model, self._session.image_shape
@@ -54,7 +54,7 @@ class Reasons:
         return Answer({"box": self._fields[layer].box(*position)})
 
     def _filter(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return what excites a filter most: an image made for it, and parts of the data."""
+        """Return what excites a filter most: a generated image, and parts of the data."""
         session = self._session
         data, layer = session.gallery.part(words["among"]), str(words["layer"])
         channel = int(words["channel"])

@@ -1,4 +1,4 @@
-"""Several trained networks beside one another, on the same images."""
+"""Several trained networks side by side, on the same images."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pellucid.types import Array
 
 
 class Runs:
-    """Sessions of which the page explores one, and shows another beside it.
+    """Sessions of several networks, of which the page can show two side by side.
 
-    A message's "run" says whose answer is wanted, the first one's where it says nothing.
+    The entry "run" of a message is the number of the session that answers, by default the first.
 
     Parameters
     ----------
     sessions
-        At least one; all take images of the same shape and tell the same classes apart.
+        At least one session; all must have the same image shape and the same classes.
     """
 
     def __init__(self, sessions: Sequence[Session]) -> None:
@@ -38,7 +38,7 @@ class Runs:
             session.rivals = sessions
 
     def answer(self, words: Words, arrays: Sequence[Array] = ()) -> Answer:
-        """Return a session's answer to one message; see `Session.answer`."""
+        """Return the answer of a session to one message; see `Session.answer`."""
         run = words.get("run", 0)
         if not isinstance(run, int) or not 0 <= run < len(self.sessions):
             raise ShapeError(unknown("run", str(run), list(map(str, range(len(self.sessions))))))
@@ -48,7 +48,7 @@ class Runs:
         return Answer(told, found)
 
     def listen(self, listener: Callable[[Words], None]) -> Callable[[], None]:
-        """Tell `listener` from now on how training goes in any of them; return what ends that."""
+        """Report training in any session to `listener`; return a function that stops it."""
 
         def of(run: int) -> Callable[[Words], None]:
             return lambda status: listener(status | {"run": run})

@@ -1,4 +1,4 @@
-"""The explorer as one file: the page, its scripts, and the numbers of some images inside."""
+"""The explorer as a single file with the page, its scripts, and the values for some images."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _POLICY = (
 
 
 def save(session: Session, path: str | Path, images: int = 6) -> Path:
-    """Write a page that works without a server, from the disk or from any web host.
+    """Write a self-contained page that works without a server, from disk or from any web host.
 
     Parameters
     ----------
     session
-        What is explored; it needs data.
+        Session to save; it must have data.
     path
-        Where the file is written.
+        File to write.
     images
-        How many images it holds, of different classes as far as possible.
+        Number of images in the file, of different classes as far as possible. Default: 6.
     """
     if not session.data:
         raise PellucidError("a saved page holds some images of the data, and this model has none")
@@ -40,17 +40,17 @@ def save(session: Session, path: str | Path, images: int = 6) -> Path:
     passes = []
     for index in _varied(np.asarray(data.labels), images):
         words, arrays = session.answer({"ask": "trace", "part": part, "index": index})
-        # the page adds up the gradients of weights itself: they would be most of the file
+        # the page computes the gradients of weights itself: they would be most of the file
         arrays = arrays[: len(arrays) - len(words["state"])]
         passes.append(_text(pack(words | {"index": index, "state": []}, arrays)))
-    saved = {"network": _text(pack(told, network.arrays)), "images": passes}  # letters and digits
+    saved = {"network": _text(pack(told, network.arrays)), "images": passes}  # Base64
     target = Path(path)
     atomic_write(target, whole_page(f"globalThis.pellucidSaved = {json.dumps(saved)}").encode())
     return target
 
 
 def _varied(labels: np.ndarray, count: int) -> list[int]:
-    """Return the numbers of the first image of each class, then of the second, and so on."""
+    """Return numbers of images: the first of each class, then the second of each, and so on."""
     turn = np.zeros(len(labels), int)
     for label in np.unique(labels):
         found = np.flatnonzero(labels == label)
@@ -63,10 +63,10 @@ def _text(message: bytes) -> str:
 
 
 def whole_page(first: str) -> str:
-    """Return the page with everything inside; the script `first` runs before the others.
+    """Return the page as one file; the script `first` runs before the others.
 
-    A page from the disk may not import its neighbours, so each module becomes an address that
-    holds its source, and an import map gives these addresses names.
+    A page opened from disk may not import neighbouring files. So each module becomes a data URI,
+    and an import map names these URIs.
     """
     files = {name: data.decode() for name, data in pages().items()}
     modules = {

@@ -1,10 +1,13 @@
-"""The explorer's server: one page, one WebSocket, for one person on this machine.
+"""The explorer's server: one page and one WebSocket, for one user on this machine.
 
-What it defends against is other pages in the same browser and other users of the same machine. So
-it listens on the loopback address; the link holds a random token that becomes a cookie; the Host
-of each request must be the address that was bound (a name that was re-bound to it is refused), the
-Origin of a WebSocket one of a short list; nothing that the page sends is a path; and the page may
-load nothing from elsewhere.
+It is protected against other pages in the same browser and other users of the same machine:
+
+- It listens on the loopback address.
+- The link holds a random token, which is exchanged for a cookie.
+- The Host of each request must be the bound address, which prevents DNS rebinding, and the Origin
+  of a WebSocket must be one of a short list.
+- Nothing that the page sends is used as a path.
+- The page may not load anything from elsewhere.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 MOST_BYTES = 16_000_000
-"""The largest message that the page may send."""
+"""Maximum size in bytes of a message from the page."""
 COOKIE = "pellucid-explorer"
 _KINDS = {"html": "text/html", "js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
 _POLICY = (
@@ -40,29 +43,29 @@ _HEADERS = {
 
 
 class Answering(Protocol):
-    """What the page talks to: a `Session`, or several `Runs`."""
+    """The object that answers the page: a `Session` or `Runs`."""
 
     def answer(self, words: Words, arrays: Sequence[Array]) -> Answer: ...
     def listen(self, listener: Callable[[Words], None]) -> Callable[[], None]: ...
 
 
 def pages() -> dict[str, bytes]:
-    """Return the page's files by name."""
+    """Return the contents of the page's files by name."""
     folder = files("pellucid.explorer") / "page"
     return {item.name: item.read_bytes() for item in folder.iterdir() if item.is_file()}
 
 
 def app(session: Answering, hosts: list[str], token: str) -> Starlette:
-    """Return the application.
+    """Return the web application.
 
     Parameters
     ----------
     session
         What is explored.
     hosts
-        The values of the Host header that are answered, such as ``127.0.0.1:8000``.
+        Accepted values of the Host header, such as ``127.0.0.1:8000``.
     token
-        What the first link has to hold.
+        Token that the first link must contain.
     """
     from starlette.applications import Starlette
     from starlette.requests import Request
@@ -113,7 +116,7 @@ def app(session: Answering, hosts: list[str], token: str) -> Starlette:
 async def converse(
     session: Answering, messages: Any, send: Callable[[bytes], Awaitable[None]]
 ) -> None:
-    """Answer a page's messages in turn; of those with the same "topic" only the latest waits."""
+    """Answer a page's messages in turn; a waiting message is superseded by one with its "topic"."""
     waiting: dict[Any, bytes | None] = {}
     arrived = asyncio.Event()
 
@@ -130,7 +133,7 @@ async def converse(
     worker = asyncio.create_task(work())
     loop = asyncio.get_running_loop()
 
-    def tell(status: Words) -> None:  # from the thread that trains
+    def tell(status: Words) -> None:  # called in the training thread
         asyncio.run_coroutine_threadsafe(send_on(pack(status)), loop)
 
     async def send_on(message: bytes) -> None:
@@ -187,11 +190,11 @@ def serve(
     Parameters
     ----------
     session
-        What is explored.
+        Session that answers the page.
     host, port
-        The address; port 0 takes a free one.
+        Address to listen on. Default: 127.0.0.1 and port 0, which means any free port.
     ready
-        Called with the link once the page can be opened.
+        Function that is called with the link once the page can be opened. Default: print it.
     """
     import socket
 
@@ -211,7 +214,7 @@ def serve(
             log_level="error",
             ws_max_size=MOST_BYTES,
             ws="websockets-sansio",
-            ws_per_message_deflate=False,  # packing takes longer than loopback does
+            ws_per_message_deflate=False,  # compression takes longer than sending over loopback
             server_header=False,
             timeout_graceful_shutdown=1,
         )

@@ -1,4 +1,4 @@
-"""What the page asks, and what it is answered: the same for the server, a notebook and a file."""
+"""Answer the page's requests, for the server, a notebook or a saved file alike."""
 
 from __future__ import annotations
 
@@ -24,28 +24,29 @@ if TYPE_CHECKING:
     from pellucid.data import DataSet
 
 AT_ONCE = 8_000_000
-"""How many numbers of a pass are sent unasked; beyond that the page asks for what it shows."""
+"""Number of values of a pass that are sent at once; the page requests others when it shows them."""
 MOST_LISTED = 60
 
 
 class Session:
-    """A model and its data, as one page explores them.
+    """A model and its data, explored on one page.
 
     Parameters
     ----------
     model
         A classifier with one input.
     data
-        Data sets by name, such as ``{"test": …}``; there may be none.
+        Data sets by name, such as ``{"test": …}``. Default: none.
     title
-        What the page is headed by.
+        Title of the page.
     image_shape
-        (C, H, W), where neither the model nor the data say it.
+        Shape (C, H, W) of an image. By default it is taken from the model or the data.
     keep
-        Saves a run that was trained on the page, and returns where it is.
+        Function that saves a run trained on the page and returns its location. Without it, runs
+        cannot be saved.
     optimizer
-        Returns the optimiser that the model was trained by, with what it has gathered, for the
-        parameters of the model that it is given.
+        Function that restores the final state of the optimiser that trained the model, for the
+        parameters of a given model.
 
     Examples
     --------
@@ -98,12 +99,12 @@ class Session:
         }
 
     def answer(self, words: Words, arrays: Sequence[Array] = ()) -> Answer:
-        """Return the answer to one message; one is answered at a time.
+        """Return the answer to one message. Messages are answered one at a time.
 
         Raises
         ------
         PellucidError
-            What was asked for does not exist or does not fit.
+            The message is invalid, or what it requests does not exist.
         """
         ask = words.get("ask")
         answers = self._answers()
@@ -116,19 +117,19 @@ class Session:
                 raise PellucidError(f"'{ask}' was asked wrongly: {error!r}") from error
 
     def listen(self, listener: Callable[[Words], None]) -> Callable[[], None]:
-        """Tell `listener` from now on how training goes; return what ends that."""
+        """Report the progress of training to `listener`; return a function that stops it."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
     def tell(self, status: Words) -> None:
-        """Tell all listeners how training goes."""
-        self.gallery = Gallery(self.tracer, self.data)  # the weights are others now
+        """Report the progress of training to all listeners."""
+        self.gallery = Gallery(self.tracer, self.data)  # the weights have changed
         for listener in list(self._listeners):
             listener({"event": "training", **status})
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The names of the classes, or their numbers."""
+        """The names of the classes; by default their numbers."""
         known = self.model.classes or next((d.classes for d in self.data.values()), None)
         count = self.tracer.shapes(self.image_shape)[-1][-1]
         return tuple(known) if known and len(known) == count else tuple(map(str, range(count)))
@@ -191,7 +192,7 @@ class Session:
         return Answer({"values": wanted}, self._numbers(wanted))
 
     def _within(self, limit: int) -> list[int]:
-        """Return the values that are sent unasked: the first ones, up to `limit` numbers."""
+        """Return the indices of the first values that together have at most `limit` numbers."""
         sent, total = [], 0
         for i, value in enumerate(self._done.values):
             total += value.size
@@ -201,7 +202,7 @@ class Session:
         return sent
 
     def _numbers(self, wanted: Sequence[int]) -> list[Array]:
-        """Return the wanted values of the last pass and, if it went back, their gradients."""
+        """Return values of the last pass and, if it included a backward pass, their gradients."""
         trace = self._done
         found = [trace.values[i][0] for i in wanted]
         if trace.gradients is not None:
@@ -222,7 +223,7 @@ class Session:
         return Answer({}, [dx[0] for dx in self.tracer.influence(self._done, node, position)])
 
     def pixels(self, words: Words, arrays: Sequence[Array]) -> tuple[Array, int | None]:
-        """Return the image that a message is about, and its class if it is known."""
+        """Return the image to which a message refers, and its class if it is known."""
         if "part" in words:
             data = self.gallery.part(words["part"])
             index = int(words["index"])
@@ -238,7 +239,7 @@ class Session:
         return arrays[0], None
 
     def _list(self, words: Words, _: Sequence[Array]) -> Answer:
-        """Return small images; with "against", those that another run takes for another class."""
+        """Return small images; with "against", those that another run classifies differently."""
         against = words.get("against")
         other = None if against is None else self.rivals[int(against)].gallery
         return self.gallery.listed(words, other)
@@ -248,7 +249,7 @@ class Session:
         return Answer({"label": label}, [pixels])
 
     def _read(self, words: Words, arrays: Sequence[Array]) -> Answer:
-        """Return an image file, or a drawing, as the network takes it."""
+        """Convert an image file or a drawing to an input of the network."""
         from pellucid.data import drawn_digit, read_image
 
         if words.get("drawn"):
@@ -265,7 +266,7 @@ class Session:
         return Answer({"python": code.python(self.model), "toml": models.toml.dumps(self.model)})
 
     def use(self, model: Layer) -> None:
-        """Explore another model of the same data from now on."""
+        """Replace the model by another one for the same data."""
         model.classes = self.model.classes
         if model.preprocessing is None:
             model.preprocessing = self.model.preprocessing
@@ -276,7 +277,7 @@ class Session:
 
 
 class _Upload(io.BytesIO):
-    """A file that came from the page."""
+    """A file uploaded from the page."""
 
     def __str__(self) -> str:
         return "this picture"

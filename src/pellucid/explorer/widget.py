@@ -1,4 +1,4 @@
-"""The explorer inside a notebook: Jupyter, VS Code, Colab."""
+"""The explorer in a notebook: Jupyter, VS Code, Colab."""
 
 from __future__ import annotations
 
@@ -48,22 +48,23 @@ def explore(
     image_shape: Shape | None = None,
     height: int = 900,
 ) -> Any:
-    """Walk through a network in a notebook's cell, number by number and gradient by gradient.
+    """Explore a network interactively in a notebook, number by number and gradient by gradient.
 
-    It needs ``pip install "pellucid[explore]"``. Outside a notebook, `pellucid explore RUN` opens
-    the same page in a browser.
+    This requires ``pip install "pellucid[explore]"``. Outside a notebook, `pellucid explore RUN`
+    opens the same page in a browser.
 
     Parameters
     ----------
     model
-        A classifier with one input, trained or not; or several by name, which the page shows beside
-        each other: ``{"with dropout": model, "without": other}``.
+        A classifier with one input, trained or not; or several by name, which the page shows side
+        by side: ``{"with dropout": model, "without": other}``.
     data
-        Where images are chosen from; without it one draws them or opens files.
+        Data whose images can be selected on the page. By default images can only be drawn or
+        opened from files.
     image_shape
-        (C, H, W) of the images, where neither the model nor the data say it.
+        Shape (C, H, W) of an image. By default it is taken from the model or the data.
     height
-        The cell's height in pixels.
+        Height of the cell in pixels. Default: 900.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def explore(
         page = traitlets.Unicode(whole_page("globalThis.pellucidNotebook = true")).tag(sync=True)
         height = traitlets.Int().tag(sync=True)
 
-        def __repr__(self) -> str:  # what is seen where the page cannot be shown
+        def __repr__(self) -> str:  # shown if the page cannot be displayed
             return (
                 "Pellucid's explorer. Where this line stands in place of the page, install "
                 "anywidget in the environment that Jupyter runs in, and reload the notebook."

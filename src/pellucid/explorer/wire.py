@@ -1,13 +1,13 @@
-"""Messages between the page and Python: a few words as JSON, and arrays as they lie in memory.
+"""Messages between the page and Python: JSON, and arrays in binary form.
 
 A message is one block of bytes::
 
     length of the JSON, 4 bytes, little endian
-    the JSON, filled up with spaces to a multiple of 8
-    the arrays, each filled up to a multiple of 8
+    the JSON, padded with spaces so that the arrays begin at a multiple of 8
+    the arrays, each padded to a multiple of 8
 
-The JSON's entry "arrays" lists each array's type, shape and first byte after the JSON. So a map of
-features travels without being turned into text, and the page reads it where it lies.
+The JSON's entry "arrays" lists each array's type, shape and offset after the JSON. So arrays are
+not converted to text, and the page reads them in place, without a copy.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Words = dict[str, Any]
 
 
 class Answer(NamedTuple):
-    """Words and arrays for the page."""
+    """An answer to the page: plain data and arrays."""
 
     words: Words
     arrays: Sequence[Array] = ()
 
 
 def pack(words: Words, arrays: Sequence[Array] = ()) -> bytes:
-    """Return a message; numbers of other types travel as float32.
+    """Pack data and arrays into a message; arrays of types not in `TYPES` are sent as float32.
 
     >>> unpack(pack({"ask": "trace"}, [np.ones((2, 3), np.float32)]))
     ({'ask': 'trace'}, [array([[1., 1., 1.],
@@ -52,7 +52,7 @@ def pack(words: Words, arrays: Sequence[Array] = ()) -> bytes:
 
 
 def unpack(message: bytes) -> tuple[Words, list[Array]]:
-    """Return what `pack` packed; a message that is anything else is refused."""
+    """Unpack a message made by `pack`; raise an error for an invalid one."""
     try:
         (length,) = struct.unpack_from("<I", message)
         words = json.loads(message[4 : 4 + length])

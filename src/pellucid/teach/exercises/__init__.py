@@ -1,4 +1,4 @@
-"""The exercises of the guide, one a file, in the order in which it comes to them."""
+"""The exercises of the guide, one per module, in the order of the guide."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ EXERCISES: dict[str, Exercise] = {name: _load(name) for name in _NAMES}
 
 
 def find(name: str) -> Exercise:
-    """Return the exercise of that name.
+    """Return the exercise with this name.
 
     >>> find("relu").title
     'ReLU'

@@ -36,7 +36,7 @@ def adam_step(w, g, m, s, t, lr, beta1=0.9, beta2=0.999, eps=1e-3):
 
 
 def _step(w, g, m, s, t, lr, beta1=0.9, beta2=0.999, eps=1e-3, **other):
-    """Do the same, with what `other` says done otherwise."""
+    """Compute the step of Adam, with variations for the mistakes given by `other`."""
     m = beta1 * m + (1 - beta1) * g
     s = beta2 * s + (1 - beta2) * other.get("square", np.square)(g)
     first = m / (1 - beta1**t) if other.get("first", True) else m

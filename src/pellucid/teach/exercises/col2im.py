@@ -71,7 +71,7 @@ def col2im(columns, input_shape, kernel_size, stride=1, padding=0):
 
 
 def _scatter(columns, input_shape, kernel_size, stride, padding, put):
-    """Do the same, with `put` in the place of adding."""
+    """Compute `col2im`, with `put` instead of addition."""
     (N, C, H, W), (KH, KW) = input_shape, kernel_size
     OH = (H + 2 * padding - KH) // stride + 1
     OW = (W + 2 * padding - KW) // stride + 1

@@ -47,7 +47,7 @@ def max_pool2d_backward(dy, x, kernel_size, stride):
 
 
 def _spread(dy, x, kernel_size, stride, shares):
-    """Put dy · shares(window) into every window, added up."""
+    """Add dy · shares(window) to every window of the input's gradient."""
     dx = np.zeros_like(x)
     for n, c, o, p in np.ndindex(dy.shape):
         rows = slice(o * stride, o * stride + kernel_size)

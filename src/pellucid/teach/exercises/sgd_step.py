@@ -25,7 +25,7 @@ CASES = [
 
 
 def step(parameters, gradients, velocities, lr, momentum, decay):
-    """Return the new parameters and velocities; `decay` gives the factor for a name."""
+    """Return the new parameters and velocities; `decay(name)` is a parameter's weight decay."""
     v = {
         name: momentum * velocities[name] + g + decay(name) * parameters[name]
         for name, g in gradients.items()
