@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SEPARATORS = ("\t", ";", "|", ",")  # of equal counts the first: a comma may be a decimal comma
-_FREE = 4 << 20  # bytes that a compressed table may always unpack to
-_HEAD = 1 << 16  # characters in which the separator is looked for
-_LOOKED_AT = 50  # rows by which the meaning of columns is decided
+_FREE = 4 << 20  # size in bytes to which a compressed table may always unpack
+_HEAD = 1 << 16  # number of characters searched for the separator
+_LOOKED_AT = 50  # number of rows that decide the roles of columns
 _LONGEST_CELL = 1 << 30
-_ROWS = 4096  # read at once, so that a large table never stands in memory whole
+_ROWS = 4096  # rows per chunk, so that a large table is never in memory as a whole
 _QUOTED = re.compile(r'"[^"]*"')
 _DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)")
 _TOO_LONG = re.compile(r"line (\d+).*saw (\d+)")  # as pandas says it
@@ -136,7 +136,7 @@ def read_csv(
 
 @dataclass(frozen=True)
 class _Table:
-    """A table in a file: how its cells are written, and its first lines."""
+    """A table in a file, with its format and its first lines."""
 
     path: Path
     how: dict[str, Any]
@@ -178,7 +178,7 @@ class _Table:
         return cells[0].tolist(), cells[last].tolist()
 
     def chunks(self, columns: Columns, skip_bad: bool) -> Iterator[pd.DataFrame]:
-        """Yield the rows, some thousand at a time, with missing values as NaN."""
+        """Yield the rows in chunks, with missing values as NaN."""
         import pandas as pd
 
         text = [columns.label, *([] if columns.part is None else [columns.part])]
@@ -230,7 +230,7 @@ def _with_point(cell: str) -> str:
 
 
 def _separator(path: Path, compression: str | None) -> str:
-    """Return what divides the first lines into most values; text in quotes does not count."""
+    """Return the separator that divides the first lines into most values, outside quotes."""
     opener: Any = gzip.open if compression else open
     with opener(path, "rt", encoding="utf-8", errors="replace") as file:
         head = _QUOTED.sub("", file.read(_HEAD))
@@ -258,7 +258,7 @@ def _compression(path: Path) -> Any:
 
 @contextmanager
 def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
-    """Turn what pandas finds wrong with the file into a `DataError`."""
+    """Convert pandas' errors about the file to a `DataError`."""
     try:
         import pandas as pd
     except ImportError as error:

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from PIL import Image, ImageFile
 
 _NOT_READ = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
-"""Formats that Pillow recognises, and reads with the help of another program or not at all."""
+"""Formats that Pillow recognises but cannot read without another program."""
 _COMMON = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
-_ORIENTATION = 0x0112  # the EXIF tag that says how the camera was held
+_ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
 _SIDEWAYS = (5, 6, 7, 8)
 _SCALED_BY_DECODER = ("JPEG", "MPO")
 _LARGE = 8 << 20
-"""Bytes. An image that takes more is cut down before anything else is done with it."""
-_FREE = 48 << 20  # bytes: a screenshot of 4096×3072 pixels, however empty
-_STRIP = 64  # rows of the smaller image that are made at once
+"""Decoded size in bytes above which an image is first reduced."""
+_FREE = 48 << 20  # bytes: always allowed; a screenshot of 4096×3072 pixels, even if empty
+_STRIP = 64  # rows of the reduced image computed at once
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
 
@@ -86,14 +86,14 @@ def _file(source: str | Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
 def opened(
     source: str | Path | IO[bytes], name: str | None = None
 ) -> Iterator[ImageFile.ImageFile]:
-    """Open an image; whatever is wrong with it becomes a `DataError` that names it.
+    """Open an image; any error becomes a `DataError` that names the image.
 
     Parameters
     ----------
     source
-        The path of a file, or an open file.
+        Path of a file, or an open file.
     name
-        What to call it in messages, where that is not its path.
+        Name of the image in messages. By default its path.
     """
     path = name or source
     if isinstance(source, str | Path):
@@ -120,16 +120,17 @@ def opened(
         raise
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DataError(f"{path}: {error.strerror}") from error
-    except Exception as error:  # Pillow's many decoders raise whatever comes to pass in them
+    except Exception as error:  # Pillow's decoders raise errors of many types
         said = "not an image file" if "cannot identify" in str(error) else str(error)
         raise DataError(f"{path} cannot be read as an image: {said}") from error
 
 
 @contextmanager
 def _no_bomb_warning() -> Iterator[None]:
-    """Keep Pillow from warning of large images, which `opened` refuses.
+    """Suppress Pillow's warning about large images, which `opened` refuses.
 
-    The filters of `warnings` belong to all threads, so threads that read ahead leave them alone.
+    The filters of `warnings` are shared by all threads, so threads that read ahead do not change
+    them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -142,7 +143,7 @@ def _no_bomb_warning() -> Iterator[None]:
 
 
 def shape_of(image: Image.Image) -> tuple[int, tuple[int, int]]:
-    """Return (channels, (height, width)) of an image once it is upright, from its header alone."""
+    """Return (channels, (height, width)) of an image in upright orientation, from its header."""
     width, height = image.size
     if image.getexif().get(_ORIENTATION) in _SIDEWAYS:
         width, height = height, width
@@ -150,7 +151,7 @@ def shape_of(image: Image.Image) -> tuple[int, tuple[int, int]]:
 
 
 def pixels(image: ImageFile.ImageFile, channels: int, size: tuple[int, int]) -> Array:
-    """Return uint8 (channels, *size): upright, transparency made white, cut and resized."""
+    """Return uint8 (channels, *size): upright, on white background, cropped and resized."""
     from PIL import Image, ImageOps
 
     mode = "L" if channels == 1 else "RGB"
@@ -167,10 +168,10 @@ def pixels(image: ImageFile.ImageFile, channels: int, size: tuple[int, int]) -> 
 
 
 def _not_large(image: ImageFile.ImageFile, mode: str, size: tuple[int, int]) -> Image.Image:
-    """Return an image that is much larger than `size` at no less than twice this size.
+    """Reduce an image much larger than `size`, to no less than twice this size.
 
-    A JPEG is scaled while it is decoded. Of any other image there is one copy, as Pillow decodes
-    it: means of blocks of pixels are taken a strip at a time.
+    A JPEG is scaled while it is decoded. Any other image is decoded once, and reduced strip by
+    strip, by means over blocks of pixels.
     """
     from PIL import Image
 
@@ -180,7 +181,7 @@ def _not_large(image: ImageFile.ImageFile, mode: str, size: tuple[int, int]) -> 
 
     if _decoded_bytes(image) > _LARGE and factor() > 1:
         image.draft(None, (image.width // factor(), image.height // factor()))
-    if image.format in _SCALED_BY_DECODER:  # the others were looked at when they were opened
+    if image.format in _SCALED_BY_DECODER:  # others were checked when they were opened
         _check_memory(image)
     k = factor()
     if _decoded_bytes(image) <= _LARGE or k < 2:
@@ -204,12 +205,12 @@ def _check_memory(image: ImageFile.ImageFile) -> None:
 
 
 def _decoded_bytes(image: Image.Image) -> int:
-    """Return what the image takes in memory, where Pillow has 1 or 4 bytes for a pixel."""
+    """Return the size of the decoded image in bytes; Pillow uses 1 or 4 bytes per pixel."""
     return image.width * image.height * (1 if image.mode in ("1", "L", "P") else 4)
 
 
 def _plain(image: Image.Image, mode: str) -> Image.Image:
-    """Return the image in this mode: with 8 bits, transparency made white."""
+    """Return the image in this mode, with 8 bits, on white background."""
     plain = _without_transparency(_eight_bits(image))
     return plain if plain.mode == mode else plain.convert(mode)
 
@@ -237,7 +238,7 @@ def _without_transparency(image: Image.Image) -> Image.Image:
 
 
 def is_image(name: str) -> bool:
-    """Return whether a file's name ends as those of the images that Pillow reads.
+    """Return whether a file name has the suffix of an image that Pillow can read.
 
     >>> is_image("photo.JFIF"), is_image("notes.txt")
     (True, False)
@@ -246,12 +247,12 @@ def is_image(name: str) -> bool:
 
 
 def first_image(folder: Path) -> Path | None:
-    """Return one of the image files in `folder` and the folders below it, if there is any."""
+    """Return the first image file, by path, in `folder` and its subfolders, or None."""
     return next((p for p in sorted(folder.rglob("*")) if is_image(p.name) and p.is_file()), None)
 
 
 def _suffixes() -> frozenset[str]:
-    """Return the endings of image files' names; without Pillow, those that everybody knows."""
+    """Return the suffixes of image files; without Pillow, the most common ones."""
     try:
         return _pillows()
     except ImportError:
@@ -268,7 +269,7 @@ def _pillows() -> frozenset[str]:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Return Pillow's names for the formats that it reads by itself."""
+    """Return Pillow's names of the formats that it reads without other programs."""
     from PIL import Image
 
     Image.init()

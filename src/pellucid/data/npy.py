@@ -1,4 +1,4 @@
-"""Arrays in NumPy's format, in files of their own or inside others."""
+"""Arrays in NumPy's format, in separate files or inside others."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from pellucid.errors import DataError
 from pellucid.types import Array, Shape
 
 _HEADERS = {(1, 0): (2, npy.read_array_header_1_0), (2, 0): (4, npy.read_array_header_2_0)}
-"""How many bytes tell a header's length, and what reads it."""
-_LONGEST_HEADER = 10_000  # bytes; NumPy takes no longer one either
+"""For each version: number of bytes of the header's length, and the function that reads it."""
+_LONGEST_HEADER = 10_000  # bytes; NumPy's own limit
 _NOT_READ = (ValueError, TypeError, SyntaxError, tokenize.TokenError, EOFError, OverflowError)
 _ON_DISK = (np.dtype(np.uint8), np.dtype(np.float32), np.dtype(np.float64))
 
 
 class Header(NamedTuple):
-    """What the header of an array says, and how many bytes it has."""
+    """The header of an array, and its size in bytes."""
 
     shape: Shape
     dtype: np.dtype[np.generic]
@@ -40,16 +40,16 @@ class Header(NamedTuple):
 
 
 class StoredArray(NamedTuple):
-    """An array whose numbers lie one after the other in a file.
+    """An array stored contiguously in a file.
 
     Attributes
     ----------
     path, offset
-        The file, and where in it the first number is.
+        The file, and the offset of the first value in bytes.
     header
-        What the array's header says.
+        The array's header.
     name
-        What to call it in messages.
+        Name of the array in messages.
     """
 
     path: Path
@@ -59,17 +59,17 @@ class StoredArray(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """How many bytes its numbers take."""
+        """Size of the values in bytes."""
         return math.prod(self.header.shape) * self.header.dtype.itemsize
 
     def load(self) -> Array:
-        """Return it as an array in memory."""
+        """Read the array into memory."""
         shape, dtype, fortran, _ = self.header
         flat = np.fromfile(self.path, dtype, math.prod(shape), offset=self.offset)
         return flat.reshape(shape, order="F" if fortran else "C")
 
     def images(self, shape: Shape | None, channels_last: bool | None, ahead: int) -> RawImages:
-        """Return its images, which stay on the disk; for the arguments see `from_arrays`."""
+        """Return images that stay on disk; for the arguments see `from_arrays`."""
         stored, dtype, fortran, _ = self.header
         if fortran or dtype.newbyteorder("=") not in _ON_DISK:
             raise DataError(
@@ -95,12 +95,13 @@ class StoredArray(NamedTuple):
 
 
 def read_header(file: IO[bytes], name: str, length: int) -> Header:
-    """Return the header of an array in a file of `length` bytes, compared with that length.
+    """Read the header of an array in a file of `length` bytes, and check it against that length.
 
     Raises
     ------
     DataError
-        It is no such header, promises other than is there, or the array holds Python objects.
+        The header is invalid, does not agree with the length, or is that of an array of Python
+        objects.
     """
     try:
         version = npy.read_magic(file)
@@ -125,7 +126,7 @@ def read_header(file: IO[bytes], name: str, length: int) -> Header:
 
 
 def _can_be(shape: Shape, itemsize: int) -> bool:
-    """Return whether NumPy can make an array of this shape, whether or not it has elements."""
+    """Return whether NumPy can make an array of this shape, even if it has no elements."""
     if itemsize == 0 or any(type(size) is not int or size < 0 for size in shape):
         return False
     return math.prod(max(size, 1) for size in shape) * itemsize <= sys.maxsize
@@ -168,7 +169,7 @@ def read_npy_folder(
 
 
 class Images(Protocol):
-    """Images that `splits_of` reads, or leaves where they are."""
+    """Images that `splits_of` reads into memory, or leaves on disk."""
 
     @property
     def nbytes(self) -> int: ...
@@ -204,7 +205,7 @@ def splits_of(
 
 
 def is_npy_folder(path: Path) -> bool:
-    """Return whether this is a folder of ``.npy`` files with images and labels."""
+    """Return whether `path` is a folder with ``.npy`` files of images and labels."""
     return path.is_dir() and bool(_pairs(path))
 
 

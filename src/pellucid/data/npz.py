@@ -39,7 +39,7 @@ _LAYOUTS: tuple[tuple[tuple[str, str], ...], ...] = (  # images and labels of ea
     (("x", "y"),),
     (("data", "labels"),),
     (("data", "target"),),
-    (("arr_0", "arr_1"),),  # as np.savez names arrays without names
+    (("arr_0", "arr_1"),),  # the names that np.savez gives to unnamed arrays
 )
 _CLASSES = "classes"
 _INFLATION = {zipfile.ZIP_STORED: 1, zipfile.ZIP_DEFLATED: MOST_INFLATION}
@@ -47,8 +47,8 @@ _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, tokenize.TokenError, SyntaxError),
     *(OSError, EOFError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError),
 )
-"""What zipfile and NumPy raise when they read a damaged file."""
-_LOCAL_HEADER = 30  # bytes before a member's name; the last four are the lengths of two texts
+"""Errors raised by zipfile and NumPy for a damaged file."""
+_LOCAL_HEADER = 30  # bytes before the name; the last 4 are the lengths of name and extra field
 _BLOCK = 16 << 20
 
 
@@ -135,7 +135,7 @@ def _known(
 
 @dataclass(frozen=True)
 class _Member:
-    """One array in an archive that is open."""
+    """One array in an open archive."""
 
     archive: zipfile.ZipFile
     info: zipfile.ZipInfo
@@ -148,11 +148,11 @@ class _Member:
 
     @property
     def nbytes(self) -> int:
-        """How many bytes it takes, with its header."""
+        """Size in bytes, including the header."""
         return self.info.file_size
 
     def load(self) -> Array:
-        """Return it as an array in memory."""
+        """Read the array into memory."""
         self._check_size()
         remedy = "save it uncompressed, with np.savez"
         check_unpacked(self.name, self.info.compress_size, self.info.file_size, remedy)
@@ -161,7 +161,7 @@ class _Member:
             return np.asarray(npy.read_array(file, allow_pickle=False))
 
     def images(self, shape: Shape | None, channels_last: bool | None, ahead: int) -> RawImages:
-        """Return its images, which stay on the disk."""
+        """Return images that stay on disk."""
         self._check_size()
         header = self._header()
         if self.info.compress_type == zipfile.ZIP_STORED:
@@ -182,7 +182,7 @@ class _Member:
             return read_header(file, self.name, self.info.file_size)
 
     def _offset(self) -> int:
-        """Return where the member's bytes begin: behind a header, its name and an extra text."""
+        """Return the offset of the member's data, after its header, name and extra field."""
         with self.path.open("rb") as file:
             file.seek(self.info.header_offset)
             name, extra = struct.unpack("<HH", file.read(_LOCAL_HEADER)[-4:])

@@ -60,7 +60,7 @@ def mpi(shards: int = SHARDS, timeout: float = TIMEOUT) -> Team:
     """
     try:
         from mpi4py import MPI
-    except (ImportError, RuntimeError) as error:  # the latter where there is no MPI library
+    except (ImportError, RuntimeError) as error:  # RuntimeError: no MPI library
         raise missing_extra("training by several processes", "mpi4py with MPI", "mpi") from error
     started = launched.size()
     if started is not None and started > 1 and MPI.COMM_WORLD.size == 1:
@@ -102,7 +102,7 @@ class MPICommunicator:
 
     @property
     def can_shrink(self) -> bool:
-        """Whether the others can go on when a process ends: ``mpiexec --with-ft ulfm``."""
+        """Whether the others can continue when a process ends: ``mpiexec --with-ft ulfm``."""
         return os.environ.get(_FAULT_TOLERANT, "") not in ("", "0", "false")
 
     def swap(

@@ -1,4 +1,4 @@
-"""Try random networks, each number one of its own: ``python -m random_networks SEED COUNT``."""
+"""Try the random networks of several seeds: ``python -m random_networks SEED COUNT``."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""From a seed to a network, its input and how it is trained."""
+"""Generate a network, the shape of its input, and its training settings from a seed."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from random_networks import layers
 from random_networks.node import Node, Shape, chain, leaf, output_shape
 
 _MOST_VALUES = 60_000
-"""No array between two layers is larger, all images together."""
+"""Maximum size of an array between two layers, for all images together."""
 
 _KINDS: list[tuple[float, layers.Draw]] = [
     (6, layers.conv),
@@ -33,12 +33,12 @@ _PLAIN_KINDS: list[tuple[float, layers.Draw]] = [
     (0.3, layers.max_pool),
     (0.3, layers.norm),
 ]
-"""What is fused, written down and played again."""
+"""The kinds of layers that the compiled engine fuses, captures and replays."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A network with the shape of its input, batch included, and the settings of its training."""
+    """A network with the shape of its input (including the batch) and its training settings."""
 
     node: Node
     shape: Shape
@@ -47,7 +47,7 @@ class Case:
 
     @property
     def is_trained(self) -> bool:
-        """Whether it is trained some steps: every other is, as that takes as long as the rest."""
+        """Whether to train the network: every second one, since this takes as long as the rest."""
         return self.seed % 2 == 0
 
 
@@ -76,7 +76,7 @@ def _body(random: Random, shape: Shape, length: int, plain: bool, depth: int) ->
 
 
 def _grown(shape: Shape, length: int, draw_part: Callable[[Shape], Node]) -> Node:
-    """Return layers one after the other, each of which fits what the one before gives."""
+    """Return a sequence of layers, each of which fits the output of the previous one."""
     parts: list[Node] = []
     for _ in range(40):
         if len(parts) == length:
@@ -101,7 +101,7 @@ def _part(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
 
 
 def _replayed_part(random: Random, shape: Shape) -> Node:
-    """Return one of the layers of which a captured step may consist, joined or alone."""
+    """Return a layer, or a few combined, that a captured step may contain."""
     match random.randrange(10):
         case 0 | 1 | 2:
             return layers.plain_conv(random, shape)
@@ -145,7 +145,7 @@ def _joined(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
 
 
 def _same_shape(random: Random, shape: Shape, plain: bool) -> Node:
-    """Return layers whose output has the shape of their input."""
+    """Return layers that preserve the shape of their input."""
     kernel = random.choice([1, 3])
     parts = [leaf("Conv2d", out_channels="C", kernel_size=kernel, padding=kernel // 2)]
     if random.random() < 0.6:
@@ -182,7 +182,7 @@ def _pair(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
     left, right = (_same_shape(random, shape, plain) for _ in range(2))
     if op == "Divide":
         right = chain(right, leaf("Sigmoid"), leaf("Affine", scale=1.0, shift=0.5))
-    elif random.random() < 0.4:  # one number for each channel, as squeeze and excitation has it
+    elif random.random() < 0.4:  # one number per channel, as in squeeze and excitation
         right = chain(leaf("GlobalAvgPool2d"), right, layers.bounded(random, shape))
     if op == "Multiply" and shape[2] == shape[3] and random.random() < 0.3:
         op = "MatMul"
@@ -190,7 +190,7 @@ def _pair(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
 
 
 def _web(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
-    """Return a graph whose nodes read any earlier one, and are read many times."""
+    """Return a graph whose nodes read arbitrary earlier ones, some of them several times."""
     count = random.randint(2, 5)
     nodes = [_web_node(random, shape, plain) for _ in range(count)]
     reads = tuple(random.randint(0, i) for i in range(count))
@@ -214,7 +214,7 @@ def _web_node(random: Random, shape: Shape, plain: bool) -> Node:
 
 
 def _with_head(random: Random, body: Node, shape: Shape) -> Node:
-    """Let the network end with scores of classes."""
+    """Append a head that computes class scores."""
     parts = list(body.parts) if body.kind == "Sequential" else [body]
     match random.randrange(5):
         case 0 | 1:
@@ -236,7 +236,7 @@ def _with_head(random: Random, body: Node, shape: Shape) -> Node:
 
 
 def _training(random: Random) -> dict[str, Any]:
-    """Return settings of a training run, by the names of the library."""
+    """Return settings of a training run, as the library describes them."""
     optimizer: dict[str, Any] = random.choice(
         [
             {"type": "SGD", "lr": 0.05},

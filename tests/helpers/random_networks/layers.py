@@ -1,4 +1,4 @@
-"""Layers drawn at random, with arguments that fit images of a shape, mostly."""
+"""Random layers, with arguments that usually fit images of the given shape."""
 
 from collections.abc import Callable
 from random import Random
@@ -10,14 +10,14 @@ Draw = Callable[[Random, Shape], Node]
 
 
 def pair(random: Random, low: int, high: int) -> Any:
-    """One int, or (vertical, horizontal)."""
+    """Return an int or (vertical, horizontal)."""
     if random.random() < 0.6:
         return random.randint(low, high)
     return random.randint(low, high), random.randint(low, high)
 
 
 def padding(random: Random, most: int) -> Any:
-    """Padding in one of the ways in which it can be given."""
+    """Return padding in one of its possible forms."""
     match random.randrange(6):
         case 0 | 1:
             return random.randint(0, most)
@@ -63,7 +63,7 @@ def conv(random: Random, shape: Shape) -> Node:
 
 
 def plain_conv(random: Random, shape: Shape) -> Node:
-    """What networks are made of: 3×3 or 1×1, most often without a change of size."""
+    """Return a convolution as in common networks: small, and usually size-preserving."""
     kernel = random.choice([1, 3, 3, 3, 5])
     args: dict[str, Any] = {"out_channels": random.choice([channels(random), shape[1]])}
     args |= {"kernel_size": kernel, "padding": kernel // 2 if random.random() < 0.8 else 0}
@@ -106,7 +106,7 @@ def max_pool(random: Random, shape: Shape) -> Node:
 
 
 def side_by_side(random: Random, shape: Shape) -> Node:
-    """Windows next to each other, as many as cover the image, padded or not."""
+    """Return pooling with adjacent windows that cover the image, with or without padding."""
     sizes = (k for k in range(1, 8) if shape[2] % k == 0 == shape[3] % k)
     kernel = random.choice(list(sizes))
     padding = random.randint(0, (kernel - 1) // 2)
@@ -144,7 +144,7 @@ def avg_pool(random: Random, _: Shape) -> Node:
 
 
 def _pool_padding(random: Random, kernel: Any) -> dict[str, Any]:
-    """Padding of at most half the kernel; with ceil_mode only where PyTorch has it."""
+    """Return padding of at most half the kernel, with ceil_mode only if PyTorch supports it."""
     down, across = (kernel, kernel) if isinstance(kernel, int) else kernel
     both = random.randint(0, down // 2), random.randint(0, across // 2)
     match random.randrange(4):
@@ -213,7 +213,7 @@ def bounded(random: Random, _: Shape) -> Node:
 
 
 def other(random: Random, shape: Shape) -> Node:
-    """What brings values elsewhere, leaves some out or repeats some."""
+    """Return a layer that moves, drops, repeats or scales values."""
     _, C, H, W = shape
     match random.randrange(15):
         case 0:
@@ -271,7 +271,7 @@ def other(random: Random, shape: Shape) -> Node:
 
 
 _ANTIALIASED = {"antialias": True, "exclude_outside": True}
-"""PyTorch leaves out what lies outside only here."""
+"""The only mode in which PyTorch excludes positions outside the image."""
 
 
 def reduction(random: Random, _: Shape) -> Node:

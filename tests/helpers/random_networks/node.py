@@ -1,8 +1,8 @@
-"""Descriptions of networks, and the Python code that they stand for.
+"""Descriptions of networks, and the Python code that they represent.
 
-Numbers that follow from the input, such as channels, are no part of a description, so that it stays
-one when layers are taken away. As an argument, "C" stands for the channels of the input, and "D"
-for its last size.
+Numbers that follow from the input, such as channels, are not part of a description, so that it
+remains valid when layers are removed. As an argument, "C" denotes the channels of the input, and
+"D" its last size.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _FROM_INPUT = {
     "BatchNorm1d": {"num_features": "C"},
     "Linear": {"in_features": "D"},
 }
-"""The arguments that a layer has from its input."""
+"""The arguments of a layer that follow from its input."""
 
 
 @dataclass(frozen=True)
 class Node:
-    """A layer with its arguments, or layers joined by `kind`."""
+    """A layer with its arguments, or layers combined by `kind`."""
 
     kind: str
     args: tuple[tuple[str, Any], ...] = ()
@@ -89,14 +89,14 @@ def _filled(value: Any, shape: Shape) -> Any:
 
 
 def make(node: Node, shape: Shape) -> nn.Layer:
-    """Return the model that the code makes; an error if there is none."""
+    """Build the model; raise an error if its arguments do not fit."""
     model: nn.Layer = eval(code(node, shape), {"nn": nn})  # our own code
     return model
 
 
 @lru_cache(maxsize=4096)
 def output_shape(node: Node, shape: Shape) -> Shape:
-    """Return the output's shape, or raise what the library says of arguments that do not fit."""
+    """Return the output's shape; raise the library's error if the arguments do not fit."""
     found: Shape = make(node, shape).output_shape(shape)
     return found
 

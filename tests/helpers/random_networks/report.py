@@ -1,4 +1,4 @@
-"""Try networks, and say of each that fails what it is, as small as it can be made."""
+"""Try networks, and report each failing one, reduced as far as possible."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,23 +11,23 @@ from random_networks.verdict import Difference, faults, largest_ratios
 
 @dataclass
 class Tried:
-    """What came of many networks."""
+    """The results of trying many networks."""
 
     networks: int = 0
     failures: list[str] = field(default_factory=list)
     unsure: int = 0
-    """How many differed with the first values drawn, and not with others."""
+    """Number of networks that differed with the first random values but not with others."""
     ratios: dict[str, float] = field(default_factory=dict)
-    """The largest share of what is allowed that was used, by way."""
+    """Largest ratio of difference to tolerance, by way."""
 
     def worst(self) -> str:
-        """Return the largest share in words."""
+        """Return the largest ratios as text, in descending order."""
         shares = sorted(self.ratios.items(), key=lambda item: -item[1])
         return "; ".join(f"{way} {share:.2f}" for way, share in shares)
 
 
 def try_networks(seeds: Iterable[int], tell: Callable[[str], object]) -> Tried:
-    """Compare the networks of these seeds with PyTorch, and tell of each that fails."""
+    """Compare the networks of these seeds with PyTorch, and pass reports of failures to `tell`."""
     tried = Tried()
     for seed in seeds:
         case = draw(seed)
@@ -47,7 +47,7 @@ def try_networks(seeds: Iterable[int], tell: Callable[[str], object]) -> Tried:
 
 
 def described(case: Case, wrong: list[Difference]) -> str:
-    """Return what is wrong, and the code of the smallest network found in which it is."""
+    """Return a report with the differences and the code of the smallest failing network found."""
     ways = {difference.way for difference in wrong}
 
     def fails(smaller: Case) -> bool:

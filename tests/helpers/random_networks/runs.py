@@ -1,4 +1,4 @@
-"""All the ways in which the library computes a network, and PyTorch's, each as arrays by name."""
+"""All ways to compute a network, with the library and with PyTorch, as arrays by name."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -19,12 +19,12 @@ from random_networks.torch_twin import Twin
 Arrays = dict[str, np.ndarray]
 
 PLAYED = 6
-"""So often is a step made, so that the last ones are played from what was written down."""
+"""Number of repetitions of a step, so that the last ones replay the captured step."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """Values that float32 holds exactly: of the network, its input and the output's gradient."""
+    """The values of a network, its input and its output's gradient, all exact in float32."""
 
     state: Arrays
     x: np.ndarray
@@ -32,7 +32,7 @@ class Data:
 
 
 def draw_data(case: Case, turn: int) -> Data:
-    """Return values for a network, others for each `turn`."""
+    """Draw values for a network, different ones for each `turn`."""
     random = np.random.default_rng([case.seed, turn])
     model = make(case.node, case.shape)
     state = {}
@@ -52,12 +52,12 @@ def draw_data(case: Case, turn: int) -> Data:
 
 
 def single(values: np.ndarray) -> np.ndarray:
-    """Return float64 numbers that float32 holds too."""
+    """Round float64 numbers to values that float32 represents exactly."""
     return values.astype(np.float32).astype(np.float64)
 
 
-class Diverges(Exception):  # noqa: N818  # it is no error
-    """What PyTorch finds is no number, so there is nothing to compare."""
+class Diverges(Exception):  # noqa: N818  # not an error
+    """PyTorch's results are not finite, so there is nothing to compare."""
 
 
 # PyTorch
@@ -66,7 +66,7 @@ class Diverges(Exception):  # noqa: N818  # it is no error
 def by_torch(
     case: Case, data: Data, dtype: torch.dtype, training: bool, noise: torch.Generator | None = None
 ) -> Arrays:
-    """Return output, gradients and the next running statistics as PyTorch finds them."""
+    """Return the output, gradients and updated running statistics computed by PyTorch."""
     twin = Twin(make(case.node, case.shape), data.state, dtype, noise)
     x = torch.tensor(data.x, dtype=dtype, requires_grad=True)
     y = twin(x, nn.StepContext(seed=case.seed) if training else None)
@@ -95,7 +95,7 @@ def model_of(case: Case, data: Data, dtype: str) -> nn.Layer:
 
 
 def once(case: Case, data: Data, dtype: str, training: bool, made: Any = None) -> Arrays:
-    """Return what one pass forward and back gives, as `made` runs the model."""
+    """Return the results of one forward and backward pass of ``made(model)``."""
     model = model_of(case, data, dtype)
     run = model if made is None else made(model)
     step = nn.StepContext(seed=case.seed) if training else None
@@ -111,7 +111,7 @@ def once(case: Case, data: Data, dtype: str, training: bool, made: Any = None) -
 
 
 def played(case: Case, data: Data, dtype: str) -> Arrays:
-    """Return what the last of many steps gives, none of which changes the model."""
+    """Return the results of the last of several steps, which do not update the model."""
     model = model_of(case, data, dtype)
     run = pl.execution.for_training(model)
     x, dy = data.x.astype(dtype), data.dy.astype(dtype)
@@ -130,7 +130,7 @@ def played(case: Case, data: Data, dtype: str) -> Arrays:
 
 
 def frozen(case: Case, data: Data, dtype: str) -> Arrays:
-    """Return the output of a frozen model, of several calls, whole and in parts."""
+    """Return the outputs of several calls of a frozen model, for all images and for some."""
     model = model_of(case, data, dtype)
     run, x = pl.freeze(model), data.x.astype(dtype)
     first = run(x)
@@ -149,7 +149,7 @@ Run = Callable[[Case, Data], Arrays]
 
 @dataclass(frozen=True)
 class Way:
-    """One way of computing, and what it is compared with."""
+    """One way to compute a network, and the kind of results with which it is compared."""
 
     name: str
     run: Run
@@ -158,11 +158,11 @@ class Way:
 
 
 def ways() -> Iterator[Way]:
-    """Yield all ways in which one pass is computed."""
+    """Yield all ways to compute one pass."""
     for by in engine.NAMES:
         for dtype in ("float64", "float32"):
             if by == "compiled" and dtype == "float64":
-                continue  # it is the reference engine's
+                continue  # it computes float64 with the reference engine
             for training in (True, False):
                 against = "training" if training else "inference"
                 plain = _with(by, partial(once, dtype=dtype, training=training))

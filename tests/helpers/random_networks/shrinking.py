@@ -1,4 +1,4 @@
-"""The smallest network that still fails: layers, arguments and images are left out one by one."""
+"""Reduce a failing network by removing layers, arguments and images one by one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -7,7 +7,7 @@ from random_networks.drawing import Case
 from random_networks.node import Node, make, size
 
 _MOST = 60
-"""So many smaller networks are tried at most: each takes a second."""
+"""Maximum number of smaller networks to try; each takes a second."""
 
 
 def shrunk(case: Case, fails: Callable[[Case], bool]) -> Case:
@@ -30,13 +30,13 @@ def _is_network(case: Case) -> bool:
     try:
         model = make(case.node, case.shape)
         shape = model.output_shape(case.shape)
-    except Exception:  # whatever is wrong with it, it is none
+    except Exception:  # any error means that it is not a valid network
         return False
     return len(shape) == 2 and shape[1] > 1 and bool(model.parameters())
 
 
 def _smaller(case: Case) -> Iterator[Case]:
-    """Yield cases with a little less, those with much less first."""
+    """Yield slightly reduced cases, the most reduced ones first."""
     nodes = sorted(_without_something(case.node), key=size)
     yield from (replace(case, node=node) for node in nodes)
     batch, C, H, W = case.shape
@@ -49,9 +49,9 @@ def _smaller(case: Case) -> Iterator[Case]:
 
 
 def _without_something(node: Node) -> Iterator[Node]:
-    """Yield the node with one layer, branch or argument less."""
+    """Yield variants of the node with one layer, branch or argument removed."""
     if node.kind != "Sequential":
-        yield from node.parts  # one branch in the place of all
+        yield from node.parts  # one branch instead of all
     for i, part in enumerate(node.parts):
         before, after = node.parts[:i], node.parts[i + 1 :]
         if node.kind in ("Sequential", "Concat", "Residual") and len(node.parts) > 1:

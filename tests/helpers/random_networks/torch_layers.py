@@ -1,4 +1,4 @@
-"""The layers without running statistics, in PyTorch's functions: (layer, x, weight, bias)."""
+"""Layers without running statistics as functions (layer, x, weight, bias) of PyTorch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ def both(value: Any) -> tuple[int, int]:
 
 
 def sides(padding: Any, size: Any, kernel: Any, stride: Any, dilation: Any) -> list[int]:
-    """Return [left, right, top, bottom], as `F.pad` takes them."""
+    """Return the padding as [left, right, top, bottom], the order of `F.pad`."""
     if padding == "same":
         around = []
         for axis in (1, 0):
@@ -38,7 +38,7 @@ def _window(layer: Any, x: Tensor) -> tuple[Any, Any, Any, list[int]]:
 
 def _max_pool(layer: Any, x: Tensor, *_: Any) -> Tensor:
     kernel, stride, dilation, (left, right, top, bottom) = _window(layer, x)
-    # PyTorch writes the gradient outside the image where a window lies in the padding alone
+    # PyTorch writes gradients outside the image if a window lies entirely in the padding
     sound = dilation == (1, 1) or left + right + top + bottom == 0
     if sound and left == right and top == bottom and layer.padding != "same":
         return F.max_pool2d(x, kernel, stride, (top, left), dilation, layer.ceil_mode)
@@ -50,7 +50,7 @@ def _max_pool(layer: Any, x: Tensor, *_: Any) -> Tensor:
 
 
 def _missing(size: int, before: int, after: int, kernel: int, stride: int, dilation: int) -> int:
-    """Return how much padding the last window lacks: it may begin in the image or before it."""
+    """Return the padding that the last window lacks; it must begin in the image or before it."""
     extent = dilation * (kernel - 1) + 1
     last = -(-(size + before + after - extent) // stride) * stride
     last -= stride * (last >= size + before)

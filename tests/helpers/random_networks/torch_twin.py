@@ -1,7 +1,7 @@
-"""What each layer computes, said once more with PyTorch's functions and nothing of ours.
+"""Compute a model with PyTorch's functions, independently of the library.
 
-Only the arguments are read from our layers. Values are tensors by the name that our model gives
-them, so that layers which share a parameter share the tensor.
+Only arguments are read from the library's layers. Values are tensors by their names in the model,
+so that layers that share a parameter share the tensor.
 """
 
 from typing import Any
@@ -15,15 +15,15 @@ from random_networks.torch_layers import FUNCTIONS, both, sides
 
 
 class Twin:
-    """A model of ours, computed by PyTorch with values of one type.
+    """A model of the library, computed by PyTorch with values of one type.
 
     Attributes
     ----------
     values
-        The tensors by name; the learned ones have gradients.
+        The tensors by name; those of parameters require gradients.
     noise
-        If given, every layer's output and its gradient are changed in float32's last place, as if
-        they had been rounded otherwise: so it is seen how far rounding reaches.
+        If given, every layer's output and its gradient are perturbed in float32's last place,
+        which shows the effect of rounding on the results.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Twin:
         return {name: value for name, value in self.values.items() if value.requires_grad}
 
     def __call__(self, x: torch.Tensor, step: nn.StepContext | None = None) -> torch.Tensor:
-        """Return the output: of training, where a step is given, whose draws dropout uses."""
+        """Return the output; with `step`, that of training, with the step's draws for dropout."""
         return self._run(self.model, x, step)
 
     def _value(self, item: Any) -> torch.Tensor | None:
@@ -124,7 +124,7 @@ class Twin:
         return F.instance_norm(x, mean, var, weight, bias, own, norm.momentum or 0.0, norm.eps)
 
     def _mask(self, dropout: nn.Dropout, x: torch.Tensor, step: nn.StepContext | None) -> Any:
-        """Return what PyTorch's dropout would multiply with, had it the step's draws."""
+        """Return the factor of dropout for the step's draws."""
         if step is None or dropout.p == 0:
             return 1.0
         shape = (*x.shape[:2], 1, 1) if isinstance(dropout, nn.Dropout2d) else tuple(x.shape)

@@ -1,4 +1,4 @@
-"""A training run of some steps, by the library and by PyTorch."""
+"""A short training run with the library and with PyTorch."""
 
 from collections.abc import Iterator
 from functools import lru_cache
@@ -19,14 +19,14 @@ from random_networks.torch_twin import Twin
 
 EPOCHS, STEPS = 2, 4
 MOST_IMAGES = 9
-"""A batch has no more: large ones are for a single step, see `runs`."""
+"""Maximum number of images in a batch; `runs` covers larger ones for a single step."""
 DECAY = 0.8
 
 Batch = tuple[np.ndarray, ...]
 
 
 class Batches:
-    """The batches of a run, the last of an epoch with fewer images than the others."""
+    """The batches of a run; the last one of an epoch has fewer images than the others."""
 
     def __init__(self, case: Case, data: Data, dtype: str) -> None:
         self.case, self.data, self.dtype = case, data, dtype
@@ -49,7 +49,7 @@ class Batches:
 def _drawn(
     seed: int, epoch: int, shape: tuple[int, ...], classes: int, loss: str, weighted: bool
 ) -> list[Batch]:
-    """Return an epoch's images, targets and, if asked for, weights of images."""
+    """Return an epoch's batches of images, targets and, if `weighted`, weights of images."""
     random, batches = np.random.default_rng([seed, epoch]), []
     full = min(shape[0], MOST_IMAGES)
     for step in range(STEPS):
@@ -64,13 +64,13 @@ def _drawn(
 def _drawn_targets(random: np.random.Generator, shape: tuple[int, ...], loss: str) -> np.ndarray:
     if loss == "CrossEntropy":
         targets = random.integers(0, shape[1], shape[0])
-        targets[0] = 1  # some target counts, whichever class is ignored
+        targets[0] = 1  # class 1 is never ignored, so at least one target counts
         return targets
     return single(random.normal(size=shape) if loss == "MeanSquaredError" else random.random(shape))
 
 
 def trained(case: Case, data: Data, dtype: str) -> Arrays:
-    """Return what training with the library comes to."""
+    """Return the values after training with the library."""
     settings, model = case.training, model_of(case, data, dtype)
     averages = None
     if settings["average"]:
@@ -94,7 +94,7 @@ def trained(case: Case, data: Data, dtype: str) -> Arrays:
 
 
 def training_ways() -> Iterator[Way]:
-    """Yield all ways in which a network is trained."""
+    """Yield all ways to train a network."""
     for by, dtype in (("reference", "float64"), ("reference", "float32"), ("compiled", "float32")):
 
         def run(case: Case, data: Data, by: str = by, dtype: str = dtype) -> Arrays:
@@ -104,13 +104,13 @@ def training_ways() -> Iterator[Way]:
         yield Way(f"{by} {dtype}, trained", run, dtype, "trained")
 
 
-# The same with PyTorch
+# PyTorch
 
 
 def trained_by_torch(
     case: Case, data: Data, dtype: torch.dtype, noise: torch.Generator | None = None
 ) -> Arrays:
-    """Return what training with PyTorch comes to."""
+    """Return the values after training with PyTorch."""
     settings, kind = case.training, str(dtype).removeprefix("torch.")
     twin = Twin(make(case.node, case.shape), data.state, dtype, noise)
     optimizer, factor = (
@@ -161,7 +161,7 @@ def _optimizer(settings: dict[str, Any], twin: Twin) -> torch.optim.Optimizer:
         for name, value in twin.parameters().items()
     ]
     for value in twin.parameters().values():
-        value.grad = torch.zeros_like(value)  # what has no gradient is decayed all the same
+        value.grad = torch.zeros_like(value)  # parameters without a gradient decay too
     found: torch.optim.Optimizer = getattr(torch.optim, settings["type"])(groups, **given)
     return found
 

@@ -1,4 +1,4 @@
-"""How far apart results may lie, and which of a network's results lie farther."""
+"""Tolerances for differences between results, and the results that exceed them."""
 
 import warnings
 from collections.abc import Callable, Iterable
@@ -15,29 +15,30 @@ from random_networks.runs import Arrays, Data, Diverges, Way, by_torch, draw_dat
 from random_networks.training_run import trained_by_torch, training_ways
 
 TIMES = 15
-"""How many times PyTorch's own float32 may lie nearer to its float64 than ours does."""
+"""Allowed error of our float32, as a multiple of the error of PyTorch's float32."""
 FLOOR = {"float32": 5e-6, "float64": 1e-12}
-"""Of a tensor's largest number: what rounding alone may change."""
+"""Allowed difference from rounding alone, relative to the tensor's largest magnitude."""
 OF_ALL = {"float32": 5e-7, "float64": 1e-13}
-"""The same, of the largest number of all gradients: some are sums of which nothing remains."""
+"""The same relative to the largest of all gradients, since some sums of gradients cancel."""
 OF_CHANGE = 1e-4
-"""The same, of how far training has moved the tensor."""
+"""The same relative to the tensor's change in training."""
 UNSURE = 3e-3
-"""Where PyTorch's own two results lie so far apart, of the largest number, nothing is compared."""
+"""Relative difference between PyTorch's float32 and float64 above which nothing is compared."""
 AGAIN, CANCELLED = 2, 2.5e-6
-"""How much more is allowed where a network is looked at again: one in a thousand has a layer in
-which gradients cancel, such as a mean over what was normalised, and no rounding around it shows
-how far the rounding in it reaches. The second number is a share of the largest gradient.
+"""Factor of the tolerance, and its increase relative to the largest gradient, for a second check.
+
+In one network of a thousand, gradients cancel inside a layer, such as a mean over normalised
+values, and perturbations around this layer do not show the effect of rounding in it.
 """
 NOISES = 3
-"""So often are roundings drawn for a network that seems wrong."""
+"""Number of random perturbations for a network that seems wrong."""
 TURNS = 3
-"""Values drawn for a network that seems wrong: it is only where it is with all of them."""
+"""Number of draws of values; a network is wrong only if it is wrong with all of them."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One result of one way that lies too far away; `ratio` is how many times too far."""
+    """A result that exceeds the tolerance; `ratio` is its difference divided by the tolerance."""
 
     way: str
     what: str
@@ -54,17 +55,17 @@ class Difference:
 
 @dataclass(frozen=True)
 class Expected:
-    """What PyTorch finds in float64, and the same with roundings of float32."""
+    """PyTorch's results in float64, and results with float32 rounding."""
 
     exact: Arrays
     rounded: list[Arrays]
 
 
 def expected(case: Case, data: Data, noises: int = 0) -> dict[str, Expected]:
-    """Return what PyTorch finds, by what is compared with it.
+    """Return PyTorch's results by kind: training, inference and trained.
 
-    `noises` is how often float64 is computed anew with roundings drawn at random: where PyTorch's
-    own float32 is right by luck, these show how far another one may lie.
+    `noises` is the number of additional float64 results with random perturbations. They show the
+    possible rounding error if PyTorch's float32 happens to be accurate.
     """
     kinds: dict[str, Callable[..., Arrays]] = {
         "training": partial(by_torch, case, data, training=True),
@@ -85,7 +86,7 @@ def expected(case: Case, data: Data, noises: int = 0) -> dict[str, Expected]:
 def differences(
     case: Case, turn: int = 0, only: Iterable[str] | None = None, noises: int = 0
 ) -> list[Difference]:
-    """Return what lies too far away with the values of this turn."""
+    """Return the differences that exceed the tolerance with the values of this turn."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         data = draw_data(case, turn)
@@ -104,7 +105,7 @@ def differences(
 
 
 def _refused(case: Case, data: Data, error: Exception) -> list[Difference]:
-    """Return a difference unless we refuse what PyTorch refuses, too few values for a norm."""
+    """Return a difference unless the library also refuses an input that PyTorch refuses."""
     try:
         once(case, data, "float64", training=True)
     except ShapeError:
@@ -161,17 +162,17 @@ _ratios: dict[str, float] = {}
 
 
 def largest_ratios() -> dict[str, float]:
-    """Return how much of what is allowed was used at most since this was last asked, by way."""
+    """Return the largest ratio of difference to tolerance since the last call, by way."""
     found = dict(_ratios)
     _ratios.clear()
     return found
 
 
 def faults(case: Case) -> tuple[list[Difference], list[Difference]]:
-    """Return what is wrong with all values drawn, and what is with the first alone.
+    """Return the differences that occur with all draws, and those with the first draw only.
 
-    One value near a kink, as ReLU's, or two maxima near each other go the other way in float32 now
-    and then, in PyTorch or here. That does not happen thrice.
+    A value near a kink, such as ReLU's, or two almost equal maxima may occasionally be decided
+    differently in float32, by PyTorch or the library. This does not happen in three draws.
     """
     first = differences(case)
     remaining = {(d.way, d.what): d for d in first}
