@@ -77,8 +77,8 @@ def team(
         Number of processes, if the user gave it.
     shards
         Function that returns the number of shards, or None if the user did not give it.
-        timeout
-            Seconds without an answer after which a process is considered hanging.
+    timeout
+        Seconds without an answer after which a process is considered hanging.
 
     Raises
     ------
