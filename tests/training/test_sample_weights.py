@@ -67,8 +67,8 @@ def test_other_losses_take_them_as_well() -> None:
     [
         (np.ones(11), ShapeError, "one weight for each of 12 inputs"),
         (np.ones((12, 1)), ShapeError, r"got weights of shape \(12, 1\)"),
-        (np.r_[np.ones(11), 0], DataError, "positive, number 11 is 0"),
-        (np.r_[-1, np.ones(11)], DataError, "positive, number 0 is -1"),
+        (np.r_[np.ones(11), 0], DataError, "positive, but number 11 is 0"),
+        (np.r_[-1, np.ones(11)], DataError, "positive, but number 0 is -1"),
         (np.full(12, np.nan), DataError, "NaN"),
         (np.full(12, "a"), DataError, "must be numbers"),
     ],

@@ -156,7 +156,7 @@ def test_the_command_draws(
     with pytest.raises(SystemExit) as ended:
         main(["data", "digits", "--plot"])
     assert ended.value.code == 0
-    assert "Drawn: digits-data.png" in capsys.readouterr().out
+    assert "Drawn: digits-data.png" in capsys.readouterr().err
     with Image.open("digits-data.png") as picture:
         assert picture.width > 1000
     with pytest.raises(SystemExit):
