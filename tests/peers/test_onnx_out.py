@@ -290,7 +290,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path) -> None:
 
 def test_without_the_package_the_error_says_what_to_install(path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingExtraError, match=r"pellucid\[onnx\]"):
+    with pytest.raises(MissingExtraError, match=r"pip install .*\[onnx\]"):
         save(nn.ReLU(), path, (3,))
 
 

@@ -310,7 +310,7 @@ def test_a_name_that_torch_cannot_give_is_told() -> None:
 def test_without_torch_the_error_says_what_to_install(monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     for ask in (lambda: to_torch(nn.ReLU()), lambda: from_torch(tnn.ReLU())):
-        with pytest.raises(MissingExtraError, match=r"pellucid\[torch\]"):
+        with pytest.raises(MissingExtraError, match=r"pip install .*\[torch\]"):
             ask()
 
 
