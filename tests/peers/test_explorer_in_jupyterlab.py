@@ -66,12 +66,23 @@ def address(runtime, process):
     raise TimeoutError("JupyterLab did not start")
 
 
+def run_first_cell(page):
+    """Run the cell; what is asked for before the kernel is connected is lost, so ask again."""
+    prompt = page.locator(".jp-Notebook .jp-Cell .jp-InputPrompt").first
+    for _ in range(30):
+        page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(1_000)
+        if prompt.inner_text() != "[ ]:":
+            return
+    raise TimeoutError("the kernel runs nothing")
+
+
 def test_the_page_lives_in_a_cell_and_asks_the_kernel(browser, lab):
     page = browser.new_page(viewport={"width": 1400, "height": 1000})
     page.goto(f"{lab}doc/tree/explore.ipynb?token=t")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-    page.locator(".jp-Notebook .jp-Cell .cm-content").first.click()
-    page.keyboard.press("Shift+Enter")
+    run_first_cell(page)
     page.wait_for_selector(FRAME, timeout=60_000)
     inside = page.frame_locator(FRAME)
     inside.locator("body[data-ready]").wait_for(timeout=60_000)
