@@ -101,7 +101,7 @@ _OPTIONS: dict[str, Any] = {
         _option(
             "--channels-last/--channels-first",
             metavar="",
-            text="CSV, NPZ: the order of the values: channels last (RGB, RGB) or first (RR, GG, BB).",
+            text="CSV, NPZ: order of the values: channels last (RGB, RGB) or first (RR, GG, BB).",
             unless="detected",
         ),
     ],
