@@ -36,7 +36,7 @@ def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
     if output_size != (1, 1) or x.size == 0:
         return reference.adaptive_avg_pool2d(x, output_size)
     y = new_array((*x.shape[:2], 1, 1))
-    _mean(x.size, _by_image(x), _by_image(y)[:, 0])
+    _mean(x.size, _by_image(x), _by_image(y))
     return y
 
 
@@ -50,16 +50,18 @@ def _by_image(x: Array) -> Array:
 
 @jit_sized
 def _mean(work, x, y):
-    """(images, pixels, R) -> (images, R)"""
+    """(images, pixels, R) -> (images, 1, R)"""
     images, pixels, R = x.shape
     parts = -(-R // _RUN)
     for item in numba.prange(images * parts):
         n, first, end = item // parts, item % parts * _RUN, min((item % parts + 1) * _RUN, R)
-        y[n, first:end] = 0
+        total = y[n, 0, first:end]
+        total[:] = 0
         for pixel in range(pixels):
-            for i in range(first, end):
-                y[n, i] += x[n, pixel, i]
-        y[n, first:end] /= np.float32(pixels)
+            row = x[n, pixel, first:end]
+            for i in range(len(total)):  # from 0, so that no index can be negative: vectorised
+                total[i] += row[i]
+        total /= np.float32(pixels)
 
 
 _RUN = 512  # numbers whose sums stay in the first cache
@@ -70,16 +72,16 @@ def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
     if dy.shape[2:] != (1, 1) or dy.size == 0:
         return reference.adaptive_avg_pool2d_gradient(dy, input_shape)
     dx = new_array(input_shape)
-    _spread(dx.size, _by_image(dy)[:, 0], _by_image(dx))
+    _spread(dx.size, _by_image(dy), _by_image(dx))
     return dx
 
 
 @jit_sized
 def _spread(work, dy, dx):
-    """(images, R) -> (images, pixels, R)"""
+    """(images, 1, R) -> (images, pixels, R)"""
     images, pixels, R = dx.shape
     share = np.float32(1) / np.float32(pixels)
     for item in numba.prange(images * pixels):
         n, pixel = item // pixels, item % pixels
         for i in range(R):
-            dx[n, pixel, i] = share * dy[n, i]
+            dx[n, pixel, i] = share * dy[n, 0, i]
