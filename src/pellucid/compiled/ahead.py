@@ -1,8 +1,8 @@
-"""Kernels compiled before they are needed, side by side.
+"""Compile the kernels that a run needs in advance, in several processes.
 
-The compiler works on one kernel at a time in a process. So what a training step or a model's answer
-will need is found out by a rehearsal, in which nothing is computed, and what is not on disk yet is
-compiled by several processes, each of which writes what it has made there.
+The compiler works on one kernel at a time in a process. A rehearsal, which computes nothing, finds
+the kernels that a training step or a prediction will call. Those that are not on disk yet are
+compiled by several processes, each of which writes its kernels there.
 """
 
 import base64
@@ -41,7 +41,7 @@ _LONG = (
 
 
 class Prepared(NamedTuple):
-    """What was needed, and what was done.
+    """How many kernels were needed, and how long it took to compile them.
 
     Attributes
     ----------
@@ -126,7 +126,7 @@ def _can_start_processes() -> bool:
 
 
 def _compile_side_by_side(jobs: "deque[Job]", count: int, progress: compiling.Progress) -> None:
-    """Have so many processes compile the jobs; whatever fails is compiled when it is needed."""
+    """Compile the jobs in `count` processes; a job that fails is compiled when it is needed."""
     news = SimpleQueue[tuple[int, str | None]]()
     processes: list[subprocess.Popen[str]] = []
     try:
@@ -163,7 +163,7 @@ def _start() -> "subprocess.Popen[str]":
 
 
 def _employ(number: int, process: Any, jobs: "deque[Job]", news: Any) -> None:
-    """Give a process one job after the other, and tell what it is at; None when it has ended."""
+    """Give a process one job after the other and report each; None when the process has ended."""
     with suppress(OSError, ValueError, IndexError):  # it was killed; or there are no jobs left
         while True:
             job = jobs.popleft()

@@ -1,4 +1,4 @@
-"""What is computed with tiles: products and sums, register by register.
+"""Arithmetic with tiles: products and sums, register by register.
 
 Each function here becomes a few machine instructions, as those of `tile` do, which make a tile,
 read it and write it.
@@ -95,7 +95,7 @@ def outer_add_some(
     typing: Any, tile: Any, a: Any, ai: Any, a_step: Any, b: Any, bi: Any, b_step: Any, lanes: Any,
     first: Any, end: Any,
 ) -> Any:  # fmt: skip
-    """The same for some lanes, and for columns from `first` to before `end`: no other b is read."""
+    """Do `outer_add` for some lanes and the columns from `first` to `end` − 1 alone."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         mask = builder.extract_value(args[7], 0)

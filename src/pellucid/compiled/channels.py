@@ -1,4 +1,4 @@
-"""What batch normalisation works out for each channel, between its passes over memory.
+"""What batch normalisation computes for each channel between its passes over memory.
 
 The passes take float32 numbers; these here are found in float64, and what is lost when one of them
 is rounded goes into the next.

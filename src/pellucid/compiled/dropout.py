@@ -1,4 +1,4 @@
-"""Dropout: NumPy is fast enough; here its work is recorded."""
+"""Dropout: NumPy computes it fast enough; this file records the call for replay."""
 
 import numpy as np
 

@@ -222,12 +222,12 @@ def _output(cache: EpilogueCache) -> Array:
 
 
 def of_lanes(numbers: Array, shape: Shape) -> Array:
-    """Return numbers (…, C) for kernels over images of `shape`: see `epilogue_kernels`."""
+    """Return numbers (…, C) in the form that `epilogue_kernels` take for images of `shape`."""
     return numbers[:, None] if channels_innermost(shape) else numbers
 
 
 def room_for_sums(rows: int, shape: Shape) -> Array:
-    """Return room for so many rows of sums over each part of images of `shape`."""
+    """Return an array for `rows` rows of sums over each part of images of `shape`."""
     N, C, H, W = shape
     if channels_innermost(shape):
         return empty((rows * -(-N * H * W // (4 * PART)), 1, C), np.float32)

@@ -80,7 +80,7 @@ def _write_sum(tile, found, row, c, n, lanes):
 
 @jit_inline
 def _summed_together(numbers, N):
-    """Return how many pixels are summed together, and how many lanes: all images, or a run."""
+    """Return how many pixels, and how many lanes (all images, or a run), are summed at once."""
     return (4 * PART, WIDTH) if numbers.ndim == 3 else (PART, N)
 
 
@@ -236,7 +236,7 @@ def pooled_epilogue_kernel(
 
 @jit
 def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, parts, gradients, abc):
-    """Take the sums Σ dn and Σ dn·(z − mean) of each channel, where dn = dy if y > 0.
+    """Compute the sums Σ dn and Σ dn·(z − mean) of each channel, where dn = dy if y > 0.
 
     What follows from them, `channels` says. If y is z's `own`, without a shortcut, it is worked out
     again: that is faster than to read it. parts (2·parts, C) is room for the sums of each part.
@@ -301,7 +301,7 @@ def gradient_kernel(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn)
 
 @jit
 def disjoint_pooled_gradient_kernel(dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW):
-    """The same where y was pooled over windows that cover the image and do not overlap."""
+    """Do `gradient_kernel` where windows without overlap cover the image."""
     OH, OW, C, N = dy.shape
     W = dz.shape[1]
     ds, ys, taps = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
@@ -332,7 +332,7 @@ def pooled_gradient_kernel(
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
-    """The same for any windows: a pixel has the dy of each that it won."""
+    """Do `gradient_kernel` for any windows: a pixel gets the dy of each window that it won."""
     height, W, C, N = dz.shape
     H, OW = len(row_first) - 1, dy.shape[1]
     size = dy.shape[0] * OW * H // height  # outputs of an image

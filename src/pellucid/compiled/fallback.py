@@ -1,7 +1,7 @@
-"""The reference engine, as the compiled one falls back to it for what it has no kernel for.
+"""The reference engine, used for operations that have no compiled kernel.
 
-A call that falls back makes arrays of its own and cannot be captured; a recording that is running
-is told so.
+Such a call creates its own arrays and cannot be captured, so it marks a running recording as
+incomplete.
 """
 
 from types import SimpleNamespace

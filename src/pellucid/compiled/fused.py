@@ -1,4 +1,4 @@
-"""What this engine offers beyond the contract: several steps in one pass over memory.
+"""The compiled engine's operations beyond the contract: several steps in one pass over memory.
 
 `pellucid.execution` alone calls these functions; `pellucid.execution.contract` has their types.
 """

@@ -1,4 +1,4 @@
-"""Inference: weights laid out once, whatever follows a convolution done in its last step."""
+"""Inference: weights are laid out once, and what follows a convolution is done in its last step."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar

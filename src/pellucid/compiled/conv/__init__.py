@@ -101,7 +101,7 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
 
 
 def _channels_last(convolution: Convolution) -> bool:
-    """Return whether it is computed with channels in the lanes, because its output lies so."""
+    """Return whether the convolution is computed with channels in the lanes."""
     return layout.channels_innermost(convolution.output_shape) and convolution.groups == 1
 
 
@@ -111,7 +111,7 @@ def conv2d_bias_gradient(dy: Array) -> Array:
 
 
 def conv2d_algorithm(convolution: Convolution) -> str:
-    """Return the name of the algorithm that is used, or say why the one asked for cannot be."""
+    """Return the name of the algorithm to use, or say why the requested one cannot be."""
     input_shape, weight_shape = convolution.input_shape, convolution.weight_shape
     window, groups = convolution.window, convolution.groups
     if input_shape[0] == 0:  # nothing is computed, and kernels divide by the number of images

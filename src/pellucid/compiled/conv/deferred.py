@@ -74,7 +74,7 @@ def normalized(run, norm, c):
 
 @jit_inline
 def normalized_square(square, norm, c, lanes):
-    """The same for a tile in whose lanes lie the channels from c on."""
+    """Do `normalized` for a tile whose lanes hold the channels from c on."""
     numbers, C = norm.reshape(-1), norm.shape[1]
     mean, scale = load_run(numbers, c, 1, lanes), load_run(numbers, C + c, 1, lanes)
     return normalized_tile(square, mean, scale, load_run(numbers, 2 * C + c, 1, lanes))

@@ -69,7 +69,7 @@ def forward(
 def input_gradient(
     dy: Array, weight: Array, input_shape: Shape, window: Window, groups: int
 ) -> Array:
-    """Return the gradient for x: each dy goes back along the tap that it came by."""
+    """Return the gradient for x: each dy is passed back through the tap that contributed to it."""
     dx = layout.new_images(input_shape)
     zeros = np.zeros(input_shape[1], np.float32)
     taps = gradient_taps(window)
@@ -81,13 +81,13 @@ def input_gradient(
 def correlate(
     x: Array, weight: Array, bias: Array, y: Array, taps: Any, groups: int, norm: Array = UNCHANGED
 ) -> None:
-    """Write into y (OH, OW, F, N) what x (H, W, C, N) and the weights are, tap by tap."""
+    """Write the correlation of x (H, W, C, N) with the weights into y (OH, OW, F, N)."""
     rows = tile_shape(len(weight) // groups, x.shape[3])[0]
     run(x, pack(weight, bias, groups, rows), y, taps, norm=norm)
 
 
 class Packed(NamedTuple):
-    """Weights as the kernel reads them: what a block of filters needs lies side by side."""
+    """Weights in the kernel's order: those of a block of filters are contiguous."""
 
     weight: Array
     bias: Array
@@ -241,6 +241,6 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
 
 @jit_inline
 def fetch_part(xs, start, size, part, parts):
-    """Ask for one part of the numbers from `start` on, to be near when they are read."""
+    """Prefetch one part of the numbers from `start` on into the near cache."""
     for i in range(size * part // parts, size * (part + 1) // parts, LANES):
         fetch_ahead(xs, start + i)

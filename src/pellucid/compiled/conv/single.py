@@ -1,4 +1,4 @@
-"""Convolution of one image, for an answer without delay.
+"""Convolution of a single image, with low latency.
 
 With a single image there is no run of images to fill the registers with. Here the *filters* lie
 innermost, and the rows of a tile are neighbouring positions of the output::

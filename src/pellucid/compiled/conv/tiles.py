@@ -1,4 +1,4 @@
-"""How sums over filters × channels are cut into tiles, shared out, and put together again."""
+"""Divide sums over filters × channels into tiles and shares, and add the shares up again."""
 
 from functools import cache
 
@@ -24,7 +24,7 @@ _SUMS = 2 << 20  # bytes of sums that all shares of the work together should not
 
 @cache
 def tile_of(F: int, C: int) -> tuple[int, int]:
-    """Return a tile's filters and its registers of channels, with none left over if it can be."""
+    """Return a tile's numbers of filters and channel registers, without remainder if possible."""
     across = -(-C // LANES)
     columns = next(n for n in (4, 3, 2, 1) if across % n == 0)
     most = min(ROWS[columns], F)
@@ -35,7 +35,7 @@ def tile_of(F: int, C: int) -> tuple[int, int]:
 def shares_of(size: int) -> int:
     """Return among how many shares the work is divided, each with `size` bytes of sums.
 
-    It does not depend on the number of threads, nor does what rounding leaves.
+    The number does not depend on the number of threads, and so neither does rounding.
     """
     return max(4, min(16, _SUMS // size))
 

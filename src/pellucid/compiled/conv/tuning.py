@@ -45,7 +45,7 @@ _chosen: dict[Any, str] = {}
 def fastest(
     names: Sequence[str], operations: Sequence[Callable[..., Array]], convolution: Convolution
 ) -> str:
-    """Return which of `names` computes this convolution and both its gradients in the least time.
+    """Return the algorithm that computes this convolution and both its gradients fastest.
 
     `operations` are `conv2d`, `conv2d_input_gradient` and `conv2d_weight_gradient`.
     """
@@ -74,7 +74,7 @@ def _described(input_shape: Shape, weight_shape: Shape, window: Window, groups: 
 
 @cache
 def _code() -> str:
-    """Return what tells this version of the algorithms from others, which had other speeds."""
+    """Return a hash of the algorithms' code: another version may have other speeds."""
     modules = (f"pellucid.compiled.conv.{name}" for name in ("direct", "winograd"))
     return "-".join(code_digest(module)[:8] for module in modules)
 
@@ -85,7 +85,7 @@ def _kept_or_timed(
     operations: Sequence[Callable[..., Array]],
     convolution: Convolution,
 ) -> str | None:
-    """Return what is the fastest; None in a rehearsal, in which nothing can be timed."""
+    """Return the fastest algorithm; None in a rehearsal, in which nothing is timed."""
     if (kept := _kept().get(written, "")) in names:
         return kept
     if is_rehearsed():  # all that will be timed is needed
@@ -133,7 +133,7 @@ def _passes(operations: Sequence[Callable[..., Array]], convolution: Convolution
 
 @cache
 def _kept() -> dict[str, str]:
-    """Return what earlier processes have chosen."""
+    """Return the choices of earlier processes."""
     return _read()
 
 

@@ -49,7 +49,7 @@ _CHANNELS = 8  # channels whose kernels are transformed side by side
 
 
 def supports(window: Window, groups: int) -> bool:
-    """Return whether it can do this convolution."""
+    """Return whether Winograd's algorithm supports this convolution."""
     plain = window.stride == window.dilation == (1, 1)
     return plain and window.kernel == (3, 3) and groups == 1
 
@@ -178,7 +178,7 @@ def _kernel(ROWS: int) -> Any:
 
 @jit_inline
 def _store(run, bias, f, relu, add_to_y, ys, yi, lanes):
-    """Add the bias of filter f to a run of outputs, what is there if wanted, and write it."""
+    """Add the bias of filter f, and the old values if wanted, to a run of outputs; write it."""
     run = add_rows(run, bias, f)
     if add_to_y:
         run = add(run, load_run(ys, yi, VECTORS, lanes))

@@ -114,7 +114,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
 
 @jit
 def put_together(sums, dw):
-    """Add up the shares (shares, 36, f_blocks, c_blocks, ROWS, lanes), and transform them back."""
+    """Add up (shares, 36, f_blocks, c_blocks, ROWS, lanes), and transform the sum back."""
     shares, _, f_blocks, c_blocks, ROWS, wide = sums.shape
     F, C = dw.shape[:2]
     totals, place = sums.reshape(-1), f_blocks * c_blocks * ROWS * wide
