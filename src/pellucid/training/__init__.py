@@ -18,9 +18,10 @@ from pellucid.training.consumers import (
     stop_on_signal,
 )
 from pellucid.training.diagnosis import diagnosis
+from pellucid.training.fitting import fit, train
 from pellucid.training.gradients import GradientFlow, read_gradients, record_gradients
 from pellucid.training.loggers import log_mlflow, log_tensorboard, log_wandb
-from pellucid.training.loop import fit, records, train
+from pellucid.training.loop import records
 from pellucid.training.progress import show_progress
 from pellucid.training.rate_finder import RateSearch, find_rate
 from pellucid.training.records import Epoch, History, Record, Step

@@ -1,23 +1,19 @@
-"""Train models: for each epoch and each batch, forward, loss, backward, update."""
+"""The training loop: for each epoch and each batch, forward, loss, backward, update."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
 
-from pellucid import losses, optim
-from pellucid.arguments import Probability, checked, shown
-from pellucid.errors import LostProcessError, PellucidError
+from pellucid.errors import LostProcessError
 from pellucid.execution import Frozen, Program, ThreadTuner, for_training, freeze
 from pellucid.layers import Layer, StepContext
-from pellucid.losses import Loss, cross_entropy
-from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
-from pellucid.optim.schedules import Schedule
+from pellucid.losses import Loss
 from pellucid.parallel import Team
 from pellucid.runtime import usual_batch
 from pellucid.runtime.choices import belonging_to
@@ -31,250 +27,14 @@ from pellucid.training.agreement import (
     recover,
     take_shards,
 )
-from pellucid.training.batches import (
-    Augmentation,
-    Batch,
-    Data,
-    Divided,
-    Sharded,
-    Source,
-    augmentation,
-    part_of,
-)
-from pellucid.training.callbacks import Callback, called
+from pellucid.training.batches import Batch, Data, Sharded, Source
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
-from pellucid.training.metrics import Metric, chosen, measured
+from pellucid.training.metrics import Metric, measured
 from pellucid.training.prepare import prepare
-from pellucid.training.progress import show_progress
-from pellucid.training.records import VALIDATION, Epoch, History, Record, Step, better
+from pellucid.training.records import VALIDATION, Epoch, Record, Step, better
 from pellucid.training.rehearsal import rehearse
 from pellucid.training.sharded import Outcome, ShardedGradients
 from pellucid.training.state import Best, Sums, TrainingState
-
-
-def train(
-    model: Layer,
-    data: Data | Divided,
-    *,
-    optimizer: Optimizer | str = "adam",
-    loss: Loss | str = cross_entropy,
-    metrics: Iterable[str | Metric] = (),
-    batch_size: int = 64,
-    epochs: int = 1,
-    validation: Data | None = None,
-    schedule: Schedule | str | None = None,
-    augment: Augmentation | str | None = None,
-    averages: ExponentialMovingAverage | float | None = None,
-    seed: int = 0,
-    parallel: Team | None = None,
-) -> Iterator[Epoch]:
-    """Train a model, and yield a record at the end of each epoch.
-
-    One step, for a batch (x, t), model f with weights w, loss L and optimiser::
-
-        w ← update(w, ∂L(f(x; w), t) / ∂w)
-
-    To stop early, ``break`` out of the loop; for the history, use ``list(train(…))``. The model
-    always has the weights of the last step: to keep the best ones, save the model when
-    ``epoch.best``, or use `fit`.
-
-    Parameters
-    ----------
-    model
-        Model to train.
-    data
-        Training data: a data set, arrays (inputs, targets), or an object with
-        ``batches(epoch, seed)`` and a length. Images of a data set are preprocessed, and the model
-        stores how; arrays are used unchanged. A third array may hold positive weights of the
-        samples: with weights s, the loss of a batch is ``Σ sₙ·lossₙ / Σ sₙ``. If the data set has
-        parts, its ``train`` part is used, and its ``validation`` part for validation.
-    optimizer
-        Object of `pellucid.optim`, or the name of an optimiser with default settings: ``"sgd"``,
-        ``"adam"`` (default), ``"adamw"``, ``"rmsprop"`` or ``"adagrad"``.
-    loss
-        Object of `pellucid.losses`, or a name: ``"cross_entropy"`` (default),
-        ``"mean_squared_error"`` or ``"binary_cross_entropy"``.
-    metrics
-        Further quantities to measure: names, such as ``"top_5"``, or functions of
-        (outputs, targets); see `training.metrics`.
-    batch_size
-        Number of samples per step. A last batch that is not full is used; if it would be a single
-        sample, it joins the previous batch. Default: 64.
-    epochs
-        Number of passes over the training data. Default: 1.
-    validation
-        Data of the same kind, to evaluate the model after each epoch and choose the best one.
-    schedule
-        Learning-rate schedule: object of `optim.schedules`, or text such as ``"cosine"`` or
-        ``"warmup:0.1,cosine"``; see `optim.schedules.parse`. Default: a constant rate.
-    augment
-        Augmentation of training images before preprocessing: object of `data.augment`, or text
-        such as ``"crop,flip"``; see `data.augment.parse`.
-    averages
-        Moving average of the weights, or its decay, such as 0.999. If given, validation evaluates
-        the averages.
-    seed
-        Seed of all random numbers: order of samples, augmentation, dropout. Default: 0.
-    parallel
-        Processes that train the model together, such as `pellucid.parallel.mpi` returns. Each of
-        them calls this function, and each ends with the same weights.
-
-    Yields
-    ------
-    Epoch
-        Losses, accuracies and other numbers of an epoch.
-
-    Raises
-    ------
-    ShapeError, DataError
-        Model, loss and data do not fit together; raised before the first step.
-    TrainingError
-        The loss or a gradient is not finite. The model is as before that step.
-    LostProcessError
-        One of several processes has ended or does not answer, and the others cannot continue.
-
-    Examples
-    --------
-    >>> from pellucid import models, optim
-    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-    >>> model = models.mlp((2,), 2, hidden=(8,))
-    >>> adam = optim.Adam(model.parameters(), lr=0.1)
-    >>> *_, last = train(model, (x, np.array([0, 1, 1, 0])), optimizer=adam, epochs=100)
-    >>> last.accuracy
-    1.0
-    """
-    state = _state(
-        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
-    )
-    drawn = records(state, *_parts(data, validation), parallel)
-    return (record for record in drawn if isinstance(record, Epoch))
-
-
-def fit(
-    model: Layer,
-    data: Data | Divided,
-    *,
-    optimizer: Optimizer | str = "adam",
-    loss: Loss | str = cross_entropy,
-    metrics: Iterable[str | Metric] = (),
-    batch_size: int = 64,
-    epochs: int = 1,
-    validation: Data | None = None,
-    callbacks: Iterable[Callback] = (),
-    schedule: Schedule | str | None = None,
-    augment: Augmentation | str | None = None,
-    averages: ExponentialMovingAverage | float | None = None,
-    seed: int = 0,
-    parallel: Team | None = None,
-) -> History:
-    """Train a model with a progress bar, and return the history.
-
-    With validation data, the model ends with the weights of its best epoch; otherwise, if
-    `averages` are given, with those.
-
-    Parameters
-    ----------
-    model
-        Model to train.
-    data
-        Training data: a data set, arrays (inputs, targets) or (inputs, targets, weights), or an
-        object with ``batches(epoch, seed)``; see `train`.
-    optimizer
-        Object of `pellucid.optim`, or the name of an optimiser with default settings: ``"sgd"``,
-        ``"adam"`` (default), ``"adamw"``, ``"rmsprop"`` or ``"adagrad"``.
-    loss
-        Object of `pellucid.losses`, or a name: ``"cross_entropy"`` (default),
-        ``"mean_squared_error"`` or ``"binary_cross_entropy"``.
-    metrics
-        Further quantities to measure: names, such as ``"top_5"``, or functions of
-        (outputs, targets); see `training.metrics`.
-    batch_size
-        Number of samples per step. Default: 64.
-    epochs
-        Number of passes over the training data. Default: 1.
-    validation
-        Data of the same kind, to evaluate the model after each epoch and choose the best one.
-    callbacks
-        Functions called with each `Epoch`, which end the training by returning True, or objects of
-        `training.callbacks`, such as ``EarlyStopping(patience=3)``.
-    schedule
-        Learning-rate schedule: object of `optim.schedules`, or text such as ``"cosine"`` or
-        ``"warmup:0.1,cosine"``. Default: a constant rate.
-    augment
-        Augmentation of training images before preprocessing: object of `data.augment`, or text
-        such as ``"crop,flip"``.
-    averages
-        Moving average of the weights, or its decay, such as 0.999.
-    seed
-        Seed of all random numbers: order of samples, augmentation, dropout. Default: 0.
-    parallel
-        Processes that train the model together; see `train`.
-
-    Returns
-    -------
-    History
-        The records of all epochs.
-
-    Examples
-    --------
-    >>> from pellucid import models
-    >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-    >>> model = models.mlp((2,), 2, hidden=(8,))
-    >>> data = x, np.array([0, 1, 1, 0])
-    >>> history = fit(model, data, optimizer="adam", epochs=100, callbacks=[lambda e: e.loss < 0.5])
-    ... # doctest: +ELLIPSIS
-      epoch     loss  ...
-    """
-    state = _state(
-        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
-    )
-    drawn = called(records(state, *_parts(data, validation), parallel), state, callbacks)
-    for _ in drawn if parallel is not None and not parallel.leads else show_progress(drawn):
-        pass
-    state.use_best()
-    return History(state.history)
-
-
-def _state(
-    model: Layer,
-    optimizer: Optimizer | str,
-    loss: Loss | str,
-    metrics: Iterable[str | Metric],
-    batch_size: int,
-    epochs: int,
-    schedule: Schedule | str | None,
-    augment: Augmentation | str | None,
-    averages: ExponentialMovingAverage | float | None,
-    seed: int,
-) -> TrainingState:
-    """Return a new run, with everything that is given by name looked up."""
-    if not isinstance(model, Layer):
-        raise PellucidError(
-            f"model must be a layer, such as a Sequential, not {shown(model)}; "
-            "pellucid.models.build makes a known network"
-        )
-    if averages is not None and not isinstance(averages, ExponentialMovingAverage):
-        decay = checked("averages", averages, Probability)
-        averages = ExponentialMovingAverage(dict(model.named_state()), decay)
-    return TrainingState(
-        model,
-        optim.chosen(optimizer, model.parameters()),
-        losses.chosen(loss),
-        batch_size,
-        epochs,
-        schedules.chosen(schedule),
-        augmentation(augment),
-        seed,
-        averages,
-        metrics=chosen(metrics),
-    )
-
-
-def _parts(data: Data | Divided, validation: Data | None) -> tuple[Data, Data | None]:
-    """Return the training and validation data; data with parts may contain both."""
-    if validation is None and isinstance(data, Divided):
-        validation = data.validation
-    return part_of(data, "train", "training data"), validation
 
 
 def records(
@@ -462,6 +222,6 @@ def measure(
             counted = loss.counted(targets)
             found.append((step, value, correct, len(targets), counted, 0.0, values))
     sums = Sums()
-    for _, *told in sorted(one for theirs in team.gather(found) for one in theirs):
-        sums.add(*told)
+    for _, *result in sorted(one for theirs in team.gather(found) for one in theirs):
+        sums.add(*result)
     return sums
