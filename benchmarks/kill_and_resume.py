@@ -31,7 +31,7 @@ from pellucid import data, engine, layers, losses, optim
 from pellucid.data.augment import RandomCrop
 from pellucid.optim import schedules
 from pellucid.training import TrainingState, records, resume, save_checkpoints
-from pellucid.training.checkpoint import checkpoint_path
+from pellucid.training.checkpoint_file import checkpoint_path
 
 EPOCHS = 20
 OTHER = {"direct": "winograd4", "winograd4": "direct"}

@@ -12,7 +12,7 @@ import pellucid as pl
 import small_run
 from commands import Command, short
 from pellucid.cli.config import Config, Parts
-from pellucid.cli.running import class_weights
+from pellucid.cli.new_run import class_weights
 
 pytestmark = pytest.mark.usefixtures("rows")
 

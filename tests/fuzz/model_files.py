@@ -15,7 +15,8 @@ from layer_table import ROWS
 from pellucid import layers as nn
 from pellucid.interchange.safetensors import load
 from pellucid.models import toml
-from pellucid.training import checkpoint, resume
+from pellucid.training import resume, save_checkpoint
+from pellucid.training.checkpoint_file import digest
 from tests.fuzz.mutation import as_json, as_toml, mutated, mutated_plain
 from tests.fuzz.reader import Files, Reader
 
@@ -151,7 +152,7 @@ def run_values() -> dict[str, Any]:
 
 def checkpoint_file(facts: str, values: dict[str, Any]) -> bytes:
     """Return a checkpoint whose checksum is right."""
-    metadata = {"pellucid": facts, "digest": checkpoint._digest(facts, values)}
+    metadata = {"pellucid": facts, "digest": digest(facts, values)}
     return safetensors.numpy.save(values, metadata)
 
 
@@ -159,7 +160,7 @@ def checkpoint_file(facts: str, values: dict[str, Any]) -> bytes:
 def _run() -> tuple[bytes, str, dict[str, Any]]:
     """Return a checkpoint's bytes, its facts and its values."""
     with tempfile.TemporaryDirectory() as folder:
-        content = checkpoint.save_checkpoint(small_run.new_state(), folder).read_bytes()
+        content = save_checkpoint(small_run.new_state(), folder).read_bytes()
     length = int.from_bytes(content[:8], "little")
     facts = json.loads(content[8 : 8 + length])["__metadata__"]["pellucid"]
     return content, facts, safetensors.numpy.load(content)

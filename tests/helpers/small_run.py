@@ -24,7 +24,7 @@ from pellucid.data.augment import Compose, Mixup, RandomCrop
 from pellucid.losses import CrossEntropy
 from pellucid.optim import schedules
 from pellucid.training import Epoch, TrainingState, records, resume, save_checkpoints
-from pellucid.training.checkpoint import checkpoint_path
+from pellucid.training.checkpoint_file import checkpoint_path
 
 TIMES = ("seconds", "images_per_second")
 AUGMENT = Compose((RandomCrop(1), Mixup()))

@@ -20,6 +20,8 @@ from pellucid.errors import FileError, TrainingError
 from pellucid.training import (
     TrainingState,
     checkpoint,
+    checkpoint_contents,
+    checkpoint_file,
     records,
     restore,
     resume,
@@ -28,7 +30,7 @@ from pellucid.training import (
     saved_optimizer,
     stop_early,
 )
-from pellucid.training.checkpoint import checkpoint_path
+from pellucid.training.checkpoint_file import checkpoint_path
 
 DATA, VALIDATION, AUGMENT = small_run.DATA, small_run.VALIDATION, small_run.AUGMENT
 
@@ -226,7 +228,7 @@ def test_the_augmentation_has_to_be_given_again(saved: Path) -> None:
 
 def test_another_engine_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr(checkpoint, "engine", SimpleNamespace(setting=lambda: "another"))
+        elsewhere.setattr(checkpoint_contents, "engine", SimpleNamespace(setting=lambda: "another"))
         save_checkpoint(run(small_run.new_state(), 1), tmp_path)
     with pytest.warns(UserWarning, match=f"'another' and continues with '{engine.name()}'"):
         resumed(tmp_path)
@@ -279,7 +281,7 @@ def test_a_model_file_is_no_checkpoint(saved: Path) -> None:
 
 def test_a_newer_format_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as future:
-        future.setattr(checkpoint, "_FORMAT", 2)
+        future.setattr(checkpoint_file, "_FORMAT", 2)
         save_checkpoint(run(small_run.new_state(), 1), tmp_path)
     with pytest.raises(FileError, match=r"has format 2, .* reads format 1: upgrade Pellucid"):
         resumed(tmp_path)

@@ -12,7 +12,7 @@ import pytest
 
 import small_run
 from pellucid.training import records
-from pellucid.training.checkpoint import checkpoint_path
+from pellucid.training.checkpoint_file import checkpoint_path
 
 PROGRAM = [sys.executable, small_run.__file__]
 STEPS = 24

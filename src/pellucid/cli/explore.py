@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli import common, folders, running, trained
+from pellucid.cli import common, concluding, folders, trained
 from pellucid.cli.config import Config, Parts
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _data(parts: Parts | None) -> "dict[str, DataSet]":
 def _optimizer(run: Path) -> "Callable[[Layer], Optimizer] | None":
     """Return a function that restores the run's final optimiser, or None without a run."""
     from pellucid import training
-    from pellucid.training.checkpoint import checkpoint_path
+    from pellucid.training.checkpoint_file import checkpoint_path
 
     if not checkpoint_path(run).exists():
         return None
@@ -141,7 +141,7 @@ def _keeping(run: Path, parts: Parts | None) -> "Callable[[TrainingState, Choice
             training.save_checkpoint(state, folder)
             for _ in training.log_csv((), state, folder / folders.HISTORY):
                 pass  # the existing history is written before the first record
-            running.conclude(folder, config, parts, state, report=True)
+            concluding.conclude(folder, config, parts, state, report=True)
         return str(folder)
 
     return keep

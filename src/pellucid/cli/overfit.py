@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from pellucid.cli import common, running
+from pellucid.cli import common, new_run
 from pellucid.cli.config import Config, Parts
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def check(config: Config, parts: Parts) -> bool:
     images = parts.train
     if len(images) > config.batch_size:
         images = images.split(config.batch_size / len(images), config.seed)[1]
-    state = running.new_state(config, Parts(images, None, None))
+    state = new_run.new_state(config, Parts(images, None, None))
     state.epochs, state.batch_size = STEPS, len(images)
     print(f"{STEPS} steps on the same {len(images)} images, without augmentation\n")
     last = None

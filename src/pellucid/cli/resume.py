@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli import common, completion, lock, running
+from pellucid.cli import common, completion, lock, new_run, running
 from pellucid.cli import processes as several
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import PellucidError
@@ -54,8 +54,8 @@ def resume(
         )
     with several.shared(team, _locked(run)):
         parts = several.each(team, lambda: Parts.load(config))
-        with common.computing(config.engine, running.threads(config), config.precise, config.tune):
-            augment = running.augmentation(config.augment)
+        with common.computing(config.engine, new_run.threads(config), config.precise, config.tune):
+            augment = new_run.augmentation(config.augment)
             state = several.each(
                 team, lambda: training.resume(run, parts.train, parts.validation, augment=augment)
             )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli import common, completion, folders, overfit, reading, running, starting
+from pellucid.cli import common, completion, folders, new_run, overfit, reading, running, starting
 from pellucid.cli import processes as several
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
@@ -215,7 +215,7 @@ def train(
     from pellucid.data.registry import lasting
 
     optimizer = optimizer.lower()
-    running.check_names(model, optimizer, schedule, augment)
+    new_run.check_names(model, optimizer, schedule, augment)
     running.boards(log)
     if momentum is not None and RATES[optimizer].momentum is None:
         takers = " and ".join(name for name, rate in RATES.items() if rate.momentum is not None)
@@ -269,10 +269,10 @@ def train(
     parts = Parts.of(splits, config)
     if team is not None:
         team.check_same(config.choices())
-    with common.computing(config.engine, running.threads(config), config.precise, config.tune):
+    with common.computing(config.engine, new_run.threads(config), config.precise, config.tune):
         if overfit_batch:
             raise typer.Exit(0 if overfit.check(config, parts) else 1)
-        state = several.each(team, lambda: running.new_state(config, parts))
+        state = several.each(team, lambda: new_run.new_state(config, parts))
         records = training.records(state, parts.train, parts.validation, team)
 
         def begin(folder: Path) -> None:
@@ -295,7 +295,7 @@ def _read(data: str, model: str | None, given: dict[str, Any]) -> tuple["Splits"
     else:
         options = reading.with_modest_size(data, options)
     splits = reading.load_data(data, options)
-    running.check_classes(data, splits.train)
+    new_run.check_classes(data, splits.train)
     return splits, options
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 import typer
 
-from pellucid.cli import common, running
+from pellucid.cli import common, new_run
 from pellucid.cli.recipes import CIFAR, OPTIMIZER, RATES, RECIPES, USUAL
 from pellucid.errors import PellucidError, unknown
 
@@ -56,7 +56,7 @@ def warm_up(
     if optimizer.lower() not in RATES:
         raise PellucidError(unknown("optimizer", optimizer, RATES))
     for model in models or []:
-        running.check_names(model, optimizer.lower(), "constant", None)
+        new_run.check_names(model, optimizer.lower(), "constant", None)
     if engine.name() != "compiled":
         raise PellucidError(
             "the engine in force is 'reference', which needs no compiling; "

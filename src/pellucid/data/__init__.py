@@ -7,7 +7,7 @@ from pellucid.data.arrays import from_arrays
 from pellucid.data.assumptions import AssumptionWarning
 from pellucid.data.cifar import read_cifar10, read_cifar100
 from pellucid.data.csv import read_csv
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.describe import Description, describe
 from pellucid.data.drawn_digits import drawn_digit
 from pellucid.data.emnist import read_emnist
@@ -21,6 +21,7 @@ from pellucid.data.parquet import read_parquet
 from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, names
 from pellucid.data.shards import read_shards
+from pellucid.data.splits import Splits
 from pellucid.data.stl10 import read_stl10
 from pellucid.data.svhn import read_svhn
 from pellucid.data.tables import read_csv_folder

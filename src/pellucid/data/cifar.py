@@ -19,10 +19,11 @@ import numpy as np
 
 from pellucid.data import cifar_classes
 from pellucid.data.bounded import Member
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.download import Remote, fetch
 from pellucid.data.idx import Readable
 from pellucid.data.pickled import read_pickle
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError, unknown
 from pellucid.runtime.cache_folder import cache_folder
 from pellucid.types import Array

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from pellucid.data.arrays import encode_labels
 from pellucid.data.columns import Columns, find_columns
-from pellucid.data.dataset import Splits, divided
 from pellucid.data.inflation import check_unpacked
 from pellucid.data.layout import image_shape, images_from_rows
 from pellucid.data.problems import Problems, shortened
 from pellucid.data.rows import gather
+from pellucid.data.splits import Splits, divided
 from pellucid.errors import DataError, missing_extra
 from pellucid.files import check_is_file
 from pellucid.types import Shape

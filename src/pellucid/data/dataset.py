@@ -1,14 +1,15 @@
-"""Data sets: images, their classes, and their division into parts."""
+"""Data sets: images and their classes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, cast, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
 from pellucid.arguments import checked
+from pellucid.data.checks import check_images, check_labels
 from pellucid.errors import DataError, ShapeError, missing_extra
 from pellucid.notebook import Shown
 from pellucid.randomness import generator
@@ -60,8 +61,8 @@ class DataSet(Shown):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", tuple(self.classes))
-        _check_images(self.name, self.images)
-        _check_labels(self.name, self.labels, len(self.images), self.classes)
+        check_images(self.name, self.images)
+        check_labels(self.name, self.labels, len(self.images), self.classes)
         object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
@@ -236,147 +237,11 @@ class DataSet(Shown):
         return replace(self, labels=table[self.labels], classes=tuple(classes))
 
 
-@dataclass(frozen=True, repr=False)
-class Splits(Shown):
-    """A data set with the division of its authors.
-
-    Attributes
-    ----------
-    train
-        Training part.
-    test
-        Test part, or None.
-    validation
-        Validation part, by which the best epoch is chosen, or None.
-    """
-
-    shown_as: ClassVar[str] = "splits"
-
-    train: DataSet
-    test: DataSet | None = None
-    validation: DataSet | None = None
-
-    def __post_init__(self) -> None:
-        for name, part in (("test", self.test), ("validation", self.validation)):
-            if part is None:
-                continue
-            if part.classes != self.train.classes:
-                raise DataError(
-                    f"{self.train.name}: the training and {name} parts have different classes"
-                )
-            if part.image_shape != self.train.image_shape:
-                raise ShapeError(
-                    f"{self.train.name}: training images are {self.train.image_shape}, "
-                    f"{name} images {part.image_shape}"
-                )
-
-    def __repr__(self) -> str:
-        test = f", {len(self.test):,} for testing" if self.test is not None else ", no test part"
-        if self.validation is not None:
-            test = f", {len(self.validation):,} for validation{test}"
-        return f"{self.train}{test}"
-
-    @property
-    def parts(self) -> dict[str, DataSet]:
-        """The existing parts by name: ``train``, ``validation``, ``test``."""
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        return {name: part for name, part in parts.items() if part is not None}
-
-
-def divided(
-    images: Array,
-    labels: Array,
-    classes: tuple[str, ...],
-    parts: Sequence[str] | None,
-    name: str,
-    source: str = "data",
-) -> Splits:
-    """Divide a data set by the part that each image belongs to.
-
-    Parameters
-    ----------
-    images, labels, classes, name
-        See `DataSet`.
-    parts
-        ``"train"``, ``"validation"`` or ``"test"`` for each image; None if all are for training.
-    source
-        Name of the data in the error raised if nothing is for training.
-
-    Examples
-    --------
-    >>> images, labels = np.zeros((3, 1, 2, 2), np.uint8), np.array([0, 1, 0])
-    >>> divided(images, labels, ("a", "b"), ["train", "train", "test"], "pets")
-    pets: 2 images of 1×2×2, uint8, in 2 classes, 1 for testing
-    """
-    if parts is None:
-        return Splits(DataSet(images, labels, classes, name))
-    part = np.array(parts)
-    if not (part == "train").any():
-        raise DataError(f"{source} has no rows for training, only for {', '.join(set(parts))}")
-    found = {
-        which: DataSet(images[part == which], labels[part == which], classes, f"{name}{suffix}")
-        for which, suffix in (("train", ""), ("validation", " validation"), ("test", " test"))
-        if (part == which).any()
-    }
-    return Splits(**found)
-
-
 def _chosen(images: Array, numbers: Array) -> Array:
     """Return the images with these indices; stored images stay on disk."""
     if isinstance(images, StoredImages):
         return cast(Array, images.select(numbers))
     return images[numbers]
-
-
-def _check_images(name: str, images: Any) -> None:
-    if (
-        not isinstance(images, np.ndarray | StoredImages)
-        or images.ndim != 4
-        or 0 in images.shape[1:]
-    ):
-        what = f"shape {images.shape}" if hasattr(images, "shape") else f"{type(images)}"
-        raise ShapeError(
-            f"{name}: images must be an array (N, C, H, W), not {what}; see "
-            "pellucid.data.from_arrays"
-        )
-    if not len(images):
-        raise DataError(f"{name}: there are no images")
-    if images.dtype not in (np.uint8, np.float32, np.float64):
-        raise DataError(
-            f"{name}: images must be uint8, float32 or float64, not {images.dtype}; "
-            "pellucid.data.from_arrays converts others"
-        )
-    if images.dtype != np.uint8:
-        _check_finite(name, images)
-
-
-def _check_finite(name: str, images: Array | StoredImages) -> None:
-    start = 0
-    for block in blocks_of(images):
-        finite = np.isfinite(block)
-        if not finite.all():
-            n, c, h, w = (int(i) for i in np.argwhere(~finite)[0])
-            raise DataError(
-                f"{name}: image {start + n} has {block[n, c, h, w]} "
-                f"at channel {c}, row {h}, column {w}"
-            )
-        start += len(block)
-
-
-def _check_labels(name: str, labels: Any, count: int, classes: tuple[str, ...]) -> None:
-    if not isinstance(labels, np.ndarray) or labels.ndim != 1 or len(labels) != count:
-        what = f"shape {labels.shape}" if isinstance(labels, np.ndarray) else f"{type(labels)}"
-        raise ShapeError(f"{name}: labels must be an array ({count},), one per image, not {what}")
-    if labels.dtype.kind not in "iu":
-        raise DataError(f"{name}: labels must be class numbers (integers), not {labels.dtype}")
-    if not classes or len(set(classes)) < len(classes):
-        raise DataError(f"{name}: class names must not be empty or repeated, got {classes!r:.80}")
-    bad = np.flatnonzero((labels < 0) | (labels >= len(classes)))
-    if bad.size:
-        raise DataError(
-            f"{name}: image {bad[0]} has label {labels[bad[0]]}, "
-            f"but there are {len(classes)} classes, numbered 0 to {len(classes) - 1}"
-        )
 
 
 def _shares(counts: Array, fraction: float) -> Array:

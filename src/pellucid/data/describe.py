@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.outliers import constant, digests
 from pellucid.data.problems import SkippedWarning
 from pellucid.data.registry import load, takes
+from pellucid.data.splits import Splits
 from pellucid.errors import missing_extra
 from pellucid.stored import blocks_of
 

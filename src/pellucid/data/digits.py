@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
+from pellucid.data.splits import Splits
 
 TEST_FRACTION = 0.2
 _FILE = Path(__file__).with_name("digits.npz")

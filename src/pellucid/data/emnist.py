@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.idx import find_idx, read_pair
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError, unknown
 from pellucid.types import Array
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pellucid.data.dataset import Splits
 from pellucid.data.encoded import Piece
 from pellucid.data.gathered import How, gather
 from pellucid.data.memory import Memory
+from pellucid.data.splits import Splits
 from pellucid.data.tree import find_tree
 from pellucid.types import Pair
 

@@ -9,11 +9,12 @@ from typing import cast
 
 import numpy as np
 
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.encoded import EncodedImages, Piece
 from pellucid.data.images import opened, shape_of
 from pellucid.data.memory import Memory, decoded_once, fits, read_ahead_bytes
 from pellucid.data.problems import Problems
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array, Pair
 

@@ -15,8 +15,9 @@ from typing import Protocol
 
 import numpy as np
 
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.inflation import check_unpacked
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array
 

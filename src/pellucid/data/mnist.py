@@ -7,9 +7,9 @@ Sources: LeCun, Cortes and Burges, "The MNIST database of handwritten digits", u
 
 from __future__ import annotations
 
-from pellucid.data.dataset import Splits
 from pellucid.data.download import Remote, fetch
 from pellucid.data.idx import find_idx, read_idx_folder
+from pellucid.data.splits import Splits
 from pellucid.runtime.cache_folder import cache_folder
 
 DIGITS = tuple("0123456789")

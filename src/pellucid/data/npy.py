@@ -14,12 +14,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from pellucid.data.arrays import encode_labels, from_arrays, one_column
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.layout import has_channels_last, image_shape
 from pellucid.data.memory import Memory, fits, read_ahead_bytes
 from pellucid.data.parts import TRAIN, part_of
 from pellucid.data.problems import shortened
 from pellucid.data.raw import RawImages
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError
 from pellucid.types import Array, Shape
 

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from pellucid.data.arrays import listed
-from pellucid.data.dataset import Splits
 from pellucid.data.idx import MOST_INFLATION
 from pellucid.data.inflation import check_unpacked
 from pellucid.data.memory import Memory, cached_file
 from pellucid.data.npy import Header, StoredArray, read_header, splits_of
 from pellucid.data.problems import shortened
 from pellucid.data.raw import RawImages
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError, PellucidError
 from pellucid.files import check_is_file
 from pellucid.stored import hash_of

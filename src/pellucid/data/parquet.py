@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.data.arrays import encode_labels
-from pellucid.data.dataset import Splits
 from pellucid.data.encoded import Piece
 from pellucid.data.gathered import How, gather
 from pellucid.data.memory import Memory, cached_file
 from pellucid.data.parts import TRAIN, part_of
 from pellucid.data.problems import shortened
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError, missing_extra, unknown
 from pellucid.stored import hash_of
 from pellucid.types import Pair

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pellucid.data.cifar import CIFAR10, read_cifar10, read_cifar100, which_cifar
 from pellucid.data.csv import read_csv
-from pellucid.data.dataset import Splits
 from pellucid.data.emnist import is_emnist, read_emnist
 from pellucid.data.folder import read_folder
 from pellucid.data.idx import find_idx, read_idx_folder
@@ -16,6 +15,7 @@ from pellucid.data.npy import is_npy_folder, read_npy_folder
 from pellucid.data.npz import read_npz
 from pellucid.data.parquet import has_parquet, read_parquet
 from pellucid.data.shards import has_shards, read_shards
+from pellucid.data.splits import Splits
 from pellucid.data.stl10 import is_stl10, read_stl10
 from pellucid.data.svhn import is_svhn, read_svhn
 from pellucid.data.tables import is_csv_folder, read_csv_folder

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pellucid.data.cifar import cifar10, cifar100
-from pellucid.data.dataset import Splits
 from pellucid.data.digits import digits
 from pellucid.data.mnist import fashion_mnist, mnist
 from pellucid.data.recognise import Reader, reader_of
+from pellucid.data.splits import Splits
 from pellucid.data.svhn import svhn
 from pellucid.errors import DataError, unknown
 

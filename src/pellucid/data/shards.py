@@ -16,13 +16,13 @@ from pathlib import Path
 
 from pellucid.data.arrays import encode_labels
 from pellucid.data.bounded import BoundedFile, Member
-from pellucid.data.dataset import Splits
 from pellucid.data.encoded import Piece
 from pellucid.data.gathered import How, gather
 from pellucid.data.images import is_image
 from pellucid.data.memory import Memory
 from pellucid.data.parts import TRAIN, part_of
 from pellucid.data.problems import shortened
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError
 from pellucid.types import Pair
 

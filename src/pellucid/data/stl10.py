@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError
 
 _CLASSES = (

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.download import Remote, fetch
 from pellucid.data.matlab import MAGIC, read_arrays
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError
 from pellucid.runtime.cache_folder import cache_folder
 from pellucid.types import Array

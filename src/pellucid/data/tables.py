@@ -10,9 +10,10 @@ from typing import Any
 
 from pellucid.data.arrays import in_order
 from pellucid.data.csv import read_csv
-from pellucid.data.dataset import DataSet, Splits
+from pellucid.data.dataset import DataSet
 from pellucid.data.parts import TRAIN, part_of
 from pellucid.data.problems import SkippedWarning, shortened
+from pellucid.data.splits import Splits
 from pellucid.errors import DataError
 from pellucid.types import Shape
 

@@ -31,8 +31,8 @@ from pellucid.training import (
     show_progress,
     stop_early,
 )
-from pellucid.training.batches import Data
 from pellucid.training.consumers import Monitor
+from pellucid.training.data import Data
 from pellucid.types import Array
 
 Samples = tuple[Array, Array, Array | None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pellucid.evaluation import views
+from pellucid.evaluation.evaluating import evaluate
 from pellucid.evaluation.metrics import (
     Average,
     Calibration,
@@ -12,7 +13,7 @@ from pellucid.evaluation.metrics import (
 )
 from pellucid.evaluation.predictions import predict
 from pellucid.evaluation.ranking import Ranking, ranking
-from pellucid.evaluation.report import Evaluation, Mistakes, evaluate
+from pellucid.evaluation.result import Evaluation, Mistakes
 from pellucid.evaluation.statistics import Interval, accuracy_interval, paired_difference
 from pellucid.training.metrics import top_k_accuracy
 

@@ -18,7 +18,7 @@ from pellucid.ops.checks import layout_hint
 from pellucid.parallel import Team
 from pellucid.parallel.shards import divided
 from pellucid.stored import StoredImages, parts_of
-from pellucid.training.batches import check_finite, check_no_pixels
+from pellucid.training.data import check_finite, check_no_pixels
 from pellucid.types import Array, Shape
 
 

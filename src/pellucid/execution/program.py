@@ -11,7 +11,7 @@ from pellucid.execution.fusion import fused
 from pellucid.execution.part import Part
 from pellucid.execution.snapshot import Snapshot
 from pellucid.layers import Layer, StepContext
-from pellucid.layers.base import is_observed
+from pellucid.layers.observers import is_observed
 
 
 class Program:

@@ -30,7 +30,7 @@ from pellucid.execution.contract import fused_kernels
 from pellucid.execution.part import Part
 from pellucid.execution.program import Program
 from pellucid.layers import Layer, StepContext
-from pellucid.layers.base import is_observed
+from pellucid.layers.observers import is_observed
 from pellucid.parameter import Buffer, Parameter
 from pellucid.runtime import usual_batch
 from pellucid.runtime.recording import Recording, is_rehearsed

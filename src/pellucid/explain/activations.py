@@ -10,7 +10,7 @@ import numpy as np
 from pellucid.explain.inputs import chunks, joined, network_inputs, stored
 from pellucid.explain.names import Uses, check_names
 from pellucid.layers import Layer, observe
-from pellucid.layers.base import run_forward
+from pellucid.layers.observers import run_forward
 from pellucid.types import Array
 
 

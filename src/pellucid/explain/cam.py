@@ -14,7 +14,7 @@ from pellucid.explain.inputs import joined, network_inputs, stored
 from pellucid.explain.names import Uses
 from pellucid.explain.scores import Score, Target
 from pellucid.layers import Layer, observe
-from pellucid.layers.base import run_forward
+from pellucid.layers.observers import run_forward
 from pellucid.types import Array
 
 

@@ -11,7 +11,7 @@ from pellucid import ops
 from pellucid.errors import DataError, PellucidError, ShapeError
 from pellucid.explain.names import refuse_frozen
 from pellucid.layers import Layer
-from pellucid.training.batches import check_finite
+from pellucid.training.data import check_finite
 from pellucid.types import Array
 
 

@@ -13,7 +13,7 @@ from pellucid.explain.inputs import chunks, joined
 from pellucid.explain.names import Uses, check_names, refuse_frozen
 from pellucid.explain.wrapper import Wrapper
 from pellucid.layers import Concat, Graph, Layer, Residual, Sequential, StepContext, observe
-from pellucid.layers.base import run_forward
+from pellucid.layers.observers import run_forward
 from pellucid.types import Array, Shape
 
 _AT_ONCE = 16

@@ -17,7 +17,6 @@ from pellucid.layers.activation import Tanh as Tanh
 from pellucid.layers.base import Layer as Layer
 from pellucid.layers.base import StepContext as StepContext
 from pellucid.layers.base import initialize as initialize
-from pellucid.layers.base import observe as observe
 from pellucid.layers.batch_norm import BatchNorm1d as BatchNorm1d
 from pellucid.layers.batch_norm import BatchNorm2d as BatchNorm2d
 from pellucid.layers.batch_norm import InstanceNorm2d as InstanceNorm2d
@@ -47,6 +46,7 @@ from pellucid.layers.merge import Cat as Cat
 from pellucid.layers.normalization import GroupNorm as GroupNorm
 from pellucid.layers.normalization import LayerNorm as LayerNorm
 from pellucid.layers.normalization import LocalResponseNorm as LocalResponseNorm
+from pellucid.layers.observers import observe as observe
 from pellucid.layers.padding import Pad2d as Pad2d
 from pellucid.layers.pairwise import BroadcastAdd as BroadcastAdd
 from pellucid.layers.pairwise import Divide as Divide

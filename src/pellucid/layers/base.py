@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -331,46 +329,6 @@ def may_be_batch(axis: int) -> bool:
 def join(path: str, name: str) -> str:
     """Join two parts of a path, of which either may be empty."""
     return f"{path}.{name}" if path and name else path or name
-
-
-# Combinators run their children through these two functions, so that observers see all values.
-
-Observer = Callable[[Layer, Any, Any], None]
-
-_on_forward: ContextVar[Observer | None] = ContextVar("on_forward", default=None)
-_on_backward: ContextVar[Observer | None] = ContextVar("on_backward", default=None)
-
-
-def run_forward(layer: Layer, x: Any, training: StepContext | None) -> tuple[Any, Any]:
-    """Return ``layer.forward(x, training)``, and pass (layer, x, y) to the observer."""
-    y, cache = layer.forward(x, training)
-    if (observer := _on_forward.get()) is not None:
-        observer(layer, x, y)
-    return y, cache
-
-
-def run_backward(layer: Layer, dy: Any, cache: Any, input_gradient: bool = True) -> Any:
-    """Return ``layer.backward(dy, cache)``, and pass (layer, dy, dx) to the observer."""
-    dx = layer.backward(dy, cache, input_gradient=input_gradient)
-    if (observer := _on_backward.get()) is not None:
-        observer(layer, dy, dx)
-    return dx
-
-
-def is_observed() -> bool:
-    """Return whether an observer is set."""
-    return _on_forward.get() is not None or _on_backward.get() is not None
-
-
-@contextmanager
-def observe(*, forward: Observer | None = None, backward: Observer | None = None) -> Iterator[None]:
-    """Call `forward(layer, x, y)` and `backward(layer, dy, dx)` for all layers run in the block."""
-    tokens = _on_forward.set(forward), _on_backward.set(backward)
-    try:
-        yield
-    finally:
-        _on_forward.reset(tokens[0])
-        _on_backward.reset(tokens[1])
 
 
 def failing_at(path: str, error: PellucidError) -> PellucidError:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid import ops
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext
 from pellucid.layers.combinator import (
     Build,
     Combinator,
@@ -19,6 +19,7 @@ from pellucid.layers.combinator import (
     names_and_descriptions,
 )
 from pellucid.layers.merge import Cat
+from pellucid.layers.observers import run_backward, run_forward
 from pellucid.layers.wiring import Wire, Wiring
 from pellucid.ops.shape import joined_shape
 from pellucid.types import Array, Shape

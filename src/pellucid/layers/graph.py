@@ -8,8 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext
 from pellucid.layers.combinator import Build, Combinator, Describe
+from pellucid.layers.observers import run_backward, run_forward
 from pellucid.layers.wiring import Wire, Wiring
 
 Node = tuple[Layer, str | Sequence[str]]

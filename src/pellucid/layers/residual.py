@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from pellucid.errors import ShapeError
-from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext
 from pellucid.layers.combinator import Build, Combinator, Describe
 from pellucid.layers.merge import Add
+from pellucid.layers.observers import run_backward, run_forward
 from pellucid.layers.wiring import Wire, Wiring
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
-from pellucid.layers.base import Layer, StepContext, run_backward, run_forward
+from pellucid.layers.base import Layer, StepContext
 from pellucid.layers.combinator import (
     Build,
     Combinator,
@@ -14,6 +14,7 @@ from pellucid.layers.combinator import (
     named,
     names_and_descriptions,
 )
+from pellucid.layers.observers import run_backward, run_forward
 from pellucid.layers.wiring import Wire, Wiring
 
 

@@ -13,6 +13,7 @@ from pellucid import engine
 from pellucid.errors import LostProcessError, TrainingError
 from pellucid.parallel import Team
 from pellucid.training import checkpoint
+from pellucid.training.checkpoint_contents import setup
 from pellucid.training.records import Epoch
 from pellucid.training.state import TrainingState
 
@@ -110,7 +111,7 @@ def _catch_up(state: TrainingState, team: Team) -> None:
 
 
 def _settings(state: TrainingState) -> dict[str, object]:
-    return checkpoint.setup(state) | {"epochs": state.epochs}
+    return setup(state) | {"epochs": state.epochs}
 
 
 def _digests(state: TrainingState) -> dict[str, str]:

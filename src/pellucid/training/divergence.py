@@ -8,7 +8,7 @@ from typing import Any
 from pellucid import engine
 from pellucid.errors import TrainingError
 from pellucid.layers import Layer, StepContext, observe
-from pellucid.layers.base import run_forward
+from pellucid.layers.observers import run_forward
 from pellucid.parameter import Parameter
 from pellucid.types import Array
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pellucid.errors import FileError
 from pellucid.stored import StoredImages
-from pellucid.training.batches import Data, Labelled, sample_weights
+from pellucid.training.data import Data, Labelled, sample_weights
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
 

@@ -12,8 +12,8 @@ from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
 from pellucid.optim.schedules import Schedule
 from pellucid.parallel import Team
-from pellucid.training.batches import Augmentation, Data, Divided, augmentation, part_of
 from pellucid.training.callbacks import Callback, called
+from pellucid.training.data import Augmentation, Data, Divided, augmentation, part_of
 from pellucid.training.loop import records
 from pellucid.training.metrics import Metric, chosen
 from pellucid.training.progress import show_progress

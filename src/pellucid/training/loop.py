@@ -27,7 +27,8 @@ from pellucid.training.agreement import (
     recover,
     take_shards,
 )
-from pellucid.training.batches import Batch, Data, Sharded, Source
+from pellucid.training.batches import Sharded, Source
+from pellucid.training.data import Batch, Data
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
 from pellucid.training.metrics import Metric, measured
 from pellucid.training.prepare import prepare

@@ -7,16 +7,8 @@ import numpy as np
 from pellucid import engine
 from pellucid.errors import DataError, ShapeError, TrainingError
 from pellucid.preprocessing import Preprocessing
-from pellucid.training.batches import (
-    ArraySource,
-    Data,
-    GivenSource,
-    Labelled,
-    Source,
-    arrays,
-    check_no_pixels,
-    sample_weights,
-)
+from pellucid.training.batches import ArraySource, GivenSource, Source
+from pellucid.training.data import Data, Labelled, arrays, check_no_pixels, sample_weights
 from pellucid.training.fingerprint import check_same_data
 from pellucid.training.state import TrainingState
 from pellucid.types import Array

@@ -14,7 +14,7 @@ from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import Optimizer
 from pellucid.optim.schedules import Schedule
-from pellucid.training.batches import Augmentation, Data, augmentation, part_of
+from pellucid.training.data import Augmentation, Data, augmentation, part_of
 from pellucid.training.loop import records
 from pellucid.training.records import Step
 from pellucid.training.state import TrainingState

@@ -11,7 +11,8 @@ from typing import Any
 from pellucid.execution import Frozen, compile_ahead, for_training, freeze
 from pellucid.losses import Loss
 from pellucid.parallel import Team
-from pellucid.training.batches import ArraySource, Batch, Data, Source
+from pellucid.training.batches import ArraySource, Source
+from pellucid.training.data import Batch, Data
 from pellucid.training.prepare import prepare
 from pellucid.training.state import TrainingState
 

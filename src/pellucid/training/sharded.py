@@ -19,7 +19,8 @@ from pellucid.parallel.tree import TreeSum
 from pellucid.parameter import Buffer
 from pellucid.runtime.workspace import empty
 from pellucid.training.accuracy import count_correct
-from pellucid.training.batches import Batch, Sharded
+from pellucid.training.batches import Sharded
+from pellucid.training.data import Batch
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
 from pellucid.training.metrics import measured
 from pellucid.training.state import TrainingState

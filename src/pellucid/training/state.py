@@ -15,7 +15,7 @@ from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import ExponentialMovingAverage, Optimizer
 from pellucid.optim.schedules import Constant, Schedule
 from pellucid.runtime.choices import Choices
-from pellucid.training.batches import Augmentation
+from pellucid.training.data import Augmentation
 from pellucid.training.metrics import Metric
 from pellucid.training.records import Epoch
 from pellucid.types import Array

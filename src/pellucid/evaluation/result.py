@@ -1,30 +1,24 @@
-"""Evaluate a model's predictions on labelled images."""
+"""The result of an evaluation: accuracy, scores of each class, mistakes, tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.errors import DataError, PellucidError, ShapeError, missing_extra
+from pellucid.errors import missing_extra
 from pellucid.evaluation.metrics import (
     Calibration,
     ClassScores,
     calibration,
     confusion_matrix,
 )
-from pellucid.evaluation.predictions import logits, outputs, predict, probabilities
 from pellucid.evaluation.ranking import Ranking, ranking
 from pellucid.evaluation.statistics import Interval, accuracy_interval
-from pellucid.evaluation.views import View
-from pellucid.layers import Layer
-from pellucid.losses import Loss, chosen, cross_entropy
 from pellucid.notebook import Shown
-from pellucid.parallel import Team
-from pellucid.training.batches import Data, Divided, arrays, part_of
 from pellucid.training.metrics import top_k_accuracy
 from pellucid.types import Array
 
@@ -246,121 +240,6 @@ class Evaluation(Shown):
 
 
 _COLUMNS = ["class", "precision", "recall", "f1", "support"]
-
-
-def evaluate(
-    model: Layer,
-    data: Data | Divided,
-    *,
-    loss: Loss | str | None = None,
-    batch_size: int = 256,
-    views: Sequence[View] = (),
-    parallel: Team | None = None,
-) -> Evaluation:
-    """Evaluate a model's predictions on labelled images.
-
-    Parameters
-    ----------
-    model
-        A classifier.
-    data
-        A data set (images, labels, classes), or a pair of arrays (images, class numbers). If a data
-        set has parts, its ``test`` part is used.
-    loss
-        Loss of the model's outputs to report, or its name. Default: the cross entropy.
-    batch_size
-        Number of images computed at once. Default: 256.
-    views
-        Other views of the images, such as `views.mirrored`; probabilities are then the mean over
-        all of them (test-time augmentation), and the loss is that of the mean.
-    parallel
-        Processes that share the images, see `pellucid.parallel`. Each of them calls this function
-        and gets the same result.
-
-    Returns
-    -------
-    Evaluation
-        Accuracy, scores per class, confusion matrix, calibration, and so on.
-
-    Raises
-    ------
-    DataError, ShapeError
-        Images or classes do not fit the model, a label is not one of the classes, or an image
-        contains NaN.
-
-    Examples
-    --------
-    >>> from pellucid import layers as nn
-    >>> model = nn.Linear(2, 2)
-    >>> model.weight.value = np.eye(2)
-    >>> evaluate(model, (np.array([[9.0, 0.0], [0.0, 9.0]]), np.array([0, 1]))).accuracy
-    1.0
-    """
-    part: Data = part_of(data, "test", "data")
-    pair = arrays(part, "data")
-    if pair is None:
-        raise DataError("evaluate needs a data set or a pair of arrays, not batches")
-    x, labels = pair
-    y = outputs(model, x if isinstance(part, tuple) else part, batch_size, parallel)
-    classes = _classes(model, part, y.shape[1])
-    if views:
-        if loss is not None:
-            raise PellucidError("with views, the loss is always that of the mean probabilities")
-        return _in_views(model, x, labels, classes, batch_size, views)
-    _check_labels(labels, classes)
-    if loss is None:
-        value, _ = cross_entropy(logits(model, y), labels)
-    else:
-        value, _ = (chosen(loss) if isinstance(loss, str) else loss)(y, labels)
-    return Evaluation(labels, probabilities(model, y), classes, float(value))
-
-
-def _in_views(
-    model: Layer,
-    x: Array,
-    labels: Array,
-    classes: tuple[str, ...],
-    batch_size: int,
-    views: Sequence[View],
-) -> Evaluation:
-    _check_labels(labels, classes)
-    mean = predict(model, x, batch_size, views=views)
-    value, _ = cross_entropy(np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)), labels)
-    return Evaluation(labels, mean, classes, float(value))
-
-
-def _classes(model: Layer, data: Data, count: int) -> tuple[str, ...]:
-    """Return the names of the classes, after checking that data and model agree."""
-    theirs, own = getattr(data, "classes", None), model.classes
-    if theirs is None:
-        return own or tuple(map(str, range(count)))
-    if len(theirs) != count:
-        raise ShapeError(
-            f"the model has {count} classes, but the data has {len(theirs)}; if they are some of "
-            "the model's, renumber them with data.with_classes(model.classes)"
-        )
-    if own is not None and own != tuple(theirs):
-        i = next(i for i in range(count) if own[i] != theirs[i])
-        raise DataError(
-            f"the model was trained on other classes: class {i} is '{own[i]}' in the model and "
-            f"'{theirs[i]}' in the data; if only their order differs, renumber them with "
-            "data.with_classes(model.classes)"
-        )
-    return tuple(theirs)
-
-
-def _check_labels(labels: Array, classes: tuple[str, ...]) -> None:
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
-        raise DataError(
-            "evaluation needs the class number of each image, integers of shape (N,), "
-            f"not {labels.dtype} of shape {labels.shape}"
-        )
-    outside = np.flatnonzero((labels < 0) | (labels >= len(classes)))
-    if outside.size:
-        raise DataError(
-            f"image {outside[0]} has label {labels[outside[0]]}, "
-            f"but the model knows the classes 0 to {len(classes) - 1}"
-        )
 
 
 def _short(name: str) -> str:

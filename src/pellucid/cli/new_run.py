@@ -1,0 +1,109 @@
+"""The start of a training run: from checked choices to its initial state."""
+
+from typing import TYPE_CHECKING, Any
+
+from pellucid.cli import starting
+from pellucid.cli.config import Config, Parts
+from pellucid.cli.recipes import RATES
+from pellucid.errors import PellucidError, unknown
+
+if TYPE_CHECKING:
+    from pellucid.data import DataSet
+    from pellucid.data.augment import Augmentation
+    from pellucid.training import TrainingState
+
+
+def check_names(model: str | None, optimizer: str, schedule: str, augment: str | None) -> None:
+    """Raise an error for an unknown name, before any data is loaded."""
+    from pellucid import models
+    from pellucid.optim import schedules
+
+    known = model is None or model.endswith(".toml") or model in models.names()
+    if model is not None and not known and not starting.is_trained(model):
+        raise PellucidError(
+            unknown("model", model, models.names()) + ", or the path of a .toml file or a run"
+        )
+    if optimizer not in RATES:
+        raise PellucidError(unknown("optimizer", optimizer, RATES))
+    schedules.parse(schedule)
+    augmentation(augment)
+
+
+def check_classes(source: str, images: "DataSet") -> None:
+    """Raise an error if there are fewer than two classes, before training begins."""
+    from pellucid.data.registry import takes
+
+    classes = [name for name, count in zip(images.classes, images.counts, strict=True) if count]
+    if len(classes) > 1:
+        return
+    hint = "; --label names the column of the class" if takes(source, "label") else ""
+    raise PellucidError(
+        f"all training images of {source} have one class, '{classes[0]}'; a network needs at least "
+        f"two to tell apart{hint}"
+    )
+
+
+def augmentation(text: str | None) -> "Augmentation | None":
+    """Return the augmentation that --augment describes."""
+    from pellucid.data import augment
+
+    return None if text in (None, "none") else augment.parse(text)
+
+
+def new_state(config: Config, parts: Parts) -> "TrainingState":
+    """Return the initial state of the run that `config` describes; only weights decay."""
+    from pellucid import layers, losses, models, optim
+    from pellucid.training import TrainingState
+
+    if starting.is_trained(config.model):
+        model = starting.network(config.model, parts.train, config.seed)
+    else:
+        model = models.build(config.model, parts.train.image_shape, len(parts.train.classes))
+        layers.initialize(model, config.seed)
+    kinds = {name.lower(): name for name in optim.OPTIMIZERS}
+    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+    options |= {"clip_norm": config.clip_norm, "decay_kinds": ("weight",)}
+    if config.momentum is not None:
+        options["momentum"] = config.momentum
+    averages = None
+    if config.ema is not None:
+        averages = optim.ExponentialMovingAverage(dict(model.named_state()), config.ema)
+    return TrainingState(
+        model,
+        optim.build(
+            {"type": kinds[config.optimizer], **options},
+            list(starting.learning(model, config.freeze).values()),
+        ),
+        losses.CrossEntropy(
+            class_weights=class_weights(config, parts.train), label_smoothing=config.label_smoothing
+        ),
+        config.batch_size,
+        config.epochs,
+        optim.schedules.parse(config.schedule),
+        augmentation(config.augment),
+        config.seed,
+        averages,
+    )
+
+
+def class_weights(config: Config, images: "DataSet") -> tuple[float, ...] | None:
+    """Return ``N / (K·n_k)`` for each of K classes with n_k of N images, as scikit-learn does."""
+    if config.class_weights is None:
+        return None
+    present = max(1, int((images.counts > 0).sum()))
+    return tuple(len(images) / (present * int(n)) if n else 0.0 for n in images.counts)
+
+
+def threads(config: Config) -> int | None:
+    """Return the number of threads to use; None means all.
+
+    With the reference engine, it is the number with which the run began: matrix libraries split
+    sums among threads, so another number would change rounding. If several processes may take part,
+    it is 1. Compiled kernels give identical bits with any number of threads.
+    """
+    if config.threads is None and config.engine == "reference":
+        if config.shards is not None:
+            return 1
+        began = config.environment.get("threads", "")
+        return int(began) if began.isdecimal() else None
+    return config.threads
