@@ -28,7 +28,7 @@ THROUGH := $(addprefix tests/training/test_,training.py checkpoint.py resume_kil
 	$(addprefix tests/cli/test_cli,.py _train.py _resume.py _evaluate.py _summary.py)
 
 random: $(VENV)/.installed-app-test-peers  ## Compare random networks with PyTorch; SEED=20261128000 N=1 repeats one
-	PYTHONPATH=tests/helpers $(BIN)/python -m random_networks $(or $(SEED),0) $(or $(N),300)
+	PYTHONPATH=tests/helpers $(BIN)/python -m random_networks $(or $(SEED),0) $(or $(N),300) $(ARGS)
 
 test-peers: $(VENV)/.installed-app-test-peers $(VENV)/.torchvision  ## Compare with PyTorch and others, open a report in Chromium (installs much)
 	$(BIN)/python -m pytest tests/peers $(ARGS)

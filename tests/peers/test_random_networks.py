@@ -3,16 +3,13 @@
 ``make random SEED=20261128000 N=1`` repeats one. See `random_networks`.
 """
 
-import datetime
 import os
 
 import pytest
 
-from random_networks.report import try_networks
+from random_networks.report import SEED, try_networks
 
 COUNT = int(os.environ.get("PELLUCID_RANDOM_NETWORKS", "300"))
-TODAY = int(datetime.datetime.now(datetime.UTC).strftime("%Y%m%d")) * 1000
-SEED = int(os.environ.get("PELLUCID_RANDOM_SEED", TODAY))
 PARTS = 10
 """So many tests, so that several processes can share the work."""
 

@@ -22,6 +22,7 @@ _KINDS: list[tuple[float, layers.Draw]] = [
     (1.5, layers.conv_transpose),
     (4, layers.other),
     (0.5, layers.reduction),
+    (1, layers.special),
 ]
 
 _PLAIN_KINDS: list[tuple[float, layers.Draw]] = [
@@ -125,7 +126,7 @@ def _replayed_part(random: Random, shape: Shape) -> Node:
 
 
 def _joined(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
-    match random.randrange(8 if not plain else 5):
+    match random.randrange(9 if not plain else 5):
         case 0 | 1:
             return _residual(random, shape, plain, depth)
         case 2:
@@ -140,8 +141,10 @@ def _joined(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
         case 5:
             norm = leaf("BatchNorm2d")
             return Node("Twice", (), (norm, layers.activation(random, shape)))
+        case 6 | 7:
+            return _pair(random, shape, plain)
         case _:
-            return _pair(random, shape, plain, depth)
+            return _choice(random, shape)
 
 
 def _same_shape(random: Random, shape: Shape, plain: bool) -> Node:
@@ -177,16 +180,33 @@ def _residual(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
     return Node("Residual", args, (body, chain(*shortcut)))
 
 
-def _pair(random: Random, shape: Shape, plain: bool, depth: int) -> Node:
-    op = random.choice(["Multiply", "Maximum", "Minimum", "Subtract", "BroadcastAdd", "Divide"])
+_PAIRS = ["Multiply", "Maximum", "Minimum", "Subtract", "BroadcastAdd", "Divide", "Cat"]
+
+
+def _pair(random: Random, shape: Shape, plain: bool) -> Node:
+    op = random.choice(_PAIRS)
     left, right = (_same_shape(random, shape, plain) for _ in range(2))
     if op == "Divide":
         right = chain(right, leaf("Sigmoid"), leaf("Affine", scale=1.0, shift=0.5))
+    elif op == "BroadcastAdd" and random.random() < 0.4:
+        right = chain(right, leaf("ArgMax", axis=random.choice([1, 2, 3])))
+    elif op == "Cat":
+        return Node("Merge", (("op", f"Cat({random.choice([2, 3])})"),), (left, right))
     elif random.random() < 0.4:  # one number per channel, as in squeeze and excitation
         right = chain(leaf("GlobalAvgPool2d"), right, layers.bounded(random, shape))
     if op == "Multiply" and shape[2] == shape[3] and random.random() < 0.3:
         op = "MatMul"
-    return Node("Pair", (("op", op),), (left, right))
+    return Node("Merge", (("op", f"{op}()"),), (left, right))
+
+
+def _choice(random: Random, shape: Shape) -> Node:
+    """Return a choice between two branches by the sign of a third."""
+    condition, a, b = (_same_shape(random, shape, plain=False) for _ in range(3))
+    if random.random() < 0.3:  # one decision per image and channel
+        condition = chain(leaf("GlobalAvgPool2d"), condition)
+    if random.random() < 0.3:
+        return Node("Merge", (("op", "Multiply()"),), (chain(condition, leaf("Heaviside")), a))
+    return Node("Merge", (("op", "Where()"),), (chain(condition, leaf("Heaviside")), a, b))
 
 
 def _web(random: Random, shape: Shape, plain: bool, depth: int) -> Node:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
-from random_networks.node import Node, Shape, leaf
+from random_networks.node import Node, Shape, chain, leaf
 
 Draw = Callable[[Random, Shape], Node]
 
@@ -231,15 +231,14 @@ def other(random: Random, shape: Shape) -> Node:
             )
             return leaf("Upsample", mode=mode, **to, **corners)
         case 3:
-            how: dict[str, Any] = random.choice(
-                [_ANTIALIASED, {"coordinates": "align_corners"}, {}]
-            )
-            mode = "linear" if how is _ANTIALIASED else random.choice(["linear", "cubic"])
             return leaf(
-                "Resize", size=(random.randint(2, 9), random.randint(2, 9)), mode=mode, **how
+                "Resize",
+                size=(random.randint(2, 9), random.randint(2, 9)),
+                **random.choice(_RESIZES),
             )
         case 4:
-            return leaf("Permute", dims=(0, 1, 3, 2))
+            order = random.choice([(0, 1, 3, 2), (0, 1, 3, 2), (0, 3, 1, 2), (0, 2, 3, 1)])
+            return leaf("Permute", dims=order)
         case 5:
             return leaf(
                 "Slice", axis=random.choice([1, 2, 3, -1]), start=0, step=random.choice([2, 1])
@@ -270,8 +269,56 @@ def other(random: Random, shape: Shape) -> Node:
             return leaf("Reshape", shape=shape_of)
 
 
-_ANTIALIASED = {"antialias": True, "exclude_outside": True}
-"""The only mode in which PyTorch excludes positions outside the image."""
+_RESIZES: list[dict[str, Any]] = [
+    {"mode": "linear"},
+    {"mode": "cubic"},
+    {"mode": "linear", "coordinates": "align_corners"},
+    {"mode": "cubic", "coordinates": "align_corners"},
+    {"mode": "linear", "antialias": True, "exclude_outside": True},
+    {"mode": "nearest", "coordinates": "asymmetric", "rounding": "floor"},
+    {"mode": "nearest", "rounding": "round_prefer_ceil"},
+]
+"""The rules of PyTorch; it ignores positions outside the image only with antialiasing."""
+
+
+def special(random: Random, shape: Shape) -> Node:
+    """Return a layer together with others that give it values, or a shape, that it can take."""
+    _, _, H, W = shape
+    match random.randrange(7):
+        case 0:
+            return chain(bounded(random, shape), leaf("Exp"))
+        case 1:
+            return chain(_positive(random), leaf("Log"))
+        case 2:
+            return chain(_positive(random), leaf("Power", exponent=random.choice([0.5, -1.0, 1.7])))
+        case 3:
+            r = random.choice([1, 2, 2, 3])
+            conv = leaf("Conv2d", out_channels=r * r * random.randint(1, 3), kernel_size=1)
+            return chain(conv, leaf("PixelShuffle", upscale_factor=r))
+        case 4:
+            r = random.choice([1, 2, 2, 3])
+            pool = leaf("AdaptiveMaxPool2d", output_size=(r * random.randint(1, 3), r * 2))
+            return chain(pool, leaf("PixelUnshuffle", downscale_factor=r))
+        case 5:
+            axis, to = random.choice(
+                [(1, (-1, 3, -1, -1)), (2, (-1, -1, H, -1)), (3, (-1, -1, -1, 2))]
+            )
+            kind = random.choice(["ReduceMean", "ReduceMax", "ReduceSum"])
+            return chain(leaf(kind, axes=(axis,), keepdims=True), leaf("Expand", shape=to))
+        case _:
+            inside = random.choice(
+                [
+                    leaf("BatchNorm1d"),
+                    leaf("LayerNorm", normalized_shape="D"),
+                    leaf("Softmax", dim=2),
+                ]
+            )
+            return chain(leaf("Flatten", start_dim=2), inside, leaf("Reshape", shape=(0, 0, H, W)))
+
+
+def _positive(random: Random) -> Node:
+    kind = random.choice(["Softplus", "Sigmoid", "Abs"])
+    return chain(leaf(kind), leaf("Affine", scale=1.0, shift=0.3))
 
 
 def reduction(random: Random, _: Shape) -> Node:

@@ -64,10 +64,13 @@ def code(node: Node, shape: Shape) -> str:
         case "Twice":
             layer, between = (code(part, shape) for part in node.parts)
             return f"nn.Sequential(shared := {layer}, {between}, shared)"
-        case "Pair":
-            left, right = (code(part, shape) for part in node.parts)
-            joined = f"(nn.{node.arg('op')}(), ('a', 'b'))"
-            return f"nn.Graph({{'a': ({left}, 'x'), 'b': ({right}, 'x'), 'y': {joined}}})"
+        case "Merge":
+            letters = "abc"[: len(node.parts)]
+            nodes = [
+                f"'{name}': ({code(part, shape)}, 'x')"
+                for name, part in zip(letters, node.parts, strict=True)
+            ]
+            return f"nn.Graph({{{', '.join(nodes)}, 'y': (nn.{node.arg('op')}, {tuple(letters)})}})"
         case "Web":
             names = ["x", *(f"n{i}" for i in range(len(node.parts)))]
             nodes = [

@@ -60,6 +60,10 @@ class Diverges(Exception):  # noqa: N818  # not an error
     """PyTorch's results are not finite, so there is nothing to compare."""
 
 
+class Refused(Exception):  # noqa: N818  # not an error
+    """This way does not support the network, and has said so."""
+
+
 # PyTorch
 
 

@@ -79,9 +79,10 @@ def _upsample(layer: Any, x: Tensor, *_: Any) -> Tensor:
 
 
 def _resize(layer: Any, x: Tensor, *_: Any) -> Tensor:
-    mode = {"linear": "bilinear", "cubic": "bicubic"}.get(layer.mode)
-    if mode is None:
-        raise NotImplementedError
+    if layer.mode == "nearest":
+        exact = layer.coordinates == "half_pixel"
+        return F.interpolate(x, layer.size, None, "nearest-exact" if exact else "nearest")
+    mode = {"linear": "bilinear", "cubic": "bicubic"}[layer.mode]
     corners = layer.coordinates == "align_corners"
     return F.interpolate(x, layer.size, None, mode, corners, antialias=layer.antialias)
 
@@ -109,7 +110,7 @@ def _pad(layer: Any, x: Tensor, *_: Any) -> Tensor:
 
 
 def _reshape(layer: Any, x: Tensor, *_: Any) -> Tensor:
-    return x.reshape([old if new == 0 else new for new, old in zip(layer.shape, x.shape)])  # noqa: B905
+    return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(layer.shape)])
 
 
 FUNCTIONS: dict[type[nn.Layer], Function] = {
@@ -119,7 +120,8 @@ FUNCTIONS: dict[type[nn.Layer], Function] = {
     nn.AdaptiveAvgPool2d: lambda layer, x, w, b: F.adaptive_avg_pool2d(x, _adaptive_size(layer)),
     nn.AdaptiveMaxPool2d: lambda layer, x, w, b: F.adaptive_max_pool2d(x, _adaptive_size(layer)),
     nn.GlobalAvgPool2d: lambda layer, x, w, b: x.mean((2, 3), keepdim=True),
-    nn.GroupNorm: lambda layer, x, w, b: F.group_norm(x, layer.num_groups, w, b, layer.eps),
+    # F.group_norm refuses a group of one value, but only if the batch has a single image
+    nn.GroupNorm: lambda layer, x, w, b: torch.group_norm(x, layer.num_groups, w, b, layer.eps),
     nn.LayerNorm: lambda layer, x, w, b: F.layer_norm(
         x, torch.Size(both_or_all(layer.normalized_shape)), w, b, layer.eps
     ),
@@ -174,6 +176,12 @@ FUNCTIONS: dict[type[nn.Layer], Function] = {
     nn.Maximum: lambda layer, x, w, b: torch.maximum(x[0], x[1]),
     nn.Minimum: lambda layer, x, w, b: torch.minimum(x[0], x[1]),
     nn.MatMul: lambda layer, x, w, b: x[0] @ x[1],
+    nn.Where: lambda layer, x, w, b: torch.where(x[0] > 0, x[1], x[2]),
+    nn.ArgMax: lambda layer, x, w, b: x.argmax(layer.axis, layer.keepdims).to(x.dtype),
+    nn.Heaviside: lambda layer, x, w, b: (x > 0).to(x.dtype),
+    nn.Log: lambda layer, x, w, b: torch.log(x),
+    nn.PixelShuffle: lambda layer, x, w, b: F.pixel_shuffle(x, layer.upscale_factor),
+    nn.PixelUnshuffle: lambda layer, x, w, b: F.pixel_unshuffle(x, layer.downscale_factor),
 }
 
 

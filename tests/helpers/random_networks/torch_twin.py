@@ -24,6 +24,9 @@ class Twin:
     noise
         If given, every layer's output and its gradient are perturbed in float32's last place,
         which shows the effect of rounding on the results.
+    seen
+        Set it to {} to keep the outputs of each layer, by its id in the order of its uses, with
+        their gradients.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class Twin:
         }
         for name in learned:
             self.values[name].requires_grad_()
+        self.seen: dict[int, list[torch.Tensor]] | None = None
         self._by_item = {id(item): self.values[name] for name, item in model.named_state()}
 
     def parameters(self) -> dict[str, torch.Tensor]:
@@ -55,11 +59,15 @@ class Twin:
 
     def _run(self, layer: nn.Layer, x: Any, step: nn.StepContext | None) -> torch.Tensor:
         y = self._output(layer, x, step)
-        if self.noise is None:
-            return y
-        y = self._rounded(y)
-        if y.requires_grad:
-            y.register_hook(self._rounded)
+        if self.noise is not None:
+            y = self._rounded(y)
+            if y.requires_grad:
+                y.register_hook(self._rounded)
+        if self.seen is not None:
+            y = y.view_as(y)  # a tensor of its own also if the layer returned its input
+            self.seen.setdefault(id(layer), []).append(y)
+            if y.requires_grad:
+                y.retain_grad()
         return y
 
     def _rounded(self, y: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Tolerances for differences between results, and the results that exceed them."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +12,18 @@ import torch
 
 from pellucid.errors import ShapeError, TrainingError
 from random_networks.drawing import Case
-from random_networks.runs import Arrays, Data, Diverges, Way, by_torch, draw_data, once, ways
+from random_networks.runs import (
+    Arrays,
+    Data,
+    Diverges,
+    Refused,
+    Way,
+    by_torch,
+    draw_data,
+    once,
+    ways,
+)
+from random_networks.tracing import traced_by_torch
 from random_networks.training_run import trained_by_torch, training_ways
 
 TIMES = 15
@@ -61,20 +73,34 @@ class Expected:
     rounded: list[Arrays]
 
 
-def expected(case: Case, data: Data, noises: int = 0) -> dict[str, Expected]:
-    """Return PyTorch's results by kind: training, inference and trained.
+Ways = Callable[[Case], Iterable[Way]]
+
+
+def computed(case: Case) -> Iterable[Way]:
+    """Yield the ways in which a program that uses the library computes and trains a network."""
+    yield from ways()
+    if case.is_trained:
+        yield from training_ways()
+
+
+_TORCH: dict[str, Callable[..., Arrays]] = {
+    "training": partial(by_torch, training=True),
+    "inference": partial(by_torch, training=False),
+    "traced": traced_by_torch,
+    "trained": trained_by_torch,
+}
+"""What computes each kind of results with PyTorch."""
+
+
+def expected(case: Case, data: Data, kinds: Iterable[str], noises: int = 0) -> dict[str, Expected]:
+    """Return PyTorch's results by kind.
 
     `noises` is the number of additional float64 results with random perturbations. They show the
     possible rounding error if PyTorch's float32 happens to be accurate.
     """
-    kinds: dict[str, Callable[..., Arrays]] = {
-        "training": partial(by_torch, case, data, training=True),
-        "inference": partial(by_torch, case, data, training=False),
-    }
-    if case.is_trained:
-        kinds["trained"] = partial(trained_by_torch, case, data)
     found = {}
-    for name, run in kinds.items():
+    for name in kinds:
+        run = partial(_TORCH[name], case, data)
         with suppress(Diverges):
             rounded = [run(dtype=torch.float32)]
             for seed in range(noises):
@@ -84,22 +110,27 @@ def expected(case: Case, data: Data, noises: int = 0) -> dict[str, Expected]:
 
 
 def differences(
-    case: Case, turn: int = 0, only: Iterable[str] | None = None, noises: int = 0
+    case: Case,
+    turn: int = 0,
+    only: Iterable[str] | None = None,
+    noises: int = 0,
+    ways: Ways = computed,
 ) -> list[Difference]:
     """Return the differences that exceed the tolerance with the values of this turn."""
+    wanted = None if only is None else set(only)
+    tried = [way for way in ways(case) if wanted is None or way.name in wanted]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         data = draw_data(case, turn)
         try:
-            sure = expected(case, data, noises)
+            sure = expected(case, data, dict.fromkeys(way.against for way in tried), noises)
         except NotImplementedError:
             raise
         except (ValueError, RuntimeError) as error:
             return _refused(case, data, error)
-        wanted = None if only is None else set(only)
         found: list[Difference] = []
-        for way in (*ways(), *training_ways()):
-            if way.against in sure and (wanted is None or way.name in wanted):
+        for way in tried:
+            if way.against in sure:
                 found += _compared(way, case, data, sure[way.against])
     return found
 
@@ -117,6 +148,9 @@ def _compared(way: Way, case: Case, data: Data, known: Expected) -> Iterable[Dif
     exact = known.exact
     try:
         results = way.run(case, data)
+    except Refused:
+        _refusals[way.name] += 1
+        return
     except TrainingError:
         if all(np.isfinite(v).all() and abs(v).max(initial=0) < 1e6 for v in exact.values()):
             yield Difference(way.name, "diverges", np.inf, np.inf, 0)
@@ -159,6 +193,7 @@ def _compared(way: Way, case: Case, data: Data, known: Expected) -> Iterable[Dif
 
 
 _ratios: dict[str, float] = {}
+_refusals: Counter[str] = Counter()
 
 
 def largest_ratios() -> dict[str, float]:
@@ -168,18 +203,25 @@ def largest_ratios() -> dict[str, float]:
     return found
 
 
-def faults(case: Case) -> tuple[list[Difference], list[Difference]]:
+def refusals() -> Counter[str]:
+    """Return how many networks each way refused since the last call."""
+    found = Counter(_refusals)
+    _refusals.clear()
+    return found
+
+
+def faults(case: Case, ways: Ways = computed) -> tuple[list[Difference], list[Difference]]:
     """Return the differences that occur with all draws, and those with the first draw only.
 
     A value near a kink, such as ReLU's, or two almost equal maxima may occasionally be decided
     differently in float32, by PyTorch or the library. This does not happen in three draws.
     """
-    first = differences(case)
+    first = differences(case, ways=ways)
     remaining = {(d.way, d.what): d for d in first}
     for turn in range(TURNS):
         if not remaining:
             break
-        again = differences(case, turn, {way for way, _ in remaining}, NOISES)
+        again = differences(case, turn, {way for way, _ in remaining}, NOISES, ways)
         still = {(d.way, d.what) for d in again}
         remaining = {key: d for key, d in remaining.items() if key in still}
     sure = list(remaining.values())
