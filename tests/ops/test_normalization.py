@@ -76,6 +76,7 @@ CASES = [
     (nn.BatchNorm2d(4), (5, 4, 3, 2), batch_norm),
     (nn.GroupNorm(2, 4), (5, 4, 3, 2), lambda x: group_norm(x, 2)),
     (nn.GroupNorm(4, 4), (5, 4), lambda x: x * 0),
+    (nn.GroupNorm(4, 4), (1, 4, 1, 1), lambda x: x * 0),
     (nn.InstanceNorm2d(4), (5, 4, 3, 2), lambda x: group_norm(x, 4)),
     (nn.LayerNorm((4, 3, 2)), (5, 4, 3, 2), lambda x: group_norm(x, 1)),
     (

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from pellucid import layers as nn
 from pellucid import models
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, ShapeError
 from pellucid.interchange.torch import from_torch
 from torchvision_models import models as torchvision
 from twins import outputs_and_gradients
@@ -139,6 +139,8 @@ FUNCTIONS = {
     "squeeze": lambda m, x: x.mean(3, keepdim=True).squeeze(3).unsqueeze(1),
     "stack": lambda m, x: torch.stack([x, m.conv(x)], dim=2),
     "permute": lambda m, x: x.permute(0, 2, 3, 1),
+    "permute to channels first": lambda m, x: x.permute(0, 3, 1, 2),
+    "permute there and back": lambda m, x: m.conv(x.permute(0, 2, 3, 1).permute(0, 3, 1, 2)),
     "pad": lambda m, x: functional.pad(functional.pad(x, (1, 0)), (0, 1, 2, 1), mode="replicate"),
     "pad channels": lambda m, x: functional.pad(x, (0, 0, 0, 0, 2, 1), value=0.5),
     "interpolate": lambda m, x: functional.interpolate(x, scale_factor=2, mode="bilinear"),
@@ -174,6 +176,24 @@ def test_functions_and_methods_are_read(name) -> None:
     x = np.random.default_rng(0).normal(size=(3, 4, 5, 6))
     np.testing.assert_allclose(ours(x), theirs(torch.tensor(x)).detach(), rtol=1e-10, atol=1e-12)
     assert ours.output_shape(x.shape) == ours(x).shape
+
+
+def test_a_module_for_channels_last_becomes_a_model_for_channels_last() -> None:
+    class ChannelsLast(tnn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = tnn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            return self.conv(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    theirs = ChannelsLast().double()
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3))
+    for shape in ((5, 6, 3), None):
+        ours = from_torch(theirs, shape)
+        np.testing.assert_allclose(ours(x), theirs(torch.tensor(x)).detach(), atol=1e-12)
+        with pytest.raises(ShapeError, match="3 input channels"):
+            ours(x.transpose(0, 3, 1, 2))
 
 
 def test_one_block_after_the_other_is_a_sequential_with_the_modules_names() -> None:

@@ -53,6 +53,7 @@ NORMS = [
     ("GroupNorm", (2, 4), {}, (5, 4, 3, 2)),
     ("GroupNorm", (1, 4), {"eps": 0.1}, (5, 4)),
     ("GroupNorm", (4, 4), {"affine": False}, (5, 4, 3)),
+    ("GroupNorm", (4, 4), {}, (2, 4, 1, 1)),
     ("LayerNorm", ((4, 3, 2),), {}, (5, 4, 3, 2)),
     ("LayerNorm", (2,), {}, (5, 4, 3, 2)),
     ("LayerNorm", ([3, 2],), {"bias": False}, (5, 4, 3, 2)),

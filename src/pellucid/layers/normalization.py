@@ -92,8 +92,10 @@ class LayerNorm(Layer):
 class GroupNorm(Layer):
     """``y = (x − mean)/√(var + eps)·w + b``, mean and variance per image and group of channels.
 
-    A group consists of consecutive channels; scale and shift are per channel. The gradient is
-    derived in `pellucid.reference.normalization.standardize_gradient`.
+    A group consists of consecutive channels; scale and shift are per channel. A group of a single
+    value equals its mean, so y is b whatever x is; PyTorch computes the same for several images,
+    but raises an error for one. The gradient is derived in
+    `pellucid.reference.normalization.standardize_gradient`.
     Source: Wu and He, "Group normalization", 2018, eq. 7.
 
     Parameters

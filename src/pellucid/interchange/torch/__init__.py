@@ -69,15 +69,16 @@ def from_torch(module: torch.nn.Module, input_shape: Shape | None = None) -> Lay
     Layers of ``torch.nn`` and ``Sequential`` are converted directly. The `forward` of any other
     module is traced by ``torch.fx`` and becomes a `Graph`, whose layers keep the names that they
     have in the module. Control flow that depends on values (an ``if``) cannot be converted.
-    ``F.dropout`` becomes a `Dropout`, whatever its argument `training`.
+    ``F.dropout`` becomes a `Dropout`, whatever its argument `training`. The model takes the same
+    arrays as the module: images (N, H, W, C) if `forward` begins with ``x.permute(0, 3, 1, 2)``.
 
     Parameters
     ----------
     module
         The module to convert. It is traced in its present mode, training or evaluation.
     input_shape
-        Shape (C, H, W) of one image. Required if the module computes with sizes, as in
-        ``x.view(x.size(0), x.size(1) // 2, …)``.
+        Shape (C, H, W) of one image, in the module's order. Required if the module computes with
+        sizes, as in ``x.view(x.size(0), x.size(1) // 2, …)``.
 
     Returns
     -------
