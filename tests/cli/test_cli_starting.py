@@ -1,6 +1,7 @@
 """Starting from a trained run, training on, and quick trials."""
 
 import csv
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import pellucid as pl
 import small_run
 from commands import Command, short
+from pellucid.cli import trained
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.new_run import class_weights
 
@@ -137,13 +139,36 @@ def test_whether_a_batch_can_be_learned_is_told_and_nothing_is_saved(pellucid: C
     assert sorted(Path().iterdir()) == before
 
 
-def test_predictions_are_averaged_over_views(pellucid: Command, run: Path) -> None:
-    told = json.loads(pellucid("evaluate", run, "--tta", "--json")[1])
-    model, test = pl.load(run), small_run.VALIDATION
+def test_predictions_are_averaged_over_views(pellucid: Command) -> None:
+    pellucid(*short("--augment", "crop:1", "--out", "shifted"))
+    told = json.loads(pellucid("evaluate", "shifted", "--tta", "--json")[1])
+    model, test = pl.load("shifted"), small_run.VALIDATION
     moved = [np.roll(test.images, by, axis) for by, axis in ((-1, 2), (1, 2), (-1, 3), (1, 3))]
     moved[0][:, :, -1], moved[1][:, :, 0] = test.images[:, :, -1], test.images[:, :, 0]
     moved[2][..., -1], moved[3][..., 0] = test.images[..., -1], test.images[..., 0]
-    mean = np.mean([pl.predict(model, x) for x in (test.images, *moved)], axis=0)
+    own, *others = (np.log(pl.predict(model, x)) for x in (test.images, *moved))
+    mean = np.exp((own + np.mean(others, axis=0)) / 2)
+    mean /= mean.sum(axis=1, keepdims=True)
     assert told["accuracy"] == pytest.approx((mean.argmax(axis=1) == test.labels).mean())
     chosen = mean[np.arange(len(test.labels)), test.labels]
     assert told["loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-4)
+
+
+def test_views_are_changes_that_the_network_can_be_expected_to_ignore(
+    pellucid: Command, run: Path
+) -> None:
+    """In an image of 6×6, a shift by a pixel changes much, unless the network has learned it."""
+    plain = pellucid("evaluate", run, "--json")[1]
+    status, out, err = pellucid("evaluate", run, "--tta", "--json")
+    assert (status, out) == (0, plain)
+    assert err.startswith("--tta changes nothing here: in images of 6×6")
+    config = Config.load(run)
+    for augment, shape, count in (
+        ("none", (1, 6, 6), 0),
+        ("none", (1, 28, 28), 4),
+        ("flip,rotate:5", (3, 8, 8), 1),
+        ("crop:1,flip", (3, 8, 8), 5),
+        ("translate:0.1", (3, 8, 8), 4),
+    ):
+        dataclasses.replace(config, augment=augment).save(run)
+        assert len(trained.views(run, shape)) == count, augment

@@ -300,7 +300,7 @@ def test_images_of_another_size_are_told_in_the_users_terms(images):
         (lambda x: (x, np.zeros(10)), "class number of each image"),
         (lambda x: (x, np.zeros(9, int)), "one target for each input"),
         (lambda x: (x[:0], np.zeros(0, int)), "empty"),
-        (lambda x: x, "single array; pass a pair"),
+        (lambda x: x, "single array, without targets"),
         (lambda x: (x.astype(str), np.zeros(10, int)), "numbers"),
         (lambda x: SimpleNamespace(batches=None, __len__=None), "data"),
     ],

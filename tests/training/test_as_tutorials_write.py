@@ -39,6 +39,33 @@ def test_a_name_may_be_written_in_any_way(name):
     assert pl.losses.chosen(name) == pl.losses.CrossEntropy()
 
 
+def test_inputs_and_targets_may_be_two_arguments():
+    x, y = np.float32(SMALL.images / 16), SMALL.labels
+    for train in (pl.fit, lambda *given: list(pl.train(*given))):
+        together, apart = network(), network()
+        train(together, (x, y))
+        train(apart, x, y)
+        for name, value in together.state_dict().items():
+            np.testing.assert_array_equal(apart.state_dict()[name], value)
+    assert pl.evaluate(apart, x, y).accuracy == pl.evaluate(apart, (x, y)).accuracy
+    assert pl.evaluate(apart, x, y.tolist()).accuracy == pl.evaluate(apart, (x, y)).accuracy
+    search = pl.find_rate(apart, x, y, steps=20, high=1.0)
+    assert search.suggestion == pl.find_rate(apart, (x, y), steps=20, high=1.0).suggestion
+
+
+def test_what_is_no_target_after_the_data_is_told():
+    x, y = np.float32(SMALL.images / 16), SMALL.labels
+    with pytest.raises(pl.errors.DataError, match="holds the targets, an array, not 'adam'"):
+        pl.fit(network(), SMALL, "adam")
+    with pytest.raises(pl.errors.DataError, match="holds the targets, an array, not"):
+        pl.fit(network(), SMALL, pl.optim.Adam(network().parameters()))
+    for data in (SMALL, DIGITS, (x, y)):
+        with pytest.raises(pl.errors.DataError, match="the data has targets already"):
+            pl.evaluate(network(), data, y)
+    with pytest.raises(pl.errors.DataError, match="single array, without targets; pass both"):
+        pl.fit(network(), x)
+
+
 def test_metrics_are_measured_in_training_and_validation():
     def mean_of_outputs(outputs, targets):
         return outputs.mean()

@@ -135,7 +135,7 @@ LABELS = np.arange(8) % 3
         ((images(), np.array(list("abcabcab"))), DataError, "are text, such as"),
         ((images()[:, :, :5], LABELS), ShapeError, "fc"),
         ((np.zeros((8, 2, 6, 6), "f4"), LABELS), ShapeError, "conv1.*1 input channel"),
-        (images(), DataError, "is a single array; pass a pair"),
+        (images(), DataError, "is a single array, without targets"),
         (
             dataclasses.replace(DATA, classes=("a", "b", "c", "d")),
             ShapeError,

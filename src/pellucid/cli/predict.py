@@ -69,7 +69,7 @@ def predict(
     """
     heads = _csv_heads(columns, as_csv)
     model, shape = trained.load(run, pixels, input_shape, layout, output)
-    views = trained.views(run) if tta else ()
+    views = trained.views(run, shape) if tta else ()
     doubt = unlike.Doubt.of(run, model, drawn_digit) if check else None
     names, parts = [], []
     with common.computing(engine, threads):

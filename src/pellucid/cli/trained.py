@@ -64,21 +64,36 @@ Views = Annotated[
     bool,
     typer.Option(
         "--tta",
-        help="Test-time augmentation: the mean over the image, its shifts by one pixel, and its "
-        "mirror image where the run was trained with --augment flip.",
+        help="Test-time augmentation: the mean over the image and views of it: shifts by one pixel "
+        "where images are large or --augment shifted them, and the mirror image after --augment "
+        "flip.",
     ),
 ]
 
 
-def views(run: Path) -> "tuple[View, ...]":
-    """Return the views of --tta: shifts, and mirrored images if the run was trained with flips."""
+def views(run: Path, shape: "Shape") -> "tuple[View, ...]":
+    """Return the views of --tta, which are changes that the network can be expected to ignore."""
     from pellucid.cli.config import Config
     from pellucid.cli.folders import CONFIG
     from pellucid.evaluation.views import SHIFTS, mirrored
 
     augment = Config.load(run).augment if (run / CONFIG).is_file() else None
-    names = [part.strip().partition(":")[0] for part in (augment or "").split(",")]
-    return (*SHIFTS, mirrored) if "flip" in names else SHIFTS
+    names = {part.strip().partition(":")[0] for part in (augment or "").split(",")}
+    shifts = SHIFTS if names & _SHIFTING or min(shape[1:]) >= _LARGE else ()
+    found = (*shifts, mirrored) if "flip" in names else shifts
+    if not found:
+        common.note(
+            f"--tta changes nothing here: in images of {shape[1]}×{shape[2]}, a shift by one pixel "
+            "changes much, and the network was trained with neither shifted nor mirrored images "
+            "(--augment crop, --augment flip)"
+        )
+    return found
+
+
+_SHIFTING = {"crop", "affine", "translate"}
+"""Augmentations that shift images."""
+_LARGE = 24
+"""Smallest side from which a shift by one pixel, about 4 %, is small."""
 
 
 _PIXELS = {

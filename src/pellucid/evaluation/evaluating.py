@@ -13,13 +13,14 @@ from pellucid.evaluation.views import View
 from pellucid.layers import Layer
 from pellucid.losses import Loss, chosen, cross_entropy
 from pellucid.parallel import Team
-from pellucid.training.data import Data, Divided, arrays, part_of
+from pellucid.training.data import Data, Divided, arrays, part_of, with_targets
 from pellucid.types import Array
 
 
 def evaluate(
     model: Layer,
-    data: Data | Divided,
+    data: Data | Divided | Array,
+    labels: Array | Sequence[int] | None = None,
     *,
     loss: Loss | str | None = None,
     batch_size: int = 256,
@@ -33,15 +34,18 @@ def evaluate(
     model
         A classifier.
     data
-        A data set (images, labels, classes), or a pair of arrays (images, class numbers). If a data
-        set has parts, its ``test`` part is used.
+        A data set (images, labels, classes), a pair of arrays (images, class numbers), or the
+        images alone if `labels` follow. If a data set has parts, its ``test`` part is used.
+    labels
+        Class number of each image, (N,), if `data` is an array of images.
     loss
         Loss of the model's outputs to report, or its name. Default: the cross entropy.
     batch_size
         Number of images computed at once. Default: 256.
     views
         Other views of the images, such as `views.mirrored`; probabilities are then the mean over
-        all of them (test-time augmentation), and the loss is that of the mean.
+        all of them (test-time augmentation, see `views.averaged`), and the loss is that of the
+        mean.
     parallel
         Processes that share the images, see `pellucid.parallel`. Each of them calls this function
         and gets the same result.
@@ -62,26 +66,26 @@ def evaluate(
     >>> from pellucid import layers as nn
     >>> model = nn.Linear(2, 2)
     >>> model.weight.value = np.eye(2)
-    >>> evaluate(model, (np.array([[9.0, 0.0], [0.0, 9.0]]), np.array([0, 1]))).accuracy
+    >>> evaluate(model, np.array([[9.0, 0.0], [0.0, 9.0]]), np.array([0, 1])).accuracy
     1.0
     """
-    part: Data = part_of(data, "test", "data")
+    part: Data = part_of(with_targets(data, labels), "test", "data")
     pair = arrays(part, "data")
     if pair is None:
         raise DataError("evaluate needs a data set or a pair of arrays, not batches")
-    x, labels = pair
+    x, truth = pair
     y = outputs(model, x if isinstance(part, tuple) else part, batch_size, parallel)
     classes = _classes(model, part, y.shape[1])
     if views:
         if loss is not None:
             raise PellucidError("with views, the loss is always that of the mean probabilities")
-        return _in_views(model, x, labels, classes, batch_size, views)
-    _check_labels(labels, classes)
+        return _in_views(model, x, truth, classes, batch_size, views)
+    _check_labels(truth, classes)
     if loss is None:
-        value, _ = cross_entropy(logits(model, y), labels)
+        value, _ = cross_entropy(logits(model, y), truth)
     else:
-        value, _ = (chosen(loss) if isinstance(loss, str) else loss)(y, labels)
-    return Evaluation(labels, probabilities(model, y), classes, float(value))
+        value, _ = (chosen(loss) if isinstance(loss, str) else loss)(y, truth)
+    return Evaluation(truth, probabilities(model, y), classes, float(value))
 
 
 def _in_views(

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.arguments import Size, checked
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.evaluation.views import View, seen
+from pellucid.evaluation.views import View, averaged
 from pellucid.execution import compile_ahead, freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
 from pellucid.ops.checks import layout_hint
@@ -41,7 +41,7 @@ def predict(
         Number of images computed at once. Default: 256.
     views
         Other views of the images, such as `views.mirrored`; the result is then the mean over all
-        of them (test-time augmentation).
+        of them (test-time augmentation), see `views.averaged`.
 
     Returns
     -------
@@ -65,8 +65,9 @@ def predict(
     if not views:
         return probabilities(model, outputs(model, images, batch_size))
     stored = np.asarray(getattr(images, "images", images)[:])
-    parts = [probabilities(model, outputs(model, x, batch_size)) for x in seen(stored, views)]
-    return np.asarray(np.mean(parts, axis=0))
+    seen = [stored, *(np.ascontiguousarray(view(stored)) for view in views)]
+    plain, *others = (probabilities(model, outputs(model, x, batch_size)) for x in seen)
+    return averaged(plain, others)
 
 
 def outputs(

@@ -1,4 +1,9 @@
-"""Test-time augmentation: average the probabilities over several views of an image."""
+"""Test-time augmentation: average predictions over several views of an image.
+
+Views should be changes that the network was trained with, such as mirroring after ``"flip"``, or so
+small that they do not matter. A shift by one pixel is small in an image of 32×32, and not in one of
+8×8.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from pellucid import ops
 from pellucid.types import Array
 
 View = Callable[[Array], Array]
@@ -41,6 +47,28 @@ SHIFTS = tuple(shifted(*by) for by in ((-1, 0), (1, 0), (0, -1), (0, 1)))
 """Shifts by one pixel in each of four directions."""
 
 
-def seen(images: Array, views: Sequence[View]) -> list[Array]:
-    """Return the images and all their views."""
-    return [images, *(np.ascontiguousarray(view(images)) for view in views)]
+def averaged(plain: Array, others: Sequence[Array]) -> Array:
+    """Return the mean prediction for images and their views, (N, classes).
+
+    It is the geometric mean of the probabilities, in which the image itself counts as much as all
+    its views together::
+
+        p ∝ √(p₀ · (p₁ · … · pₖ)^(1/k))
+
+    The arithmetic mean would be less certain than each of its parts, which worsens the loss.
+
+    Parameters
+    ----------
+    plain
+        Probabilities for the images themselves, (N, classes).
+    others
+        Probabilities for each view of them.
+
+    Examples
+    --------
+    >>> averaged(np.array([[0.5, 0.5]]), [np.array([[0.9, 0.1]])]).round(2)
+    array([[0.75, 0.25]])
+    """
+    tiny = np.finfo(plain.dtype).tiny
+    own, *logs = (np.log(np.maximum(p, tiny)) for p in (plain, *others))
+    return ops.softmax((own + np.mean(logs, axis=0)) / 2, 1)

@@ -59,11 +59,11 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 
 def digest(facts: str, tensors: Mapping[str, Array]) -> str:
     """Return a checksum of all contents."""
-    digest = hashlib.blake2b(facts.encode(), digest_size=16)
+    checksum = hashlib.blake2b(facts.encode(), digest_size=16)
     for name, value in sorted(tensors.items()):
-        digest.update(f"{name} {value.dtype} {value.shape}".encode())
-        digest.update(np.ascontiguousarray(value).data)
-    return digest.hexdigest()
+        checksum.update(f"{name} {value.dtype} {value.shape}".encode())
+        checksum.update(np.ascontiguousarray(value).data)
+    return checksum.hexdigest()
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
+from pellucid.arguments import shown
 from pellucid.errors import DataError, ShapeError
 from pellucid.stored import StoredImages
 from pellucid.types import Array, Generator
@@ -78,6 +79,26 @@ def augmentation(given: Augmentation | str | None) -> Augmentation | None:
     return given
 
 
+def with_targets(data: Any, targets: Any) -> Any:
+    """Return (data, targets) if targets are given, as in ``fit(model, x, y)``; else the data.
+
+    Raises
+    ------
+    DataError
+        The data has targets already, or `targets` is something else in their place.
+    """
+    if targets is None:
+        return data
+    if not isinstance(targets, np.ndarray | Sequence) or isinstance(targets, str):
+        raise DataError(
+            f"the argument after the data holds the targets, an array, not {shown(targets)}; "
+            "all other arguments are named, as in optimizer='adam' or validation=data"
+        )
+    if isinstance(data, Labelled | Batches | Divided | tuple):
+        raise DataError("the data has targets already; pass targets only after an array of inputs")
+    return data, targets
+
+
 def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
     """Return the inputs and targets of `data` after checking them; None for `Batches`."""
     if isinstance(data, Labelled):
@@ -143,7 +164,7 @@ def _no_data(data: Any, what: str) -> str:
     if isinstance(data, str):
         return f"the {what} is the text {data!r}; load it first: pellucid.data.load({data!r})"
     if isinstance(data, np.ndarray):
-        return f"the {what} is a single array; pass a pair (inputs, targets)"
+        return f"the {what} is a single array, without targets; pass both: model, inputs, targets"
     if isinstance(data, float):
         return f"the {what} is the number {data}; split the data first: data.split({data})"
     return (

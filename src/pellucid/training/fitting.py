@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from pellucid import losses, optim
 from pellucid.arguments import Probability, checked, shown
@@ -13,17 +14,19 @@ from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
 from pellucid.optim.schedules import Schedule
 from pellucid.parallel import Team
 from pellucid.training.callbacks import Callback, called
-from pellucid.training.data import Augmentation, Data, Divided, augmentation, part_of
+from pellucid.training.data import Augmentation, Data, Divided, augmentation, part_of, with_targets
 from pellucid.training.loop import records
 from pellucid.training.metrics import Metric, chosen
 from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History
 from pellucid.training.state import TrainingState
+from pellucid.types import Array
 
 
 def train(
     model: Layer,
-    data: Data | Divided,
+    data: Data | Divided | Array,
+    targets: Array | Sequence[Any] | None = None,
     *,
     optimizer: Optimizer | str = "adam",
     loss: Loss | str = cross_entropy,
@@ -52,11 +55,14 @@ def train(
     model
         Model to train.
     data
-        Training data: a data set, arrays (inputs, targets), or an object with
-        ``batches(epoch, seed)`` and a length. Images of a data set are preprocessed, and the model
-        stores how; arrays are used unchanged. A third array may hold positive weights of the
-        samples: with weights s, the loss of a batch is ``Σ sₙ·lossₙ / Σ sₙ``. If the data set has
-        parts, its ``train`` part is used, and its ``validation`` part for validation.
+        Training data: a data set, arrays (inputs, targets), an object with
+        ``batches(epoch, seed)`` and a length, or the inputs alone if `targets` follow. Images of a
+        data set are preprocessed, and the model stores how; arrays are used unchanged. A third
+        array may hold positive weights of the samples: with weights s, the loss of a batch is ``Σ
+        sₙ·lossₙ / Σ sₙ``. If the data set has parts, its ``train`` part is used, and its
+        ``validation`` part for validation.
+    targets
+        Class numbers (N,), or values for every output, if `data` is an array of inputs.
     optimizer
         Object of `pellucid.optim`, or the name of an optimiser with default settings: ``"sgd"``,
         ``"adam"`` (default), ``"adamw"``, ``"rmsprop"`` or ``"adagrad"``.
@@ -116,13 +122,14 @@ def train(
     state = _state(
         model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
     )
-    drawn = records(state, *_parts(data, validation), parallel)
+    drawn = records(state, *_parts(with_targets(data, targets), validation), parallel)
     return (record for record in drawn if isinstance(record, Epoch))
 
 
 def fit(
     model: Layer,
-    data: Data | Divided,
+    data: Data | Divided | Array,
+    targets: Array | Sequence[Any] | None = None,
     *,
     optimizer: Optimizer | str = "adam",
     loss: Loss | str = cross_entropy,
@@ -147,8 +154,10 @@ def fit(
     model
         Model to train.
     data
-        Training data: a data set, arrays (inputs, targets) or (inputs, targets, weights), or an
-        object with ``batches(epoch, seed)``; see `train`.
+        Training data: a data set, arrays (inputs, targets) or (inputs, targets, weights), an
+        object with ``batches(epoch, seed)``, or the inputs alone if `targets` follow; see `train`.
+    targets
+        Class numbers (N,), or values for every output, if `data` is an array of inputs.
     optimizer
         Object of `pellucid.optim`, or the name of an optimiser with default settings: ``"sgd"``,
         ``"adam"`` (default), ``"adamw"``, ``"rmsprop"`` or ``"adagrad"``.
@@ -190,16 +199,18 @@ def fit(
     >>> import numpy as np
     >>> from pellucid import models
     >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    >>> y = np.array([0, 1, 1, 0])
     >>> model = models.mlp((2,), 2, hidden=(8,))
-    >>> data = x, np.array([0, 1, 1, 0])
-    >>> history = fit(model, data, optimizer="adam", epochs=100, callbacks=[lambda e: e.loss < 0.5])
+    >>> history = fit(model, x, y, optimizer="adam", epochs=100, callbacks=[lambda e: e.loss < 0.5])
     ... # doctest: +ELLIPSIS
       epoch     loss  ...
     """
     state = _state(
         model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
     )
-    drawn = called(records(state, *_parts(data, validation), parallel), state, callbacks)
+    drawn = called(
+        records(state, *_parts(with_targets(data, targets), validation), parallel), state, callbacks
+    )
     for _ in drawn if parallel is not None and not parallel.leads else show_progress(drawn):
         pass
     state.use_best()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from pellucid.layers import Layer
 from pellucid.losses import Loss, cross_entropy
 from pellucid.optim import Optimizer
 from pellucid.optim.schedules import Schedule
-from pellucid.training.data import Augmentation, Data, augmentation, part_of
+from pellucid.training.data import Augmentation, Data, Divided, augmentation, part_of, with_targets
 from pellucid.training.loop import records
 from pellucid.training.records import Step
 from pellucid.training.state import TrainingState
@@ -58,7 +60,8 @@ class _Geometric(Schedule):
 
 def find_rate(
     model: Layer,
-    data: Data,
+    data: Data | Divided | Array,
+    targets: Array | Sequence[Any] | None = None,
     *,
     optimizer: Optimizer | str = "adam",
     loss: Loss | str = cross_entropy,
@@ -81,7 +84,10 @@ def find_rate(
     model
         Model to train.
     data
-        Training data: a data set, or arrays (inputs, targets).
+        Training data: a data set, arrays (inputs, targets), or the inputs alone if `targets`
+        follow.
+    targets
+        Class numbers (N,), or values for every output, if `data` is an array of inputs.
     optimizer, loss, augment
         Optimiser, loss and augmentation, or their names; see `train`.
     batch_size
@@ -112,6 +118,7 @@ def find_rate(
     >>> 0.001 < find_rate(model, data, optimizer=sgd).suggestion < 10
     True
     """
+    given = part_of(with_targets(data, targets), "train", "data")
     low, high = checked("low", low, float), checked("high", high, float)
     steps = checked("steps", steps, int)
     optimizer, loss = optim.chosen(optimizer, model.parameters()), losses.chosen(loss)
@@ -129,7 +136,7 @@ def find_rate(
     smoothed: list[float] = []
     mean = 0.0
     try:
-        for record in records(state, part_of(data, "train", "data")):
+        for record in records(state, given):
             if isinstance(record, Step):
                 done.append(record)
                 mean = _SMOOTHING * mean + (1 - _SMOOTHING) * record.loss
