@@ -15,13 +15,13 @@ from time import process_time
 
 os.environ["NUMBA_NUM_THREADS"] = "1"
 
-import numba
 import numpy as np
 
 from benchmarks.machine import machine
 from pellucid import compiled
 from pellucid.compiled import fused, layout
 from pellucid.compiled.jit import jit
+from pellucid.compiled.parallel import share_of
 from pellucid.contract import Convolution
 from pellucid.geometry import Window
 from pellucid.types import Array
@@ -34,11 +34,11 @@ OPERATIONS = 2 * N * C * F * SIZE * SIZE * 9
 
 
 @jit
-def naive(x, w, y):
+def naive(mine, x, w, y):
     """The definition as it is written, x (N, C, H, W), w (F, C, KH, KW), y (N, F, OH, OW)."""
     N, C, H, W = x.shape
     F, _, KH, KW = w.shape
-    for n in numba.prange(N):
+    for n in share_of(mine, N):
         for f in range(F):
             for oh in range(y.shape[2]):
                 for ow in range(y.shape[3]):

@@ -6,9 +6,13 @@ import sys
 import time
 from pathlib import Path
 
+import numba
+import numpy as np
 import pytest
 
 from pellucid.compiled import store
+from pellucid.compiled.jit import jit
+from pellucid.compiled.parallel import share_of
 from programs import run_python
 
 COMPUTE = """
@@ -54,10 +58,11 @@ def test_a_kernel_for_one_thread_may_be_the_first_that_is_read_from_disk(tmp_pat
 SHARE = """
 import numba, numpy as np
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.parallel import share_of
 
 @jit_sized
-def threads(work, ids):
-    for i in numba.prange(len(ids)):
+def threads(mine, ids):
+    for i in share_of(mine, len(ids)):
         ids[i] = numba.get_thread_id()
 
 numba.set_num_threads(2)
@@ -68,7 +73,7 @@ for work in (1, 1 << 20):
 """
 
 
-def test_a_kernel_compiled_for_one_thread_is_not_taken_for_the_one_that_shares_its_work(tmp_path):
+def test_little_work_is_done_by_one_thread_and_much_is_shared(tmp_path):
     for _ in range(2):  # compiled, then read from disk
         said, _ = run_python(SHARE, PELLUCID_HOME=str(tmp_path), NUMBA_NUM_THREADS="2")
         assert said.split() == ["1", "2"]
@@ -119,6 +124,41 @@ def test_reading_a_kernel_counts_as_use(tmp_path, monkeypatch):
     assert store.read("a.kernel") == b"code"
     store.sweep()
     assert store.read("a.kernel") == b"code"
+
+
+PRODUCT = """
+import numpy as np
+from pellucid import ops
+random = np.random.default_rng(0)
+for rows in ROWS:
+    x, weight = (random.normal(size=(n, 3)).astype(np.float32) for n in (8, rows))
+    np.testing.assert_allclose(ops.linear(x, weight), x @ weight.T, rtol=1e-5, atol=1e-6)
+"""
+
+
+def test_kernels_of_one_name_from_different_processes_are_kept_apart(tmp_path):
+    for rows in ("[4]", "[5]", "[4, 5]"):  # tiles of four rows, of five, and both from disk
+        said = run_python(PRODUCT.replace("ROWS", rows), PELLUCID_HOME=str(tmp_path))[1]
+    assert said == ""
+
+
+def test_a_kernel_that_would_do_all_work_in_each_thread_is_refused():
+    def doubled(mine, x):
+        for i in numba.prange(len(x)):
+            x[i] *= 2
+
+    with pytest.raises(TypeError, match=r"doubled: .* share_of"):
+        jit(doubled)
+
+
+def test_memory_that_a_thread_does_not_get_is_an_error():
+    @jit
+    def greedy(mine, sizes):
+        for i in share_of(mine, len(sizes)):
+            sizes[i] = len(np.empty(sizes[i]))
+
+    with pytest.raises(MemoryError):
+        greedy(np.array([1, 1 << 60]))
 
 
 def kernels(home):

@@ -1,11 +1,11 @@
 """The batch maker, compiled."""
 
-import numba
 import numpy as np
 
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit
 from pellucid.compiled.layout import memory, new_images
+from pellucid.compiled.parallel import share_of
 from pellucid.types import Array, DType
 
 
@@ -33,13 +33,13 @@ def make_batch(
 
 
 @jit
-def _make_batch(images, indices, factor, offset, y):
+def _make_batch(mine, images, indices, factor, offset, y):
     """``y[h, w, c, n] = images[indices[n], c, h, w]·factor[c] + offset[c]``, for `make_batch`.
 
     images (M, C, H, W) of uint8 or float32, y (H, W, C, N).
     """
     H, W, C, N = y.shape
-    for h in numba.prange(H):
+    for h in share_of(mine, H):
         for c in range(C):
             for w in range(W):
                 for n in range(N):

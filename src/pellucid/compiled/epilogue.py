@@ -22,9 +22,11 @@ from pellucid.compiled.epilogue_kernels import (
     epilogue_kernel,
     gradient_kernel,
     gradient_sums,
+    gradient_sums_of_all,
     pooled_epilogue_kernel,
     pooled_gradient_kernel,
     statistics,
+    statistics_of_all,
 )
 from pellucid.compiled.layout import channels_innermost, in_lanes, new_array
 from pellucid.geometry import Window
@@ -140,7 +142,8 @@ def norm_epilogue(
     weight, bias = ones if weight is None else weight, zeros if bias is None else bias
     mean, var = found = np.empty((2, C), np.float32)
     parts = room_for_sums(3, z.shape)
-    statistics(in_lanes(z), eps, weight, bias, parts, moments, norm, found)
+    statistics(in_lanes(z), parts)
+    statistics_of_all(parts, in_lanes(z), eps, weight, bias, moments, norm, found)
     if write or shortcut is not None or window is not None:
         y, cache = _epilogue(z, norm, moments, shortcut, relu, window, own=True)
         return y, mean, var, cache
@@ -173,11 +176,12 @@ def _sums(dy: Array, cache: EpilogueCache, z: Array, weight: Array | None) -> tu
         dy, z = (np.where(empty_windows, np.float32(0), part) for part in (dy, z))
     moments = np.zeros((3, C)) if cache.moments is None else cache.moments
     abc, gradients = np.empty((3, C), np.float32), np.empty((2, C), np.float32)
+    parts, scale = room_for_sums(2, dy.shape), identity(C)[1] if weight is None else weight
+    mean = of_lanes(cache.norm, z.shape)
     gradient_sums(
-        in_lanes(dy), in_lanes(_output(cache)), in_lanes(z), of_lanes(cache.norm, z.shape),
-        cache.relu, cache.own, moments, identity(C)[1] if weight is None else weight,
-        cache.z.size // C, room_for_sums(2, dy.shape), gradients, abc,
-    )  # fmt: skip
+        in_lanes(dy), in_lanes(_output(cache)), in_lanes(z), mean, cache.relu, cache.own, parts
+    )
+    gradient_sums_of_all(parts, moments, mean, scale, cache.z.size // C, gradients, abc)
     return abc, gradients
 
 

@@ -6,7 +6,6 @@ second they are handed over as (3, 1, C) and read as the channels' own numbers a
 compiled for either.
 """
 
-import numba
 import numpy as np
 
 from pellucid.compiled.arithmetic import (
@@ -22,7 +21,8 @@ from pellucid.compiled.arithmetic import (
     unequal,
 )
 from pellucid.compiled.channels import normalization, normalization_gradient
-from pellucid.compiled.jit import jit, jit_inline
+from pellucid.compiled.jit import jit, jit_exact, jit_inline
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -85,20 +85,16 @@ def _summed_together(numbers, N):
 
 
 @jit
-def statistics(z, eps, weight, bias, parts, moments, norm, found):
-    """Write mean and variance of each channel of z into moments and found; then see `channels`.
+def statistics(mine, z, parts):
+    """Write m, Σ(z − m) and Σ(z − m)² of each part into parts (3·parts, C).
 
     Each part is read once: ``Σ(z − mean)² = Σ(z − m)² − count·(mean − m)²`` for any m, and where m
-    is near the mean, here that of the part's first pixel, little is subtracted. Then the parts are
-    put together: ``Σ(z − mean)² = Σ_parts (Σ(z − mean_part)² + count·(mean_part − mean)²)``.
-    Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
-
-    parts (3·parts, C) is room for m, Σ(z − m) and Σ(z − m)² of each part.
+    is near the mean, here that of the part's first pixel, little is subtracted.
     """
     H, W, C, N = z.shape
     zs, pixels = z.reshape(-1), H * W
     together, span = _summed_together(parts, N)
-    for part in numba.prange(-(-pixels // together)):
+    for part in share_of(mine, -(-pixels // together)):
         first, end = part * together, min((part + 1) * together, pixels)
         for c in range(C):
             for start in range(0, N, span):
@@ -121,15 +117,29 @@ def statistics(z, eps, weight, bias, parts, moments, norm, found):
                         rest, square = add(rest, off), fma(off, off, square)
                 _write_sum(rest, parts, 3 * part + 1, c, start, own)
                 _write_sum(square, parts, 3 * part + 2, c, start, own)
+
+
+@jit_exact
+def statistics_of_all(parts, z, eps, weight, bias, moments, norm, found):
+    """Write mean and variance of each channel of z into moments and found; then see `channels`.
+
+    ``Σ(z − mean)² = Σ_parts (Σ(z − mean_part)² + count·(mean_part − mean)²)``.
+    Source: Chan, Golub and LeVeque, "Algorithms for computing the sample variance", 1983.
+    """
+    together, _ = _summed_together(parts, 1)
+    pixels = z.shape[0] * z.shape[1]
     _put_together(parts.reshape(len(parts), -1), together * z.size // pixels, z.size, moments)
     normalization(moments, eps, weight, bias, norm)
-    found[0], found[1] = moments[0], moments[1]
+    for c in range(len(weight)):
+        found[0, c], found[1, c] = moments[0, c], moments[1, c]
 
 
 @jit_inline
 def _put_together(parts, size, whole, moments):
     """Write mean and variance into moments, for parts of so many numbers of all channels."""
-    C, moments[:] = moments.shape[1], 0
+    C = moments.shape[1]
+    for c in range(C):
+        moments[0, c] = moments[1, c] = 0
     count = whole // C
     for part in range(len(parts) // 3):
         own = np.float64(min(size, whole - part * size) // C)
@@ -145,14 +155,14 @@ def _put_together(parts, size, whole, moments):
 
 
 @jit
-def epilogue_kernel(z, norm, shortcut, add_shortcut, relu, y):
+def epilogue_kernel(mine, z, norm, shortcut, add_shortcut, relu, y):
     """``y = relu((z − mean)·scale + shift + shortcut)``, all (H, W, C, N), in one pass.
 
     norm (3, C). Called for epilogues without pooling, and to write images whose norm was deferred.
     """
     H, W, C, N = z.shape
     zs, ss, ys = z.reshape(-1), shortcut.reshape(-1), y.reshape(-1)
-    for position in numba.prange(H * W):
+    for position in share_of(mine, H * W):
         for c in range(C):
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
@@ -176,7 +186,7 @@ def _window_taps(
 
     Return how many do.
     """
-    count = 0
+    count, pixels[0], taps[0] = 0, 0, 0
     for i in range(row_first[row], row_first[row + 1]):
         for r in range(row_length[i]):
             for j in range(column_first[column], column_first[column + 1]):
@@ -190,7 +200,7 @@ def _window_taps(
 
 @jit
 def pooled_epilogue_kernel(
-    z, norm, relu, y, winner, winning, KH, KW,
+    mine, z, norm, relu, y, winner, winning, KH, KW,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
@@ -204,8 +214,8 @@ def pooled_epilogue_kernel(
         z.shape[0] * W * OH // height
     )  # pixels of an image, of which some may lie one below the other
     zs, ys, winners, values = z.reshape(-1), y.reshape(-1), winner.reshape(-1), winning.reshape(-1)
-    for position in numba.prange(height * OW):
-        pixels, taps = np.zeros(KH * KW, np.int64), np.zeros(KH * KW, np.int64)
+    pixels, taps = np.empty(KH * KW, np.int64), np.empty(KH * KW, np.int64)
+    for position in share_of(mine, height * OW):
         count = _window_taps(
             position // OW % OH, position % OW, position // (OW * OH) * size, W, KW, pixels, taps,
             row_first, row_tap, row_source, row_length,
@@ -235,16 +245,15 @@ def pooled_epilogue_kernel(
 
 
 @jit
-def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, parts, gradients, abc):
-    """Compute the sums Σ dn and Σ dn·(z − mean) of each channel, where dn = dy if y > 0.
+def gradient_sums(mine, dy, y, z, norm, relu, own, parts):
+    """Compute each part's Σ dn and Σ dn·(z − mean) into parts (2·parts, C), where dn = dy if y > 0.
 
-    What follows from them, `channels` says. If y is z's `own`, without a shortcut, it is worked out
-    again: that is faster than to read it. parts (2·parts, C) is room for the sums of each part.
+    If y is z's `own`, without a shortcut, it is worked out again: that is faster than to read it.
     """
     H, W, C, N = dy.shape
     ds, ys, zs, pixels = dy.reshape(-1), y.reshape(-1), z.reshape(-1), H * W
     together, span = _summed_together(parts, N)
-    for part in numba.prange(-(-pixels // together)):
+    for part in share_of(mine, -(-pixels // together)):
         for c in range(C):
             for start in range(0, N, span):
                 total, product = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
@@ -263,6 +272,11 @@ def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, parts, grad
                 lanes = live_lanes(N - start, VECTORS)
                 _write_sum(total, parts, 2 * part, c, start, lanes)
                 _write_sum(product, parts, 2 * part + 1, c, start, lanes)
+
+
+@jit_exact
+def gradient_sums_of_all(parts, moments, norm, weight, count, gradients, abc):
+    """Add up what `gradient_sums` found; what follows from the sums, `channels` says."""
     sums, found = np.zeros((2, len(weight))), parts.reshape(len(parts), -1)
     for part in range(0, len(parts), 2):
         for k in range(2):
@@ -272,13 +286,13 @@ def gradient_sums(dy, y, z, norm, relu, own, moments, weight, count, parts, grad
 
 
 @jit
-def gradient_kernel(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn):
+def gradient_kernel(mine, dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn):
     """``dz = a·dn + b·(z − mean) + c`` per channel if scaled, else dn, where dn = dy if y > 0."""
     H, W, C, N = dy.shape
     ds, ys, zs, dzs, dns = (
         dy.reshape(-1), y.reshape(-1), z.reshape(-1), dz.reshape(-1), dn_out.reshape(-1)
     )  # fmt: skip
-    for position in numba.prange(H * W):
+    for position in share_of(mine, H * W):
         for c in range(C):
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
@@ -300,13 +314,13 @@ def gradient_kernel(dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, keep_dn)
 
 
 @jit
-def disjoint_pooled_gradient_kernel(dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW):
+def disjoint_pooled_gradient_kernel(mine, dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW):
     """Do `gradient_kernel` where windows without overlap cover the image."""
     OH, OW, C, N = dy.shape
     W = dz.shape[1]
     ds, ys, taps = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
     zs, dzs = z.reshape(-1), dz.reshape(-1)
-    for position in numba.prange(OH * OW):
+    for position in share_of(mine, OH * OW):
         oh, ow = position // OW, position % OW
         for c in range(C):
             for n in range(0, N, WIDTH):
@@ -328,7 +342,7 @@ def disjoint_pooled_gradient_kernel(dy, y, winner, z, norm, relu, scaled, abc, d
 
 @jit
 def pooled_gradient_kernel(
-    dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW,
+    mine, dy, y, winner, z, norm, relu, scaled, abc, dz, KH, KW,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
@@ -338,8 +352,8 @@ def pooled_gradient_kernel(
     size = dy.shape[0] * OW * H // height  # outputs of an image
     ds, ys, winners = dy.reshape(-1), y.reshape(-1), winner.reshape(-1)
     zs, dzs = z.reshape(-1), dz.reshape(-1)
-    for position in numba.prange(height * W):
-        outputs, turned = np.zeros(KH * KW, np.int64), np.zeros(KH * KW, np.int64)
+    outputs, turned = np.empty(KH * KW, np.int64), np.empty(KH * KW, np.int64)
+    for position in share_of(mine, height * W):
         count = _window_taps(
             position // W % H, position % W, position // (W * H) * size, OW, KW, outputs, turned,
             row_first, row_tap, row_source, row_length,

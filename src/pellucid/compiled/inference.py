@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import numba
 import numpy as np
 
 from pellucid.compiled import conv, layout
@@ -18,6 +17,7 @@ from pellucid.compiled.conv import depthwise, direct, single, winograd
 from pellucid.compiled.conv.taps import forward_taps
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -114,7 +114,7 @@ def max_pool_values(x: Array, window: Window) -> Array:
 
 @jit_sized
 def _maxima(
-    work, x, y,
+    mine, x, y,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length,
 ):  # fmt: skip
@@ -122,7 +122,7 @@ def _maxima(
     _, W, R = x.shape
     OH, OW, _ = y.shape
     xs, ys = x.reshape(-1), y.reshape(-1)
-    for position in numba.prange(OH * OW):
+    for position in share_of(mine, OH * OW):
         oh, ow = position // OW, position % OW
         for start in range(0, R, 4 * LANES):
             lanes = live_lanes(R - start, 4)

@@ -11,7 +11,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, wraps
+from functools import cache
 from importlib import import_module
 from inspect import signature
 from types import CodeType
@@ -20,10 +20,13 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 from numba.core import caching, compiler, serialize
+from numba.core.compiler import Compiler
 from numba.np.ufunc.parallel import threading_layer
 
-from pellucid.compiled import prebuilt, store
+from pellucid.compiled import parallel, prebuilt, store
 from pellucid.compiled.levels import level_of
+from pellucid.compiled.libraries import AS_KERNEL, AS_PART, AS_PART_APART
+from pellucid.compiled.parallel import WORK_OF_ONE, launch
 from pellucid.runtime import compiling
 from pellucid.runtime.recording import recorded
 from pellucid.runtime.workspace import empty
@@ -33,36 +36,76 @@ Function = Callable[..., Any]
 
 
 def jit(function: Function) -> Any:
-    """Compile `function` when it is first called; ``numba.prange`` loops run on all threads."""
-    return recorded(_with_cache(numba.njit(function, parallel=not _alone, error_model="numpy")))
+    """Compile `function`, which runs on all threads; it is given first which share is `mine`.
+
+    See `parallel.share_of`. Whoever calls it leaves that argument out.
+    """
+    return _launched(function, f"{WORK_OF_ONE + 1}", jit_inline(function))
+
+
+def jit_regions(function: Function) -> Any:
+    """Compile `function`, which shares out several loops one after the other, by ``numba.prange``.
+
+    That takes longer to compile; but all threads are done with one loop before the next begins.
+    """
+    options = {"parallel": not _alone, "pipeline_class": Compiler}
+    return _kept(function, function, shared=True, **options)
+
+
+def jit_sized(function: Function) -> Any:
+    """Compile `function` as `jit` does; whoever calls it gives the amount of work in its place.
+
+    Little work is done by the thread that calls.
+    """
+    return _launched(function, "work", jit_inline(function))
+
+
+def jit_sized_update(function: Function) -> Any:
+    """Compile `function` as `jit_sized` does; for little work, a sum and a product are one step.
+
+    It is rounded once then, not twice.
+    """
+    return _launched(function, "work", numba.njit(function, **AS_PART, fastmath=_FAST))
 
 
 def jit_inline(function: Function) -> Any:
     """Compile `function` as a part of the kernels that call it."""
-    return numba.njit(function, error_model="numpy", inline="never")
+    return numba.njit(function, **AS_PART)
+
+
+def jit_apart(function: Function) -> Any:
+    """Compile `function` as `jit_inline` does, but leave it a function that is called."""
+    return numba.njit(function, **AS_PART_APART)
 
 
 def jit_serial(function: Function) -> Any:
     """Compile `function` for one thread; sums may be taken in another order, to use vectors."""
-    fast = {"reassoc", "contract"}
-    return recorded(_with_cache(numba.njit(function, error_model="numpy", fastmath=fast)))
+    return _kept(function, function, shared=False, fastmath=_FAST)
 
 
-def jit_sized(function: Function) -> Function:
-    """Compile `function` for one thread and for all; its first argument is the amount of work.
+def jit_exact(function: Function) -> Any:
+    """Compile `function` for one thread; sums are taken in the order in which they stand."""
+    return _kept(function, function, shared=False)
 
-    To wake another thread and to wait for it takes as long as some ten thousand steps of a loop.
+
+_FAST = {"reassoc", "contract"}
+
+
+def _launched(function: Function, work: str, alone: Any) -> Any:
+    """Return a function with the parameters of `function` but the first, which launches it.
+
+    `alone` is what runs for little work.
     """
-    alone, shared = jit_serial(function), jit(function)
+    if "prange" in function.__code__.co_names:
+        raise TypeError(f"{function.__qualname__}: loop over share_of(mine, …), not over prange(…)")
+    names = list(signature(function).parameters)[1:]
+    given = [work, *names] if work.isidentifier() else names
+    code = f"def launched({', '.join(given)}): launch(kernel, alone, {work}, ({', '.join(names)},))"
+    known = {"launch": launch, "kernel": jit_inline(function), "alone": alone}
+    exec(code, known)  # as Numba passes on *args only by way of a tuple, which takes time
+    return _kept(function, known["launched"], shared=True)
 
-    @wraps(function)
-    def sized(work: int, *args: Any) -> None:
-        (alone if work <= _WORK_OF_ONE else shared)(work, *args)
 
-    return sized
-
-
-_WORK_OF_ONE = 1 << 15
 _config: Any = numba.config  # a module that fills itself in as it is imported
 
 
@@ -81,7 +124,7 @@ class Kernel(NamedTuple):
     constants
         The names and values of what that function was given, and worked out from it.
     shared
-        Whether its loops run on all threads.
+        Whether it runs on all threads where there is much work.
     """
 
     module: str
@@ -90,14 +133,13 @@ class Kernel(NamedTuple):
     shared: bool
 
     @classmethod
-    def of(cls, dispatcher: Any) -> "Kernel":
-        function = dispatcher.py_func
+    def of(cls, function: Function, shared: bool) -> "Kernel":
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         return cls(
             function.__module__,
             function.__qualname__.replace(".<locals>.kernel", ""),
             tuple((name, cell.cell_contents) for name, cell in cells),
-            bool(dispatcher.targetoptions.get("parallel")),
+            shared,
         )
 
     def __str__(self) -> str:
@@ -118,11 +160,20 @@ _SIZES = ("ROWS", "COLUMNS", "VECTORS")
 _known: dict[Kernel, Any] = {}
 
 
-def _with_cache(dispatcher: Any) -> Any:
-    kernel = Kernel.of(dispatcher)
-    dispatcher._cache = KernelCache(kernel, dispatcher)
+def _kept(function: Function, entry: Any, shared: bool, **options: Any) -> Any:
+    """Return what compiles `entry` to the kernel of `function`, unless it is on disk."""
+    kernel = Kernel.of(function, shared)
+    entry.__module__, entry.__name__ = function.__module__, function.__name__
+    # other kernels in the same memory need other names, whichever process compiled them
+    entry.__qualname__ = f"{function.__qualname__}_{_hash(kernel)}"
+    dispatcher = numba.njit(entry, **(AS_KERNEL | options))
+    dispatcher._cache = KernelCache(kernel, function, dispatcher)
     _known[kernel] = dispatcher
-    return dispatcher
+    return recorded(dispatcher)
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
 _alone = False
@@ -141,13 +192,14 @@ def _go_on_alone() -> None:
             return
     except ValueError:  # the parent had not started any threads yet
         return
-    _alone = True
+    _alone = parallel.alone = True
     for kernel, dispatcher in _known.items():
-        if dispatcher.targetoptions.get("parallel"):
-            dispatcher.targetoptions["parallel"] = False
+        if kernel.shared:
+            if "parallel" in dispatcher.targetoptions:
+                dispatcher.targetoptions["parallel"] = False
+            dispatcher.py_func.__qualname__ += "_alone"
             dispatcher._make_finalizer()()
             dispatcher._reset_overloads()
-            dispatcher._cache = KernelCache(kernel, dispatcher)
 
 
 if hasattr(os, "register_at_fork"):
@@ -171,8 +223,8 @@ def _ordered(options: Any) -> list[tuple[str, Any]]:
     return sorted((k, sorted(v) if isinstance(v, set) else v) for k, v in options)
 
 
-def _own_code(dispatcher: Any) -> tuple[Any, ...]:
-    code = dispatcher.py_func.__code__
+def _own_code(function: Function) -> tuple[Any, ...]:
+    code = function.__code__
     return code.co_code, [value for value in code.co_consts if not isinstance(value, CodeType)]
 
 
@@ -181,10 +233,10 @@ class KernelCache(caching._Cache):
 
     cache_path = None
 
-    def __init__(self, kernel: Kernel, dispatcher: Any) -> None:
+    def __init__(self, kernel: Kernel, function: Function, dispatcher: Any) -> None:
         self.kernel = kernel
         self._context = dispatcher.targetctx
-        self._code = store.code_digest(kernel.module), _own_code(dispatcher)
+        self._code = store.code_digest(kernel.module), _own_code(function)
         self._options = _ordered(dispatcher.targetoptions.items())
 
     def is_kept(self, types: Any) -> bool:
@@ -231,8 +283,12 @@ class KernelCache(caching._Cache):
 
     def _file(self, signature: Any, machine: tuple[str, str, str]) -> str:
         """Return the name of the file for a kind of arguments: a hash of all that matters."""
-        key = tuple(self.kernel), self._options, self._code, str(signature), machine, _settings()
-        return f"{hashlib.blake2b(repr(key).encode(), digest_size=16).hexdigest()}.kernel"
+        shared = self.kernel.shared and not _alone
+        key = (
+            *(tuple(self.kernel), shared, self._options, self._code),
+            *(str(signature), machine, _settings()),
+        )
+        return f"{_hash(key)}.kernel"
 
 
 def _settings() -> tuple[Any, ...]:

@@ -1,12 +1,12 @@
 """Images put together and taken apart along their channels, and added up."""
 
-import numba
 import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -73,11 +73,11 @@ def _images(x: Array) -> bool:
 
 
 @jit_sized
-def _copy(work, x, x_first, y, y_first, channels):
+def _copy(mine, x, x_first, y, y_first, channels):
     """Copy channels of x from `x_first` on to y from `y_first` on, both (H, W, C, N)."""
     H, W, C, N = x.shape
     xs, ys, run = x.reshape(-1), y.reshape(-1), channels * N
-    for h in numba.prange(H):
+    for h in share_of(mine, H):
         for pixel in range(h * W, (h + 1) * W):
             start, to = (pixel * C + x_first) * N, (pixel * y.shape[2] + y_first) * N
             for i in range(0, run, WIDTH):
@@ -86,9 +86,9 @@ def _copy(work, x, x_first, y, y_first, channels):
 
 
 @jit_sized
-def _sum(work, a, b, c, d, e, count, y):
+def _sum(mine, a, b, c, d, e, count, y):
     """``y = a + b + …``, of which there are `count`."""
-    for piece in numba.prange(-(-y.size // _PIECE)):
+    for piece in share_of(mine, -(-y.size // _PIECE)):
         for i in range(piece * _PIECE, min((piece + 1) * _PIECE, y.size), WIDTH):
             lanes = live_lanes(y.size - i, VECTORS)
             total = add(load_run(a, i, VECTORS, lanes), load_run(b, i, VECTORS, lanes))

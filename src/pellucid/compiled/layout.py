@@ -7,12 +7,12 @@ lanes empty. They lie channels last, (N, H, W, C), and each load serves as many 
 axes turned.
 """
 
-import numba
 import numpy as np
 
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.instructions import LANES
 from pellucid.compiled.jit import jit, jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.runtime import usual_batch
 from pellucid.runtime.recording import add_up, copy
 from pellucid.runtime.workspace import empty
@@ -58,10 +58,10 @@ def channels_last(x: Array) -> Array:
 
 
 @jit_sized
-def _channels_last(work, x, y):
+def _channels_last(mine, x, y):
     """(H, W, C, N) -> (N, H, W, C), for `channels_last`."""
     H, W, C, N = x.shape
-    for h in numba.prange(H):
+    for h in share_of(mine, H):
         for n in range(N):
             for w in range(W):
                 for c in range(C):
@@ -107,10 +107,10 @@ def contiguous(x: Array) -> Array:
 
 
 @jit
-def _turn(x, y):
+def _turn(mine, x, y):
     """(N, C, H, W) -> (H, W, C, N), for `memory`."""
     N, C, H, W = x.shape
-    for h in numba.prange(H):
+    for h in share_of(mine, H):
         for n0 in range(0, N, 16):  # blocks keep both sides of the transposition in the cache
             for w in range(W):
                 for c in range(C):
@@ -127,10 +127,10 @@ def add_to(x: Array, y: Array) -> Array:
 
 
 @jit_sized
-def _add(work, x, y):
+def _add(mine, x, y):
     """``x += y``, for `add_to`."""
     H, W, C, N = x.shape
-    for h in numba.prange(H):
+    for h in share_of(mine, H):
         for w in range(W):
             for c in range(C):
                 for n in range(N):
@@ -174,10 +174,10 @@ def unflatten(y: Array, shape: Shape) -> Array:
 
 
 @jit_sized
-def _pixels_last(work, x, y):
+def _pixels_last(mine, x, y):
     """(H, W, C, N) -> (C, H, W, N), for `flatten`."""
     H, W, C, N = x.shape
-    for h in numba.prange(H):
+    for h in share_of(mine, H):
         for w in range(W):
             for c in range(C):
                 for n in range(N):
@@ -185,10 +185,10 @@ def _pixels_last(work, x, y):
 
 
 @jit_sized
-def _pixels_first(work, x, y):
+def _pixels_first(mine, x, y):
     """(C, H, W, N) -> (H, W, C, N), for `unflatten`."""
     C, H, W, N = x.shape
-    for h in numba.prange(H):
+    for h in share_of(mine, H):
         for w in range(W):
             for c in range(C):
                 for n in range(N):

@@ -7,13 +7,13 @@ and some dozens of its columns, and stays in registers from its first product to
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 
 from pellucid.compiled.arithmetic import add_rows, multiply_add_apart, turn
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import channel_sums, contiguous
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -61,8 +61,10 @@ def product(a: Array, b: Array, bias: Array | None = None) -> Array:
     offsets = np.zeros(M, np.float32) if bias is None else bias
     vectors = min(_VECTORS, -(-L // LANES))
     rows = min(M, next((r for r in (6, 5, 4) if M % r == 0), 4))
-    steps = a.strides[0] // a.itemsize, a.strides[1] // a.itemsize
-    _product(rows, vectors)(M * K * L // 64, a, *steps, b, offsets, y)
+    inner = a if a.T.flags.c_contiguous else contiguous(a)
+    row, step = inner.strides[0] // a.itemsize, inner.strides[1] // a.itemsize
+    numbers = inner.T.reshape(-1) if row < step else inner.reshape(-1)
+    _product(rows, vectors)(M * K * L // 64, numbers, row, step, b, offsets, y)
     return y
 
 
@@ -71,14 +73,14 @@ def _product(ROWS: int, VECTORS: int) -> Any:
     WIDTH = VECTORS * LANES
 
     @jit_sized
-    def kernel(work, a, row, step, b, bias, y):
+    def kernel(mine, a, row, step, b, bias, y):
         """``y = a b + bias``, (M, K) × (K, L), a tile of ROWS × WIDTH at a time, for `product`.
 
-        `row` and `step` are a's strides in numbers, so that it may be a transposed view.
+        a's numbers lie `row` and `step` apart, so that it may be a transposed matrix.
         """
-        (M, K), L = a.shape, b.shape[1]
+        M, (K, L) = len(y), b.shape
         bs, ys, widths = b.reshape(-1), y.reshape(-1), -(-L // WIDTH)
-        for item in numba.prange(-(-M // ROWS) * widths):
+        for item in share_of(mine, -(-M // ROWS) * widths):
             # the last tile moves back until it is full
             m, n = min(item // widths * ROWS, M - ROWS), item % widths * WIDTH
             lanes, tile = live_lanes(L - n, VECTORS), zero_tile(ROWS, VECTORS)
@@ -113,11 +115,11 @@ def _turned(x: Array) -> Array:
 
 
 @jit_sized
-def _turn(work, x, y):
+def _turn(mine, x, y):
     """(A, B) -> (B, A), a square of LANES × LANES at a time, for `_turned`."""
     A, B = x.shape
     xs, ys = x.reshape(-1), y.reshape(-1)
-    for block in numba.prange(-(-B // LANES)):
+    for block in share_of(mine, -(-B // LANES)):
         b = block * LANES
         across = live_lanes(B - b, 1)
         for a in range(0, A, LANES):

@@ -1,12 +1,12 @@
 """Pooling, compiled."""
 
-import numba
 import numpy as np
 
 from pellucid.compiled.epilogue import EpilogueCache, before_epilogue, epilogue, identity
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import channels_innermost, in_lanes, new_array
+from pellucid.compiled.parallel import share_of
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 
@@ -49,11 +49,11 @@ def _by_image(x: Array) -> Array:
 
 
 @jit_sized
-def _mean(work, x, y):
+def _mean(mine, x, y):
     """(images, pixels, R) -> (images, 1, R)"""
     images, pixels, R = x.shape
     parts = -(-R // _RUN)
-    for item in numba.prange(images * parts):
+    for item in share_of(mine, images * parts):
         n, first, end = item // parts, item % parts * _RUN, min((item % parts + 1) * _RUN, R)
         total = y[n, 0, first:end]
         total[:] = 0
@@ -77,11 +77,11 @@ def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
 
 
 @jit_sized
-def _spread(work, dy, dx):
+def _spread(mine, dy, dx):
     """(images, 1, R) -> (images, pixels, R)"""
     images, pixels, R = dx.shape
     share = np.float32(1) / np.float32(pixels)
-    for item in numba.prange(images * pixels):
+    for item in share_of(mine, images * pixels):
         n, pixel = item // pixels, item % pixels
         for i in range(R):
             dx[n, pixel, i] = share * dy[n, 0, i]

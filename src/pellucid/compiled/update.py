@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 
 from pellucid.compiled.fallback import reference
-from pellucid.compiled.jit import jit_serial, jit_sized
+from pellucid.compiled.jit import jit_serial, jit_sized_update
 from pellucid.compiled.multi_tensor import array_at, table
+from pellucid.compiled.parallel import share_of
 from pellucid.contract import Arrays, State
 
 _PIECE = 16384  # values
@@ -72,11 +72,12 @@ def are_finite(arrays: Arrays) -> bool:
     return reference.are_finite(arrays) if found is None else bool(_sum_of_zeros(*found) == 0)
 
 
-@jit_sized
-def _sgd(work, starts, addresses, decays, lr, momentum, nesterov):
+@jit_sized_update
+def _sgd(mine, starts, addresses, decays, lr, momentum, nesterov):
     """A step of `sgd` for the arrays of a `Table`: values, gradients and momenta."""
-    for piece in numba.prange(-(-work // _PIECE)):
-        begin, end = piece * _PIECE, min((piece + 1) * _PIECE, work)
+    total = starts[len(decays)]
+    for piece in share_of(mine, -(-total // _PIECE)):
+        begin, end = piece * _PIECE, min((piece + 1) * _PIECE, total)
         for k in range(len(decays)):
             size, decay = starts[k + 1] - starts[k], decays[k]
             w, g = array_at(addresses[0, k], size), array_at(addresses[1, k], size)
@@ -87,13 +88,14 @@ def _sgd(work, starts, addresses, decays, lr, momentum, nesterov):
                 w[i] -= lr * (change + momentum * v[i] if nesterov else v[i])
 
 
-@jit_sized
+@jit_sized_update
 def _adam(
-    work, starts, addresses, decays, lr, rate, correction, rest1, beta2, rest2, eps, decoupled
+    mine, starts, addresses, decays, lr, rate, correction, rest1, beta2, rest2, eps, decoupled
 ):
     """A step of `adam` for the arrays of a `Table`: values, gradients, first and second moments."""
-    for piece in numba.prange(-(-work // _PIECE)):
-        begin, end = piece * _PIECE, min((piece + 1) * _PIECE, work)
+    total = starts[len(decays)]
+    for piece in share_of(mine, -(-total // _PIECE)):
+        begin, end = piece * _PIECE, min((piece + 1) * _PIECE, total)
         for k in range(len(decays)):
             size, decay = starts[k + 1] - starts[k], decays[k]
             w, g = array_at(addresses[0, k], size), array_at(addresses[1, k], size)

@@ -25,7 +25,8 @@ from pellucid.compiled.arithmetic import (
 )
 from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, normalized, room_for, source
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.jit import jit, jit_inline, room_for_threads
+from pellucid.compiled.jit import jit, jit_apart, jit_exact, room_for_threads
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     fetch_ahead,
@@ -37,6 +38,7 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
 
 VECTORS = 4
@@ -101,7 +103,7 @@ def run(
 
 @jit
 def _kernel(
-    x, w, bias, y,
+    mine, x, w, bias, y,
     row_first, row_tap, row_source, row_length,
     column_first, column_tap, column_source, column_length, KW, relu,
     norm, rows, room, together,
@@ -116,15 +118,15 @@ def _kernel(
     OH, OW = y.shape[:2]
     xs, ys, ws = x.reshape(-1), y.reshape(-1), w.reshape(-1)
     blocks = -(-C // CHANNELS)
-    for item in numba.prange(-(-OH // together) * blocks):
+    # where in x and in w the taps of one position lie
+    sources, taps = np.empty(len(w), np.int64), np.empty(len(w), np.int64)
+    for item in share_of(mine, -(-OH // together) * blocks):
         first = item % blocks * CHANNELS
         end = min(first + CHANNELS, C)
         # what is read, where it begins, how far its pixels lie apart, and which row is made next
         read, start, step, made = xs, first * N, C * N, H
         if norm.size > 0:
             read, start, step, made = room[numba.get_thread_id()], 0, CHANNELS * N, 0
-        # where in x and in w the taps of one position lie
-        sources, taps = np.empty(len(w), np.int64), np.empty(len(w), np.int64)
         for oh in range(item // blocks * together, min((item // blocks + 1) * together, OH)):
             for i in range(row_first[oh], row_first[oh + 1]):
                 made = max(made, row_source[row_first[oh]])
@@ -156,7 +158,7 @@ def _kernel(
                         store_tile(total, ys, yi, N, 1, lanes)
 
 
-@jit_inline
+@jit_apart
 def normalize_pixels(xs, pixel, count, C, N, first, end, norm, made, to):
     """Write the channels from `first` to before `end` of some pixels, normalised if wanted.
 
@@ -191,8 +193,11 @@ def weight_gradient(
     shares = max(1, min(_SHARES // -(-C // CHANNELS), H // _FEWEST_ROWS))
     rows = room_for_threads((left + W + right) * CHANNELS * N)
     dw = np.empty(weight_shape, np.float32)
-    outer, kernel = layout.memory(dy), _gradient_kernel(KW)
-    kernel(outer, inner, norm, dw, shares, *window.stride, *window.dilation, top, left, rows)
+    found = empty((shares, dw.size), np.float32)
+    _gradient_kernel(KW)(
+        layout.memory(dy), inner, norm, *window.stride, *window.dilation, top, left, rows, found
+    )
+    _add_up(found, dw.reshape(-1))
     return dw
 
 
@@ -205,21 +210,23 @@ def _gradient_kernel(COLUMNS: int) -> Any:
     SIZE = COLUMNS * LANES
 
     @jit
-    def kernel(dy, x, norm, dw, shares, SH, SW, DH, DW, top, left, rows):
-        """Write dw (C, 1, KH, COLUMNS) for `weight_gradient`; dy (OH, OW, C, N), x (H, W, C, N).
+    def kernel(mine, dy, x, norm, SH, SW, DH, DW, top, left, rows, found):
+        """Write into found (shares, C·KH·COLUMNS) what each share of the rows of x adds to dw.
 
-        An item of work is one share of the rows of x, of some channels. `rows` has for each thread
-        room for one row of x with its padding; norm (3, C) is applied as that row is copied.
+        dy (OH, OW, C, N), x (H, W, C, N). An item of work is one share, of some channels. `rows`
+        has for each thread room for one row of x with its padding; norm (3, C) is applied as that
+        row is copied.
         """
         H, W, C, N = x.shape
         OH, OW = dy.shape[:2]
-        KH, blocks, pixel = dw.shape[2], -(-C // CHANNELS), CHANNELS * N
+        shares, KH = len(found), found.shape[1] // (C * COLUMNS)
+        blocks, pixel = -(-C // CHANNELS), CHANNELS * N
         dys, xs, step, whole = dy.reshape(-1), x.reshape(-1), DW * pixel, N - N % LANES
-        found = np.zeros((shares, C * KH * COLUMNS), np.float32)
-        for item in numba.prange(blocks * shares):
+        sums = np.empty(min(CHANNELS, C) * KH * SIZE, np.float32)
+        for item in share_of(mine, blocks * shares):
             share, channel = item % shares, item // shares * CHANNELS
             channels = min(CHANNELS, C - channel)
-            sums = np.zeros(channels * KH * SIZE, np.float32)
+            sums[:] = 0
             row = rows[numba.get_thread_id()]
             row[: left * pixel] = 0
             row[(left + W) * pixel :] = 0
@@ -253,10 +260,16 @@ def _gradient_kernel(COLUMNS: int) -> Any:
                         write_tile(tile, sums, part * SIZE)
             for part in range(channels * KH):
                 at = (channel * KH + part) * COLUMNS
+                found[share, at : at + COLUMNS] = 0
                 add_sums(read_tile(1, COLUMNS, sums, part * SIZE), found[share], at)
-        total = dw.reshape(-1)
-        total[:] = 0
-        for share in range(shares):
-            total += found[share]
 
     return kernel
+
+
+@jit_exact
+def _add_up(found, total):
+    """Write into total (n,) the sum of found (shares, n)."""
+    total[:] = 0
+    for share in range(len(found)):
+        for i in range(len(total)):
+            total[i] += found[share, i]

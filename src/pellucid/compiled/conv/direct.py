@@ -27,6 +27,7 @@ from pellucid.compiled.conv.deferred import (
 )
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
 from pellucid.compiled.jit import jit_inline, jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -62,7 +63,9 @@ def forward(
     y = layout.new_images((x.shape[0], len(weight), *window.output_size))
     offsets = np.zeros(len(weight), np.float32) if bias is None else bias
     inner, norm = source(x if is_pointwise(window, groups) else materialize(x))
-    correlate(inner, weight, offsets, layout.memory(y), forward_taps(window), groups, norm)
+    rows = tile_shape(len(weight) // groups, x.shape[0])[0]
+    packed = pack(weight, offsets, groups, rows)
+    run(inner, packed, layout.memory(y), forward_taps(window), norm=norm)
     return y
 
 
@@ -72,18 +75,10 @@ def input_gradient(
     """Return the gradient for x: each dy is passed back through the tap that contributed to it."""
     dx = layout.new_images(input_shape)
     zeros = np.zeros(input_shape[1], np.float32)
-    taps = gradient_taps(window)
-    kernels = turned(weight, groups)
-    correlate(layout.memory(dy), kernels, zeros, layout.memory(dx), taps, groups)
+    rows = tile_shape(weight.shape[1], dy.shape[0])[0]
+    packed = pack(weight, zeros, groups, rows, turned=True)
+    run(layout.memory(dy), packed, layout.memory(dx), gradient_taps(window))
     return dx
-
-
-def correlate(
-    x: Array, weight: Array, bias: Array, y: Array, taps: Any, groups: int, norm: Array = UNCHANGED
-) -> None:
-    """Write the correlation of x (H, W, C, N) with the weights into y (OH, OW, F, N)."""
-    rows = tile_shape(len(weight) // groups, x.shape[3])[0]
-    run(x, pack(weight, bias, groups, rows), y, taps, norm=norm)
 
 
 class Packed(NamedTuple):
@@ -96,19 +91,29 @@ class Packed(NamedTuple):
     kernel: tuple[int, int]
 
 
-def pack(weight: Array, bias: Array, groups: int, rows: int) -> Packed:
-    """Return the weights for tiles of so many rows."""
-    (_, C, KH, KW), blocks = weight.shape, -(-len(weight) // groups // rows)
+def pack(weight: Array, bias: Array, groups: int, rows: int, turned: bool = False) -> Packed:
+    """Return the weights (G·F, C, KH, KW) for tiles of so many rows.
+
+    If they are `turned`, by 180° and with inputs and outputs in each other's place, they are (G·C,
+    F, KH, KW).
+    """
+    F, (C, KH, KW) = len(weight) // groups, weight.shape[1:]
+    if turned:
+        F, C = C, F
+    blocks = -(-F // rows)
     packed = empty((groups * blocks * KH * KW * C * rows,), np.float32)
     offsets = empty((groups * blocks * rows,), np.float32)
-    _pack(packed.size, weight, bias, groups, rows, packed, offsets)
+    _pack(
+        packed.size, layout.contiguous(weight).reshape(-1), turned, bias,
+        groups, F, C, KH * KW, rows, packed, offsets,
+    )  # fmt: skip
     return Packed(packed, offsets, rows, groups, (KH, KW))
 
 
 def run(
     x: Array, packed: Packed, y: Array, taps: Any, relu: bool = False, norm: Array = UNCHANGED
 ) -> None:
-    """Do what `correlate` does, with packed weights, and ReLU if wanted."""
+    """Write into y (OH, OW, F, N) what x (H, W, C, N) and the weights are, and ReLU if wanted."""
     (C, N), F = x.shape[2:], y.shape[2]
     vectors = tile_shape(F // packed.groups, N)[1]
     # few positions leave cores without work, then blocks of filters are shared out too
@@ -122,19 +127,6 @@ def run(
     )  # fmt: skip
 
 
-def turned(weight: Array, groups: int) -> Array:
-    """Return the kernels turned by 180°, inputs and outputs in each other's place.
-
-    (G·F, C, KH, KW) -> (G·C, F, KH, KW)
-    """
-    F, C, KH, KW = weight.shape
-    grouped = weight.reshape(groups, F // groups, C, KH, KW)[..., ::-1, ::-1]
-    apart = grouped.swapaxes(1, 2)
-    return (apart if groups == 1 else layout.contiguous(apart)).reshape(
-        groups * C, F // groups, KH, KW
-    )
-
-
 def tile_shape(filters: int, images: int) -> tuple[int, int]:
     """Return (filters, vectors) of the tile that wastes least for so many filters and images."""
     vectors = min(max(_ROWS), -(-images // LANES))
@@ -145,24 +137,29 @@ def tile_shape(filters: int, images: int) -> tuple[int, int]:
 
 
 @jit_sized
-def _pack(work, weight, bias, groups, rows, packed, offsets):
-    """(G·F, C, KH, KW) -> (G, blocks, KH, KW, C, rows): a block's filters lie side by side."""
-    F, (C, KH, KW) = weight.shape[0] // groups, weight.shape[1:]
+def _pack(mine, weight, turned, bias, groups, F, C, K, rows, packed, offsets):
+    """Write weights into packed (G, blocks, K, C, rows): a block's filters lie side by side.
+
+    They lie as (G, F, C, K), for K taps, or are `turned`: they lie as (G, C, F, K), last tap first.
+    """
     blocks = -(-F // rows)
-    for block in numba.prange(groups * blocks):
+    first, step, step_f, step_c = 0, 1, C * K, K
+    if turned:
+        first, step, step_f, step_c = K - 1, -1, K, F * K
+    for block in share_of(mine, groups * blocks):
         group, f0 = block // blocks, block % blocks * rows
-        start = block * KH * KW * C * rows
+        start = block * K * C * rows
         live = min(rows, F - f0)
         for r in range(rows):
             offsets[block * rows + r] = bias[group * F + f0 + r] if r < live else 0
-        for kh in range(KH):
-            for kw in range(KW):
-                for c in range(C):
-                    to = start + ((kh * KW + kw) * C + c) * rows
-                    for r in range(live):
-                        packed[to + r] = weight[group * F + f0 + r, c, kh, kw]
-                    for r in range(live, rows):
-                        packed[to + r] = 0
+        for k in range(K):
+            for c in range(C):
+                to = start + (k * C + c) * rows
+                at = group * F * C * K + f0 * step_f + c * step_c + first + k * step
+                for r in range(live):
+                    packed[to + r] = weight[at + r * step_f]
+                for r in range(live, rows):
+                    packed[to + r] = 0
 
 
 @cache
@@ -171,7 +168,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
 
     @jit_sized
     def kernel(
-        work, x, w, bias, y,
+        mine, x, w, bias, y,
         row_first, row_tap, row_source, row_length,
         column_first, column_tap, column_source, column_length,
         KH, KW, groups, shares, relu, norm, room,
@@ -194,7 +191,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         C_group, F_group = C // groups, F // groups
         blocks, widths = -(-F_group // ROWS), -(-N // WIDTH)
         xs, ys = x.reshape(-1), y.reshape(-1)
-        for item in numba.prange(OH * OW * widths * shares):
+        for item in share_of(mine, OH * OW * widths * shares):
             share, rest = item % shares, item // shares
             n, position = rest % widths * WIDTH, rest // widths
             oh, ow = position // OW, position % OW

@@ -18,7 +18,8 @@ from pellucid.compiled.arithmetic import multiply_add_apart, turn
 from pellucid.compiled.conv.deferred import DeferredNorm, normalized_square, source
 from pellucid.compiled.conv.direct import fetch_part, is_pointwise
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
-from pellucid.compiled.jit import jit, jit_inline, room_for_threads
+from pellucid.compiled.jit import jit, jit_apart, room_for_threads
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -66,7 +67,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE, WIDE = ROWS * COLUMNS * LANES, COLUMNS * LANES
 
     @jit
-    def kernel(dy, x, norm, pixels, length, turned, room, sums):
+    def kernel(mine, dy, x, norm, pixels, length, turned, room, sums):
         """Add up sums (shares, tiles) for `weight_gradient`; dy (H, W, F, N), x (H, W, C, N).
 
         An item of work is a share of the positions, of which `pixels` at a time are laid out in the
@@ -77,7 +78,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
         F, shares = dy.shape[2], len(sums)
         f_blocks, c_blocks = -(-F // ROWS), -(-C // WIDE)
         dys, xs, every = dy.reshape(-1), x.reshape(-1), live_lanes(WIDE, COLUMNS)
-        for share in numba.prange(shares):
+        for share in share_of(mine, shares):
             own, totals = room[numba.get_thread_id()], sums[share]
             v, d = own[:turned], own[turned:]
             begin, end = H * W * share // shares, H * W * (share + 1) // shares
@@ -107,7 +108,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     return kernel
 
 
-@jit_inline
+@jit_apart
 def turn_pixels(xs, norm, first, count, C, N, v, wide, block):
     """``v[c // wide, (p, n), c % wide] = x[first + p, c, n]``, read through a normalisation."""
     one = live_lanes(LANES, 1)
@@ -123,7 +124,7 @@ def turn_pixels(xs, norm, first, count, C, N, v, wide, block):
                 store_tile(square, v, to + n * wide, wide, images, one)
 
 
-@jit_inline
+@jit_apart
 def gather_pixels(ys, first, count, F, N, d, length):
     """``d[f, (p, n)] = dy[first + p, f, n]``."""
     for p in range(count):

@@ -12,7 +12,6 @@ written once with its zeros around it, after which no position is special.
 from functools import cache
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from pellucid.compiled.arithmetic import (
@@ -22,6 +21,7 @@ from pellucid.compiled.arithmetic import (
     relu_tile,
 )
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -96,11 +96,11 @@ def padded(x: Array, window: Window) -> Array:
 
 
 @jit_sized
-def _copy(work, x, y, top, left):
+def _copy(mine, x, y, top, left):
     """Write x (H, W, C) into y with zeros around it, from (top, left) on, for `padded`."""
     H, W, C = x.shape
     HP, WP, _ = y.shape
-    for h in numba.prange(HP):
+    for h in share_of(mine, HP):
         for w in range(WP):
             inside = top <= h and h < top + H and left <= w and w < left + W
             for c in range(C):
@@ -116,7 +116,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
     SPAN = VECTORS * LANES
 
     @jit_sized
-    def kernel(work, x, w, bias, y, KH, KW, SH, SW, DH, DW, relu):
+    def kernel(mine, x, w, bias, y, KH, KW, SH, SW, DH, DW, relu):
         """y (OH, OW, F), the convolution of one padded image x (H, W, C), for `run`.
 
         w is `Packed.weight`, (blocks, KH, KW, C, SPAN). An item of work is a block of filters of
@@ -126,7 +126,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         OH, OW, F = y.shape
         blocks, xs, ys = len(bias) // SPAN, x.reshape(-1), y.reshape(-1)
         across, every = -(-OW // ROWS), live_lanes(SPAN, VECTORS)
-        for item in numba.prange(blocks * OH):
+        for item in share_of(mine, blocks * OH):
             block, oh = item // OH, item % OH
             f = block * SPAN
             lanes = live_lanes(F - f, VECTORS)
@@ -150,7 +150,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
 
 
 @jit_sized
-def _depthwise(work, x, w, bias, y, KH, KW, SH, SW, DH, DW, relu):
+def _depthwise(mine, x, w, bias, y, KH, KW, SH, SW, DH, DW, relu):
     """y (OH, OW, C), the depthwise convolution of a padded x (H, W, C), for `run_depthwise`.
 
     w (KH·KW, C), bias (C,).
@@ -158,7 +158,7 @@ def _depthwise(work, x, w, bias, y, KH, KW, SH, SW, DH, DW, relu):
     _, W, C = x.shape
     OH, OW, _ = y.shape
     xs, ws, ys = x.reshape(-1), w.reshape(-1), y.reshape(-1)
-    for oh in numba.prange(OH):
+    for oh in share_of(mine, OH):
         for ow in range(OW):
             for c in range(0, C, LANES):
                 lanes = live_lanes(C - c, 1)

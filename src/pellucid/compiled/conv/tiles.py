@@ -2,10 +2,9 @@
 
 from functools import cache
 
-import numba
-
 from pellucid.compiled.arithmetic import add
 from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -46,11 +45,11 @@ def add_shares(sums: Array, f_blocks: int, c_blocks: int, rows: int, wide: int, 
 
 
 @jit_sized
-def _add_shares(work, sums, shares, f_blocks, c_blocks, rows, wide, dw):
+def _add_shares(mine, sums, shares, f_blocks, c_blocks, rows, wide, dw):
     """Add up sums (shares, f_blocks, c_blocks, rows, wide) into dw (F, C, 1), for `add_shares`."""
     F, C, _ = dw.shape
     found, size = dw.reshape(-1), f_blocks * c_blocks * rows * wide
-    for f in numba.prange(F):
+    for f in share_of(mine, F):
         # filter f is in a block that begins at a multiple of `rows`, or in the last, moved back
         block = min(f // rows, f_blocks - 1)
         row = f - min(block * rows, F - rows)

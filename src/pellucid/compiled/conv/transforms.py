@@ -22,7 +22,7 @@ import numpy as np
 
 from pellucid.compiled.arithmetic import add, fma, turn
 from pellucid.compiled.conv.deferred import normalized
-from pellucid.compiled.jit import jit_inline
+from pellucid.compiled.jit import jit_apart, jit_inline
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -41,7 +41,7 @@ _TWO, _FOUR, _FIVE, _EIGHT = np.float32(2), np.float32(4), np.float32(5), np.flo
 _MINUS, _ZERO = np.float32(-1), np.float32(0)
 
 
-@jit_inline
+@jit_apart
 def transform_weights(w, u, size):
     """``u[k] = (G w Gᵀ)[k]`` for kernels side by side: w (9, size), u (36, size)."""
     one = live_lanes(LANES, 1)
@@ -60,7 +60,7 @@ def transform_weights(w, u, size):
             write_six(_g(w0, w1, w2), u, k, size)
 
 
-@jit_inline
+@jit_apart
 def transform_weights_back(u, w):
     """``w[k] = (Gᵀ u G)[k]``, the adjoint, for one register of kernels: u (36, lanes), w (9, …)."""
     for j in range(6):
@@ -145,7 +145,7 @@ def a_side(y0, y1, y2, y3):
     )
 
 
-@jit_inline
+@jit_apart
 def transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, first, count, v):
     """``v[i, j, c] = (Bᵀ d)[i, j]`` for channels from `first` of the patch d at (ih, iw)."""
     row, place = W * C * N, count * WIDTH
@@ -187,7 +187,7 @@ def transform_rows(v, C):
             write_six(b_side(*read_six(v, k, place, every)), v, k, place)
 
 
-@jit_inline
+@jit_apart
 def transform_rows_turned(t, first, count, square, v, across):
     """``v[i, j, n, first + c] = (t B)[i, j, c, n]``: now the channels lie innermost."""
     every, one, place = live_lanes(WIDTH, VECTORS), live_lanes(LANES, 1), count * WIDTH
@@ -201,7 +201,7 @@ def transform_rows_turned(t, first, count, square, v, across):
                 store_tile(block, v, ((i * 6 + j) * WIDTH + n) * across + first, across, LANES, one)
 
 
-@jit_inline
+@jit_apart
 def transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d):
     """``d[i, j, f] = (A y Aᵀ)[i, j]`` for the 4×4 outputs y that begin at (oh, ow)."""
     row, place = OW * F * N, F * WIDTH

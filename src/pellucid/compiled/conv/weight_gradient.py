@@ -10,12 +10,12 @@ needs of dy stays in the first cache while all channels pass by.
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add_sums, outer_add, outer_add_some
 from pellucid.compiled.jit import jit
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -55,7 +55,7 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
     CHUNK = 8  # pixels: what they need of dy stays in the first cache for all channels
 
     @jit
-    def kernel(dy, x, dw, groups, SH, SW, DH, DW, top, left):
+    def kernel(mine, dy, x, dw, groups, SH, SW, DH, DW, top, left):
         """Write dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
 
         An item of work is a tile of ROWS filters × COLUMNS taps and one row of the kernel; its sums
@@ -68,11 +68,12 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
         f_blocks, tap_blocks = -(-F // ROWS), -(-KW // COLUMNS)
         dys, xs = dy.reshape(-1), x.reshape(-1)
         step = DW * C_all * N
-        for block in numba.prange(groups * f_blocks * tap_blocks * KH):
+        sums, found = np.empty(C * SIZE, np.float32), np.empty(ROWS * COLUMNS, np.float32)
+        for block in share_of(mine, groups * f_blocks * tap_blocks * KH):
+            sums[:] = 0
             kh, rest = block % KH, block // KH
             kw, rest = min(rest % tap_blocks * COLUMNS, KW - COLUMNS), rest // tap_blocks
             group, f = rest // f_blocks, min(rest % f_blocks * ROWS, F - ROWS)
-            sums = np.zeros(C * SIZE, np.float32)
             # from `low` to before `high`, all taps of the tile meet the image
             offset, whole = kw * DW - left, N - N % LANES
             low = max(0, -(offset // SW))
@@ -105,7 +106,6 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
                                     tile, dys, di + n, N, xs, xi + n, step, lanes, first, last
                                 )
                         write_tile(tile, sums, c * SIZE)
-            found = np.zeros(ROWS * COLUMNS, np.float32)
             for c in range(C):
                 found[:] = 0
                 add_sums(read_tile(ROWS, COLUMNS, sums, c * SIZE), found, 0)
@@ -122,7 +122,7 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
     CHUNK = 8  # columns of the picture: what they need stays in the first cache for all taps
 
     @jit
-    def kernel(dy, x, dw, groups, SH, SW, DH, DW, top, left):
+    def kernel(mine, dy, x, dw, groups, SH, SW, DH, DW, top, left):
         """Write dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
 
         An item of work is a tile of ROWS filters × COLUMNS channels and one row of the kernel; its
@@ -134,11 +134,13 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
         F = F_all // groups
         f_blocks, c_blocks = -(-F // ROWS), -(-C // COLUMNS)
         dys, xs, whole = dy.reshape(-1), x.reshape(-1), N - N % LANES
-        for block in numba.prange(groups * f_blocks * KH):
+        sums = np.empty(KW * c_blocks * SIZE, np.float32)
+        found = np.empty(ROWS * COLUMNS, np.float32)
+        for block in share_of(mine, groups * f_blocks * KH):
+            sums[:] = 0
             kh, rest = block % KH, block // KH
             # the last block of filters, or of channels, moves back until it is full
             group, f = rest // f_blocks, min(rest % f_blocks * ROWS, F - ROWS)
-            sums = np.zeros(KW * c_blocks * SIZE, np.float32)
             for oh in range(OH):
                 ih = oh * SH + kh * DH - top
                 if ih < 0 or ih >= H:
@@ -162,7 +164,6 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
                                     tile, dys, di + whole, N, xs, xi + whole, N, lanes, 0, COLUMNS
                                 )
                         write_tile(tile, sums, part * SIZE)
-            found = np.zeros(ROWS * COLUMNS, np.float32)
             for part in range(KW * c_blocks):
                 kw, c = part // c_blocks, min(part % c_blocks * COLUMNS, C - COLUMNS)
                 found[:] = 0

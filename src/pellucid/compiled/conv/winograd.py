@@ -22,7 +22,6 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add, add_rows, multiply_add, relu_tile
 from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, source
-from pellucid.compiled.conv.direct import turned
 from pellucid.compiled.conv.transforms import (
     VECTORS,
     WIDTH,
@@ -33,7 +32,9 @@ from pellucid.compiled.conv.transforms import (
     transform_weights,
 )
 from pellucid.compiled.jit import jit, jit_inline, jit_sized, room_for_threads
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
+    LANES,
     REGISTERS,
     live_lanes,
     load_run,
@@ -69,7 +70,7 @@ def input_gradient(
     """Return dx, dy convolved with the kernels turned by 180°, added to `onto` if there is one."""
     dx = layout.memory(layout.new_images(input_shape) if onto is None else onto)
     (top, _), (left, _) = window.padding
-    packed = pack(turned(weight, 1), None)
+    packed = pack(weight, None, turned=True)
     run(layout.memory(dy), packed, dx, 2 - top, 2 - left, add_to_y=onto is not None)
     return layout.images(dx)
 
@@ -82,11 +83,19 @@ class Packed(NamedTuple):
     rows: int
 
 
-def pack(weight: Array, bias: Array | None, rows: int = 8 if REGISTERS == 32 else 4) -> Packed:
-    """Return the transformed weights, those of a block of filters side by side."""
-    F, C = weight.shape[:2]
+def pack(
+    weight: Array,
+    bias: Array | None,
+    rows: int = 8 if REGISTERS == 32 else 4,
+    turned: bool = False,
+) -> Packed:
+    """Return the transformed weights, those of a block of filters side by side.
+
+    `turned` is by 180°, with inputs and outputs in each other's place.
+    """
+    F, C = weight.shape[1::-1] if turned else weight.shape[:2]
     packed = empty((-(-F // rows) * 36 * C * rows,), np.float32)
-    _pack(packed.size, weight, rows, packed)
+    _pack(packed.size, layout.contiguous(weight).reshape(-1), turned, F, C, rows, packed)
     return Packed(packed, np.zeros(F, np.float32) if bias is None else bias, rows)
 
 
@@ -107,29 +116,38 @@ def run(
 
 
 @jit_sized
-def _pack(work, weight, rows, packed):
-    """(F, C, 3, 3) -> (blocks, 36, C, rows): a block's filters lie side by side."""
-    F, C = weight.shape[:2]
-    for block in numba.prange(-(-F // rows)):
-        size = _CHANNELS * rows  # of some channels all filters of the block
-        taps, places = np.zeros(9 * size, np.float32), np.empty(36 * size, np.float32)
+def _pack(mine, weight, turned, F, C, rows, packed):
+    """Write weights into packed (blocks, 36, C, rows): a block's filters lie side by side.
+
+    They lie as (F, C, 9), or are `turned`: they lie as (C, F, 9), the last tap first.
+    """
+    start, step, step_f, step_c = 0, 1, C * 9, 9
+    if turned:
+        start, step, step_f, step_c = 8, -1, 9, F * 9
+    size = _CHANNELS * rows  # of some channels all filters of a block
+    taps, places = np.empty(9 * size, np.float32), np.empty(36 * size, np.float32)
+    for block in share_of(mine, -(-F // rows)):
+        taps[:] = 0
         for first in range(0, C, _CHANNELS):
             count = min(_CHANNELS, C - first)
             for r in range(min(rows, F - block * rows)):
                 for c in range(count):
+                    at = (block * rows + r) * step_f + (first + c) * step_c + start
                     for k in range(9):
-                        w = weight[block * rows + r, first + c, k // 3, k % 3]
-                        taps[k * size + c * rows + r] = w
+                        taps[k * size + c * rows + r] = weight[at + k * step]
             transform_weights(taps, places, size)
             for k in range(36):
-                to, start = ((block * 36 + k) * C + first) * rows, k * size
-                packed[to : to + count * rows] = places[start : start + count * rows]
+                to = ((block * 36 + k) * C + first) * rows
+                for i in range(0, count * rows, LANES):
+                    lanes = live_lanes(count * rows - i, 1)
+                    run = load_run(places, k * size + i, 1, lanes)
+                    store_tile(run, packed, to + i, 0, 1, lanes)
 
 
 @cache
 def _kernel(ROWS: int) -> Any:
     @jit
-    def kernel(x, norm, u, bias, y, top, left, relu, add_to_y, room):
+    def kernel(mine, x, norm, u, bias, y, top, left, relu, add_to_y, room):
         """Write into y (OH, OW, F, N) the convolution of x (H, W, C, N), for `run`.
 
         u is `Packed.weight`, (blocks, 36, C, ROWS). An item of work is one patch of 4×4 outputs of
@@ -141,7 +159,7 @@ def _kernel(ROWS: int) -> Any:
         across, widths, blocks = -(-OW // 4), -(-N // WIDTH), -(-F // ROWS)
         xs, ys = x.reshape(-1), y.reshape(-1)
         every = live_lanes(WIDTH, VECTORS)
-        for item in numba.prange(-(-OH // 4) * across * widths):
+        for item in share_of(mine, -(-OH // 4) * across * widths):
             own, size = room[numba.get_thread_id()], 36 * C * WIDTH
             v, m = own[:size], own[size:]
             n, place = item % widths * WIDTH, item // widths

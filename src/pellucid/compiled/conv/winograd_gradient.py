@@ -28,6 +28,7 @@ from pellucid.compiled.conv.transforms import (
     transform_weights_back,
 )
 from pellucid.compiled.jit import jit, room_for_threads
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -64,7 +65,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE = ROWS * COLUMNS * LANES
 
     @jit
-    def kernel(x, norm, dy, top, left, patches, sums, room):
+    def kernel(mine, x, norm, dy, top, left, patches, sums, room):
         """Add up sums (shares, 36, f_blocks, c_blocks, tile) for `weight_gradient`: transformed dw.
 
         x (H, W, C, N) and dy (OH, OW, F, N). An item of work is a share of the patches; both sides
@@ -76,7 +77,7 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
         wide, widths, across = -(-OW // 4), -(-N // WIDTH), c_blocks * COLUMNS * LANES
         xs, ys, totals = x.reshape(-1), dy.reshape(-1), sums.reshape(-1)
         every = live_lanes(COLUMNS * LANES, COLUMNS)
-        for share in numba.prange(shares):
+        for share in share_of(mine, shares):
             own = room[numba.get_thread_id()]
             t, square = own[: 36 * LANES * WIDTH], own[36 * LANES * WIDTH : 42 * LANES * WIDTH]
             v = own[42 * LANES * WIDTH : (42 * LANES + 36 * across) * WIDTH]
@@ -113,13 +114,13 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
 
 
 @jit
-def put_together(sums, dw):
+def put_together(mine, sums, dw):
     """Add up (shares, 36, f_blocks, c_blocks, ROWS, lanes), and transform the sum back."""
     shares, _, f_blocks, c_blocks, ROWS, wide = sums.shape
     F, C = dw.shape[:2]
     totals, place = sums.reshape(-1), f_blocks * c_blocks * ROWS * wide
-    for f in numba.prange(F):
-        u, w = np.empty(36 * LANES, np.float32), np.empty(9 * LANES, np.float32)
+    u, w = np.empty(36 * LANES, np.float32), np.empty(9 * LANES, np.float32)
+    for f in share_of(mine, F):
         # filter f is in a block that begins at a multiple of ROWS, or in the last, moved back
         block = min(f // ROWS, f_blocks - 1)
         r = f - min(block * ROWS, F - ROWS)

@@ -10,13 +10,13 @@ input is the same sum over the kernel turned by 180°.
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add, add_columns
 from pellucid.compiled.conv.channels_last.positions import positions
 from pellucid.compiled.jit import jit, jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.rows import load_rows, multiply_add_rows, store_rows
 from pellucid.compiled.tile import LANES, REGISTERS, live_lanes, zero_tile
 from pellucid.geometry import Window
@@ -91,7 +91,7 @@ def pack(weight: Array, bias: Array | None, span: int, turned: bool = False) -> 
 
 
 @jit_sized
-def _pack(work, weight, turned, F, packed):
+def _pack(mine, weight, turned, F, packed):
     """Write weights (F, C, taps), or turned ones (C, F, taps), as (blocks, taps, C, span).
 
     Of a few channels at a time, so that both sides stay in the first cache.
@@ -101,7 +101,7 @@ def _pack(work, weight, turned, F, packed):
     start, step, step_f, step_c = 0, 1, C * taps, taps
     if turned:
         start, step, step_f, step_c = taps - 1, -1, taps, F * taps
-    for item in numba.prange(blocks * chunks):
+    for item in share_of(mine, blocks * chunks):
         block, first = item // chunks, item % chunks * _CHANNELS
         for r in range(span):
             f = block * span + r
@@ -119,7 +119,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
     SPAN = VECTORS * LANES
 
     @jit
-    def kernel(x, w, bias, y, taps, source, target, kind, first, tap, distance, length, onto):
+    def kernel(mine, x, w, bias, y, taps, source, target, kind, first, tap, distance, length, onto):
         """Write into y (N, OH, OW, F) the correlation of x (N, H, W, C), for `_run`.
 
         w (blocks, taps, C, SPAN) and bias are those of `pack`; source to length are `Positions`. An
@@ -127,7 +127,7 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         """
         C, F = x.shape[3], y.shape[3]
         xs, ys, blocks, tiles = x.reshape(-1), y.reshape(-1), len(bias) // SPAN, len(kind)
-        for item in numba.prange(-(-tiles // _TOGETHER)):
+        for item in share_of(mine, -(-tiles // _TOGETHER)):
             for block in range(blocks):
                 f = block * SPAN
                 lanes = live_lanes(F - f, VECTORS)

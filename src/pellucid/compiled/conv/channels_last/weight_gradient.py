@@ -20,7 +20,8 @@ from pellucid.compiled.conv.deferred import DeferredNorm, normalized_square
 from pellucid.compiled.conv.direct import fetch_part
 from pellucid.compiled.conv.taps import forward_taps
 from pellucid.compiled.conv.tiles import ROWS, tile_of
-from pellucid.compiled.jit import jit, jit_sized
+from pellucid.compiled.jit import jit_regions, jit_sized
+from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
     live_lanes,
@@ -71,7 +72,7 @@ def weight_gradient(
 def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE, WIDE = ROWS * COLUMNS * LANES, COLUMNS * LANES
 
-    @jit
+    @jit_regions
     def kernel(
         dy, x, norm, KH, KW,
         row_first, row_tap, row_source, row_length,
@@ -151,11 +152,11 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
 
 
 @jit_sized
-def _by_tap(work, sums, parts, blocks, rows, wide, dw):
+def _by_tap(mine, sums, parts, blocks, rows, wide, dw):
     """(f_blocks, parts · blocks, rows, wide) -> dw (F, C, KH, KW), for `weight_gradient`."""
     F, C, KH, KW = dw.shape
     found, taps, size = dw.reshape(-1), KH * KW, rows * wide
-    for f in numba.prange(F):
+    for f in share_of(mine, F):
         # filter f is in a block that begins at a multiple of `rows`, or in the last, moved back
         block = min(f // rows, -(-F // rows) - 1)
         row = (f - min(block * rows, F - rows)) * wide

@@ -21,10 +21,9 @@ from pellucid.compiled.conv.channels_last.patches import (
     transform_inputs,
 )
 from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, materialize
-from pellucid.compiled.conv.direct import turned
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.winograd import pack
-from pellucid.compiled.jit import jit, room_for_threads
+from pellucid.compiled.jit import jit_regions, room_for_threads
 from pellucid.compiled.tile import LANES, REGISTERS, live_lanes, store_tile, zero_tile
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
@@ -48,7 +47,7 @@ def input_gradient(
     if not np.shares_memory(dx, layout.channels_last(dx)):
         return layout.add_to(dx, input_gradient(dy, weight, input_shape, window))
     (top, _), (left, _) = window.padding
-    return _run(dy, turned(weight, 1), None, dx, 2 - top, 2 - left, onto is not None)
+    return _run(dy, weight, None, dx, 2 - top, 2 - left, onto is not None, turned=True)
 
 
 def _run(
@@ -59,13 +58,14 @@ def _run(
     top: int,
     left: int,
     onto: bool = False,
+    turned: bool = False,
 ) -> Array:
-    F, C = weight.shape[:2]
+    F, C = weight.shape[1::-1] if turned else weight.shape[:2]
     (inner, norm), outer = source(x), layout.channels_last(y)
     registers = -(-F // LANES)
     vectors = next(n for n in (4, 3, 2, 1) if n in _ROWS and registers % n == 0)
     rows = _ROWS[vectors]
-    packed = pack(weight, bias, vectors * LANES)
+    packed = pack(weight, bias, vectors * LANES, turned)
     patches = len(inner) * -(-outer.shape[1] // 4) * -(-outer.shape[2] // 4)
     together = min(patches, patches_together(C, F))
     v = empty((36, together + rows, row_length(C)), np.float32)
@@ -98,7 +98,7 @@ def patches_together(C: int, F: int) -> int:
 def _kernel(ROWS: int, VECTORS: int) -> Any:
     SPAN = VECTORS * LANES
 
-    @jit
+    @jit_regions
     def kernel(x, norm, u, bias, y, top, left, onto, patches, together, v, m, room):
         """Write into y (N, OH, OW, F) the convolution of x (N, H, W, C), for `_run`.
 

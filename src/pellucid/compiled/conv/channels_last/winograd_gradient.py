@@ -25,7 +25,7 @@ from pellucid.compiled.conv.deferred import DeferredNorm
 from pellucid.compiled.conv.tiles import ROWS, tile_of
 from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.winograd_gradient import put_together
-from pellucid.compiled.jit import jit, room_for_threads
+from pellucid.compiled.jit import jit_regions, room_for_threads
 from pellucid.compiled.tile import LANES, live_lanes, read_tile, write_tile, zero_tile
 from pellucid.geometry import Window
 from pellucid.runtime.workspace import empty
@@ -58,7 +58,7 @@ def weight_gradient(
 def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE = ROWS * COLUMNS * LANES
 
-    @jit
+    @jit_regions
     def kernel(x, norm, dy, top, left, patches, together, v, d, sums, room):
         """Add up sums (1, 36, f_blocks, c_blocks, tile) for `weight_gradient`: transformed dw.
 
