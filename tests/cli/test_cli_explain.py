@@ -1,5 +1,6 @@
 """``pellucid explain``: which pictures it leaves, what it says, what it answers to mistakes."""
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -39,14 +40,15 @@ def pictures(folder: str) -> list[str]:
 def test_it_leaves_its_pictures_in_the_run_and_says_what_they_show(explain: Command) -> None:
     status, out, err = explain("run", "row.png")
     assert (status, err) == (0, "")
-    names = ["feature-maps.png", "grad-cam.png", "methods.png", "occlusion.png"]
-    assert pictures("run/explained/row") == names
     truth = small_run.DATA.classes[small_run.DATA.labels[0]]
+    kinds = ("grad-cam", "methods", "occlusion")
+    names = ["feature-maps.png", *(f"{kind}-for-{truth}.png" for kind in kinds)]
+    assert pictures("run/explained/row") == names
     assert out.startswith(f"row.png: {truth}, ")
     for name in names:
-        assert f"run/explained/row/{name}\n  W" in out
+        assert f"run/explained/row/{name}\n  " in out
     assert "by 7 methods" in out
-    assert "What 2 convolutions make of the image" in out
+    assert "Feature maps of 2 convolutions: red where" in out
 
 
 def test_what_is_asked_for_is_all_there_is(explain: Command) -> None:
@@ -54,31 +56,53 @@ def test_what_is_asked_for_is_all_there_is(explain: Command) -> None:
     chosen = ("--method", "grad-cam", "--layer", "relu1", "--class", wanted, "--out", "here")
     status, out, err = explain("run", "row.png", *chosen)
     assert (status, err) == (0, "")
-    assert pictures("here") == ["feature-maps-relu1.png", f"methods-for-{wanted}.png"]
+    assert pictures("here") == ["feature-maps-relu1.png", f"grad-cam-at-relu1-for-{wanted}.png"]
     assert f"The pictures look for {wanted}, " in out
-    assert "by 1 method:" in out
+    assert "by 1 method, alone and over the image:" in out
 
 
 def test_another_class_does_not_overwrite_the_pictures(explain: Command) -> None:
     both = ("--method", "saliency", "--method", "grad-cam", "--out", "here")
-    for chosen in ((), ("--class", "top"), ("--class", "bottom")):
-        assert explain("run", "row.png", *both, *chosen)[0] == 0
+    for chosen in ("top", "bottom"):
+        assert explain("run", "row.png", *both, "--class", chosen)[0] == 0
     found = [name for name in pictures("here") if "feature" not in name]
-    suffixes = ("", "-for-bottom", "-for-top")
-    assert found == sorted(f"{kind}{s}.png" for kind in ("grad-cam", "methods") for s in suffixes)
+    kinds = ("grad-cam", "saliency-and-grad-cam")
+    assert found == sorted(f"{kind}-for-{s}.png" for kind in kinds for s in ("bottom", "top"))
 
 
-def test_several_classes_stand_below_one_another_in_one_picture(explain: Command) -> None:
+def test_no_choice_overwrites_the_pictures_of_another(explain: Command) -> None:
+    """Images with the same name in two folders, methods and layers have files of their own."""
+    for folder in ("a", "b"):
+        Path(folder).mkdir()
+        shutil.copy("row.png", folder)
+    seen: set[Path] = set()
+    chosen = ("--method", "grad-cam", "--class", "top")
+    for more in (
+        ("a/row.png",),
+        ("b/row.png",),
+        ("a/row.png", "--layer", "relu1"),
+        ("a/row.png", "--method", "saliency"),
+        ("a/row.png", "--class", "bottom"),
+    ):
+        assert explain("run", more[0], *chosen, *more[1:])[0] == 0
+        made = {path for path in Path("run/explained").rglob("*.png") if "feature" not in path.name}
+        assert made > seen, more
+        seen = made
+
+
+def test_several_classes_stand_side_by_side_in_one_picture(explain: Command) -> None:
     chosen = ("--method", "saliency", "--method", "grad-cam", "--out", "here")
     status, out, err = explain("run", "row.png", *chosen, "--class", "top", "--class", "bottom")
     assert (status, err) == (0, "")
-    assert pictures("here") == ["methods-for-top-and-bottom.png"]
-    assert "What top, bottom depend on in the same image, a row for each." in out
-    with Image.open("here/methods-for-top-and-bottom.png") as several:
-        high = several.height
-    assert explain("run", "row.png", *chosen, "--class", "top")[0] == 0
-    with Image.open("here/grad-cam-for-top.png") as one:
-        assert high == pytest.approx(one.height, rel=0.3)  # two rows in both
+    assert pictures("here") == ["saliency-and-grad-cam-for-top-and-bottom.png"]
+    assert "What top and bottom depend on in the same image: bright places matter" in out
+    with Image.open("here/saliency-and-grad-cam-for-top-and-bottom.png") as two:
+        size = two.size
+    more = ("--class", "top", "--class", "bottom", "--class", "middle")
+    assert explain("run", "row.png", *chosen, *more)[0] == 0
+    with Image.open("here/saliency-and-grad-cam-for-top-and-bottom-and-middle.png") as three:
+        assert three.width > 1.2 * size[0]  # a column more
+        assert three.height == pytest.approx(size[1], rel=0.1)
 
 
 def test_filters_are_shown_by_the_runs_own_images(explain: Command) -> None:

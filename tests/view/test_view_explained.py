@@ -38,8 +38,8 @@ def test_each_layer_with_maps_has_a_row() -> None:
     drawn = view.feature_maps(found, image=1)
     said = [title.partition(",")[0] for title in titles(drawn)]
     assert said[:2] == ["conv1: 3 maps of 16×16", "relu1: 3 maps of 16×16"]
-    assert said[-1] == "pool2: 8 maps of 2×2"
-    assert len(drawn.axes) == 6
+    assert said[5] == "pool2: 8 maps of 2×2"
+    assert len(drawn.axes) == 6 + 6  # each with its colour bar
     ((first,), *_) = panels(drawn)
     np.testing.assert_allclose(first[:32, :32], found["conv1"][1, 0].repeat(2, 0).repeat(2, 1))
 
@@ -47,18 +47,18 @@ def test_each_layer_with_maps_has_a_row() -> None:
 def test_values_of_both_signs_are_centred_at_0_and_others_begin_there() -> None:
     signed, positive = np.array([[[-3.0, 1.0]]]), np.array([[[0.0, 4.0]]])
     for maps, limits, colours in ((signed, (-3, 3), "DIVERGING"), (positive, (0, 4), "SEQUENTIAL")):
-        (ax,) = view.feature_maps(maps).axes
-        assert ax.images[0].get_clim() == limits
+        ax, bar = view.feature_maps(maps).axes
+        assert ax.images[0].get_clim() == bar.get_ylim() == limits
         assert ax.images[0].get_cmap().name == getattr(style, colours)
-    (ax,) = view.feature_maps(np.zeros((1, 2, 2))).axes
+    ax, _ = view.feature_maps(np.zeros((1, 2, 2))).axes
     assert ax.images[0].get_clim() == (0, 1)
 
 
 def test_what_is_left_out_is_said() -> None:
-    (title,) = titles(view.feature_maps(np.ones((1, 40, 2, 2)), most=20))
+    title, _ = titles(view.feature_maps(np.ones((1, 40, 2, 2)), most=20))
     assert title.startswith("40 maps of 2×2, the first 20 shown")
-    (title,) = titles(view.feature_maps(np.ones((1, 40, 2, 2))))
-    assert title.startswith("40 maps of 2×2, up to")
+    title, _ = titles(view.feature_maps(np.ones((1, 40, 2, 2))))
+    assert title == "40 maps of 2×2"
 
 
 def test_maps_stand_in_rows_with_gaps() -> None:
@@ -82,13 +82,17 @@ def test_of_one_image_each_method_has_its_map_and_the_map_on_the_image() -> None
     image = np.random.default_rng(0).random((3, 6, 5))
     maps = {"one": np.arange(30.0).reshape(1, 6, 5), "two": np.ones((3, 6, 5))}
     drawn = view.attribution(image, maps, ["cat"])
-    assert titles(drawn) == ["cat", "one", "two", "", "", ""]
+    assert titles(drawn) == ["cat", "one", "two", "", "", "", "", ""]  # at the end, colour bars
     shown = panels(drawn)
     np.testing.assert_allclose(shown[0][0], image.transpose(1, 2, 0))
     full = np.percentile(maps["one"], 99.5)
     expected = colormaps[style.SEQUENTIAL](np.clip(maps["one"][0] / full, 0, 1))
     np.testing.assert_allclose(shown[1][0], expected[..., :3])
     background, laid = shown[4]
+    of_one, of_two = drawn.axes[6:]
+    assert of_one.get_xlim() == pytest.approx((0, full))
+    assert [label.get_text() for label in of_one.get_xticklabels()] == ["0", f"{full:.2g}"]
+    assert of_two.get_xlim() == (0, 3)
     assert background.shape == (6, 5, 3)
     np.testing.assert_array_equal(background[..., 0], background[..., 1])  # grey
     assert laid[0, 0, 3] == 0
@@ -113,8 +117,36 @@ def test_channels_are_added() -> None:
 def test_many_methods_stand_in_several_lines() -> None:
     maps = {str(i): np.ones((4, 4)) for i in range(7)}
     drawn = view.attribution(np.zeros((1, 4, 4)), maps)
-    assert len(drawn.axes) == 16
+    assert len(drawn.axes) == 16 + 7  # each with its colour bar
     assert [t for t in titles(drawn) if t] == list("0123456")
+
+
+def test_classes_stand_side_by_side_on_one_scale() -> None:
+    image = np.zeros((1, 4, 4))
+    maps = {
+        "cat": {"one": np.ones((4, 4)), "two": np.eye(4)},
+        "dog": {"one": 3 * np.ones((4, 4)), "two": -2 * np.eye(4)},
+    }
+    drawn = view.attribution_by_class(image, maps)
+    assert titles(drawn) == ["the image", "for cat", "for dog", "", "", "", "", ""]
+    cat, dog = (panels(drawn)[i][1] for i in (1, 2))
+    np.testing.assert_allclose(dog[0, 0, :3], colormaps[style.SEQUENTIAL](1.0)[:3])
+    np.testing.assert_allclose(cat[0, 0, :3], colormaps[style.SEQUENTIAL](1 / 3)[:3])
+    of_one, of_two = drawn.axes[6:]
+    assert of_one.get_ylim() == (0, 3)
+    assert of_two.get_ylim() == (-2, 2)
+
+
+def test_a_caption_stands_below_all_else_and_fits_the_width() -> None:
+    text = "bright places matter, red ones speak for the class, blue ones against it. " * 3
+    drawn = view.caption(view.attribution(images(1)[0], {"a": np.ones((16, 16))}, ["cat"]), text)
+    assert " ".join(drawn.get_supxlabel().split()) == text.strip()
+    style.png(drawn, drawn.dpi)
+    (label,) = [t for t in drawn.texts if t.get_text() == drawn.get_supxlabel()]
+    box = label.get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= drawn.bbox.width
+    assert box.y1 < min(ax.get_tightbbox().y0 for ax in drawn.axes)
 
 
 def test_several_images_have_a_row_each() -> None:

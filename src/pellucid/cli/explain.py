@@ -67,9 +67,9 @@ def explain(
         typer.Option(
             "--class",
             metavar="CLASS",
-            help="The class to explain, by name or number. Several classes stand below one "
-            "another in one picture: --class cat --class dog.",
-            show_default="the predicted class; a chosen one is added to the files' names",
+            help="The class to explain, by name or number. Several classes stand side by side in "
+            "one picture: --class cat --class dog.",
+            show_default="the predicted class",
         ),
     ] = None,
     filters: Annotated[
@@ -117,19 +117,23 @@ def explain(
         folder.mkdir(parents=True, exist_ok=True)
         methods = method or _applicable(model, pixels)
         made: Iterable[Picture]
+        first = "-and-".join(method) if method else "methods"
+        at = "" if layer is None else f"-at-{layer}"
         if len(numbers) > 1:
-            made = [_several(model, pixels, classes, numbers, methods, layer)]
+            made = [_several(model, pixels, classes, numbers, methods, layer, f"{first}{at}")]
         else:
-            chosen = f"-for-{_as_file_name(classes[number])}" if numbers else ""
-            made = _pictures(model, pixels, classes[number], number, methods, layer, chosen)
+            made = _pictures(model, pixels, classes[number], number, methods, layer, first, at)
         if filters is not None and data is not None:
             made = [*made, _of_filters(model, filters, data)]
         for name, figure, says in made:
-            print(f"\n{view.save(figure, folder / f'{name}.png')}\n  {says}")
+            path = view.save(view.caption(figure, says), folder / f"{name}.png")
+            print(f"\n{path}\n  {says}")
 
 
 def _folder(run: Path, image: Path) -> Path:
-    return (run if run.is_dir() else run.parent) / FOLDER / image.stem
+    """Return the folder for the pictures of an image, named after it and the folder it is in."""
+    name = "-".join(_as_file_name(part) for part in (image.parent.name, image.stem) if part)
+    return (run if run.is_dir() else run.parent) / FOLDER / name
 
 
 def _training_images(run: Path) -> "DataSet":
@@ -173,7 +177,7 @@ def _seen(probabilities: "Array", classes: tuple[str, ...], number: int) -> str:
     first = int(probabilities.argmax())
     said = f"{classes[first]}, {probabilities[first]:.1%}"
     if number == first:
-        return f"{said}. The pictures say why."
+        return f"{said}. The pictures show why."
     return f"{said}. The pictures look for {classes[number]}, {probabilities[number]:.1%}."
 
 
@@ -184,18 +188,19 @@ def _pictures(
     number: int,
     methods: list[str],
     layer: str | None,
-    suffix: str,
+    first: str,
+    at: str,
 ) -> Iterator[Picture]:
     from pellucid import view
 
     maps = {chosen: _map(model, pixels, number, chosen, layer) for chosen in methods}
     written = {METHODS[chosen][1]: found for chosen, found in maps.items()}
-    title = f"for {name}"
+    title, suffix = f"for {name}", f"{at}-for-{_as_file_name(name)}"
     yield Picture(
-        f"methods{suffix}",
+        f"{first}{suffix}",
         view.attribution(pixels, written, [title]),
-        f"What '{name}' depends on, by {_counted(len(maps), 'method')}: bright places matter; red "
-        "ones speak for it, blue ones against it.",
+        f"What '{name}' depends on, by {_counted(len(maps), 'method')}, alone and over the image: "
+        f"bright places matter, red ones speak for '{name}', blue ones against it.",
     )
     for chosen, says in _ALONE.items():
         if chosen in maps and len(maps) > 1:
@@ -212,29 +217,28 @@ def _several(
     numbers: list[int],
     methods: list[str],
     layer: str | None,
+    first: str,
 ) -> Picture:
-    """Show what several classes depend on in the same image, with a row per class."""
+    """Show what several classes depend on in the same image, side by side."""
     from pellucid import view
 
     names = [classes[number] for number in numbers]
     maps = {
-        METHODS[method][1]: np.concatenate(
-            [_map(model, pixels, number, method, layer) for number in numbers]
-        )
-        for method in methods
+        name: {METHODS[m][1]: _map(model, pixels, number, m, layer) for m in methods}
+        for name, number in zip(names, numbers, strict=True)
     }
-    images = np.repeat(pixels[None], len(numbers), axis=0)
     return Picture(
-        f"methods-for-{'-and-'.join(map(_as_file_name, names))}",
-        view.attribution(images, maps, [f"for {name}" for name in names]),
-        f"What {', '.join(names)} depend on in the same image, a row for each.",
+        f"{first}-for-{'-and-'.join(map(_as_file_name, names))}",
+        view.attribution_by_class(pixels, maps),
+        f"What {', '.join(names[:-1])} and {names[-1]} depend on in the same image: bright places "
+        "matter, red ones speak for the class, blue ones against it. A row has one scale.",
     )
 
 
 _ALONE = {
-    "grad-cam": "Where the network looks for '{}': places of which its last maps speak for it.",
-    "occlusion": "Where '{}' suffers when a window covers the image: red places are needed, blue "
-    "ones distract.",
+    "grad-cam": "Grad-CAM: the places where the last feature maps speak for '{}'.",
+    "occlusion": "Occlusion: how much less certain '{}' becomes when a window covers a place: red "
+    "places are needed, blue ones distract.",
 }
 
 
@@ -254,7 +258,9 @@ def _feature_maps(model: "Layer", pixels: "Array", layer: str | None) -> Picture
 
     if layer is not None:
         figure = view.feature_maps(activations(model, pixels, layer)[layer])
-        return Picture(f"feature-maps-{layer}", figure, f"What '{layer}' makes of the image.")
+        return Picture(
+            f"feature-maps-{layer}", figure, f"The feature maps of '{layer}' for this image."
+        )
     found = activations(model, pixels)
     kinds = dict(model.walk())
     names = [n for n in found if isinstance(kinds.get(n.partition("#")[0]), Conv2d)]
@@ -264,8 +270,8 @@ def _feature_maps(model: "Layer", pixels: "Array", layer: str | None) -> Picture
     which = _counted(len(names), "convolution")
     some = f" ({len(shown)} are shown; --layer shows any)" if len(shown) < len(names) else ""
     says = (
-        f"What {which}{some} make of the image: red where a filter finds what it looks for, blue "
-        "where it finds the opposite."
+        f"Feature maps of {which}{some}: red where a filter finds what it looks for, blue where "
+        "it finds the opposite."
     )
     return Picture("feature-maps", view.feature_maps({n: found[n] for n in shown}), says)
 

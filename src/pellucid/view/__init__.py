@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pellucid.view import draw
-from pellucid.view.attribution import attribution
+from pellucid.view.attribution import attribution, attribution_by_class
 from pellucid.view.calibration import calibration
 from pellucid.view.comparison import comparison
 from pellucid.view.confusion import confusion
@@ -19,11 +19,13 @@ from pellucid.view.ranking import precision_recall, roc
 from pellucid.view.scores import scores
 from pellucid.view.shapes import shapes
 from pellucid.view.slider import slider
-from pellucid.view.style import save
+from pellucid.view.style import caption, save
 
 __all__ = [
     "attribution",
+    "attribution_by_class",
     "calibration",
+    "caption",
     "comparison",
     "confusion",
     "curves",

@@ -36,7 +36,8 @@ def attribution(
     For one image, each method has two pictures: the map alone, and the map over the pale grey
     image. For several images, each has a row of maps over the image. Maps without negative values
     are dark at 0; in others, red supports the class and blue speaks against it, summed over
-    channels. Each map has its own scale, which ends at the 99.5th percentile.
+    channels. Each map has its own scale, which ends at the 99.5th percentile; the colour bars of a
+    single image give it.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def attribution(
     >>> image = np.random.default_rng(0).random((3, 8, 8))
     >>> drawn = attribution(image, {"saliency": np.eye(8)[None]}, titles=["cat"])
     >>> [ax.get_title(loc="center") for ax in drawn.axes]
-    ['cat', 'saliency', '', '']
+    ['cat', 'saliency', '', '', '']
     """
     x = np.asarray(images)
     x = x[None] if x.ndim == 3 else x
@@ -100,26 +101,29 @@ def _one(
     preprocessing: Preprocessing | None,
     columns: int,
 ) -> Figure:
-    """Draw the image and, of each method, the map over the map on the image."""
+    """Draw the image and, for each method, its map, the map over the image, and its scale."""
     columns = max(min(columns, len(maps) + 1), 2)
     lines = -(-(len(maps) + 1) // columns)
     tall = _TILE * min(image.shape[1] / image.shape[2], 2.0)
     drawn = style.figure(columns * _TILE, lines * (2 * tall + 0.35))
-    panels = drawn.subplots(2 * lines, columns, squeeze=False)
+    heights = [1.0, 1.0, 0.06] * lines
+    panels = drawn.subplots(3 * lines, columns, squeeze=False, height_ratios=heights)
     style.show_image(panels[0, 0], image, preprocessing)
     panels[0, 0].set_title(title, loc="center", size=style.SMALL)
     panels[1, 0].imshow(pale)
     for i, (name, values) in enumerate(maps.items(), start=1):
         line, column = divmod(i, columns)
-        above, below = panels[2 * line, column], panels[2 * line + 1, column]
+        above, below, bar = panels[3 * line : 3 * line + 3, column]
         above.imshow(_coloured(values[0])[..., :3])
         above.set_title(name, loc="center", size=style.SMALL)
         _lay_over(below, pale, values[0])
+        style.scale_bar(drawn, None, *_scale(values[0]), inside=bar)
     for i, ax in enumerate(panels.ravel()):
-        line, column = i // columns // 2, i % columns
-        if line * columns + column > len(maps):
+        row, column = divmod(i, columns)
+        place = row // 3 * columns + column
+        if place > len(maps) or (row % 3 == 2 and place == 0):
             ax.remove()
-        else:
+        elif row % 3 < 2:
             style.bare(ax)
     return drawn
 
@@ -141,6 +145,65 @@ def _rows(
         for ax, (name, values) in zip(row[1:], maps.items(), strict=True):
             _lay_over(style.bare(ax), behind, values[n])
             ax.set_title(name if n == 0 else "", loc="center", size=style.SMALL)
+    return drawn
+
+
+@style.styled
+def attribution_by_class(
+    image: Array,
+    maps: Mapping[str, Mapping[str, Array]],
+    preprocessing: Preprocessing | None = None,
+) -> Figure:
+    """Draw what several classes depend on in the same image, side by side.
+
+    Each method is a row and each class a column. The maps of a row share a scale, given by its
+    colour bar, so that they can be compared.
+
+    Parameters
+    ----------
+    image
+        The image, (C, H, W).
+    maps
+        Results of functions of `pellucid.explain` for this image, (H, W), (C, H, W) or with N = 1,
+        by class and then by method.
+    preprocessing
+        Preprocessing to undo, if the image is preprocessed.
+
+    Raises
+    ------
+    ShapeError
+        A map does not fit the image.
+
+    Examples
+    --------
+    >>> image = np.random.default_rng(0).random((3, 8, 8))
+    >>> maps = {"cat": {"saliency": np.eye(8)}, "dog": {"saliency": 1 - np.eye(8)}}
+    >>> drawn = attribution_by_class(image, maps)
+    >>> [ax.get_title(loc="center") for ax in drawn.axes]
+    ['the image', 'for cat', 'for dog', '']
+    """
+    x = np.asarray(image)[None]
+    fitted = {
+        name: [_fitted(name, np.asarray(of_class[name]), x)[0] for of_class in maps.values()]
+        for name in next(iter(maps.values()))
+    }
+    pale = _pale(style.to_rgb(x[0], preprocessing))
+    tall = _TILE * min(x.shape[2] / x.shape[3], 2.0)
+    drawn = style.figure((len(maps) + 1) * _TILE + 0.5, len(fitted) * (tall + 0.1) + 0.2)
+    panels = drawn.subplots(len(fitted), len(maps) + 1, squeeze=False)
+    style.show_image(panels[0, 0], x[0], preprocessing)
+    panels[0, 0].set_title("the image", loc="center", size=style.SMALL)
+    for ax in panels[1:, 0]:
+        ax.set_axis_off()
+    for row, (method, of_classes) in zip(panels, fitted.items(), strict=True):
+        colours, low, high = _scale(np.stack(of_classes))
+        for ax, values in zip(row[1:], of_classes, strict=True):
+            style.bare(ax).imshow(pale)
+            ax.imshow(_coloured(values, (colours, low, high)))
+        row[1].set_ylabel(method, size=style.SMALL)
+        style.scale_bar(drawn, list(row), colours, low, high)
+    for ax, name in zip(panels[0, 1:], maps, strict=True):
+        ax.set_title(f"for {name}", loc="center", size=style.SMALL)
     return drawn
 
 
@@ -170,13 +233,18 @@ def _pale(rgb: Array) -> Array:
     return np.repeat((_PALE + (1 - _PALE) * grey)[..., None], 3, axis=2)
 
 
-def _coloured(values: Array) -> Array:
-    """Return a map's colours, (H, W, 4), the more opaque the further from 0."""
+def _scale(values: Array) -> tuple[str, float, float]:
+    """Return the name of the colour map for some maps, and the values at its ends."""
     strength = abs(values)
-    full = np.percentile(strength, _BRIGHTEST) or strength.max() or 1.0
-    share = np.clip(values / full, -1, 1)
+    full = float(np.percentile(strength, _BRIGHTEST) or strength.max() or 1.0)
     signed = bool(values.min() < 0)
-    colours = colormaps[style.DIVERGING if signed else style.SEQUENTIAL]
-    painted = colours((share + 1) / 2 if signed else share)
+    return (style.DIVERGING, -full, full) if signed else (style.SEQUENTIAL, 0.0, full)
+
+
+def _coloured(values: Array, scale: tuple[str, float, float] | None = None) -> Array:
+    """Return a map's colours, (H, W, 4), the more opaque the further from 0."""
+    name, low, full = scale or _scale(values)
+    share = np.clip(values / full, -1, 1)
+    painted = colormaps[name]((share + 1) / 2 if low < 0 else share)
     painted[..., 3] = np.minimum(abs(share) * 1.25, 1) * 0.9
     return np.asarray(painted)

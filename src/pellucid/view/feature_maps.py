@@ -28,7 +28,7 @@ def feature_maps(
 
     Each map is a channel: bright, or red, where the layer responds strongly. All maps of a layer
     have the same scale. If a layer's values have both signs, red is positive and blue negative;
-    otherwise dark is 0. The title gives the layer's name, shape and largest value.
+    otherwise dark is 0. The title gives the layer's name and shape, a bar the scale of its colours.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def feature_maps(
     >>> model = nn.Sequential(conv=nn.Conv2d(1, 8, 3), relu=nn.ReLU(), flatten=nn.Flatten())
     >>> drawn = feature_maps(activations(model, np.ones((1, 9, 9))))
     >>> [ax.get_title(loc="left").partition(",")[0] for ax in drawn.axes]
-    ['conv: 8 maps of 7×7', 'relu: 8 maps of 7×7']
+    ['conv: 8 maps of 7×7', 'relu: 8 maps of 7×7', '', '']
     """
     given = activations if isinstance(activations, Mapping) else {"": np.asarray(activations)}
     layers = {name: _of_one(name, y, image) for name, y in given.items() if y.ndim in (3, 4)}
@@ -64,7 +64,7 @@ def feature_maps(
     drawn = style.figure(max(widest * _SIDE, 4.4), sum(heights) + 0.34 * len(layers) + 0.1)
     panels = drawn.subplots(len(layers), 1, squeeze=False, height_ratios=[h + 0.3 for h in heights])
     for ax, (name, maps) in zip(panels[:, 0], layers.items(), strict=True):
-        _draw(ax, name, maps, shown, widest)
+        style.scale_bar(drawn, ax, *_draw(ax, name, maps, shown, widest))
     return drawn
 
 
@@ -83,19 +83,21 @@ def _height(maps: Array) -> float:
     return float(-(-len(maps) // _COLUMNS) * _SIDE * min(H / W, 2.0))
 
 
-def _draw(ax: Axes, name: str, maps: Array, shown: int, widest: int) -> None:
+def _draw(ax: Axes, name: str, maps: Array, shown: int, widest: int) -> tuple[str, float, float]:
+    """Draw the maps of a layer, and return the colour map and the values at its ends."""
     largest = float(abs(maps).max())
     signed = bool(maps.min() < 0)
     scale = largest or 1.0
     tiles = in_rows(maps[:shown], widest)
     colours = style.DIVERGING if signed else style.SEQUENTIAL
-    style.bare(ax).imshow(tiles, colours, vmin=-scale if signed else 0, vmax=scale)
+    low = -scale if signed else 0.0
+    style.bare(ax).imshow(tiles, colours, vmin=low, vmax=scale)
     ax.set_anchor("W")
     count, H, W = maps.shape
     first = f", the first {shown} shown" if shown < count else ""
-    kind = f"up to {'±' if signed else ''}{largest:.2g}"
-    title = f"{count} map{'s' * (count > 1)} of {H}×{W}{first}, {kind}"
+    title = f"{count} map{'s' * (count > 1)} of {H}×{W}{first}"
     ax.set_title(f"{name}: {title}" if name else title, loc="left", size=style.SMALL)
+    return colours, low, scale
 
 
 def in_rows(maps: Array, columns: int) -> Array:

@@ -9,6 +9,7 @@ vision can distinguish; colour maps are perceptually uniform.
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Callable
 from functools import cache, wraps
 from pathlib import Path
@@ -18,6 +19,8 @@ import matplotlib
 import numpy as np
 from matplotlib import font_manager, rcsetup
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from pellucid.errors import FileError, ShapeError
@@ -162,6 +165,46 @@ def bare(ax: Axes) -> Axes:
 def show_image(ax: Axes, image: Array, preprocessing: Preprocessing | None = None) -> None:
     """Show an image (C, H, W) without ticks; see `to_rgb`."""
     bare(ax).imshow(to_rgb(image, preprocessing))
+
+
+def caption(figure: Figure, text: str) -> Figure:
+    """Write a caption below a figure, wrapped to its width, and return the figure.
+
+    Examples
+    --------
+    >>> drawn = caption(figure(2.0), "What the network looks for in this image")
+    >>> print(drawn.get_supxlabel())
+    What the network looks for in
+    this image
+    """
+    width = figure.get_size_inches()[0]
+    lines = textwrap.wrap(text, max(int(width * _CHARACTERS_PER_INCH), 16))
+    wide, high = figure.get_size_inches()
+    figure.set_size_inches(wide, high + (len(lines) + 0.5) * _LINE)
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", size=SMALL, color=SOFT)
+    return figure
+
+
+_CHARACTERS_PER_INCH, _LINE = 15.0, 0.14
+
+
+def scale_bar(
+    drawn: Figure, panels: Any, colours: str, low: float, high: float, inside: Axes | None = None
+) -> None:
+    """Add a colour bar to the right of some panels, or inside given axes, with numbers."""
+    shown = ScalarMappable(Normalize(low, high), colours)
+    ticks = [low, 0.0, high] if low < 0 else [low, high]
+    if inside is None:
+        bar = drawn.colorbar(shown, ax=panels, ticks=ticks, aspect=14, pad=0.02)
+    else:
+        bar = drawn.colorbar(shown, cax=inside, ticks=ticks, orientation="horizontal")
+    numbers = ["0" if tick == 0 else f"{tick:.2g}".replace("-", "−") for tick in ticks]
+    bar.set_ticklabels(numbers, size=_TINY)
+    bar.ax.tick_params(length=0, pad=1.5)
+    bar.outline.set_visible(False)
+
+
+_TINY = 6.5
 
 
 def save(figure: Figure, path: str | Path, dpi: int = 160) -> Path:
