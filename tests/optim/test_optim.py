@@ -18,6 +18,9 @@ OPTIONS = [
     ("RMSprop", {}),
     ("RMSprop", {"momentum": 0.9, "centered": True}),
     ("Adagrad", {"lr_decay": 0.1, "clip_norm": 1.0}),
+    ("Muon", {}),
+    ("Muon", {"unit_filters": True, "adam_for": ("w",), "weight_decay": 0.1}),
+    ("SGD", {"momentum": 0.9, "lr_factors": (("bias", 4.0), ("w*", 0.5))}),
 ]
 each = pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 
@@ -173,7 +176,11 @@ def test_gradients_stay_as_they_were(name, options):
     assert all((p.grad == 1e-3).all() for p in parameters)
 
 
-@each
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [case for case in OPTIONS if case[0] != "Muon" and "lr_factors" not in case[1]],
+    ids=str,
+)
 def test_arrays_longer_than_a_piece_are_changed_to_the_end(name, options):
     long, short = parameter(np.ones((300, 301))), parameter(np.ones(1), "short")
     slope(make(name, options | {"clip_norm": None}, [long, short]), steps=3)
@@ -214,6 +221,20 @@ def test_the_rate_of_a_step_is_that_of_the_moment():
     optimizer.lr = 0.5 * optimizer.base_lr
     optimizer.step()
     assert w.value.item() == -0.5
+
+
+def test_the_rate_of_a_parameter_has_the_factor_of_the_first_pattern_that_matches():
+    kinds = {"head.weight": "weight", "head.bias": "bias", "conv.bias": "bias", "norm.w": "norm"}
+    parameters = [parameter([0.0], name, kind) for name, kind in kinds.items()]
+    for each in parameters:
+        each.add_gradient(np.ones(1))
+    optim.SGD(parameters, lr=0.5, lr_factors={"head.*": 0.25, "bias": 8.0}).step()
+    assert [p.value.item() for p in parameters] == [-0.125, -0.125, -4.0, -0.5]
+
+
+def test_a_factor_below_zero_is_refused():
+    with pytest.raises(PellucidError, match="'bias' must not be negative, but is -1"):
+        optim.SGD(two(), lr_factors={"bias": -1.0})
 
 
 def test_values_drawn_after_the_optimiser_was_made_are_the_ones_that_change():
@@ -305,11 +326,13 @@ ALLOWED = {
     optim.AdamW: {"betas": ((0.0, 0.0), (0.99, 0.999)), "eps": (0.0,)},
     optim.RMSprop: {"alpha": (0.0, 0.99), "momentum": (0.0, 0.99), "eps": (0.0,)},
     optim.Adagrad: {"lr_decay": (0.0, 9.0), "eps": (0.0,)},
+    optim.Muon: {"momentum": (0.0, 0.99), "adam_betas": ((0.0, 0.0), (0.99, 0.999))},
 }
 REFUSED = {
     "momentum": (-0.1, 1.0),
     "alpha": (-0.1, 1.0),
     "betas": ((-0.1, 0.9), (1.0, 0.9), (0.9, -0.1), (0.9, 1.0)),
+    "adam_betas": ((-0.1, 0.9), (1.0, 0.9), (0.9, -0.1), (0.9, 1.0)),
     "eps": (-1e-8,),
     "lr_decay": (-1e-8,),
     "lr": (0.0, -0.1),

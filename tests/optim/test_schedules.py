@@ -6,7 +6,7 @@ import pytest
 
 from pellucid.errors import FileError, PellucidError
 from pellucid.optim import schedules
-from pellucid.optim.schedules import Constant, Cosine, Exponential, OneCycle, Step, Warmup
+from pellucid.optim.schedules import Constant, Cosine, Exponential, Linear, OneCycle, Step, Warmup
 
 ALL = [
     Constant(),
@@ -47,6 +47,11 @@ def test_a_share_of_all_steps_is_the_nearest_whole_number_and_at_least_one():
     for share, steps in ((0.496, 50), (0.494, 49), (0.001, 1)):
         assert [Step(share, 0.5)(step, 100) for step in (steps - 1, steps)] == [1, 0.5]
         assert Warmup(share)(0, 100) == 1 / steps
+
+
+def test_linear_is_a_straight_line_to_its_final_factor():
+    factors = [Linear(0.2)(step, 8) for step in range(9)]
+    assert factors == pytest.approx([1 - 0.1 * step for step in range(9)])
 
 
 def test_exponential_is_halfway_down_in_the_middle():
@@ -95,6 +100,7 @@ def test_a_warm_up_longer_than_the_run_only_warms_up():
         ("constant", Constant()),
         ("cosine", Cosine()),
         ("Cosine:0.01", Cosine(0.01)),
+        ("linear:0.1", Linear(0.1)),
         ("step", Step()),
         ("step:0.5", Step(0.5)),
         ("step:1000:0.5", Step(1000, 0.5)),

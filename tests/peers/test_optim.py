@@ -117,6 +117,34 @@ def test_decay_of_weights_alone_is_that_of_two_parameter_groups():
         agree(parameters, tensors, "float64", step)
 
 
+def test_factors_on_the_rate_are_those_of_parameter_groups():
+    values = starting_values()
+    parameters, tensors = make_parameters(values, "float64"), make_tensors(values, "float64")
+    ours = optim.Adam(parameters, lr=0.1, lr_factors={"b": 3.0})
+    theirs = torch.optim.Adam([{"params": tensors[:1]}, {"params": tensors[1:], "lr": 0.3}], lr=0.1)
+    for step in range(STEPS):
+        give_gradients(step, parameters, tensors)
+        ours.step()
+        theirs.step()
+        agree(parameters, tensors, "float64", step)
+
+
+@pytest.mark.parametrize("options", [{}, {"momentum": 0.6, "nesterov": False}], ids=str)
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4)])
+def test_muon_takes_pytorchs_steps(options, shape, monkeypatch):
+    """PyTorch orthogonalises in bfloat16; here both do it in float64."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", torch.Tensor.clone)
+    values = {"w": np.random.default_rng(0).normal(size=shape)}
+    parameters, tensors = make_parameters(values, "float64"), make_tensors(values, "float64")
+    ours = optim.Muon(parameters, lr=0.1, weight_decay=0.2, **options)
+    theirs = torch.optim.Muon(tensors, lr=0.1, weight_decay=0.2, **options)
+    for step in range(STEPS):
+        give_gradients(step, parameters, tensors)
+        ours.step()
+        theirs.step()
+        np.testing.assert_allclose(parameters[0].value, tensors[0].detach().numpy(), atol=1e-5)
+
+
 def test_the_moving_average_is_that_of_an_averaged_model():
     values = starting_values()
     parameters = make_parameters(values, "float64")

@@ -43,7 +43,9 @@ def optimizers(incomplete: str) -> list[str]:
 
 def schedules(incomplete: str) -> list[str]:
     """Return the names of schedules."""
-    return _beginning(incomplete, ("constant", "step", "exponential", "cosine", "onecycle"))
+    return _beginning(
+        incomplete, ("constant", "step", "exponential", "linear", "cosine", "onecycle")
+    )
 
 
 def engines(incomplete: str) -> list[str]:

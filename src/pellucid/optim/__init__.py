@@ -11,6 +11,7 @@ from pellucid.optim.adagrad import Adagrad
 from pellucid.optim.adam import Adam, AdamW
 from pellucid.optim.averaging import ExponentialMovingAverage
 from pellucid.optim.base import Optimizer
+from pellucid.optim.muon import Muon
 from pellucid.optim.rmsprop import RMSprop
 from pellucid.optim.sgd import SGD
 from pellucid.parameter import Parameter
@@ -22,6 +23,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "ExponentialMovingAverage",
+    "Muon",
     "Optimizer",
     "RMSprop",
     "build",
@@ -35,7 +37,7 @@ def __dir__() -> list[str]:
 
 
 OPTIMIZERS: Mapping[str, type[Optimizer]] = {
-    optimizer.__name__: optimizer for optimizer in (SGD, Adam, AdamW, RMSprop, Adagrad)
+    optimizer.__name__: optimizer for optimizer in (SGD, Adam, AdamW, RMSprop, Adagrad, Muon)
 }
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pellucid import reference
 from pellucid.contract import Arrays, State
 from pellucid.optim.base import Optimizer
+from pellucid.parameter import Parameter
 
 
 @dataclass(eq=False, repr=False)
@@ -28,6 +29,8 @@ class Adagrad(Optimizer):
         Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
         Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
+    lr_factors
+        Factors on the learning rate by kind of parameter or pattern of names. Default: none.
     lr_decay
         Decay d of the learning rate, which is ``lr / (1 + (t − 1)·d)`` in step t. Default: 0.
     eps
@@ -53,13 +56,13 @@ class Adagrad(Optimizer):
         self._check("lr_decay", self.lr_decay >= 0, "not negative")
         self._check("eps", self.eps >= 0, "not negative")
 
-    def slots(self) -> tuple[str, ...]:
+    def slots(self, parameter: Parameter) -> tuple[str, ...]:
         return ("sum",)
 
     def update(
-        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float], lr: float
     ) -> None:
         reference.adagrad(
             values, gradients, state, decays,
-            step=self.steps, lr=self.lr, lr_decay=self.lr_decay, eps=self.eps,
+            step=self.steps, lr=lr, lr_decay=self.lr_decay, eps=self.eps,
         )  # fmt: skip

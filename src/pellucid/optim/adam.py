@@ -9,6 +9,7 @@ from typing import ClassVar
 from pellucid import engine
 from pellucid.contract import Arrays, State
 from pellucid.optim.base import Optimizer
+from pellucid.parameter import Parameter
 
 
 @dataclass(eq=False, repr=False)
@@ -33,6 +34,8 @@ class Adam(Optimizer):
         Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
         Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
+    lr_factors
+        Factors on the learning rate by kind of parameter or pattern of names. Default: none.
     betas
         Decay rates β₁ and β₂ of the two means, each in [0, 1). Default: (0.9, 0.999).
     eps
@@ -64,15 +67,15 @@ class Adam(Optimizer):
         self._check("betas", pair, "two numbers from 0 to below 1")
         self._check("eps", self.eps >= 0, "not negative")
 
-    def slots(self) -> tuple[str, ...]:
+    def slots(self, parameter: Parameter) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", *(("max_exp_avg_sq",) if self.amsgrad else ()))
 
     def update(
-        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float], lr: float
     ) -> None:
         engine.current().adam(
             values, gradients, state, decays,
-            step=self.steps, lr=self.lr, betas=self.betas, eps=self.eps, decoupled=self.decoupled,
+            step=self.steps, lr=lr, betas=self.betas, eps=self.eps, decoupled=self.decoupled,
         )  # fmt: skip
 
 

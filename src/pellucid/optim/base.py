@@ -6,6 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar, TypeVar, get_args
 
 import numpy as np
@@ -44,6 +45,9 @@ class Optimizer(Shown, ABC):
         PyTorch; often only ``("weight",)`` is used.
     clip_norm
         If given, gradients with a larger joint norm are scaled to this norm.
+    lr_factors
+        Factors on the learning rate of some parameters, by kind or by a pattern of names:
+        ``{"bias": 10, "head.*": 0.1}``. The first that matches a parameter counts; others have 1.
 
     Attributes
     ----------
@@ -63,8 +67,11 @@ class Optimizer(Shown, ABC):
     weight_decay: float = 0.0
     decay_kinds: tuple[Kind, ...] = KINDS
     clip_norm: float | None = None
+    lr_factors: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
+        if isinstance(self.lr_factors, Mapping):
+            self.lr_factors = tuple(self.lr_factors.items())
         check_fields(self)
         given, names = self.parameters, dict[int, str]()
         if isinstance(given, Mapping):
@@ -86,31 +93,43 @@ class Optimizer(Shown, ABC):
         for kind in self.decay_kinds:
             if kind not in KINDS:
                 raise PellucidError(unknown("kind of parameter", kind, KINDS))
+        self._factors = dict(self.lr_factors)
+        for name, factor in self._factors.items():
+            if factor < 0:
+                raise PellucidError(f"lr_factors: '{name}' must not be negative, but is {factor!r}")
         self.base_lr = self.lr
         self.steps = 0
-        self._state: dict[str, list[Array]] = {}
+        self._state: list[dict[str, Array]] = []
 
     @abstractmethod
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the arrays that are kept for each parameter."""
+    def slots(self, parameter: Parameter) -> tuple[str, ...]:
+        """Return the names of the arrays that are kept for a parameter."""
 
     @abstractmethod
     def update(
-        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float], lr: float
     ) -> None:
-        """Make one step in place, see `pellucid.reference.update`.
+        """Make one step in place, see `pellucid.reference.update`, for parameters of equal slots.
 
         `state` holds the arrays of each slot, `decays` the factor λ of each parameter.
         """
 
     def step(self) -> None:
         """Update every parameter by one step."""
-        values, gradients = [p.value for p in self.learned], [p.grad for p in self.learned]
-        decays = [self.weight_decay * (p.kind in self.decay_kinds) for p in self.learned]
         if self.clip_norm is not None:
-            reference.clip_norm(gradients, self.clip_norm)
+            reference.clip_norm([p.grad for p in self.learned], self.clip_norm)
         self.steps += 1
-        self.update(values, gradients, self._slots(), decays)
+        state = self._states()
+        for (slots, factor), group in self._groups().items():
+            kept = [state[i] for i in group]
+            learned = [self.learned[i] for i in group]
+            self.update(
+                [p.value for p in learned],
+                [p.grad for p in learned],
+                {slot: [arrays[slot] for arrays in kept] for slot in slots},
+                [self.weight_decay * (p.kind in self.decay_kinds) for p in learned],
+                self.lr * factor,
+            )
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
@@ -119,11 +138,7 @@ class Optimizer(Shown, ABC):
 
     def state_dict(self) -> dict[str, Array]:
         """Return copies of the state: ``"step"``, and ``"name/slot"`` for each parameter."""
-        state = {
-            key: array.copy()
-            for slot, arrays in self._slots().items()
-            for key, array in zip(self._keys(slot), arrays, strict=True)
-        }
+        state = {key: array.copy() for key, array in self._saved().items()}
         return {"step": np.array(self.steps)} | state
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
@@ -150,9 +165,8 @@ class Optimizer(Shown, ABC):
                 + "; ".join(problems)
             )
         self.steps = int(steps)
-        for slot, arrays in self._slots().items():
-            for key, array in zip(_unwrapped(self._keys(slot)), arrays, strict=True):
-                array[...] = state[key]
+        for key, array in _unwrapped(self._saved()).items():
+            array[...] = state[key]
 
     def describe(self) -> dict[str, Any]:
         """Return the arguments as plain data, without the parameters and with the base rate."""
@@ -167,24 +181,47 @@ class Optimizer(Shown, ABC):
         count = len(self.learned)
         return f"{described['type']}({count} parameter{'s' * (count != 1)}{options})"
 
-    def _slots(self) -> dict[str, list[Array]]:
-        """Return the arrays of each slot, one per parameter, initially 0."""
+    def _groups(self) -> dict[tuple[tuple[str, ...], float], list[int]]:
+        """Return which parameters are updated together: those of equal slots and rate."""
+        groups: dict[tuple[tuple[str, ...], float], list[int]] = {}
+        for i, parameter in enumerate(self.learned):
+            key = self.slots(parameter), self._factor(parameter)
+            groups.setdefault(key, []).append(i)
+        return groups
+
+    def _factor(self, parameter: Parameter) -> float:
+        """Return the factor on a parameter's learning rate."""
+        name = self._name(parameter)
+        for pattern, factor in self._factors.items():
+            if pattern == parameter.kind or fnmatchcase(name, pattern):
+                return float(factor)
+        return 1.0
+
+    def _states(self) -> list[dict[str, Array]]:
+        """Return the arrays of each parameter by slot, initially 0."""
         if not self._state:
-            self._state = {
-                slot: [np.zeros_like(p.value) for p in self.learned] for slot in self.slots()
-            }
+            self._state = [
+                {slot: np.zeros_like(p.value) for slot in self.slots(p)} for p in self.learned
+            ]
         return self._state
 
-    def _keys(self, slot: str) -> dict[str, None]:
-        """Return the names under which a slot's arrays are saved, in order."""
-        names = [self._names_given.get(id(p), p.name) for p in self.learned]
-        if len(set(names)) < len(names):
+    def _saved(self) -> dict[str, Array]:
+        """Return the arrays under the names by which they are saved."""
+        names, states = [self._name(p) for p in self.learned], self._states()
+        if any(states) and len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise PellucidError(
                 f"several parameters are named {', '.join(twice)}, so their states cannot be told "
                 "apart; pass model.named_parameters() of a model that contains them all"
             )
-        return dict.fromkeys(f"{name}/{slot}" for name in names)
+        return {
+            f"{name}/{slot}": array
+            for name, arrays in zip(names, states, strict=True)
+            for slot, array in arrays.items()
+        }
+
+    def _name(self, parameter: Parameter) -> str:
+        return self._names_given.get(id(parameter), parameter.name)
 
     def _check(self, name: str, holds: bool, expected: str) -> None:
         if not holds:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pellucid import reference
 from pellucid.contract import Arrays, State
 from pellucid.optim.base import Optimizer
+from pellucid.parameter import Parameter
 
 
 @dataclass(eq=False, repr=False)
@@ -28,6 +29,8 @@ class RMSprop(Optimizer):
         Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
         Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
+    lr_factors
+        Factors on the learning rate by kind of parameter or pattern of names. Default: none.
     alpha
         Decay rate α of the mean squared gradient, in [0, 1). Default: 0.99.
     eps
@@ -60,14 +63,14 @@ class RMSprop(Optimizer):
         self._check("eps", self.eps >= 0, "not negative")
         self._check("momentum", 0 <= self.momentum < 1, "from 0 to below 1")
 
-    def slots(self) -> tuple[str, ...]:
+    def slots(self, parameter: Parameter) -> tuple[str, ...]:
         wanted = {"square_avg": True, "grad_avg": self.centered, "momentum": self.momentum > 0}
         return tuple(slot for slot, used in wanted.items() if used)
 
     def update(
-        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float], lr: float
     ) -> None:
         reference.rmsprop(
             values, gradients, state, decays,
-            lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum,
+            lr=lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum,
         )  # fmt: skip

@@ -23,6 +23,7 @@ __all__ = [
     "Constant",
     "Cosine",
     "Exponential",
+    "Linear",
     "OneCycle",
     "Schedule",
     "Step",
@@ -133,6 +134,25 @@ class Cosine(Schedule):
 
 
 @dataclass(frozen=True)
+class Linear(Schedule):
+    """Decay along a straight line: ``1 − (1 − final)·step / total``.
+
+    >>> [round(Linear(final=0.2)(step, 4), 6) for step in (0, 1, 2, 3)]
+    [1.0, 0.8, 0.6, 0.4]
+    """
+
+    final: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.final <= 1:
+            raise PellucidError(f"Linear needs final from 0 to 1, not {self.final!r}")
+
+    def __call__(self, step: int, total_steps: int) -> float:
+        return 1 - (1 - self.final) * step / total_steps
+
+
+@dataclass(frozen=True)
 class OneCycle(Schedule):
     """Increase from ``1/start_division`` to 1 along half a cosine wave, then decrease to almost 0.
 
@@ -206,7 +226,7 @@ class Warmup(Schedule):
 
 SCHEDULES: Mapping[str, type[Schedule]] = {
     schedule.__name__: schedule
-    for schedule in (Constant, Step, Exponential, Cosine, OneCycle, Warmup)
+    for schedule in (Constant, Step, Exponential, Linear, Cosine, OneCycle, Warmup)
 }
 
 
@@ -224,6 +244,7 @@ _FORMS: Mapping[str, tuple[Callable[..., Schedule], tuple[str, ...]]] = {
     "constant": (Constant, ()),
     "step": (Step, ("EVERY", "GAMMA")),
     "exponential": (Exponential, ("FINAL",)),
+    "linear": (Linear, ("FINAL",)),
     "cosine": (Cosine, ("FINAL",)),
     "onecycle": (OneCycle, ("PEAK", "START_DIVISION", "FINAL_DIVISION")),
     "warmup": (Warmup, ("STEPS",)),
@@ -233,10 +254,10 @@ _FORMS: Mapping[str, tuple[Callable[..., Schedule], tuple[str, ...]]] = {
 def parse(text: str) -> Schedule:
     """Return the schedule written as `text`, as on the command line.
 
-    One of ``constant``, ``step:EVERY:GAMMA``, ``exponential:FINAL``, ``cosine:FINAL`` and
-    ``onecycle:PEAK:START_DIVISION:FINAL_DIVISION``, optionally preceded by ``warmup:STEPS,``. The
-    last numbers may be omitted. EVERY and STEPS are a number of steps, or with a decimal point a
-    share of all.
+    One of ``constant``, ``step:EVERY:GAMMA``, ``exponential:FINAL``, ``linear:FINAL``,
+    ``cosine:FINAL`` and ``onecycle:PEAK:START_DIVISION:FINAL_DIVISION``, optionally preceded
+    by ``warmup:STEPS,``. The last numbers may be omitted. EVERY and STEPS are a number of steps, or
+    with a decimal point a share of all.
 
     >>> parse("warmup:0.1,cosine")
     Warmup(steps=0.1, then=Cosine(final=0.0))

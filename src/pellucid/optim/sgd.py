@@ -9,6 +9,7 @@ from pellucid import engine
 from pellucid.contract import Arrays, State
 from pellucid.errors import PellucidError
 from pellucid.optim.base import Optimizer
+from pellucid.parameter import Parameter
 
 
 @dataclass(eq=False, repr=False)
@@ -29,6 +30,8 @@ class SGD(Optimizer):
         Kinds of parameters that decay, of "weight", "bias" and "norm". Default: all.
     clip_norm
         Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
+    lr_factors
+        Factors on the learning rate by kind of parameter or pattern of names. Default: none.
     momentum
         Momentum μ, in [0, 1). Default: 0.
     nesterov
@@ -55,13 +58,13 @@ class SGD(Optimizer):
         if self.nesterov and not self.momentum:
             raise PellucidError("SGD with nesterov=True needs a momentum, such as 0.9")
 
-    def slots(self) -> tuple[str, ...]:
+    def slots(self, parameter: Parameter) -> tuple[str, ...]:
         return ("momentum",) if self.momentum else ()
 
     def update(
-        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float]
+        self, values: Arrays, gradients: Arrays, state: State, decays: Sequence[float], lr: float
     ) -> None:
         engine.current().sgd(
             values, gradients, state, decays,
-            lr=self.lr, momentum=self.momentum, nesterov=self.nesterov,
+            lr=lr, momentum=self.momentum, nesterov=self.nesterov,
         )  # fmt: skip

@@ -67,6 +67,7 @@ from pellucid.reference.normalization import (
     layer_norm_gradient,
     running_statistics,
 )
+from pellucid.reference.orthogonal import orthogonalize
 from pellucid.reference.padding import pad2d, pad2d_gradient
 from pellucid.reference.pooling import (
     avg_pool2d,
@@ -77,4 +78,4 @@ from pellucid.reference.pooling import (
 from pellucid.reference.resize import upsample2d, upsample2d_gradient
 from pellucid.reference.shape import add_to, concatenate, flatten, split, total, unflatten
 from pellucid.reference.softmax import log_softmax, log_softmax_gradient, softmax, softmax_gradient
-from pellucid.reference.update import adagrad, adam, are_finite, clip_norm, rmsprop, sgd
+from pellucid.reference.update import adagrad, adam, are_finite, clip_norm, muon, rmsprop, sgd

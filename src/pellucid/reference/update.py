@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.contract import Arrays, State
+from pellucid.reference.orthogonal import Product, orthogonalize
 from pellucid.types import Array
 
 _PIECE = 16384  # values
@@ -148,6 +149,43 @@ def adagrad(
         g = _decayed(g, w, decay)
         s += g * g
         w -= rate * g / (np.sqrt(s) + eps)
+
+
+def muon(
+    values: Arrays,
+    gradients: Arrays,
+    state: State,
+    decays: Sequence[float],
+    *,
+    lr: float,
+    momentum: float,
+    nesterov: bool,
+    steps: int,
+    unit_filters: bool,
+    product: Product = np.matmul,
+) -> None:
+    """Make a step of Muon, which orthogonalises the momentum v of each weight as a matrix (F, …)::
+
+        v ← μ·v + g                         `momentum`
+        O ← orthogonalize(v)                Nesterov: orthogonalize(g + μ·v)
+        w ← √F·w / ‖w‖                      only with `unit_filters`
+        w ← w − lr·λ·w − lr·√max(1, rows / columns)·O
+
+    Source: Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; the unit
+    filters are those of Jordan's airbench.
+    """
+    kept = state["momentum"]
+    for w, g, v, decay in zip(values, gradients, kept, decays, strict=True):
+        v *= momentum
+        v += g
+        matrix = (g + momentum * v if nesterov else v).reshape(len(w), -1)
+        change = orthogonalize(matrix, steps, product).reshape(w.shape)
+        if unit_filters and w.ndim > 2:
+            w *= len(w) ** 0.5 / (float(np.linalg.norm(w)) + 1e-7)
+        if decay:
+            w *= 1 - lr * decay
+        rows, columns = matrix.shape
+        w -= lr * max(1.0, rows / columns) ** 0.5 * change
 
 
 def clip_norm(gradients: Arrays, largest: float) -> float:
