@@ -13,6 +13,7 @@ from augmented import CLASSES, batch, source
 from pellucid.data import augment
 from pellucid.data.augment import (
     Affine,
+    AlternatingFlip,
     Augmentation,
     Brightness,
     Compose,
@@ -29,7 +30,9 @@ from pellucid.errors import DataError, FileError, ShapeError
 
 EXAMPLES: dict[str, Augmentation] = {
     "crop": RandomCrop(3),
+    "crop with reflection": RandomCrop(3, "reflect"),
     "flip": RandomFlip(),
+    "alternating flip": AlternatingFlip(),
     "flip vertically": RandomFlip(horizontal=False),
     "affine": Affine(degrees=20, scale=0.2, shear=10, translate=0.1),
     "cutout": Cutout(4),
@@ -385,3 +388,54 @@ def test_numbers_of_numpy_are_numbers() -> None:
         assert made(images, targets, source(), CLASSES)[0].shape == images.shape
     with pytest.raises(DataError, match="not True"):
         RandomCrop(True)
+
+
+# What depends on the sample and the epoch
+
+
+def test_reflected_crops_are_windows_of_the_mirrored_surroundings() -> None:
+    images, targets = batch()
+    y, _ = RandomCrop(2, "reflect")(images, targets, source(), CLASSES)
+    padded = np.pad(images, ((0, 0), (0, 0), (2, 2), (2, 2)), mode="reflect")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, images.shape[2:], axis=(2, 3))
+    same = (windows == y[:, :, None, None]).all(axis=(1, 4, 5))  # (N, 5, 5): which window it is
+    assert same.any(axis=(1, 2)).all()
+    assert len({tuple(np.argwhere(one)[0]) for one in same}) > 10
+
+
+def test_more_than_an_image_cannot_be_reflected() -> None:
+    images, targets = batch()
+    with pytest.raises(DataError, match="cannot reflect 7 pixels of images of 9×7"):
+        RandomCrop(7, "reflect")(images, targets, source(), CLASSES)
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with pytest.raises(DataError, match="is 'zeros' or 'reflect', not 'wrap'"):
+        RandomCrop(2, "wrap")  # type: ignore[arg-type]
+
+
+def flipped(epoch: int, samples: Any, seed: int = 0) -> Any:
+    images, targets = batch(shape=(len(samples), 3, 9, 7))
+    y, _ = AlternatingFlip().at(samples, epoch, seed)(images, targets, source(epoch), CLASSES)
+    mirrored = (y == images[..., ::-1]).all(axis=(1, 2, 3))
+    assert (mirrored | (y == images).all(axis=(1, 2, 3))).all()
+    return mirrored
+
+
+def test_an_alternating_flip_mirrors_a_random_half_then_the_other() -> None:
+    samples = np.arange(1000)
+    first = flipped(0, samples)
+    assert 440 < first.sum() < 560
+    for epoch in range(1, 5):
+        np.testing.assert_array_equal(flipped(epoch, samples), first ^ (epoch % 2 == 1))
+    assert (flipped(0, samples, seed=1) != first).any()
+
+
+def test_a_flip_depends_on_the_sample_and_not_on_its_batch() -> None:
+    whole = flipped(2, np.arange(50))
+    chosen = np.array([49, 3, 17, 3])
+    np.testing.assert_array_equal(flipped(2, chosen), whole[chosen])
+    both = Compose((RandomCrop(0), AlternatingFlip())).at(chosen, 2, 0)
+    images, targets = batch(shape=(4, 3, 9, 7))
+    y, _ = both(images, targets, source(), CLASSES)
+    np.testing.assert_array_equal((y == images[..., ::-1]).all(axis=(1, 2, 3)), whole[chosen])

@@ -124,7 +124,9 @@ def trained(data: Splits, augmentation: str | None) -> dict[str, Array]:
 
 
 @pytest.mark.parametrize("cache", [False, True])
-@pytest.mark.parametrize("augmentation", [None, "crop:2,flip,mixup"])
+@pytest.mark.parametrize(
+    "augmentation", [None, "crop:2,flip,mixup", "crop-reflect:2,flip-alternating"]
+)
 def test_training_gives_the_same_bits(augmentation: str | None, cache: bool, photos: Path) -> None:
     expected, found = (trained(data, augmentation) for data in both(photos, cache=cache))
     assert expected.keys() == found.keys()

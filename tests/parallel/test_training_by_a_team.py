@@ -242,6 +242,18 @@ def test_shards_are_augmented_each_in_its_own_way():
     assert not first.keys() & second.keys()
 
 
+def test_an_alternating_flip_is_the_same_in_any_shard():
+    images = np.arange(64, dtype=np.uint8).reshape(1, 1, 8, 8).repeat(8, axis=0)
+    alternating = augment.parse("flip-alternating")
+    source = ArraySource(images, np.arange(8), batch_size=8, augment=alternating, classes=8)
+    (whole,) = source.shuffled(1, 7)
+    (sharded,) = source.sharded(1, 7, 0, Team(shards=4))
+    by_label = dict(zip(whole[1].tolist(), whole[0], strict=True))
+    for x, labels in sharded.mine.values():
+        for image, label in zip(x, labels.tolist(), strict=True):
+            np.testing.assert_array_equal(image, by_label[label])
+
+
 def test_running_statistics_follow_the_mean_over_the_samples():
     x = np.random.default_rng(0).normal(size=(5, 2, 3, 3)).astype(np.float32)  # shards of 3 and 2
     model = nn.Sequential(nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(18, 2))

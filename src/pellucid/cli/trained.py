@@ -80,7 +80,7 @@ def views(run: Path, shape: "Shape") -> "tuple[View, ...]":
     augment = Config.load(run).augment if (run / CONFIG).is_file() else None
     names = {part.strip().partition(":")[0] for part in (augment or "").split(",")}
     shifts = SHIFTS if names & _SHIFTING or min(shape[1:]) >= _LARGE else ()
-    found = (*shifts, mirrored) if "flip" in names else shifts
+    found = (*shifts, mirrored) if names & {"flip", "flip-alternating"} else shifts
     if not found:
         common.note(
             f"--tta changes nothing here: in images of {shape[1]}×{shape[2]}, a shift by one pixel "
@@ -90,7 +90,7 @@ def views(run: Path, shape: "Shape") -> "tuple[View, ...]":
     return found
 
 
-_SHIFTING = {"crop", "affine", "translate"}
+_SHIFTING = {"crop", "crop-reflect", "affine", "translate"}
 """Augmentations that shift images."""
 _LARGE = 24
 """Smallest side from which a shift by one pixel, about 4 %, is small."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -117,7 +117,8 @@ class ArraySource:
             if self.augment is None:
                 return images, targets
             source = generator(seed, part.purpose, epoch, part.step)
-            return self.augment(images, targets, source, self.classes)
+            change = _at(self.augment, part.samples, epoch, seed)
+            return change(images, targets, source, self.classes)
 
         for samples, (images, targets) in zip(chosen, self._read(chosen, augmented), strict=True):
             x = ops.make_batch(images, None, self.preprocessing, self.dtype)
@@ -147,6 +148,12 @@ class ArraySource:
     def _samples(self, step: int) -> slice:
         start = step * self.batch_size
         return slice(start, None if step == len(self) - 1 else start + self.batch_size)
+
+
+def _at(augment: Augmentation, samples: Array, epoch: int, seed: int) -> Augmentation:
+    """Return an augmentation for one batch; a function of the user's may have no method `at`."""
+    at: Callable[..., Any] | None = getattr(augment, "at", None)
+    return augment if at is None else at(samples, epoch, seed)
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,12 @@ from pellucid.data.augment.affine import Affine
 from pellucid.data.augment.base import Augmentation, Compose, build
 from pellucid.data.augment.light import Brightness, Contrast
 from pellucid.data.augment.mix import CutMix, Mixup
-from pellucid.data.augment.place import Cutout, RandomCrop, RandomFlip
+from pellucid.data.augment.place import AlternatingFlip, Cutout, RandomCrop, RandomFlip
 from pellucid.data.augment.text import parse
 
 __all__ = [
     "Affine",
+    "AlternatingFlip",
     "Augmentation",
     "Brightness",
     "Compose",

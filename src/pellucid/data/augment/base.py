@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from pellucid import descriptions
 from pellucid.arguments import as_number, make_fields_plain, shown
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
+
+Apply = Callable[[Array, Array, Generator, int], tuple[Array, Array]]
+"""A function of (images, targets, generator, classes) that returns new images and targets."""
 
 registry: dict[str, type[Augmentation]] = {}
 """Augmentations by name, the only ones that a description can contain."""
@@ -50,6 +53,20 @@ class Augmentation(ABC):
             )
         return self.apply(images, targets, generator, classes)
 
+    def at(self, samples: Array, epoch: int, seed: int) -> Apply:
+        """Return the augmentation of one batch of a training run.
+
+        An augmentation that depends on more than random numbers overrides it.
+
+        Parameters
+        ----------
+        samples
+            Numbers of the batch's samples in the data set, (N,).
+        epoch, seed
+            Number of the epoch, from 0 on, and seed of the run.
+        """
+        return self
+
     @abstractmethod
     def apply(
         self, images: Array, targets: Array, generator: Generator, classes: int
@@ -84,6 +101,18 @@ class Compose(Augmentation):
         for part in self.parts:
             images, targets = part(images, targets, generator, classes)
         return images, targets
+
+    def at(self, samples: Array, epoch: int, seed: int) -> Apply:
+        parts = [part.at(samples, epoch, seed) for part in self.parts]
+
+        def apply(
+            images: Array, targets: Array, generator: Generator, classes: int
+        ) -> tuple[Array, Array]:
+            for part in parts:
+                images, targets = part(images, targets, generator, classes)
+            return images, targets
+
+        return apply
 
     def describe(self) -> dict[str, Any]:
         return {"type": "Compose", "parts": [part.describe() for part in self.parts]}

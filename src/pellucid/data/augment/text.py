@@ -8,12 +8,14 @@ from pellucid.data.augment.affine import Affine
 from pellucid.data.augment.base import Augmentation, Compose
 from pellucid.data.augment.light import Brightness, Contrast
 from pellucid.data.augment.mix import CutMix, Mixup
-from pellucid.data.augment.place import Cutout, RandomCrop, RandomFlip
+from pellucid.data.augment.place import AlternatingFlip, Cutout, RandomCrop, RandomFlip
 from pellucid.errors import DataError, unknown
 
 _NAMES: dict[str, Callable[..., Augmentation]] = {
-    "crop": RandomCrop,
+    "crop": lambda padding=4: RandomCrop(padding),
+    "crop-reflect": lambda padding=4: RandomCrop(padding, "reflect"),
     "flip": RandomFlip,
+    "flip-alternating": AlternatingFlip,
     "flip-vertical": lambda p=0.5: RandomFlip(p, horizontal=False),
     "rotate": lambda degrees=10: Affine(degrees=degrees),
     "scale": lambda amount=0.1: Affine(scale=amount),
@@ -37,15 +39,16 @@ def parse(text: str) -> Augmentation:
     ----------
     text
         Names separated by commas, applied in order. Numbers after colons set the arguments in
-        order: ``crop`` (padding 4), ``flip`` (probability 0.5), ``flip-vertical``, ``rotate`` (10
-        degrees), ``scale`` (0.1), ``shear`` (10 degrees), ``translate`` (0.1 of the size),
+        order: ``crop`` (padding 4), ``crop-reflect`` (the same, mirrored at the edges), ``flip``
+        (probability 0.5), ``flip-vertical``, ``flip-alternating`` (every second epoch), ``rotate``
+        (10 degrees), ``scale`` (0.1), ``shear`` (10 degrees), ``translate`` (0.1 of the size),
         ``affine`` (these four at once: ``affine:10:0.1:5:0.1``), ``cutout`` (8 pixels), ``mixup``
         (0.2), ``cutmix`` (1), ``brightness`` (0.2), ``contrast`` (0.2).
 
     Examples
     --------
     >>> parse("crop:2,flip")
-    Compose(parts=(RandomCrop(padding=2), RandomFlip(p=0.5, horizontal=True)))
+    Compose(parts=(RandomCrop(padding=2, mode='zeros'), RandomFlip(p=0.5, horizontal=True)))
     """
     parts = [_parse_one(part.strip()) for part in text.split(",")]
     return parts[0] if len(parts) == 1 else Compose(parts)
