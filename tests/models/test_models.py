@@ -14,6 +14,7 @@ SMALL = {
     "mlp": {"hidden": (8, 8)},
     "lenet5": {"width": 0.5},
     "lenet5x2": {},
+    "airbench": {"width": 1 / 16},
     "alexnet": {"width": 1 / 16},
     "vgg": {"width": 1 / 8},
     "vgg11_bn": {"width": 1 / 32},
@@ -32,6 +33,7 @@ SMALL = {
 # From the papers' authors and torchvision's documentation; with batch normalisation's weights.
 PARAMETERS = [
     ("lenet5", (1, 28, 28), 10, {}, 61_706),
+    ("airbench", (3, 32, 32), 10, {}, 1_972_792),  # 1.97 million in the paper
     ("alexnet", (3, 224, 224), 1000, {}, 61_100_840),
     ("vgg11_bn", (3, 224, 224), 1000, {}, 132_868_840),
     ("vgg16_bn", (3, 224, 224), 1000, {}, 138_365_992),

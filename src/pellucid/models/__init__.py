@@ -7,6 +7,7 @@ the layer maps an image of that shape to one score per class.
 from __future__ import annotations
 
 from pellucid.models import toml
+from pellucid.models.airbench import airbench
 from pellucid.models.alexnet import alexnet
 from pellucid.models.densenet import densenet
 from pellucid.models.inception import inception
@@ -17,10 +18,12 @@ from pellucid.models.registry import build, names
 from pellucid.models.resnet import resnet18, resnet20, resnet32, resnet50, resnet56
 from pellucid.models.summary import Row, Summary, summary
 from pellucid.models.vgg import vgg, vgg11_bn, vgg16_bn
+from pellucid.models.whitening import whiten
 
 __all__ = [
     "Row",
     "Summary",
+    "airbench",
     "alexnet",
     "build",
     "densenet",
@@ -41,6 +44,7 @@ __all__ = [
     "vgg",
     "vgg11_bn",
     "vgg16_bn",
+    "whiten",
 ]
 
 
