@@ -403,6 +403,18 @@ def test_a_saved_page_walks_without_a_server(browser, tmp_path):
         assert page.locator(".check").first.is_visible()
 
 
+def test_a_saved_page_opens_with_an_image_that_it_contains(browser, tmp_path):
+    what = SESSIONS["lenet5"]()
+    what.data["test"].labels[0] = (
+        9  # so that the first images of classes 0 and 1 are the 10th and 1st
+    )
+    page_file = saved.save(what, tmp_path / "page.html", images=2)
+    for address in ("", "#index=7"):
+        with opened(browser, page_file.as_uri() + address) as page:
+            page.wait_for_selector(".thumbs button")
+            assert page.evaluate("explorer.pass.index") == 10
+
+
 @pytest.mark.parametrize("size", [(360, 800), (1280, 900), (3840, 2160)])
 def test_nothing_is_cut_off_on_any_screen(browser, size):
     view = {"width": size[0], "height": size[1]}

@@ -38,7 +38,7 @@ def explore(
     ] = None,
     images: Annotated[
         int, typer.Option(metavar="N", min=1, help="How many images go into the file.")
-    ] = 6,
+    ] = 10,
     host: Annotated[
         str,
         typer.Option(

@@ -20,7 +20,7 @@ _POLICY = (
 )
 
 
-def save(session: Session, path: str | Path, images: int = 6) -> Path:
+def save(session: Session, path: str | Path, images: int = 10) -> Path:
     """Write a self-contained page that works without a server, from disk or from any web host.
 
     Parameters
@@ -30,15 +30,16 @@ def save(session: Session, path: str | Path, images: int = 6) -> Path:
     path
         File to write.
     images
-        Number of images in the file, of different classes as far as possible. Default: 6.
+        Number of images in the file, of different classes as far as possible. Default: 10.
     """
     if not session.data:
         raise PellucidError("a saved page holds some images of the data, and this model has none")
     part, data = next(iter(session.data.items()))
     network = session.answer({"ask": "network"})
-    told = network.words | {"parts": {part: len(data)}}
+    chosen = _varied(np.asarray(data.labels), images)
+    told = network.words | {"parts": {part: len(data)}, "saved": chosen}
     passes = []
-    for index in _varied(np.asarray(data.labels), images):
+    for index in chosen:
         words, arrays = session.answer({"ask": "trace", "part": part, "index": index})
         # the page computes the gradients of weights itself: they would be most of the file
         arrays = arrays[: len(arrays) - len(words["state"])]

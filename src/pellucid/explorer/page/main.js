@@ -171,6 +171,7 @@ function clamp(net) {
   shown.value = Math.min(shown.value, net.values.length - 1);
   shown.at = Math.min(shown.at, size(net.values[shown.value].shape) - 1);
   if (shown.part !== null && !(shown.part in net.parts)) shown.part = Object.keys(net.parts)[0] ?? null;
+  if (net.saved && !net.saved.includes(shown.index)) shown.index = net.saved[0];
   const runs = net.runs?.length ?? 1;
   if (shown.beside !== null && (shown.beside >= runs || shown.beside === shown.run)) shown.beside = null;
   document.title = `${net.title} · Pellucid`;

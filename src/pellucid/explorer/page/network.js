@@ -24,6 +24,7 @@ import { texts } from "./texts.js";
  * @property {string[]} classes
  * @property {number[]} image
  * @property {Record<string, number>} parts
+ * @property {number[]} [saved]  in a saved page, which images it contains
  * @property {string} title
  * @property {number} count  how many parameters it has
  * @property {any} preprocessing
