@@ -20,7 +20,10 @@ from breaks import Break, breaks, broken, python_files
 from covering import STORE, Covering, learn
 from forked import ROOT, SOURCE, Outcome, Watch, preload, run_tests
 
-FOLDERS = ("reference", "ops", "layers", "optim", "losses", "evaluation", "explain", "training")
+FOLDERS = (
+    *("reference", "ops", "layers", "optim", "losses", "evaluation", "explain", "training"),
+    *("execution", "data", "explorer", "teach"),
+)
 _EQUIVALENT = Path(__file__).with_name("equivalent.txt")
 _RESULTS = STORE / "results.jsonl"
 _FIRST, _EACH, _MOST = 2.0, 15.0, 40.0

@@ -16,11 +16,14 @@ from coverage import Coverage, CoverageData
 from forked import ROOT, SOURCE, Watch, run_tests
 
 STORE = ROOT / "build" / "mutants"
-_FOLDERS = ("ops", "layers", "optim", "training", "evaluation", "explain", "testing")
+_FOLDERS = (
+    *("ops", "layers", "optim", "training", "evaluation", "explain", "testing"),
+    *("execution", "data", "explorer", "teach"),
+)
 _ALSO = ("test_losses.py", "test_parameters.py", "models/test_models.py", "models/test_toml.py")
 _PEERS = (
     *("activation", "convolution", "linear", "losses", "normalization", "optim", "pooling"),
-    *("schedules", "training", "upsample", "explain", "defaults"),
+    *("schedules", "training", "upsample", "explain", "defaults", "explorer_server", "trace"),
 )
 _LEFT_OUT = {"test_resume_kill.py"}  # it watches processes of its own, in which nothing is broken
 _LONGEST = 1200.0
@@ -76,7 +79,7 @@ class _Recorder(Watch):
     """Covers each test under its own name; writes all down when the child ends."""
 
     def __init__(self, data: Path, about: Path, digest: str) -> None:
-        super().__init__()
+        super().__init__(variants=1)
         self.data, self.about, self.digest = data, about, digest
 
     def pytest_sessionstart(self) -> None:

@@ -15,6 +15,7 @@ import sys
 import time
 import traceback
 import types
+from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ _PRELOADED = (
     *("numba", "pandas", "matplotlib.pyplot", "rich.progress", "typer", "sklearn.metrics"),
     *("safetensors.numpy", "PIL.Image", "torch", "captum.attr", "torch.optim.swa_utils"),
 )
+_ENGINES = ("reference", "compiled")
 _MEMORY = 6 << 30
 _BROKE = 99
 _OPTIONS = (
@@ -43,6 +45,8 @@ class Watch:
 
     only: Set[str] | None = None
     """The tests that run; all of the given files if None."""
+    variants: int | None = None
+    """How many tests run at most of those that differ in later parameters only; all if None."""
     switch: Callable[[str], None] | None = None
     """Told the name of each test before it runs."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -65,6 +69,12 @@ class Watch:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self.only is not None:
             items[:] = [item for item in items if item.nodeid in self.only]
+        if self.variants is not None:
+            kept: Counter[str] = Counter()
+            for item in list(items):
+                kept[like := _without_later_parameters(item.nodeid)] += 1
+                if kept[like] > self.variants:
+                    items.remove(item)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self.switch is not None:
@@ -74,6 +84,17 @@ class Watch:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if report.failed:
             self.failed.append(report.nodeid)
+
+
+def _without_later_parameters(test: str) -> str:
+    """Return a test's name with its first two parameters, of which an engine is none.
+
+    >>> _without_later_parameters("test_layers.py::test_gradient[compiled-ReLU-float32-fuse]")
+    'test_layers.py::test_gradient[ReLU-float32'
+    """
+    name, _, parameters = test.partition("[")
+    parts = [part for part in parameters.rstrip("]").split("-") if part not in _ENGINES]
+    return f"{name}[{'-'.join(parts[:2])}"
 
 
 @dataclass(frozen=True)
