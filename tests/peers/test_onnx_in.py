@@ -372,3 +372,21 @@ def test_networks_of_the_model_zoo_are_read(name, tmp_path):
     graph = load(path)
     x = images(1, graph.input_shape)
     agree(graph(x), by_onnxruntime(path)(x)[0])
+
+
+@pytest.mark.parametrize("counted", [0, 1])
+@pytest.mark.parametrize(
+    ("pads", "kernel", "stride"),
+    [
+        ((1, 0, 3, 2), (4, 4), (3, 3)),  # as our own files have it for ceil_mode
+        ((0, 1, 2, 1), (3, 3), (2, 2)),
+        ((3, 2, 3, 0), (4, 3), (1, 2)),
+        ((2, 0, 0, 0), (3, 1), (2, 1)),
+    ],
+)
+def test_padding_of_more_than_half_a_pool_is_read(pads, kernel, stride, counted, tmp_path):
+    options = {"kernel_shape": kernel, "strides": stride, "pads": pads}
+    pool = node("AveragePool", ["x"], ["y"], count_include_pad=counted, **options)
+    path = saved(tmp_path / "pool.onnx", [pool], {}, shape=("N", 3, 9, 7))
+    x = images(3, (3, 9, 7))
+    agree(load(path)(x), by_onnxruntime(path)(x)[0])

@@ -14,7 +14,7 @@ from pellucid.interchange import onnx
 from pellucid.interchange.keras import from_keras, to_keras
 from pellucid.interchange.torch import from_torch, to_torch
 from random_networks.drawing import Case
-from random_networks.runs import Arrays, Data, Refused, Way, model_of
+from random_networks.runs import Arrays, Data, Refused, Way, gradient, model_of
 from random_networks.tracing import tracing_ways
 
 
@@ -51,7 +51,7 @@ def through_torch(case: Case, data: Data) -> Arrays:
     again = from_torch(module, case.shape[1:])
     return {
         "output": y.detach().numpy(),
-        "gradient of input": x.grad.numpy(),
+        "gradient of input": gradient(x).numpy(),
         "output, read again": again(data.x),
     }
 

@@ -77,14 +77,16 @@ def by_torch(
     if y.isnan().any():
         raise Diverges
     y.backward(torch.tensor(data.dy, dtype=dtype))
-    found = {"output": y, "gradient of input": x.grad}
-    found |= {f"gradient of {name}": value.grad for name, value in twin.parameters().items()}
+    found = {"output": y, "gradient of input": gradient(x)}
+    found |= {f"gradient of {name}": gradient(value) for name, value in twin.parameters().items()}
     if training:
         found |= {n: v for n, v in twin.values.items() if not v.requires_grad}
-    return {
-        name: np.zeros(data.state[name[12:]].shape) if v is None else v.detach().numpy()
-        for name, v in found.items()
-    }
+    return {name: value.detach().numpy() for name, value in found.items()}
+
+
+def gradient(x: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of a tensor, which is 0 if nothing depends on it."""
+    return torch.zeros_like(x) if x.grad is None else x.grad
 
 
 # Ours

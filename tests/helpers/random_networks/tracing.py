@@ -13,7 +13,7 @@ from pellucid import layers as nn
 from pellucid.explain.trace import Node, Objective, nodes
 from random_networks.drawing import Case
 from random_networks.node import make
-from random_networks.runs import Arrays, Data, Diverges, Way, model_of
+from random_networks.runs import Arrays, Data, Diverges, Way, gradient, model_of
 from random_networks.torch_twin import Twin
 
 
@@ -59,18 +59,14 @@ def traced_by_torch(
     if not value.isfinite():
         raise Diverges
     value.backward()
-    found = {"objective": value, "gradient of input": x.grad}
+    found = {"objective": value, "gradient of input": gradient(x)}
     uses: Counter[int] = Counter()
     for _, node in own_nodes(model):
         y = twin.seen[id(node.layer)][uses[id(node.layer)]]
         uses[id(node.layer)] += 1
-        found |= {f"value of {node.name}": y, f"gradient of value of {node.name}": _gradient(y)}
-    found |= {f"gradient of {n}": _gradient(value) for n, value in twin.parameters().items()}
-    return {n: v.detach().numpy() for n, v in found.items() if v is not None}
-
-
-def _gradient(y: torch.Tensor) -> torch.Tensor:
-    return torch.zeros_like(y) if y.grad is None else y.grad
+        found |= {f"value of {node.name}": y, f"gradient of value of {node.name}": gradient(y)}
+    found |= {f"gradient of {n}": gradient(value) for n, value in twin.parameters().items()}
+    return {name: value.detach().numpy() for name, value in found.items()}
 
 
 def tracing_ways() -> Iterator[Way]:

@@ -54,11 +54,15 @@ class Difference:
 
     way: str
     what: str
-    ratio: float
-    found: float
-    allowed: float
+    ratio: float = np.inf
+    found: float = np.inf
+    allowed: float = 0
+    message: str = ""
+    """Of an error; it may differ between two draws of values, unlike `what`."""
 
     def __str__(self) -> str:
+        if self.message:
+            return f"{self.way}: {self.what}: {self.message}"
         return (
             f"{self.way}: {self.what} is off by {self.found:.3g}, "
             f"{self.ratio:.3g} times what is allowed"
@@ -141,7 +145,7 @@ def _refused(case: Case, data: Data, error: Exception) -> list[Difference]:
         once(case, data, "float64", training=True)
     except ShapeError:
         return []
-    return [Difference("reference float64", f"takes what PyTorch refuses: {error}", np.inf, 0, 0)]
+    return [Difference("reference float64", "takes what PyTorch refuses", message=str(error))]
 
 
 def _compared(way: Way, case: Case, data: Data, known: Expected) -> Iterable[Difference]:
@@ -153,10 +157,10 @@ def _compared(way: Way, case: Case, data: Data, known: Expected) -> Iterable[Dif
         return
     except TrainingError:
         if all(np.isfinite(v).all() and abs(v).max(initial=0) < 1e6 for v in exact.values()):
-            yield Difference(way.name, "diverges", np.inf, np.inf, 0)
+            yield Difference(way.name, "diverges")
         return
     except Exception as error:
-        yield Difference(way.name, f"{type(error).__name__}: {error}", np.inf, np.inf, 0)
+        yield Difference(way.name, type(error).__name__, message=str(error))
         return
     largest = max(
         (float(abs(v).max(initial=0)) for n, v in exact.items() if n.startswith("gradient")),
@@ -168,7 +172,7 @@ def _compared(way: Way, case: Case, data: Data, known: Expected) -> Iterable[Dif
         if name.endswith("few images"):
             right, own = right[: len(value)], [one[: len(value)] for one in own]
         if value.shape != right.shape:
-            yield Difference(way.name, f"shape of {name}", np.inf, np.inf, 0)
+            yield Difference(way.name, f"shape of {name}")
             continue
         scale = float(abs(right).max(initial=0))
         base = max(float(abs(one - right).max(initial=0)) for one in own)

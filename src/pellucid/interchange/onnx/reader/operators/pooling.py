@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from pellucid import ops
 from pellucid.geometry import Window
 from pellucid.interchange.onnx.reader.call import Call, image_sizes
-from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped
+from pellucid.interchange.onnx.reader.operators.arithmetic import reshaped, scaled
 from pellucid.interchange.onnx.reader.operators.convolution import (
     Sides,
     Two,
@@ -45,9 +48,12 @@ def average_pool(call: Call) -> Computed:
     dilation = two(call, "dilations")
     kernel, stride, sides, ceil = _window(call, dilation)
     counted = bool(call.integer("count_include_pad", 0)) or not any(map(any, sides))
-    if counted and not ceil and _wide(sides, kernel):
-        padded = call.add(Pad2d(sides))
-        return call.add(AvgPool2d(kernel, stride, 0, dilation=dilation), padded)
+    if _wide(sides, kernel):
+        size = image_sizes(call.value())[1:]
+        window = Window.of(
+            size, kernel, stride=stride, padding=sides, dilation=dilation, ceil_mode=ceil
+        )
+        return _wide_average(call, window, counted)
     layer = AvgPool2d(
         one_or_two(kernel),
         one_or_two(stride),
@@ -57,6 +63,31 @@ def average_pool(call: Call) -> Computed:
         one_or_two(dilation),
     )
     return call.add(layer)
+
+
+def _wide_average(call: Call, window: Window, counted: bool) -> Computed:
+    """Convert average pooling whose padding is wider than a layer accepts.
+
+    If it does not count, the padding at the end only says how many windows there are, for which
+    there is `ceil_mode` (as in our own files); or the mean over all is divided by the share that
+    counts.
+    """
+    kernel, stride, dilation = window.kernel, window.stride, window.dilation
+    (top, bottom), (left, right) = window.padding
+    narrow = (top, min(bottom, kernel[0] // 2)), (left, min(right, kernel[1] // 2))
+    if not counted and not _wide(narrow, kernel):
+        layer = AvgPool2d(kernel, stride, plain(narrow), True, False, dilation)
+        if layer.window((1, 1, *window.size)).output_size == window.output_size:
+            return call.add(layer)
+    if any(window.extra):
+        raise UnsupportedError("wide padding together with ceil_mode is not supported")
+    padded = call.add(Pad2d(window.padding))
+    mean = call.add(AvgPool2d(kernel, stride, 0, dilation=dilation), padded)
+    if counted:
+        return mean
+    inside = np.pad(np.ones((1, 1, *window.size)), [(0, 0), (0, 0), *window.padding])
+    share = ops.avg_pool2d(inside, kernel, stride, dilation=dilation)
+    return scaled(call, mean, 1 / share[0])
 
 
 def _over_channels(call: Call) -> Computed:
