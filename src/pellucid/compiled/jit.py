@@ -21,6 +21,7 @@ import numba
 import numpy as np
 from numba.core import caching, compiler, serialize
 from numba.core.compiler import Compiler
+from numba.core.runtime.nrt import rtsys
 from numba.np.ufunc.parallel import threading_layer
 
 from pellucid.compiled import parallel, prebuilt, store
@@ -244,8 +245,9 @@ class KernelCache(caching._Cache):
         return any(there.has(self._file(types, machine)) for there, machine in self._places())
 
     def load_overload(self, signature: Any, context: Any) -> Any:
-        context.refresh()
-        # A kernel's code refers to Numba's threads. Compiling starts them; loading does not.
+        # A kernel's code refers to Numba's memory and threads. Compiling starts them; loading does
+        # not. It reads all that Numba can compile besides, which takes longer than all kernels.
+        rtsys.initialize(context)
         numba.get_num_threads()
         for there, machine in self._places():
             if (content := there.read(self._file(signature, machine))) is not None:

@@ -41,8 +41,13 @@ _CAN_BE_RELATIVE = {os.open, os.rename, os.unlink, os.mkdir} <= os.supports_dir_
 
 def kernel_folder() -> Path:
     """Return where the kernels for these versions of Python and Numba are kept."""
-    versions = (f"{name}{metadata.version(name)}" for name in ("numba", "llvmlite"))
+    versions = (f"{name}{_version(name)}" for name in ("numba", "llvmlite"))
     return cache_folder() / "kernels" / "-".join((sys.implementation.cache_tag, *versions, _FORMAT))
+
+
+@cache
+def _version(package: str) -> str:
+    return metadata.version(package)
 
 
 def read(name: str) -> bytes | None:
