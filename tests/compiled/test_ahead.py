@@ -55,6 +55,29 @@ def test_no_step_waits_for_the_compiler_and_a_second_run_compiles_nothing(tmp_pa
     assert train(tmp_path, threads=2)[0][:2] == [0, 0]
 
 
+EVERYTHING = """
+import sys
+from pellucid import cli
+from pellucid.compiled import ahead, jit
+rehearsed = []
+find = ahead.needed
+ahead.needed = lambda calls: rehearsed.append(find(calls)) or rehearsed[-1]
+try:
+    cli.main(["train", "digits", "--epochs", "1", "--no-report", "--out", sys.argv[1]])
+except SystemExit:
+    computed = {(k, types) for k, known in jit._known.items() for types in known.overloads}
+    print("missing", [str(kernel) for kernel, _ in computed - set(rehearsed[0])], len(computed))
+"""
+
+
+def test_everything_that_a_run_computes_is_rehearsed_before_its_first_step(tmp_path):
+    """Validation, the evaluation of the test images and what `predict` needs are among it."""
+    code = EVERYTHING.replace("sys.argv[1]", repr(str(tmp_path / "run")))
+    missing, count = run_python(code)[0].splitlines()[-1].rsplit(maxsplit=1)
+    assert missing == "missing []"
+    assert int(count) > 20
+
+
 FIRST = """
 import numpy as np
 from pellucid import layers as nn, engine

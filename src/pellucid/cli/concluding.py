@@ -4,7 +4,7 @@ import json
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pellucid.cli import common, folders
 from pellucid.cli.config import Config, Parts
@@ -12,6 +12,8 @@ from pellucid.errors import LostProcessError
 from pellucid.files import atomic_write
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from pellucid.data import DataSet
     from pellucid.evaluation import Evaluation
     from pellucid.layers import Layer
@@ -57,6 +59,18 @@ def conclude(
     print(f"      {common.program()} predict {folder} IMAGE")
     if evaluation is not None:
         print(f"\n{name} {evaluation.headline()}")
+
+
+def rehearsal(parts: Parts) -> "Callable[[Layer], Iterator[Callable[[], Any]]]":
+    """Return for a model the calls that need the kernels of `conclude`."""
+    from pellucid.evaluation import predictions, typical
+
+    def calls(model: "Layer") -> "Iterator[Callable[[], Any]]":
+        if parts.judge is not None:
+            yield from predictions.rehearsal(model, parts.judge[0].images)
+        yield from typical.rehearsal(model, parts.train.images)
+
+    return calls
 
 
 def keep_typical(folder: Path, parts: Parts, model: "Layer") -> None:

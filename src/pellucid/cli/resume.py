@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pellucid.cli import common, completion, lock, new_run, running
+from pellucid.cli import common, completion, concluding, lock, new_run, running
 from pellucid.cli import processes as several
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import PellucidError
@@ -61,7 +61,9 @@ def resume(
             )
             if epochs is not None:
                 config = _longer(run, config, state, epochs, writes=team is None or team.leads)
-            records = training.records(state, parts.train, parts.validation, team)
+            records = training.records(
+                state, parts.train, parts.validation, team, concluding.rehearsal(parts)
+            )
             done = f"{state.epoch} of {state.epochs} epochs and {state.step} steps done"
             print(f"Run       {run}: {done}\n")
             running.carry_on(

@@ -5,7 +5,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pellucid.cli import common, completion, folders, new_run, overfit, reading, running, starting
+from pellucid.cli import (
+    common,
+    completion,
+    concluding,
+    folders,
+    new_run,
+    overfit,
+    reading,
+    running,
+    starting,
+)
 from pellucid.cli import processes as several
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
@@ -273,7 +283,9 @@ def train(
         if overfit_batch:
             raise typer.Exit(0 if overfit.check(config, parts) else 1)
         state = several.each(team, lambda: new_run.new_state(config, parts))
-        records = training.records(state, parts.train, parts.validation, team)
+        records = training.records(
+            state, parts.train, parts.validation, team, concluding.rehearsal(parts)
+        )
 
         def begin(folder: Path) -> None:
             config.save(folder)

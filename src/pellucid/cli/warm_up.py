@@ -1,11 +1,12 @@
 """``pellucid warm-up``: compile in advance the kernels that networks need."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import numpy as np
 import typer
 
-from pellucid.cli import common, new_run
+from pellucid.cli import common, concluding, new_run
+from pellucid.cli.config import Parts
 from pellucid.cli.recipes import CIFAR, OPTIMIZER, RATES, RECIPES, USUAL
 from pellucid.errors import PellucidError, unknown
 
@@ -65,68 +66,88 @@ def warm_up(
     sizes = None if image_size is None else common.sizes(image_size, "--image-size", 3)
     with common.computing("compiled", threads):
         for wanted in _wanted(models, sizes, classes, batch_size):
-            _compile(*wanted, optimizer.lower())
+            _compile(wanted, optimizer.lower())
     _tell_cache()
 
 
 _USUAL_DATA = {
-    "digits": ((1, 8, 8), 1438),
-    "mnist": ((1, 28, 28), 60_000),
-    "cifar-10": ((3, 32, 32), 50_000),
+    "digits": ((1, 8, 8), 1438, 359),
+    "mnist": ((1, 28, 28), 60_000, 10_000),
+    "cifar-10": ((3, 32, 32), 50_000, 10_000),
 }
-"""Shape of an image, and number of images for training and validation."""
+"""Shape of an image, and numbers of images for training and validation, and for the test."""
+
+
+class _Wanted(NamedTuple):
+    """What is compiled for: a run with so many images."""
+
+    model: str
+    shape: "Shape"
+    classes: int
+    images: int
+    test: int
+    batch_size: int
+
+    def __str__(self) -> str:
+        return f"{self.model} on {'×'.join(map(str, self.shape))}, batch {self.batch_size}"
 
 
 def _wanted(
     models: list[str] | None, sizes: "Shape | None", classes: int | None, batch_size: int | None
-) -> "list[tuple[str, Shape, int, int, int]]":
-    """Return (model, image shape, number of classes, number of images, batch size) in turn."""
+) -> list[_Wanted]:
     if not models:
         return [
-            (recipe.model, sizes or shape, classes or 10, count, batch_size or recipe.batch_size)
-            for recipe, (shape, count) in ((RECIPES[n], data) for n, data in _USUAL_DATA.items())
+            _Wanted(
+                *(recipe.model, sizes or shape, classes or 10),
+                *(images, test, batch_size or recipe.batch_size),
+            )
+            for recipe, (shape, images, test) in (
+                (RECIPES[name], data) for name, data in _USUAL_DATA.items()
+            )
         ]
     found = []
     for model in models:
         (shape, usual), images = USUAL.get(model, CIFAR), batch_size or 64
-        found.append((model, sizes or shape, classes or usual, 20 * images, images))
+        found.append(
+            _Wanted(model, sizes or shape, classes or usual, 20 * images, 10 * images, images)
+        )
     return found
 
 
-def _compile(
-    name: str, shape: "Shape", classes: int, count: int, batch_size: int, optimizer: str
-) -> None:
+def _compile(wanted: _Wanted, optimizer: str) -> None:
     from pellucid import models, optim
     from pellucid.training import TrainingState, rehearsal
 
-    model = models.build(name, shape, classes)
+    model = models.build(wanted.model, wanted.shape, wanted.classes)
     kinds = {kind.lower(): kind for kind in optim.OPTIMIZERS}
     description = {"type": kinds[optimizer], "lr": RATES[optimizer].lr}
     learner = optim.build(description, model.parameters())
+    batch_size = wanted.batch_size
     state = TrainingState(model, learner, batch_size=batch_size)
-    validating = round(_VALIDATION * count)
-    parts = (_noise(n, batch_size, shape, classes) for n in (count - validating, validating))
-    done = rehearsal.warm_up(state, *parts)
-    what = f"{name} on {'×'.join(map(str, shape))}, batch {batch_size}"
+    validating = round(_VALIDATION * wanted.images)
+    counts = wanted.images - validating, validating, wanted.test
+    train, validation, test = (_images(count, wanted) for count in counts)
+    calls = concluding.rehearsal(Parts(train, validation, test))
+    # only a first and a last batch, as preprocessing is fitted to all images
+    first, second = (part[: batch_size + len(part) % batch_size] for part in (train, validation))
+    done = rehearsal.warm_up(state, first, second, calls)
     if done.compiled:
         by = f" by {done.processes} processes" if done.processes > 1 else ""
         made = f"{done.compiled} of {done.needed} kernels compiled in {done.seconds:.1f} s{by}"
-        print(f"{what}: {made}", flush=True)
+        print(f"{wanted}: {made}", flush=True)
     else:
-        print(f"{what}: all {done.needed} kernels are there", flush=True)
+        print(f"{wanted}: all {done.needed} kernels are there", flush=True)
 
 
 _VALIDATION = 0.1
 
 
-def _noise(count: int, batch_size: int, shape: "Shape", classes: int) -> "DataSet":
-    """Return a few images whose last batch has the same size as that of `count` images."""
+def _images(count: int, wanted: _Wanted) -> "DataSet":
     from pellucid.data import DataSet
 
-    few = min(count, batch_size + count % batch_size)
-    images = np.random.default_rng(0).integers(0, 256, (few, *shape), np.uint8)
-    names = tuple(map(str, range(classes)))
-    return DataSet(images, np.arange(few) % classes, names, "noise")
+    black = np.broadcast_to(np.uint8(0), (count, *wanted.shape))  # in the memory of one number
+    names = tuple(map(str, range(wanted.classes)))
+    return DataSet(black, np.arange(count) % wanted.classes, names, "black")
 
 
 def _tell_cache() -> None:

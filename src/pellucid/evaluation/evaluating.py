@@ -41,7 +41,7 @@ def evaluate(
     loss
         Loss of the model's outputs to report, or its name. Default: the cross entropy.
     batch_size
-        Number of images computed at once. Default: 256.
+        Number of images computed at once, at most. Default: 256.
     views
         Other views of the images, such as `views.mirrored`; probabilities are then the mean over
         all of them (test-time augmentation, see `views.averaged`), and the loss is that of the

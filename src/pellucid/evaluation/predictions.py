@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,14 +12,15 @@ from pellucid import ops
 from pellucid.arguments import Size, checked
 from pellucid.errors import DataError, PellucidError, ShapeError
 from pellucid.evaluation.views import View, averaged
-from pellucid.execution import compile_ahead, freeze
+from pellucid.execution import Frozen, compile_ahead, freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
 from pellucid.ops.checks import layout_hint
 from pellucid.parallel import Team
 from pellucid.parallel.shards import divided
+from pellucid.runtime.usual_batch import cut
 from pellucid.stored import StoredImages, parts_of
 from pellucid.training.data import check_finite, check_no_pixels
-from pellucid.types import Array, Shape
+from pellucid.types import Array, DType, Shape
 
 
 def predict(
@@ -38,7 +39,7 @@ def predict(
         Images (N, C, H, W) as stored if the model has a `preprocessing`, else as the network takes
         them; or a data set, whose labels are ignored.
     batch_size
-        Number of images computed at once. Default: 256.
+        Number of images computed at once, at most. Default: 256.
     views
         Other views of the images, such as `views.mirrored`; the result is then the mean over all
         of them (test-time augmentation), see `views.averaged`.
@@ -83,40 +84,47 @@ def outputs(
     _check_images(model, x)
     if isinstance(images, np.ndarray) and model.preprocessing is None:
         check_no_pixels(images, "images")
-    starts = range(0, len(x), batch_size)
+    parts = cut(len(x), batch_size)
+    if len(x) >= _MANY:
+        compile_ahead(rehearsal(model, x, batch_size))
     if parallel is None:
-        return _outputs(model, x, starts)
-    mine = divided(len(starts), parallel.size)[parallel.rank]
-    own = parallel.together(lambda: _outputs(model, x, starts[mine.start : mine.stop]))
+        return _outputs(model, x, parts)
+    mine = divided(len(parts), parallel.size)[parallel.rank]
+    own = parallel.together(lambda: _outputs(model, x, parts[mine.start : mine.stop]))
     everybodys = b"".join(parallel.gather_bytes(own.tobytes()))
     return np.frombuffer(everybodys, own.dtype).reshape(len(x), -1)
 
 
-def _outputs(model: Layer, x: Any, starts: range) -> Array:
-    """Return the outputs of the batches that begin at `starts`."""
-    batch_size = starts.step
-    dtype = next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
-
-    def run(frozen: Any, images: Array) -> Array:
-        found: Array = frozen(ops.make_batch(images, None, model.preprocessing, dtype))
-        return found
-
-    if len(x) >= _MANY and starts:
-        ends = {starts[0], starts[-1]}
-        compile_ahead(partial(run, freeze(model), x[i : i + batch_size]) for i in ends)
-    parts: list[Array] = [] if starts else [np.empty((0, 1), dtype)]
-    frozen = freeze(model)
-    batches = parts_of(x, (slice(start, start + batch_size) for start in starts))
-    for start, part in zip(starts, batches, strict=True):
-        y = run(frozen, part)
-        # some imported networks return images of one pixel
-        parts.append(y.reshape(y.shape[:2]) if y.shape[2:] == (1, 1) else y)
-        _check_outputs(model, parts[-1], start)
-    return np.ascontiguousarray(np.concatenate(parts))
-
-
 _MANY = 64
 """Number of images from which compiling ahead is worthwhile."""
+
+
+def rehearsal(model: Layer, images: Any, batch_size: int = 256) -> Iterator[Callable[[], Any]]:
+    """Yield calls that need the kernels of `outputs`, for `compile_ahead`."""
+    for size in {part.stop - part.start for part in cut(len(images), batch_size)}:
+        alike = np.zeros((size, *images.shape[1:]), images.dtype)
+        yield partial(_run, model, freeze(model), alike)
+
+
+def _outputs(model: Layer, x: Any, parts: list[slice]) -> Array:
+    """Return the outputs of some parts of the images."""
+    found: list[Array] = [] if parts else [np.empty((0, 1), _dtype(model))]
+    frozen = freeze(model)
+    for part, images in zip(parts, parts_of(x, parts), strict=True):
+        y = _run(model, frozen, images)
+        # some imported networks return images of one pixel
+        found.append(y.reshape(y.shape[:2]) if y.shape[2:] == (1, 1) else y)
+        _check_outputs(model, found[-1], part.start)
+    return np.ascontiguousarray(np.concatenate(found))
+
+
+def _run(model: Layer, frozen: Frozen, images: Array) -> Array:
+    y: Array = frozen(ops.make_batch(images, None, model.preprocessing, _dtype(model)))
+    return y
+
+
+def _dtype(model: Layer) -> DType:
+    return next((parameter.dtype for parameter in model.parameters()), np.dtype(np.float32))
 
 
 def probabilities(model: Layer, y: Array) -> Array:

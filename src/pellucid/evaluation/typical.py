@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ import numpy as np
 from pellucid import ops
 from pellucid.errors import FileError, PellucidError
 from pellucid.layers import Layer, Linear, observe
+from pellucid.runtime import usual_batch
 from pellucid.types import Array
 
 _IMAGES = 2000  # of the training images, spread evenly
+_AT_ONCE = 256
 _RARE = 0.001  # an image is unlike the others where fewer of these go so far
 _BEYOND = 1.1  # and it goes further than these by a tenth of their range,
 _LITTLE = 8.0  # and by so many levels of 255, or percent
@@ -135,14 +138,20 @@ def features_of(model: Layer, images: Array) -> Array | None:
             found.append(np.array(x))
 
     try:
-        with observe(forward=look):
-            for start in range(0, len(images), 256):
-                part = images[start : start + 256]
-                model(ops.make_batch(part, None, model.preprocessing))
+        with observe(forward=look), usual_batch.of(_AT_ONCE):
+            for part in usual_batch.cut(len(images), _AT_ONCE):
+                model(ops.make_batch(images[part], None, model.preprocessing))
     except PellucidError:
         return None
     features = np.concatenate(found)
     return features if features.ndim == 2 and len(features) == len(images) else None
+
+
+def rehearsal(model: Layer, images: Any) -> Iterator[Callable[[], Any]]:
+    """Yield calls that need the kernels of `Typical.of`, for `compile_ahead`."""
+    for part in usual_batch.cut(min(len(images), _IMAGES), _AT_ONCE):
+        alike = np.zeros((part.stop - part.start, *images.shape[1:]), images.dtype)
+        yield partial(features_of, model, alike)
 
 
 def _extent(marked: Array) -> Array:

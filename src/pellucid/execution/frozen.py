@@ -35,6 +35,7 @@ from pellucid.layers import (
     StepContext,
 )
 from pellucid.ops.checks import check_floating
+from pellucid.runtime.usual_batch import cut
 from pellucid.types import Shape
 
 _FEW_IMAGES = 8
@@ -66,8 +67,7 @@ class Frozen:
         size = 1 if len(x) <= _FEW_IMAGES else _IMAGES_AT_ONCE
         if len(x) <= size or not isinstance(x, np.ndarray) or not self._in_parts:
             return self._inference()(x)
-        starts = range(0, len(x), size)
-        parts = [self._inference()(x[start : start + size]) for start in starts]
+        parts = [self._inference()(x[part]) for part in cut(len(x), size)]
         if isinstance(parts[0], tuple):
             return tuple(map(np.concatenate, zip(*parts, strict=True)))
         return np.concatenate(parts)

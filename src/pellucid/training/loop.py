@@ -33,7 +33,7 @@ from pellucid.training.divergence import non_finite_gradient, non_finite_loss
 from pellucid.training.metrics import Metric, measured
 from pellucid.training.prepare import prepare
 from pellucid.training.records import VALIDATION, Epoch, Record, Step, better
-from pellucid.training.rehearsal import rehearse
+from pellucid.training.rehearsal import Afterwards, rehearse
 from pellucid.training.sharded import Outcome, ShardedGradients
 from pellucid.training.state import Best, Sums, TrainingState
 
@@ -43,24 +43,26 @@ def records(
     data: Data,
     validation: Data | None = None,
     parallel: Team | None = None,
+    afterwards: Afterwards | None = None,
 ) -> Iterator[Record]:
     """Continue a training run to its end, and yield a `Step` for every update and an `Epoch`.
 
     Whenever it yields, `state` is consistent and can be saved. After a `Step`, each parameter's
     `grad` holds the gradient that the optimiser used. Arguments are checked, and kernels compiled,
-    before the first record is requested.
+    before the first record is requested: also those that the calls need which `afterwards` returns
+    for a model, as they will be made when it is trained.
     """
     if parallel is None:
         check_whole(state)
         source, validating = prepare(state, data, validation)
         if not state.finished:
-            rehearse(state, source, validating, take_step)
+            rehearse(state, source, validating, take_step, afterwards)
         return _records(state, source, validating)
     take_shards(state, parallel)
     source, validating = parallel.together(lambda: prepare(state, data, validation))
     check_same_run(state, parallel)
     if not state.finished:
-        parallel.in_turn(lambda: rehearse(state, source, validating, take_step))
+        parallel.in_turn(lambda: rehearse(state, source, validating, take_step, afterwards))
     return _records_of_team(state, source, validating, parallel)
 
 

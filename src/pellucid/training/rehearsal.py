@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 from pellucid.execution import Frozen, compile_ahead, for_training, freeze
+from pellucid.layers import Layer
 from pellucid.losses import Loss
 from pellucid.parallel import Team
 from pellucid.training.batches import ArraySource, Source
@@ -20,26 +21,40 @@ TakeStep = Callable[..., Any]
 """`loop.take_step`."""
 
 
+Afterwards = Callable[[Layer], Iterable[Callable[[], Any]]]
+"""Given a model, returns calls to rehearse too: what is done with it after the training."""
+
+
 def rehearse(
-    state: TrainingState, source: Source, validating: Source | None, take_step: TakeStep
+    state: TrainingState,
+    source: Source,
+    validating: Source | None,
+    take_step: TakeStep,
+    afterwards: Afterwards | None = None,
 ) -> Any:
     """Compile the kernels that the steps and the validation of a run will need.
 
     Data that yield batches are not accessed before the run begins; their kernels are compiled when
     they are needed.
     """
-    return compile_ahead(calls(state, source, validating, take_step))
+    return compile_ahead(calls(state, source, validating, take_step, afterwards))
 
 
-def warm_up(state: TrainingState, data: Data, validation: Data) -> Any:
+def warm_up(
+    state: TrainingState, data: Data, validation: Data, afterwards: Afterwards | None = None
+) -> Any:
     """Compile the kernels that a run on such data will need, and return what was done."""
     from pellucid.training.loop import take_step
 
-    return rehearse(state, *prepare(state, data, validation), take_step)
+    return rehearse(state, *prepare(state, data, validation), take_step, afterwards)
 
 
 def calls(
-    state: TrainingState, source: Source, validating: Source | None, take_step: TakeStep
+    state: TrainingState,
+    source: Source,
+    validating: Source | None,
+    take_step: TakeStep,
+    afterwards: Afterwards | None = None,
 ) -> Iterator[Callable[[], Any]]:
     """Yield the calls to rehearse: steps and inference of a copy of the run."""
     copy = deepcopy(state)
@@ -52,6 +67,8 @@ def calls(
         frozen = freeze(copy.model)
         for batch in validating.plain({0, len(validating) - 1}):
             yield partial(_judge, frozen, copy.loss, batch)
+    if afterwards is not None:
+        yield from afterwards(copy.model)
 
 
 def _batches(state: TrainingState, source: ArraySource, step: int) -> list[Batch]:
