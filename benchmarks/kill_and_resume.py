@@ -35,7 +35,7 @@ from pellucid.training.checkpoint_file import checkpoint_path
 
 EPOCHS = 20
 OTHER = {"direct": "winograd4", "winograd4": "direct"}
-TIMES = ("seconds", "images_per_second")
+TIMES = ("seconds", "images_per_second", "compiling")
 
 
 def network() -> layers.Layer:

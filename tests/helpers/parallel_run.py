@@ -58,7 +58,7 @@ def told(state):
     values = state.model.state_dict() | state.optimizer.state_dict() | state.averages.state_dict()
     for name, value in sorted(values.items()):
         digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
-    timing = ("seconds", "images_per_second")
+    timing = ("seconds", "images_per_second", "compiling")
     history = [
         {k: v for k, v in dataclasses.asdict(epoch).items() if k not in timing}
         for epoch in state.history

@@ -26,7 +26,7 @@ from pellucid.optim import schedules
 from pellucid.training import Epoch, TrainingState, records, resume, save_checkpoints
 from pellucid.training.checkpoint_file import checkpoint_path
 
-TIMES = ("seconds", "images_per_second")
+TIMES = ("seconds", "images_per_second", "compiling")
 AUGMENT = Compose((RandomCrop(1), Mixup()))
 
 

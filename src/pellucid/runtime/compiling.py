@@ -1,11 +1,11 @@
-"""Show progress while kernels are compiled."""
+"""Show progress while kernels are compiled, and keep that time apart from all other."""
 
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 _SAID = "pellucid: compiling for this machine; this happens once"
@@ -33,6 +33,7 @@ class Progress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        _count(monotonic() - self._began)
         if self._bar is not None:
             self._bar.stop()
 
@@ -89,10 +90,10 @@ def _bar() -> Any:
 
 
 class _OnDemand(threading.local):
-    """The kernels being compiled in this thread; one may need another."""
+    """The starts of the kernels being compiled in this thread; one may need another."""
 
     def __init__(self) -> None:
-        self.names: list[str] = []
+        self.starts: list[float] = []
 
 
 _on_demand = _OnDemand()
@@ -104,7 +105,7 @@ _first = True
 def began(name: str) -> None:
     """Show that a kernel is being compiled on demand."""
     global _first
-    _on_demand.names.append(name)
+    _on_demand.starts.append(monotonic())
     if _silent:
         return
     if sys.stderr.isatty():
@@ -119,8 +120,10 @@ def began(name: str) -> None:
 
 def ended() -> None:
     """Remove the message."""
-    if _on_demand.names:
-        _on_demand.names.pop()
+    if _on_demand.starts:
+        start = _on_demand.starts.pop()
+        if not _on_demand.starts and not _silent:  # `Progress` counts for all that it shows
+            _count(monotonic() - start)
     if not _silent and sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
         sys.stderr.flush()
@@ -135,3 +138,28 @@ def silence() -> Iterator[None]:
         yield
     finally:
         _silent = False
+
+
+# The time
+
+
+_spent = 0.0
+
+
+def spent() -> float:
+    """Return for how many seconds this process has waited for kernels to be compiled."""
+    return _spent
+
+
+def clock() -> float:
+    """Return a time in seconds, for measuring durations, that stands still while compiling.
+
+    Kernels are compiled once for a machine, so this is no part of the time that training takes.
+    """
+    return perf_counter() - _spent
+
+
+def _count(seconds: float) -> None:
+    global _spent
+    with _lock:
+        _spent += seconds

@@ -139,6 +139,7 @@ def read_history(path: str | Path) -> History:
 
 def _read_epoch(row: dict[str, str]) -> Epoch:
     kinds = {name: kind for name, kind in annotations_of(Epoch).items() if name != "metrics"}
+    row = {"compiling": "0", **row}  # missing in files of earlier versions
     values = {name: _READ[kind](row.pop(name)) for name, kind in kinds.items()}
     return Epoch(**values, metrics={name: float(value) for name, value in row.items()})
 

@@ -139,6 +139,7 @@ def _of_epoch(epoch: Epoch) -> dict[str, float]:
         "validation/loss": epoch.validation_loss,
         "validation/accuracy": epoch.validation_accuracy,
         "images_per_second": epoch.images_per_second,
+        "compiling_seconds": epoch.compiling,
     }
     for part, metrics in zip(("training", "validation"), split_metrics(epoch.metrics), strict=True):
         values |= {f"{part}/{name}": value for name, value in metrics.items()}

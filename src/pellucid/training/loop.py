@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
-from time import perf_counter
 
 import numpy as np
 
@@ -15,8 +14,9 @@ from pellucid.execution import Frozen, Program, ThreadTuner, for_training, freez
 from pellucid.layers import Layer, StepContext
 from pellucid.losses import Loss
 from pellucid.parallel import Team
-from pellucid.runtime import usual_batch
+from pellucid.runtime import compiling, usual_batch
 from pellucid.runtime.choices import belonging_to
+from pellucid.runtime.compiling import clock
 from pellucid.runtime.threads import limited, used
 from pellucid.runtime.workspace import Workspace
 from pellucid.training.accuracy import count_correct
@@ -52,6 +52,7 @@ def records(
     before the first record is requested: also those that the calls need which `afterwards` returns
     for a model, as they will be made when it is trained.
     """
+    state.compiled_before = compiling.spent()
     if parallel is None:
         check_whole(state)
         source, validating = prepare(state, data, validation)
@@ -72,7 +73,7 @@ def _records(state: TrainingState, source: Source, validating: Source | None) ->
         while not state.finished:
             batches = source.shuffled(state.epoch, state.seed, start=state.step)
             while True:
-                started = perf_counter()
+                started = clock()
                 with workspace.used(), belonging_to(state.choices):
                     if (batch := next(batches, None)) is None:
                         break
@@ -102,7 +103,7 @@ def _records_of_team(
                 with workspace.used():
                     batches = batches or source.sharded(state.epoch, state.seed, state.step, team)
                     if state.step < steps:
-                        started = perf_counter()
+                        started = clock()
                         record = update(state, gradients(batches), steps, started)
                     else:
                         record, batches = finish_epoch(state, steps, validating, team), None
@@ -148,7 +149,7 @@ def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -
     outcome.training.commit()
     if state.averages is not None:
         state.averages.update()
-    seconds = perf_counter() - started
+    seconds = clock() - started
     state.sums.add(outcome.loss, correct, outcome.samples, counted, seconds, outcome.metrics)
     state.step += 1
     return Step(
@@ -161,6 +162,7 @@ def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -
         rate=optimizer.lr,
         seconds=seconds,
         metrics=outcome.metrics,
+        samples=outcome.samples,
     )
 
 
@@ -168,7 +170,7 @@ def finish_epoch(
     state: TrainingState, steps: int, validating: Source | None, team: Team | None = None
 ) -> Epoch:
     """Validate, append to the history, keep the weights if they are the best, and move on."""
-    started = perf_counter()
+    started = clock()
     if team is not None:
         check_same_weights(state, team)
     trained, validated = state.sums, None
@@ -189,11 +191,13 @@ def finish_epoch(
         validation_loss=None if validated is None else validated.mean_loss,
         validation_accuracy=None if validated is None else validated.accuracy,
         rate=state.rate(steps - 1, steps),
-        seconds=trained.seconds + perf_counter() - started,
+        seconds=trained.seconds + clock() - started,
         images_per_second=trained.seen / trained.seconds,
         best=False,
         metrics=metrics,
+        compiling=compiling.spent() - state.compiled_before,
     )
+    state.compiled_before = compiling.spent()
     if better(epoch, None if state.best is None else state.best.epoch):
         epoch = replace(epoch, best=True)
         with state.averaged():

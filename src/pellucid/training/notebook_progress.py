@@ -56,9 +56,12 @@ class _Run:
         self._curves, self._epochs = LiveCurves(), list[Epoch]()
         self._last: Record | None = None
         self._began = monotonic()
+        self._skipped = 0  # steps before a resumed run
 
     def add(self, record: Record) -> None:
         self._curves.add(record)
+        if self._last is None and isinstance(record, Step):
+            self._skipped = (record.epoch - 1) * record.steps + record.step - 1
         self._last = record
         if isinstance(record, Epoch):
             self._epochs.append(record)
@@ -77,7 +80,13 @@ class _Run:
         if isinstance(last, Step):
             done += last.step - last.steps
             text += f", step {last.step} of {last.steps}, loss {last.loss:.4f}"
-        text += f", {monotonic() - self._began:.0f} s"
+        elapsed = monotonic() - self._began
+        text += f", {elapsed:.0f} s"
+        if done < total and done > self._skipped:
+            left = elapsed * (total - done) / (done - self._skipped)
+            text += f", about {_duration(left)} left"
+        if isinstance(last, Step) and last.seconds:
+            text += f", {last.samples / last.seconds:,.0f} images/s"
         return f'<progress value="{done}" max="{total}" style="width: 20em"></progress> {text}'
 
     def _table(self) -> str:
@@ -88,6 +97,9 @@ class _Run:
         rows = "".join(_row(epoch) for epoch in self._epochs[-_SHOWN_EPOCHS:])
         left_out = len(self._epochs) - _SHOWN_EPOCHS
         note = f"<p>and {left_out} epochs before</p>" if left_out > 0 else ""
+        compiled = sum(epoch.compiling for epoch in self._epochs)
+        if compiled >= 1:
+            note += f"<p>Compiling for this machine took {compiled:.1f} s more.</p>"
         head = "".join(f"<th>{html.escape(name)}</th>" for name in heads)
         return f"<table><tr>{head}</tr>{rows}</table>{note}"
 
@@ -102,6 +114,20 @@ def _row(epoch: Epoch) -> str:
         "best" if epoch.best else "",
     )
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _duration(seconds: float) -> str:
+    """Format a time roughly.
+
+    >>> [_duration(seconds) for seconds in (4.2, 95, 7300)]
+    ['4 s', '1:35 min', '2:01 h']
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}:{whole % 60:02} min"
+    return f"{whole // 3600}:{whole % 3600 // 60:02} h"
 
 
 def _told(number: float | None, form: str) -> str:

@@ -63,6 +63,21 @@ def table_head(metrics: Mapping[str, float]) -> str:
     return _aligned(_HEADS) + names
 
 
+def compiling_note(epoch: Epoch) -> str | None:
+    """Return a line about the time that compiling took, or None if that was short.
+
+    >>> print(compiling_note(Epoch(1, 9, 9, 0.5, 0.9, None, None, 0.1, 2.0, 9.0, False, {}, 18.2)))
+    Compiling for this machine took 18.2 s more; kernels are kept for later runs.
+    """
+    if epoch.compiling < _WORTH_A_LINE:
+        return None
+    took = f"{epoch.compiling:.1f} s"
+    return f"Compiling for this machine took {took} more; kernels are kept for later runs."
+
+
+_WORTH_A_LINE = 1.0  # seconds
+
+
 def _newest(metrics: Mapping[str, float]) -> dict[str, float]:
     """Return the values of validation where there are some, else those of training."""
     trained, validated = split_metrics(metrics)
@@ -89,6 +104,8 @@ def _with_rows(records: Iterable[R]) -> Iterator[R]:
                 print(table_head(record.metrics))
                 begun = True
             print(table_row(record), flush=True)
+            if (note := compiling_note(record)) is not None:
+                print(note, flush=True)
         yield record
 
 
@@ -102,6 +119,8 @@ def _with_bar(records: Iterable[R], wanted: bool) -> Iterator[R]:
                 curves.add(record)
             if isinstance(record, Epoch):
                 progress.console.print(table_row(record), highlight=False)
+                if (note := compiling_note(record)) is not None:
+                    progress.console.print(note, style="dim", highlight=False)
             else:
                 done = (record.epoch - 1) * record.steps + record.step
                 if not progress.tasks:
@@ -131,9 +150,10 @@ def _bar() -> tuple[Progress, live_curves.LiveCurves]:
     bar = Bar(
         TextColumn("{task.fields[epoch]:>7}"),
         TextColumn("{task.fields[loss]:8.4f}"),
-        BarColumn(bar_width=30),
+        BarColumn(bar_width=20),
         TextColumn("step {task.fields[step]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[speed]:>7,.0f} images/s,"),
+        TimeRemainingColumn(compact=True),
         TextColumn("left"),
         transient=True,
         refresh_per_second=4,
@@ -147,4 +167,5 @@ def _fields(step: Step) -> dict[str, Any]:
         "epoch": f"{step.epoch}/{step.epochs}",
         "loss": step.loss,
         "step": f"{step.step}/{step.steps}",
+        "speed": step.samples / step.seconds if step.seconds else 0.0,
     }

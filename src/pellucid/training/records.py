@@ -29,9 +29,11 @@ class Step:
     rate
         Learning rate of the update.
     seconds
-        Duration, including the preparation of the batch.
+        Duration, including the preparation of the batch, without compiling kernels.
     metrics
         Requested metrics of the batch, by name.
+    samples
+        Number of samples in the batch.
     """
 
     epoch: int
@@ -43,6 +45,7 @@ class Step:
     rate: float
     seconds: float
     metrics: dict[str, float] = field(default_factory=dict, hash=False)
+    samples: int = 0
 
     def __str__(self) -> str:
         place = f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}"
@@ -67,13 +70,15 @@ class Epoch(Shown):
     rate
         Learning rate of the last update.
     seconds
-        Duration of training and validation.
+        Duration of training and validation, without compiling kernels.
     images_per_second
         Speed of training.
     best
         Whether this is the best epoch so far according to validation; see `better`.
     metrics
         Requested metrics by name; those of validation as ``validation_NAME``.
+    compiling
+        Seconds spent compiling kernels for this machine, before the first step or in this epoch.
     """
 
     shown_as: ClassVar[str] = "epoch"
@@ -90,6 +95,7 @@ class Epoch(Shown):
     images_per_second: float
     best: bool
     metrics: dict[str, float] = field(default_factory=dict, hash=False)
+    compiling: float = 0.0
 
     def __str__(self) -> str:
         width = len(str(self.epochs))

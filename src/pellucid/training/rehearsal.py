@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 from pellucid.execution import Frozen, compile_ahead, for_training, freeze
 from pellucid.layers import Layer
 from pellucid.losses import Loss
 from pellucid.parallel import Team
+from pellucid.runtime.compiling import clock
 from pellucid.training.batches import ArraySource, Source
 from pellucid.training.data import Batch, Data
 from pellucid.training.prepare import prepare
@@ -62,7 +62,7 @@ def calls(
         model = for_training(copy.model)
         for step in {0, len(source) - 1}:  # the last batch may be smaller
             for batch in _batches(state, source, step):
-                yield partial(take_step, copy, model, batch, len(source), perf_counter())
+                yield partial(take_step, copy, model, batch, len(source), clock())
     if isinstance(validating, ArraySource):
         frozen = freeze(copy.model)
         for batch in validating.plain({0, len(validating) - 1}):

@@ -110,6 +110,8 @@ class TrainingState:
         Fingerprint of the data, by which a resumed run recognises them.
     choices
         Algorithms chosen by timing; see `engine.tuned`.
+    compiled_before
+        Seconds that this process had spent compiling before the unfinished epoch; not saved.
     """
 
     model: Layer
@@ -131,6 +133,7 @@ class TrainingState:
     best: Best | None = field(default=None, init=False)
     data: dict[str, Any] | None = field(default=None, init=False)
     choices: Choices = field(default_factory=dict, init=False)
+    compiled_before: float = field(default=0.0, init=False)
 
     def __post_init__(self) -> None:
         self.batch_size = checked("batch_size", self.batch_size, Size)

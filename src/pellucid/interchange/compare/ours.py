@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
-
 import numpy as np
 
 import pellucid
@@ -14,6 +12,7 @@ from pellucid.layers import Layer, StepContext, observe
 from pellucid.losses import cross_entropy
 from pellucid.optim import SGD
 from pellucid.optim.schedules import Constant
+from pellucid.runtime.compiling import clock
 from pellucid.runtime.workspace import Workspace
 from pellucid.training import TrainingState
 from pellucid.training.loop import take_step
@@ -55,7 +54,7 @@ class Contestant:
 
     def step(self, batch: Batch) -> float:
         with self.workspace.used():
-            step = take_step(self.state, self.trained, batch, self.state.step + 1, perf_counter())
+            step = take_step(self.state, self.trained, batch, self.state.step + 1, clock())
         return step.loss
 
     def calls(self) -> dict[str, str]:

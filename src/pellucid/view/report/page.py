@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from statistics import median
 
 from pellucid.files import atomic_write
 from pellucid.view import style
@@ -216,8 +217,10 @@ def _lede(contents: Contents) -> str:
         said.append("It was not evaluated on images that it had not been trained on.")
     if contents.history:
         spent = duration(sum(epoch.seconds for epoch in contents.history))
+        compiled = sum(epoch.compiling for epoch in contents.history)
+        more = f", besides {duration(compiled)} to compile kernels" if compiled >= 1 else ""
         said.append(
-            f"It was trained for {count(len(contents.history), 'epoch')}, which took {spent}."
+            f"It was trained for {count(len(contents.history), 'epoch')}, which took {spent}{more}."
         )
     if contents.kept is not None:
         said.append(
@@ -246,6 +249,8 @@ def _numbers(contents: Contents) -> list[tuple[str, str]]:
         numbers.append(
             ("training time", duration(sum(epoch.seconds for epoch in contents.history)))
         )
+        speed = median(epoch.images_per_second for epoch in contents.history)
+        numbers.append(("images per second", f"{speed:,.0f}"))
     learned = sum(math.prod(p.shape) for p in contents.model.parameters())
     numbers.append(("parameters", f"{learned:,}"))
     if "training" in contents.counts:
