@@ -58,7 +58,6 @@ NO_NETWORK = (
     (r"test_reduce_\w+_empty_set\w*|test_split_zero_size_splits\w+", "arrays without values"),
     (r"test_slice_start_out_of_bounds|test_reshape_allowzero_reordered", "arrays without values"),
     (r"test_(averagepool|maxpool|convtranspose)_(1d|3d)\w*", "one or three directions"),
-    (r"test_averagepool_2d_pads", "padding of more than half the kernel that is not counted"),
     (r"test_(batchnorm_\w+_training_mode|training_dropout\w*)", "made for training"),
     (r"test_(dropout_default_mask\w*|maxpool_with_argmax\w+)", "a second output, no number of "
      "which is computed from the image"),
@@ -82,7 +81,6 @@ NO_CONSTANT = (
     (r"test_batchnorm_\w+_training_mode", "made for training"),
     (r"test_equal_string\w*", "texts"),
     (r"test_(averagepool|maxpool|convtranspose)_(1d|3d)\w*", "one or three directions"),
-    (r"test_averagepool_2d_pads", "padding of more than half the kernel that is not counted"),
     (r"test_layer_normalization_\w+_axis(0|_negative_4)\w*|test_mvn", "over the first axis"),
     (r"test_layer_normalization_(2d_axis_negative_2|3d_axis_negative_3_epsilon)", "the same"),
     (r"test_maxpool_with_argmax\w+", "indices"),
