@@ -401,6 +401,9 @@ def test_a_saved_page_walks_without_a_server(browser, tmp_path):
         page.locator(".thumbs button").nth(1).click()
         until(page, "explorer.pass.label === 1")
         assert page.locator(".check").first.is_visible()
+        page.click("#tab-code")
+        page.wait_for_selector("figure.code")
+        assert "Conv2d(" in page.inner_text("#panel")
 
 
 def test_a_saved_page_opens_with_an_image_that_it_contains(browser, tmp_path):

@@ -44,7 +44,11 @@ def save(session: Session, path: str | Path, images: int = 10) -> Path:
         # the page computes the gradients of weights itself: they would be most of the file
         arrays = arrays[: len(arrays) - len(words["state"])]
         passes.append(_text(pack(words | {"index": index, "state": []}, arrays)))
-    saved = {"network": _text(pack(told, network.arrays)), "images": passes}  # Base64
+    code = [
+        _text(pack(session.answer({"ask": "code", "value": value}).words, []))
+        for value in range(len(network.words["values"]))
+    ]
+    saved = {"network": _text(pack(told, network.arrays)), "images": passes, "code": code}  # Base64
     target = Path(path)
     atomic_write(target, whole_page(f"globalThis.pellucidSaved = {json.dumps(saved)}").encode())
     return target

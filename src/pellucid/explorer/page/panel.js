@@ -122,7 +122,6 @@ async function drawCode(body, door) {
   const v = shown.value;
   if (v === 0) return void fill(body, h("p", {}, texts.noWeights));
   if (!known.has(v)) {
-    if (!door.live) return void fill(body, h("p", {}, texts.onlyLive));
     fill(body, h("p", { class: "busy" }, texts.busy));
     known.set(v, (await door.ask({ ask: "code", value: v })).words);
     if (shown.value !== v || shown.tab !== "code") return;

@@ -117,7 +117,7 @@ export function fromNotebook() {
 
 /**
  * The door to a saved page: its numbers lie in the file, and what has to be computed is not there.
- * @param {{network: string, images: string[]}} saved  messages in base64
+ * @param {{network: string, images: string[], code: string[]}} saved  messages in base64
  * @returns {Door}
  */
 export function fromFile(saved) {
@@ -129,6 +129,7 @@ export function fromFile(saved) {
     live: false,
     async ask(words) {
       if (words.ask === "network") return network;
+      if (words.ask === "code") return decode(saved.code[words.value]);
       if (words.ask === "trace" && words.index !== undefined) {
         const found = images.find(({ words: told }) => told.index === words.index);
         if (found) return found;
