@@ -1,10 +1,11 @@
-"""What a user sees on a terminal: nothing cut, words whole, any encoding, completion in bash."""
+"""What a user sees on a terminal: nothing cut, words whole, any encoding, completion in shells."""
 
 import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -15,7 +16,7 @@ if find_spec("pyte") is None or not hasattr(os, "fork"):
 
 import pellucid as pl
 from pellucid.cli.app import app
-from screens import Screen, bash, command
+from screens import Screen, after_tab, bash, command
 
 SIZES = [(24, 80), (40, 120)]
 COMMANDS = [name for c in app.registered_commands if (name := c.callback.__name__) != "_"]
@@ -128,15 +129,49 @@ def test_bash_completes_commands_data_sets_models_runs_and_layers(
     assert "--epochs" in complete(folder, "pellucid train digits --ep")
 
 
-def test_completion_is_installed_for_bash(tmp_path: Path) -> None:
-    environment = {**os.environ, "HOME": str(tmp_path), "SHELL": "/bin/bash"}
+def install(shell: str, home: Path) -> None:
+    """Install completion for a shell of a user with this home folder."""
+    environment = {**os.environ, "HOME": str(home)}
     environment["_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"] = "1"
     run = subprocess.run(
-        command("--install-completion", "bash"),
+        command("--install-completion", shell),
         env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
-    assert "completion installed" in run.stdout
+    assert f"{shell} completion installed" in run.stdout
+
+
+@pytest.mark.skipif(which("zsh") is None, reason="needs zsh")
+def test_zsh_completes_at_the_first_tab(pellucid: Command, folder: Path) -> None:
+    pellucid(*short("--out", "runs/first"))
+    install("zsh", folder)
+    assert "pellucid train cifar-10" in after_tab("zsh", "pellucid train cifar", folder)
+    assert "pellucid evaluate runs/first" in after_tab("zsh", "pellucid evaluate runs/f", folder)
+    assert " fc" in after_tab("zsh", "pellucid explain runs/first a.png --layer ", folder)
+
+
+@pytest.mark.skipif(which("fish") is None, reason="needs fish")
+def test_fish_completes_commands_data_sets_runs_and_layers(pellucid: Command, folder: Path) -> None:
+    pellucid(*short("--out", "runs/first"))
+    install("fish", folder)
+
+    def offered(words: str) -> list[str]:
+        environment = {**os.environ, "HOME": str(folder)}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        arguments = ["fish", "-c", f"complete -C '{words}'"]
+        run = subprocess.run(
+            arguments, env=environment, cwd=folder, capture_output=True, text=True, check=True
+        )
+        return [line.partition("\t")[0] for line in run.stdout.splitlines()]
+
+    assert offered("pellucid tr") == ["train"]
+    assert offered("pellucid train cifar") == ["cifar-10", "cifar-100"]
+    assert offered("pellucid evaluate runs/f") == ["runs/first"]
+    assert {"0", "1", "fc"} <= set(offered("pellucid explain runs/first a.png --layer "))
+
+
+def test_completion_is_installed_for_bash(tmp_path: Path) -> None:
+    install("bash", tmp_path)
     (script,) = tmp_path.rglob("pellucid.sh")
     assert "_pellucid_completion" in script.read_text()
     assert str(script) in (tmp_path / ".bashrc").read_text()

@@ -3,10 +3,12 @@
 import fcntl
 import os
 import pty
+import select
 import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 import pyte
@@ -60,6 +62,39 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+def after_tab(shell: str, words: str, folder: Path, seconds: float = 30.0) -> str:
+    """Type `words` and Tab into an interactive shell, and return what is on the screen then."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [shell, "-i"],
+        stdin=theirs, stdout=theirs, stderr=theirs, cwd=folder, start_new_session=True,
+        env={**os.environ, "TERM": "xterm", "HOME": str(folder), "PATH": _with_command()},
+    )  # fmt: skip
+    os.close(theirs)
+    shown = pyte.Screen(80, 24)
+    stream = pyte.Stream(shown)
+    began, typed, before = time.monotonic(), False, ""
+    while time.monotonic() - began < seconds:
+        if select.select([ours], [], [], 1.0)[0]:
+            stream.feed(_read(ours).decode("utf-8", "replace"))
+            continue
+        text = "\n".join(line.rstrip() for line in shown.display).rstrip()
+        if not typed and text:  # the prompt is there
+            typed, before = True, text
+            os.write(ours, words.encode() + b"\t")
+        elif typed and text not in (before, before + words, f"{before} {words}".rstrip()):
+            break
+    process.kill()
+    process.wait()
+    os.close(ours)
+    return "\n".join(line.rstrip() for line in shown.display)
+
+
+def _with_command() -> str:
+    return f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
 def bash(script: str, folder: Path) -> str:
     """Run a script in bash, and return its output."""
     run = subprocess.run(
@@ -68,7 +103,7 @@ def bash(script: str, folder: Path) -> str:
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        env={**os.environ, "PATH": _with_command()},
     )
     assert run.returncode == 0, run.stderr
     return run.stdout

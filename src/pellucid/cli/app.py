@@ -8,6 +8,7 @@ import pellucid
 from pellucid.cli.algorithms import algorithms
 from pellucid.cli.command import Command, Commands
 from pellucid.cli.compare import compare
+from pellucid.cli.completion import improve_zsh
 from pellucid.cli.data import data
 from pellucid.cli.draw import draw
 from pellucid.cli.evaluate import evaluate
@@ -24,6 +25,7 @@ from pellucid.cli.sweep import sweep
 from pellucid.cli.train import train
 from pellucid.cli.warm_up import warm_up
 
+improve_zsh()
 app = typer.Typer(
     cls=Commands,
     no_args_is_help=True,

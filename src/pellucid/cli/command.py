@@ -16,6 +16,10 @@ class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return [_without_type(param) for param in super().get_params(ctx)]
 
+    def get_short_help_str(self, limit: int = 200) -> str:
+        """Return the first sentence of the help, which completion shows, uncut."""
+        return super().get_short_help_str(max(limit, 200))
+
 
 class Commands(TyperGroup):
     """The list of commands, whose help shows no types for flags."""

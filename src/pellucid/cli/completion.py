@@ -8,6 +8,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import typer
+from typer import _completion_shared as shells
+
+_ZSH = """
+#compdef %(prog_name)s
+
+%(complete_func)s() {
+  eval $(env _TYPER_COMPLETE_ARGS="${words[1,$CURRENT]}" %(autocomplete_var)s=complete_zsh %(prog_name)s)
+}
+
+if [[ $zsh_eval_context[-1] == loadautofunc ]]; then
+  %(complete_func)s "$@"
+else
+  compdef %(complete_func)s %(prog_name)s
+fi
+"""  # noqa: E501, a line of the shell
+"""As Typer's script, but completes at the first Tab too, when zsh loads it from a folder."""
+
+
+def improve_zsh() -> None:
+    """Let Typer install and show this script for zsh."""
+    scripts = getattr(shells, "_completion_scripts", {})
+    if "zsh" in scripts:
+        scripts["zsh"] = _ZSH
 
 
 def data_sets(incomplete: str) -> list[str]:
