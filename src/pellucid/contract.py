@@ -101,7 +101,15 @@ class Engine(Protocol):
     def linear_bias_gradient(self, dy: Array) -> Array:
         """Return ``db = Σ dy``, (O,)."""
 
-    # ReLU
+    # Activations
+
+    def activate(self, function: str, x: Array, *options: float | str) -> Array:
+        """Return ``f(x)`` for the name of an activation and its options."""
+
+    def activate_gradient(
+        self, function: str, dy: Array, kept: Array, *options: float | str
+    ) -> Array:
+        """Return ``dy · f′``, found from x or y, whichever the function's gradient takes."""
 
     def relu(self, x: Array) -> Array:
         """Return ``max(x, 0)``."""

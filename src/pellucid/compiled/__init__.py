@@ -9,7 +9,7 @@ from pellucid.runtime import threads
 
 threads.configure()  # before anything imports Numba
 
-from pellucid.compiled.activation import relu, relu_gradient
+from pellucid.compiled.activation import activate, activate_gradient, relu, relu_gradient
 from pellucid.compiled.batch import make_batch
 from pellucid.compiled.conv import (
     conv2d,

@@ -247,7 +247,8 @@ unequal = intrinsic(_comparison("!=", unordered=True))
 @intrinsic
 def choose(typing: Any, mask: Any, a: Any, b: Any) -> Any:
     """`a` where the mask is true, otherwise `b`; each a tile or a float32."""
-    tile = a if isinstance(a, TileType) else b
+    tiles = (kind for kind in (a, b) if isinstance(kind, TileType))
+    tile = next(tiles, TileType(1, mask.vectors))
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return by_register(builder, tile, args, builder.select)

@@ -40,11 +40,18 @@ def by_register(builder: Any, kind: Any, args: Any, instruction: Any) -> Any:
     for k in range(count):
         operands = [
             builder.extract_value(arg, k % arg.type.count) if isinstance(arg.type, ir.ArrayType)
-            else splat(builder, arg)
+            else splat(builder, _as_float(builder, arg))
             for arg in args
         ]  # fmt: skip
         result = builder.insert_value(result, instruction(*operands), k)
     return result
+
+
+def _as_float(builder: Any, number: Any) -> Any:
+    """Return a number of any type as a float32."""
+    if isinstance(number.type, ir.IntType):
+        return builder.sitofp(number, F32)
+    return builder.fptrunc(number, F32) if isinstance(number.type, ir.DoubleType) else number
 
 
 def call(builder: Any, name: str, *operands: Any) -> Any:

@@ -18,6 +18,9 @@ from pellucid.execution.inference import (
 )
 from pellucid.execution.part import Part
 from pellucid.layers import (
+    ELU,
+    GELU,
+    SELU,
     AdaptiveAvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
@@ -27,11 +30,18 @@ from pellucid.layers import (
     Dropout2d,
     Flatten,
     GlobalAvgPool2d,
+    Hardswish,
     Identity,
+    LeakyReLU,
     Linear,
     MaxPool2d,
     ReLU,
+    ReLU6,
     Sequential,
+    Sigmoid,
+    SiLU,
+    Softplus,
+    Tanh,
 )
 
 
@@ -63,20 +73,30 @@ CAPTURABLE: dict[type, Callable[[Any], bool]] = {
     Chain: always,
     Concat: always,
     Conv2d: pads_zeros,
-    Dropout: always,
     Dropout2d: always,
+    Dropout: always,
+    ELU: always,
     Flatten: joins_all,
     FrozenConvolution: always,
     FrozenLinear: always,
     FrozenPooling: always,
     FrozenResidual: always,
     FusedResidual: always,
+    GELU: always,
     GlobalAvgPool2d: always,
+    Hardswish: always,
     Identity: always,
+    LeakyReLU: always,
     Linear: always,
     MaxPool2d: always,
+    ReLU6: always,
     ReLU: always,
+    SELU: always,
     Sequential: always,
+    Sigmoid: always,
+    SiLU: always,
+    Softplus: always,
+    Tanh: always,
 }
 """Types of layers, with the condition for each."""
 

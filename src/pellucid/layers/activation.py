@@ -59,13 +59,12 @@ class ReLU6(Activation):
     """
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        y = f.relu6(x)
+        y = ops.relu6(x)
         return y, y
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         y = cache
-        return f.relu6_gradient(dy, y)
+        return ops.relu6_gradient(dy, y)
 
 
 @dataclass(eq=False, repr=False)
@@ -80,13 +79,12 @@ class LeakyReLU(Activation):
     negative_slope: NotNegative = 0.01
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        y = f.leaky_relu(x, self.negative_slope)
+        y = ops.leaky_relu(x, self.negative_slope)
         return y, y
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         y = cache
-        return f.leaky_relu_gradient(dy, y, self.negative_slope)
+        return ops.leaky_relu_gradient(dy, y, self.negative_slope)
 
 
 @dataclass(eq=False, repr=False)
@@ -101,13 +99,12 @@ class ELU(Activation):
     alpha: NotNegative = 1.0
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        y = f.elu(x, self.alpha)
+        y = ops.elu(x, self.alpha)
         return y, y
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         y = cache
-        return f.elu_gradient(dy, y, self.alpha)
+        return ops.elu_gradient(dy, y, self.alpha)
 
 
 @dataclass(eq=False, repr=False)
@@ -122,13 +119,12 @@ class SELU(Activation):
     """
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        y = f.selu(x)
+        y = ops.selu(x)
         return y, y
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         y = cache
-        return f.selu_gradient(dy, y)
+        return ops.selu_gradient(dy, y)
 
 
 @dataclass(eq=False, repr=False)
@@ -146,12 +142,11 @@ class GELU(Activation):
     approximate: Literal["none", "tanh"] = "none"
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        return f.gelu(x, self.approximate), x
+        return ops.gelu(x, self.approximate), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         x = cache
-        return f.gelu_gradient(dy, x, self.approximate)
+        return ops.gelu_gradient(dy, x, self.approximate)
 
 
 @dataclass(eq=False, repr=False)
@@ -164,12 +159,11 @@ class SiLU(Activation):
     """
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        return f.silu(x), x
+        return ops.silu(x), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         x = cache
-        return f.silu_gradient(dy, x)
+        return ops.silu_gradient(dy, x)
 
 
 @dataclass(eq=False, repr=False)
@@ -184,12 +178,11 @@ class Hardswish(Activation):
     """
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        return f.hardswish(x), x
+        return ops.hardswish(x), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         x = cache
-        return f.hardswish_gradient(dy, x)
+        return ops.hardswish_gradient(dy, x)
 
 
 @dataclass(eq=False, repr=False)
@@ -205,12 +198,11 @@ class Softplus(Activation):
     threshold: Extended = 20.0
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        return f.softplus(x, self.beta, self.threshold), x
+        return ops.softplus(x, self.beta, self.threshold), x
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         x = cache
-        return f.softplus_gradient(dy, x, self.beta, self.threshold)
+        return ops.softplus_gradient(dy, x, self.beta, self.threshold)
 
 
 @dataclass(eq=False, repr=False)
@@ -223,13 +215,12 @@ class Sigmoid(Activation):
     """
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        y = f.sigmoid(x)
+        y = ops.sigmoid(x)
         return y, y
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         y = cache
-        return f.sigmoid_gradient(dy, y)
+        return ops.sigmoid_gradient(dy, y)
 
 
 @dataclass(eq=False, repr=False)
@@ -242,13 +233,12 @@ class Tanh(Activation):
     """
 
     def forward(self, x: Array, training: StepContext | None = None) -> tuple[Array, Array]:
-        self.check(x)
-        y = f.tanh(x)
+        y = ops.tanh(x)
         return y, y
 
     def backward(self, dy: Array, cache: Array, *, input_gradient: bool = True) -> Array:
         y = cache
-        return f.tanh_gradient(dy, y)
+        return ops.tanh_gradient(dy, y)
 
 
 @dataclass(eq=False, repr=False)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pellucid.reference.activation import (
+    activate,
+    activate_gradient,
     elu,
     elu_gradient,
     gelu,

@@ -10,6 +10,8 @@ Piecewise functions are written as sums of a positive and a negative part, such 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -243,3 +245,34 @@ def softplus(x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
 def softplus_gradient(dy: Array, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """Return ``dx = dy·σ(βx)``, or dy itself where βx > threshold."""
     return dy * np.maximum(sigmoid(beta * x), beta * x > threshold)
+
+
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "relu6": (relu6, relu6_gradient),
+    "leaky_relu": (leaky_relu, leaky_relu_gradient),
+    "elu": (elu, elu_gradient),
+    "selu": (selu, selu_gradient),
+    "gelu": (gelu, gelu_gradient),
+    "sigmoid": (sigmoid, sigmoid_gradient),
+    "tanh": (tanh, tanh_gradient),
+    "silu": (silu, silu_gradient),
+    "hardswish": (hardswish, hardswish_gradient),
+    "softplus": (softplus, softplus_gradient),
+}
+"""By name, the activations that every engine computes."""
+
+
+def activate(function: str, x: Array, *options: float | str) -> Array:
+    """Return the value of an activation by name.
+
+    >>> activate("leaky_relu", np.array([-1.0, 2.0]), 0.1)
+    array([-0.1,  2. ])
+    """
+    y: Array = _FUNCTIONS[function][0](x, *options)
+    return y
+
+
+def activate_gradient(function: str, dy: Array, kept: Array, *options: float | str) -> Array:
+    """Return the gradient of an activation by name."""
+    dx: Array = _FUNCTIONS[function][1](dy, kept, *options)
+    return dx
