@@ -19,14 +19,14 @@ def load(job: Job) -> None:
 
 
 class Contestant:
-    """Option `engine`: compiled or reference."""
+    """Options `engine`, compiled or reference, and `recompute`."""
 
     def __init__(self, job: Job, state: dict[str, Array]) -> None:
         model = layers.build(job.description)
         model.load_state_dict(state)
         sgd = SGD(model.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM)
         self.state = TrainingState(model, sgd, batch_size=job.batch)
-        self.model = execution.for_training(model)
+        self.model = execution.for_training(model, job.options.get("recompute", False))
         self.frozen: execution.Frozen | None = None
         self.workspace = Workspace()
 

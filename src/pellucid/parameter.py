@@ -112,6 +112,10 @@ class Parameter:
         else:
             self._grad += gradient
 
+    def arrays(self) -> list[Array]:
+        """Return the arrays in memory: the value and the gradient."""
+        return [array for array in (self._value, self._grad) if array is not None]
+
     def zero_grad(self) -> None:
         """Reset the gradient to 0. An array that `grad` returned before is not changed."""
         self._is_zero = True
@@ -176,6 +180,10 @@ class Buffer:
         if self._value is None:
             self._value = np.empty(self.shape, self.dtype)
         self._value[...] = array
+
+    def arrays(self) -> list[Array]:
+        """Return the arrays in memory: the value, if it was needed already."""
+        return [] if self._value is None else [self._value]
 
     def initialize(self) -> None:
         """Reset to the initial value."""

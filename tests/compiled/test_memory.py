@@ -66,3 +66,38 @@ def test_memory_is_handed_out_again_only_when_nobody_refers_to_it():
         del view
         assert empty((100, 100), np.float32).ctypes.data == address
     assert not np.shares_memory(second, empty((100, 100), np.float32))
+
+
+def test_arrays_of_all_sizes_share_memory():
+    workspace = Workspace()
+    with workspace.used():
+        first, second = (empty((128, 100), np.float32) for _ in range(2))
+        del first, second
+        whole = empty((256, 100), np.float32)  # where both were
+        del whole
+        parts = [empty((64, 100), np.float32) for _ in range(4)]
+        assert workspace.nbytes == 256 * 100 * 4
+        addresses = sorted(part.ctypes.data for part in parts)
+        assert set(np.diff(addresses)) == {64 * 100 * 4}
+        assert not any(address % 64 for address in addresses)
+
+
+def test_memory_between_others_is_used_again():
+    workspace = Workspace()
+    with workspace.used():
+        arrays = [empty((100, 100), np.float32) for _ in range(5)]
+        arrays[1] = arrays[3] = None
+        arrays[2] = None  # joins both sides
+        middle = empty((300, 100), np.float32)
+        assert arrays[0].ctypes.data < middle.ctypes.data < arrays[4].ctypes.data
+
+
+def test_what_a_workspace_hands_over_it_does_not_use_again():
+    workspace = Workspace()
+    with workspace.used():
+        first = empty((100, 100), np.float32)
+        place, first = workspace.place(first), None
+        memory = workspace.hand_over()
+        again = empty((100, 100), np.float32)
+    assert not np.shares_memory(memory.at(place), again)
+    assert memory.at(place).shape == (100, 100)

@@ -58,6 +58,22 @@ Tune = Annotated[
     bool,
     _computing("--tune", text="Choose convolution algorithms by timing them, once for each shape."),
 ]
+Recompute = Annotated[
+    bool,
+    _computing(
+        "--recompute",
+        text="Keep fewer activations in memory, and compute them again in the backward pass. It "
+        "takes a third more time; the result is the same, bit for bit.",
+    ),
+]
+RecomputeOrNot = Annotated[
+    bool | None,
+    _computing(
+        "--recompute/--no-recompute",
+        text="Compute activations again in the backward pass, to save memory; see `train`.",
+        show_default="as the run was begun",
+    ),
+]
 Threads = Annotated[
     int | None,
     _computing(metavar="N", min=1, text="How many threads to use.", show_default="all"),

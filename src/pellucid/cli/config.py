@@ -46,6 +46,7 @@ class Config:
     fraction: float = 1.0
     class_weights: str | None = None
     shards: int | None = None
+    recompute: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
     environment: dict[str, str] = field(default_factory=dict)
@@ -98,6 +99,7 @@ _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
     *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune", "shards"),
+    "recompute",
 ]
 _OFF = {"header": ["--no-header"], "channels_last": ["--channels-first"]}
 

@@ -83,6 +83,7 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
         augmentation(config.augment),
         config.seed,
         averages,
+        recompute=config.recompute,
     )
 
 

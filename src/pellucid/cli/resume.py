@@ -35,6 +35,7 @@ def resume(
     ] = None,
     processes: several.Processes = None,
     timeout: several.Timeout = TIMEOUT,
+    recompute: common.RecomputeOrNot = None,
     curves: common.Curves = True,
     report: common.Report = True,
 ) -> None:
@@ -59,6 +60,7 @@ def resume(
             state = several.each(
                 team, lambda: training.resume(run, parts.train, parts.validation, augment=augment)
             )
+            state.recompute = config.recompute if recompute is None else recompute
             if epochs is not None:
                 config = _longer(run, config, state, epochs, writes=team is None or team.leads)
             records = training.records(

@@ -210,6 +210,7 @@ def train(
     threads: common.Threads = None,
     precise: common.Precise = False,
     tune: common.Tune = False,
+    recompute: common.Recompute = False,
     curves: common.Curves = True,
     report: common.Report = True,
     given: dict[str, Any] | None = None,
@@ -273,6 +274,7 @@ def train(
         fraction=fraction,
         class_weights=class_weights,
         shards=None if team is None else team.shards,
+        recompute=recompute,
         reading=options,
         environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),
     )

@@ -17,6 +17,7 @@ from pellucid.execution.inference import (
     FrozenResidual,
 )
 from pellucid.execution.part import Part
+from pellucid.execution.recompute import Recomputed
 from pellucid.layers import (
     ELU,
     GELU,
@@ -91,6 +92,7 @@ CAPTURABLE: dict[type, Callable[[Any], bool]] = {
     MaxPool2d: always,
     ReLU6: always,
     ReLU: always,
+    Recomputed: always,
     SELU: always,
     Sequential: always,
     Sigmoid: always,

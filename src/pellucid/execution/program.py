@@ -9,6 +9,7 @@ import numpy as np
 from pellucid.execution.contract import fused_kernels
 from pellucid.execution.fusion import fused
 from pellucid.execution.part import Part
+from pellucid.execution.recompute import recomputing
 from pellucid.execution.snapshot import Snapshot
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.observers import is_observed
@@ -21,11 +22,14 @@ class Program:
     kernels and the values are float32, suitable layers are computed in one pass over memory. It is
     not a layer: it cannot be described or used inside a network. `forward` and `backward` are those
     of `Layer`.
+
+    With `recompute`, training needs less memory; see `pellucid.execution.recompute`.
     """
 
-    def __init__(self, model: Layer) -> None:
-        self.model = model
-        self._fused: Part | None = None
+    def __init__(self, model: Layer, recompute: bool = False) -> None:
+        self.model, self.recompute = model, recompute
+        self._part: Part = model
+        self._fuses = self._is_fused = False
         self._snapshot: Snapshot | None = None
 
     def forward(self, x: Any, training: StepContext | None = None) -> tuple[Any, Any]:
@@ -46,17 +50,22 @@ class Program:
     def part_for(self, x: Any) -> Part:
         """Return what runs for this input: the fused parts, or the model itself."""
         inputs = x if isinstance(x, tuple) else (x,)
-        if is_observed() or fused_kernels(*inputs) is None:
+        fuses = fused_kernels(*inputs) is not None
+        if is_observed() or not (fuses or self.recompute):
             return self.model
-        if self._snapshot is None or not self._snapshot.still_holds():
-            self._refresh()
-        return self._fused or self.model
+        changed = self._snapshot is None or not self._snapshot.still_holds()
+        if changed or fuses != self._fuses:
+            self._refresh(x, fuses)
+        return self._part
 
-    def _refresh(self) -> None:
-        """Fuse the model in its present state, if all of it is float32."""
-        self._snapshot = Snapshot(self.model)
+    def _refresh(self, x: Any, fuses: bool) -> None:
+        """Prepare the model in its present state; it is fused if all of it is float32."""
+        self._snapshot, self._fuses = Snapshot(self.model), fuses
         whole = all(item.dtype == np.float32 for item in self.model.parameters())
-        self._fused = fused(self.model) if whole else None
+        self._is_fused = fuses and whole
+        self._part = fused(self.model) if self._is_fused else self.model
+        if self.recompute:
+            self._part = recomputing(self._part, x)
 
     def __repr__(self) -> str:
         return repr(fused(self.model))

@@ -16,6 +16,7 @@ The inference of a model with constant values is replayed in the same way.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -34,7 +35,7 @@ from pellucid.layers.observers import is_observed
 from pellucid.parameter import Buffer, Parameter
 from pellucid.runtime import usual_batch
 from pellucid.runtime.recording import Recording, is_rehearsed
-from pellucid.runtime.workspace import Workspace
+from pellucid.runtime.workspace import Workspace, empty
 from pellucid.types import Array, Generator, Shape
 
 AFTER = 3
@@ -65,6 +66,9 @@ class RecordingContext(StepContext):
         self._drawn.append((purpose, drawn))
         return drawn
 
+    def repeated(self) -> StepContext:
+        return _RepeatingContext(self._drawn, len(self._drawn))
+
     def draw_again(self, step: StepContext) -> None:
         """Replace the random numbers by those of another step."""
         for purpose, drawn in self._drawn:
@@ -77,6 +81,18 @@ class RecordingContext(StepContext):
         for buffer, count in self._counts.items():
             for _ in range(count):
                 step.count(buffer)
+
+
+class _RepeatingContext(StepContext):
+    """The context in which part of a captured step is computed again: it has the same arrays."""
+
+    def __init__(self, drawn: list[tuple[str, Array]], start: int) -> None:
+        super().__init__()
+        self._repeated, self._start = drawn, start
+
+    def draw(self, purpose: str, shape: Shape) -> Array:
+        self._start += 1
+        return self._repeated[self._start - 1][1]
 
 
 class CapturedStep:
@@ -109,9 +125,10 @@ class CapturedStep:
 
     def forward(self, x: Array, training: StepContext) -> tuple[Array, ReplayCache]:
         if self._last is None:
-            self._forward.bind()
-            self._backward.bind()
-            self._y = self._workspace.at(self._y)
+            memory = self._workspace.hand_over()
+            self._forward.bind(memory)
+            self._backward.bind(memory)
+            self._y = memory.at(self._y)
         np.copyto(self.x, x)
         self._context.draw_again(training)
         self._forward.replay()
@@ -154,10 +171,9 @@ class CapturedInference:
         with self._recording.capturing():
             y, _ = part.forward(self._x)
         self.is_exact = self._recording.is_complete
-        place = workspace.place(y)
-        del y
-        self._recording.bind()
-        self._y: Array = workspace.at(place)
+        place, memory = workspace.place(y), workspace.hand_over()
+        self._recording.bind(memory)
+        self._y: Array = memory.at(place)
 
     def __call__(self, x: Array) -> Array:
         np.copyto(self._x, x)
@@ -210,8 +226,8 @@ class _Shapes(Generic[C]):
 class TrainingProgram(Program):
     """A program that replays training steps after the first few; see this module."""
 
-    def __init__(self, model: Layer) -> None:
-        super().__init__(model)
+    def __init__(self, model: Layer, recompute: bool = False) -> None:
+        super().__init__(model, recompute)
         self._shapes: _Shapes[CapturedStep] | None = None
 
     @property
@@ -243,9 +259,9 @@ class TrainingProgram(Program):
         with workspace.used():
             return cache.part.backward(dy, cache.cache, input_gradient=input_gradient)
 
-    def _refresh(self) -> None:
-        super()._refresh()
-        self._shapes = None if self._fused is None else _Shapes(self._fused, _capture_step)
+    def _refresh(self, x: Any, fuses: bool) -> None:
+        super()._refresh(x, fuses)
+        self._shapes = _Shapes(self._part, _capture_step) if self._is_fused else None
 
 
 class Inference:
@@ -275,15 +291,15 @@ def _capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedIn
     """Return captured inference if its replay agrees with the eager run bit for bit."""
     other = _like(x, np.random.default_rng(0))
     with workspace.used():
-        expected = [np.asarray(part.forward(given)[0]).tobytes() for given in (x, other)]
+        expected = [_digest(part.forward(given)[0]) for given in (x, other)]
     captured = CapturedInference(part, x, workspace)
-    found = [captured(given).tobytes() for given in (x, other)]
+    found = [_digest(captured(given)) for given in (x, other)]
     return captured if captured.is_exact and found == expected else None
 
 
 def _capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | None:
     """Return a captured step if its replay agrees with the eager step bit for bit."""
-    random, copy = np.random.default_rng(0), deepcopy(part)
+    random, copy = np.random.default_rng(0), _copied(part)
     trial, other = CapturedStep(copy, x, workspace), _like(x, random)
     if not trial.is_exact:
         return None
@@ -295,6 +311,17 @@ def _capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | 
         return None
     del trial
     return CapturedStep(part, x, workspace)
+
+
+def _copied(part: Part) -> Part:
+    """Return a copy of a part, with values in memory of their own that is returned as a whole."""
+    copies: dict[int, Any] = {}
+    with Workspace().used():
+        for item in _values(part):
+            for array in item.arrays():
+                copies[id(array)] = empty(array.shape, array.dtype)
+                copies[id(array)][...] = array
+    return deepcopy(part, copies)
 
 
 def _values(part: Part) -> list[Parameter | Buffer]:
@@ -328,9 +355,17 @@ def _numbers(step: Part | CapturedStep, values: list[Parameter | Buffer], x: Arr
         parameter.zero_grad()
     step.backward(_like(y, np.random.default_rng(1)), cache, input_gradient=False)
     gradients = [parameter.grad for parameter in parameters]
-    return [array.tobytes() for array in (y, *gradients, *training.pending_updates().values())]
+    return [_digest(array) for array in (y, *gradients, *training.pending_updates().values())]
 
 
-def for_training(model: Layer) -> TrainingProgram:
-    """Return the program that trains `model` fastest on the engine in use."""
-    return TrainingProgram(model)
+def _digest(array: Array) -> bytes:
+    """Return a hash of an array, which takes less memory than its bytes."""
+    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
+
+
+def for_training(model: Layer, recompute: bool = False) -> TrainingProgram:
+    """Return the program that trains `model` fastest on the engine in use.
+
+    With `recompute`, it keeps fewer activations; see `pellucid.execution.recompute`.
+    """
+    return TrainingProgram(model, recompute)

@@ -94,7 +94,8 @@ class Layer(Shown, ABC):
         dy
             Gradient of the loss for the output.
         cache
-            Cache of the `forward` pass in training; it may be used only once.
+            Cache of the `forward` pass in training; it may be used only once, since its memory is
+            released on the way.
         input_gradient
             Whether the gradient for the input is needed. If not (in the first layer of a network),
             the returned value is meaningless.

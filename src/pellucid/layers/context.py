@@ -45,6 +45,12 @@ class StepContext:
         """Return a context that draws the same random numbers again."""
         return StepContext(self.seed, self.epoch, self.step, self.shard)
 
+    def repeated(self) -> StepContext:
+        """Return a context that draws the random numbers that this one will draw from here on."""
+        other = self.again()
+        other._draws = dict(self._draws)
+        return other
+
     def draw(self, purpose: str, shape: Shape) -> Array:
         """Return float32 random numbers in [0, 1) from the step's next generator."""
         return self.generator(purpose).random(shape, dtype=np.float32)

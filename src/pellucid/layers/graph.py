@@ -127,7 +127,7 @@ class Graph(Combinator):
             if name not in gradients or not (input_gradient or name in self._learned):
                 continue  # no output depends on this node, or its gradient is not needed
             needed = input_gradient or any(source in self._learned for source in read)
-            dx = run_backward(layer, gradients.pop(name), caches[name], needed)
+            dx = run_backward(layer, gradients.pop(name), caches.pop(name), needed)
             if needed:
                 for source, part in zip(read, dx if layer.inputs != 1 else (dx,), strict=True):
                     _add(gradients, source, part)

@@ -62,7 +62,7 @@ class Sequential(Combinator):
         layers = list(self.layers.values())
         first = 0 if input_gradient else self.first_learner
         for i in reversed(range(first, len(layers))):
-            dy = run_backward(layers[i], dy, cache[i], input_gradient or i > first)
+            dy = run_backward(layers[i], dy, cache.pop(), input_gradient or i > first)
         return dy
 
     def output_shape(self, input_shape: Any) -> Any:

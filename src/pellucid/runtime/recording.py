@@ -28,7 +28,7 @@ class Recording:
     Parameters
     ----------
     workspace
-        Workspace of the arrays that are made during the capture and reused in replays.
+        Workspace of the arrays that are made during the capture.
 
     Examples
     --------
@@ -37,7 +37,7 @@ class Recording:
     >>> recording = Recording(Workspace())
     >>> with recording.capturing():
     ...     _ = add(a, a, b)
-    >>> recording.bind()
+    >>> recording.bind(Workspace())
     >>> a[:] = 5
     >>> recording.replay()
     >>> b
@@ -65,9 +65,9 @@ class Recording:
         self._calls.append((function, tuple(map(self.workspace.place, args))))
         return False
 
-    def bind(self) -> None:
-        """Bind the calls to their arrays, whose memory nothing else uses from now on."""
-        at = self.workspace.at
+    def bind(self, memory: Workspace) -> None:
+        """Bind the calls to arrays in `memory`, which the capture's workspace handed over."""
+        at = memory.at
         self._calls = [(function, tuple(map(at, args))) for function, args in self._calls]
 
     def replay(self) -> None:

@@ -1,41 +1,100 @@
 """Reuse the memory of arrays.
 
 A training step makes the same large arrays every time, and fresh memory is slow: the system maps it
-page by page and zeroes each page. A workspace keeps the arrays of the last step and hands them out
-again. Nothing has to be released: an array is free when nothing refers to it, as Python's reference
-counts show.
+page by page and zeroes each page. A workspace keeps the memory of the last step and hands it out
+again. Nothing has to be released: memory is free again when nothing refers to an array in it.
 """
 
 import math
-import sys
-from collections import defaultdict
+from bisect import insort
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
 from pellucid.types import Array, DType, Shape
 
 _SMALL = 1 << 14  # bytes below which NumPy's own allocation is as fast
-_LINE = 64  # bytes of a cache line
+_LINE = 64  # bytes of a cache line, at whose start vector registers load fastest
+_SLAB = 1 << 27
 
 
 class Place(NamedTuple):
-    """The position and layout of an array in a workspace."""
+    """The position and layout of an array in a workspace's memory."""
 
-    size: int
-    number: int
-    """Index of the block among those of this size."""
+    slab: int
     offset: int
     shape: Shape
     dtype: DType
     strides: tuple[int, ...]
 
 
+class Memory(np.ndarray[Any, np.dtype[np.uint8]]):
+    """Bytes of a slab. Because of the type, arrays in a part refer to that part, not to the slab.
+
+    NumPy lets a view refer to the array that owns the memory, unless that has another type.
+    """
+
+
+class Slab:
+    """Memory of which parts are in use and parts are free.
+
+    The lowest free part that is large enough is used. A backward pass frees the arrays of the
+    forward pass in reverse order, so free parts soon join, and the gradients fit into them. The
+    system provides only the pages that are written.
+
+    Parameters
+    ----------
+    size
+        Number of bytes, a multiple of a cache line.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.memory = np.empty(size + _LINE, np.uint8).view(Memory)
+        self.address = self.memory.ctypes.data
+        self._start = -self.address % _LINE
+        self._free = [(self._start, self._start + size)]
+        self._used: dict[int, tuple[int, ref[Array]]] = {}
+        self._freed: deque[int] = deque()
+        self.nbytes = 0
+        """Number of bytes that were ever in use."""
+
+    def take(self, size: int) -> Array | None:
+        """Return `size` free bytes, used until nothing refers to them; None if there are none."""
+        while self._freed:
+            self._join(self._freed.popleft())
+        for i, (start, end) in enumerate(self._free):
+            taken = start + size
+            if taken <= end:
+                self._free[i : i + 1] = [(taken, end)] if taken < end else []
+                part = self.memory[start:taken]
+                freed = ref(part, partial(_note, self._freed, start))
+                self._used[start] = taken, freed
+                self.nbytes = max(self.nbytes, taken - self._start)
+                return part
+        return None
+
+    def _join(self, start: int) -> None:
+        """Make the part that begins at `start` free, joined with the free parts beside it."""
+        end, _ = self._used.pop(start)
+        for part in [part for part in self._free if part[1] == start or part[0] == end]:
+            self._free.remove(part)
+            start, end = min(start, part[0]), max(end, part[1])
+        insort(self._free, (start, end))
+
+
+def _note(freed: deque[int], start: int, _: object) -> None:
+    """Note that a part is free again; no more, as the garbage collector may call it at any time."""
+    freed.append(start)
+
+
 class Workspace:
-    """Arrays that are reused once nothing refers to them.
+    """Memory that is used again once nothing refers to the arrays in it.
 
     Examples
     --------
@@ -49,40 +108,44 @@ class Workspace:
     """
 
     def __init__(self) -> None:
-        self._blocks: defaultdict[int, list[tuple[Array, int]]] = defaultdict(list)
-        self._where: dict[int, tuple[int, int]] = {}
+        self._slabs: list[Slab] = []
 
-    def block(self, size: int) -> tuple[Array, int]:
-        """Return memory that only this workspace refers to, and its first cache-line boundary."""
-        blocks = self._blocks[size]
-        for block, start in blocks:
-            if sys.getrefcount(block) <= _FREE:
-                return block, start
-        blocks.append(_block(size))
-        self._where[id(blocks[-1][0])] = size, len(blocks) - 1
-        return blocks[-1]
+    def take(self, size: int) -> Array:
+        """Return `size` bytes at the start of a cache line."""
+        size = -(-size // _LINE) * _LINE
+        for slab in self._slabs:
+            if (part := slab.take(size)) is not None:
+                return part
+        self._slabs.append(Slab(max(size, _SLAB)))
+        return self.take(size)
 
     def place(self, item: Any) -> Any:
-        """Return the place of an array of this workspace instead of a reference; else the item."""
-        owner = item
-        while isinstance(owner, np.ndarray) and isinstance(owner.base, np.ndarray):
-            owner = owner.base
-        if (where := self._where.get(id(owner))) is None:
-            return item
-        offset = item.ctypes.data - owner.ctypes.data
-        return Place(*where, offset, item.shape, item.dtype, item.strides)
+        """Return the place of an array in this workspace instead of a reference; else the item."""
+        if isinstance(item, np.ndarray):
+            address = item.ctypes.data
+            for number, slab in enumerate(self._slabs):
+                offset = address - slab.address
+                if 0 <= offset < slab.memory.size:
+                    return Place(number, offset, item.shape, item.dtype, item.strides)
+        return item
 
     def at(self, item: Any) -> Any:
         """Return the array at a place returned by `place`; else the item."""
         if not isinstance(item, Place):
             return item
-        block, _ = self._blocks[item.size][item.number]
-        return np.ndarray(item.shape, item.dtype, block, item.offset, item.strides)
+        memory = self._slabs[item.slab].memory
+        return np.ndarray(item.shape, item.dtype, memory, item.offset, item.strides)
+
+    def hand_over(self) -> "Workspace":
+        """Return a workspace with all memory of this one, which begins with new memory."""
+        other = Workspace()
+        self._slabs, other._slabs = [], self._slabs
+        return other
 
     @property
     def nbytes(self) -> int:
-        """Memory of the workspace in bytes."""
-        return sum(size * len(blocks) for size, blocks in self._blocks.items())
+        """Number of bytes that were ever in use."""
+        return sum(slab.nbytes for slab in self._slabs)
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -100,21 +163,22 @@ def empty(shape: Shape, dtype: DType) -> Array:
     if size < _SMALL:
         return np.empty(shape, dtype)
     workspace = _current.get()
-    block, start = _block(size) if workspace is None else workspace.block(size)
-    return np.ndarray(shape, dtype, block, start)
+    if workspace is not None:
+        return np.ndarray(shape, dtype, workspace.take(size))
+    memory = np.empty(size + _LINE, np.uint8)
+    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % _LINE)
 
 
-def _block(size: int) -> tuple[Array, int]:
-    """Return memory for `size` bytes, and the offset of its first cache-line boundary.
+def owner(array: Array) -> Array:
+    """Return the array that owns the memory of `array`, or the part of a workspace that it is in.
 
-    Vector registers load fastest from there.
+    >>> whole = np.zeros((4, 4))
+    >>> owner(whole[1:].T) is whole
+    True
     """
-    block = np.empty(size + _LINE, np.uint8)
-    return block, -block.ctypes.data % _LINE
+    while isinstance(array.base, np.ndarray) and not isinstance(array, Memory):
+        array = array.base
+    return array
 
 
 _current: ContextVar[Workspace | None] = ContextVar("workspace", default=None)
-
-
-# Result of `getrefcount` for a free block: the list's tuple, the loop variable, and the argument.
-_FREE = 3

@@ -39,6 +39,7 @@ def train(
     averages: ExponentialMovingAverage | float | None = None,
     seed: int = 0,
     parallel: Team | None = None,
+    recompute: bool = False,
 ) -> Iterator[Epoch]:
     """Train a model, and yield a record at the end of each epoch.
 
@@ -93,6 +94,10 @@ def train(
     parallel
         Processes that train the model together, such as `pellucid.parallel.mpi` returns. Each of
         them calls this function, and each ends with the same weights.
+    recompute
+        Whether to keep only some activations in the forward pass and compute the others again in
+        the backward pass. It takes less memory and more time, and gives the same weights bit for
+        bit; see `pellucid.execution.recompute`. Default: False.
 
     Yields
     ------
@@ -120,8 +125,9 @@ def train(
     1.0
     """
     state = _state(
-        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
-    )
+        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed,
+        recompute,
+    )  # fmt: skip
     drawn = records(state, *_parts(with_targets(data, targets), validation), parallel)
     return (record for record in drawn if isinstance(record, Epoch))
 
@@ -143,6 +149,7 @@ def fit(
     averages: ExponentialMovingAverage | float | None = None,
     seed: int = 0,
     parallel: Team | None = None,
+    recompute: bool = False,
 ) -> History:
     """Train a model with a progress bar, and return the history.
 
@@ -188,6 +195,9 @@ def fit(
         Seed of all random numbers: order of samples, augmentation, dropout. Default: 0.
     parallel
         Processes that train the model together; see `train`.
+    recompute
+        Whether to compute activations again in the backward pass, to save memory; see `train`.
+        Default: False.
 
     Returns
     -------
@@ -206,8 +216,9 @@ def fit(
       epoch     loss  ...
     """
     state = _state(
-        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed
-    )
+        model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed,
+        recompute,
+    )  # fmt: skip
     drawn = called(
         records(state, *_parts(with_targets(data, targets), validation), parallel), state, callbacks
     )
@@ -228,6 +239,7 @@ def _state(
     augment: Augmentation | str | None,
     averages: ExponentialMovingAverage | float | None,
     seed: int,
+    recompute: bool,
 ) -> TrainingState:
     """Return a new run, with everything that is given by name looked up."""
     if not isinstance(model, Layer):
@@ -249,6 +261,7 @@ def _state(
         seed,
         averages,
         metrics=chosen(metrics),
+        recompute=recompute,
     )
 
 

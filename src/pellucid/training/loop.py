@@ -68,7 +68,7 @@ def records(
 
 
 def _records(state: TrainingState, source: Source, validating: Source | None) -> Iterator[Record]:
-    program, workspace = for_training(state.model), Workspace()
+    program, workspace = for_training(state.model, state.recompute), Workspace()
     with closing(ThreadTuner()) as tuner:
         while not state.finished:
             batches = source.shuffled(state.epoch, state.seed, start=state.step)
@@ -93,7 +93,7 @@ def _records_of_team(
     batches: Iterator[Sharded] | None = None
     # rounding in matrix libraries depends on the number of threads
     with limited(used()), closing(ThreadTuner()) as tuner:
-        gradients = ShardedGradients(state, for_training(state.model), team, tuner)
+        gradients = ShardedGradients(state, for_training(state.model, state.recompute), team, tuner)
         while True:
             record: Record | None
             try:

@@ -59,7 +59,7 @@ def calls(
     """Yield the calls to rehearse: steps and inference of a copy of the run."""
     copy = deepcopy(state)
     if isinstance(source, ArraySource):
-        model = for_training(copy.model)
+        model = for_training(copy.model, state.recompute)
         for step in {0, len(source) - 1}:  # the last batch may be smaller
             for batch in _batches(state, source, step):
                 yield partial(take_step, copy, model, batch, len(source), clock())

@@ -99,6 +99,9 @@ class TrainingState:
         `pellucid.parallel`; None to compute batches as a whole.
     metrics
         Further quantities to measure, functions of (outputs, targets) by name.
+    recompute
+        Whether activations are recomputed in the backward pass, which takes less memory and more
+        time, and changes no bit; see `pellucid.execution.recompute`.
 
     Attributes
     ----------
@@ -125,6 +128,7 @@ class TrainingState:
     averages: ExponentialMovingAverage | None = None
     shards: int | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
+    recompute: bool = False
 
     epoch: int = field(default=0, init=False)
     step: int = field(default=0, init=False)

@@ -192,7 +192,7 @@ def weight_gradient(
     H, W, _, N = inner.shape
     shares = max(1, min(_SHARES // -(-C // CHANNELS), H // _FEWEST_ROWS))
     rows = room_for_threads((left + W + right) * CHANNELS * N)
-    dw = np.empty(weight_shape, np.float32)
+    dw = empty(weight_shape, np.float32)
     found = empty((shares, dw.size), np.float32)
     _gradient_kernel(KW)(
         layout.memory(dy), inner, norm, *window.stride, *window.dilation, top, left, rows, found

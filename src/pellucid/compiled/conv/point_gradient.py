@@ -57,7 +57,7 @@ def weight_gradient(dy: Array, x: Array | DeferredNorm) -> Array:
     room = room_for_threads(turned + F * length)
     sums = empty((shares, size), np.float32)
     _kernel(rows, columns)(layout.memory(dy), *source(x), pixels, length, turned, room, sums)
-    dw = np.empty((F, C, 1, 1), np.float32)
+    dw = empty((F, C, 1, 1), np.float32)
     add_shares(sums, *blocks, rows, columns * LANES, dw.reshape(F, C, 1))
     return dw
 

@@ -24,6 +24,7 @@ from pellucid.compiled.tile import (
     write_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
 
 
@@ -33,7 +34,7 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window, gr
     The columns of a tile are neighbouring taps of one channel, or for 1×1 kernels some channels.
     """
     F, C, _, KW = weight_shape
-    dw = np.empty(weight_shape, np.float32)
+    dw = empty(weight_shape, np.float32)
     room = 24 if REGISTERS == 32 else 10
     columns = min(KW, room) if KW > 1 else min(C, 4 if REGISTERS == 32 else 2)
     rows = max(r for r in _GRADIENT_ROWS if r == 1 or r <= min(F // groups, room // columns))

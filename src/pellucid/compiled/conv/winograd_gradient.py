@@ -55,7 +55,7 @@ def weight_gradient(
     # a patch of some channels in two steps, of all channels, and of the outputs
     room = room_for_threads((42 * LANES + 36 * across * LANES + 36 * F) * WIDTH)
     _kernel(rows, columns)(*source(x), layout.memory(dy), top, left, patches, sums, room)
-    dw = np.empty(weight_shape, np.float32)
+    dw = empty(weight_shape, np.float32)
     put_together(sums, dw)
     return dw
 

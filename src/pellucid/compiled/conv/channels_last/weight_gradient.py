@@ -63,7 +63,7 @@ def weight_gradient(
     sums = empty((f_blocks, parts * blocks, rows, columns * LANES), np.float32)
     down, across = forward_taps(window)
     _kernel(rows, columns)(outer, inner, norm, KH, KW, *down, *across, v, sums)
-    dw = np.empty(weight_shape, np.float32)
+    dw = empty(weight_shape, np.float32)
     _by_tap(dw.size, sums.reshape(-1), parts, blocks, rows, columns * LANES, dw)
     return dw
 

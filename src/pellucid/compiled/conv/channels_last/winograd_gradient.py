@@ -49,7 +49,7 @@ def weight_gradient(
     sums = empty((1, 36, -(-F // rows), across, rows, columns * LANES), np.float32)
     room = room_for_threads(36 * WIDTH)
     _kernel(rows, columns)(inner, norm, outer, top, left, patches, together, v, d, sums, room)
-    dw = np.empty(weight_shape, np.float32)
+    dw = empty(weight_shape, np.float32)
     put_together(sums, dw)
     return dw
 
