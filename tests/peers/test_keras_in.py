@@ -128,9 +128,15 @@ def test_running_statistics_move_as_they_do_in_keras(momentum):
     np.testing.assert_allclose(var, layer.moving_variance, rtol=2 * (unbiased - 1))
 
 
-@pytest.mark.parametrize("end", ["Dense", "BatchNormalization", "LayerNormalization", "Softmax"])
-def test_what_follows_a_flattened_image_is_read(end):
-    layer = theirs.Dense(3) if end == "Dense" else getattr(theirs, end)()
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(lambda: theirs.Dense(3), lambda: theirs.Dense(24, bias_initializer="random_normal")),
+        *(theirs.BatchNormalization, theirs.LayerNormalization, theirs.Softmax),
+    ],
+)
+def test_what_follows_a_flattened_image_is_read(make):
+    layer = make()
     model = [keras.Input((3, 4, 2)), theirs.Flatten(), theirs.Activation("tanh"), layer]
     assert_read(keras.Sequential([*model, theirs.Dense(2)]))
     assert_read(keras.Sequential(model))

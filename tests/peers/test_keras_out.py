@@ -166,7 +166,7 @@ def test_a_model_that_knows_its_images_needs_no_shape():
 @pytest.mark.parametrize("middle", [None, nn.ReLU(), nn.Dropout(0.0), nn.BatchNorm1d(24)])
 def test_the_order_of_a_flattened_image_is_kept(middle):
     between = [] if middle is None else [middle]
-    for end in ([nn.Linear(24, 5)], [nn.LayerNorm(24)], []):
+    for end in ([nn.Linear(24, 5)], [nn.Linear(24, 24)], [nn.LayerNorm(24)], []):
         model = filled(nn.Sequential(nn.Conv2d(2, 4, 2), nn.Flatten(), *between, *end))
         twin = twin_of(model, (2, 3, 4))
         assert_equal(model, twin, (3, 2, 3, 4), True)

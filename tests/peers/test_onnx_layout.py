@@ -7,8 +7,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from onnx_files import agree, by_onnxruntime, images, last, node, random, saved
+from pellucid import layers as nn
 from pellucid.errors import PellucidError
-from pellucid.interchange.onnx import LayoutWarning, load
+from pellucid.interchange.onnx import LayoutWarning, load, save
 
 INT = np.int64
 
@@ -81,6 +82,15 @@ def test_a_number_of_colours_in_front_is_the_custom(producer, tmp_path):
     path = flattened(tmp_path / "m.onnx", ("N", 3, 16, 12), producer=producer)
     x = images(2, (3, 16, 12))
     agree(load(path)(x), by_onnxruntime(path)(x)[0])
+
+
+@pytest.mark.parametrize("order", [(0, 3, 1, 2), (0, 2, 3, 1)])
+@pytest.mark.parametrize("shape", [(4, 4, 4), (5, 3, 7)])
+def test_our_own_file_gives_the_network_that_was_saved(shape, order, tmp_path):
+    network = nn.Sequential(nn.Permute(order), nn.Flatten(2), nn.Softmax(-1))
+    save(network, tmp_path / "m.onnx", shape)
+    x = images(2, shape)
+    agree(load(tmp_path / "m.onnx")(x), network(x))
 
 
 def test_a_file_of_tensorflow_has_them_last(tmp_path):

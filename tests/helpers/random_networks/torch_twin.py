@@ -65,9 +65,9 @@ class Twin:
                 y.register_hook(self._rounded)
         if self.seen is not None:
             y = y.view_as(y)  # a tensor of its own also if the layer returned its input
+            y.requires_grad_()  # also after a step, whose own gradient is 0
+            y.retain_grad()
             self.seen.setdefault(id(layer), []).append(y)
-            if y.requires_grad:
-                y.retain_grad()
         return y
 
     def _rounded(self, y: torch.Tensor) -> torch.Tensor:

@@ -52,6 +52,8 @@ class Order:
         return flattened is not None and own == math.prod(flattened)
 
 
+OUTPUTS = Order()
+"""One number for each output of a layer, such as a bias; what was flattened before is no matter."""
 VECTOR = Order(features=0)
 MATRIX = Order((1, 0), features=1)
 KERNEL = Order((2, 3, 1, 0))

@@ -15,6 +15,7 @@ from pellucid.interchange.keras.orders import (
     IMAGE,
     KERNEL,
     MATRIX,
+    OUTPUTS,
     VECTOR,
     keras_axis,
     our_axis,
@@ -26,7 +27,7 @@ from pellucid.types import Shape
 
 # Convolution and linear layers
 
-_KERNEL = {"weight": ("kernel", KERNEL), "bias": ("bias", VECTOR)}
+_KERNEL = {"weight": ("kernel", KERNEL), "bias": ("bias", OUTPUTS)}
 _WINDOW = {"kernel_size": "kernel_size", "stride": "strides", "dilation": "dilation_rate"}
 
 
@@ -84,7 +85,7 @@ CONVOLUTIONS = (
         ours=nn.Linear,
         theirs="Dense",
         arguments={"out_features": "units", "bias": "use_bias"},
-        weights={"weight": ("kernel", MATRIX), "bias": ("bias", VECTOR)},
+        weights={"weight": ("kernel", MATRIX), "bias": ("bias", OUTPUTS)},
         when=lambda linear, shape: len(shape) == 2,
     ),
 )

@@ -35,7 +35,7 @@ _KEEP_AXES = _ARITHMETIC | {
 """Operators that keep the meaning of the axes."""
 
 _AXES = {"N": ("n", "batch"), "C": ("c", "channel"), "H": ("h", "height"), "W": ("w", "width")}
-_WRITERS = {"tf2onnx": "NHWC", "keras2onnx": "NHWC", "pytorch": "NCHW", "pellucid": "NCHW"}
+_WRITERS = {"tf2onnx": "NHWC", "keras2onnx": "NHWC", "pytorch": "NCHW"}
 _COLOURS = (1, 3, 4)
 
 
@@ -45,8 +45,8 @@ class LayoutWarning(UserWarning):
 
 def is_channels_last(model: Model, given: Input) -> bool:
     """Return whether an input has its channels last, with a warning if that is a guess."""
-    if given.shape is None or len(given.shape) != 4:
-        return False
+    if given.shape is None or len(given.shape) != 4 or model.producer == "pellucid":
+        return False  # our own files begin with the layers that were saved
     told = _by_nodes(model.graph, given) or _by_names(given)
     if told:
         return told == "NHWC"
