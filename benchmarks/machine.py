@@ -1,6 +1,5 @@
 """The machine and the software on which it is measured."""
 
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,15 +30,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def busy_seconds() -> float | None:
-    """Return the processor seconds that all programs have taken since the start, on Linux."""
-    stat = Path("/proc/stat")
-    if not stat.exists():
-        return None
-    user, nice, system, _, _, irq, softirq, *_ = map(int, stat.read_text().split()[1:9])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor() -> str:

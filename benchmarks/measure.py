@@ -13,10 +13,10 @@ from safetensors.numpy import save_file
 
 from benchmarks.contestants import Contestant
 from benchmarks.job import Array, Job
-from benchmarks.machine import busy_seconds
 from benchmarks.networks import NETWORKS, PHOTOGRAPHS, flattened_shapes, initial_state
 from benchmarks.process import granted_processors, start
 from benchmarks.results import Entry, Row, Start, Turn
+from pellucid.interchange.compare.others import busy_seconds
 from pellucid.interchange.compare.process import Worker, WorkerError
 
 REST = 0.3

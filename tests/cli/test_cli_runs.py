@@ -77,7 +77,26 @@ def test_two_runs_are_compared_image_by_image(pellucid):
     assert code == 0
     assert len(pair["won"]) - len(pair["lost"]) == two["correct"] - one["correct"]
     assert np.isclose(pair["accuracy"], two["accuracy"] - one["accuracy"])
-    assert "McNemar" in pellucid("compare", "runs/one", "runs/two")[1]
+    out = pellucid("compare", "runs/one", "runs/two")[1]
+    assert "McNemar" in out
+    assert out.endswith("The page: compare-one-two/compare.html\n")
+
+
+@pytest.mark.usefixtures("two")
+def test_the_page_about_two_runs_shows_what_the_files_say(pellucid):
+    pair = json.loads(pellucid("compare", "runs/one", "runs/two", "--json")[1])["differences"][0]
+    assert pellucid("compare", "runs/one", "runs/two", "--out", "page")[0] == 0
+    page = Path("page/compare.html").read_text()
+    for text in ("Choices", "Curves", "Speed and size", "two instead of one", "0.0001"):
+        assert text in page
+    assert f"<h3>Only two is right: {len(pair['won'])}</h3>" in page
+    assert f"<h3>Only one is right: {len(pair['lost'])}</h3>" in page
+    shown = page.count('class="pixels"')
+    assert shown == min(len(pair["won"]), 12) + min(len(pair["lost"]), 12) > 0
+    figures = {path.name for path in Path("page/figures").iterdir()}
+    assert figures == {"loss.svg", "loss.png", "accuracy.svg", "accuracy.png"}
+    size = Path("runs/one/model.safetensors").stat().st_size
+    assert f"{size / 1e6:.2f} MB" in page
 
 
 def test_a_sweep_trains_each_combination_once_and_goes_on(pellucid, rows):

@@ -101,9 +101,31 @@ def test_the_command_compares_prints_and_writes(pellucid, tmp_path):
     assert "def relu_gradient" in out
     assert "keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-05)" in out
     folder = tmp_path / "compare-vgg-digits"
-    names = {"compare.html", "compare.md", "compare.svg", "compare.png"}
+    names = {"compare.html", "compare.md", "figures"}
     assert {path.name for path in folder.iterdir()} == names
     assert "def relu_gradient" in (folder / "compare.md").read_text(encoding="utf-8")
+    page = (folder / "compare.html").read_text(encoding="utf-8")
+    step = page[page.index('id="step"') : page.index('id="code"')]
+    assert step.count("<h4>") == 3
+    for code in ("program.backward(", "loss.backward()", "tf.GradientTape()"):
+        assert code in step
+    layer = page[page.index("<h3>Conv2d: ") :].partition("<h3>")[2].partition("<h3>")[0]
+    for code in ("# forward: ", "# backward: ", "_conv_forward", "ops.conv("):
+        assert code in layer
+    assert all(f"<h4>{name}</h4>" in layer for name in ("Pellucid", "PyTorch", "TensorFlow"))
+
+
+def test_a_busy_machine_is_remarked():
+    from pellucid.interchange.compare.comparison import Comparison, Entry, Settings
+    from pellucid.interchange.compare.page import remarks
+
+    def of(*used):
+        entry = Entry("Pellucid", "Pellucid 0", [1.0], 0, seconds=[1.0], others=list(used))
+        return Comparison("net", "data", Settings(), {"pellucid": entry}, {}, [], {}, [])
+
+    assert remarks(of(0.05, 0.1)) == remarks(of()) == []
+    (said,) = remarks(of(0.1, 1.3, 1.5))
+    assert said.startswith("The machine was busy: while steps were timed, other programs used 1.3")
 
 
 def test_numbers_come_as_json(pellucid, tmp_path):

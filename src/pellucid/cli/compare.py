@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from pellucid.cli import common, comparing_runs, folders, reading
+from pellucid.cli import common, compare_page, comparing_runs, folders, reading
 from pellucid.cli.recipes import CIFAR, USUAL
 from pellucid.errors import DataError, PellucidError
 
@@ -62,7 +62,7 @@ def compare(
         typer.Option(
             metavar="FOLDER",
             help="Where the page and the picture are written.",
-            show_default="compare-MODEL-DATA",
+            show_default="compare-MODEL-DATA, or compare-RUN-RUN",
         ),
     ] = None,
     code: Annotated[
@@ -79,11 +79,12 @@ def compare(
     compared; each step is timed. The page that is written shows the code that
     computes each layer beside the call in the other frameworks.
 
-    With two or more runs: their choices, accuracies with 95 % intervals, and
-    which classes and images one of them gets right and the other wrong.
+    With two or more runs: their choices, curves, accuracies with 95 %
+    intervals, speed and size, and which classes and images one of them gets
+    right and the other wrong.
     """
     if data is not None and all((Path(run) / folders.CONFIG).is_file() for run in (model, data)):
-        comparing_runs.compare([Path(model), Path(data), *(more or ())], as_json)
+        comparing_runs.compare([Path(model), Path(data), *(more or ())], as_json, out)
         return
     if more:
         raise PellucidError("several runs are compared with each other; one of these is no run")
@@ -108,13 +109,12 @@ def compare(
     folder = out or Path(f"compare-{name}-{data_name}")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = view.comparison(**_drawn(found))
-    svg = view.save(drawn, folder / "compare.svg")
-    view.save(drawn, folder / "compare.png")
-    (folder / "compare.md").write_text(comparing.markdown(found, svg.name), encoding="utf-8")
-    page = comparing.html(found, svg.read_text(encoding="utf-8"))
-    (folder / "compare.html").write_text(page, encoding="utf-8")
+    (folder / "compare.md").write_text(
+        comparing.markdown(found, "figures/compare.svg"), encoding="utf-8"
+    )
+    compare_page.page(found, drawn).save(folder, "compare.html")
     _show(found, code)
-    print(f"\nIn {folder}: compare.html, compare.md, compare.svg, compare.png")
+    print(f"\nIn {folder}: compare.html, compare.md, figures/")
 
 
 def _inputs(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pellucid.cli import common, runs
+from pellucid.cli import common, runs, runs_page
 from pellucid.cli.config import Parts
 from pellucid.errors import FileError, PellucidError
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
 _MOST_CLASSES = 12
 
 
-def compare(folders: Sequence[Path], as_json: bool) -> None:
-    """Print how runs on the same images differ from the first one."""
+def compare(folders: Sequence[Path], as_json: bool, out: Path | None) -> None:
+    """Print how runs on the same images differ from the first one, and write a page about it."""
     found = [_read(folder) for folder in folders]
-    evaluations = [_evaluated(run) for run in found]
+    judged = [_judged(run) for run in found]
+    evaluations = [one.evaluation for one in judged]
     first = evaluations[0]
     for run, other in zip(found[1:], evaluations[1:], strict=True):
         if other.classes != first.classes or not np.array_equal(other.labels, first.labels):
@@ -30,11 +31,11 @@ def compare(folders: Sequence[Path], as_json: bool) -> None:
             )
     pairs = [difference(first, other) for other in evaluations[1:]]
     if as_json:
-        told = [
+        described = [
             run.described() | {"evaluation": evaluation.describe()}
             for run, evaluation in zip(found, evaluations, strict=True)
         ]
-        print(json.dumps({"runs": told, "differences": pairs}, indent=1))
+        print(json.dumps({"runs": described, "differences": pairs}, indent=1))
         return
     common.print_table(*runs.table(found))
     print()
@@ -43,7 +44,7 @@ def compare(folders: Sequence[Path], as_json: bool) -> None:
         [_row(run, evaluation) for run, evaluation in zip(found, evaluations, strict=True)],
     )
     for run, pair in zip(found[1:], pairs, strict=True):
-        print(f"\n{run.folder.name} beside {found[0].folder.name}: {said(pair)}")
+        print(f"\n{in_words(found[0].folder.name, run.folder.name, pair)}")
         changed = sorted(pair["classes"], key=lambda row: -abs(row["difference"]))
         common.print_table(
             ["class", ">recall before", ">recall now", ">difference"],
@@ -57,6 +58,12 @@ def compare(folders: Sequence[Path], as_json: bool) -> None:
                 for row in changed[:_MOST_CLASSES]
             ],
         )
+    sentences = [
+        in_words(found[0].folder.name, run.folder.name, pair)
+        for run, pair in zip(found[1:], pairs, strict=True)
+    ]
+    out = out or Path("-".join(["compare", *(run.folder.name for run in found)]))
+    print(f"\nThe page: {runs_page.page(judged, pairs, sentences).save(out, 'compare.html')}")
 
 
 def difference(before: "Evaluation", now: "Evaluation") -> dict[str, Any]:
@@ -78,12 +85,20 @@ def difference(before: "Evaluation", now: "Evaluation") -> dict[str, Any]:
     }
 
 
-def said(pair: dict[str, Any]) -> str:
-    """Describe the result of `difference` in a sentence, including whether it may be chance."""
+def in_words(first: str, other: str, pair: dict[str, Any]) -> str:
+    """Describe the result of `difference` in a sentence, including whether it may be chance.
+
+    >>> in_words("old", "new", {"won": [3], "lost": [5, 7], "accuracy": -0.01, "p_value": 1.0})
+    "1 image only new classifies correctly, 2 only old (−1.00 %); that may be chance (McNemar's \
+test, p = 1)."
+    """
     won, lost = len(pair["won"]), len(pair["lost"])
-    counted = f"{won:,} images more are right and {lost:,} fewer ({pair['accuracy']:+.2%})"
+    share = f"{100 * pair['accuracy']:+.2f} %".replace("-", "−")
     verdict = "chance alone rarely does that" if pair["p_value"] < 0.05 else "that may be chance"
-    return f"{counted}; {verdict} (McNemar's test, p = {pair['p_value']:.2g})."
+    counted = f"{won:,} image{'s' * (won != 1)} only {other} classifies correctly, {lost:,}"
+    return (
+        f"{counted} only {first} ({share}); {verdict} (McNemar's test, p = {pair['p_value']:.2g})."
+    )
 
 
 def _read(folder: Path) -> runs.Found:
@@ -93,15 +108,16 @@ def _read(folder: Path) -> runs.Found:
     return found
 
 
-def _evaluated(run: runs.Found) -> "Evaluation":
+def _judged(run: runs.Found) -> runs_page.Judged:
     from pellucid.evaluation import evaluate
 
     parts, model = Parts.load(run.config), common.load_model(run.folder)
     if parts.judge is None:
         raise PellucidError(f"{run.folder} has neither a test nor a validation part to compare by")
     part = parts.judge[0]
+    part = part if model.classes is None else part.with_classes(model.classes)
     with common.computing(run.config.engine, run.config.threads):
-        return evaluate(model, part if model.classes is None else part.with_classes(model.classes))
+        return runs_page.Judged(run, model, part, evaluate(model, part))
 
 
 def _row(run: runs.Found, evaluation: "Evaluation") -> list[str]:

@@ -7,7 +7,7 @@ from pellucid.view.attribution import attribution, attribution_by_class
 from pellucid.view.calibration import calibration
 from pellucid.view.comparison import comparison
 from pellucid.view.confusion import confusion
-from pellucid.view.curves import curves, rates
+from pellucid.view.curves import curves, curves_of_runs, rates
 from pellucid.view.data_set import data_set
 from pellucid.view.diagram import diagram
 from pellucid.view.feature_maps import feature_maps
@@ -29,6 +29,7 @@ __all__ = [
     "comparison",
     "confusion",
     "curves",
+    "curves_of_runs",
     "data_set",
     "diagram",
     "draw",

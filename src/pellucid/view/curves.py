@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from matplotlib.axes import Axes
@@ -56,6 +56,52 @@ def curves(
     drawn = style.figure(9.0, 3.4)
     for name, part in zip(("loss", "accuracy"), drawn.subplots(1, 2), strict=True):
         _draw(part, history, name)
+    return drawn
+
+
+@style.styled
+def curves_of_runs(
+    histories: Mapping[str, Sequence[Epoch]], of: Literal["loss", "accuracy"] | None = None
+) -> Figure:
+    """Draw the loss and accuracy of several runs over each other: a colour for each run.
+
+    Lines are solid for validation and dotted for training.
+
+    Parameters
+    ----------
+    histories
+        The epochs of each run, by its name.
+    of
+        Which of the two to draw; both by default.
+
+    Examples
+    --------
+    >>> run = [Epoch(n, 3, 9, 1 / n, 1 - 0.3 / n, 1.2 / n, 1 - 0.4 / n, 0.1, 1.0, 1.0, n == 3)
+    ...        for n in (1, 2, 3)]
+    >>> drawn = curves_of_runs({"slow": run, "fast": run[:2]})
+    >>> [text.get_text() for text in drawn.axes[0].get_legend().get_texts()]
+    ['slow', 'fast']
+    """
+    names = ("loss", "accuracy") if of is None else (of,)
+    drawn = style.figure(4.6 * len(names), 3.4)
+    panels = drawn.subplots(1, len(names), squeeze=False)[0]
+    for name, ax in zip(names, panels, strict=True):
+        percent, values = 100 if name == "accuracy" else 1, list[float]()
+        for i, (run, history) in enumerate(histories.items()):
+            colour = style.PALETTE[i % len(style.PALETTE)]
+            for field, look in ((f"validation_{name}", "-"), (name, ":")):
+                known = [(e.epoch, y) for e in history if (y := getattr(e, field)) is not None]
+                points = [(epoch, percent * y) for epoch, y in known]
+                values += [y for _, y in points]
+                dots = "o" if len(points) == 1 else ""
+                if points:
+                    ax.plot(*zip(*points, strict=True), ls=look, color=colour, marker=dots)
+            ax.plot([], [], color=colour, label=style.shortened(run, 24))
+        ax.set(title=name.capitalize(), xlabel="epoch")
+        if name == "accuracy":
+            ax.yaxis.set_major_formatter("{x:g} %")
+        _axes(ax, values if name == "loss" else [])
+    drawn.axes[0].legend()
     return drawn
 
 

@@ -12,8 +12,8 @@ from pellucid.errors import ShapeError
 from pellucid.types import Array
 from pellucid.view import style
 
-_COLUMNS = 12
-"""Maps in a row."""
+_MOST = 12
+"""Maps shown of each of several layers."""
 _TILE, _GAP = 28, 2
 """Pixels to which a map is enlarged, at least, and between maps."""
 _SIDE = 0.62
@@ -22,7 +22,10 @@ _SIDE = 0.62
 
 @style.styled
 def feature_maps(
-    activations: Mapping[str, Array] | Array, image: int = 0, most: int | None = None
+    activations: Mapping[str, Array] | Array,
+    image: int = 0,
+    most: int | None = None,
+    columns: int = 12,
 ) -> Figure:
     """Draw the feature maps of convolutions and other layers for one image.
 
@@ -39,6 +42,8 @@ def feature_maps(
         Index of the image among the N. Default: 0.
     most
         Number of maps to show of each layer. By default 12 if there are several layers, else all.
+    columns
+        Number of maps in a row. Default: 12; fewer suit narrow screens.
 
     Raises
     ------
@@ -58,10 +63,10 @@ def feature_maps(
     layers = {name: _of_one(name, y, image) for name, y in given.items() if y.ndim in (3, 4)}
     if not layers:
         raise ShapeError("there are no maps to draw: these layers return no (N, C, H, W)")
-    shown = most or (_COLUMNS if len(layers) > 1 else max(len(y) for y in layers.values()))
-    heights = [_height(y[:shown]) for y in layers.values()]
-    widest = max(min(len(y), shown, _COLUMNS) for y in layers.values())
-    drawn = style.figure(max(widest * _SIDE, 4.4), sum(heights) + 0.34 * len(layers) + 0.1)
+    shown = most or (_MOST if len(layers) > 1 else max(len(y) for y in layers.values()))
+    heights = [_height(y[:shown], columns) for y in layers.values()]
+    widest = max(min(len(y), shown, columns) for y in layers.values())
+    drawn = style.figure(max(widest * _SIDE + 0.5, 4.0), sum(heights) + 0.34 * len(layers) + 0.1)
     panels = drawn.subplots(len(layers), 1, squeeze=False, height_ratios=[h + 0.3 for h in heights])
     for ax, (name, maps) in zip(panels[:, 0], layers.items(), strict=True):
         style.scale_bar(drawn, ax, *_draw(ax, name, maps, shown, widest))
@@ -77,10 +82,10 @@ def _of_one(name: str, y: Array, image: int) -> Array:
     return np.asarray(y[image])
 
 
-def _height(maps: Array) -> float:
+def _height(maps: Array, columns: int) -> float:
     """Return the inches that a layer's maps take, row by row."""
     _, H, W = maps.shape
-    return float(-(-len(maps) // _COLUMNS) * _SIDE * min(H / W, 2.0))
+    return float(-(-len(maps) // columns) * _SIDE * min(H / W, 2.0))
 
 
 def _draw(ax: Axes, name: str, maps: Array, shown: int, widest: int) -> tuple[str, float, float]:

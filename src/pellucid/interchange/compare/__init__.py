@@ -5,7 +5,7 @@ from __future__ import annotations
 from pellucid.interchange.compare.agreement import BOUND, Difference, Row, difference, rows_of
 from pellucid.interchange.compare.comparison import Comparison, Settings, compare
 from pellucid.interchange.compare.look import Look
-from pellucid.interchange.compare.page import html, markdown
+from pellucid.interchange.compare.page import markdown
 
 __all__ = [
     "BOUND",
@@ -16,7 +16,6 @@ __all__ = [
     "Settings",
     "compare",
     "difference",
-    "html",
     "markdown",
     "rows_of",
 ]

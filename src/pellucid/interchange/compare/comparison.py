@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from time import sleep
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from pellucid.interchange.compare.agreement import TYPES, Row, decisions, rows_o
 from pellucid.interchange.compare.frameworks import FRAMEWORKS, OURS, Framework
 from pellucid.interchange.compare.job import Job
 from pellucid.interchange.compare.look import Look
+from pellucid.interchange.compare.others import busy_seconds
 from pellucid.interchange.compare.process import Worker, WorkerError, environment
 from pellucid.interchange.compare.source import Explained, explained
 from pellucid.interchange.safetensors import save
@@ -74,8 +75,12 @@ class Entry:
         training.
     calls
         Source text of the framework's layers, by the path of the layer in Pellucid.
+    sources
+        The framework's own code for each layer's forward pass, by path, and of a training step "".
     seconds
         Seconds per step: the median of each turn.
+    others
+        How many processors other programs used on average in each turn, where that is known.
     """
 
     title: str
@@ -83,7 +88,9 @@ class Entry:
     losses: list[float]
     memory: int
     calls: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
 
     @property
     def milliseconds(self) -> tuple[float, float, float]:
@@ -133,6 +140,12 @@ class Comparison:
         """Whether all quantities agree up to rounding."""
         return all(row.equal(name) for row in self.rows for name in row.differences)
 
+    @property
+    def busy(self) -> float | None:
+        """How many processors other programs used while the steps were timed, or None."""
+        seen = [used for entry in self.entries.values() for used in entry.others]
+        return median(seen) if seen else None
+
     def largest(self, kind: str, framework: str, dtype: str) -> float:
         """Return the largest relative difference of one kind of quantity."""
         found = [row.differences[framework] for row in self.rows if row.kind == kind]
@@ -143,7 +156,9 @@ class Comparison:
         described = asdict(self)
         for row, plain in zip(self.rows, described["rows"], strict=True):
             plain["equal"] = {name: row.equal(name) for name in row.differences}
-        return described | {"equal": self.equal}
+        for entry in described["entries"].values():
+            del entry["sources"]  # code of the frameworks, which is long
+        return described | {"equal": self.equal, "busy": self.busy}
 
 
 def compare(
@@ -212,13 +227,14 @@ def compare(
                 continue
             entry = Entry(framework.title, ready["version"], ready["losses"], ready["memory"])
             entry.calls.update(ready["calls"])
+            entry.sources.update(ready["sources"])
             workers[framework.name] = worker, entry
         looks = {dtype: _looks(Path(folder), workers, dtype) for dtype in TYPES}
         for turn in range(chosen.turns):
             say(f"timing the steps: turn {turn + 1} of {chosen.turns}")
             for worker, entry in workers.values():
                 sleep(_REST)
-                entry.seconds.append(median(worker.work(chosen.seconds)))
+                _time(worker, entry, chosen.seconds)
     return Comparison(
         model_name,
         data_name,
@@ -229,6 +245,16 @@ def compare(
         decisions(looks, OURS.name),
         explained(same, images[:2].astype(np.float64)),
     )
+
+
+def _time(worker: Worker, entry: Entry, seconds: float) -> None:
+    """Let a worker take steps for some seconds, and note what other programs do meanwhile."""
+    began, before = perf_counter(), busy_seconds()
+    answer = worker.work(seconds)
+    entry.seconds.append(median(answer["seconds"]))
+    if before is not None and (after := busy_seconds()) is not None:
+        used = after - before - answer["processor_seconds"]
+        entry.others.append(max(used / (perf_counter() - began), 0.0))
 
 
 def _start(framework: Framework, folder: str, chosen: Settings) -> Worker:

@@ -81,6 +81,12 @@ class Contestant(Protocol):
     def calls(self) -> dict[str, str]:
         """Return the source text of the framework's layers, by the path of Pellucid's layer."""
 
+    def sources(self) -> dict[str, str]:
+        """Return the framework's own code for a layer's forward pass, by the path of the layer.
+
+        The name "" holds the code of a training step.
+        """
+
 
 class Names:
     """Names of the layers whose outputs are compared, in the order in which they run."""

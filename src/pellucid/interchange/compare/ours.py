@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 
 import pellucid
@@ -15,7 +17,7 @@ from pellucid.optim.schedules import Constant
 from pellucid.runtime.compiling import clock
 from pellucid.runtime.workspace import Workspace
 from pellucid.training import TrainingState
-from pellucid.training.loop import take_step
+from pellucid.training.loop import take_step, update
 from pellucid.types import Array, Shape
 
 Batch = tuple[Array, Array]
@@ -59,3 +61,7 @@ class Contestant:
 
     def calls(self) -> dict[str, str]:
         return {path: repr(layer) for path, layer in self.model.walk() if not layer.children()}
+
+    def sources(self) -> dict[str, str]:
+        parts = (inspect.getsource(part).strip() for part in (take_step, update))
+        return {"": "\n\n\n".join(parts)}  # `source.explained` finds the layers' code

@@ -1,10 +1,10 @@
-"""Show a comparison as Markdown or HTML: tables, a picture, and the code side by side."""
+"""Describe a comparison in words and tables, and show it as Markdown."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
 
 from pellucid.interchange.compare.agreement import BOUND, TYPES, Difference, Row
@@ -13,6 +13,8 @@ from pellucid.interchange.compare.frameworks import OURS
 from pellucid.interchange.compare.source import Lines
 
 _SHOWN_LOSSES = 12
+_BUSY = 0.2
+"""So many processors in use by others are reported."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,6 @@ def markdown(comparison: Comparison, picture: str | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def html(comparison: Comparison, picture: str | None = None) -> str:
-    """Return the comparison as a self-contained HTML page; `picture` is the text of an SVG."""
-    body = "\n".join(map(_html, _parts(comparison, picture)))
-    title = f"{comparison.model} on {comparison.data}"
-    return _PAGE.format(title=escape(title), style=_STYLE, body=body)
-
-
 def verdict(comparison: Comparison) -> str:
     """Return the result of the comparison in one sentence."""
     names = " and ".join(comparison.entries[name].title for name in comparison.others)
@@ -74,7 +69,7 @@ def verdict(comparison: Comparison) -> str:
 
 
 def remarks(comparison: Comparison) -> list[str]:
-    """Return notes on frameworks that are missing and on gradients not judged in float32."""
+    """Return notes: missing frameworks, gradients not judged in float32, a busy machine."""
     said = list(comparison.missing.values())
     for name, count in comparison.decided.items():
         if count:
@@ -84,6 +79,12 @@ def remarks(comparison: Comparison) -> list[str]:
                 "gradient in only one of the two, so gradients are judged in float64 only "
                 "(≈ in float32)."
             )
+    if (busy := comparison.busy) is not None and busy > _BUSY:
+        said.append(
+            f"The machine was busy: while steps were timed, other programs used {busy:.1f} of its "
+            f"{os.cpu_count()} processors. Times are not to be relied on; compare again when it is "
+            "quiet."
+        )
     return said
 
 
@@ -114,45 +115,61 @@ def cost_table(comparison: Comparison) -> Table:
 
 
 def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
-    settings = comparison.settings
     yield Block("title", f"{comparison.model} on {comparison.data}, side by side")
     yield Block("text", verdict(comparison))
-    yield Block(
-        "text",
-        f"All frameworks get the same weights and the same batches of {settings.batch_size} "
-        f"images. They train with SGD, learning rate {settings.rate:g}, momentum "
-        f"{settings.momentum:g}, on {settings.threads} threads, each in its own process. "
-        "Dropout is switched off, because frameworks draw different random numbers.",
-    )
+    yield Block("text", conditions(comparison))
     for remark in remarks(comparison):
         yield Block("text", remark)
     if picture is not None:
         yield Block("picture", picture)
     yield Block("heading", "Time and memory")
     yield cost_table(comparison)
-    yield Block(
-        "text",
-        f"The frameworks were timed alternately, in {settings.turns} turns of "
-        f"{settings.seconds:g} s each. The table gives the median of the turns' medians, and their "
-        "range. Memory is the largest growth of the process, from before the network is built to "
-        "the end of training, including what is compiled for it.",
-    )
+    yield Block("text", timing(comparison))
     yield Block("heading", "The loss of each training step")
     yield loss_table(comparison)
     for name in comparison.others:
         title = comparison.entries[name].title
         yield Block("heading", f"{OURS.title} and {title}: the largest differences")
         yield difference_table(comparison, name)
-    yield Block(
-        "text",
-        "Outputs are from inference; activations and gradients are from the first batch in "
-        "training mode. The absolute difference (abs) is the largest over all entries; the "
-        "relative one (rel) is divided by the largest absolute value. "
-        f"Differences up to {BOUND:,.0f} times the type's precision count as rounding: "
-        "1.2e-03 in float32, 2.2e-12 in float64. A wrong formula is off by far more.",
-    )
+    yield Block("text", DIFFERENCES)
     yield Block("heading", "The code, side by side")
     yield from code(comparison)
+
+
+def conditions(comparison: Comparison) -> str:
+    """Return what the frameworks have in common."""
+    settings = comparison.settings
+    return (
+        f"All frameworks get the same weights and the same batches of {settings.batch_size} "
+        f"images. They train with SGD, learning rate {settings.rate:g}, momentum "
+        f"{settings.momentum:g}, on {_threads(settings.threads)}, each in its own process. "
+        "Dropout is switched off, because frameworks draw different random numbers."
+    )
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count > 1)}"
+
+
+def timing(comparison: Comparison) -> str:
+    """Return how time and memory were measured."""
+    settings = comparison.settings
+    return (
+        f"The frameworks were timed alternately, in {settings.turns} turns of "
+        f"{settings.seconds:g} s each. The table gives the median of the turns' medians, and their "
+        "range. Memory is the largest growth of the process, from before the network is built to "
+        "the end of training, including what is compiled for it."
+    )
+
+
+DIFFERENCES = (
+    "Outputs are from inference; activations and gradients are from the first batch in training "
+    "mode. The absolute difference (abs) is the largest over all entries; the relative one (rel) "
+    f"is divided by the largest absolute value. Differences up to {BOUND:,.0f} times the type's "
+    "precision count as rounding: 1.2e-03 in float32, 2.2e-12 in float64. A wrong formula is off "
+    "by far more."
+)
+"""How differences are measured and judged."""
 
 
 def code(comparison: Comparison) -> Iterator[Part]:
@@ -203,65 +220,3 @@ def _markdown_table(table: Table) -> str:
     rule = ["---:" if head.startswith(">") else "---" for head in table.head]
     head = [name.removeprefix(">") for name in table.head]
     return "\n".join(map(cells, [head, rule, *table.rows]))
-
-
-def _html(part: Part) -> str:
-    match part:
-        case Table():
-            return _html_table(part)
-        case Block("title", text):
-            return f"<h1>{escape(text)}</h1>"
-        case Block("heading", text):
-            return f"<h2>{escape(text)}</h2>"
-        case Block("code", text):
-            return f"<pre><code>{escape(text)}</code></pre>"
-        case Block("picture", text):
-            return f"<figure>{text[text.index('<svg') :]}</figure>"
-        case Block(_, text):
-            return f"<p>{escape(text).replace('`', '')}</p>"
-
-
-def _html_table(table: Table) -> str:
-    numbers = [head.startswith(">") for head in table.head]
-
-    def row(cells: list[str], tag: str) -> str:
-        inside = "".join(
-            f"<{tag}{' class=number' if right else ''}>{escape(cell).replace(chr(10), '<br>')}"
-            f"</{tag}>"
-            for cell, right in zip(cells, numbers, strict=True)
-        )
-        wrong = " class=wrong" if "DIFFERS" in cells else ""
-        return f"<tr{wrong}>{inside}</tr>"
-
-    head = row([name.removeprefix(">") for name in table.head], "th")
-    body = "\n".join(row(cells, "td") for cells in table.rows)
-    return f"<div class=wide><table>\n<thead>{head}</thead>\n<tbody>{body}</tbody></table></div>"
-
-
-_STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; font-size: 0.85rem; }
-th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; vertical-align: top; }
-th { border-bottom: 1px solid #8888; }
-.number { text-align: right; font-variant-numeric: tabular-nums; }
-.wrong { font-weight: bold; color: #d55e00; }
-.wide { overflow-x: auto; }
-pre { overflow-x: auto; padding: 0.8rem; background: #8881; font-size: 0.8rem; }
-figure { margin: 1rem 0; }
-svg { max-width: 100%; height: auto; }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-{body}
-</body>
-</html>
-"""

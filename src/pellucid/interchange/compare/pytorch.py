@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -81,6 +83,21 @@ class Contestant:
             if layer.children() and compared(layer)
         }
         return found
+
+    def sources(self) -> dict[str, str]:
+        own = {
+            path: _source(module)
+            for path, module in self.module.named_modules()
+            if path and type(module).__module__.startswith("torch.nn")
+        }
+        return {"": textwrap.dedent(inspect.getsource(type(self).step)).strip()} | own
+
+
+def _source(module: Any) -> str:
+    """Return the Python code of a module's forward pass; the rest of it is C++."""
+    kind = type(module)
+    parts = [kind.forward, *([kind._conv_forward] if hasattr(kind, "_conv_forward") else [])]
+    return "\n\n".join(textwrap.dedent(inspect.getsource(part)).strip() for part in parts)
 
 
 def _noting(layer: Layer, names: Names, activations: dict[str, Array]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,20 @@ class Contestant:
                 parts = [f"{path}.pad", path, f"{path}.crop", f"{path}.add", f"{path}.concat"]
                 found[path] = "\n".join(written[part] for part in parts if part in written)
         return found
+
+    def sources(self) -> dict[str, str]:
+        own = {layer.name: _of_layer(type(layer)) for layer in self.twin.model.layers}
+        return {"": f"{_source(_step)}\n\n\n{_source(_loss)}"} | own
+
+
+def _of_layer(kind: Any) -> str:
+    """Return the Python code of a layer's forward pass; the rest of it is C++."""
+    parts = [kind.call, *([kind.convolution_op] if hasattr(kind, "convolution_op") else [])]
+    return "\n\n".join(map(_source, parts))
+
+
+def _source(part: Any) -> str:
+    return textwrap.dedent(inspect.getsource(part)).strip()
 
 
 def _loss(tf: Any, scores: Any, targets: Any) -> Any:

@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterator
 from itertools import cycle
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any, TextIO
 
 from safetensors.numpy import load_file
@@ -59,11 +59,13 @@ def _work(job: Job) -> None:
         looker = looker if dtype == "float32" else contestant(dtype)
         looker.look(images[0].astype(dtype), targets[0]).save(job.look(dtype))
     ready = {"version": learner.version, "losses": losses, "memory": grown}
-    _say(answers, ready | {"calls": learner.calls()})
+    _say(answers, ready | {"calls": learner.calls(), "sources": learner.sources()})
     turn = cycle(batches)
     for line in sys.stdin:
         learner.step(next(turn))  # warm up the processor's caches after the others' turns
-        _say(answers, list(_times(learner, turn, float(line))))
+        began = process_time()
+        seconds = list(_times(learner, turn, float(line)))
+        _say(answers, {"seconds": seconds, "processor_seconds": process_time() - began})
 
 
 def _times(learner: Contestant, turn: Iterator[Any], seconds: float) -> Iterator[float]:

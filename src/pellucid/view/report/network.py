@@ -17,8 +17,8 @@ from pellucid.view.shapes import shapes
 
 _FILTERS = 2
 """Number of convolutions whose kernels are shown."""
-_MAPS = 12
-"""Number of feature maps shown per layer."""
+_MAPS, _IN_A_ROW = 12, 6
+"""Number of feature maps shown per layer, and in a row, so that a phone shows them legibly."""
 
 
 def structure(contents: Contents) -> Section | None:
@@ -110,6 +110,6 @@ def _maps(contents: Contents, i: int, name: str) -> Picture:
         f"{maps[i].min():.2g} and {maps[i].max():.2g}"
         for path, maps in contents.maps.items()
     ]
-    drawn = feature_maps(contents.maps, i, _MAPS)
+    drawn = feature_maps(contents.maps, i, _MAPS, columns=_IN_A_ROW)
     said = f"Feature maps for the image of {name}. {'; '.join(layers)}."
-    return Picture(f"feature-maps-{i + 1}", drawn, said, 420)
+    return Picture(f"feature-maps-{i + 1}", drawn, said, 320)

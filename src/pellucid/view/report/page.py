@@ -1,29 +1,20 @@
-"""The page: its head, its sections in order, and the frame around them."""
+"""The report on a run: its head, and its sections in order."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from statistics import median
 
-from pellucid.files import atomic_write
-from pellucid.view import style
 from pellucid.view.report import learning, network, results, scaling
 from pellucid.view.report.contents import Contents
 from pellucid.view.report.findings import findings
+from pellucid.view.report.frame import Report, framed, numbers
 from pellucid.view.report.markup import Html, html, joined
-from pellucid.view.report.pictures import Picture
 from pellucid.view.report.reproduce import reproduce
-from pellucid.view.report.section import Pair, Section
+from pellucid.view.report.section import Section
 from pellucid.view.report.words import count, duration, percent
-
-FILE, FIGURES = "report.html", "figures"
 
 _SECTIONS: tuple[tuple[str, Callable[[Contents], Section | None]], ...] = (
     ("learning curves", learning.learning),
@@ -45,31 +36,6 @@ Sections that only some runs have are without a name, and are never listed as mi
 """
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Report:
-    """A self-contained page, and the files of its pictures by name.
-
-    A notebook shows the page in a frame.
-    """
-
-    html: str
-    files: dict[str, bytes]
-
-    def _repr_html_(self) -> str:
-        return html(
-            '<iframe srcdoc="{page}" width="100%" height="800"></iframe>', page=str(self.html)
-        )
-
-    def save(self, folder: str | Path) -> Path:
-        """Write ``report.html`` and ``figures/`` into `folder` and return the page's path."""
-        folder = Path(folder)
-        (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-        for name, data in self.files.items():
-            (folder / FIGURES / name).write_bytes(data)
-        atomic_write(folder / FILE, self.html.encode())
-        return folder / FILE
-
-
 def report(contents: Contents) -> Report:
     """Make the report on a training run."""
     with warnings.catch_warnings():
@@ -77,90 +43,10 @@ def report(contents: Contents) -> Report:
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         made = [(what, make(contents)) for what, make in _SECTIONS]
         sections = [section for _, section in made if section is not None]
-        pictures = [p for section in sections for p in (*section.pictures, *section.files)]
-        svgs = {picture.name: style.svg(picture.figure) for picture in pictures}
-        files = {f"{name}.svg": svg.encode() for name, svg in svgs.items()}
-        files |= {f"{picture.name}.png": style.png(picture.figure) for picture in pictures}
-    missing = [what for what, section in made if what and section is None]
-    return Report(_page(contents, sections, svgs, missing), files)
-
-
-def _page(
-    contents: Contents, sections: list[Section], svgs: dict[str, str], missing: list[str]
-) -> Html:
-    look = Html(resources.files(__package__).joinpath("style.css").read_text(encoding="utf-8"))
-    digest = base64.b64encode(hashlib.sha256(look.encode()).digest()).decode()
-    title = f"{contents.model_name} on {contents.data_name}"
-    entries = joined(
-        html('<li><a href="#{key}">{title}</a></li>', key=s.key, title=s.title) for s in sections
-    )
-    return html(
-        _FRAME,
-        policy=f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'",
-        title=title,
-        look=look,
-        head=_head(contents, title, {section.key: section.title for section in sections}),
-        entries=entries,
-        sections=joined(_section(section, svgs) for section in sections),
-        missing=_missing(missing),
-    )
-
-
-_FRAME = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>{title} · Pellucid report</title>
-<style>{look}</style>
-</head>
-<body>
-<a class="skip" href="#content">To the content</a>
-<div class="page">
-<header>
-{head}
-</header>
-<nav aria-labelledby="contents">
-<h2 id="contents">On this page</h2>
-<ol>
-{entries}
-</ol>
-</nav>
-<main id="content">
-{sections}
-</main>
-<footer>
-{missing}<p>Made by Pellucid. This file holds everything that it shows; nothing is fetched.</p>
-</footer>
-</div>
-</body>
-</html>
-"""
-
-
-def _part(part: Html | tuple[Picture, str] | Pair, svgs: dict[str, str]) -> Html:
-    if isinstance(part, Html):
-        return part
-    if isinstance(part, Pair):
-        inside = joined(_part(picture, svgs) for picture in part.pictures)
-        return html('<div class="pair">\n{inside}\n</div>', inside=inside)
-    picture, caption = part
-    return picture.element(svgs[picture.name], caption)
-
-
-def _section(section: Section, svgs: dict[str, str]) -> Html:
-    parts = joined(_part(part, svgs) for part in section.parts)
-    return html(
-        '<section id="{key}" aria-labelledby="{key}-title">\n'
-        '<h2 id="{key}-title">{title}</h2>\n{parts}\n</section>',
-        key=section.key,
-        title=section.title,
-        parts=parts,
-    )
+        missing = [what for what, section in made if what and section is None]
+        title = f"{contents.model_name} on {contents.data_name}"
+        head = _head(contents, {section.key: section.title for section in sections})
+        return framed("Training report", title, head, sections, _missing(missing))
 
 
 def _missing(missing: list[str]) -> Html:
@@ -172,11 +58,7 @@ def _missing(missing: list[str]) -> Html:
     )
 
 
-def _head(contents: Contents, title: str, titles: dict[str, str]) -> Html:
-    numbers = joined(
-        html("<div><dt>{name}</dt><dd>{value}</dd></div>", name=name, value=value)
-        for name, value in _numbers(contents)
-    )
+def _head(contents: Contents, titles: dict[str, str]) -> Html:
     found = [finding for finding in findings(contents) if finding.section in titles]
     items = joined(
         html(
@@ -191,11 +73,9 @@ def _head(contents: Contents, title: str, titles: dict[str, str]) -> Html:
         '<div class="first"><h2>What to look at first</h2><ul>{items}</ul></div>', items=items
     )
     return html(
-        '<p class="eyebrow">Training report</p>\n<h1>{title}</h1>\n<p class="lede">{lede}</p>\n'
-        '<dl class="numbers">\n{numbers}\n</dl>\n{first}',
-        title=title,
+        '<p class="lede">{lede}</p>\n{numbers}\n{first}',
         lede=_lede(contents),
-        numbers=numbers,
+        numbers=numbers(_numbers(contents)),
         first=first if found else Html(),
     )
 
