@@ -66,8 +66,8 @@ def told(state):
     return {"weights": digest.hexdigest(), "history": history}
 
 
-def main(out, killed=None, at=0):
-    team = pl.parallel.mpi(shards=8)
+def main(out, killed=None, at=0, sync=0):
+    team = pl.parallel.mpi(shards=8, sync_batch_norm=bool(sync))
     state = new_state()
     rank = team.rank
     for record in training.records(state, data(333), data(70, seed=1), team):

@@ -28,6 +28,20 @@ def test_any_number_of_processes_gives_the_same_bits(processes, alone, tmp_path)
     assert json.loads((tmp_path / "told.json").read_text()) == alone | {"processes": processes}
 
 
+@pytest.mark.parametrize("killed", [-1, 1])
+def test_shared_batch_statistics_give_the_same_bits(killed, tmp_path):
+    state, team = parallel_run.new_state(), Team(shards=8, sync_batch_norm=True)
+    for _ in records(state, parallel_run.data(333), parallel_run.data(70, seed=1), team):
+        pass
+    arguments = PROGRAM, tmp_path / "told.json", f"{killed}", "7", "1"
+    done = mpiexec(3, *arguments, options=["--with-ft", "ulfm"])
+    assert done.returncode == 0, done.stderr
+    left = 3 if killed < 0 else 2
+    assert json.loads((tmp_path / "told.json").read_text()) == parallel_run.told(state) | {
+        "processes": left
+    }
+
+
 @pytest.mark.parametrize(("killed", "step"), [(0, 5), (2, 11)])
 def test_the_others_go_on_when_a_process_is_killed(killed, step, alone, tmp_path):
     arguments = PROGRAM, tmp_path / "told.json", f"{killed}", f"{step}"

@@ -46,6 +46,7 @@ class Config:
     fraction: float = 1.0
     class_weights: str | None = None
     shards: int | None = None
+    sync_batch_norm: bool = False
     recompute: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
@@ -99,7 +100,7 @@ _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
     *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune", "shards"),
-    "recompute",
+    *("sync_batch_norm", "recompute"),
 ]
 _OFF = {"header": ["--no-header"], "channels_last": ["--channels-first"]}
 

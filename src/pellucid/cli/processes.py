@@ -44,6 +44,15 @@ Shards = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
+SyncBatchNorm = Annotated[
+    bool,
+    typer.Option(
+        "--sync-batch-norm",
+        help="Let batch normalisation use the statistics of the whole batch instead of those of a "
+        "shard. It takes more time and memory.",
+        rich_help_panel=_PANEL,
+    ),
+]
 Timeout = Annotated[
     float,
     typer.Option(
@@ -103,6 +112,14 @@ def team(
         parallel.check_number(processes, wanted or SHARDS)
         raise Several(processes)
     return Team(shards=wanted or SHARDS)
+
+
+def synchronised(team: Team | None, sync_batch_norm: bool) -> Team | None:
+    """Return the team, which a run with shared batch statistics needs even for one process."""
+    if sync_batch_norm:
+        team = team or Team()
+        team.sync_batch_norm = True
+    return team
 
 
 def start(count: int, arguments: list[str]) -> int:

@@ -48,6 +48,7 @@ def resume(
 
     team = several.team(processes, lambda: Config.load(run).shards, timeout)
     config = Config.load(run)
+    team = several.synchronised(team, config.sync_batch_norm)
     if config.shards is None and team is not None:
         raise PellucidError(
             f"{run} was begun by one process, without --shards, and goes on so: "

@@ -43,7 +43,8 @@ def announce(
         where = f" on {hosts} machines" if hosts > 1 else ""
         each = config.batch_size / team.shards
         shards = f"{team.shards} shards of {each:g} images"
-        print(f"Processes {team.size}{where}; each batch in {shards}")
+        shared = ", with statistics of the whole batch" if team.sync_batch_norm else ""
+        print(f"Processes {team.size}{where}; each batch in {shards}{shared}")
     print(f"Run       {folder}\n")
     if team is not None and config.engine == "compiled" and config.batch_size < _FEW * team.shards:
         common.note(

@@ -205,6 +205,7 @@ def train(
     ] = None,
     processes: several.Processes = None,
     shards: several.Shards = None,
+    sync_batch_norm: several.SyncBatchNorm = False,
     timeout: several.Timeout = TIMEOUT,
     engine: common.Engine = None,
     threads: common.Threads = None,
@@ -238,6 +239,7 @@ def train(
     if not fraction:
         raise PellucidError("--fraction is a share above 0, such as 0.1")
     team = several.team(processes, lambda: shards, timeout)
+    team = several.synchronised(team, sync_batch_norm)
     if team is not None and tune:
         raise PellucidError(
             "--tune times algorithms, in which processes would differ; leave it out where batches "
@@ -274,6 +276,7 @@ def train(
         fraction=fraction,
         class_weights=class_weights,
         shards=None if team is None else team.shards,
+        sync_batch_norm=sync_batch_norm,
         recompute=recompute,
         reading=options,
         environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),

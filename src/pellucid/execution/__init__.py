@@ -10,6 +10,7 @@ from pellucid.execution.ahead import compile_ahead as compile_ahead
 from pellucid.execution.ahead import kept_kernels as kept_kernels
 from pellucid.execution.frozen import Frozen as Frozen
 from pellucid.execution.frozen import freeze as freeze
+from pellucid.execution.lockstep import Lockstep as Lockstep
 from pellucid.execution.program import Program as Program
 from pellucid.execution.program import fuse as fuse
 from pellucid.execution.replay import TrainingProgram as TrainingProgram

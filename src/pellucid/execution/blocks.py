@@ -78,7 +78,7 @@ class Block:
                 z, scale, shift, norm.eps, shortcut, self.relu, window, write
             )
             if training is not None:
-                norm.update_statistics(training, mean, var, z)
+                norm.update_statistics(training, mean, var, z.size // z.shape[1])
         return y, (x, cache)
 
     def _can_defer(self, z: Array, reader: Conv2d | None) -> bool:

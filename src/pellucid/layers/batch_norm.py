@@ -135,7 +135,7 @@ class BatchNorm2d(ChannelNorm):
             return ops.batch_norm(x, weight, bias, *self.running, self.eps), (x, None)
         y, mean, var, cache = ops.batch_norm_training(x, weight, bias, self.eps)
         if training is not None:
-            self.update_statistics(training, mean, var, x)
+            self.update_statistics(training, mean, var, x.size // x.shape[1])
         return y, (None, cache)
 
     def backward(
@@ -153,15 +153,15 @@ class BatchNorm2d(ChannelNorm):
         self.add_gradients(dweight, dbias)
         return dx
 
-    def update_statistics(self, training: StepContext, mean: Array, var: Array, x: Array) -> None:
-        """Record the next running statistics, given the mean and variance of the batch x."""
+    def update_statistics(self, training: StepContext, mean: Array, var: Array, count: int) -> None:
+        """Record the next running statistics, given mean and variance of `count` values."""
         if self.num_batches_tracked is None:
             return
         training.count(self.num_batches_tracked)
         momentum = self.momentum
         if momentum is None:
             momentum = 1 / float(training.pending(self.num_batches_tracked))
-        self.update_running(training, momentum, mean, var, x.size // x.shape[1])
+        self.update_running(training, momentum, mean, var, count)
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return _images(self, input_shape)

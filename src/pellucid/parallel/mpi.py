@@ -30,7 +30,7 @@ _GRACE = 0.02
 """
 
 
-def mpi(shards: int = SHARDS, timeout: float = TIMEOUT) -> Team:
+def mpi(shards: int = SHARDS, timeout: float = TIMEOUT, sync_batch_norm: bool = False) -> Team:
     """Return the team of processes started by ``mpiexec``.
 
     Pass it to `train` or `fit` in a program started by ``mpiexec -n 4 python program.py``. All
@@ -44,6 +44,9 @@ def mpi(shards: int = SHARDS, timeout: float = TIMEOUT) -> Team:
         shards give bit-identical weights. Default: 8.
     timeout
         Seconds without an answer after which a process is considered hanging. Default: 120.
+    sync_batch_norm
+        Whether batch normalisation uses the statistics of the whole batch in training instead of
+        those of a shard. Default: False.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def mpi(shards: int = SHARDS, timeout: float = TIMEOUT) -> Team:
         )
     communicator = MPICommunicator(MPI.COMM_WORLD, timeout)
     placement.place(communicator.local)
-    return Team(communicator, shards)
+    return Team(communicator, shards, sync_batch_norm)
 
 
 class MPICommunicator:

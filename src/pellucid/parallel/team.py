@@ -68,6 +68,10 @@ class Team:
     shards
         Number of shards per batch. Results depend on this number but not on the number of
         processes, which must not exceed it. Default: 8.
+    sync_batch_norm
+        Whether batch normalisation uses the statistics of the whole batch in training instead of
+        those of a shard; see `pellucid.execution.lockstep`. It takes more time and memory.
+        Default: False.
 
     Examples
     --------
@@ -76,9 +80,14 @@ class Team:
     (0, 1, True)
     """
 
-    def __init__(self, communicator: Communicator | None = None, shards: int = SHARDS) -> None:
+    def __init__(
+        self,
+        communicator: Communicator | None = None,
+        shards: int = SHARDS,
+        sync_batch_norm: bool = False,
+    ) -> None:
         self.communicator: Communicator = communicator or Alone()
-        self.shards = shards
+        self.shards, self.sync_batch_norm = shards, sync_batch_norm
         self._spent = Spent(socket.gethostname())
         self.spent: list[Spent] = []
         """Time spent by each process in the last epoch, by rank."""
@@ -143,6 +152,15 @@ class Team:
         segment = np.ascontiguousarray(total.result)
         self.communicator.swap([segment] * self.size, [whole[part] for part in segments])
         return whole
+
+    def all_rows(self, rows: Array, shards: int) -> Array:
+        """Return one row per shard, (shards, L), given the rows of this process's shards."""
+        if self.size == 1:
+            return rows
+        found = np.empty((shards, rows.shape[1]), rows.dtype)
+        parts = [found[part.start : part.stop] for part in divided(shards, self.size)]
+        self.communicator.swap([np.ascontiguousarray(rows)] * self.size, parts)
+        return found
 
     def end_soon(self, hurry: bool = False) -> None:
         """Make all processes end after the same step. Call this in a process that was asked to end.

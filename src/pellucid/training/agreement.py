@@ -11,6 +11,7 @@ import numpy as np
 import pellucid
 from pellucid import engine
 from pellucid.errors import LostProcessError, TrainingError
+from pellucid.execution import Lockstep
 from pellucid.parallel import Team
 from pellucid.training import checkpoint
 from pellucid.training.checkpoint_contents import setup
@@ -30,7 +31,7 @@ def check_whole(state: TrainingState) -> None:
 def take_shards(state: TrainingState, team: Team) -> None:
     """Set the number of shards of a new run from the team; check that of an old run."""
     if state.epoch == state.step == 0 and state.shards is None:
-        state.shards = team.shards
+        state.shards, state.sync_batch_norm = team.shards, team.sync_batch_norm
     if state.shards is None:
         raise TrainingError(
             "this run was started by one process, without shards, and must continue so: omit "
@@ -40,6 +41,13 @@ def take_shards(state: TrainingState, team: Team) -> None:
         raise TrainingError(
             f"this run splits each batch into {state.shards} shards, not {team.shards}"
         )
+    if state.sync_batch_norm != team.sync_batch_norm:
+        has = "has" if state.sync_batch_norm else "does not have"
+        raise TrainingError(
+            f"this run {has} sync_batch_norm: pass the same to pellucid.parallel.mpi or Team"
+        )
+    if state.sync_batch_norm:
+        Lockstep(state.model)  # raises an error if it cannot run the model
 
 
 def check_same_run(state: TrainingState, team: Team) -> None:

@@ -146,6 +146,7 @@ def resume(
             seed=numbers.seed,
             averages=averages and ExponentialMovingAverage(dict(model.named_state()), **averages),
             shards=numbers.shards,
+            sync_batch_norm=bool(numbers.sync_batch_norm),
             metrics=chosen(metrics),
         )
         put_back(state, facts, tensors)

@@ -42,6 +42,7 @@ def setup(state: TrainingState) -> dict[str, Any]:
         "batch_size": state.batch_size,
         "seed": state.seed,
         "shards": state.shards,
+        "sync_batch_norm": state.sync_batch_norm or None,  # missing in files of earlier versions
         "metrics": list(state.metrics),
     }
 
@@ -135,6 +136,7 @@ class Numbers:
     batch_size: _Count
     seed: _Count
     shards: Size | None
+    sync_batch_norm: bool | None
     classes: tuple[str, ...] | None
     input_shape: tuple[Size, ...] | None
 
@@ -143,7 +145,11 @@ class Numbers:
 
     @classmethod
     def of(cls, facts: Mapping[str, Any]) -> Numbers:
-        given = {"shards": None, **facts}  # missing in files of earlier versions
+        given = {
+            "shards": None,
+            "sync_batch_norm": None,
+            **facts,
+        }  # missing in files of earlier versions
         return cls(**{field.name: given[field.name] for field in dataclasses.fields(cls)})
 
 
@@ -179,6 +185,7 @@ _WORDS = {
     "averages": "average of the weights",
     "batch_size": "batch size",
     "shards": "number of shards",
+    "sync_batch_norm": "choice of statistics in batch normalisation",
 }
 
 

@@ -7,8 +7,8 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
-from pellucid.execution import Frozen, compile_ahead, for_training, freeze
-from pellucid.layers import Layer
+from pellucid.execution import Frozen, Lockstep, compile_ahead, for_training, freeze
+from pellucid.layers import Layer, StepContext
 from pellucid.losses import Loss
 from pellucid.parallel import Team
 from pellucid.runtime.compiling import clock
@@ -62,7 +62,10 @@ def calls(
         model = for_training(copy.model, state.recompute)
         for step in {0, len(source) - 1}:  # the last batch may be smaller
             for batch in _batches(state, source, step):
-                yield partial(take_step, copy, model, batch, len(source), clock())
+                if state.sync_batch_norm:
+                    yield partial(_in_lockstep, copy, batch)
+                else:
+                    yield partial(take_step, copy, model, batch, len(source), clock())
     if isinstance(validating, ArraySource):
         frozen = freeze(copy.model)
         for batch in validating.plain({0, len(validating) - 1}):
@@ -78,6 +81,15 @@ def _batches(state: TrainingState, source: ArraySource, step: int) -> list[Batch
     team = Team(shards=state.shards)
     shards = next(source.sharded(state.epoch, state.seed, step, team)).mine.values()
     return list({len(shard[1]): shard for shard in shards}.values())
+
+
+def _in_lockstep(state: TrainingState, batch: Batch) -> None:
+    x, targets, *weights = batch
+    lockstep = Lockstep(state.model)
+    outputs, cache = lockstep.forward([x], [StepContext()])
+    _, gradient = state.loss(outputs[0], targets, *weights)
+    lockstep.backward([gradient], cache)
+    state.optimizer.step()
 
 
 def _judge(model: Frozen, loss: Loss, batch: Batch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from time import perf_counter
@@ -11,12 +11,12 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from pellucid.errors import PellucidError, TrainingError
-from pellucid.execution import Program, ThreadTuner
+from pellucid.errors import LostProcessError, PellucidError, TrainingError
+from pellucid.execution import Lockstep, Program, ThreadTuner
 from pellucid.layers import StepContext
 from pellucid.parallel import Team
 from pellucid.parallel.tree import TreeSum
-from pellucid.parameter import Buffer
+from pellucid.parameter import Buffer, Parameter
 from pellucid.runtime.workspace import empty
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import Sharded
@@ -48,7 +48,8 @@ class ShardedGradients:
         L = Σ mₛ·L̄ₛ / Σ mₛ        ∂L/∂w = Σ mₛ·∂L̄ₛ/∂w / Σ mₛ
 
     with sums over the shards in the order of `TreeSum`. Batch statistics are those of a shard; the
-    running statistics follow their mean, weighted by the shards' numbers of samples.
+    running statistics follow their mean, weighted by the shards' numbers of samples. With
+    ``sync_batch_norm``, batch statistics are those of all shards.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class ShardedGradients:
         named = {id(item): item for _, item in state.model.named_state()}
         buffers = [item for item in named.values() if isinstance(item, Buffer)]
         self._notes = _Notes(buffers, len(state.metrics))
+        self._lockstep = Lockstep(state.model, self._shared) if state.sync_batch_norm else None
 
     def __call__(self, batches: Iterator[Sharded]) -> Outcome:
         """Compute the gradients for the next batch.
@@ -77,13 +79,18 @@ class ShardedGradients:
         failed: Exception | None = None
         try:
             shards = next(batches)
+            self._count = shards.count
             with self._tuner.step():
                 gradients, notes = self._computed(shards)
+        except LostProcessError:
+            raise
         except Exception as error:  # tell the other processes, which are waiting
             failed = error
         computed = perf_counter()
-        failures = team.meet(failed is not None)
+        failures = [] if isinstance(failed, _OthersFailed) else team.meet(failed is not None)
         met = perf_counter()
+        if isinstance(failed, _OthersFailed):
+            self._fail(None, failed.first)
         if failures:
             self._fail(failed, failures[0])
         noted = team.sum(notes, shards.count, self._notes.length, np.float64)
@@ -113,38 +120,75 @@ class ShardedGradients:
     def _computed(self, shards: Sharded) -> tuple[TreeSum, TreeSum]:
         """Return the sums of gradients and notes over this process's shards."""
         gradients, notes = TreeSum(shards.count), TreeSum(shards.count)
+        compute = self._each if self._lockstep is None else self._together
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked
-            for number, batch in shards.mine.items():
-                gradient, noted = self._of(number, batch)
+            for number, gradient, noted in compute(shards.mine):
                 gradients.add((0, number), gradient)
                 notes.add((0, number), noted)
         return gradients, notes
 
-    def _of(self, number: int, batch: Batch) -> tuple[Array, Array]:
-        """Return the weighted gradients of one shard as one vector, and its notes."""
+    def _each(self, shards: Mapping[int, Batch]) -> Iterator[tuple[int, Array, Array]]:
+        """Yield the number, the weighted gradients as one vector, and the notes of each shard."""
+        state = self._state
+        for number, batch in shards.items():
+            training = StepContext(state.seed, state.epoch, state.step, number)
+            outputs, cache = self._program.forward(batch[0], training)
+            weight, gradient, sums = self._judged(batch, outputs, training)
+            state.optimizer.zero_grad()
+            self._program.backward(gradient, cache, input_gradient=False)
+            noted = self._notes.of(training, len(batch[1]), sums)
+            training.forget()
+            yield number, self._flat({p: p.grad for p in self._learned}, weight), noted
+
+    def _together(self, shards: Mapping[int, Batch]) -> Iterator[tuple[int, Array, Array]]:
+        """Do the same layer by layer, with batch statistics of all shards.
+
+        Their gradients depend on those of all shards, which are weighted before the backward pass.
+        """
+        state, lockstep = self._state, self._lockstep
+        assert lockstep is not None
+        steps = [StepContext(state.seed, state.epoch, state.step, number) for number in shards]
+        state.optimizer.zero_grad()
+        outputs, cache = lockstep.forward([batch[0] for batch in shards.values()], steps)
+        gradients, notes = [], []
+        for batch, output, step in zip(shards.values(), outputs, steps, strict=True):
+            weight, gradient, sums = self._judged(batch, output, step)
+            gradients.append(np.multiply(gradient, weight, dtype=gradient.dtype))
+            notes.append(self._notes.of(step, len(batch[1]), sums))
+        found = lockstep.backward(gradients, cache)
+        for number, of_shard, noted in zip(shards, found, notes, strict=True):
+            yield number, self._flat(of_shard, 1.0), noted
+
+    def _judged(
+        self, batch: Batch, outputs: Array, training: StepContext
+    ) -> tuple[float, Array, list[Any]]:
+        """Return the weight of a shard, the gradient of its mean loss, and its sums."""
         state = self._state
         x, targets, *weights = batch
-        training = StepContext(state.seed, state.epoch, state.step, number)
-        outputs, cache = self._program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
         if not math.isfinite(loss):
             raise non_finite_loss(state.model, x, training, loss)
-        state.optimizer.zero_grad()
-        self._program.backward(gradient, cache, input_gradient=False)
         weight = state.loss.total_weight(targets, *weights)
         correct = count_correct(state.loss, outputs, targets)
         sums = [weight * loss, weight, state.loss.counted(targets), correct or 0, correct is None]
         values = measured(state.metrics, outputs, targets)
         sums += [len(targets) * value for value in values.values()]
-        noted = self._notes.of(training, len(targets), sums)
-        training.forget()
-        return self._weighted_gradients(weight), noted
+        return weight, gradient, sums
 
-    def _weighted_gradients(self, weight: float) -> Array:
+    def _flat(self, gradients: Mapping[Parameter, Array], weight: float) -> Array:
+        """Return the gradients, times a weight, as one vector."""
         flat = empty((self._places[-1].stop,), self._state.dtype)
         for parameter, place in zip(self._learned, self._places, strict=True):
-            np.multiply(parameter.grad, weight, out=flat[place].reshape(parameter.shape))
+            part = flat[place].reshape(parameter.shape)
+            np.multiply(gradients.get(parameter, 0), weight, out=part, casting="same_kind")
         return flat
+
+    def _shared(self, rows: Array) -> Array:
+        """Return the rows of all shards, unless a process has failed and cannot share its own."""
+        failures = self._team.meet(failed=False)
+        if failures:
+            raise _OthersFailed(failures[0])
+        return self._team.all_rows(rows, self._count)
 
     def _fail(self, failed: Exception | None, first: int) -> NoReturn:
         """Raise the error of the first failed process, in all processes."""
@@ -154,6 +198,14 @@ class ShardedGradients:
         ):
             raise failed
         raise TrainingError(told[first]) from failed
+
+
+class _OthersFailed(Exception):  # noqa: N818, not an error of its own
+    """Another process has failed, as all processes know by now."""
+
+    def __init__(self, first: int) -> None:
+        super().__init__(first)
+        self.first = first
 
 
 _LOSS, _WEIGHT, _COUNTED, _CORRECT, _UNKNOWN, _SUMS = range(6)

@@ -102,6 +102,8 @@ class TrainingState:
     recompute
         Whether activations are recomputed in the backward pass, which takes less memory and more
         time, and changes no bit; see `pellucid.execution.recompute`.
+    sync_batch_norm
+        Whether batch normalisation uses the statistics of all shards in training.
 
     Attributes
     ----------
@@ -129,6 +131,7 @@ class TrainingState:
     shards: int | None = None
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     recompute: bool = False
+    sync_batch_norm: bool = False
 
     epoch: int = field(default=0, init=False)
     step: int = field(default=0, init=False)
