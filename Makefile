@@ -5,8 +5,13 @@ SCRIPTS := $(if $(filter Windows_NT,$(OS)),Scripts,bin)
 BIN := $(VENV)/$(SCRIPTS)
 comma := ,
 
-# uv installs several times faster; where it is not there, pip does the same.
-INSTALL = $(if $(shell command -v uv),uv pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --disable-pip-version-check)
+# uv installs several times faster; where it is not there, pip does the same. Of what is installed, Python
+# compiles each module when it is first imported, and most never are; unless it may not keep what it compiles.
+UV := $(shell command -v uv)
+NEVER_LATER := $(PYTHONDONTWRITEBYTECODE)
+INSTALL = $(if $(UV),uv pip install --quiet $(if $(NEVER_LATER),--compile-bytecode) --python $(BIN)/python,\
+	$(BIN)/python -m pip install --quiet $(if $(NEVER_LATER),,--no-compile) --disable-pip-version-check)
+WHEEL = $(if $(UV),uv build --quiet --wheel --out-dir dist,$(BIN)/python -m pip wheel --quiet --no-deps -w dist)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -69,12 +74,15 @@ bench:  ## Compare speed with other libraries: about an hour, on a quiet machine
 	@$(MAKE) --no-print-directory VENV=$(BENCH) $(BENCH)/.installed-app-bench
 	$(BENCH)/$(SCRIPTS)/python -m benchmarks.run $(ARGS)
 	$(if $(ARGS),,$(BENCH)/$(SCRIPTS)/python -m benchmarks.report)
+	$(if $(ARGS),,$(BENCH)/$(SCRIPTS)/python -m benchmarks.compile_time --write)
 
 ladder: $(VENV)/.installed-app  ## Measure how a convolution becomes fast, rung by rung; writes it into compiled/conv/README.md
 	$(BIN)/python -m benchmarks.ladder
 
 kernels: $(VENV)/.installed-app  ## Compile the kernels for each level of processors into a wheel, dist/pellucid_kernels-….whl
-	$(BIN)/python packaging/kernels/build.py dist
+	$(BIN)/python packaging/kernels/build.py $(ARGS)
+	$(WHEEL) packaging/kernels
+	@ls -sh dist/pellucid_kernels-*
 
 clean:  ## Remove .venv and everything that was made; runs/ stays
 	rm -rf $(VENV) $(BENCH) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
@@ -96,7 +104,7 @@ $(VENV)/pyvenv.cfg:
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 	    if $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	        echo "Making $(VENV) with $$($$python --version)"; \
-	        $$python -m venv $(VENV) && exit 0; \
+	        $(if $(UV),uv venv --quiet --seed --python "$$python",$$python -m venv) $(VENV) && exit 0; \
 	        rm -rf $(VENV); \
 	        echo "Python's venv module did not work; on Debian and Ubuntu: sudo apt install python3-venv" >&2; \
 	        exit 1; \

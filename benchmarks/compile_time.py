@@ -1,19 +1,23 @@
 """How long each kernel takes to compile, and how large what comes out is.
 
-    python -m benchmarks.compile_time [MODEL …]
+    python -m benchmarks.compile_time [--write] [MODEL …]
 
 Each kernel that training and validating the networks needs is compiled in this process, one after
 the other, with an empty cache folder. Seconds are those of the processor, so a busy machine does
-not change them much. Helpers that several kernels call count for the first of them.
+not change them much. Functions that are part of several kernels count for the first of them.
+With ``--write`` the table is written into the documentation.
 """
 
 import argparse
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks import pages
+from benchmarks.first_minute import PAGE
 from pellucid import layers, models, optim
 from pellucid.data import DataSet
 
@@ -23,18 +27,35 @@ MODELS = {"vgg": ((1, 8, 8), 32), "lenet5": ((1, 28, 28), 64), "resnet20": ((3, 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="*", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--write", action="store_true", help="write the table into docs")
+    parser.add_argument("models", nargs="*", choices=[*MODELS, []], metavar="MODEL")
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         os.environ["PELLUCID_HOME"] = home  # before a kernel is looked for
-        rows = [row for name in parser.parse_args().models for row in _compiled(name)]
-    print("| kernel | first needed by | seconds | kB |\n| --- | --- | ---: | ---: |")
+        names = asked.models or list(MODELS)
+        rows = [row for name in names for row in _compiled(name)]
+    table = "\n".join(_table(rows, names))
+    print(table)
+    if asked.write:
+        pages.write(PAGE, "compile-time", table)
+
+
+Row = tuple[str, str, float, int]
+"""A kernel, the first network that needs it, seconds and bytes."""
+
+
+def _table(rows: list[Row], names: list[str]) -> Iterator[str]:
+    yield "| kernel | first needed by | seconds | kB |"
+    yield "| --- | --- | ---: | ---: |"
     for kernel, model, seconds, size in sorted(rows, key=lambda row: -row[2]):
-        print(f"| {kernel} | {model} | {seconds:.2f} | {size / 1000:.0f} |")
-    seconds, size = sum(row[2] for row in rows), sum(row[3] for row in rows)
-    print(f"| *{len(rows)} kernels* | | {seconds:.1f} | {size / 1000:.0f} |")
+        yield f"| `{kernel}` | {model} | {seconds:.2f} | {size / 1000:.0f} |"
+    for name in names:
+        own = [row for row in rows if row[1] == name]
+        seconds, size = sum(row[2] for row in own), sum(row[3] for row in own)
+        yield f"| *{len(own)} kernels* | {name} | {seconds:.1f} | {size / 1000:.0f} |"
 
 
-def _compiled(name: str) -> list[tuple[str, str, float, int]]:
+def _compiled(name: str) -> list[Row]:
     from pellucid.compiled import ahead, store
     from pellucid.runtime.compiling import silence
 

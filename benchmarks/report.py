@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from benchmarks import pages
 from benchmarks.contestants import CONTESTANTS, ON_NUMPY, PELLUCID, PYTORCH
 from benchmarks.process import ROOT
 from benchmarks.results import Results, Row, geometric_mean
 from benchmarks.run import RESULTS, STARTED
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 IMAGE = "docs/images/benchmark"
 QUIET = 0.05
 """The share of the processors that other programs may take without it being said."""
@@ -51,19 +51,8 @@ def main(path: Path = RESULTS) -> None:
 
     results = Results.load(path)
     draw(results, ROOT / IMAGE)
-    readme = ROOT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    readme.write_text(between_markers(text, markdown(results)), encoding="utf-8")
-    print(f"Written: {readme}, {ROOT / IMAGE}.svg and .png")
-
-
-def between_markers(text: str, new: str) -> str:
-    """Return `text` with what stands between the markers replaced."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise SystemExit(f"the text has no markers {BEGIN} and {END}, in this order")
-    return f"{before}{BEGIN}\n{new}\n{END}{after}"
+    pages.write(ROOT / "README.md", "bench", markdown(results))
+    print(f"Written: {ROOT / IMAGE}.svg and .png")
 
 
 def markdown(results: Results) -> str:

@@ -1,4 +1,4 @@
-"""Compile Pellucid's kernels for each level of processors, and put them into a wheel.
+"""Compile Pellucid's kernels for each level of processors, for the wheel that holds them.
 
     make kernels
 
@@ -18,28 +18,18 @@ from pellucid.compiled.levels import LEVELS, Level
 
 HERE = Path(__file__).parent
 KERNELS = HERE / "pellucid_kernels"
-WANTED = (
-    [],
-    ["lenet5", "mlp", "resnet20", "vgg"],
-)
-"""What `pellucid warm-up` is asked for."""
 
 
 def main() -> None:
-    """Compile and build."""
+    """Compile everything into the folder that becomes the wheel."""
     shutil.rmtree(KERNELS, ignore_errors=True)
     KERNELS.mkdir()
     (KERNELS / "__init__.py").write_text('"""Machine code that Pellucid reads; see its docs."""\n')
     machine = {"AMD64": "x86_64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
-    for level in (level for level in LEVELS if level.architecture == machine):
-        print(f"{level.name}: {compiled(level)} kernels", flush=True)
-    wheels = Path(sys.argv[1] if len(sys.argv) > 1 else "dist")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", wheels, HERE],
-        check=True,
-    )
-    for wheel in wheels.glob("pellucid_kernels-*.whl"):
-        print(f"{wheel}: {wheel.stat().st_size / 1e6:.1f} MB")
+    chosen = sys.argv[1:]
+    for level in LEVELS:
+        if level.architecture == machine and (not chosen or level.name in chosen):
+            print(f"{level.name}: {compiled(level)} kernels", flush=True)
 
 
 def compiled(level: Level) -> int:
@@ -51,12 +41,11 @@ def compiled(level: Level) -> int:
             "NUMBA_CPU_NAME": level.name,
             "NUMBA_CPU_FEATURES": level.features,
         }
-        for models in WANTED:
-            command = [sys.executable, "-m", "pellucid", "warm-up", *models]
-            subprocess.run(command, env=os.environ | told, check=True)
-        for folder in (Path(home) / "kernels").iterdir():
-            shutil.copytree(folder, KERNELS / folder.name, dirs_exist_ok=True)
-    return len(list(KERNELS.rglob("*.kernel")))
+        command = [sys.executable, HERE / "wanted.py"]
+        subprocess.run(command, env=os.environ | told, check=True)
+        kernels = Path(home) / "kernels"
+        shutil.copytree(kernels, KERNELS, dirs_exist_ok=True)
+        return len(list(kernels.rglob("*.kernel")))
 
 
 if __name__ == "__main__":

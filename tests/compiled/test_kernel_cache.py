@@ -285,8 +285,8 @@ def test_a_folder_that_a_group_may_write_to_is_read_only_if_the_group_is_ones_ow
 
 @pytest.mark.parametrize("package", ["numba", "llvmlite"])
 def test_kernels_of_another_version_are_kept_apart(own_folder, monkeypatch, package):
-    real = store.metadata.version
+    real = store._version
     version = {package: "0.0.1"}
-    monkeypatch.setattr(store.metadata, "version", lambda name: version.get(name) or real(name))
+    monkeypatch.setattr(store, "_version", lambda name: version.get(name) or real(name))
     assert store.kernel_folder() != own_folder
     assert f"{package}0.0.1" in store.kernel_folder().name

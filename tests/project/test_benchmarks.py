@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 
-from benchmarks import footprint, picture, report, run
+from benchmarks import footprint, pages, picture, report, run
 from benchmarks.contestants import CONTESTANTS
 from benchmarks.frameworks.description import channels_last
 from benchmarks.measure import Settings, measure
@@ -181,12 +181,12 @@ def test_the_report_tells_ratios_means_and_what_does_not_count(results):
 
 
 def test_the_report_stands_between_the_markers_and_nowhere_else():
-    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
-    new = report.between_markers(text, "new")
-    assert new == f"before\n{report.BEGIN}\nnew\n{report.END}\nafter\n"
-    assert report.between_markers(new, "new") == new
+    text = "before\n<!-- speed:begin -->\nold\n<!-- speed:end -->\nafter\n"
+    new = pages.between_markers(text, "speed", "new")
+    assert new == "before\n<!-- speed:begin -->\nnew\n<!-- speed:end -->\nafter\n"
+    assert pages.between_markers(new, "speed", "new") == new
     with pytest.raises(SystemExit, match="no markers"):
-        report.between_markers("no table here", "new")
+        pages.between_markers(text, "size", "new")
 
 
 def test_the_same_results_give_the_same_picture(results, tmp_path):
