@@ -9,6 +9,7 @@ import numpy as np
 import onnxruntime
 import torch
 
+import pellucid as pl
 from pellucid.errors import PellucidError
 from pellucid.interchange import onnx
 from pellucid.interchange.keras import from_keras, to_keras
@@ -38,6 +39,14 @@ def through_onnx(case: Case, data: Data) -> Arrays:
         session = onnxruntime.InferenceSession(path)
         (y,) = session.run(None, {session.get_inputs()[0].name: x})
         return {"output": y, "output, read again": onnx.load(path)(x)}
+
+
+def through_file(case: Case, data: Data) -> Arrays:
+    """Return what the model computes after it was saved and loaded."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.safetensors"
+        pl.save(model_of(case, data, "float64"), path)
+        return {"output": pl.load(path)(data.x)}
 
 
 def through_torch(case: Case, data: Data) -> Arrays:
@@ -72,6 +81,7 @@ def through_keras(case: Case, data: Data) -> Arrays:
 
 
 _THROUGH: tuple[tuple[str, Callable[[Case, Data], Arrays], str], ...] = (
+    ("through a file", through_file, "float64"),
     ("through ONNX", through_onnx, "float32"),
     # some of PyTorch's kernels for float64 have constants of float32, such as hardsigmoid's 1/6
     ("through PyTorch", through_torch, "float32"),
@@ -80,7 +90,7 @@ _THROUGH: tuple[tuple[str, Callable[[Case, Data], Arrays], str], ...] = (
 
 
 def exchanged(_: Case) -> Iterable[Way]:
-    """Yield the ways through other formats, and the trace of each layer's numbers."""
+    """Yield the ways through files and other formats, and the trace of each layer's numbers."""
     yield from tracing_ways()
     for name, run, dtype in _THROUGH:
         yield Way(name, run, dtype, "inference")
