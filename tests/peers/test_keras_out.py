@@ -172,6 +172,16 @@ def test_the_order_of_a_flattened_image_is_kept(middle):
         assert_equal(model, twin, (3, 2, 3, 4), True)
 
 
+def test_sums_and_joins_are_not_taken_for_each_other():
+    def block(C):
+        other = nn.Sequential(nn.Conv2d(C, C, 1), nn.ReLU())
+        return nn.Concat(nn.Residual(nn.Conv2d(C, C, 3, padding=1)), nn.Residual(other))
+
+    for _ in range(8):  # where a layer lies in memory is a matter of chance
+        model = filled(nn.Sequential(block(1), block(2), nn.Residual(nn.Conv2d(4, 4, 1))))
+        assert_equal(model, twin_of(model, (1, 3, 4)), (2, 1, 3, 4), True)
+
+
 def test_a_layer_that_is_used_twice_is_one_layer_in_keras():
     conv = nn.Conv2d(2, 2, 3, padding=1)
     model = filled(nn.Sequential(conv, nn.Tanh(), conv))

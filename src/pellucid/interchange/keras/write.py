@@ -161,7 +161,8 @@ class _Writer:
         self.links: dict[str, Link] = {}
         self.outputs: list[tuple[nn.Layer, WrittenValue]] = []
         self.problems: list[str] = []
-        self.made: dict[tuple[int, str], Any] = {}
+        self.made: dict[int, tuple[nn.Layer, Any]] = {}
+        """The Keras layers by the ids of ours, which are kept so that no other gets the same id."""
 
     def entry(self, shape: Shape) -> WrittenValue:
         """Return a Keras input for a shape in Pellucid's order."""
@@ -253,7 +254,7 @@ class _Writer:
             if border is not None:
                 tensor = self._padded(tensor, border, join(path, "pad"))
         tensor = self._layer(layer, path, pair, x.shape, **padding)(tensor)
-        self._fill(layer, self.made[id(layer), ""], pair, x.flattened)
+        self._fill(layer, self.made[id(layer)][1], pair, x.flattened)
         if isinstance(layer, nn.ConvTranspose2d) and any(map(any, transposed.edges(layer))):
             cut = transposed.edges(layer)
             tensor = self._make("Cropping2D", join(path, "crop"), cropping=cut)(tensor)
@@ -278,11 +279,10 @@ class _Writer:
 
     def _layer(self, layer: nn.Layer, path: str, pair: Pair, shape: Any, **more: Any) -> Any:
         """Return the Keras layer, the same one on each use of a shared layer."""
-        key = id(layer), ""
-        if key not in self.made:
+        if id(layer) not in self.made:
             arguments = pair.keras_arguments(layer, shape) | more
-            self.made[key] = self._make(pair.theirs, path, **arguments)
-        return self.made[key]
+            self.made[id(layer)] = layer, self._make(pair.theirs, path, **arguments)
+        return self.made[id(layer)][1]
 
     def _make(self, kind: str, path: str, **arguments: Any) -> Any:
         if not hasattr(self.keras.layers, kind):
