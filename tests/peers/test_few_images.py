@@ -20,7 +20,7 @@ def pairs(smallest, largest):
 
 
 @st.composite
-def convolutions(draw, kernel_size=None):
+def convolutions(draw, kernel_size=None, depthwise=False):
     """A convolution of one to eight images that have enough channels to lie channels last."""
     kernel = draw(pairs(1, 4)) if kernel_size is None else (kernel_size,) * 2
     stride = (1, 1) if kernel_size else draw(pairs(1, 3))
@@ -32,6 +32,9 @@ def convolutions(draw, kernel_size=None):
     )
     sides = tuple((p, p) for p in padding)
     window = Window.of(size, kernel, stride=stride, dilation=dilation, padding=sides)
+    if depthwise:
+        C = draw(st.sampled_from([8, 16, 24, 40, 130]))
+        return Convolution((draw(st.integers(2, 8)), C, *size), (C, 1, *kernel), window, C)
     C, F = draw(st.sampled_from(CHANNELS))
     return Convolution((draw(st.integers(1, 8)), C, *size), (F, C, *kernel), window)
 
@@ -46,9 +49,10 @@ def in_pytorch(x, weight, bias, dy, convolution):
     x, weight, bias, dy = (torch.from_numpy(a).double() for a in (x, weight, bias, dy))
     window = convolution.window
     padding = [top for top, _ in window.padding]
-    y = torch.nn.functional.conv2d(x, weight, bias, window.stride, padding, window.dilation)
+    groups = convolution.groups
+    y = torch.nn.functional.conv2d(x, weight, bias, window.stride, padding, window.dilation, groups)
     dx, dw, _ = torch.ops.aten.convolution_backward(
-        dy, x, weight, None, window.stride, padding, window.dilation, False, [0, 0], 1,
+        dy, x, weight, None, window.stride, padding, window.dilation, False, [0, 0], groups,
         (True, True, False),
     )  # fmt: skip
     return y.numpy(), dx.numpy(), dw.numpy()
@@ -70,6 +74,15 @@ def assert_agree(found, expected, tolerance):
 @given(convolutions(), st.integers(0, 99))
 @settings(max_examples=60, deadline=None)
 def test_a_convolution_agrees_with_pytorch(convolution, seed):
+    assert layout.channels_innermost(convolution.output_shape)
+    given_numbers = numbers(convolution, seed)
+    found = passes(compiled, *given_numbers, convolution)
+    assert_agree(found, in_pytorch(*given_numbers, convolution), 3e-6)
+
+
+@given(convolutions(depthwise=True), st.integers(0, 99))
+@settings(max_examples=60, deadline=None)
+def test_a_depthwise_convolution_agrees_with_pytorch(convolution, seed):
     assert layout.channels_innermost(convolution.output_shape)
     given_numbers = numbers(convolution, seed)
     found = passes(compiled, *given_numbers, convolution)

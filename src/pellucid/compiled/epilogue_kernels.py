@@ -25,6 +25,7 @@ from pellucid.compiled.jit import jit, jit_exact, jit_inline
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
+    fetch_runs_ahead,
     live_lanes,
     load_bytes,
     load_run,
@@ -48,6 +49,13 @@ def of_channel(numbers, row, c, n, lanes):
     if numbers.ndim == 3:
         return load_run(numbers, row * numbers.shape[2] + n, VECTORS, lanes)
     return numbers[row, c]
+
+
+@jit_inline
+def _read(x, i, lanes):
+    """Return the run x[i …], after asking for what is read next."""
+    fetch_runs_ahead(x, i, VECTORS)
+    return load_run(x, i, VECTORS, lanes)
 
 
 @jit_inline
@@ -111,7 +119,7 @@ def statistics(mine, z, parts):
                 for pixel in range(first, end):
                     for n in range(start, min(start + span, N), WIDTH):
                         lanes = live_lanes(N - n, VECTORS)
-                        run = load_run(zs, (pixel * C + c) * N + n, VECTORS, lanes)
+                        run = _read(zs, (pixel * C + c) * N + n, lanes)
                         # places that are not alive hold 0 and must not count
                         off = choose(lanes, subtract(run, m), np.float32(0))
                         rest, square = add(rest, off), fma(off, off, square)
@@ -167,10 +175,11 @@ def epilogue_kernel(mine, z, norm, shortcut, add_shortcut, relu, y):
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
                 i = (position * C + c) * N + n
-                value = _centred(load_run(zs, i, VECTORS, lanes), norm, c, n, lanes)
+                fetch_runs_ahead(ys, i, VECTORS)
+                value = _centred(_read(zs, i, lanes), norm, c, n, lanes)
                 value = _scaled(value, norm, c, n, lanes)
                 if add_shortcut:
-                    value = add(value, load_run(ss, i, VECTORS, lanes))
+                    value = add(value, _read(ss, i, lanes))
                 if relu:
                     value = relu_tile(value)
                 store_tile(value, ys, i, N, 1, lanes)
@@ -261,12 +270,12 @@ def gradient_sums(mine, dy, y, z, norm, relu, own, parts):
                     for n in range(start, min(start + span, N), WIDTH):
                         lanes = live_lanes(N - n, VECTORS)
                         i = (pixel * C + c) * N + n
-                        dn = load_run(ds, i, VECTORS, lanes)
-                        off = _centred(load_run(zs, i, VECTORS, lanes), norm, c, n, lanes)
+                        dn = _read(ds, i, lanes)
+                        off = _centred(_read(zs, i, lanes), norm, c, n, lanes)
                         if relu:
                             value = _scaled(off, norm, c, n, lanes)
                             if not own:
-                                value = load_run(ys, i, VECTORS, lanes)
+                                value = _read(ys, i, lanes)
                             dn = choose(above(value, np.float32(0)), dn, np.float32(0))
                         total, product = add(total, dn), fma(dn, off, product)
                 lanes = live_lanes(N - start, VECTORS)
@@ -297,19 +306,20 @@ def gradient_kernel(mine, dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, ke
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
                 i = (position * C + c) * N + n
-                dn = load_run(ds, i, VECTORS, lanes)
+                dn = _read(ds, i, lanes)
                 off = zero_tile(1, VECTORS)
                 if scaled or own:
-                    off = _centred(load_run(zs, i, VECTORS, lanes), norm, c, n, lanes)
+                    off = _centred(_read(zs, i, lanes), norm, c, n, lanes)
                 if relu:
                     value = _scaled(off, norm, c, n, lanes)
                     if not own:
-                        value = load_run(ys, i, VECTORS, lanes)
+                        value = _read(ys, i, lanes)
                     dn = choose(above(value, np.float32(0)), dn, np.float32(0))
                 if keep_dn:
                     store_tile(dn, dns, i, N, 1, lanes)
                 if scaled:
                     dn = _before_norm(dn, off, abc, c, n, lanes)
+                fetch_runs_ahead(dzs, i, VECTORS)
                 store_tile(dn, dzs, i, N, 1, lanes)
 
 

@@ -35,6 +35,27 @@ def multiply_add_rows(
     return tile(tile, x, places, first, xi, w, wi), code
 
 
+@intrinsic
+def multiply_add_lanes(
+    typing: Any, tile: Any, x: Any, places: Any, first: Any, xi: Any, w: Any, wi: Any, lanes: Any
+) -> Any:
+    """``tile[r, v] += x[places[first + r] + xi + v·LANES …] · w[wi + v·LANES …]``, lane by lane."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        acc, x_, places_, first_, xi_, w_, wi_, mask = args
+        masks = [builder.extract_value(mask, v) for v in range(tile.vectors)]
+        start = pointer(context, builder, w, w_, wi_)
+        runs = [load(builder, start, v, alive) for v, alive in enumerate(masks)]
+        rows = _rows(context, builder, (x, places), (x_, places_, first_, xi_), tile)
+        for r, row in enumerate(rows):
+            for v, run in enumerate(runs):
+                number = load(builder, row, v, masks[v])
+                acc = fma_into(builder, acc, r * tile.vectors + v, number, run)
+        return acc
+
+    return tile(tile, x, places, first, xi, w, wi, lanes), code
+
+
 @intrinsic(prefer_literal=True)
 def load_rows(
     typing: Any, rows: Any, vectors: Any, y: Any, places: Any, first: Any, yi: Any, lanes: Any

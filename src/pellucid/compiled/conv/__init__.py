@@ -20,6 +20,7 @@ from pellucid.compiled.conv import (
     winograd,
     winograd_gradient,
 )
+from pellucid.compiled.conv.channels_last import depthwise as last_depthwise
 from pellucid.compiled.conv.channels_last import direct as last_direct
 from pellucid.compiled.conv.channels_last import weight_gradient as last_gradient
 from pellucid.compiled.conv.channels_last import winograd as last_winograd
@@ -45,6 +46,8 @@ def conv2d(
             return last_direct.forward(materialize(x), weight, bias, window)
         case "direct":
             return direct.forward(x, weight, bias, window, groups)
+        case "depthwise" if last:
+            return last_depthwise.forward(x, weight, bias, window)
         case "depthwise":
             return depthwise.forward(x, weight, bias, window)
         case "winograd4" if last:
@@ -68,6 +71,8 @@ def conv2d_input_gradient(
             return last_winograd.input_gradient(dy, weight, input_shape, window, onto)
         case "direct":
             dx = direct.input_gradient(dy, weight, input_shape, window, convolution.groups)
+        case "depthwise" if last:
+            dx = last_depthwise.input_gradient(dy, weight, input_shape, window)
         case "depthwise":
             dx = depthwise.input_gradient(dy, weight, input_shape, window)
         case "winograd4":
@@ -92,6 +97,8 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
             return point_gradient.weight_gradient(dy, x)
         case "direct":
             return weight_gradient(dy, materialize(x), weight_shape, window, groups)
+        case "depthwise" if last:
+            return last_depthwise.weight_gradient(dy, x, weight_shape, window)
         case "depthwise":
             return depthwise.weight_gradient(dy, x, weight_shape, window)
         case "winograd4":
@@ -102,7 +109,11 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
 
 def _channels_last(convolution: Convolution) -> bool:
     """Return whether the convolution is computed with channels in the lanes."""
-    return layout.channels_innermost(convolution.output_shape) and convolution.groups == 1
+    if not layout.channels_innermost(convolution.output_shape):
+        return False
+    return convolution.groups == 1 or depthwise.supports(
+        convolution.weight_shape, convolution.groups
+    )
 
 
 def conv2d_bias_gradient(dy: Array) -> Array:
@@ -146,7 +157,7 @@ def reads_deferred(convolution: Convolution) -> bool:
     It can be done with every convolution; where it is slower, they are written first.
     """
     match conv2d_algorithm(convolution):
-        case "direct" if _channels_last(convolution):
+        case "direct" | "depthwise" if _channels_last(convolution):
             return False
         case "direct":
             return direct.is_pointwise(convolution.window, convolution.groups)
