@@ -1,8 +1,10 @@
 """``pellucid train``: what a run leaves behind, and that every choice reaches it."""
 
 import csv
+import dataclasses
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,13 @@ from PIL import Image
 
 import small_run
 from commands import Command, short
-from pellucid import evaluate, layers, load, training
-from pellucid.cli import running
+from pellucid import evaluate, initializers, layers, load, optim, training
+from pellucid.cli import reading, running
 from pellucid.cli.config import Config, Parts
+from pellucid.cli.recipes import NAMED
+from pellucid.data import Splits, from_arrays
+from pellucid.evaluation.views import mirrored
+from pellucid.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.usefixtures("rows")
 
@@ -291,3 +297,77 @@ def test_images_that_stay_on_the_disk_give_the_same_model(
         assert pellucid("evaluate", name)[0] == 0
     assert len(models) == 1
     assert len(list(Path("home/decoded").iterdir())) == 1
+
+
+def begun(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch, *words: str
+) -> tuple[Config, training.TrainingState]:
+    """Return the choices and the state of a run as it begins."""
+    seen: list[tuple[Config, training.TrainingState]] = []
+    monkeypatch.setattr(running, "carry_on", lambda *given, **_: seen.append((given[1], given[3])))
+    status, _, err = pellucid("train", *words)
+    assert (status, err) == (0, "")
+    return seen.pop()
+
+
+def test_options_of_the_optimiser_are_written_as_in_python(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "unit_filters=True, adam_betas=(0.8, 0.9), lr_factors={'bias': 4, 'fc.*': 0.5}"
+    words = ("rows.npz", "--model", "net.toml", "--optimizer", "muon", "--optimizer-options", text)
+    _, state = begun(pellucid, monkeypatch, *words)
+    assert isinstance(state.optimizer, optim.Muon)
+    assert state.optimizer.unit_filters
+    assert state.optimizer.adam_betas == (0.8, 0.9)
+    assert state.optimizer.lr_factors == (("bias", 4), ("fc.*", 0.5))
+
+
+def test_a_whitened_convolution_does_not_learn(pellucid: Command) -> None:
+    Path("net.toml").write_text(
+        'layers = [{type = "Conv2d", out_channels = 8, kernel_size = 2}, {type = "ReLU"}, '
+        '{type = "Flatten"}, {type = "Linear", out_features = "classes"}]'
+    )
+    assert pellucid(*short("--whiten", "--out", "run"))[::2] == (0, "")
+    config = Config.load(Path("run"))
+    train = Parts.load(config).train
+    weight = load("run").state_dict()["0.weight"]
+    whitened = initializers.whitening(Preprocessing.fit(train.images)(train.images), (2, 2))
+    np.testing.assert_allclose(weight, whitened, rtol=1e-4, atol=1e-5)
+    assert "--whiten" in config.command()
+
+
+def test_test_time_augmentation_judges_the_run(pellucid: Command) -> None:
+    augmented = short("--augment", "flip", "--out", "run")
+    pellucid(*augmented, "--tta")
+    with_views = json.loads(Path("run/evaluation.json").read_text())
+    expected = evaluate(load("run"), Parts.load(Config.load(Path("run"))).test, views=(mirrored,))
+    assert with_views["loss"] == pytest.approx(expected.loss)
+    pellucid(*augmented, "--force")
+    assert json.loads(Path("run/evaluation.json").read_text())["loss"] != with_views["loss"]
+
+
+@pytest.mark.parametrize("recipe", [(name, data) for name in NAMED for data in NAMED[name]])
+def test_a_recipe_is_a_set_of_options(
+    recipe: tuple[str, str], pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spelled out as options, it is the same run; what is given besides counts more."""
+    name, data = recipe
+    images = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), np.uint8)
+    if "mnist" in data:
+        images = images[:, :1, :28, :28]
+    labels, classes = np.arange(40) % 10, [str(n) for n in range(10)]
+    part = from_arrays(images, labels, classes=classes, name=data)
+    monkeypatch.setattr(reading, "load_data", lambda *_: Splits(part, part))
+    config, state = begun(pellucid, monkeypatch, data, "--recipe", name, "--seed", "3")
+    assert config.model == NAMED[name][data].model
+    words = shlex.split(config.command())[2:]
+    assert "--recipe" not in words
+    spelled, same = begun(pellucid, monkeypatch, *words)
+    assert dataclasses.replace(spelled, environment={}) == dataclasses.replace(
+        config, environment={}
+    )
+    assert same.optimizer.describe() == state.optimizer.describe()
+    other = ("--recipe", name, "--optimizer", "sgd", "--epochs", "2")
+    config, state = begun(pellucid, monkeypatch, data, *other)
+    assert (config.epochs, config.lr, config.optimizer_options) == (2, 0.05, None)
+    assert isinstance(state.optimizer, optim.SGD)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pellucid.cli import common, folders
+from pellucid.cli import common, folders, trained
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import LostProcessError
 from pellucid.files import atomic_write
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pellucid.data import DataSet
     from pellucid.evaluation import Evaluation
+    from pellucid.evaluation.views import View
     from pellucid.layers import Layer
     from pellucid.parallel import Team
     from pellucid.training import TrainingState
@@ -33,10 +34,11 @@ def conclude(
     from pellucid.interchange.safetensors import save
 
     state.use_best()
+    views = trained.views(folder, parts.train.image_shape) if config.tta else ()
     if team is not None and not team.leads:
         if parts.judge is not None:
             with suppress(LostProcessError):
-                _judged(state.model, parts.judge[0], team)
+                _judged(state.model, parts.judge[0], team, views)
         return
     save(state.model, folder / folders.MODEL)
     if state.best is not None:
@@ -44,7 +46,7 @@ def conclude(
     evaluation, name = None, ""
     if parts.judge is not None:
         part, name = parts.judge
-        evaluation = _judged(state.model, part, team)
+        evaluation = _judged(state.model, part, team, views)
         print(f"\n{evaluation.report()}")
         told = {"part": name} | evaluation.describe()
         atomic_write(folder / folders.EVALUATION, json.dumps(told, indent=1).encode())
@@ -80,16 +82,18 @@ def keep_typical(folder: Path, parts: Parts, model: "Layer") -> None:
     atomic_write(folder / folders.TYPICAL, Typical.of(model, parts.train).to_bytes())
 
 
-def _judged(model: "Layer", part: "DataSet", team: "Team | None") -> "Evaluation":
+def _judged(
+    model: "Layer", part: "DataSet", team: "Team | None", views: "tuple[View, ...]"
+) -> "Evaluation":
     """Evaluate the model; if a process is lost, the first one does so alone."""
     from pellucid.evaluation import evaluate
 
     try:
-        return evaluate(model, part, parallel=team)
+        return evaluate(model, part, parallel=team, views=views)
     except LostProcessError:
         if team is None or not team.leads:
             raise
-        return evaluate(model, part)
+        return evaluate(model, part, views=views)
 
 
 def try_to_report(

@@ -48,6 +48,9 @@ class Config:
     shards: int | None = None
     sync_batch_norm: bool = False
     recompute: bool = False
+    optimizer_options: str | None = None
+    whiten: bool = False
+    tta: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
     environment: dict[str, str] = field(default_factory=dict)
@@ -99,6 +102,7 @@ class Config:
 _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
+    *("optimizer_options", "whiten", "tta"),
     *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune", "shards"),
     *("sync_batch_norm", "recompute"),
 ]

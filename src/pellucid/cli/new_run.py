@@ -1,7 +1,9 @@
 """The start of a training run: from checked choices to its initial state."""
 
+import ast
 from typing import TYPE_CHECKING, Any
 
+from pellucid.arguments import shown
 from pellucid.cli import starting
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.recipes import RATES
@@ -27,6 +29,21 @@ def check_names(model: str | None, optimizer: str, schedule: str, augment: str |
         raise PellucidError(unknown("optimizer", optimizer, RATES))
     schedules.parse(schedule)
     augmentation(augment)
+
+
+def check(config: Config) -> None:
+    """Raise an error for choices that do not go together."""
+    if config.momentum is not None and RATES[config.optimizer].momentum is None:
+        takers = ", ".join(name for name, rate in RATES.items() if rate.momentum is not None)
+        raise PellucidError(f"{config.optimizer} takes no momentum; these do: {takers}")
+    if config.patience is not None and not config.validation:
+        raise PellucidError("--patience needs a validation part; give --validation, such as 0.1")
+    if config.whiten and starting.is_trained(config.model):
+        raise PellucidError("--whiten is for a new network; a trained one keeps its weights")
+    if config.class_weights not in (None, "balanced"):
+        raise PellucidError(unknown("kind of class weights", config.class_weights, ["balanced"]))
+    if not config.fraction:
+        raise PellucidError("--fraction is a share above 0, such as 0.1")
 
 
 def check_classes(source: str, images: "DataSet") -> None:
@@ -60,11 +77,16 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
     else:
         model = models.build(config.model, parts.train.image_shape, len(parts.train.classes))
         layers.initialize(model, config.seed)
+    learning = list(starting.learning(model, config.freeze).values())
+    if config.whiten:
+        whitened = models.whiten(model, parts.train.images).weight
+        learning = [parameter for parameter in learning if parameter is not whitened]
     kinds = {name.lower(): name for name in optim.OPTIMIZERS}
     options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
     options |= {"clip_norm": config.clip_norm, "decay_kinds": ("weight",)}
     if config.momentum is not None:
         options["momentum"] = config.momentum
+    options |= optimizer_options(config.optimizer_options)
     averages = None
     if config.ema is not None:
         averages = optim.ExponentialMovingAverage(dict(model.named_state()), config.ema)
@@ -72,7 +94,7 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
         model,
         optim.build(
             {"type": kinds[config.optimizer], **options},
-            list(starting.learning(model, config.freeze).values()),
+            learning,
         ),
         losses.CrossEntropy(
             class_weights=class_weights(config, parts.train), label_smoothing=config.label_smoothing
@@ -85,6 +107,28 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
         averages,
         recompute=config.recompute,
     )
+
+
+def optimizer_options(text: str | None) -> dict[str, Any]:
+    """Return the arguments that --optimizer-options writes as in Python.
+
+    >>> optimizer_options("nesterov=True, lr_factors={'bias': 2}")
+    {'nesterov': True, 'lr_factors': (('bias', 2),)}
+    """
+    try:
+        call = ast.parse(f"options({text or ''})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args:
+            raise ValueError
+        values = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords if word.arg}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise PellucidError(
+            "--optimizer-options are arguments as in Python, such as 'nesterov=True, eps=1e-6', "
+            f"not {shown(text)}"
+        ) from None
+    return {
+        name: tuple(value.items()) if isinstance(value, dict) else value
+        for name, value in values.items()
+    }
 
 
 def class_weights(config: Config, images: "DataSet") -> tuple[float, ...] | None:

@@ -19,8 +19,8 @@ from pellucid.cli import (
 from pellucid.cli import processes as several
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.environment import environment
-from pellucid.cli.recipes import OPTIMIZER, OTHER, RATES, RECIPES, SCHEDULE
-from pellucid.errors import PellucidError, unknown
+from pellucid.cli.recipes import NAMED, OPTIMIZER, RATES, SCHEDULE, check_recipe, recipe_for
+from pellucid.errors import PellucidError
 from pellucid.parallel.mpi import TIMEOUT
 from pellucid.runtime.threads import granted
 
@@ -69,14 +69,32 @@ def train(
             show_default="by data set",
         ),
     ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Choices tuned for a purpose: "
+            + "; ".join(f"{name} ({', '.join(data)})" for name, data in NAMED.items())
+            + ". Options that are given count more.",
+        ),
+    ] = None,
     optimizer: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
             help=f"One of {', '.join(RATES)}.",
+            show_default=OPTIMIZER,
             autocompletion=completion.optimizers,
         ),
-    ] = OPTIMIZER,
+    ] = None,
+    optimizer_options: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="Further arguments of the optimiser, as in Python: 'nesterov=True', "
+            "\"lr_factors={'bias': 2}\".",
+        ),
+    ] = None,
     lr: Annotated[
         float | None,
         typer.Option(
@@ -93,14 +111,16 @@ def train(
         ),
     ] = None,
     schedule: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="NAME",
-            help="How the learning rate changes: constant, step, exponential, cosine or onecycle. "
-            "'warmup,' in front begins with a warm-up. Numbers follow a colon, as in step:0.3:0.1.",
+            help="How the learning rate changes: constant, step, exponential, linear, cosine or "
+            "onecycle. 'warmup,' in front begins with a warm-up. Numbers follow a colon, as in "
+            "step:0.3:0.1.",
+            show_default=SCHEDULE,
             autocompletion=completion.schedules,
         ),
-    ] = SCHEDULE,
+    ] = None,
     weight_decay: Annotated[
         float | None,
         typer.Option(
@@ -111,14 +131,15 @@ def train(
         ),
     ] = None,
     label_smoothing: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="X",
             min=0,
             max=1,
             help="Label smoothing: this share of each label is spread over all classes.",
+            show_default="0",
         ),
-    ] = 0.0,
+    ] = None,
     clip_norm: Annotated[
         float | None,
         typer.Option(metavar="X", help="Scale gradients down to this norm where they are larger."),
@@ -141,15 +162,33 @@ def train(
         ),
     ] = None,
     validation: Annotated[
-        float,
+        float | None,
         typer.Option(
             metavar="X",
             min=0,
             max=0.9,
             help="Hold out this share of the training images to choose the best epoch; 0 for none. "
             "Where the data has a validation part, that is used instead.",
+            show_default="0.1",
         ),
-    ] = 0.1,
+    ] = None,
+    whiten: Annotated[
+        bool | None,
+        typer.Option(
+            "--whiten",
+            help="Let the first convolution whiten patches of the training images, and do not "
+            "train its weight.",
+            show_default=False,
+        ),
+    ] = None,
+    tta: Annotated[
+        bool | None,
+        typer.Option(
+            "--tta",
+            help="Evaluate with test-time augmentation at the end, as `pellucid evaluate --tta`.",
+            show_default=False,
+        ),
+    ] = None,
     fraction: Annotated[
         float,
         typer.Option(
@@ -226,18 +265,10 @@ def train(
     from pellucid import training
     from pellucid.data.registry import lasting
 
-    optimizer = optimizer.lower()
-    new_run.check_names(model, optimizer, schedule, augment)
+    new_run.check_names(model, (optimizer or OPTIMIZER).lower(), schedule or SCHEDULE, augment)
+    new_run.optimizer_options(optimizer_options)
+    check_recipe(recipe)
     running.boards(log)
-    if momentum is not None and RATES[optimizer].momentum is None:
-        takers = " and ".join(name for name, rate in RATES.items() if rate.momentum is not None)
-        raise PellucidError(f"{optimizer} takes no momentum; {takers} do")
-    if patience is not None and not validation:
-        raise PellucidError("--patience needs a validation part; give --validation, such as 0.1")
-    if class_weights not in (None, "balanced"):
-        raise PellucidError(unknown("kind of class weights", class_weights, ["balanced"]))
-    if not fraction:
-        raise PellucidError("--fraction is a share above 0, such as 0.1")
     team = several.team(processes, lambda: shards, timeout)
     team = several.synchronised(team, sync_batch_norm)
     if team is not None and tune:
@@ -249,38 +280,45 @@ def train(
     if model is not None and starting.is_trained(model):
         model = str(Path(model).resolve())
     splits, options = several.each(team, lambda: _read(data, model, given or {}))
-    recipe, rate = RECIPES.get(splits.train.name, OTHER), RATES[optimizer]
+    usual = recipe_for(recipe, splits.train.name)
+    optimizer = _or(optimizer, usual.optimizer).lower()
+    own = usual if optimizer == usual.optimizer else None  # rates suit the recipe's own optimiser
+    rate = RATES[optimizer]
     config = Config(
         data=lasting(data),
-        model=_or(model, recipe.model),
-        epochs=_or(epochs, recipe.epochs),
-        batch_size=_or(batch_size, recipe.batch_size),
+        model=_or(model, usual.model),
+        epochs=_or(epochs, usual.epochs),
+        batch_size=_or(batch_size, usual.batch_size),
         optimizer=optimizer,
-        lr=_or(lr, rate.lr),
-        momentum=_or(momentum, rate.momentum),
-        schedule=schedule,
-        weight_decay=_or(weight_decay, rate.weight_decay),
-        label_smoothing=label_smoothing,
+        optimizer_options=_or(optimizer_options, own and own.optimizer_options),
+        lr=_or(lr, _or(own and own.lr, rate.lr)),
+        momentum=_or(momentum, _or(own and own.momentum, rate.momentum)),
+        schedule=_or(schedule, usual.schedule),
+        weight_decay=_or(weight_decay, _or(own and own.weight_decay, rate.weight_decay)),
+        label_smoothing=_or(label_smoothing, usual.label_smoothing),
         clip_norm=clip_norm,
-        augment=_or(augment, recipe.augment),
-        ema=ema,
-        validation=validation,
+        augment=_or(augment, usual.augment),
+        whiten=_or(whiten, usual.whiten),
+        tta=_or(tta, usual.tta),
+        ema=_or(ema, usual.ema),
+        validation=_or(validation, usual.validation),
         patience=patience,
         seed=seed,
         engine=chosen_engine,
-        threads=_or(threads, recipe.threads),
+        threads=_or(threads, usual.threads),
         precise=precise,
         tune=tune,
         log=log,
-        freeze=freeze,
+        freeze=_or(freeze, usual.freeze),
         fraction=fraction,
         class_weights=class_weights,
         shards=None if team is None else team.shards,
         sync_batch_norm=sync_batch_norm,
         recompute=recompute,
         reading=options,
-        environment=environment(chosen_engine, _or(_or(threads, recipe.threads), granted())),
+        environment=environment(chosen_engine, _or(_or(threads, usual.threads), granted())),
     )
+    new_run.check(config)
     parts = Parts.of(splits, config)
     if team is not None:
         team.check_same(config.choices())

@@ -30,7 +30,8 @@ def whiten(model: Layer, images: Any, eps: float = 5e-4) -> Conv2d:
         group. Its other parameters are not changed.
     images
         Training images (N, C, H, W), of which the first 5,000 are used. Pixels, that is integers,
-        are preprocessed as in training: by the model's preprocessing, or one fitted to the images.
+        are preprocessed as in training: by the model's preprocessing, or one that is fitted to the
+        images, which the model keeps.
     eps
         Added to the variances for numerical stability. Default: 5e-4.
 
@@ -45,8 +46,7 @@ def whiten(model: Layer, images: Any, eps: float = 5e-4) -> Conv2d:
     >>> model = models.airbench((3, 32, 32), 10)
     >>> images = np.random.default_rng(0).integers(0, 256, (64, 3, 32, 32), np.uint8)
     >>> conv = whiten(model, images)
-    >>> patches = Preprocessing.fit(images)(images)
-    >>> conv.forward(patches)[0][:, :12].std(axis=(0, 2, 3)).round(1)
+    >>> conv.forward(model.preprocessing(images))[0][:, :12].std(axis=(0, 2, 3)).round(1)
     array([1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1., 1.], dtype=float32)
     """
     conv = next((layer for _, layer in model.walk() if isinstance(layer, Conv2d)), None)
@@ -56,7 +56,8 @@ def whiten(model: Layer, images: Any, eps: float = 5e-4) -> Conv2d:
         raise PellucidError(f"whiten needs a convolution of one group, not {conv!r}")
     stored = images[:IMAGES]
     if np.issubdtype(stored.dtype, np.integer):
-        stored = (model.preprocessing or Preprocessing.fit(images))(stored)
+        model.preprocessing = model.preprocessing or Preprocessing.fit(images)
+        stored = model.preprocessing(stored)
     if stored.ndim != 4 or stored.shape[1] != conv.in_channels:
         raise ShapeError(
             f"whiten: the convolution has {conv.in_channels} input channels, the images have the "
