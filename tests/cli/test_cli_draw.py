@@ -58,7 +58,7 @@ def test_all_are_written_to_a_folder(pellucid, monkeypatch):
         (["convolution", "--input", "1 2; 3"], "--input is rows of equally many numbers"),
         (
             ["convolution", "--kernel", "a b"],
-            '--kernel is rows of equally many numbers, such as "1',
+            '--kernel must be rows of the same number of values, such as "1',
         ),
         (["convolution", "--padding", "some"], "padding must be an int"),
         (["stride", "--input", "1 2; 3 4"], "an image of 2×2 is too small for a kernel of 3×3"),

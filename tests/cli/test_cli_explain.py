@@ -141,6 +141,6 @@ def test_mistakes_are_answered_in_one_line(explain: Command) -> None:
     status, _, err = explain("run/model.safetensors", "row.png", "--filters", "conv1")
     assert (status, err) == (
         2,
-        "Error: run/model.safetensors is a model and no run, so it has no training images for "
+        "Error: run/model.safetensors is a model without a run, so it has no training images for "
         "--filters\n",
     )

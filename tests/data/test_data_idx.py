@@ -99,7 +99,7 @@ def test_a_compressed_file_is_unpacked_no_further_than_its_header_says(tmp_path:
 @pytest.mark.parametrize("cut", [5, 20, -4])
 def test_a_compressed_file_that_broke_off_is_told(cut: int, tmp_path: Path) -> None:
     path = written(tmp_path / "file.gz", gzip.compress(RIGHT)[:cut])
-    with pytest.raises(DataError, match=r"damaged or incomplete.*get it again"):
+    with pytest.raises(DataError, match=r"damaged or incomplete.*download it again"):
         read_idx(path)
 
 

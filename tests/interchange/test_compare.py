@@ -8,13 +8,13 @@ import pytest
 
 from pellucid import layers as nn
 from pellucid import models, view
+from pellucid.cli import compare_page
 from pellucid.errors import PellucidError, installing
 from pellucid.interchange.compare import (
     Look,
     Settings,
     compare,
     difference,
-    html,
     markdown,
     rows_of,
 )
@@ -191,7 +191,7 @@ def alone():
 def test_a_framework_that_is_not_installed_is_named_with_what_to_install(alone):
     assert alone.others == []
     assert remarks(alone) == [f"PyTorch is not installed; install it with: {installing('torch')}"]
-    assert verdict(alone) == "There is nothing to compare with."
+    assert verdict(alone) == "There is no other framework to compare with."
 
 
 def test_the_loss_curve_is_that_of_training(alone):
@@ -203,15 +203,19 @@ def test_the_loss_curve_is_that_of_training(alone):
 
 
 def test_the_page_shows_numbers_and_code(alone):
-    text, page = markdown(alone, "picture.svg"), html(alone, "<?xml?><svg></svg>")
+    drawn = view.comparison({}, {}, {"Pellucid": [2.0, 1.0]}, {"Pellucid": [0.1]})
+    made = compare_page.page(alone, drawn)
+    text, page = markdown(alone, "picture.svg"), made.html
     for shown in (text, page):
         assert "Conv2d" in shown
         assert "pellucid/reference/conv/__init__.py:" in shown
         assert "relu_gradient" in shown
     assert "![differences, losses and seconds](picture.svg)" in text
-    assert "<figure><svg></svg></figure>" in page
+    assert set(made.files) == {"compare.svg", "compare.png"}
     assert page.count("<table>") == page.count("</table>")
-    assert text.count("def relu_gradient") == 1
+    for shown in (text, page):
+        assert shown.count("def relu_gradient") == 1
+    assert "def take_step(" in page
 
 
 def test_a_comparison_is_plain_data(alone):

@@ -27,7 +27,7 @@ def algorithms(
     stride: Annotated[int, typer.Option(metavar="N", min=1, help="The stride.")] = 1,
     padding: Annotated[
         str,
-        typer.Option(metavar="NUMBER|same|valid", help="How many zeros are added on each side."),
+        typer.Option(metavar="NUMBER|same|valid", help="The number of zeros added on each side."),
     ] = "same",
     dilation: Annotated[int, typer.Option(metavar="N", min=1, help="The dilation.")] = 1,
     groups: Annotated[int, typer.Option(metavar="N", min=1, help="The number of groups.")] = 1,
@@ -56,8 +56,8 @@ def algorithms(
         plan = ConvolutionPlan.of(*shapes, groups=groups, **options)
         chosen, in_force = plan.algorithm_for(np.dtype(np.float32)), engines.name()
     if as_json:
-        told = {"input": shapes[0], "kernels": shapes[1], "output": output, "engine": in_force}
-        common.print_json(told | {"chosen": chosen, "algorithms": rows})
+        described = {"input": shapes[0], "kernels": shapes[1], "output": output, "engine": in_force}
+        common.print_json(described | {"chosen": chosen, "algorithms": rows})
         return
     if as_csv:
         common.print_csv(list(rows[0]), (list(row.values()) for row in rows))

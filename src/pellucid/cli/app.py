@@ -70,7 +70,7 @@ def pellucid_command(
         ),
     ] = False,
 ) -> None:
-    """Convolutional neural networks that can be seen through.
+    """Convolutional neural networks, transparent from the formula to the fast kernel.
 
     Try: [bold]pellucid train digits[/bold]
     """

@@ -59,8 +59,8 @@ class UsageError(PellucidError):
 def _as_line(error: Any) -> str:
     """Return a usage error in one line, with a pointer to the help."""
     text = " ".join(error.format_message().split()).rstrip(".")
-    for said, plainly in _PLAINLY:
-        text = re.sub(said, plainly, text)
+    for pattern, replacement in _PLAINLY:
+        text = re.sub(pattern, replacement, text)
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "pellucid"
     joined = " " if text.endswith("?") else "; "

@@ -26,7 +26,7 @@ def compare(folders: Sequence[Path], as_json: bool, out: Path | None) -> None:
     for run, other in zip(found[1:], evaluations[1:], strict=True):
         if other.classes != first.classes or not np.array_equal(other.labels, first.labels):
             raise PellucidError(
-                f"{found[0].folder} and {run.folder} are judged by other images, so that their "
+                f"{found[0].folder} and {run.folder} were evaluated on different images, so their "
                 "accuracies cannot be compared; evaluate both on the same data"
             )
     pairs = [difference(first, other) for other in evaluations[1:]]
@@ -104,7 +104,7 @@ test, p = 1)."
 def _read(folder: Path) -> runs.Found:
     found = runs.read(folder)
     if found is None:
-        raise FileError(f"{folder} is no run; `pellucid runs` lists them")
+        raise FileError(f"{folder} is not a run; `pellucid runs` lists them")
     return found
 
 
@@ -113,7 +113,7 @@ def _judged(run: runs.Found) -> runs_page.Judged:
 
     parts, model = Parts.load(run.config), common.load_model(run.folder)
     if parts.judge is None:
-        raise PellucidError(f"{run.folder} has neither a test nor a validation part to compare by")
+        raise PellucidError(f"{run.folder} has neither a test nor a validation part to compare on")
     part = parts.judge[0]
     part = part if model.classes is None else part.with_classes(model.classes)
     with common.computing(run.config.engine, run.config.threads):

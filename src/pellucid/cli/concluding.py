@@ -48,8 +48,8 @@ def conclude(
         part, name = parts.judge
         evaluation = _judged(state.model, part, team, views)
         print(f"\n{evaluation.report()}")
-        told = {"part": name} | evaluation.describe()
-        atomic_write(folder / folders.EVALUATION, json.dumps(told, indent=1).encode())
+        described = {"part": name} | evaluation.describe()
+        atomic_write(folder / folders.EVALUATION, json.dumps(described, indent=1).encode())
     keep_typical(folder, parts, state.model)
     if report:
         try_to_report(folder, config, parts, state.model, evaluation)
@@ -109,7 +109,7 @@ def try_to_report(
             raise
         common.note(
             f"The report could not be made: {error}\n"
-            f"All else is saved. To try again: {common.program()} report {folder}"
+            f"Everything else is saved. To try again: {common.program()} report {folder}"
         )
 
 
@@ -118,7 +118,7 @@ _CONTENTS = {
     folders.FIGURES: "its pictures, as SVG and PNG",
     folders.MODEL: "the trained network",
     folders.EVALUATION: "accuracy and the scores of each class, as JSON",
-    folders.TYPICAL: "statistics of the training images, to notice other kinds",
+    folders.TYPICAL: "statistics of the training images, to recognise unlike ones",
     folders.HISTORY: "loss and accuracy of each epoch",
     folders.SCALING: "where the time of each process went",
     folders.GRADIENTS: "the size of each layer's gradient",

@@ -66,7 +66,7 @@ class Config:
         path = folder / folders.CONFIG
         if not path.exists():
             raise FileError(
-                f"{folder} is no run: it has no {folders.CONFIG}; `pellucid train` makes one"
+                f"{folder} is not a run: it has no {folders.CONFIG}; `pellucid train` makes one"
             )
         try:
             config = cls(**json.loads(path.read_text(encoding="utf-8")))
@@ -74,7 +74,9 @@ class Config:
             config.command()  # values that no command can express are damaged
             return config
         except (ValueError, TypeError, RecursionError) as error:
-            raise FileError(f"{path} is damaged or of another version: {error!s:.300}") from error
+            raise FileError(
+                f"{path} is damaged or was written by another version: {error!s:.300}"
+            ) from error
 
     def choices(self) -> dict[str, str]:
         """Return the choices by option; processes that train together must agree on them.
@@ -123,12 +125,12 @@ def _option(name: str, value: Any) -> list[str]:
 
 def _said_of_reading(reading: dict[str, Any]) -> dict[str, Any]:
     """Return the reading options as on the command line, with a shape as --size and --channels."""
-    said = dict(reading)
-    sides = said.pop("shape", None) or said.pop("size", None)
+    options = dict(reading)
+    sides = options.pop("shape", None) or options.pop("size", None)
     if sides is not None:
         *channels, height, width = sides
-        said |= {"size": f"{height}x{width}"} | ({"channels": channels[0]} if channels else {})
-    return said
+        options |= {"size": f"{height}x{width}"} | ({"channels": channels[0]} if channels else {})
+    return options
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def data(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Where the picture goes, a .png or .svg file.",
+            help="The file to write the picture to, .png or .svg.",
             show_default="NAME-data.png",
         ),
     ] = None,
@@ -95,6 +95,6 @@ _ISSUES = {
     "constant": "images with one value in every pixel",
     "duplicates": "copies of an earlier image",
     "contradictory": "copies with different classes",
-    "in_train": "images that are in the training part too",
+    "in_train": "images that also are in the training part",
     "empty_classes": "classes without images",
 }

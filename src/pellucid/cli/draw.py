@@ -39,7 +39,7 @@ def draw(
     stride: Annotated[int | None, typer.Option(metavar="N", min=1, help="The stride.")] = None,
     padding: Annotated[
         str | None,
-        typer.Option(metavar="NUMBER|same|valid", help="How many zeros are added on each side."),
+        typer.Option(metavar="NUMBER|same|valid", help="The number of zeros added on each side."),
     ] = None,
     dilation: Annotated[int | None, typer.Option(metavar="N", min=1, help="The dilation.")] = None,
 ) -> None:
@@ -80,6 +80,6 @@ def _matrix(text: str | None, option: str) -> list[list[float]] | None:
         rows = [[]]
     if not rows[0] or any(len(row) != len(rows[0]) for row in rows):
         raise PellucidError(
-            f'{option} is rows of equally many numbers, such as "1 2; 3 4", not "{text}"'
+            f'{option} must be rows of the same number of values, such as "1 2; 3 4", not "{text}"'
         )
     return rows

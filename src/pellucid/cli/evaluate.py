@@ -71,17 +71,17 @@ def evaluate(
 
 
 _HEADS = ["class", "precision", "recall", "f1", "support"]
-_CONFUSION = "How often a class, in its row, was taken for another, in its column"
+_CONFUSION = "Number of images of each class (row) that were predicted as each class (column)"
 
 
 def _own(run: Path) -> "tuple[DataSet, str]":
     if not run.is_dir():
         raise FileError(
-            f"{run} is a model and no run, so it has no data of its own; say which DATA"
+            f"{run} is a model without a run, so it has no data of its own; name the DATA"
         )
     judge = Parts.load(Config.load(run)).judge
     if judge is None:
-        raise FileError(f"{run} has neither a test nor a validation part; say which DATA")
+        raise FileError(f"{run} has neither a test nor a validation part; name the DATA")
     return judge
 
 

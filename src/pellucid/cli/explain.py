@@ -138,7 +138,9 @@ def _folder(run: Path, image: Path) -> Path:
 
 def _training_images(run: Path) -> "DataSet":
     if not run.is_dir() or not (run / folders.CONFIG).exists():
-        raise FileError(f"{run} is a model and no run, so it has no training images for --filters")
+        raise FileError(
+            f"{run} is a model without a run, so it has no training images for --filters"
+        )
     train = Parts.load(Config.load(run)).train
     return train.take(min(len(train), _MOST_IMAGES))
 
@@ -175,10 +177,10 @@ def _applicable(model: "Layer", pixels: "Array") -> list[str]:
 
 def _seen(probabilities: "Array", classes: tuple[str, ...], number: int) -> str:
     first = int(probabilities.argmax())
-    said = f"{classes[first]}, {probabilities[first]:.1%}"
+    text = f"{classes[first]}, {probabilities[first]:.1%}"
     if number == first:
-        return f"{said}. The pictures show why."
-    return f"{said}. The pictures look for {classes[number]}, {probabilities[number]:.1%}."
+        return f"{text}. The pictures show why."
+    return f"{text}. The pictures look for {classes[number]}, {probabilities[number]:.1%}."
 
 
 def _pictures(

@@ -75,7 +75,7 @@ def explore(
         )
         return
     if host != "127.0.0.1":
-        common.note(f"everybody who reaches {host} and knows the link can see this network")
+        common.note(f"anyone who can reach {host} and knows the link can see this network")
 
     def ready(link: str) -> None:
         print(f"{link}\nCtrl-C ends it.", flush=True)

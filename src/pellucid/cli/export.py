@@ -40,12 +40,12 @@ def export(
     if file.suffix not in _FORMATS:
         raise PellucidError(unknown("kind of file", file.suffix or file.name, _FORMATS))
     options = {"preprocessing": preprocessing, "probabilities": probabilities}
-    said = {name for name, value in options.items() if value}
+    given = {name for name, value in options.items() if value}
     write, takes = _FORMATS[file.suffix]
-    for name in sorted(said - takes):
+    for name in sorted(given - takes):
         raise PellucidError(f"a {file.suffix} file takes no --{name}")
     model = common.load_model(run)
-    write(model, file, said)
+    write(model, file, given)
     print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 

@@ -51,7 +51,7 @@ def new(model: str, data: str, out: Path | None, force: bool, begin: Begin) -> I
         return
     if not force:
         raise FileError(
-            f"{out} is there already and not empty; --force replaces the run in it, "
+            f"{out} exists already and is not empty; --force replaces the run in it, "
             "and without --out the next free name is taken"
         )
     with _replaced(out, begin):

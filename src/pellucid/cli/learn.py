@@ -43,7 +43,7 @@ def learn(context: typer.Context) -> None:
 @learn_app.command(cls=Command)
 def start(
     folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER", help="Where to put it; it may be there already.")
+        Path, typer.Argument(metavar="FOLDER", help="The folder to write it to; it may exist.")
     ] = Path("my-cnn"),
     browser: Annotated[
         bool, typer.Option("--open/--no-open", help="Open JupyterLab, where it is installed.")

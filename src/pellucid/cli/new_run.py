@@ -56,7 +56,7 @@ def check_classes(source: str, images: "DataSet") -> None:
     hint = "; --label names the column of the class" if takes(source, "label") else ""
     raise PellucidError(
         f"all training images of {source} have one class, '{classes[0]}'; a network needs at least "
-        f"two to tell apart{hint}"
+        f"two{hint}"
     )
 
 

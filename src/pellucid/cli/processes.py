@@ -28,8 +28,8 @@ Processes = Annotated[
     typer.Option(
         metavar="N",
         min=1,
-        help="Train with so many processes on this machine; needs pellucid\\[mpi]. For several "
-        "machines put `mpiexec` in front instead.",
+        help="The number of processes that train together on this machine; needs pellucid\\[mpi]. "
+        "For several machines put `mpiexec` in front instead.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -141,8 +141,10 @@ def _mpiexec() -> list[str]:
     found = f"{here}" if here.exists() else shutil.which("mpiexec")
     if found is None:
         raise missing_extra("--processes", "an MPI library with mpiexec", "mpi")
-    told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
-    if "Open MPI" not in told:
+    version = subprocess.run(
+        [found, "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    if "Open MPI" not in version:
         return [found]
     if os.name == "posix" and os.geteuid() == 0 and not os.environ.get("OMPI_ALLOW_RUN_AS_ROOT"):
         raise PellucidError(

@@ -117,7 +117,7 @@ _OPTIONS: dict[str, Any] = {
         str | None,
         _option(
             metavar="NAME",
-            text="EMNIST: which of its variants, such as letters, if a folder has several.",
+            text="EMNIST: the variant, such as letters, if a folder has several.",
             unless="",
         ),
     ],

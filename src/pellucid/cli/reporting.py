@@ -129,10 +129,10 @@ def _facts(config: Config, parts: Parts) -> dict[str, str]:
     engine = config.engine + how
     facts = {"Pellucid": config.version, "engine": engine, "seed": str(config.seed)}
     facts |= config.environment
-    for what, told in fingerprint(parts.train, parts.validation).items():
-        if told is not None:
-            shape = "×".join(map(str, told["shape"]))
+    for what, facts in fingerprint(parts.train, parts.validation).items():
+        if facts is not None:
+            shape = "×".join(map(str, facts["shape"]))
             facts[f"{what} data"] = (
-                f"{shape} {told['dtype']}; labels {told['targets']}, images {told['all_inputs']}"
+                f"{shape} {facts['dtype']}; labels {facts['targets']}, images {facts['all_inputs']}"
             )
     return facts

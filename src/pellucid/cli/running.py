@@ -85,7 +85,7 @@ def carry_on(
             if processes.wait_to_lead(team, records):
                 if not led:
                     holding.enter_context(lock.locked(folder))
-                    common.note("The first process was lost; another one writes the run now.")
+                    common.note("The first process was lost; another one now writes the run.")
                 _write(folder, config, state, records, team, curves)
         except LostProcessError as error:
             _save_and_give_up(folder, state, team, error)

@@ -50,8 +50,8 @@ class Found:
     def described(self) -> dict[str, Any]:
         """Return the run as plain data."""
         config = dataclasses.asdict(self.config)
-        told = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return told | {"folder": str(self.folder), "config": config, "when": self.when.isoformat()}
+        facts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return facts | {"folder": str(self.folder), "config": config, "when": self.when.isoformat()}
 
 
 _ORDERS = {
@@ -175,8 +175,8 @@ def _has_history(folder: Path) -> bool:
 
 def _tested(folder: Path) -> float | None:
     try:
-        told = json.loads((folder / folders.EVALUATION).read_text(encoding="utf-8"))
-        return float(told["accuracy"])
+        described = json.loads((folder / folders.EVALUATION).read_text(encoding="utf-8"))
+        return float(described["accuracy"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
 

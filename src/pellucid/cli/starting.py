@@ -66,10 +66,10 @@ def learning(model: "Layer", frozen: str | None) -> dict[str, "Parameter"]:
         if not any(_matches(name, word) for name in named):
             layers = dict.fromkeys(name.rpartition(".")[0] for name in named)
             raise PellucidError(
-                f"--freeze: no layer is called '{word}'. Those that learn: {', '.join(layers)}"
+                f"--freeze: there is no layer '{word}'. Those that learn: {', '.join(layers)}"
             )
     if not found:
-        raise PellucidError(f"--freeze {frozen} leaves nothing that learns")
+        raise PellucidError(f"--freeze {frozen} freezes all parameters: none is left to train")
     return found
 
 

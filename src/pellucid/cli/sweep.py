@@ -87,8 +87,8 @@ def name_of(combination: dict[str, Any], number: int) -> str:
     '03-lr=0.01-model=my-net'
     """
     plain = {k: Path(v).stem if k == "model" else v for k, v in combination.items()}
-    said = "-".join(f"{name}={value}" for name, value in plain.items())
-    safe = "".join(letter if letter.isalnum() or letter in "=-._" else "_" for letter in said)
+    text = "-".join(f"{name}={value}" for name, value in plain.items())
+    safe = "".join(letter if letter.isalnum() or letter in "=-._" else "_" for letter in text)
     return f"{number:02}-{safe}"[:120].rstrip("-")
 
 
@@ -111,14 +111,14 @@ def _keep(out: Path, plan: dict[str, Any]) -> None:
         except ValueError as error:
             raise FileError(f"{path} is damaged: {error}") from error
         if before != json.loads(json.dumps(plan)):
-            raise FileError(f"{out} holds another sweep; choose another --out")
+            raise FileError(f"{out} contains another sweep; choose another --out")
         return
     atomic_write(path, json.dumps(plan, indent=1).encode())
 
 
 def _said(combination: dict[str, Any]) -> str:
-    said = ", ".join(f"{name} {value}" for name, value in combination.items())
-    return said or "default settings"
+    text = ", ".join(f"{name} {value}" for name, value in combination.items())
+    return text or "default settings"
 
 
 def _run(data: str, folder: Path, combination: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ Output = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Which of several outputs holds the class scores.",
+        help="The output with the class scores, if there are several.",
         show_default="detected",
         rich_help_panel=_PANEL,
     ),
@@ -141,7 +141,7 @@ def _classifier(path: Path, options: dict[str, Any], output: str | None) -> "Gra
     scores = [name for name, shape in outputs.items() if _is_scores(shape, count)]
     if len(scores) != 1:
         raise FileError(
-            f"{path} has several outputs: {listed}; say which holds the class scores, as in "
+            f"{path} has several outputs: {listed}; name the one with the class scores, as in "
             f"--output {scores[0] if scores else next(iter(outputs))}"
         )
     common.note(f"{path} has several outputs: {listed}; '{scores[0]}' holds the class scores")

@@ -40,8 +40,8 @@ class Doubt:
         part = images[: max(left, 0)]
         self._looked_at += len(part)
         if len(part):
-            told = self._typical.remarks(self._model, part)
-            self._found |= {n: remarks for n, remarks in zip(names, told, strict=False) if remarks}
+            found = self._typical.remarks(self._model, part)
+            self._found |= {n: remarks for n, remarks in zip(names, found, strict=False) if remarks}
 
     def tell(self) -> None:
         """Print which images are unlike the training images, and advice."""

@@ -60,7 +60,7 @@ def warm_up(
         new_run.check_names(model, optimizer.lower(), "constant", None)
     if engine.name() != "compiled":
         raise PellucidError(
-            "the engine in force is 'reference', which needs no compiling; "
+            "the engine is 'reference', which needs no compiling; "
             "the compiled one needs Numba and no PELLUCID_ENGINE=reference"
         )
     sizes = None if image_size is None else common.sizes(image_size, "--image-size", 3)

@@ -227,7 +227,7 @@ def read_batch(
 
 def _from_pickle(batch: Any, name: str, key: str) -> tuple[Array, Array]:
     if not isinstance(batch, dict) or not {"data", key} <= batch.keys():
-        raise DataError(f"{name} is no batch of CIFAR: it has no 'data' and '{key}'")
+        raise DataError(f"{name} is not a batch of CIFAR: it has no 'data' and '{key}'")
     images, labels = batch["data"], batch[key]
     if not isinstance(images, np.ndarray) or images.ndim != 2 or images.shape[1] != _PIXELS:
         raise DataError(f"{name}: 'data' should be images of {_PIXELS:,} bytes")

@@ -166,9 +166,9 @@ def _ask_for_label(suspects: list[int], names: tuple[str, ...] | None, source: s
     if names is None:
         last = f"column {suspects[0]} (counted from 0)"
         return f"{source}: the class seems to be in {last}; give {_LABEL}, such as {suspects[0]}"
-    said = " or ".join(f"'{shortened(names[i])}'" for i in suspects[:3])
+    text = " or ".join(f"'{shortened(names[i])}'" for i in suspects[:3])
     return (
-        f"{source}: no column is called label or class, and the class seems to be in {said}; "
+        f"{source}: no column is called label or class, and the class seems to be in {text}; "
         f"give {_LABEL}"
     )
 

@@ -69,7 +69,9 @@ def read_idx(path: str | Path) -> Array:
             with gzip.GzipFile(fileobj=file) as inflated:
                 return _read_inflated(inflated, path, size)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise DataError(f"{path} is damaged or incomplete ({error}); get it again") from error
+            raise DataError(
+                f"{path} is damaged or incomplete ({error}); download it again"
+            ) from error
 
 
 def read_idx_folder(
@@ -180,5 +182,5 @@ def _check_size(path: Path, there: int, promised: int, verb: str) -> None:
     if there < promised:
         raise DataError(
             f"{path} is cut short: its header promises {promised:,} values, "
-            f"there {verb} {there:,}; get it again"
+            f"there {verb} {there:,}; download it again"
         )

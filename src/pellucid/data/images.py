@@ -121,8 +121,8 @@ def opened(
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
         raise DataError(f"{path}: {error.strerror}") from error
     except Exception as error:  # Pillow's decoders raise errors of many types
-        said = "not an image file" if "cannot identify" in str(error) else str(error)
-        raise DataError(f"{path} cannot be read as an image: {said}") from error
+        text = "not an image file" if "cannot identify" in str(error) else str(error)
+        raise DataError(f"{path} cannot be read as an image: {text}") from error
 
 
 @contextmanager

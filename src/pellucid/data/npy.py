@@ -82,8 +82,8 @@ class StoredArray(NamedTuple):
             full = image_shape(stored[1], shape, self.name)
             if full[0] > 1 and channels_last is None:
                 raise DataError(
-                    f"{self.name}: it is not clear whether the colours of a row stand pixel by "
-                    "pixel or in planes; give channels_last=True or False (--channels-last, "
+                    f"{self.name}: it is not clear whether the colours are stored pixel by pixel "
+                    "or in planes; give channels_last=True or False (--channels-last, "
                     "--channels-first)"
                 )
             stored = (stored[0], *((*full[1:], full[0]) if channels_last else full))
@@ -109,9 +109,9 @@ def read_header(file: IO[bytes], name: str, length: int) -> Header:
         if version not in _HEADERS:
             raise DataError(f"{name} has version {version} of NumPy's format, expected 1.0 or 2.0")
         width, reader = _HEADERS[version]
-        told = file.read(width)
-        text = file.read(min(int.from_bytes(told, "little"), _LONGEST_HEADER))
-        shape, fortran, dtype = reader(io.BytesIO(told + text))
+        size = file.read(width)
+        header = file.read(min(int.from_bytes(size, "little"), _LONGEST_HEADER))
+        shape, fortran, dtype = reader(io.BytesIO(size + header))
     except DataError:
         raise
     except _NOT_READ as error:

@@ -132,7 +132,7 @@ class _Machine:
 
     def list_on_top(self) -> list[Any]:
         if type(self.stack[-1]) is not list:
-            raise ValueError("values are appended to what is no list")
+            raise ValueError("values are appended to something that is not a list")
         return self.stack[-1]
 
     def set_item(self, _: Any) -> None:
@@ -173,7 +173,7 @@ class _Machine:
     def build(self, _: Any) -> None:
         state = self.stack.pop()
         if not isinstance(self.stack[-1], _ByteArray | _Byte):
-            raise ValueError("a state is given to what is no array")
+            raise ValueError("a state is given to something that is not an array")
         self.stack[-1].set_state(state)
 
 

@@ -72,9 +72,9 @@ def _read(path: Path, name: str) -> DataSet:
     arrays = read_arrays(path, ("X", "y"))
     images, labels = arrays.get("X"), arrays.get("y")
     if images is None or labels is None or not _fit(images, labels):
-        said = ", ".join(f"{key} {a.shape} {a.dtype}" for key, a in arrays.items()) or "others"
+        text = ", ".join(f"{key} {a.shape} {a.dtype}" for key, a in arrays.items()) or "others"
         raise DataError(
-            f"{path} does not hold SVHN's arrays, X (H, W, 3, N) of bytes and y (N, 1), but {said}"
+            f"{path} does not hold SVHN's arrays, X (H, W, 3, N) of bytes and y (N, 1), but {text}"
         )
     images = np.ascontiguousarray(images.transpose(3, 2, 0, 1))
     return DataSet(images, _digits(labels, path), _CLASSES, name)

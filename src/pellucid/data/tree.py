@@ -193,7 +193,7 @@ def _check_depth(folder: _Folder, outer: str) -> None:
         return
     inner = list(_by_innermost(folder))
     raise DataError(
-        f"{folder.path}: images lie in folders inside {nested[0]}"
+        f"{folder.path}: images are in folders inside {nested[0]}"
         f"{f' and {len(nested) - 1} more' if len(nested) > 1 else ''}; the classes may be "
         f'{_few(list(folder.folders))} (folders="{outer}", --folders {outer}) or '
         f'{_few(inner)} (folders="nested", --folders nested)'

@@ -67,12 +67,14 @@ class Typical:
         """Return how each image differs from the training images; usually an empty list."""
         found = measures(images)
         features = features_of(model, images) if self.reach else None
-        told = [list(self._of_measures(row)) for row in found]
+        sentences = [list(self._of_measures(row)) for row in found]
         if features is not None:
-            for remarks, distance in zip(told, _to_nearest(features, self.centres), strict=True):
+            for remarks, distance in zip(
+                sentences, _to_nearest(features, self.centres), strict=True
+            ):
                 if distance > self.reach:
                     remarks.append(f"{FEATURES} ({distance / self.reach:.1f} times as far)")
-        return told
+        return sentences
 
     def _of_measures(self, row: Array) -> Iterator[str]:
         for name, value, low, high in zip(MEASURES, row, self.low, self.high, strict=True):

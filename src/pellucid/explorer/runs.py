@@ -32,7 +32,7 @@ class Runs:
                 if mine != its:
                     raise ShapeError(
                         f"'{first.title}' has {kind} {mine} and '{other.title}' {its}: only "
-                        "networks for the same images and classes stand beside each other"
+                        "networks for the same images and classes can be compared"
                     )
         for session in sessions:
             session.rivals = sessions

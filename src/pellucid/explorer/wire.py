@@ -58,7 +58,7 @@ def unpack(message: bytes) -> tuple[Words, list[Array]]:
         words = json.loads(message[4 : 4 + length])
         arrays = [_array(message, 4 + length, item) for item in words.pop("arrays")]
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DataError(f"this is no message of the explorer: {error}") from error
+        raise DataError(f"this is not a message of the explorer: {error}") from error
     return words, arrays
 
 

@@ -182,10 +182,10 @@ class Team:
     def meet(self, failed: bool) -> list[int]:
         """Synchronise after a step's computations, and return the ranks of failed processes."""
         mine = np.array([failed, self._asked_to_end], np.uint8)
-        told = [np.zeros(2, np.uint8) for _ in range(self.size)]
-        self.communicator.swap([mine] * self.size, told)
-        self.ends = any(asked for _, asked in told)
-        return [number for number, (has_failed, _) in enumerate(told) if has_failed]
+        answers = [np.zeros(2, np.uint8) for _ in range(self.size)]
+        self.communicator.swap([mine] * self.size, answers)
+        self.ends = any(asked for _, asked in answers)
+        return [number for number, (has_failed, _) in enumerate(answers) if has_failed]
 
     def gather_bytes(self, data: bytes, patience: float | None = None) -> list[bytes]:
         """Return the `data` of every process, by rank."""
@@ -216,15 +216,17 @@ class Team:
             found = action()
         except Exception as error:
             failed = error
-        said = self.gather(None if failed is None else f"{failed}", patience=math.inf)
-        if all(message is None for message in said):
+        messages = self.gather(None if failed is None else f"{failed}", patience=math.inf)
+        if all(message is None for message in messages):
             return found
         names = self._names()
-        if failed is not None and (len(set(said)) == 1 or not isinstance(failed, PellucidError)):
+        if failed is not None and (
+            len(set(messages)) == 1 or not isinstance(failed, PellucidError)
+        ):
             raise failed
-        first = next(number for number, message in enumerate(said) if message is not None)
+        first = next(number for number, message in enumerate(messages) if message is not None)
         speaker = f"{names[first]}: " if first else ""  # rank 0 reports without a prefix
-        raise PellucidError(f"{speaker}{said[first]}") from failed
+        raise PellucidError(f"{speaker}{messages[first]}") from failed
 
     def in_turn(self, action: Callable[[], T]) -> T:
         """Like `together`, but rank 0 runs first, so that the others find the files it wrote."""
@@ -259,7 +261,7 @@ class Team:
 
     def end_epoch(self) -> None:
         """Gather the times of all processes into `spent`, and reset them for the next epoch."""
-        self.spent = [Spent(**told) for told in self.gather(asdict(self._spent))]
+        self.spent = [Spent(**spent) for spent in self.gather(asdict(self._spent))]
         self._spent = Spent(self._spent.host)
 
     def _names(self) -> list[str]:

@@ -12,7 +12,7 @@ NOT_WRITTEN = Mistake(
 OTHER_ARGUMENTS = Mistake(
     "other_arguments",
     "It takes other arguments than the exercise says.",
-    "Keep the first line as it was given, with its names in their order.",
+    "Keep the function's first line as given, with the same arguments in the same order.",
 )
 NOTHING_RETURNED = Mistake(
     "nothing_returned",

@@ -54,8 +54,8 @@ def check_same_run(state: TrainingState, team: Team) -> None:
     """Raise an error in all processes if their data, settings, weights or versions differ."""
     if "tuned" in engine.setting():
         raise TrainingError("processes would choose different algorithms by timing; omit --tune")
-    settings = {f"{name} of the run": json.dumps(told) for name, told in _settings(state).items()}
-    data = {f"{part} data": json.dumps(told) for part, told in (state.data or {}).items()}
+    settings = {f"{name} of the run": json.dumps(value) for name, value in _settings(state).items()}
+    data = {f"{part} data": json.dumps(value) for part, value in (state.data or {}).items()}
     team.check_same(
         {
             "version of Pellucid": pellucid.__version__,
@@ -76,7 +76,7 @@ def check_same_weights(state: TrainingState, team: Team) -> None:
     The message names the process and the value. All processes compute the same updates from the
     same gradients, so a difference means that a machine or the program is faulty.
     """
-    team.check_same({f"value of {name}": told for name, told in _digests(state).items()})
+    team.check_same({f"value of {name}": value for name, value in _digests(state).items()})
 
 
 def recover(state: TrainingState, team: Team, error: LostProcessError) -> Epoch | None:

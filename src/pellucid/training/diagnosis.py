@@ -47,10 +47,11 @@ def diagnosis(history: Sequence[Epoch]) -> str:
     training = [epoch.loss for epoch in history]
     validation = [e.validation_loss for e in history if e.validation_loss is not None]
     if not all(map(math.isfinite, training + validation)):
-        return "A loss was not a finite number, so nothing can be said about fitting."
+        return "A loss was not a finite number, so it cannot be judged whether the network fits."
     if len(validation) < len(history):
         ended = "was still falling" if _falls(training) else "had settled"
-        return f"The training loss {ended} at the end; without validation, overfitting is not seen."
+        unseen = "without validation data, overfitting cannot be seen"
+        return f"The training loss {ended} at the end; {unseen}."
     lowest = min(range(len(validation)), key=validation.__getitem__)
     if min(validation[-2:]) > (1 + _RISE) * validation[lowest]:
         return _risen(training, validation, lowest, history[lowest].epoch)

@@ -152,8 +152,8 @@ def _text(summary: Any, choices: Mapping[str, Any]) -> Any:
     from tensorboard.compat.proto.tensor_pb2 import TensorProto
     from tensorboard.compat.proto.types_pb2 import DT_STRING
 
-    told = "\n".join(f"    {name}: {value}" for name, value in choices.items())
+    described = "\n".join(f"    {name}: {value}" for name, value in choices.items())
     plugin = SummaryMetadata(plugin_data=SummaryMetadata.PluginData(plugin_name="text"))
-    tensor = TensorProto(dtype=DT_STRING, string_val=[told.encode()])
+    tensor = TensorProto(dtype=DT_STRING, string_val=[described.encode()])
     value = summary.Value(tag="choices/text_summary", metadata=plugin, tensor=tensor)
     return summary(value=[value])

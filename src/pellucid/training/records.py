@@ -49,8 +49,8 @@ class Step:
 
     def __str__(self) -> str:
         place = f"epoch {self.epoch}/{self.epochs}, step {self.step}/{self.steps}"
-        told = _told(self.loss, self.accuracy, self.metrics)
-        return f"{place} · {told} · rate {self.rate:.4g} · {1000 * self.seconds:.1f} ms"
+        described = _told(self.loss, self.accuracy, self.metrics)
+        return f"{place} · {described} · rate {self.rate:.4g} · {1000 * self.seconds:.1f} ms"
 
     __repr__ = __str__
 
@@ -100,11 +100,11 @@ class Epoch(Shown):
     def __str__(self) -> str:
         width = len(str(self.epochs))
         trained, validated = split_metrics(self.metrics)
-        told = _told(self.loss, self.accuracy, trained)
-        parts = [f"epoch {self.epoch:{width}}/{self.epochs}", told]
+        described = _told(self.loss, self.accuracy, trained)
+        parts = [f"epoch {self.epoch:{width}}/{self.epochs}", described]
         if self.validation_loss is not None:
-            told = _told(self.validation_loss, self.validation_accuracy, validated)
-            parts.append(f"validation {told}" + (" (best)" if self.best else ""))
+            described = _told(self.validation_loss, self.validation_accuracy, validated)
+            parts.append(f"validation {described}" + (" (best)" if self.best else ""))
         parts.append(f"{self.seconds:.1f} s, {self.images_per_second:,.0f} images/s")
         return " · ".join(parts)
 

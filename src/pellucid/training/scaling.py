@@ -29,8 +29,8 @@ def log_scaling(records: Iterable[R], team: Team, path: str | Path) -> Iterator[
         if isinstance(record, Epoch):
             rows = [row for row in rows if int(row[0]) < record.epoch]
             for process, spent in enumerate(team.spent):
-                told = dataclasses.astuple(spent)
-                values = [f"{v:.4f}" if isinstance(v, float) else f"{v}" for v in told]
+                row = dataclasses.astuple(spent)
+                values = [f"{v:.4f}" if isinstance(v, float) else f"{v}" for v in row]
                 rows.append([f"{record.epoch}", f"{process}", *values])
             lines = [",".join(row) for row in ([*_COLUMNS], *rows)]
             atomic_write(path, ("\n".join(lines) + "\n").encode())

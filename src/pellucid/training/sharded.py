@@ -192,12 +192,12 @@ class ShardedGradients:
 
     def _fail(self, failed: Exception | None, first: int) -> NoReturn:
         """Raise the error of the first failed process, in all processes."""
-        told = self._team.gather("" if failed is None else f"{failed}")
+        messages = self._team.gather("" if failed is None else f"{failed}")
         if failed is not None and (
             self._team.rank == first or not isinstance(failed, PellucidError)
         ):
             raise failed
-        raise TrainingError(told[first]) from failed
+        raise TrainingError(messages[first]) from failed
 
 
 class _OthersFailed(Exception):  # noqa: N818, not an error of its own

@@ -99,7 +99,8 @@ def _differences(
     ax.set_yticks(list(_TICKS), list(_TICKS.values()), minor=False)
     ax.minorticks_off()
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.legend(loc="upper right", ncols=2)
+    if count:
+        ax.legend(loc="upper right", ncols=2)
 
 
 def _losses(ax: Axes, losses: Numbers, colours: Mapping[str, str]) -> None:

@@ -58,19 +58,19 @@ def filters(model: Layer, layer: str | None = None, ax: Axes | None = None) -> F
         shown = min(count, _MOST)
         tiles = _in_rows(weight[:shown])
         title = f"{name}: {count} kernel{'s' * (count > 1)} of {height}×{width}"
-        said = f"the first {shown} are shown" if shown < count else ""
+        text = f"the first {shown} are shown" if shown < count else ""
     else:
         times = 4 if height * width == 1 else 1
         tiles = weight[: times * _MOST_ROWS, : times * _MOST_COLUMNS, None]
         title = f"{name}: {count} filters of {channels}×{height}×{width}"
-        said = f"rows: {_first(tiles.shape[0], count)} filters; "
-        said += f"columns: {_first(tiles.shape[1], channels)} channels"
+        text = f"rows: {_first(tiles.shape[0], count)} filters; "
+        text += f"columns: {_first(tiles.shape[1], channels)} channels"
         side = 0.3 / times
     rows, columns = tiles.shape[:2]
     drawn, ax = style.axes(ax, max(columns * side, 4.2) + 0.3, rows * side + 1.2)
     _draw(drawn, style.bare(ax), tiles, float(abs(weight).max()) or 1.0)
     ax.set_title(title, size=style.MEDIUM)
-    ax.set_xlabel(said, size=style.SMALL)
+    ax.set_xlabel(text, size=style.SMALL)
     return drawn
 
 

@@ -114,12 +114,12 @@ def words(box: Box) -> list[Words]:
         lines.append(Words(", ".join(box.followers), SMALL, True))
     if box.shape is None:
         return lines
-    said = sizes(box.shape)
+    text = sizes(box.shape)
     if box.parameters:
-        said += f", {box.parameters:,} parameters" + ", shared" * box.shared
+        text += f", {box.parameters:,} parameters" + ", shared" * box.shared
     if box.times > 1:
-        said += f", {box.times} times"
-    return [*lines, Words(said, SMALL, True)]
+        text += f", {box.times} times"
+    return [*lines, Words(text, SMALL, True)]
 
 
 @cache

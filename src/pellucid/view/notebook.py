@@ -85,8 +85,8 @@ def _model(model: Layer) -> list[Html]:
 
 
 def _summary(found: Summary) -> list[Html]:
-    said = joined([html("{line}", line=line) for line in found.totals()], "<br>")
-    return [_table(HEADS, map(cells, found.rows)), said]
+    text = joined([html("{line}", line=line) for line in found.totals()], "<br>")
+    return [_table(HEADS, map(cells, found.rows)), text]
 
 
 def _history(history: History) -> list[Html]:

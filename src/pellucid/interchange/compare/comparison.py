@@ -31,6 +31,10 @@ _REST = 0.3
 """Pause in seconds between two turns, in which idle threads stop spinning and go to sleep."""
 
 
+_MEASURABLE = 0.2
+"""Seconds from which the system's count of processor time, in hundredths, is precise enough."""
+
+
 @dataclass(frozen=True)
 class Settings:
     """Settings of a comparison.
@@ -252,9 +256,10 @@ def _time(worker: Worker, entry: Entry, seconds: float) -> None:
     began, before = perf_counter(), busy_seconds()
     answer = worker.work(seconds)
     entry.seconds.append(median(answer["seconds"]))
-    if before is not None and (after := busy_seconds()) is not None:
+    wall = perf_counter() - began
+    if wall > _MEASURABLE and before is not None and (after := busy_seconds()) is not None:
         used = after - before - answer["processor_seconds"]
-        entry.others.append(max(used / (perf_counter() - began), 0.0))
+        entry.others.append(max(used / wall, 0.0))
 
 
 def _start(framework: Framework, folder: str, chosen: Settings) -> Worker:

@@ -60,7 +60,7 @@ def verdict(comparison: Comparison) -> str:
     """Return the result of the comparison in one sentence."""
     names = " and ".join(comparison.entries[name].title for name in comparison.others)
     if not names:
-        return "There is nothing to compare with."
+        return "There is no other framework to compare with."
     count = len(comparison.rows)
     if comparison.equal:
         return f"{names}: all {count} quantities agree up to rounding."

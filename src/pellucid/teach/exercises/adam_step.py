@@ -72,7 +72,7 @@ def corrected_means_returned(w, g, m, s, t, lr):
     return w, m / (1 - 0.9**t), s / (1 - 0.999**t)
 
 
-@adam_step.mistake("eps stands inside the root.", "√(…) + eps: it keeps the divisor away from 0.")
+@adam_step.mistake("eps is inside the square root.", "√(…) + eps keeps the divisor away from 0.")
 def eps_inside_the_root(w, g, m, s, t, lr):
     return _step(w, g, m, s, t, lr, inside=True)
 
@@ -94,7 +94,7 @@ def weights_swapped(w, g, m, s, t, lr):
     return _step(w, g, m, s, t, lr, beta1=0.1, beta2=0.001)
 
 
-@adam_step.mistake("The step is counted one too far.", "t counts from 1 and is given as it is.")
+@adam_step.mistake("The step is counted one too far.", "t starts at 1; use it as it is given.")
 def counted_from_two(w, g, m, s, t, lr):
     return _step(w, g, m, s, t + 1, lr)
 

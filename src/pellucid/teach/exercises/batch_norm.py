@@ -76,7 +76,7 @@ def divided_by_the_variance(x, gamma, beta, eps):
     return _normalise(x, gamma, beta, eps, root=lambda v: v)
 
 
-@batch_norm.mistake("eps stands outside the root.", "√(var + eps).")
+@batch_norm.mistake("eps is outside the square root.", "√(var + eps).")
 def eps_outside_the_root(x, gamma, beta, eps):
     return _normalise(x, gamma, beta, 0.0, root=lambda v: np.sqrt(v) + eps)
 

@@ -67,7 +67,7 @@ def _backward(dy, x, gamma, eps, through_mean=True, through_var=True):
 
 
 @batch_norm_backward.mistake(
-    "Mean and variance are taken for constants.",
+    "Mean and variance are treated as constants.",
     "Each x moves the mean and the variance of its channel, and through them all other outputs.",
 )
 def statistics_as_constants(dy, x, gamma, eps):

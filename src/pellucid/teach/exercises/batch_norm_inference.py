@@ -47,7 +47,8 @@ def batch_statistics(x, gamma, beta, running_mean, running_var, eps):
 
 
 @batch_norm_inference.mistake(
-    "The running variance is taken for a deviation.", "Take its root: √(running_var + eps)."
+    "The running variance is used as if it were a standard deviation.",
+    "Take its root: √(running_var + eps).",
 )
 def variance_as_deviation(x, gamma, beta, running_mean, running_var, eps):
     return _by(x, gamma, beta, running_mean, (running_var + eps) ** 2 - eps, eps)

@@ -1,4 +1,4 @@
-"""Which class is taken for which."""
+"""Which class is predicted for which."""
 
 import numpy as np
 
@@ -23,7 +23,7 @@ CASES = [
 
 @exercise(chapter=9, title="Confusion matrix", make=make, cases=CASES, returns=("counts",))
 def confusion_matrix(truth, predicted, classes):
-    """Return how often each class was taken for each: counts[true class, predicted class].
+    """Return how often each class was predicted as each: counts[true class, predicted class].
 
     `truth` and `predicted` are (N,), numbers of classes. The result is (classes, classes).
     """
@@ -33,7 +33,7 @@ def confusion_matrix(truth, predicted, classes):
 
 
 @confusion_matrix.mistake(
-    "Rows and columns are swapped.", "A row is what it was, a column what it was taken for."
+    "Rows and columns are swapped.", "A row is the true class, a column the predicted one."
 )
 def transposed(truth, predicted, classes):
     return confusion_matrix(predicted, truth, classes)
@@ -64,7 +64,7 @@ def right_ones_only(truth, predicted, classes):
     return confusion_matrix(truth[truth == predicted], truth[truth == predicted], classes)
 
 
-@confusion_matrix.mistake("Only mistakes are counted.", "Right answers stand on the diagonal.")
+@confusion_matrix.mistake("Only mistakes are counted.", "Correct predictions are on the diagonal.")
 def wrong_ones_only(truth, predicted, classes):
     wrong = truth != predicted
     return confusion_matrix(truth[wrong], predicted[wrong], classes)

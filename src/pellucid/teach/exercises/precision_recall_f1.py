@@ -30,8 +30,9 @@ CASES = [
 def precision_recall_f1(counts):
     """Return precision, recall and F1 of each class: three arrays (classes,).
 
-    `counts` is a confusion matrix, counts[true class, predicted class]. Precision: of what was
-    taken for the class, how much was it? Recall: of what was the class, how much was found?
+    `counts` is a confusion matrix, counts[true class, predicted class]. Precision: of the images
+    predicted as the class, how many belong to it? Recall: of the images of the class,
+    how many were found?
     ``F1 = 2·precision·recall / (precision + recall)``. Where a divisor is 0, the result is 0.
     """
     right = np.diag(counts).astype(float)

@@ -1,4 +1,4 @@
-"""ReLU: what is negative becomes 0."""
+"""ReLU: negative values become 0."""
 
 import numpy as np
 

@@ -26,7 +26,7 @@ def softmax_cross_entropy() -> Figure:
         board.text(0, 7.2 * n - 1.5, name, bold=True)
         _draw(board, 7.2 * n, Z[n], int(TARGETS[n]))
     board.title(
-        "The gradient of softmax with cross entropy is p − t: what was said minus what is true",
+        "The gradient of softmax with cross entropy is p − t: prediction minus truth",
         "The loss is small where the true class is given a high probability, else large.",
     )
     return board.figure()
@@ -54,6 +54,6 @@ def _draw(board: Board, top: float, z: Array, target: int) -> None:
     forward, back, word = top + 1.7, top + 4.1, CLASSES[target]
     board.arrow((_LEFT + 6.65, forward), (_LEFT + 7.95, forward))
     board.arrow((_LEFT + 7.95, back), (_LEFT + 6.65, back), Role.GRADIENT)
-    said = rf"L = -\log\, p_{{\mathrm{{{word}}}}} = -\log\, {p[target]:.2f} = {loss:.2f}"
-    board.formula(_LEFT + 8.35, forward, said, size=11)
+    formula = rf"L = -\log\, p_{{\mathrm{{{word}}}}} = -\log\, {p[target]:.2f} = {loss:.2f}"
+    board.formula(_LEFT + 8.35, forward, formula, size=11)
     board.formula(_LEFT + 8.35, back, r"\partial L / \partial z = p - t", size=11)

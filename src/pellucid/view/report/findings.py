@@ -102,7 +102,7 @@ def _of_gradients(contents: Contents) -> Iterator[Finding]:
     if typical[0] < _HARDLY * typical[-1]:
         yield Finding(
             "gradients",
-            f"Gradients hardly arrive at {flow.names[0]}: they are typically "
+            f"Gradients almost vanish before they reach {flow.names[0]}: they are typically "
             f"{typical[-1] / max(typical[0], 1e-30):,.0f} times smaller than at {flow.names[-1]}. "
             "Normalisation or shortcuts usually help.",
         )

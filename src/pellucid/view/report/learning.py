@@ -21,21 +21,21 @@ def learning(contents: Contents) -> Section | None:
     if not history:
         return None
     last, best = history[-1], _best(history)
-    said = f"Loss from {history[0].loss:.4f} in epoch 1 to {last.loss:.4f} in epoch {last.epoch}"
+    text = f"Loss from {history[0].loss:.4f} in epoch 1 to {last.loss:.4f} in epoch {last.epoch}"
     if last.validation_loss is not None:
-        said += (
+        text += (
             f", in validation from {history[0].validation_loss:.4f} to {last.validation_loss:.4f}"
         )
     if best is not None:
-        said += f". The best epoch is {best.epoch}"
-    pictures = [(Picture("loss", curves(history, of="loss"), f"{said}.", 320), "")]
+        text += f". The best epoch is {best.epoch}"
+    pictures = [(Picture("loss", curves(history, of="loss"), f"{text}.", 320), "")]
     if last.accuracy is not None:
-        said = f"Accuracy from {percent(history[0].accuracy or 0)} to {percent(last.accuracy)}"
+        text = f"Accuracy from {percent(history[0].accuracy or 0)} to {percent(last.accuracy)}"
         if last.validation_accuracy is not None:
             first = history[0].validation_accuracy or 0
-            said += f", in validation from {percent(first)} to {percent(last.validation_accuracy)}"
+            text += f", in validation from {percent(first)} to {percent(last.validation_accuracy)}"
         drawn = curves(history, of="accuracy")
-        pictures.append((Picture("accuracy", drawn, f"{said}.", 320), ""))
+        pictures.append((Picture("accuracy", drawn, f"{text}.", 320), ""))
     pictures += _rates(history)
     caption = (
         "Training values are means over an epoch, while the network still changed; validation is "
@@ -61,11 +61,11 @@ def _rates(history: list[Epoch]) -> list[tuple[Picture, str]]:
     values = [epoch.rate for epoch in history]
     if max(values) == min(values):
         return []
-    said = (
+    text = (
         f"Learning rate at the end of each epoch: from {values[0]:.3g} over {max(values):.3g} at "
         f"most to {values[-1]:.3g}"
     )
-    return [(Picture("learning-rate", rates(history), f"{said}.", 320), "")]
+    return [(Picture("learning-rate", rates(history), f"{text}.", 320), "")]
 
 
 def gradients(contents: Contents) -> Section | None:
@@ -76,13 +76,13 @@ def gradients(contents: Contents) -> Section | None:
     late = flow.steps > flow.steps[-1] / 2
     size, ratio = np.median(flow.gradient[late], axis=0), np.median(flow.ratio[late], axis=0)
     low, high = int(size.argmin()), int(size.argmax())
-    said = (
+    text = (
         f"In the second half of training the gradients of {count(len(flow.names), 'layer')} were "
         f"typically between {size[low]:.2g} ({flow.names[low]}) and {size[high]:.2g} "
         f"({flow.names[high]})"
     )
     drawn = gradient_flow(flow.steps, flow.names, flow.gradient, flow.ratio)
-    picture = Picture("gradient-flow", drawn, f"Gradient flow. {said}.", 760)
+    picture = Picture("gradient-flow", drawn, f"Gradient flow. {text}.", 760)
     rows = [
         [name, *(f"{x:.2g}" for x in (flow.gradient[0, i], size[i], flow.weight[-1, i], ratio[i]))]
         for i, name in enumerate(flow.names)
@@ -93,12 +93,12 @@ def gradients(contents: Contents) -> Section | None:
         "Gradient flow",
         (
             paragraph(
-                "How strongly the loss pulls at each layer, and how far a step moves it. A row is "
+                "The size of each layer's gradient, and how far a step moves its weights. A row is "
                 "a layer, the first of the network on top; a column is a recorded step. Rows that "
                 "fade out towards the top show gradients that vanish on their way back; a change "
                 "of about a thousandth in a step is usual."
             ),
-            (picture, f"{said}. {count(len(flow.steps), 'step')} of {flow.steps[-1]:,} recorded."),
+            (picture, f"{text}. {count(len(flow.steps), 'step')} of {flow.steps[-1]:,} recorded."),
             folded(
                 "The numbers, layer by layer",
                 table(

@@ -28,7 +28,7 @@ def structure(contents: Contents) -> Section | None:
         return None
     out = model.output_shape((1, *shape))[1:]
     learned = sum(math.prod(parameter.shape) for parameter in model.parameters())
-    said = (
+    text = (
         f"{contents.model_name} turns an image of {sizes(shape)} (channels × height × width) into "
         f"{count(math.prod(out), 'number')}, one for each class, and has "
         f"{count(learned, 'parameter')}"
@@ -39,14 +39,18 @@ def structure(contents: Contents) -> Section | None:
         f"The shapes of what passes through the network, from {sizes(shape)} to {sizes(out)}.",
         760,
     )
-    plan = Picture("diagram", diagram(model, shape), f"Diagram of the network. {said}.", 760)
+    plan = Picture("diagram", diagram(model, shape), f"Diagram of the network. {text}.", 760)
     return Section(
         "network",
         "The network",
         (
-            paragraph(f"{said}."),
-            (solids, "What passes through: as high and deep as the image, as thick as channels."),
-            (plan, "Its layers, with the shape of what each gives and how much it learns."),
+            paragraph(f"{text}."),
+            (
+                solids,
+                "The outputs of the layers: height and depth show the size of the maps, thickness "
+                "the number of channels.",
+            ),
+            (plan, "Its layers, with the shape of each one's output and its number of parameters."),
         ),
     )
 
@@ -74,11 +78,11 @@ def kernels(contents: Contents) -> Section | None:
 
 def _kernels(contents: Contents, path: str, weight: Array) -> tuple[Picture, str]:
     outputs, channels, height, width = weight.shape
-    said = (
+    text = (
         f"The kernels of {path}: {count(outputs, 'filter')} of {height}×{width} over "
         f"{count(channels, 'channel')}, with weights from {weight.min():.2f} to {weight.max():.2f}."
     )
-    return Picture(f"filters-{path}", filters(contents.model, path), said, 420), ""
+    return Picture(f"filters-{path}", filters(contents.model, path), text, 420), ""
 
 
 def seen(contents: Contents) -> Section | None:
@@ -111,5 +115,5 @@ def _maps(contents: Contents, i: int, name: str) -> Picture:
         for path, maps in contents.maps.items()
     ]
     drawn = feature_maps(contents.maps, i, _MAPS, columns=_IN_A_ROW)
-    said = f"Feature maps for the image of {name}. {'; '.join(layers)}."
-    return Picture(f"feature-maps-{i + 1}", drawn, said, 320)
+    text = f"Feature maps for the image of {name}. {'; '.join(layers)}."
+    return Picture(f"feature-maps-{i + 1}", drawn, text, 320)

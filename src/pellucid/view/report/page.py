@@ -82,31 +82,31 @@ def _head(contents: Contents, titles: dict[str, str]) -> Html:
 
 def _lede(contents: Contents) -> str:
     """Return a summary of the results in words."""
-    said, evaluation = [], contents.evaluation
+    text, evaluation = [], contents.evaluation
     if evaluation is not None:
         total, right = len(evaluation.labels), int(evaluation.confusion.trace())
         chance = evaluation.by_class.support.max() / total
-        said.append(
+        text.append(
             f"The network classified {right:,} of {total:,} {contents.judged_by} images correctly, "
             f"{percent(right / total)}{_how_certain(evaluation.accuracy_interval)}. Always "
             f"predicting the most frequent class would reach {percent(float(chance), 1)}."
         )
         if total < _FEW:
-            said.append(f"{count(total, 'image')} are too few to compare networks by.")
+            text.append(f"{count(total, 'image')} are too few to compare networks by.")
     else:
-        said.append("It was not evaluated on images that it had not been trained on.")
+        text.append("It was not evaluated on images other than those it was trained on.")
     if contents.history:
         spent = duration(sum(epoch.seconds for epoch in contents.history))
         compiled = sum(epoch.compiling for epoch in contents.history)
         more = f", besides {duration(compiled)} to compile kernels" if compiled >= 1 else ""
-        said.append(
+        text.append(
             f"It was trained for {count(len(contents.history), 'epoch')}, which took {spent}{more}."
         )
     if contents.kept is not None:
-        said.append(
+        text.append(
             f"The weights are those of epoch {contents.kept}, which did best in validation."
         )
-    return " ".join(said)
+    return " ".join(text)
 
 
 _FEW = 100

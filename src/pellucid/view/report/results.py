@@ -43,16 +43,16 @@ def classes(contents: Contents) -> Section | None:
     numbers = table(f"Scores on the {contents.judged_by} images", heads, rows, len(rows) - 1)
     parts: list[Html | tuple[Picture, str]] = [
         paragraph(
-            "Precision: of what was called a class, the part that is one. Recall: of the images of "
-            "a class, the part that was found. F1 is their harmonic mean."
+            "Precision: the share of the images predicted as a class that belong to it. Recall: "
+            "the share of the images of a class that were found. F1 is their harmonic mean."
         )
     ]
     if len(names) <= _DRAWN:
-        said = (
+        text = (
             f"Precision, recall and F1 of {count(len(names), 'class', 'classes')}. F1 goes from "
             f"{found.f1[low]:.3f} ({names[low]}) to {found.f1[high]:.3f} ({names[high]})."
         )
-        parts.append((Picture("scores", scores(evaluation), said, 420), ""))
+        parts.append((Picture("scores", scores(evaluation), text, 420), ""))
     wide = len(names) > _TABLED
     parts.append(folded(f"All {len(names)} classes", numbers) if wide else numbers)
     return Section("classes", "Class by class", tuple(parts))
@@ -105,12 +105,12 @@ def confusions(contents: Contents) -> Section | None:
         return None
     names, most = evaluation.classes, most_confused(evaluation, 5)
     right = int(evaluation.confusion.trace())
-    said = f"{right:,} of {count(len(evaluation.labels), 'image')} are on the diagonal"
+    text = f"{right:,} of {count(len(evaluation.labels), 'image')} are on the diagonal"
     pairs = [f"{names[t]} taken for {names[p]}, {n:,} times" for n, t, p in most]
     if pairs:
-        said += ". Most frequent off it: " + "; ".join(pairs)
+        text += ". Most frequent off it: " + "; ".join(pairs)
     wide = 420 if len(names) <= 12 else 760
-    picture = Picture("confusion", confusion(evaluation), f"Confusion matrix. {said}.", wide)
+    picture = Picture("confusion", confusion(evaluation), f"Confusion matrix. {text}.", wide)
     items = joined(
         html(
             "<li>“{truth}” taken for “{prediction}”: {n:,} of {total:,}</li>",
@@ -127,7 +127,7 @@ def confusions(contents: Contents) -> Section | None:
         "confusion",
         "What is taken for what",
         (
-            paragraph("Each row is a class as it is, each column what the network said it was."),
+            paragraph("Each row is a class as it is, each column what the network predicted."),
             (picture, ""),
             listed if most else nothing,
         ),
@@ -140,12 +140,12 @@ def confidence(contents: Contents) -> Section | None:
     if evaluation is None:
         return None
     found, sure = evaluation.calibration, float(evaluation.probabilities.max(axis=1).mean())
-    said = (
+    text = (
         f"The expected calibration error, the mean distance between confidence and accuracy, is "
         f"{percent(found.error)}. The mean confidence is {percent(sure)}, the accuracy "
         f"{percent(evaluation.accuracy)}"
     )
-    picture = Picture("calibration", calibration(evaluation), f"Reliability diagram. {said}.", 320)
+    picture = Picture("calibration", calibration(evaluation), f"Reliability diagram. {text}.", 320)
     return Section(
         "calibration",
         "Can its confidence be trusted?",
@@ -154,7 +154,7 @@ def confidence(contents: Contents) -> Section | None:
                 "Of the predictions that are 80 % sure, 80 % should be right. Bars on the diagonal "
                 "mean that they are; below it, the network is too sure of itself."
             ),
-            (picture, f"{said}."),
+            (picture, f"{text}."),
         ),
     )
 
@@ -217,7 +217,7 @@ def _mistake(
         why = f"Image {index}: what “{names[prediction]}” was based on, laid over it"
         picture = html('<span class="two">{a}{b}</span>', a=picture, b=pixels(over, why))
     return html(
-        '<li>{image}<span class="said">said <b>{prediction}</b> {sure}</span>'
+        '<li>{image}<span class="said">predicted <b>{prediction}</b> {sure}</span>'
         '<span class="soft">is <b>{truth}</b> {likely}</span></li>',
         image=picture,
         prediction=names[prediction],

@@ -37,14 +37,14 @@ def duration(seconds: float) -> str:
     """
     whole = round(seconds)
     if seconds < 10:
-        said = f"{seconds:.1f} s"
+        text = f"{seconds:.1f} s"
     elif whole < 60:
-        said = f"{whole} s"
+        text = f"{whole} s"
     elif whole < 3600:
-        said = f"{whole // 60} min {whole % 60} s"
+        text = f"{whole // 60} min {whole % 60} s"
     else:
-        said = f"{whole // 3600} h {whole % 3600 // 60} min"
-    return said.replace(" ", CLOSE)
+        text = f"{whole // 3600} h {whole % 3600 // 60} min"
+    return text.replace(" ", CLOSE)
 
 
 def sizes(shape: Sequence[int]) -> str:
