@@ -21,6 +21,7 @@ OPTIONS = [
     ("Muon", {}),
     ("Muon", {"unit_filters": True, "adam_for": ("w",), "weight_decay": 0.1}),
     ("SGD", {"momentum": 0.9, "lr_factors": (("bias", 4.0), ("w*", 0.5))}),
+    ("Adam", {"lookahead": 3, "lookahead_rate": 0.25}),
 ]
 each = pytest.mark.parametrize(("name", "options"), OPTIONS, ids=str)
 
@@ -230,6 +231,37 @@ def test_the_rate_of_a_parameter_has_the_factor_of_the_first_pattern_that_matche
         each.add_gradient(np.ones(1))
     optim.SGD(parameters, lr=0.5, lr_factors={"head.*": 0.25, "bias": 8.0}).step()
     assert [p.value.item() for p in parameters] == [-0.125, -0.125, -4.0, -0.5]
+
+
+@pytest.mark.parametrize("rate", [0.25, 0.5, 1.0])
+def test_lookahead_goes_back_part_of_the_way_after_some_steps(rate):
+    w, fast, slow = parameter([1.0, -2.0]), np.array([1.0, -2.0]), np.array([1.0, -2.0])
+    optimizer = optim.SGD([w], lr=0.1, lookahead=3, lookahead_rate=rate)
+    for step in range(1, 8):
+        w.zero_grad()
+        w.add_gradient(w.value**2)
+        optimizer.step()
+        fast = fast - 0.1 * fast**2
+        if step % 3 == 0:
+            slow = slow + rate * (fast - slow)
+            fast = slow
+        np.testing.assert_allclose(w.value, fast, rtol=1e-12)
+
+
+def test_slow_weights_begin_where_the_first_step_does():
+    w = parameter([1.0])
+    optimizer = optim.SGD([w], lr=1.0, lookahead=1)
+    optimizer.state_dict()  # as a checkpoint before the first step
+    w.value = np.array([5.0])
+    w.add_gradient(np.array([2.0]))
+    optimizer.step()
+    assert w.value.item() == 4
+
+
+@pytest.mark.parametrize("wrong", [{"lookahead": 0}, {"lookahead_rate": 0.0}], ids=str)
+def test_a_lookahead_without_steps_or_without_a_way_is_refused(wrong):
+    with pytest.raises(PellucidError, match=next(iter(wrong))):
+        optim.SGD(two(), **wrong)
 
 
 def test_a_factor_below_zero_is_refused():

@@ -31,6 +31,8 @@ class Adagrad(Optimizer):
         Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
     lr_factors
         Factors on the learning rate by kind of parameter or pattern of names. Default: none.
+    lookahead, lookahead_rate
+        Steps k and part α of Lookahead, see `Optimizer`. Default: no Lookahead; 0.5.
     lr_decay
         Decay d of the learning rate, which is ``lr / (1 + (t − 1)·d)`` in step t. Default: 0.
     eps

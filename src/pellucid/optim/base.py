@@ -21,6 +21,9 @@ from pellucid.types import Array
 
 V = TypeVar("V")
 
+SLOW = "slow"
+"""Slot of the slow weights of Lookahead."""
+
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -49,6 +52,14 @@ class Optimizer(Shown, ABC):
         Factors on the learning rate of some parameters, by kind or by a pattern of names:
         ``{"bias": 10, "head.*": 0.1}``. The first that matches a parameter counts; others have 1.
 
+    lookahead
+        If given, the number k of steps after which the weights w return part of the way to where
+        they were: ``s ← s + α·(w − s)``, ``w ← s``, with slow weights s that begin as w. The steps
+        may then be longer. Source: Zhang et al., "Lookahead optimizer: k steps forward, 1 step
+        back", 2019, algorithm 1.
+    lookahead_rate
+        The part α of the way that is kept, in (0, 1]. Default: 0.5.
+
     Attributes
     ----------
     lr
@@ -68,6 +79,8 @@ class Optimizer(Shown, ABC):
     decay_kinds: tuple[Kind, ...] = KINDS
     clip_norm: float | None = None
     lr_factors: Mapping[str, float] | tuple[tuple[str, float], ...] = ()
+    lookahead: int | None = None
+    lookahead_rate: float = 0.5
 
     def __post_init__(self) -> None:
         if isinstance(self.lr_factors, Mapping):
@@ -97,6 +110,8 @@ class Optimizer(Shown, ABC):
         for name, factor in self._factors.items():
             if factor < 0:
                 raise PellucidError(f"lr_factors: '{name}' must not be negative, but is {factor!r}")
+        self._check("lookahead", self.lookahead is None or self.lookahead > 0, "positive")
+        self._check("lookahead_rate", 0 < self.lookahead_rate <= 1, "above 0, up to 1")
         self.base_lr = self.lr
         self.steps = 0
         self._state: list[dict[str, Array]] = []
@@ -118,8 +133,11 @@ class Optimizer(Shown, ABC):
         """Update every parameter by one step."""
         if self.clip_norm is not None:
             reference.clip_norm([p.grad for p in self.learned], self.clip_norm)
-        self.steps += 1
         state = self._states()
+        if self.steps == 0 and self.lookahead is not None:
+            for parameter, arrays in zip(self.learned, state, strict=True):
+                arrays[SLOW][...] = parameter.value
+        self.steps += 1
         for (slots, factor), group in self._groups().items():
             kept = [state[i] for i in group]
             learned = [self.learned[i] for i in group]
@@ -130,6 +148,8 @@ class Optimizer(Shown, ABC):
                 [self.weight_decay * (p.kind in self.decay_kinds) for p in learned],
                 self.lr * factor,
             )
+        if self.lookahead is not None and self.steps % self.lookahead == 0:
+            self._look_ahead()
 
     def zero_grad(self) -> None:
         """Set every gradient to zero."""
@@ -197,11 +217,20 @@ class Optimizer(Shown, ABC):
                 return float(factor)
         return 1.0
 
+    def _look_ahead(self) -> None:
+        """Move the slow weights towards the weights, and these onto them."""
+        for parameter, kept in zip(self.learned, self._states(), strict=True):
+            slow = kept[SLOW]
+            slow += self.lookahead_rate * (parameter.value - slow)
+            parameter.value[...] = slow
+
     def _states(self) -> list[dict[str, Array]]:
         """Return the arrays of each parameter by slot, initially 0."""
         if not self._state:
+            more = () if self.lookahead is None else (SLOW,)
             self._state = [
-                {slot: np.zeros_like(p.value) for slot in self.slots(p)} for p in self.learned
+                {slot: np.zeros_like(p.value) for slot in (*self.slots(p), *more)}
+                for p in self.learned
             ]
         return self._state
 

@@ -31,6 +31,8 @@ class RMSprop(Optimizer):
         Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
     lr_factors
         Factors on the learning rate by kind of parameter or pattern of names. Default: none.
+    lookahead, lookahead_rate
+        Steps k and part α of Lookahead, see `Optimizer`. Default: no Lookahead; 0.5.
     alpha
         Decay rate α of the mean squared gradient, in [0, 1). Default: 0.99.
     eps

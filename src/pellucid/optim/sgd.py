@@ -32,6 +32,8 @@ class SGD(Optimizer):
         Largest joint norm of the gradients, to which larger ones are scaled. Default: no limit.
     lr_factors
         Factors on the learning rate by kind of parameter or pattern of names. Default: none.
+    lookahead, lookahead_rate
+        Steps k and part α of Lookahead, see `Optimizer`. Default: no Lookahead; 0.5.
     momentum
         Momentum μ, in [0, 1). Default: 0.
     nesterov
