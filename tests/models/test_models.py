@@ -26,6 +26,7 @@ SMALL = {
     "resnet50": {"width": 1 / 16, "small_images": True},
     "inception": {"width": 1 / 16},
     "densenet": {"growth": 2, "blocks": (2, 2, 2)},
+    "tiny": {},
     "mobilenet": {"width": 1 / 16},
     "mobilenet_v2": {"width": 1 / 4, "small_images": True},
 }

@@ -17,6 +17,7 @@ from pellucid.models.mobilenet import mobilenet, mobilenet_v2
 from pellucid.models.registry import build, names
 from pellucid.models.resnet import resnet18, resnet20, resnet32, resnet50, resnet56
 from pellucid.models.summary import Row, Summary, summary
+from pellucid.models.tiny import tiny
 from pellucid.models.vgg import vgg, vgg11_bn, vgg16_bn
 from pellucid.models.whitening import whiten
 
@@ -40,6 +41,7 @@ __all__ = [
     "resnet50",
     "resnet56",
     "summary",
+    "tiny",
     "toml",
     "vgg",
     "vgg11_bn",

@@ -1,0 +1,120 @@
+"""The page of records: a table and a picture of all results."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from benchmarks import pages
+from benchmarks.process import ROOT
+from pellucid.view import style
+
+PAGE = ROOT / "docs" / "records.md"
+PICTURE = ROOT / "docs" / "images" / "records.svg"
+GOALS = {"cifar-10": 0.94, "mnist": 0.995, "fashion-mnist": 0.954}
+"""The accuracy to reach for each data set, a dashed line in its picture."""
+
+CAPTION = "Test accuracy against CPU minutes: seeds, means, and the front that nothing beats"
+
+Results = list[dict[str, Any]]
+
+
+def write(results: Results, page: Path = PAGE, picture: Path = PICTURE) -> None:
+    """Write the table between the page's markers, and the picture."""
+    if not results:
+        raise SystemExit("there are no results yet; run some seeds first")
+    pages.write(page, "records", f"![{CAPTION}](images/{picture.name})\n\n{table(results)}")
+    style.save(draw(results), picture)
+    style.save(draw(results), picture.with_suffix(".png"))
+
+
+def table(results: Results) -> str:
+    """Return a row for each recipe, with means over its seeds and their ranges."""
+    lines = [
+        "| recipe | parameters | seeds | test accuracy | minutes | CPU minutes | "
+        "measured on | other load |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
+    ]
+    for (data, recipe), found in _by_recipe(results):
+        processor = found[-1]["machine"]
+        where = f"{processor['processor']}, {processor['processors']} processors"
+        cells = [
+            f"`{data} --recipe {recipe}`",
+            f"{found[0]['parameters']:,}",
+            str(len(found)),
+            _spread([100 * each["accuracy"] for each in found], "{:.2f}", " %"),
+            _spread([each["wall"] / 60 for each in found], "{:.2f}"),
+            _spread([each["cpu"] / 60 for each in found], "{:.2f}"),
+            f"{where}, {found[-1]['date']}",
+            _spread([max(each["load"] - processor["processors"], 0) for each in found], "{:.0f}"),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+@style.styled
+def draw(results: Results) -> Figure:
+    """Draw accuracy against CPU minutes for each data set, with the Pareto front of the recipes."""
+    names = list(dict.fromkeys(each["data"] for each in results))
+    figure = style.figure(4.2 * len(names), 3.6)
+    for number, (axes, name) in enumerate(
+        zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True)
+    ):
+        found = [each for each in results if each["data"] == name]
+        _draw_data_set(axes, found)
+        if name in GOALS:
+            axes.axhline(100 * GOALS[name], color=style.INK, linewidth=0.8, linestyle="--")
+        axes.set_title(name)
+        if not number:
+            axes.set_ylabel("test accuracy, %")
+    return figure
+
+
+def _draw_data_set(axes: Axes, results: Results) -> None:
+    """Draw each seed as a small dot, each recipe's mean as a large one, and the front as steps."""
+    means = []
+    for (_, recipe), found in _by_recipe(results):
+        minutes = [each["cpu"] / 60 for each in found]
+        accuracies = [100 * each["accuracy"] for each in found]
+        (dots,) = axes.plot(minutes, accuracies, "o", markersize=3, alpha=0.5)
+        at = mean(minutes), mean(accuracies)
+        axes.plot(*at, "o", markersize=8, color=dots.get_color())
+        axes.annotate(recipe, at, xytext=(8, 4), textcoords="offset points")
+        means.append(at)
+    front = pareto(means)
+    axes.step([x for x, _ in front], [y for _, y in front], where="post", color=style.INK, lw=0.8)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.margins(x=0.35, y=0.35)
+    axes.set_ylim(top=min(axes.get_ylim()[1], 100))
+    axes.set_xlabel("CPU minutes")
+
+
+def pareto(points: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Return the points (cost, value) that no other point beats in both, in order of cost."""
+    front: list[tuple[float, float]] = []
+    for cost, value in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or value > front[-1][1]:
+            front.append((cost, value))
+    return front
+
+
+def _by_recipe(results: Results) -> list[tuple[tuple[str, str], Results]]:
+    def key(each: dict[str, Any]) -> tuple[str, str]:
+        return each["data"], each["recipe"]
+
+    return [(name, list(found)) for name, found in groupby(sorted(results, key=key), key)]
+
+
+def _spread(values: list[float], form: str, unit: str = "") -> str:
+    """Return the mean and, of several values, the range."""
+    text = form.format(mean(values)) + unit
+    if len(values) == 1:
+        return text
+    return f"{text} ({form.format(min(values))}–{form.format(max(values))})"

@@ -1,0 +1,76 @@
+"""The page of records is written from results alone, and its numbers are theirs."""
+
+import pytest
+
+from benchmarks import records_page
+from pellucid.cli.recipes import NAMED
+
+
+def result(recipe, seed, accuracy, cpu, data="cifar-10"):
+    return {
+        "data": data, "recipe": recipe, "seed": seed, "accuracy": accuracy, "loss": 0.5,
+        "wall": cpu / 2, "cpu": cpu, "parameters": 1_972_792, "date": "2026-01-31", "load": 2.5,
+        "machine": {"processor": "Example 3000", "processors": 2, "system": "Linux"},
+    }  # fmt: skip
+
+
+RESULTS = [
+    result("fast", 0, 0.94, 900.0),
+    result("fast", 1, 0.9436, 1100.0),
+    result("long", 0, 0.95, 6000.0),
+    result("small", 0, 0.995, 60.0, data="mnist"),
+]
+
+
+def test_a_recipe_has_one_row_with_means_and_ranges():
+    rows = records_page.table(RESULTS).splitlines()[2:]
+    assert [row.split(" | ")[0] for row in rows] == [
+        *("| `cifar-10 --recipe fast`", "| `cifar-10 --recipe long`", "| `mnist --recipe small`"),
+    ]
+    _, parameters, seeds, accuracy, minutes, cpu, *_ = rows[0].split(" | ")
+    assert (parameters, seeds) == ("1,972,792", "2")
+    assert accuracy == "94.18 % (94.00–94.36)"
+    assert minutes == "8.33 (7.50–9.17)"
+    assert cpu == "16.67 (15.00–18.33)"
+    assert "95.00 %" in rows[1]
+
+
+@pytest.mark.parametrize(
+    ("points", "front"),
+    [
+        ([], []),
+        ([(1, 5), (2, 6), (3, 4)], [(1, 5), (2, 6)]),
+        ([(2, 6), (1, 7)], [(1, 7)]),
+        ([(1, 5), (1, 6), (2, 6)], [(1, 6)]),
+    ],
+)
+def test_the_front_is_what_nothing_beats_in_both(points, front):
+    assert records_page.pareto(points) == front
+
+
+def test_page_and_picture_are_written(tmp_path):
+    page = tmp_path / "records.md"
+    page.write_text("before\n<!-- records:begin -->\nold\n<!-- records:end -->\nafter\n")
+    records_page.write(RESULTS, page, tmp_path / "records.svg")
+    text = page.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter\n")
+    assert "old" not in text
+    assert "94.18 %" in text
+    assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".svg", ".png"}
+
+
+def test_a_data_set_has_a_panel_with_its_goal():
+    figure = records_page.draw(RESULTS)
+    assert [axes.get_title() for axes in figure.axes] == ["cifar-10", "mnist"]
+    goals = [
+        line.get_ydata()[0]
+        for axes in figure.axes
+        for line in axes.lines
+        if line.get_linestyle() == "--"
+    ]
+    assert goals == [94.0, 99.5]
+
+
+def test_every_data_set_with_a_recipe_has_a_goal():
+    assert {data for recipes in NAMED.values() for data in recipes} <= set(records_page.GOALS)
