@@ -149,6 +149,28 @@ class Engine(Protocol):
     ) -> tuple[Array, Array]:
         """Return the next running mean and variance."""
 
+    # Group and layer normalisation
+
+    def group_norm(
+        self, x: Array, groups: int, weight: Array | None, bias: Array | None, eps: float
+    ) -> tuple[Array, Array, Array, object]:
+        """Return y, mean and variance (N, groups) of x (N, C, …), and the cache."""
+
+    def group_norm_gradient(
+        self, dy: Array, cache: object, weight: Array | None
+    ) -> tuple[Array, Array | None, Array | None]:
+        """Return dx, dweight and dbias of `group_norm`; None and None without a weight."""
+
+    def layer_norm(
+        self, x: Array, axes: int, weight: Array | None, bias: Array | None, eps: float
+    ) -> tuple[Array, object]:
+        """Return y, normalised over the last axes of x, and the cache."""
+
+    def layer_norm_gradient(
+        self, dy: Array, cache: object, weight: Array | None
+    ) -> tuple[Array, Array | None, Array | None]:
+        """Return dx, dweight and dbias of `layer_norm`; None and None without a weight."""
+
     def dropout(self, x: Array, draws: Array, p: float) -> Array:
         """Return ``x · [draws ≥ p] / (1 − p)``."""
 
@@ -160,10 +182,36 @@ class Engine(Protocol):
     def max_pool2d_gradient(self, dy: Array, indices: Array, window: Window) -> Array:
         """Return dx (N, C, H, W)."""
 
+    def avg_pool2d(self, x: Array, window: Window, count_include_pad: bool) -> Array:
+        """Return the mean of each window."""
+
+    def avg_pool2d_gradient(self, dy: Array, window: Window, count_include_pad: bool) -> Array:
+        """Return dx (N, C, H, W)."""
+
     def adaptive_avg_pool2d(self, x: Array, output_size: tuple[int, int]) -> Array:
         """Return the mean of each cell."""
 
     def adaptive_avg_pool2d_gradient(self, dy: Array, input_shape: Shape) -> Array:
+        """Return dx of `input_shape`."""
+
+    def upsample2d(
+        self,
+        x: Array,
+        output_size: tuple[int, int],
+        scales: tuple[float | None, float | None],
+        mode: str,
+        align_corners: bool,
+    ) -> Array:
+        """Return images resized to `output_size`."""
+
+    def upsample2d_gradient(
+        self,
+        dy: Array,
+        input_shape: Shape,
+        scales: tuple[float | None, float | None],
+        mode: str,
+        align_corners: bool,
+    ) -> Array:
         """Return dx of `input_shape`."""
 
     # Shapes and sums
@@ -185,6 +233,9 @@ class Engine(Protocol):
 
     def add_to(self, x: Array, y: Array) -> Array:
         """Add y into x and return x."""
+
+    def add_bias(self, x: Array, bias: Array) -> Array:
+        """Return x with a number added to each channel; x may be overwritten."""
 
     # Losses, batches, updates
 

@@ -19,6 +19,13 @@ from pellucid.compiled.conv import (
     conv2d_weight_gradient,
 )
 from pellucid.compiled.dropout import dropout
+from pellucid.compiled.epilogue import add_bias
+from pellucid.compiled.group_norm import (
+    group_norm,
+    group_norm_gradient,
+    layer_norm,
+    layer_norm_gradient,
+)
 from pellucid.compiled.join import concatenate, split, total
 from pellucid.compiled.layout import add_to, flatten, unflatten
 from pellucid.compiled.linear import (
@@ -39,5 +46,11 @@ from pellucid.compiled.pooling import (
     adaptive_avg_pool2d_gradient,
     max_pool2d,
     max_pool2d_gradient,
+)
+from pellucid.compiled.resampling import (
+    avg_pool2d,
+    avg_pool2d_gradient,
+    upsample2d,
+    upsample2d_gradient,
 )
 from pellucid.compiled.update import adam, are_finite, sgd

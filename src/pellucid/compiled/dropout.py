@@ -14,4 +14,7 @@ def dropout(x: Array, draws: Array, p: float) -> Array:
     return y
 
 
-_scale_kept = recorded(scale_kept)
+@recorded
+def _scale_kept(x: Array, draws: Array, p: float, y: Array) -> None:
+    with np.errstate(invalid="ignore"):  # in a rehearsal, nothing has written x
+        scale_kept(x, draws, p, y)

@@ -31,6 +31,7 @@ from pellucid.compiled.epilogue_kernels import (
 from pellucid.compiled.layout import channels_innermost, in_lanes, new_array
 from pellucid.geometry import Window
 from pellucid.memoize import memoize
+from pellucid.runtime.recording import copy
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
 
@@ -98,6 +99,15 @@ def _epilogue(
     epilogue_kernel(inner, numbers, around, True, False, in_lanes(y))  # rare: pool in a second pass
     pooled, cache = _epilogue(y, identity(C), None, None, relu, window, own=False)
     return pooled, cache._replace(z=z, norm=norm, shortcut=True, moments=moments)
+
+
+def add_bias(x: Array, bias: Array) -> Array:
+    """Return x with a number added to each channel; x may be overwritten."""
+    norm, inner = identity(len(bias)).copy(), in_lanes(x)
+    copy(norm[2], bias)
+    y = x if np.shares_memory(x, inner) else new_array(x.shape)
+    epilogue_kernel(inner, of_lanes(norm, x.shape), inner, False, False, in_lanes(y))
+    return y
 
 
 def deferred(cache: object) -> DeferredNorm | None:

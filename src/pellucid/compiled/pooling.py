@@ -7,6 +7,7 @@ from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import channels_innermost, in_lanes, new_array
 from pellucid.compiled.parallel import share_of
+from pellucid.compiled.resampling import means_of_cells, means_of_cells_gradient
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 
@@ -32,9 +33,11 @@ def max_pool2d_gradient(dy: Array, indices: Array, window: Window) -> Array:
 
 
 def adaptive_avg_pool2d(x: Array, output_size: tuple[int, int]) -> Array:
-    """Return the mean of each cell; over the whole image it is compiled."""
-    if output_size != (1, 1) or x.size == 0:
+    """Return the mean of each cell."""
+    if x.size == 0:
         return reference.adaptive_avg_pool2d(x, output_size)
+    if output_size != (1, 1):
+        return means_of_cells(x, output_size)
     y = new_array((*x.shape[:2], 1, 1))
     _mean(x.size, _by_image(x), _by_image(y))
     return y
@@ -69,8 +72,10 @@ _RUN = 512  # numbers whose sums stay in the first cache
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
     """Return dx: each value of a cell receives the same share."""
-    if dy.shape[2:] != (1, 1) or dy.size == 0:
+    if dy.size == 0:
         return reference.adaptive_avg_pool2d_gradient(dy, input_shape)
+    if dy.shape[2:] != (1, 1):
+        return means_of_cells_gradient(dy, input_shape)
     dx = new_array(input_shape)
     _spread(dx.size, _by_image(dy), _by_image(dx))
     return dx

@@ -18,21 +18,27 @@ from pellucid.execution.inference import (
 )
 from pellucid.execution.part import Part
 from pellucid.execution.recompute import Recomputed
+from pellucid.geometry import pair
 from pellucid.layers import (
     ELU,
     GELU,
     SELU,
     AdaptiveAvgPool2d,
+    AvgPool2d,
     BatchNorm1d,
     BatchNorm2d,
     Concat,
     Conv2d,
+    ConvTranspose2d,
     Dropout,
     Dropout2d,
     Flatten,
     GlobalAvgPool2d,
+    GroupNorm,
     Hardswish,
     Identity,
+    InstanceNorm2d,
+    LayerNorm,
     LeakyReLU,
     Linear,
     MaxPool2d,
@@ -43,6 +49,7 @@ from pellucid.layers import (
     SiLU,
     Softplus,
     Tanh,
+    Upsample,
 )
 
 
@@ -61,6 +68,17 @@ def has_fixed_momentum(norm: BatchNorm1d | BatchNorm2d) -> bool:
     return norm.momentum is not None
 
 
+def has_no_statistics(norm: InstanceNorm2d) -> bool:
+    """Return whether there are no running statistics; NumPy computes those."""
+    return norm.running is None
+
+
+def needs_no_zeros(conv: ConvTranspose2d) -> bool:
+    """Return whether the output padding is less than the stride; NumPy adds zeros otherwise."""
+    spare, step = pair(conv.output_padding, "output_padding", 0), pair(conv.stride, "stride")
+    return spare[0] < step[0] and spare[1] < step[1]
+
+
 def joins_all(flatten: Flatten) -> bool:
     """Return whether all axes but the batch are joined."""
     return (flatten.start_dim, flatten.end_dim) == (1, -1)
@@ -68,12 +86,14 @@ def joins_all(flatten: Flatten) -> bool:
 
 CAPTURABLE: dict[type, Callable[[Any], bool]] = {
     AdaptiveAvgPool2d: always,
+    AvgPool2d: always,
     BatchNorm1d: has_fixed_momentum,
     BatchNorm2d: has_fixed_momentum,
     Block: always,
     Chain: always,
     Concat: always,
     Conv2d: pads_zeros,
+    ConvTranspose2d: needs_no_zeros,
     Dropout2d: always,
     Dropout: always,
     ELU: always,
@@ -85,20 +105,24 @@ CAPTURABLE: dict[type, Callable[[Any], bool]] = {
     FusedResidual: always,
     GELU: always,
     GlobalAvgPool2d: always,
+    GroupNorm: always,
     Hardswish: always,
     Identity: always,
+    InstanceNorm2d: has_no_statistics,
+    LayerNorm: always,
     LeakyReLU: always,
     Linear: always,
     MaxPool2d: always,
+    Recomputed: always,
     ReLU6: always,
     ReLU: always,
-    Recomputed: always,
     SELU: always,
     Sequential: always,
     Sigmoid: always,
     SiLU: always,
     Softplus: always,
     Tanh: always,
+    Upsample: always,
 }
 """Types of layers, with the condition for each."""
 

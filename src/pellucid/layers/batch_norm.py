@@ -10,7 +10,6 @@ from pellucid import ops
 from pellucid.arguments import NotNegative, Probability, Size
 from pellucid.errors import ShapeError
 from pellucid.layers.base import Layer, StepContext
-from pellucid.ops.normalization import Standardized
 from pellucid.parameter import Buffer, Parameter
 from pellucid.types import Array, Shape
 
@@ -226,7 +225,7 @@ class InstanceNorm2d(ChannelNorm):
 
     def forward(
         self, x: Array, training: StepContext | None = None
-    ) -> tuple[Array, tuple[Array | None, Standardized | None]]:
+    ) -> tuple[Array, tuple[Array | None, object]]:
         self.output_shape(x.shape)
         weight, bias = self.affine_values()
         if training is None and self.running is not None:
@@ -240,7 +239,7 @@ class InstanceNorm2d(ChannelNorm):
     def backward(
         self,
         dy: Array,
-        cache: tuple[Array | None, Standardized | None],
+        cache: tuple[Array | None, object],
         *,
         input_gradient: bool = True,
     ) -> Array:

@@ -130,7 +130,7 @@ def group_norm(
     weight: Array | None = None,
     bias: Array | None = None,
     eps: float = 1e-5,
-) -> tuple[Array, Array, Array, Standardized]:
+) -> tuple[Array, Array, Array, object]:
     """Return ``y = (x − mean)/√(var + eps)·w + b``, statistics per image and group of channels.
 
     Parameters
@@ -168,14 +168,12 @@ def group_norm(
             f"group_norm: {num_groups} groups do not divide the {x.shape[1]} channels "
             f"of an input of shape {x.shape}"
         )
-    return reference.group_norm(x, num_groups, weight, bias, eps)
+    return engine.current(x, weight, bias).group_norm(x, num_groups, weight, bias, eps)
 
 
-def group_norm_gradient(
-    dy: Array, cache: Standardized, weight: Array | None = None
-) -> MaybeGradients:
+def group_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -> MaybeGradients:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `group_norm`."""
-    return reference.group_norm_gradient(dy, cache, weight)
+    return engine.current(dy, weight).group_norm_gradient(dy, cache, weight)
 
 
 def layer_norm(
@@ -184,7 +182,7 @@ def layer_norm(
     weight: Array | None = None,
     bias: Array | None = None,
     eps: float = 1e-5,
-) -> tuple[Array, Standardized]:
+) -> tuple[Array, object]:
     """Return ``y = (x − mean)/√(var + eps)·w + b``, with statistics over the last axes.
 
     Parameters
@@ -220,14 +218,12 @@ def layer_norm(
             f"(N, …) with these last axes, got {x.shape}"
         )
     _check_each("layer_norm", tuple(normalized_shape), weight, bias)
-    return reference.layer_norm(x, axes, weight, bias, eps)
+    return engine.current(x, weight, bias).layer_norm(x, axes, weight, bias, eps)
 
 
-def layer_norm_gradient(
-    dy: Array, cache: Standardized, weight: Array | None = None
-) -> MaybeGradients:
+def layer_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -> MaybeGradients:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `layer_norm`."""
-    return reference.layer_norm_gradient(dy, cache, weight)
+    return engine.current(dy, weight).layer_norm_gradient(dy, cache, weight)
 
 
 def local_response_norm(

@@ -110,7 +110,7 @@ def avg_pool2d(
     """
     check_floating("avg_pool2d", x)
     window = pooling_window(x.shape, kernel_size, stride, padding, dilation, ceil_mode)
-    return reference.avg_pool2d(x, window, count_include_pad)
+    return engine.current(x).avg_pool2d(x, window, count_include_pad)
 
 
 def avg_pool2d_gradient(
@@ -126,7 +126,7 @@ def avg_pool2d_gradient(
     """Return dx: each averaged value receives the same share of dy."""
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
     _check_gradient("avg_pool2d", dy, (*input_shape[:2], *window.output_size))
-    return reference.avg_pool2d_gradient(dy, window, count_include_pad)
+    return engine.current(dy).avg_pool2d_gradient(dy, window, count_include_pad)
 
 
 def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any
 
-from pellucid import reference
+from pellucid import engine
 from pellucid.arguments import LARGEST_SIZE, Positive, shown
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.geometry import pair
@@ -62,7 +62,7 @@ def upsample2d(
     """
     check_floating("upsample2d", x)
     output_size, scales = resize_plan(x.shape, size, scale_factor, mode, align_corners)
-    return reference.upsample2d(x, output_size, scales, mode, align_corners)
+    return engine.current(x).upsample2d(x, output_size, scales, mode, align_corners)
 
 
 def upsample2d_gradient(
@@ -80,7 +80,7 @@ def upsample2d_gradient(
             f"upsample2d_gradient: dy has shape {dy.shape}, but the output had "
             f"{(*input_shape[:2], *output_size)}"
         )
-    return reference.upsample2d_gradient(dy, input_shape, scales, mode, align_corners)
+    return engine.current(dy).upsample2d_gradient(dy, input_shape, scales, mode, align_corners)
 
 
 def resize_plan(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TypedDict, Unpack
 
+from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, pair, resolve_padding, transposed_size
 from pellucid.ops.checks import integer
@@ -90,9 +91,7 @@ def conv_transpose2d(
     )
     check_bias("conv_transpose2d", bias, convolution.input_shape[1])
     y = convolution.input_gradient(_extended(x, convolution), weight)
-    if bias is not None:
-        y += bias[:, None, None]
-    return y
+    return y if bias is None else engine.current(y, bias).add_bias(y, bias)
 
 
 def conv_transpose2d_input_gradient(

@@ -78,6 +78,6 @@ from pellucid.reference.pooling import (
     max_pool2d_gradient,
 )
 from pellucid.reference.resize import upsample2d, upsample2d_gradient
-from pellucid.reference.shape import add_to, concatenate, flatten, split, total, unflatten
+from pellucid.reference.shape import add_bias, add_to, concatenate, flatten, split, total, unflatten
 from pellucid.reference.softmax import log_softmax, log_softmax_gradient, softmax, softmax_gradient
 from pellucid.reference.update import adagrad, adam, are_finite, clip_norm, muon, rmsprop, sgd

@@ -208,9 +208,10 @@ def group_norm(
 
 
 def group_norm_gradient(
-    dy: Array, cache: Standardized, weight: Array | None
+    dy: Array, cache: object, weight: Array | None
 ) -> tuple[Array, Array | None, Array | None]:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` (None and None without a weight)."""
+    assert isinstance(cache, Standardized)
     N, C = dy.shape[:2]
     pixels, (x_hat, inv_std) = math.prod(dy.shape[2:]), cache
     dy_ = memory.batch_last(dy).reshape(C, pixels, N)
@@ -242,9 +243,10 @@ def layer_norm(
 
 
 def layer_norm_gradient(
-    dy: Array, cache: Standardized, weight: Array | None
+    dy: Array, cache: object, weight: Array | None
 ) -> tuple[Array, Array | None, Array | None]:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` (None and None without a weight)."""
+    assert isinstance(cache, Standardized)
     x_hat, inv_std = cache
     dy_ = memory.batch_last(dy).reshape(x_hat.shape)
     dweight, dbias = None, None
