@@ -218,15 +218,17 @@ def faults(case: Case, ways: Ways = computed) -> tuple[list[Difference], list[Di
     """Return the differences that occur with all draws, and those with the first draw only.
 
     A value near a kink, such as ReLU's, or two almost equal maxima may occasionally be decided
-    differently in float32, by PyTorch or the library. This does not happen in three draws.
+    differently in float32, by PyTorch or the library. This does not happen in three draws. Errors
+    are not due to rounding, even if they occur only now and then.
     """
     first = differences(case, ways=ways)
-    remaining = {(d.way, d.what): d for d in first}
+    errors = [d for d in first if d.message]
+    remaining = {(d.way, d.what): d for d in first if not d.message}
     for turn in range(TURNS):
         if not remaining:
             break
         again = differences(case, turn, {way for way, _ in remaining}, NOISES, ways)
         still = {(d.way, d.what) for d in again}
         remaining = {key: d for key, d in remaining.items() if key in still}
-    sure = list(remaining.values())
-    return sure, [d for d in first if (d.way, d.what) not in remaining]
+    sure = [*errors, *remaining.values()]
+    return sure, [d for d in first if d not in sure]
