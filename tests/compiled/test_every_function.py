@@ -26,6 +26,10 @@ FLAT, ROWS, DENSE = numbers((N, 12), 4), numbers((N, 7), 5), numbers((7, 12), 6)
 SCALE, SHIFT, MEAN, VAR = (abs(numbers(4, seed)) + 0.5 for seed in (7, 8, 9, 10))
 PROBABILITIES = abs(numbers((N, 7), 11)) / 7
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 3, 4, 5), np.uint8)
+ACTIVATIONS: list[tuple[Any, ...]] = [
+    *(("relu6",), ("leaky_relu", 0.1), ("elu", 0.7), ("selu",), ("gelu", "none"), ("gelu", "tanh")),
+    *(("sigmoid",), ("tanh",), ("silu",), ("hardswish",), ("softplus", 2.0, 3.0)),
+]
 
 Run = Callable[[Any, Callable[[np.ndarray], np.ndarray]], Any]
 
@@ -61,6 +65,10 @@ ROWS_OF: dict[str, Run] = {
     "linear_input_gradient": lambda e, of: e.linear_input_gradient(of(ROWS), of(DENSE)),
     "linear_weight_gradient": lambda e, of: e.linear_weight_gradient(of(ROWS), of(FLAT)),
     "linear_bias_gradient": lambda e, of: e.linear_bias_gradient(of(ROWS)),
+    "activate": lambda e, of: [e.activate(f, of(X), *given) for f, *given in ACTIVATIONS],
+    "activate_gradient": lambda e, of: [
+        e.activate_gradient(f, of(X[::-1]), of(X), *given) for f, *given in ACTIVATIONS
+    ],
     "relu": lambda e, of: e.relu(of(X)),
     "relu_gradient": lambda e, of: e.relu_gradient(of(X[::-1]), of(X)),
     "batch_norm": lambda e, of: e.batch_norm(of(X), of(SCALE), of(SHIFT), of(MEAN), of(VAR), 1e-5),
