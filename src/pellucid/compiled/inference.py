@@ -1,6 +1,7 @@
 """Inference: weights are laid out once, and what follows a convolution is done in its last step."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,8 +14,12 @@ from pellucid.compiled.arithmetic import (
     either,
     unequal,
 )
-from pellucid.compiled.conv import depthwise, direct, single, winograd
+from pellucid.compiled.conv import depthwise, direct, winograd
+from pellucid.compiled.conv.channels_last import depthwise as last_depthwise
+from pellucid.compiled.conv.channels_last import direct as last_direct
+from pellucid.compiled.conv.channels_last import winograd as last_winograd
 from pellucid.compiled.conv.taps import forward_taps
+from pellucid.compiled.epilogue import epilogue
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.parallel import share_of
@@ -34,6 +39,13 @@ T = TypeVar("T")
 _PIXEL = Window((1, 1), (1, 1))
 
 
+_CHANNELS_LAST: dict[str, Any] = {
+    "depthwise": last_depthwise,
+    "direct": last_direct,
+    "winograd4": last_winograd,
+}
+
+
 class Weights:
     """A convolution's weights, in each of the orders in which they have been asked for."""
 
@@ -50,8 +62,9 @@ class Weights:
     def by_tap(self) -> Array:
         return self._once("by tap", lambda: depthwise.by_tap(self.weight))
 
-    def single(self) -> single.Packed:
-        return self._once("single", lambda: single.pack(self.weight, self.bias))
+    def channels_last(self, algorithm: str) -> Any:
+        pack = _CHANNELS_LAST[algorithm].pack
+        return self._once(f"{algorithm}, channels last", lambda: pack(self.weight, self.bias))
 
     def _once(self, key: Any, make: Callable[[], T]) -> T:
         if key not in self._packed:
@@ -65,18 +78,45 @@ def prepare(weight: Array, bias: Array, groups: int) -> Weights:
     return Weights(np.ascontiguousarray(weight), bias.astype(np.float32), groups)
 
 
-def convolve(x: Array, weights: object, convolution: Convolution, relu: bool) -> Array:
-    """Return the convolution of x with prepared weights, and ReLU if wanted."""
+def convolve(
+    x: Array,
+    weights: object,
+    convolution: Convolution,
+    relu: bool,
+    shortcut: Array | None = None,
+) -> Array:
+    """Return the convolution of x with prepared weights, plus a shortcut, and ReLU if wanted."""
     assert isinstance(weights, Weights)
+    algorithm = _algorithm(convolution)
+    if conv.is_channels_last(convolution) and algorithm in _CHANNELS_LAST:
+        y = layout.new_channels_last(convolution.output_shape)
+        packed, run = weights.channels_last(algorithm), _CHANNELS_LAST[algorithm].run
+        run(x, packed, y, convolution.window, relu, shortcut=shortcut)
+        return y
+    y = _images_last(x, weights, convolution, relu and shortcut is None)
+    return y if shortcut is None else epilogue(y, None, shortcut, relu, None)[0]
+
+
+def _algorithm(convolution: Convolution) -> str:
+    """Return the algorithm: Winograd pays earlier where weights were transformed before."""
+    name, window = conv.conv2d_algorithm(convolution), convolution.window
+    if (
+        name not in ("direct", "winograd4")
+        or convolution.algorithm != "auto"
+        or not conv.is_channels_last(convolution)
+        or not winograd.supports(window, convolution.groups)
+    ):
+        return name
+    pays = min(convolution.weight_shape[:2]) >= 2 * LANES and min(window.output_size) >= 6
+    return "winograd4" if pays else "direct"
+
+
+def _images_last(x: Array, weights: Weights, convolution: Convolution, relu: bool) -> Array:
     F, window, groups = len(weights.weight), convolution.window, convolution.groups
-    inner, alone = layout.memory(x), len(x) == 1
+    inner = layout.memory(x)
     y = empty((*window.output_size, F, len(x)), np.float32)
     (top, _), (left, _) = window.padding
     match conv.conv2d_algorithm(convolution):
-        case "depthwise" if alone:
-            single.run_depthwise(inner, weights.by_tap(), weights.bias, y, window, relu)
-        case "direct" | "winograd4" if alone and groups == 1:
-            single.run(inner, weights.single(), y, window, relu)
         case "depthwise":
             taps, width = forward_taps(window), window.kernel[1]
             depthwise.run(inner, weights.by_tap(), weights.bias, y, taps, width, relu)
@@ -94,46 +134,63 @@ def convolve(x: Array, weights: object, convolution: Convolution, relu: bool) ->
 def transform(x: Array, weights: object, relu: bool) -> Array:
     """Return ``x Wᵀ + b`` for x (N, I) and prepared weights (O, I, 1, 1), and ReLU if wanted."""
     assert isinstance(weights, Weights)
-    columns = layout.contiguous(x.T)  # (N, I) -> (I, N): an image of one pixel
-    pixel = layout.images(columns[None, None])
+    if layout.channels_innermost(x.shape):
+        pixel = layout.as_images(layout.contiguous(x))  # an image of one pixel
+    else:
+        pixel = layout.images(layout.contiguous(x.T)[None, None])  # (N, I) -> (I, N)
     convolution = Convolution(pixel.shape, weights.weight.shape, _PIXEL, algorithm="direct")
     return convolve(pixel, weights, convolution, relu)[:, :, 0, 0]
 
 
 def max_pool_values(x: Array, window: Window) -> Array:
     """Return the maxima alone, without where they were."""
-    inner = layout.memory(x)
-    rows, columns = forward_taps(window)
-    y = empty((*window.output_size, *inner.shape[2:]), np.float32)
-    # at each pixel lies one run of channels × images, all alike
-    _maxima(
-        y.size, inner.reshape(*inner.shape[:2], -1), y.reshape(*y.shape[:2], -1), *rows, *columns
+    N, C = x.shape[:2]
+    y = layout.new_array((N, C, *window.output_size))
+    # at each pixel lies a run of channels, image by image, or of channels × images
+    last = layout.channels_innermost(y.shape)
+    inner, outer = (
+        (layout.channels_last(x), layout.channels_last(y))
+        if last
+        else (layout.memory(x)[None], layout.memory(y)[None])
     )
-    return layout.images(y)
+    run = C if last else C * N
+    inner, outer = inner.reshape(*inner.shape[:3], run), outer.reshape(*outer.shape[:3], run)
+    rows, columns = forward_taps(window)
+    _maxima(min(4, -(-run // LANES)))(y.size, inner, outer, *rows, *columns)
+    return y
 
 
-@jit_sized
-def _maxima(
-    mine, x, y,
-    row_first, row_tap, row_source, row_length,
-    column_first, column_tap, column_source, column_length,
-):  # fmt: skip
-    """y (OH, OW, R), the maxima of x (H, W, R) over each window, for `max_pool_values`."""
-    _, W, R = x.shape
-    OH, OW, _ = y.shape
-    xs, ys = x.reshape(-1), y.reshape(-1)
-    for position in share_of(mine, OH * OW):
-        oh, ow = position // OW, position % OW
-        for start in range(0, R, 4 * LANES):
-            lanes = live_lanes(R - start, 4)
-            best = add(zero_tile(1, 4), np.float32(-np.inf))
-            for i in range(row_first[oh], row_first[oh + 1]):
-                for r in range(row_length[i]):
-                    for j in range(column_first[ow], column_first[ow + 1]):
-                        for s in range(column_length[j]):
-                            pixel = (row_source[i] + r) * W + column_source[j] + s
-                            run = load_run(xs, pixel * R + start, 4, lanes)
-                            # what is not a number stays
-                            keep = either(above(best, run), unequal(best, best))
-                            best = choose(keep, best, run)
-            store_tile(best, ys, position * R + start, R, 1, lanes)
+@cache
+def _maxima(VECTORS: int) -> Any:
+    @jit_sized
+    def kernel(
+        mine, x, y,
+        row_first, row_tap, row_source, row_length,
+        column_first, column_tap, column_source, column_length,
+    ):  # fmt: skip
+        """y (B, OH, OW, R), the maxima of x (B, H, W, R) over each window, for `max_pool_values`.
+
+        An item of work is one row of outputs.
+        """
+        _, H, W, R = x.shape
+        B, OH, OW, _ = y.shape
+        xs, ys = x.reshape(-1), y.reshape(-1)
+        for item in share_of(mine, B * OH):
+            image, oh = item // OH, item % OH
+            for ow in range(OW):
+                for start in range(0, R, VECTORS * LANES):
+                    lanes = live_lanes(R - start, VECTORS)
+                    best = add(zero_tile(1, VECTORS), np.float32(-np.inf))
+                    for i in range(row_first[oh], row_first[oh + 1]):
+                        for r in range(row_length[i]):
+                            row = image * H + row_source[i] + r
+                            for j in range(column_first[ow], column_first[ow + 1]):
+                                for s in range(column_length[j]):
+                                    pixel = row * W + column_source[j] + s
+                                    run = load_run(xs, pixel * R + start, VECTORS, lanes)
+                                    # what is not a number stays
+                                    keep = either(above(best, run), unequal(best, best))
+                                    best = choose(keep, best, run)
+                    store_tile(best, ys, (item * OW + ow) * R + start, R, 1, lanes)
+
+    return kernel

@@ -18,6 +18,9 @@ from pellucid.runtime.recording import add_up, copy
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, DType, Shape
 
+NO_IMAGES = np.empty((0, 0, 0, 0), np.float32)
+"""What a kernel is given in place of images that are optional."""
+
 
 def images(memory: Array) -> Array:
     """Return memory (H, W, C, N) as images (N, C, H, W): a view."""

@@ -105,8 +105,15 @@ class FusedKernels(Protocol):
     def prepare(self, weight: Array, bias: Array, groups: int) -> object:
         """Convert weights (F, C/groups, KH, KW) and biases (F,) to the layout of `convolve`."""
 
-    def convolve(self, x: Array, weights: object, convolution: Convolution, relu: bool) -> Array:
-        """Return the convolution of x with prepared weights, followed by ReLU if `relu`."""
+    def convolve(
+        self,
+        x: Array,
+        weights: object,
+        convolution: Convolution,
+        relu: bool,
+        shortcut: Array | None = None,
+    ) -> Array:
+        """Return the convolution of x with prepared weights plus the shortcut, then ReLU."""
 
     def transform(self, x: Array, weights: object, relu: bool) -> Array:
         """Return ``x Wᵀ + b`` for x (N, I) and weights (O, I, 1, 1), followed by ReLU if `relu`."""

@@ -38,8 +38,6 @@ from pellucid.ops.checks import check_floating
 from pellucid.runtime.usual_batch import cut
 from pellucid.types import Shape
 
-_FEW_IMAGES = 8
-"""Batches up to this size are computed image by image: registers hold filters then."""
 _IMAGES_AT_ONCE = 64
 """Larger batches are computed in parts of this size, whose activations fit into the caches."""
 
@@ -64,10 +62,9 @@ class Frozen:
         """Return the output."""
         if isinstance(x, np.ndarray) and x.dtype == np.uint8:
             check_floating("a frozen model", x)
-        size = 1 if len(x) <= _FEW_IMAGES else _IMAGES_AT_ONCE
-        if len(x) <= size or not isinstance(x, np.ndarray) or not self._in_parts:
+        if len(x) <= _IMAGES_AT_ONCE or not isinstance(x, np.ndarray) or not self._in_parts:
             return self._inference()(x)
-        parts = [self._inference()(x[part]) for part in cut(len(x), size)]
+        parts = [self._inference()(x[part]) for part in cut(len(x), _IMAGES_AT_ONCE)]
         if isinstance(parts[0], tuple):
             return tuple(map(np.concatenate, zip(*parts, strict=True)))
         return np.concatenate(parts)
@@ -130,9 +127,21 @@ def _frozen(model: Layer) -> Part:
         branches = {name: _frozen(branch) for name, branch in model.branches.items()}
         return routing(model, branches=branches)
     if type(model) is Residual and (model.activation is None or type(model.activation) is ReLU):
-        shortcut = None if model.shortcut is None else _frozen(model.shortcut)
-        return FrozenResidual(_frozen(model.body), shortcut, model.activation is not None)
+        return _residual(model)
     return _alone(model)
+
+
+def _residual(model: Residual) -> FrozenResidual:
+    shortcut = None if model.shortcut is None else _frozen(model.shortcut)
+    relu = model.activation is not None
+    if type(model.body) is Sequential:
+        parts = dict(_parts(model.body))
+        *others, end = parts or [""]
+        last = parts.get(end)
+        if isinstance(last, FrozenConvolution) and last.can_add_shortcut:
+            body = series(model.body, {name: parts[name] for name in others})
+            return FrozenResidual(body, last, shortcut, relu)
+    return FrozenResidual(_frozen(model.body), None, shortcut, relu)
 
 
 def _alone(layer: Layer) -> Part:

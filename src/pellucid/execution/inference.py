@@ -78,17 +78,23 @@ class FrozenConvolution(InferencePart):
             bias = ((bias - mean) * scale + shift).astype(weight.dtype)
         self.weights = _Weights(weight, bias, conv.groups)
 
-    def compute(self, x: Array) -> Array:
-        plan, weights = self.conv.plan(x.shape), self.weights
+    def compute(self, x: Array, shortcut: Array | None = None, relu: bool = False) -> Array:
+        """Return the output; a shortcut is added before ReLU."""
+        plan, weights, relu = self.conv.plan(x.shape), self.weights, self.relu or relu
         kernels = weights.kernels(x)
         if kernels is None:
             by = engine.current(x, weights.weight)
             y = by.conv2d(x, weights.weight, weights.bias, plan.resolved(by))
-            y = by.relu(y) if self.relu else y
+            y = y if shortcut is None else y + shortcut
+            y = by.relu(y) if relu else y
         else:
-            convolution = plan.resolved(engine.current())
-            y = kernels.convolve(x, weights.prepared, convolution, self.relu)
+            y = kernels.convolve(x, weights.prepared, plan.requested(), relu, shortcut)
         return y if self.pool is None else max_pool(y, self.pool)
+
+    @property
+    def can_add_shortcut(self) -> bool:
+        """Return whether nothing follows the convolution."""
+        return not self.relu and self.pool is None
 
 
 class FrozenPooling(InferencePart):
@@ -119,19 +125,23 @@ class FrozenLinear(InferencePart):
 
 
 class FrozenResidual(InferencePart):
-    """``y = relu(body(x) + shortcut(x))``."""
+    """``y = relu(last(body(x)) + shortcut(x))``: a last convolution adds the shortcut itself."""
 
-    def __init__(self, body: Part, shortcut: Part | None, relu: bool) -> None:
-        self.body, self.shortcut, self.relu = body, shortcut, relu
+    def __init__(
+        self, body: Part, last: FrozenConvolution | None, shortcut: Part | None, relu: bool
+    ) -> None:
+        self.body, self.last, self.shortcut, self.relu = body, last, shortcut, relu
 
     def children(self) -> Mapping[str, Part]:
-        parts = {"body": self.body, "shortcut": self.shortcut}
+        parts = {"body": self.body, "last": self.last, "shortcut": self.shortcut}
         return {name: part for name, part in parts.items() if part is not None}
 
     def compute(self, x: Array) -> Array:
         shortcut = x if self.shortcut is None else self.shortcut.forward(x)[0]
         y: Array = self.body.forward(x)[0]
-        if len(y) > 1 and y.ndim == 4 and (kernels := fused_kernels(y, shortcut)) is not None:
+        if self.last is not None:
+            return self.last.compute(y, shortcut, self.relu)
+        if len(y) and y.ndim == 4 and (kernels := fused_kernels(y, shortcut)) is not None:
             return kernels.epilogue(y, None, shortcut, self.relu, None)[0]
         total = np.empty_like(y)
         _add(y, shortcut, self.relu, total)

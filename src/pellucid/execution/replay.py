@@ -33,16 +33,12 @@ from pellucid.execution.program import Program
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.observers import is_observed
 from pellucid.parameter import Buffer, Parameter
-from pellucid.runtime import usual_batch
 from pellucid.runtime.recording import Recording, is_rehearsed
 from pellucid.runtime.workspace import Workspace, empty
 from pellucid.types import Array, Generator, Shape
 
 AFTER = 3
 """Number of eager steps of a shape before it is captured, which takes as long as five steps."""
-
-_IMAGES = 64
-"""As many images of inference as this, or fewer, are computed in the same way."""
 
 _MOST_SHAPES = 4
 """Number of shapes that are captured; each needs memory."""
@@ -277,14 +273,13 @@ class Inference:
 
     def __call__(self, x: Any) -> Any:
         """Return the output."""
-        with usual_batch.of(_IMAGES):
-            known, workspace = self._shapes.next(x), self._workspace
-            if known is not None:
-                workspace = known.workspace
-                if known.captured is not None:
-                    return known.captured(x)
-            with workspace.used():
-                return self._shapes.part.forward(x)[0]
+        known, workspace = self._shapes.next(x), self._workspace
+        if known is not None:
+            workspace = known.workspace
+            if known.captured is not None:
+                return known.captured(x)
+        with workspace.used():
+            return self._shapes.part.forward(x)[0]
 
 
 def _capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedInference | None:

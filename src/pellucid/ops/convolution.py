@@ -235,6 +235,10 @@ class ConvolutionPlan:
             return _resolve(by, self.convolution, asked)
         return _resolved(by, self.convolution, asked)
 
+    def requested(self) -> Convolution:
+        """Return the convolution with the algorithm that was asked for, which may be "auto"."""
+        return replace(self.convolution, algorithm=engine.algorithm(self.convolution.algorithm))
+
     def check_algorithm(self) -> None:
         """Raise an error unless the algorithm exists and supports this convolution."""
         if self.convolution.algorithm != "tuned":  # always supported, and choosing takes time

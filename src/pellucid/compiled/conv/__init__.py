@@ -40,7 +40,7 @@ def conv2d(
 ) -> Array:
     """Return the convolution of x with weight, plus bias."""
     window, groups = convolution.window, convolution.groups
-    last = _channels_last(convolution)
+    last = is_channels_last(convolution)
     match conv2d_algorithm(convolution):
         case "direct" if last:
             return last_direct.forward(materialize(x), weight, bias, window)
@@ -63,7 +63,7 @@ def conv2d_input_gradient(
 ) -> Array:
     """Return dx, added to `onto` if there is one, which may be overwritten."""
     input_shape, window = convolution.input_shape, convolution.window
-    last = _channels_last(convolution)
+    last = is_channels_last(convolution)
     match conv2d_algorithm(convolution):
         case "direct" if last:
             return last_direct.input_gradient(dy, weight, input_shape, window, onto)
@@ -87,7 +87,7 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
     weight_shape, window, groups = (
         convolution.weight_shape, convolution.window, convolution.groups,
     )  # fmt: skip
-    last = _channels_last(convolution)
+    last = is_channels_last(convolution)
     match conv2d_algorithm(convolution):
         case "direct" if last:
             return last_gradient.weight_gradient(dy, x, weight_shape, window)
@@ -107,7 +107,7 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
             return reference.conv2d_weight_gradient(dy, materialize(x), convolution)
 
 
-def _channels_last(convolution: Convolution) -> bool:
+def is_channels_last(convolution: Convolution) -> bool:
     """Return whether the convolution is computed with channels in the lanes."""
     if not layout.channels_innermost(convolution.output_shape):
         return False
@@ -157,7 +157,7 @@ def reads_deferred(convolution: Convolution) -> bool:
     It can be done with every convolution; where it is slower, they are written first.
     """
     match conv2d_algorithm(convolution):
-        case "direct" | "depthwise" if _channels_last(convolution):
+        case "direct" | "depthwise" if is_channels_last(convolution):
             return False
         case "direct":
             return direct.is_pointwise(convolution.window, convolution.groups)
@@ -175,7 +175,7 @@ def _winograd_pays(convolution: Convolution) -> bool:
     """
     images, window = convolution.input_shape[0], convolution.window
     channels, size = min(convolution.weight_shape[:2]), min(window.output_size)
-    if _channels_last(convolution):
+    if is_channels_last(convolution):
         pixels = images * window.output_size[0] * window.output_size[1]
         return channels >= 16 and size >= 7 and pixels >= 512
     if images >= WIDTH:

@@ -8,18 +8,18 @@ of dy serves them all.
 """
 
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid.compiled import layout
-from pellucid.compiled.arithmetic import add
+from pellucid.compiled.arithmetic import add, relu_tile
 from pellucid.compiled.conv.channels_last.positions import Positions, positions
 from pellucid.compiled.conv.deferred import DeferredNorm, materialize
 from pellucid.compiled.conv.depthwise import by_tap
 from pellucid.compiled.jit import jit, jit_sized
 from pellucid.compiled.parallel import share_of
-from pellucid.compiled.rows import multiply_add_lanes, store_rows
+from pellucid.compiled.rows import load_rows, multiply_add_lanes, store_rows
 from pellucid.compiled.tile import (
     LANES,
     REGISTERS,
@@ -45,24 +45,42 @@ _CHANNELS = 128  # of an item of work
 def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (C, 1, KH, KW), plus bias."""
     y = layout.new_channels_last((*x.shape[:2], *window.output_size))
-    _run(materialize(x), by_tap(weight), bias, y, window, gradient=False)
+    run(materialize(x), pack(weight, bias), y, window)
     return y
 
 
 def input_gradient(dy: Array, weight: Array, input_shape: Shape, window: Window) -> Array:
     """Return dx: dy convolved with the filters turned by 180°."""
     dx = layout.new_channels_last(input_shape)
-    _run(dy, by_tap(weight[:, :, ::-1, ::-1]), None, dx, window, gradient=True)
+    run(dy, pack(weight[:, :, ::-1, ::-1], None), dx, window, gradient=True)
     return dx
 
 
-def _run(
-    x: Array, taken: Array, bias: Array | None, y: Array, window: Window, gradient: bool
-) -> None:
+class Packed(NamedTuple):
+    """Weights (KH · KW, C) and biases (C,)."""
+
+    weight: Array
+    bias: Array
+
+
+def pack(weight: Array, bias: Array | None) -> Packed:
+    """Return the weights (C, 1, KH, KW) and biases (C,) as the kernel reads them."""
+    return Packed(by_tap(weight), np.zeros(len(weight), np.float32) if bias is None else bias)
+
+
+def run(
+    x: Array, packed: Packed, y: Array, window: Window, relu: bool = False,
+    gradient: bool = False, shortcut: Array | None = None,
+) -> None:  # fmt: skip
+    """Write the convolution into y, plus a shortcut like y if there is one, and ReLU if wanted."""
     N, C = x.shape[:2]
-    offsets = np.zeros(C, np.float32) if bias is None else bias
     tables = positions(window, gradient, N, (C, C), _ROWS)
-    _kernel(_vectors(C))(layout.channels_last(x), taken, offsets, layout.channels_last(y), *tables)
+    others = layout.NO_IMAGES if shortcut is None else layout.channels_last(shortcut)
+    products = len(packed.weight) * y.size
+    _kernel(_vectors(C))(
+        products // 8, layout.channels_last(x), *packed, layout.channels_last(y), *tables,
+        others, relu,
+    )  # fmt: skip
 
 
 def _vectors(channels: int) -> int:
@@ -73,13 +91,16 @@ def _vectors(channels: int) -> int:
 def _kernel(VECTORS: int) -> Any:
     SPAN = VECTORS * LANES
 
-    @jit
-    def kernel(mine, x, w, bias, y, source, target, kind, first, tap, distance, length):
-        """Write into y (N, OH, OW, C) the depthwise convolution of x (N, H, W, C), for `_run`.
+    @jit_sized
+    def kernel(
+        mine, x, w, bias, y, source, target, kind, first, tap, distance, length, shortcut, relu
+    ):  # fmt: skip
+        """Write into y (N, OH, OW, C) the depthwise convolution of x (N, H, W, C), for `run`.
 
-        w (taps, C), bias (C,); source to length are `Positions`. An item of work is some tiles of
-        positions, with all channels.
+        w (taps, C), bias (C,); source to length are `Positions`; an empty shortcut is none. An item
+        of work is some tiles of positions, with all channels.
         """
+        others = shortcut.reshape(-1)
         C, tiles = x.shape[3], len(kind)
         xs, ws, ys, far = x.reshape(-1), w.reshape(-1), y.reshape(-1), x.size + y.size > _FAR
         for item in share_of(mine, -(-tiles // _TOGETHER)):
@@ -102,6 +123,11 @@ def _kernel(VECTORS: int) -> Any:
                                 fetch_ahead(xs, source[p] + reach + i)
                                 fetch_ahead(ys, target[p] + i)
                     tile = add(tile, load_run(bias, c, VECTORS, lanes))
+                    if len(others) > 0:
+                        other = load_rows(_ROWS, VECTORS, others, target, t * _ROWS, c, lanes)
+                        tile = add(tile, other)
+                    if relu:
+                        tile = relu_tile(tile)
                     store_rows(tile, ys, target, t * _ROWS, c, lanes)
 
     return kernel

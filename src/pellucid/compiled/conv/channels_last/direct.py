@@ -7,15 +7,16 @@ sums as in `conv.direct`, in which images and filters have changed places. The g
 input is the same sum over the kernel turned by 180°.
 """
 
+from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pellucid.compiled import layout
-from pellucid.compiled.arithmetic import add, add_columns
+from pellucid.compiled.arithmetic import add, add_columns, relu_tile
 from pellucid.compiled.conv.channels_last.positions import positions
-from pellucid.compiled.jit import jit, jit_sized
+from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.rows import load_rows, multiply_add_rows, store_rows
 from pellucid.compiled.tile import LANES, REGISTERS, live_lanes, zero_tile
@@ -33,10 +34,20 @@ _CHANNELS = 8  # whose weights are laid out together
 _TOGETHER = 16  # tiles of an item of work: what they read stays in near memory for all filters
 
 
+class Packed(NamedTuple):
+    """Weights (blocks, KH · KW, C, span) and biases (blocks · span): `span` filters innermost."""
+
+    weight: Array
+    bias: Array
+    vectors: int
+    taps: int
+
+
 def forward(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C, KH, KW), plus bias."""
     y = layout.new_channels_last((x.shape[0], len(weight), *window.output_size))
-    return _run(x, weight, bias, y, window, gradient=False)
+    run(x, pack(weight, bias), y, window)
+    return y
 
 
 def input_gradient(
@@ -46,23 +57,53 @@ def input_gradient(
     dx = layout.new_channels_last(input_shape) if onto is None else onto
     if not np.shares_memory(dx, layout.channels_last(dx)):  # it lies otherwise
         return layout.add_to(dx, input_gradient(dy, weight, input_shape, window))
-    return _run(dy, weight, None, dx, window, gradient=True, onto=onto is not None)
+    run(dy, pack(weight, None, turned=True), dx, window, gradient=True, shortcut=onto)
+    return dx
 
 
-def _run(
-    x: Array, weight: Array, bias: Array | None, y: Array, window: Window, gradient: bool,
-    onto: bool = False,
-) -> Array:  # fmt: skip
-    (F, C), taps = weight.shape[1::-1] if gradient else weight.shape[:2], weight.shape[2:]
-    vectors = vectors_for(F, C * taps[0] * taps[1])
-    rows = _ROWS[vectors]
-    packed, offsets = pack(weight, bias, vectors * LANES, turned=gradient)
-    tables = positions(window, gradient, len(x), (C, F), rows)
-    _kernel(rows, vectors)(
-        layout.channels_last(x), packed, offsets, layout.channels_last(y),
-        taps[0] * taps[1], *tables, onto,
+def run(
+    x: Array, packed: Packed, y: Array, window: Window, relu: bool = False,
+    gradient: bool = False, shortcut: Array | None = None,
+) -> None:  # fmt: skip
+    """Write the convolution into y, plus a shortcut like y if there is one, and ReLU if wanted."""
+    N, C, F, pixels = *x.shape[:2], y.shape[1], y.size // y.shape[1]
+    rows, inner = 1 if pixels == 1 else _ROWS[packed.vectors], layout.channels_last(x)
+    tables = positions(window, gradient, N, (C, F), rows)
+    if not gradient and len(tables.kind) > 1.25 * -(-pixels // rows):
+        inner, window = _padded(inner, window)
+        tables = positions(window, gradient, N, (C, F), rows)
+    others = layout.NO_IMAGES if shortcut is None else layout.channels_last(shortcut)
+    products = packed.weight.size * pixels
+    _kernel(rows, packed.vectors)(
+        products // 64, inner, packed.weight, packed.bias, layout.channels_last(y),
+        packed.taps, *tables, others, relu,
     )  # fmt: skip
-    return y
+
+
+def _padded(x: Array, window: Window) -> tuple[Array, Window]:
+    """Return x (N, H, W, C) with zeros around it, and the window on it.
+
+    In a small image a good part of the positions is near a border, where few have the same taps.
+    """
+    N, H, W, C = x.shape
+    (top, bottom), (left, right) = window.padding
+    size = H + top + bottom, W + left + right
+    y = empty((N, *size, C), np.float32)
+    _pad(y.size, x, y, top, left)
+    return y, replace(window, size=size, padding=((0, 0), (0, 0)))
+
+
+@jit_sized
+def _pad(mine, x, y, top, left):
+    """Write x (N, H, W, C) into y with zeros around it, for `_padded`."""
+    _, H, W, C = x.shape
+    N, HP, WP, _ = y.shape
+    for item in share_of(mine, N * HP):
+        n, h = item // HP, item % HP - top
+        for w in range(WP):
+            inside = h >= 0 and h < H and left <= w and w < left + W
+            for c in range(C):
+                y[n, item % HP, w, c] = x[n, h, w - left, c] if inside else np.float32(0)
 
 
 def vectors_for(filters: int, terms: int) -> int:
@@ -75,19 +116,22 @@ def vectors_for(filters: int, terms: int) -> int:
     return min(reversed(fitting), key=lambda v: -(-registers // v) * v)
 
 
-def pack(weight: Array, bias: Array | None, span: int, turned: bool = False) -> tuple[Array, Array]:
-    """Return weights (blocks, KH · KW, C, span) and biases (blocks · span), for `span` filters.
+def pack(weight: Array, bias: Array | None, turned: bool = False) -> Packed:
+    """Return the weights (F, C, KH, KW) and biases (F,) as the kernel reads them.
 
     `turned` is by 180°, with inputs and outputs in each other's place.
     """
     F, C = weight.shape[1::-1] if turned else weight.shape[:2]
-    blocks, taps = -(-F // span), weight.shape[2] * weight.shape[3]
+    taps = weight.shape[2] * weight.shape[3]
+    vectors = vectors_for(F, C * taps)
+    span = vectors * LANES
+    blocks = -(-F // span)
     packed = empty((blocks, taps, C, span), np.float32)
     _pack(packed.size, layout.contiguous(weight).reshape(-1), turned, F, packed)
     offsets = np.zeros(blocks * span, np.float32)
     if bias is not None:
         copy(offsets[:F], bias)
-    return packed.reshape(-1), offsets
+    return Packed(packed.reshape(-1), offsets, vectors, taps)
 
 
 @jit_sized
@@ -118,14 +162,17 @@ def _pack(mine, weight, turned, F, packed):
 def _kernel(ROWS: int, VECTORS: int) -> Any:
     SPAN = VECTORS * LANES
 
-    @jit
-    def kernel(mine, x, w, bias, y, taps, source, target, kind, first, tap, distance, length, onto):
-        """Write into y (N, OH, OW, F) the correlation of x (N, H, W, C), for `_run`.
+    @jit_sized
+    def kernel(
+        mine, x, w, bias, y, taps,
+        source, target, kind, first, tap, distance, length, shortcut, relu,
+    ):  # fmt: skip
+        """Write into y (N, OH, OW, F) the correlation of x (N, H, W, C), for `run`.
 
-        w (blocks, taps, C, SPAN) and bias are those of `pack`; source to length are `Positions`. An
+        w and bias are `Packed`; source to length are `Positions`; an empty shortcut is none. An
         item of work is some tiles of positions, with all filters.
         """
-        C, F = x.shape[3], y.shape[3]
+        C, F, others = x.shape[3], y.shape[3], shortcut.reshape(-1)
         xs, ys, blocks, tiles = x.reshape(-1), y.reshape(-1), len(bias) // SPAN, len(kind)
         for item in share_of(mine, -(-tiles // _TOGETHER)):
             for block in range(blocks):
@@ -140,8 +187,11 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                             xi += 1
                             wi += SPAN
                     tile = add_columns(tile, bias, f)
-                    if onto:
-                        tile = add(tile, load_rows(ROWS, VECTORS, ys, target, t * ROWS, f, lanes))
+                    if len(others) > 0:
+                        other = load_rows(ROWS, VECTORS, others, target, t * ROWS, f, lanes)
+                        tile = add(tile, other)
+                    if relu:
+                        tile = relu_tile(tile)
                     store_rows(tile, ys, target, t * ROWS, f, lanes)
 
     return kernel

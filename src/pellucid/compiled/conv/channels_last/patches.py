@@ -5,7 +5,7 @@ The 36 places of all patches then are 36 matrices of patches × channels, whose 
 `row_length` says.
 """
 
-from pellucid.compiled.arithmetic import add
+from pellucid.compiled.arithmetic import add, relu_tile
 from pellucid.compiled.conv.deferred import normalized_tile
 from pellucid.compiled.conv.transforms import (
     VECTORS,
@@ -105,8 +105,11 @@ def transform_outputs(ys, OH, OW, F, n, oh, ow, room, d, at, step):
 
 
 @jit_inline
-def transform_back(m, at, step, bias, room, ys, OH, OW, F, n, oh, ow, onto):
-    """Write ``Aᵀ m A`` plus bias into the 4×4 outputs of image n at (oh, ow), or add it there."""
+def transform_back(m, at, step, bias, room, ys, OH, OW, F, n, oh, ow, others, relu):
+    """Write ``Aᵀ m A`` plus bias into the 4×4 outputs of image n at (oh, ow).
+
+    `others`, if there are any, are added, and then negative numbers become 0 if `relu`.
+    """
     every = live_lanes(WIDTH, VECTORS)
     for f in range(0, F, WIDTH):
         lanes = live_lanes(F - f, VECTORS)
@@ -120,18 +123,20 @@ def transform_back(m, at, step, bias, room, ys, OH, OW, F, n, oh, ow, onto):
         for i in range(min(4, OH - oh)):
             s0, s1, s2, s3 = a_side_back(*read_six(room, i * 6 * WIDTH, WIDTH, every))
             yi = ((n * OH + oh + i) * OW + ow) * F + f
-            _store(s0, bias, f, onto, ys, yi, lanes)
+            _store(s0, bias, f, others, relu, ys, yi, lanes)
             if ow + 1 < OW:
-                _store(s1, bias, f, onto, ys, yi + F, lanes)
+                _store(s1, bias, f, others, relu, ys, yi + F, lanes)
             if ow + 2 < OW:
-                _store(s2, bias, f, onto, ys, yi + 2 * F, lanes)
+                _store(s2, bias, f, others, relu, ys, yi + 2 * F, lanes)
             if ow + 3 < OW:
-                _store(s3, bias, f, onto, ys, yi + 3 * F, lanes)
+                _store(s3, bias, f, others, relu, ys, yi + 3 * F, lanes)
 
 
 @jit_inline
-def _store(run, bias, f, onto, ys, yi, lanes):
+def _store(run, bias, f, others, relu, ys, yi, lanes):
     run = add(run, load_run(bias, f, VECTORS, lanes))
-    if onto:
-        run = add(run, load_run(ys, yi, VECTORS, lanes))
+    if len(others) > 0:
+        run = add(run, load_run(others, yi, VECTORS, lanes))
+    if relu:
+        run = relu_tile(run)
     store_tile(run, ys, yi, 0, 1, lanes)

@@ -22,7 +22,8 @@ from pellucid.compiled.conv.channels_last.patches import (
 )
 from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, materialize
 from pellucid.compiled.conv.transforms import WIDTH
-from pellucid.compiled.conv.winograd import pack
+from pellucid.compiled.conv.winograd import Packed
+from pellucid.compiled.conv.winograd import pack as pack_blocks
 from pellucid.compiled.jit import jit_regions, room_for_threads
 from pellucid.compiled.tile import LANES, REGISTERS, live_lanes, store_tile, zero_tile
 from pellucid.geometry import Window
@@ -35,8 +36,8 @@ _ROWS = {1: 12, 2: 10, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 5}
 def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C, 3, 3), plus bias."""
     y = layout.new_channels_last((x.shape[0], len(weight), *window.output_size))
-    (top, _), (left, _) = window.padding
-    return _run(x, weight, bias, y, top, left)
+    run(x, pack(weight, bias), y, window)
+    return y
 
 
 def input_gradient(
@@ -46,36 +47,37 @@ def input_gradient(
     dx = layout.new_channels_last(input_shape) if onto is None else onto
     if not np.shares_memory(dx, layout.channels_last(dx)):
         return layout.add_to(dx, input_gradient(dy, weight, input_shape, window))
-    (top, _), (left, _) = window.padding
-    return _run(dy, weight, None, dx, 2 - top, 2 - left, onto is not None, turned=True)
+    run(dy, pack(weight, None, turned=True), dx, window, gradient=True, shortcut=onto)
+    return dx
 
 
-def _run(
-    x: Array | DeferredNorm,
-    weight: Array,
-    bias: Array | None,
-    y: Array,
-    top: int,
-    left: int,
-    onto: bool = False,
-    turned: bool = False,
-) -> Array:
-    F, C = weight.shape[1::-1] if turned else weight.shape[:2]
-    (inner, norm), outer = source(x), layout.channels_last(y)
-    registers = -(-F // LANES)
+def pack(weight: Array, bias: Array | None, turned: bool = False) -> Packed:
+    """Return the transformed weights (F, C, 3, 3) and biases (F,), or those `turned` by 180°."""
+    registers = -(-(weight.shape[1] if turned else len(weight)) // LANES)
     vectors = next(n for n in (4, 3, 2, 1) if n in _ROWS and registers % n == 0)
+    return pack_blocks(weight, bias, vectors * LANES, turned)
+
+
+def run(
+    x: Array | DeferredNorm, packed: Packed, y: Array, window: Window, relu: bool = False,
+    gradient: bool = False, shortcut: Array | None = None,
+) -> None:  # fmt: skip
+    """Write the convolution into y, plus a shortcut like y if there is one, and ReLU if wanted."""
+    (inner, norm), outer = source(x), layout.channels_last(y)
+    (top, _), (left, _) = window.padding
+    if gradient:
+        top, left = 2 - top, 2 - left
+    C, F, vectors = inner.shape[3], outer.shape[3], packed.rows // LANES
     rows = _ROWS[vectors]
-    packed = pack(weight, bias, vectors * LANES, turned)
     patches = len(inner) * -(-outer.shape[1] // 4) * -(-outer.shape[2] // 4)
     together = min(patches, patches_together(C, F))
     v = empty((36, together + rows, row_length(C)), np.float32)
     m = empty((36, together + rows, row_length(F)), np.float32)
-    room = room_for_threads(36 * WIDTH)
+    others = layout.NO_IMAGES if shortcut is None else layout.channels_last(shortcut)
     _kernel(rows, vectors)(
-        inner, norm, packed.weight, packed.bias, outer, top, left, onto, patches, together,
-        v, m, room,
+        inner, norm, packed.weight, packed.bias, outer, top, left, others, relu, patches, together,
+        v, m, room_for_threads(36 * WIDTH),
     )  # fmt: skip
-    return y
 
 
 def source(x: Array | DeferredNorm) -> tuple[Array, Array]:
@@ -99,15 +101,18 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
     SPAN = VECTORS * LANES
 
     @jit_regions
-    def kernel(x, norm, u, bias, y, top, left, onto, patches, together, v, m, room):
-        """Write into y (N, OH, OW, F) the convolution of x (N, H, W, C), for `_run`.
+    def kernel(
+        x, norm, u, bias, y, top, left, shortcut, relu, patches, together, v, m, room
+    ):  # fmt: skip
+        """Write into y (N, OH, OW, F) the convolution of x (N, H, W, C), for `run`.
 
         u (blocks, 36, C, SPAN) is `Packed.weight`; v and m (36, patches, channels) are room for
-        `together` patches and for what a last tile reads beyond them.
+        `together` patches and for what a last tile reads beyond them; an empty shortcut is none.
         """
         _, H, W, C = x.shape
         _, OH, OW, F = y.shape
         xs, ys, vs, ms = x.reshape(-1), y.reshape(-1), v.reshape(-1), m.reshape(-1)
+        others = shortcut.reshape(-1)
         across, down, blocks = -(-OW // 4), -(-OH // 4), -(-F // SPAN)
         v_row, m_row = v.shape[2], m.shape[2]
         v_step, m_step = v.shape[1] * v_row, m.shape[1] * m_row
@@ -135,6 +140,8 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
             for t in numba.prange(count):
                 n, oh, ow = patch_of(begin + t, across, down)
                 own = room[numba.get_thread_id()]
-                transform_back(ms, t * m_row, m_step, bias, own, ys, OH, OW, F, n, oh, ow, onto)
+                transform_back(
+                    ms, t * m_row, m_step, bias, own, ys, OH, OW, F, n, oh, ow, others, relu
+                )
 
     return kernel
