@@ -363,9 +363,9 @@ def test_a_recipe_is_a_set_of_options(
     words = shlex.split(config.command())[2:]
     assert "--recipe" not in words
     spelled, same = begun(pellucid, monkeypatch, *words)
-    assert dataclasses.replace(spelled, environment={}) == dataclasses.replace(
-        config, environment={}
-    )
+    alike = {"environment": {}, "augment": config.augment or "none"}
+    assert dataclasses.replace(spelled, **alike) == dataclasses.replace(config, **alike)
+    assert spelled.augment == config.augment or (spelled.augment, config.augment) == ("none", None)
     assert same.optimizer.describe() == state.optimizer.describe()
     other = ("--recipe", name, "--optimizer", "sgd", "--epochs", "2")
     config, state = begun(pellucid, monkeypatch, data, *other)

@@ -14,7 +14,9 @@ SMALL = {
     "mlp": {"hidden": (8, 8)},
     "lenet5": {"width": 0.5},
     "lenet5x2": {},
-    "airbench": {"width": 1 / 16},
+    "airbench": {"widths": (4, 16, 16), "activation": "silu"},
+    "airbench_small": {},
+    "airbench_tiny": {},
     "alexnet": {"width": 1 / 16},
     "vgg": {"width": 1 / 8},
     "vgg11_bn": {"width": 1 / 32},
@@ -26,7 +28,6 @@ SMALL = {
     "resnet50": {"width": 1 / 16, "small_images": True},
     "inception": {"width": 1 / 16},
     "densenet": {"growth": 2, "blocks": (2, 2, 2)},
-    "tiny": {},
     "mobilenet": {"width": 1 / 16},
     "mobilenet_v2": {"width": 1 / 4, "small_images": True},
 }

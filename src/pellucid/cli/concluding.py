@@ -118,7 +118,7 @@ _CONTENTS = {
     folders.FIGURES: "its pictures, as SVG and PNG",
     folders.MODEL: "the trained network",
     folders.EVALUATION: "accuracy and the scores of each class, as JSON",
-    folders.TYPICAL: "statistics of the training images, to recognise unlike ones",
+    folders.TYPICAL: "statistics of the training images, to notice unlike ones",
     folders.HISTORY: "loss and accuracy of each epoch",
     folders.SCALING: "where the time of each process went",
     folders.GRADIENTS: "the size of each layer's gradient",

@@ -7,7 +7,7 @@ the layer maps an image of that shape to one score per class.
 from __future__ import annotations
 
 from pellucid.models import toml
-from pellucid.models.airbench import airbench
+from pellucid.models.airbench import airbench, airbench_small, airbench_tiny
 from pellucid.models.alexnet import alexnet
 from pellucid.models.densenet import densenet
 from pellucid.models.inception import inception
@@ -17,7 +17,6 @@ from pellucid.models.mobilenet import mobilenet, mobilenet_v2
 from pellucid.models.registry import build, names
 from pellucid.models.resnet import resnet18, resnet20, resnet32, resnet50, resnet56
 from pellucid.models.summary import Row, Summary, summary
-from pellucid.models.tiny import tiny
 from pellucid.models.vgg import vgg, vgg11_bn, vgg16_bn
 from pellucid.models.whitening import whiten
 
@@ -25,6 +24,8 @@ __all__ = [
     "Row",
     "Summary",
     "airbench",
+    "airbench_small",
+    "airbench_tiny",
     "alexnet",
     "build",
     "densenet",
@@ -41,7 +42,6 @@ __all__ = [
     "resnet50",
     "resnet56",
     "summary",
-    "tiny",
     "toml",
     "vgg",
     "vgg11_bn",
