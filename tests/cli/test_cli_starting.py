@@ -135,10 +135,10 @@ def test_whether_a_batch_can_be_learned_is_told_and_nothing_is_saved(pellucid: C
     before = sorted(Path().iterdir())
     status, out, _ = pellucid(*short("--overfit-batch", "--lr", "0.01"))
     assert status == 0
-    assert "It learns the batch by heart" in out
+    assert "It memorises the batch" in out
     status, out, _ = pellucid(*short("--overfit-batch", "--lr", "1e-9"))
     assert status == 1
-    assert "It does not learn the batch by heart" in out
+    assert "It does not memorise the batch" in out
     assert sorted(Path().iterdir()) == before
 
 

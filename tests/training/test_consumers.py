@@ -87,7 +87,9 @@ def test_what_cannot_be_monitored_is_told() -> None:
     with pytest.raises(PellucidError, match="patience must be an integer of at least 1, not 0"):
         stop_early([], 0)
     unvalidated = [replace(EPOCH, validation_loss=None)]
-    with pytest.raises(TrainingError, match="this run has no validation loss"):
+    with pytest.raises(
+        TrainingError, match=r"watches the validation loss, which this run .* pass validation=data"
+    ):
         list(stop_early(unvalidated, 3))
 
 

@@ -41,7 +41,7 @@ def check(config: Config, parts: Parts) -> bool:
 
 _KNOWN = "It memorises the batch: network, loss and learning rate work together."
 _UNKNOWN = (
-    "It does not learn the batch by heart. A network that cannot do that learns nothing else\n"
+    "It does not memorise the batch. A network that cannot do that learns nothing else\n"
     "either: look at the learning rate, at the labels, and at the size of the network."
 )
 

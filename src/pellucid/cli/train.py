@@ -230,7 +230,7 @@ def train(
         bool,
         typer.Option(
             "--overfit-batch",
-            help="Only check whether the network can learn one batch by heart; nothing is saved.",
+            help="Only check whether the network can memorise one batch; nothing is saved.",
             rich_help_panel=_RUN,
         ),
     ] = False,

@@ -63,6 +63,9 @@ class ExponentialMovingAverage:
         self.updates = 0
         self._values: dict[str, Array] = {}
 
+    def __repr__(self) -> str:
+        return f"ExponentialMovingAverage({len(self.items)} values, decay={self.decay:g})"
+
     @property
     def values(self) -> dict[str, Array]:
         """The averages by name; before the first update, the model's own values."""

@@ -81,7 +81,10 @@ def _stop_early(
         nonlocal best, waited
         value = getattr(epoch, monitor)
         if value is None:
-            raise TrainingError(f"early stopping: this run has no {monitor.replace('_', ' ')}")
+            raise TrainingError(
+                f"early stopping watches the {monitor.replace('_', ' ')}, which this run does not "
+                "have; pass validation=data, or monitor='loss'"
+            )
         better = _SIGNS[monitor] * value > best + tolerance
         best, waited = (_SIGNS[monitor] * value, 0) if better else (best, waited + 1)
         return waited >= patience
