@@ -41,7 +41,7 @@ pytestmark = pytest.mark.usefixtures("rows")
         (("train", "rows.npz", "--folders", "nested"), "'rows.npz' takes no --folders"),
         (("train", "rows.npz", "--size", "8by8"), "such as 28x28, not '8by8'"),
         (("train", "rows.npz", "--model", "mlp", "--out", "rows.npz/x"), "Not a directory"),
-        (("resume", "nowhere"), "nowhere is no run"),
+        (("resume", "nowhere"), "nowhere is not a run"),
         (("evaluate", "nowhere"), "there is no run 'nowhere'"),
         (("evaluate", "rows.npz"), "rows.npz"),
         (("predict", "nowhere", "a.png"), "there is no run 'nowhere'"),

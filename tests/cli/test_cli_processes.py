@@ -102,7 +102,7 @@ def test_the_next_process_writes_the_run_when_the_first_is_killed(pellucid: Comm
     out = str(Path.cwd() / "run")
     status, _, complained = disturbed(out, (), lambda _: os.kill(running(out)[0], signal.SIGKILL))
     assert status == 0, complained
-    assert "another one writes the run now" in complained
+    assert "another one now writes the run" in complained
     assert len(Path("run/history.csv").read_text().splitlines()) == 13
     arguments = short("--shards", "4", "--epochs", "12", "--engine", "reference", "--out", "alone")
     assert pellucid(*arguments)[0] == 0

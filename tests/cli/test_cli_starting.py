@@ -78,7 +78,7 @@ def test_frozen_layers_stay_to_the_last_bit(pellucid: Command, run: Path) -> Non
 
 def test_a_pattern_that_freezes_nothing_or_all_is_told(pellucid: Command, run: Path) -> None:
     _, _, err = pellucid(*start_from(run, "--freeze", "conv9*"))
-    assert "no layer is called 'conv9*'. Those that learn: 0, 1, fc" in err
+    assert "there is no layer 'conv9*'. Those that learn: 0, 1, fc" in err
     assert (
         "freezes all parameters: none is left to train"
         in pellucid(*start_from(run, "--freeze", "*"))[2]

@@ -106,7 +106,7 @@ def test_a_missing_batch_is_named(tmp_path: Path) -> None:
             "x",
             "image 3 has label -1, expected 0 to 9",
         ),
-        (pickle.dumps([1], 2), "x", "no batch of CIFAR"),
+        (pickle.dumps([1], 2), "x", "not a batch of CIFAR"),
         (pickle.dumps({"data": 1, "labels": [1]}, 2), "x", "'data' should be images"),
         (pickled(0)[:-1], "x", "not a readable pickle"),
         (b"no pickle at all", "x", "pickle"),

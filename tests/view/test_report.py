@@ -309,4 +309,4 @@ def test_gradients_that_hardly_arrive_are_told(
     norms = np.array([[first, 0.5, 1.0]] * 4)
     flow = GradientFlow(np.arange(1, 5), ("conv1.weight", "b", "fc.weight"), norms, norms, norms)
     said = told(replace(contents, gradients=flow), "gradients")
-    assert ("hardly arrive at conv1.weight" in said) == found
+    assert ("almost vanish before they reach conv1.weight" in said) == found

@@ -84,7 +84,7 @@ def _longer(run: Path, config: Config, state: "TrainingState", epochs: int, writ
     """Set the total number of epochs of a run, and save it."""
     if epochs < state.epoch + (state.step > 0):
         raise PellucidError(
-            f"{run} has {state.epoch} epochs already; --epochs is how many it has in the end"
+            f"{run} has done {state.epoch} epochs already; --epochs is how many it has in the end"
         )
     state.epochs = epochs
     config = dataclasses.replace(config, epochs=epochs)
