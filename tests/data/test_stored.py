@@ -12,6 +12,7 @@ from pellucid import layers as nn
 from pellucid import models, optim
 from pellucid.data import DataSet, Splits, augment, describe, load, read_folder
 from pellucid.data.memory import memory_bytes
+from pellucid.data.outliers import find_outliers
 from pellucid.data.raw import RawImages
 from pellucid.errors import DataError, FileError
 from pellucid.evaluation import evaluate, predict
@@ -20,6 +21,7 @@ from pellucid.stored import StoredImages, blocks_of
 from pellucid.training import TrainingState, records, resume, save_checkpoint
 from pellucid.training.fingerprint import fingerprint
 from pellucid.types import Array
+from pellucid.view.statistics import statistics
 
 TINY = "1kB"
 """So little memory that everything stays on the disk."""
@@ -102,6 +104,23 @@ def test_descriptions_statistics_and_predictions_are_the_same(photos: Path) -> N
     some = on_disk.train.subset([7, 3, 5])
     assert (predict(model, some.images) == predict(model, in_memory.train.images[[7, 3, 5]])).all()
     assert str(evaluate(model, on_disk.test)) == str(evaluate(model, in_memory.test))
+
+
+def test_outliers_and_pictures_are_the_same(photos: Path) -> None:
+    (photos / "train/a/0.jpg").write_bytes((photos / "train/b/1.png").read_bytes())
+    near = np.asarray(Image.open(photos / "train/a/3.png")).copy()
+    near[::2, ::2] ^= 8
+    Image.fromarray(near).save(photos / "train/c/2.png")
+    in_memory, on_disk = both(photos)
+    found = find_outliers(on_disk.train)
+    assert found == find_outliers(in_memory.train)
+    assert {outlier.reason.partition(",")[0] for outlier in found} >= {"copy", "near duplicate"}
+    drawn = [
+        statistics(part.train.images, part.train.labels, part.train.classes)
+        for part in (in_memory, on_disk)
+    ]
+    for expected, same in zip(vars(drawn[0]).values(), vars(drawn[1]).values(), strict=True):
+        np.testing.assert_array_equal(same, expected)
 
 
 # Training

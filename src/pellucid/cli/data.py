@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pellucid.data import DataSet
 
 
-@reading.takes_reading("memory", "cache", "skip_bad")
+@reading.takes_reading("skip_bad")
 def data(
     name: reading.Data,
     plot: Annotated[

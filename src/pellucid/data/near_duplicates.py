@@ -34,26 +34,26 @@ def near_duplicates(images: Array, alike: float = 0.99) -> list[tuple[int, int, 
     >>> near_duplicates(images)
     [(2, 6, 1.0)]
     """
-    flat = images.reshape(len(images), -1)
     reach = math.sqrt(2 * (1 - alike)) + _ROUNDING
     found = []
-    for a, b in _candidates(flat, reach):
-        r = np.einsum("nd,nd->n", _unit(flat[a]), _unit(flat[b])).round(12)
+    for a, b in _candidates(images, reach):
+        r = np.einsum("nd,nd->n", _unit(images[a]), _unit(images[b])).round(12)
         for k in np.flatnonzero(r > alike):
             found.append((int(min(a[k], b[k])), int(max(a[k], b[k])), float(r[k])))
     return sorted(found, key=lambda pair: (-pair[2], pair))
 
 
-def _unit(flat: Array, dtype: Any = np.float64) -> Array:
-    x = np.array(flat, dtype)
+def _unit(images: Array, dtype: Any = np.float64) -> Array:
+    """Return each image as a vector of mean 0 and length 1."""
+    x = np.array(images, dtype).reshape(len(images), -1)
     x -= x.mean(axis=1, keepdims=True)
     length = np.linalg.norm(x, axis=1, keepdims=True)
     return np.asarray(np.divide(x, length, out=x, where=length > 0))
 
 
-def _candidates(flat: Array, reach: float) -> Iterator[tuple[Array, Array]]:
+def _candidates(images: Array, reach: float) -> Iterator[tuple[Array, Array]]:
     """Yield, in blocks, the pairs whose projections are nearer than `reach`."""
-    p = _projected(flat)
+    p = _projected(images)
     order = np.argsort(p[:, 0], kind="stable")
     p = p[order]
     squares = np.einsum("nd,nd->n", p, p)[:, None]
@@ -69,13 +69,14 @@ def _candidates(flat: Array, reach: float) -> Iterator[tuple[Array, Array]]:
             yield order[i[few]], order[j[few]]
 
 
-def _projected(flat: Array) -> Array:
+def _projected(images: Array) -> Array:
     """Return the coordinates of all images along the first principal directions of a sample."""
-    sample = np.sort(generator(0, "near pairs").permutation(len(flat))[:_SAMPLE])
-    x = _unit(flat[sample])
+    sample = np.sort(generator(0, "near pairs").permutation(len(images))[:_SAMPLE])
+    x = _unit(images[sample])
     _, _, directions = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)
     chosen = directions[:_DIRECTIONS].T.astype(np.float32)
-    return np.concatenate([_unit(flat[part], np.float32) @ chosen for part in _parts(len(flat))])
+    parts = _parts(len(images))
+    return np.concatenate([_unit(images[part], np.float32) @ chosen for part in parts])
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -16,6 +16,7 @@ from pellucid.types import Array
 
 _FAR = 1.5  # times the median distance from the class mean
 _MOST_OF_A_CLASS = 2
+_BLOCK = 512  # images read at once
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,12 @@ def _far_from_their_class(data: DataSet) -> Iterator[Outlier]:
     ratio = np.zeros(len(data))
     for number in np.flatnonzero(data.counts > 1):
         members = np.flatnonzero(data.labels == number)
-        x = data.images[members].reshape(len(members), -1)
-        mean = x.mean(axis=0, dtype=np.float64).astype(np.float32)
-        distances = np.array([np.linalg.norm(image - mean) for image in x])
+        parts = np.split(members, range(_BLOCK, len(members), _BLOCK))
+        total = sum(data.images[part].sum(axis=0, dtype=np.float64) for part in parts)
+        mean = (total / len(members)).astype(np.float32)
+        distances = np.array(
+            [np.linalg.norm(image - mean) for part in parts for image in data.images[part]]
+        )
         median = np.median(distances)
         ratio[members] = distances / median if median > 0 else distances > 0
     of_class = np.zeros(len(data.classes), int)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.errors import DataError, ShapeError
+from pellucid.stored import blocks_of
 from pellucid.types import Array
 
 _BINS = 64
@@ -54,7 +55,8 @@ def statistics(images: Array, labels: Array, classes: tuple[str, ...]) -> Statis
     """
     _check(images, labels, classes)
     N, C, H, W = images.shape
-    low, high = float(images.min()), float(images.max())
+    ends = [(float(block.min()), float(block.max())) for block in blocks_of(images)]
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
     black, white = _range(images.dtype.kind in "ui", low, high)
     edges = np.linspace(min(low, black), max(high, white), _BINS + 1)
     if images.dtype == np.uint8:
@@ -93,7 +95,7 @@ def _check(images: Array, labels: Array, classes: tuple[str, ...]) -> None:
             f"labels are class numbers, 0 to {len(classes) - 1} for {len(classes)} classes, "
             f"got {labels.min()} to {labels.max()} ({labels.dtype})"
         )
-    if not np.isfinite(images).all():
+    if not all(np.isfinite(block).all() for block in blocks_of(images)):
         raise DataError("the images hold NaN or infinity")
 
 
