@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,38 @@ def test_the_next_process_writes_the_run_when_the_first_is_killed(pellucid: Comm
     assert pellucid(*arguments)[0] == 0
     model = "model.safetensors"
     assert Path("run", model).read_bytes() == Path("alone", model).read_bytes()
+
+
+def wait_for(happened: Callable[[], bool]) -> None:
+    for _ in range(12000):
+        if happened():
+            return
+        time.sleep(0.005)
+    raise AssertionError("it did not happen")
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    ("last", "rank"), [("history.csv", 0), ("model.safetensors", 2), ("report.html", 0)]
+)
+def test_a_process_killed_at_the_very_end_leaves_a_whole_run(last: str, rank: int) -> None:
+    out = str(Path.cwd() / "run")
+
+    def is_last() -> bool:
+        path = Path(out, last)
+        rows = 13 if last == "history.csv" else 0
+        return path.exists() and len(path.read_bytes().splitlines()) >= rows
+
+    def kill(_: object) -> None:
+        number = running(out)[rank]
+        wait_for(is_last)
+        with suppress(ProcessLookupError):  # the run had ended
+            os.kill(number, signal.SIGKILL)
+
+    status, _, complained = disturbed(out, ("--report",), kill)
+    assert status == 0, complained
+    for name in ("model.safetensors", "evaluation.json", "report.html"):
+        assert Path(out, name).exists(), complained
 
 
 @needs_proc

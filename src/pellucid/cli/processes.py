@@ -1,5 +1,6 @@
 """Runs by several processes: start them, and coordinate them."""
 
+import math
 import os
 import shutil
 import signal
@@ -9,15 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from pellucid import parallel
-from pellucid.cli import speaking
-from pellucid.errors import PellucidError, missing_extra
+from pellucid.cli import common, lock, speaking
+from pellucid.errors import LostProcessError, PellucidError, missing_extra
 from pellucid.parallel import SHARDS, Team, launched
 from pellucid.parallel.mpi import TIMEOUT
+
+if TYPE_CHECKING:
+    from pellucid.training import TrainingState
 
 T = TypeVar("T")
 
@@ -126,12 +130,13 @@ def start(count: int, arguments: list[str]) -> int:
     """Run the command in `count` processes and return their exit status."""
     mpiexec = _mpiexec()
     with tempfile.TemporaryDirectory() as folder:
-        status = Path(folder) / "status"
-        environment = {**os.environ, speaking.STATUS: f"{status}"}
+        environment = {**os.environ, speaking.STATUS: folder}
         command = [*mpiexec, "-n", f"{count}", sys.executable, "-m", "pellucid", *arguments]
         child = subprocess.Popen(command, env=environment, start_new_session=True)
         received = _watch(child)
-        ended = int(status.read_text()) if status.exists() else child.returncode
+        told = sorted(Path(folder).iterdir())  # by rank; the first processes may have been lost
+        # if no process came to the end, mpiexec may call that success all the same
+        ended = int(told[0].read_text()) if told else child.returncode or LOST
         return 128 + received[0] if received and ended else ended
 
 
@@ -190,12 +195,50 @@ def shared(team: Team | None, folder: AbstractContextManager[Path]) -> Iterator[
         yield Path(team.gather(path)[0])
 
 
+def write_once(
+    team: Team | None, state: "TrainingState", folder: Path, action: Callable[[], None]
+) -> None:
+    """Run `action` in all processes, of which the first one writes the run.
+
+    If that one is lost before it is done, the next one takes its place, and all run it again.
+    Another process may still wait for the end of the training: then all return to that point.
+    """
+    from pellucid.training.agreement import recover
+
+    if team is None:
+        action()
+        return
+    led, wrote = team.leads, False
+    lost: LostProcessError | None = None
+    with ExitStack() as holding:
+        while True:
+            try:
+                if lost is not None:
+                    recover(state, team, lost)
+                    team.meet(failed=False)
+                    lost = None
+                if team.leads and not led:
+                    led = True
+                    take_over(holding, folder)
+                if any(team.gather(wrote, math.inf)):
+                    return
+                action()
+                wrote = team.leads
+            except LostProcessError as error:
+                if not team.communicator.can_shrink:
+                    return
+                lost = error
+
+
+def take_over(holding: ExitStack, folder: Path) -> None:
+    """Write the run from now on, in place of the first process, which was lost."""
+    speaking.speak()
+    holding.enter_context(lock.locked(folder))
+    common.note("The first process was lost; another one now writes the run.")
+
+
 def wait_to_lead(team: Team | None, records: Iterator[Any]) -> bool:
     """Train until this process is the first one, or to the end; return whether it is."""
     if team is None or team.leads:
         return True
-    for _ in records:
-        if team.leads:
-            speaking.speak()
-            return True
-    return False
+    return any(team.leads for _ in records)

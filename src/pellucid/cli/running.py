@@ -84,8 +84,7 @@ def carry_on(
         try:
             if processes.wait_to_lead(team, records):
                 if not led:
-                    holding.enter_context(lock.locked(folder))
-                    common.note("The first process was lost; another one now writes the run.")
+                    processes.take_over(holding, folder)
                 _write(folder, config, state, records, team, curves)
         except LostProcessError as error:
             _save_and_give_up(folder, state, team, error)
@@ -93,7 +92,12 @@ def carry_on(
             _ignore_signals()
             common.note(f"Stopped and saved. Resume with: {common.program()} resume {folder}")
             raise typer.Exit(128 + stopped[0])
-    concluding.conclude(folder, config, parts, state, report, team)
+    processes.write_once(
+        team,
+        state,
+        folder,
+        lambda: concluding.conclude(folder, config, parts, state, report, team),
+    )
 
 
 def _write(

@@ -9,8 +9,8 @@ from pathlib import Path
 from pellucid.errors import LostProcessError
 from pellucid.parallel import Team, launched
 
-STATUS = "PELLUCID_STATUS_FILE"
-"""Environment variable: file for the exit status, since mpiexec would comment on a nonzero one."""
+STATUS = "PELLUCID_STATUS_FOLDER"
+"""Environment variable: folder for the processes' exit statuses, on which mpiexec would comment."""
 
 team: Team | None = None
 """The team of processes, once they are connected."""
@@ -59,8 +59,8 @@ def leave(status: int) -> int:
         return status
     leads = team.leads if team is not None else launched.rank() == 0
     written = os.environ.get(STATUS)
-    if written and leads:
-        Path(written).write_text(f"{status}")
+    if written:
+        Path(written, f"{launched.rank():06}").write_text(f"{status}")
     if status and team is None and not leads:
         time.sleep(1)
     if status and team is not None:
@@ -68,4 +68,7 @@ def leave(status: int) -> int:
             team.part(2 if leads else 10)
         except LostProcessError:
             team.communicator.abort(status)
-    return 0 if written else status
+    status = 0 if written else status
+    if team is not None:
+        team.communicator.status = status
+    return status

@@ -11,6 +11,9 @@ from pellucid.types import Array
 class Communicator(Protocol):
     """A group of processes that exchange arrays. Each has a rank, counted from 0."""
 
+    status: int
+    """Exit status of this program, if it has to end without MPI; 0 at first."""
+
     @property
     def rank(self) -> int: ...
     @property
@@ -51,7 +54,7 @@ class Communicator(Protocol):
 class Alone:
     """A single process, which needs no MPI."""
 
-    rank, size, can_shrink = 0, 1, False
+    rank, size, can_shrink, status = 0, 1, False, 0
 
     def swap(
         self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
