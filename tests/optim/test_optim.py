@@ -1,5 +1,7 @@
 """Optimisers against their definitions; step by step against PyTorch in `peers`."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 
@@ -496,3 +498,11 @@ class TestAverage:
             optim.ExponentialMovingAverage({})
         with pytest.raises(PellucidError, match="at least 0 and below 1, not 1"):
             self.make(decay=1.0)
+
+
+@pytest.mark.parametrize("kind", optim.OPTIMIZERS)
+def test_what_all_optimisers_have_is_given_by_name(kind):
+    parameters = signature(getattr(optim, kind)).parameters
+    named = [name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY]
+    assert {"weight_decay", "decay_kinds", "clip_norm", "lr_factors", "lookahead"} <= set(named)
+    assert "lr" not in named
