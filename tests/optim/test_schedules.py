@@ -174,3 +174,19 @@ def test_a_description_nested_without_end_is_refused():
 def test_a_description_that_does_not_fit_is_said(description, said):
     with pytest.raises(FileError, match=said):
         schedules.build(description)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        (Step(), {0: 1, 32: 1, 33: 0.1, 65: 0.1, 66: 0.01, 99: 0.001}),
+        (Exponential(), {0: 1, 50: 0.1}),
+        (Cosine(), {0: 1, 50: 0.5}),
+        (Linear(), {0: 1, 25: 0.75, 50: 0.5}),
+        (OneCycle(), {0: 1 / 25, 29: 1, 99: 1 / 25 / 1e4}),
+        (Warmup(), {0: 0.2, 1: 0.4, 4: 1, 5: 1, 99: 1}),
+        (Constant(), {0: 1, 99: 1}),
+    ],
+)
+def test_the_defaults_are_those_in_the_documentation(schedule, rates):
+    assert {step: schedule(step, 100) for step in rates} == pytest.approx(rates)
