@@ -4,7 +4,7 @@
 beside calls of mpi4py alone. ``python -m benchmarks.scaling compute`` measures what one process
 computes. Both write into ``benchmarks/results/scaling.json``, from which
 ``python -m benchmarks.scaling plan`` makes ``docs/images/scaling.svg`` and prints the tables of
-``docs/scaling.md``.
+``docs/scaling.md``, and ``python -m benchmarks.scaling overlap`` what an overlap could gain.
 """
 
 import json
@@ -181,26 +181,59 @@ def plan() -> None:
 
 
 def seconds(
-    row: dict[str, float], processes: int, latency: float, bandwidth: float, message: float
+    row: dict[str, float],
+    processes: int,
+    latency: float,
+    bandwidth: float,
+    message: float,
+    hidden: float = 0.0,
 ) -> float:
     """Return the time of a step in which each process computes one shard of SHARD samples.
 
     Two rounds of small messages, then two of gradients, in each of which a process sends something
-    to every other; see docs/scaling.md.
+    to every other; see docs/scaling.md. The rounds of gradients could be hidden behind a share of
+    the shard's computation, at most.
     """
     others = processes - 1
     small = 2 * _messages(others, latency, message)
     size = 4 * row["parameters"]
     large = 2 * (_messages(others, latency, message) + size * others / processes / bandwidth)
+    large = max(0.0, large - hidden * row[f"shard of {SHARD}"])
     return row[f"shard of {SHARD}"] + row["step"] + (small + large if others else 0.0)
 
 
 def efficiency(
-    row: dict[str, float], processes: int, latency: float, bandwidth: float, message: float
+    row: dict[str, float],
+    processes: int,
+    latency: float,
+    bandwidth: float,
+    message: float,
+    hidden: float = 0.0,
 ) -> float:
     """Return the images a second of each process, against those of one process alone."""
     alone = seconds(row, 1, latency, bandwidth, message)
-    return alone / seconds(row, processes, latency, bandwidth, message)
+    return alone / seconds(row, processes, latency, bandwidth, message, hidden)
+
+
+def overlap() -> None:
+    """Print what exchanging gradients during the backward pass could gain at the very best.
+
+    All of the exchange is taken to be hidden behind the backward pass, two thirds of the
+    computation, as if messages cost the processors nothing.
+    """
+    results = json.loads(RESULTS.read_text())
+    links, message = {ONE_MACHINE: _measured_link(results), **LINKS}, results["message"]
+    counts = (2, 16, 128)
+    for title, link in links.items():
+        print(f"\n{title}\n\n| network | " + " | ".join(f"{p}" for p in counts) + " |")
+        print("| --- |" + " ---: |" * len(counts))
+        for name, row in results["compute"].items():
+            gains = [
+                efficiency(row, p, *link, message, hidden=2 / 3)
+                / efficiency(row, p, *link, message)
+                for p in counts
+            ]
+            print(f"| {name} | " + " | ".join(f"{100 * (g - 1):.1f} %" for g in gains) + " |")
 
 
 def _messages(others: int, latency: float, message: float) -> float:
@@ -253,4 +286,4 @@ def _keep(name: str, found: Any) -> None:
 
 
 if __name__ == "__main__":
-    {"exchange": exchange, "compute": compute, "plan": plan}[sys.argv[1]]()
+    {"exchange": exchange, "compute": compute, "plan": plan, "overlap": overlap}[sys.argv[1]]()
