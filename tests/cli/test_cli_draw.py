@@ -55,7 +55,7 @@ def test_all_are_written_to_a_folder(pellucid, monkeypatch):
         (["fft", "--stride", 2], "the drawing 'fft' has no option stride; it takes none"),
         (["fft", "--out", "fft.gif"], "the drawing 'fft' does not move; save it as .svg or .png"),
         (["fft", "--all", "here"], "name a drawing or give --all, not both"),
-        (["convolution", "--input", "1 2; 3"], "--input is rows of equally many numbers"),
+        (["convolution", "--input", "1 2; 3"], "--input must be rows of the same number of values"),
         (
             ["convolution", "--kernel", "a b"],
             '--kernel must be rows of the same number of values, such as "1',

@@ -91,7 +91,7 @@ def test_layers_are_written_as_in_each_framework():
     assert calls["tensorflow"]["block"] == "keras.layers.Add()"
 
 
-def test_the_command_compares_prints_and_writes(pellucid, tmp_path):
+def test_the_command_compares_prints_and_writes(pellucid, tmp_path, browser):
     short = ("--steps", 3, "--turns", 1, "--batch-size", 8, "--threads", 1)
     status, out, err = pellucid("compare", "vgg", "digits", *short, "--code")
     assert status == 0, err
@@ -113,6 +113,14 @@ def test_the_command_compares_prints_and_writes(pellucid, tmp_path):
     for code in ("# forward: ", "# backward: ", "_conv_forward", "ops.conv("):
         assert code in layer
     assert all(f"<h4>{name}</h4>" in layer for name in ("Pellucid", "PyTorch", "TensorFlow"))
+    for width, columns in ((360, 1), (1400, 3)):
+        window = browser.new_page(viewport={"width": width, "height": 800})
+        window.goto((folder / "compare.html").as_uri())
+        assert window.evaluate("document.documentElement.scrollWidth") <= width
+        lefts = window.evaluate(
+            "[...document.querySelectorAll('#step h4')].map(h => h.getBoundingClientRect().left)"
+        )
+        assert len(set(lefts)) == columns  # side by side where there is room
 
 
 def test_a_busy_machine_is_remarked():
