@@ -270,6 +270,9 @@ KINDS = {
     "AdamW": lambda p: optim.AdamW(p, lr=0.01, clip_norm=0.5),
     "RMSprop": lambda p: optim.RMSprop(p, lr=0.01, centered=True, momentum=0.5),
     "Adagrad": lambda p: optim.Adagrad(p, lr=0.01, lr_decay=0.1),
+    "Muon": lambda p: optim.Muon(p, lr=0.01, weight_decay=0.1),
+    "AdamW in Muon": lambda p: optim.Muon(p, adam_for=("*",), lr_factors={"weight": 0.5}),
+    "Lookahead": lambda p: optim.Adam(p, lr=0.01, lookahead=1, lookahead_rate=0.25),
 }
 
 

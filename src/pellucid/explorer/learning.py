@@ -17,7 +17,7 @@ from pellucid.explain import Tracer
 from pellucid.explorer.live import Choices, Live, begin
 from pellucid.explorer.wire import Answer, Words
 from pellucid.layers import Layer
-from pellucid.optim import Optimizer
+from pellucid.optim import Muon, Optimizer
 from pellucid.parameter import Parameter
 from pellucid.types import Array
 
@@ -87,9 +87,10 @@ class Learning:
             at = str(words["weight"]), int(words["at"])
             first = _kept(optimizer, stepped, *at)
             optimizer.step()
-            options = _options(optimizer)
+            parameter = stepped.named_parameters()[at[0]]
+            options = _options(optimizer, parameter)
             last = _kept(optimizer, stepped, *at)
-            decay = _decay(optimizer, stepped.named_parameters()[at[0]])
+            decay = _decay(optimizer, parameter)
             told["made"] = {"options": options, "decay": decay, "before": first, "after": last}
         else:
             optimizer.step()
@@ -207,8 +208,11 @@ def _decay(optimizer: Optimizer, parameter: Parameter) -> float:
     return optimizer.weight_decay * (parameter.kind in optimizer.decay_kinds)
 
 
-def _options(optimizer: Optimizer) -> Words:
-    """Return all options of an optimiser as plain data, including defaults."""
+def _options(optimizer: Optimizer, parameter: Parameter) -> Words:
+    """Return all options of an optimiser for a parameter as plain data, including defaults."""
     fields = dataclasses.fields(optimizer)
     options = {f.name: getattr(optimizer, f.name) for f in fields if f.name != "parameters"}
-    return {"type": type(optimizer).__name__, "rate": optimizer.lr, **options}
+    options |= {"type": type(optimizer).__name__, "rate": optimizer.rate_of(parameter)}
+    if isinstance(optimizer, Muon) and "momentum" not in optimizer.slots(parameter):
+        options |= {"type": "AdamW", "betas": optimizer.adam_betas, "eps": optimizer.adam_eps}
+    return options

@@ -209,6 +209,10 @@ class Optimizer(Shown, ABC):
             groups.setdefault(key, []).append(i)
         return groups
 
+    def rate_of(self, parameter: Parameter) -> float:
+        """Return the learning rate of a parameter in the next step."""
+        return self.lr * self._factor(parameter)
+
     def _factor(self, parameter: Parameter) -> float:
         """Return the factor on a parameter's learning rate."""
         name = self._name(parameter)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import ClassVar
 
 from pellucid import engine, ops, reference
 from pellucid.arguments import Size
@@ -75,6 +76,8 @@ class Muon(Optimizer):
            [ 0.  , -0.07]], dtype=float32)
     """
 
+    adam_eps: ClassVar[float] = 1e-8
+
     lr: float = 0.02
     momentum: float = 0.95
     nesterov: bool = True
@@ -110,9 +113,17 @@ class Muon(Optimizer):
             return
         engine.current().adam(
             values, gradients, state, decays,
-            step=self.steps, lr=self.adam_lr * (lr / self.base_lr), betas=self.adam_betas,
-            eps=1e-8, decoupled=True,
+            step=self.steps, lr=self._adam_rate(lr), betas=self.adam_betas,
+            eps=self.adam_eps, decoupled=True,
         )  # fmt: skip
+
+    def rate_of(self, parameter: Parameter) -> float:
+        rate = super().rate_of(parameter)
+        return rate if "momentum" in self.slots(parameter) else self._adam_rate(rate)
+
+    def _adam_rate(self, lr: float) -> float:
+        """Return the rate of AdamW where that of the matrices is `lr`."""
+        return self.adam_lr * (lr / self.base_lr)
 
 
 def _product(a: Array, b: Array) -> Array:

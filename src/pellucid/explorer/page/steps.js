@@ -20,9 +20,13 @@ export function lines(made) {
   const line = (/** @type {string} */ formula, /** @type {string} */ numbers, /** @type {number} */ result) => { found.push([formula, numbers, long(result)]); return result; };
   if (g !== before.g) line("g ← g·c/‖g‖", texts.clipped, g);
   if (decay && options.type === "AdamW") w = line("w ← w·(1 − η·λ)", `${short(w)}·(1 − ${short(options.rate)}·${short(decay)})`, w * (1 - options.rate * decay));
-  else if (decay) g = line("g ← g + λ·w", `${short(g)} ${plus(decay * w)}`, g + decay * w);
+  else if (decay && kind !== "Muon") g = line("g ← g + λ·w", `${short(g)} ${plus(decay * w)}`, g + decay * w);
   const change = CHANGES[/** @type {keyof typeof CHANGES} */ (kind)](made, g, line);
   w = line(change.formula, `${short(w)} ${plus(-change.by)}`, w - change.by);
+  if (options.lookahead && after.step % options.lookahead === 0 && kind !== "Muon") {
+    const slow = before.step ? before.kept.slow : before.w, part = options.lookahead_rate;
+    w = line("w ← s + α·(w − s)", `${short(slow)} + ${short(part)}·(${short(w)} ${plus(-slow)})`, slow + part * (w - slow));
+  }
   return { says: texts.stepOf(options.type, after.step), lines: found, w };
 }
 
@@ -53,6 +57,11 @@ const CHANGES = {
     const change = g / (Math.sqrt(s) + eps);
     if (!momentum) return { formula: "w ← w − η·g/(√s + ε)", by: rate * change };
     return { formula: "w ← w − η·v", by: rate * line("v ← μ·v + g/(√s + ε)", `${short(momentum)}·${signed(kept.momentum)} ${plus(change)}`, momentum * kept.momentum + change) };
+  },
+  /** The matrix O depends on all weights: the line shows what came out. @param {Made} made @param {number} g @param {Write} line */
+  Muon({ options: { momentum }, before, after }, g, line) {
+    line("v ← μ·v + g", `${short(momentum)}·${signed(before.kept.momentum)} ${plus(g)}`, momentum * before.kept.momentum + g);
+    return { formula: texts.orthogonal, by: before.w - after.w };
   },
   /** @param {Made} made @param {number} g @param {Write} line */
   Adagrad({ options: { rate, lr_decay, eps }, before: { kept }, after: { step: t } }, g, line) {
