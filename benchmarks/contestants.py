@@ -9,7 +9,9 @@ from typing import Any
 
 from pellucid import engine
 
-PELLUCID, ON_NUMPY, PYTORCH = "Pellucid", "Pellucid on NumPy", "PyTorch"
+PELLUCID, ON_NUMPY, PYTORCH, BF16 = "Pellucid", "Pellucid on NumPy", "PyTorch", "PyTorch, bf16"
+COMPARED = (PELLUCID, PYTORCH, BF16)
+"""The families that take part in every task."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,15 @@ class Contestant:
         return None
 
 
-def _pytorch(name: str, label: str, compiled: bool, channels_last: bool) -> Contestant:
+def _pytorch(
+    name: str, label: str, compiled: bool, channels_last: bool, bf16: str | None = None
+) -> Contestant:
     return Contestant(
         name,
         label,
-        PYTORCH,
+        BF16 if bf16 else PYTORCH,
         "torch_",
-        {"compile": compiled, "channels_last": channels_last},
+        {"compile": compiled, "channels_last": channels_last, "bf16": bf16},
         modules=("torch",),
         programs=(os.environ.get("CXX", "g++"), "clang++") if compiled else (),
     )
@@ -79,6 +83,9 @@ CONTESTANTS = {
         _pytorch("torch-cl", "PyTorch eager, channels last", False, True),
         _pytorch("torch-compile", "torch.compile, NCHW", True, False),
         _pytorch("torch-compile-cl", "torch.compile, channels last", True, True),
+        _pytorch("torch-autocast", "PyTorch eager, bf16 autocast", False, True, "autocast"),
+        _pytorch("torch-compile-autocast", "torch.compile, bf16 autocast", True, True, "autocast"),
+        _pytorch("torch-bf16", "PyTorch eager, bf16 products", False, True, "products"),
         Contestant("jax", "JAX", "JAX", "jax_", modules=("jax",), tasks=("training",)),
         Contestant(
             "tensorflow",

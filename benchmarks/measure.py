@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from benchmarks.contestants import Contestant
 from benchmarks.job import Array, Job
-from benchmarks.networks import NETWORKS, PHOTOGRAPHS, flattened_shapes, initial_state
+from benchmarks.networks import EVERY, flattened_shapes, initial_state
 from benchmarks.process import granted_processors, start
 from benchmarks.results import Entry, Row, Start, Turn
 from pellucid.interchange.compare.others import busy_seconds
@@ -81,7 +81,7 @@ def _jobs(
     settings: Settings,
     folder: Path,
 ) -> Iterator[tuple[str, Job]]:
-    input_shape, build = (NETWORKS | PHOTOGRAPHS)[network]
+    input_shape, build = EVERY[network]
     model = build()
     state = folder / "state.safetensors"
     save_file(initial_state(model), state)

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import pages
-from benchmarks.contestants import CONTESTANTS, ON_NUMPY, PELLUCID, PYTORCH
+from benchmarks.contestants import BF16, CONTESTANTS, ON_NUMPY, PELLUCID, PYTORCH
 from benchmarks.process import ROOT
 from benchmarks.results import Results, Row, geometric_mean
 from benchmarks.run import RESULTS, STARTED
@@ -20,9 +20,10 @@ IMAGE = "docs/images/benchmark"
 QUIET = 0.05
 """The share of the processors that other programs may take without it being said."""
 COLUMNS = {
-    "training": (PELLUCID, PYTORCH, "JAX", "TensorFlow", ON_NUMPY),
-    "few images": (PELLUCID, PYTORCH),
-    "inference": (PELLUCID, PYTORCH, "ONNX Runtime"),
+    "training": (PELLUCID, PYTORCH, BF16, "JAX", "TensorFlow", ON_NUMPY),
+    "few images": (PELLUCID, PYTORCH, BF16),
+    "other layers": (PELLUCID, PYTORCH, BF16),
+    "inference": (PELLUCID, PYTORCH, BF16, "ONNX Runtime"),
 }
 CAPTIONS = {
     "training": (
@@ -30,6 +31,7 @@ CAPTIONS = {
         "momentum) on one batch, and how many times as fast as PyTorch's best."
     ),
     "few images": "**Training with few images**, of the size that follows a network's name.",
+    "other layers": "**Training of networks with other layers**, in batches of the first size.",
     "inference": "**Inference**: milliseconds for one batch, from array to array.",
     "footprint": (
         "**Around it**: `import` in a new process (of Pellucid what trains: `pellucid.training`); "
@@ -40,8 +42,9 @@ CAPTIONS = {
     ),
 }
 AGAINST = {
-    "training": (PYTORCH,),
-    "few images": (PYTORCH,),
+    "training": (PYTORCH, BF16),
+    "few images": (PYTORCH, BF16),
+    "other layers": (PYTORCH, BF16),
     "inference": (PYTORCH, "ONNX Runtime"),
 }
 
@@ -75,7 +78,7 @@ def table(results: Results, task: str) -> str:
     rows = [row for row in results.rows if row.task == task]
     families = [f for f in COLUMNS[task] if any(row.best(f) is not None for row in rows)]
     against = [f for f in AGAINST[task] if f in families and PELLUCID in families]
-    heads = [f"{f}, its best" if f == PYTORCH else f for f in families]
+    heads = [f"{f}, its best" if f in (PYTORCH, BF16) else f for f in families]
     heads += [f"against {f}" for f in against]
     lines = []
     for batch in results.batches(task):
@@ -120,7 +123,8 @@ def _conditions(results: Results) -> str:
         f"float32, noise as images, the same values and batches for everybody, the same number of "
         f"threads, a process each, {settings['turns']} turns turn and turn about. A time is the "
         "median of the turns, a ratio the median of the turns' ratios with their range. PyTorch is "
-        "the best of eager and `torch.compile`, NCHW and channels last, in each row."
+        "the best of eager and `torch.compile`, NCHW and channels last, in each row; in bf16 it is "
+        "the best of autocast, eager and compiled, and of products in bf16, channels last."
     )
 
 

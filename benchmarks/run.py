@@ -17,13 +17,13 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks import footprint, machine
-from benchmarks.contestants import CONTESTANTS, Contestant, present
+from benchmarks.contestants import BF16, COMPARED, CONTESTANTS, Contestant, present
 from benchmarks.measure import Settings, measure, measure_starts
-from benchmarks.networks import FEW_IMAGES, NETWORKS, PHOTOGRAPHS
+from benchmarks.networks import FEW_IMAGES, NETWORKS, OTHER_LAYERS, PHOTOGRAPHS
 from benchmarks.process import ROOT, granted_processors
 from benchmarks.results import Results, Row
 
-TASKS = ("training", "few images", "inference", "footprint")
+TASKS = ("training", "few images", "other layers", "inference", "footprint")
 STARTED = ("vgg-small", 64)
 """The network and batch size with which starting time and memory are measured."""
 RESULTS = ROOT / "benchmarks" / "results" / "benchmark.json"
@@ -58,6 +58,8 @@ def rows(task: str, options: argparse.Namespace) -> list[tuple[int, str]]:
     if task == "few images":
         asked = {*options.networks, *PHOTOGRAPHS}
         return [(batch, network) for network, batch in FEW_IMAGES if network in asked]
+    if task == "other layers":
+        return list(product(options.batch[:1], OTHER_LAYERS))
     sizes = options.batch if task == "training" else options.inference_batch
     return list(product(sizes, options.networks))
 
@@ -68,6 +70,10 @@ def _present(names: Sequence[str], task: str, results: Results) -> list[Contesta
     for name in left_out.keys() - results.left_out.keys():
         print(f"{CONTESTANTS[name].label} is left out: {left_out[name]}")
     results.left_out |= left_out
+    if task == "footprint":
+        return [contestant for contestant in found if contestant.family != BF16]
+    if task in ("few images", "other layers"):
+        return [contestant for contestant in found if contestant.family in COMPARED]
     return found
 
 

@@ -11,8 +11,8 @@ Description = dict[str, Any]
 
 
 def join(path: str, name: str) -> str:
-    """Return the path of `name` inside `path`."""
-    return f"{path}.{name}" if path else name
+    """Return the path of `name` inside `path`; either may be empty."""
+    return f"{path}.{name}" if path and name else path or name
 
 
 def parts(description: Description, path: str) -> Iterator[tuple[Description, str]]:

@@ -11,12 +11,20 @@ from benchmarks.job import LEARNING_RATE, MOMENTUM, Array, Job
 
 
 class Contestant:
-    """Options `channels_last` and `compile`."""
+    """Options `channels_last`, `compile` and `bf16`.
+
+    The last is None, ``autocast`` or ``products``: then convolutions and matrix products alone
+    round their float32 factors to bf16.
+    """
 
     def __init__(self, job: Job, state: dict[str, Array]) -> None:
         torch.set_num_threads(job.threads)
         last = job.options["channels_last"]
         self.form = torch.channels_last if last else torch.contiguous_format
+        self.autocast = job.options["bf16"] == "autocast"
+        if job.options["bf16"] == "products":
+            torch.backends.mkldnn.conv.fp32_precision = "bf16"
+            torch.backends.mkldnn.matmul.fp32_precision = "bf16"
         self.model = module(job.description, "", state)
         self.model.to(memory_format=self.form)  # type: ignore[call-overload]  # its types lack this
         self.loss: Any = lambda x, t: nn.functional.cross_entropy(self.model(x), t)
@@ -36,16 +44,17 @@ class Contestant:
     def train(self, batch: tuple[torch.Tensor, torch.Tensor]) -> float:
         self.model.train()
         self.optimizer.zero_grad()
-        loss = self.loss(*batch)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+            loss = self.loss(*batch)
         loss.backward()
         self.optimizer.step()
         return float(loss)
 
     def infer(self, x: Array) -> Array:
         self.model.eval()
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
             y = self.outputs(torch.from_numpy(x).contiguous(memory_format=self.form))
-        return np.asarray(y)
+        return np.asarray(y.float())
 
 
 class Residual(nn.Module):

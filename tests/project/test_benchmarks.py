@@ -14,6 +14,7 @@ from benchmarks.measure import Settings, measure
 from benchmarks.networks import (
     FEW_IMAGES,
     NETWORKS,
+    OTHER_LAYERS,
     PHOTOGRAPHS,
     flattened_shapes,
     initial_state,
@@ -169,14 +170,15 @@ def test_the_report_tells_ratios_means_and_what_does_not_count(results):
     results.rows[1].entries["torch"].turns[0].others = 0.4
     results.rows[0].entries["jax"].problem = "its losses differ by 1.0e-01"
     text = report.markdown(results)
-    assert "| lenet | 64 | 1000 | 2000 | 2000 | 2000 | **2.00×** (1.60–2.50) |" in text
-    assert "| resnet20 | 64 | 1000 | 8000 | – | – | **8.00×** (8.00–8.00) |" in text
-    assert "| *geometric mean* | 64 |  |  |  |  | **4.00×** |" in text
+    ratio = "**2.00×** (1.60–2.50)"
+    assert f"| lenet | 64 | 1000 | 2000 | 2000 | 2000 | 2000 | {ratio} | {ratio} |" in text
+    assert "| resnet20 | 64 | 1000 | 8000 | – | – | – | **8.00×** (8.00–8.00) | – |" in text
+    assert "| *geometric mean* | 64 |  |  |  |  |  | **4.00×** | – |" in text
     assert "| lenet | 1 | 1000 | 3000 | 1500 | **3.00×** (3.00–3.00) | **1.50×**" in text
     assert "| Pellucid | 0.20 s | 1.0 s | 150 MB | 100 MB | 250 MB |" in text
     assert "JAX was left out: jax not installed." in text
     assert "JAX does not count at lenet, batch 64, training**: its losses differ" in text
-    assert "not quiet**: in 1 of 32 turns other programs took more than 5%" in text
+    assert "not quiet**: in 1 of 41 turns other programs took more than 5%" in text
     assert "40% at most" in text
 
 
@@ -203,3 +205,22 @@ def test_the_size_of_a_package_counts_what_it_needs():
     assert footprint.size(needed["pellucid"]) > 100_000
     assert footprint.size(needed["numpy"]) > footprint.size(needed["pellucid"])
     assert not footprint.closure("there-is-no-such-package")
+
+
+@pytest.mark.parametrize("name", OTHER_LAYERS)
+def test_networks_of_other_layers_fit_their_images(name):
+    input_shape, build = OTHER_LAYERS[name]
+    assert build().output_shape((2, *input_shape)) == (2, 10)
+
+
+def test_bf16_counts_for_itself_and_has_no_vote():
+    row = Row("training", "lenet", 2, {n: Entry() for n in ("pellucid", "torch", "torch-bf16")})
+    outputs = {"pellucid": 1.0, "torch": 1.0, "torch-bf16": 1.1}
+    for name, value in outputs.items():
+        row.entries[name].losses = [value]
+    row.compare({name: np.array([value]) for name, value in outputs.items()})
+    assert [entry.problem for entry in row.entries.values()] == [None] * 3
+    assert row.entries["torch-bf16"].differences == pytest.approx([0.1, 0.1])
+    row.entries["torch-bf16"].losses = [np.nan]
+    row.compare({"torch-bf16": np.array([np.nan]), "torch": np.array([1.0])})
+    assert row.entries["torch-bf16"].problem is not None
