@@ -56,6 +56,31 @@ def test_processes_that_the_command_starts_end_as_one(alone: bytes) -> None:
     assert first.steps == second.steps > 0
 
 
+def test_recomputing_changes_no_bit(pellucid: Command) -> None:
+    for out, more in (("kept", ()), ("again", ("--recompute",))):
+        assert pellucid(*short("--engine", "reference", "--out", out, *more))[0] == 0
+    models = [Path(out, "model.safetensors").read_bytes() for out in ("kept", "again")]
+    assert models[0] == models[1]
+    assert json.loads(Path("again/config.json").read_text())["recompute"]
+    assert pellucid("resume", "kept", "--epochs", "4", "--recompute", "--no-report")[0] == 0
+    assert pellucid("resume", "again", "--epochs", "4", "--no-recompute", "--no-report")[0] == 0
+    models = [Path(out, "model.safetensors").read_bytes() for out in ("kept", "again")]
+    assert models[0] == models[1]
+
+
+def test_statistics_of_the_whole_batch_are_shared_by_processes(pellucid: Command) -> None:
+    options = short("--sync-batch-norm", "--shards", "4", "--engine", "reference")
+    status, said, _ = pellucid(*options, "--out", "alone")
+    assert status == 0
+    assert "with statistics of the whole batch" in said
+    status, _, complained = pellucid_by(2, *options, "--out", "run")
+    assert status == 0, complained
+    models = [Path(out, "model.safetensors").read_bytes() for out in ("alone", "run")]
+    assert models[0] == models[1]
+    assert pellucid("resume", "run", "--epochs", "4", "--no-report")[0] == 0
+    assert json.loads(Path("run/config.json").read_text())["sync_batch_norm"]
+
+
 def running(out: str) -> dict[int, int]:
     """Return the process ids of a run's processes, by rank."""
     found = {}
