@@ -58,6 +58,10 @@ NETWORKS = {
         *_convolution(3, 8), *_convolution(8, 16), nn.MaxPool2d(2), nn.Dropout(0.5),
         *_convolution(16, 16), *_convolution(16, 8), *_head(8),
     ),
+    "dropout everywhere": lambda: nn.Sequential(
+        *_convolution(3, 8), nn.Dropout(0.2), *_convolution(8, 8), nn.Dropout(0.3),
+        *_convolution(8, 8), nn.Dropout2d(0.1), *_convolution(8, 8), nn.Dropout(0.1), *_head(8),
+    ),
     "residual blocks": lambda: nn.Sequential(
         *_convolution(3, 8), _residual(8), nn.Sequential(_residual(8), nn.Dropout(0.1)), *_head(8)
     ),
