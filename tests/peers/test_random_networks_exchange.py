@@ -20,5 +20,5 @@ def test_random_networks_compute_the_same_through_other_formats(part, record_pro
     tried = try_networks(seeds, print, exchanged)
     assert not tried.failures, "\n".join(tried.failures)
     assert tried.refused["through PyTorch"] < 3
-    assert not tried.refused["through ONNX"]
+    assert tried.refused["through ONNX"] < 3
     assert tried.refused["through Keras"] < len(seeds)
