@@ -215,6 +215,8 @@ WITH_EPSILON = [
         (lambda: nn.Conv2d(2, 3, 3, padding=1, flip_kernel=True), (2, 5, 6)),
         (lambda: nn.Conv2d(2, 3, (4, 3), stride=2, padding="same"), (2, 5, 6)),
         (lambda: nn.Conv2d(2, 3, 3, padding=((2, 0), (1, 2)), padding_mode="circular"), (2, 5, 6)),
+        (lambda: nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), (2, 2, 2)),
+        (lambda: nn.Conv2d(2, 3, (3, 4), padding="same", padding_mode="replicate"), (2, 1, 2)),
         (lambda: nn.ConvTranspose2d(2, 3, 3, stride=2, flip_kernel=True, bias=False), (2, 5, 6)),
         (lambda: nn.ConvTranspose2d(2, 3, 3, output_padding=(2, 1), dilation=3), (2, 5, 6)),
         (lambda: nn.Pad2d(((1, 2), (3, 0)), value=2.5), (2, 5, 6)),

@@ -32,20 +32,19 @@ def _conv2d(graph: GraphWriter, path: str, layer: Conv2d, x: NamedValue) -> str:
         (x.shape[2], x.shape[3]),
         kernel,
         stride=layer.stride,
-        padding=layer.padding if layer.padding_mode == "zeros" else 0,
+        padding=layer.padding,
         dilation=layer.dilation,
     )
-    image = x.name
+    image, sides = x.name, window.padding
     if layer.padding_mode != "zeros":
-        sides = resolve_padding(layer.padding, window.size, kernel, window.stride, window.dilation)
-        image = _padded(graph, path, x, sides, layer.padding_mode)
+        image, sides = _padded(graph, path, x, sides, layer.padding_mode), ((0, 0), (0, 0))
     return graph.node(
         "Conv",
         path,
         [image, *_weight_and_bias(graph, path, layer)],
         kernel_shape=kernel,
         strides=window.stride,
-        pads=pads(window.padding),
+        pads=pads(sides),
         dilations=window.dilation,
         group=layer.groups,
     )
