@@ -35,7 +35,7 @@ def announce(
     )
     print(f"Data      {images.name}, {shape}: {counts}")
     learned = sum(parameter.value.size for parameter in state.optimizer.learned)
-    share = "" if learned == cost.parameters else f", of which {learned:,} learn"
+    share = "" if learned == cost.parameters else f", {learned:,} of them trained"
     print(f"Model     {config.model}, {cost.parameters:,} parameters{share}")
     print(f"Training  {recipe}; rate {config.lr:g}, batch {config.batch_size}, seed {config.seed}")
     if team is not None:

@@ -45,7 +45,7 @@ export const texts = {
   gradientsOf: "Their gradients", oneWeight: (/** @type {string} */ name) => `One weight: ${name}`, whereItsGradient: "How its gradient is made",
   oneStep: "One step of learning", ownOptimizer: "as this run was trained", clipped: "the gradients are clipped to their largest common norm",
   orthogonal: "w ← w − η·O, where O is the momentum of all weights, made orthogonal as a matrix",
-  stepOf: (/** @type {string} */ kind, /** @type {number} */ step) => `Step ${step.toLocaleString("en")} of ${kind}${step > 1 ? ", with what it had gathered when the run was saved" : ", which has gathered nothing yet"}; the image is a batch of one.`,
+  stepOf: (/** @type {string} */ kind, /** @type {number} */ step) => `Step ${step.toLocaleString("en")} of ${kind}${step > 1 ? ", with its state when the run was saved" : ", with a fresh state"}; the image is a batch of one.`,
   checksWeight: "The lines give the weight that the optimiser computed.",
   noCounterpart: (/** @type {string} */ run, /** @type {string} */ layer) => `${run} has no ${layer} of this shape.`,
   ownMap: (/** @type {"gradient" | "activation"} */ kind, /** @type {number} */ channel) => (kind === "gradient" ? `gradient of channel ${channel}` : `channel ${channel}`),

@@ -64,7 +64,8 @@ def forgets_at_once(running_mean, running_var, x, momentum):
 
 
 @running_statistics.mistake(
-    "The deviation is gathered instead of the variance.", "The root is taken when it is used."
+    "It averages the standard deviation instead of the variance.",
+    "Take the root only where it is used.",
 )
 def deviation_gathered(running_mean, running_var, x, momentum):
     mean, _ = _moved(running_mean, running_var, x, momentum)
