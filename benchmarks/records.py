@@ -2,7 +2,6 @@
 
     python -m benchmarks.records cifar10 [--seeds 5] [--recipe NAME]
     python -m benchmarks.records mnist
-    python -m benchmarks.records fashion-mnist
     python -m benchmarks.records write
 
 Each seed is a process of its own, ``pellucid train DATA --recipe NAME``, whose wall and CPU time
@@ -84,9 +83,11 @@ def main() -> None:
     parser.add_argument("--recipe", help="one of the recipes for this data set; all by default")
     chosen = parser.parse_args()
     data = SOURCES.get(chosen.what)
-    for recipe, known in NAMED.items():
-        if data not in known or chosen.recipe not in (None, recipe):
-            continue
+    recipes = [name for name, known in NAMED.items() if data in known]
+    if data is not None and (not recipes or chosen.recipe not in (None, *recipes)):
+        raise SystemExit(f"the recipes for {data}: {', '.join(recipes) or 'none yet'}")
+    for recipe in recipes if chosen.recipe is None else [chosen.recipe]:
+        assert data is not None
         run(data, recipe, 0, "--fraction", "0.05", "--epochs", "1")  # compiles the kernels
         for seed in range(chosen.seeds):
             result = run(data, recipe, seed)

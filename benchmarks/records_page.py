@@ -67,8 +67,12 @@ def draw(results: Results) -> Figure:
     ):
         found = [each for each in results if each["data"] == name]
         _draw_data_set(axes, found)
+        shown = [100 * each["accuracy"] for each in found]
         if name in GOALS:
             axes.axhline(100 * GOALS[name], color=style.INK, linewidth=0.8, linestyle="--")
+            shown.append(100 * GOALS[name])
+        margin = max(0.35 * (max(shown) - min(shown)), 0.2)
+        axes.set_ylim(min(shown) - margin, min(max(shown) + margin, 100))
         axes.set_title(name)
         if not number:
             axes.set_ylabel("test accuracy, %")
@@ -84,15 +88,14 @@ def _draw_data_set(axes: Axes, results: Results) -> None:
         (dots,) = axes.plot(minutes, accuracies, "o", markersize=3, alpha=0.5)
         at = mean(minutes), mean(accuracies)
         axes.plot(*at, "o", markersize=8, color=dots.get_color())
-        axes.annotate(recipe, at, xytext=(8, 4), textcoords="offset points")
+        axes.annotate(recipe, at, xytext=(8, -12), textcoords="offset points")
         means.append(at)
     front = pareto(means)
     axes.step([x for x, _ in front], [y for _, y in front], where="post", color=style.INK, lw=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.margins(x=0.35, y=0.35)
-    axes.set_ylim(top=min(axes.get_ylim()[1], 100))
+    axes.margins(x=0.35)
     axes.set_xlabel("CPU minutes")
 
 

@@ -69,7 +69,9 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
         "mnist": replace(_DIGITS, model="airbench_small", epochs=1),
     },
     "small": {
-        "mnist": replace(_DIGITS, model="airbench_tiny", epochs=15, augment="affine:10:0.1:5:0.1"),
+        "mnist": replace(
+            _DIGITS, model="airbench_tiny", epochs=30, lr=0.06, augment="affine:8:0.08:4:0.05"
+        ),
     },
 }
 """Recipes that `--recipe` names, by data set."""

@@ -61,6 +61,16 @@ def airbench(
 
 
 @register
+def airbench_medium(input_shape: Shape, classes: int) -> nn.Sequential:
+    """Build `airbench` with 32, 128 and 192 channels, about 750,000 parameters.
+
+    >>> sum(p.value.size for p in airbench_medium((1, 28, 28), 10).parameters())
+    752168
+    """
+    return airbench(input_shape, classes, (32, 128, 192))
+
+
+@register
 def airbench_small(input_shape: Shape, classes: int) -> nn.Sequential:
     """Build `airbench` with 8, 32 and 32 channels, about 32,000 parameters, for digits.
 
