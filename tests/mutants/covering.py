@@ -18,7 +18,7 @@ from forked import ROOT, SOURCE, Watch, run_tests
 STORE = ROOT / "build" / "mutants"
 _FOLDERS = (
     *("ops", "layers", "optim", "training", "evaluation", "explain", "testing"),
-    *("execution", "data", "explorer", "teach"),
+    *("execution", "data", "explorer", "teach", "parallel"),
 )
 _ALSO = ("test_losses.py", "test_parameters.py", "models/test_models.py", "models/test_toml.py")
 _PEERS = (

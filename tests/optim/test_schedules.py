@@ -1,6 +1,7 @@
 """Schedules of the learning rate; against PyTorch's in `peers`."""
 
 import math
+from dataclasses import fields, replace
 
 import pytest
 
@@ -190,3 +191,11 @@ def test_a_description_that_does_not_fit_is_said(description, said):
 )
 def test_the_defaults_are_those_in_the_documentation(schedule, rates):
     assert {step: schedule(step, 100) for step in rates} == pytest.approx(rates)
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=str)
+@pytest.mark.parametrize("wrong", ["a", None, math.nan, [1]])
+def test_an_argument_of_another_kind_is_refused(schedule, wrong):
+    for argument in fields(schedule):
+        with pytest.raises(PellucidError, match=argument.name):
+            replace(schedule, **{argument.name: wrong})
