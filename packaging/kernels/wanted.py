@@ -8,7 +8,8 @@ prediction. It is compiled for the processor that ``NUMBA_CPU_NAME`` names.
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,7 +44,7 @@ class Run(NamedTuple):
     shape: tuple[int, ...]
     counts: tuple[int, int, int]
     batch_size: int
-    optimizer: str = "AdamW"
+    optimizer: Mapping[str, Any] = {"type": "AdamW", "lr": 0.01}
 
 
 def runs() -> Iterator[Run]:
@@ -52,11 +53,14 @@ def runs() -> Iterator[Run]:
         shape, counts = IMAGES[name]
         model = models.build(recipe.model, shape, 100 if name == "cifar-100" else 10)
         yield Run(f"{name}, {recipe.model}", model, shape, counts, recipe.batch_size)
-    for name in optim.OPTIMIZERS:
+    for name, kind in optim.OPTIMIZERS.items():
         shape, counts = IMAGES["mnist"]
-        yield Run(name, models.build("lenet5", shape, 10), shape, counts, 64, name)
+        chosen: dict[str, Any] = {"type": name, "lr": 0.01}
+        if "momentum" in signature(kind).parameters:
+            chosen["momentum"] = 0.9
+        yield Run(name, models.build("lenet5", shape, 10), shape, counts, 64, chosen)
     for name, network in NETWORKS.items():
-        for batch_size in (32, 64, 128):
+        for batch_size in (16, 32, 48, 64, 128):
             yield Run(
                 f"{name}, batch {batch_size}", network.build(), network.input_shape,
                 (45_000, 5000, 10_000), batch_size,
@@ -74,7 +78,7 @@ def compiled(run: Run) -> Any:
     """Compile what a run needs, and return what was done."""
     training, validation, test = (_images(count, run) for count in run.counts)
     parameters = run.model.parameters()
-    learner = optim.build({"type": run.optimizer, "lr": 0.01, "clip_norm": 1.0}, parameters)
+    learner = optim.build(dict(run.optimizer), parameters)
     state = TrainingState(run.model, learner, batch_size=run.batch_size)
 
     def afterwards(model: layers.Layer) -> Iterator[Callable[[], Any]]:

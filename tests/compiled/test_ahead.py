@@ -154,3 +154,26 @@ def test_a_process_that_ends_while_it_compiles_leaves_a_sound_cache(tmp_path, ho
     other.communicate()
     assert other.returncode == 0
     assert train(tmp_path, threads=2)[0][:2] == [0, 0]
+
+
+LAST = """
+import numpy as np
+from pellucid import ops
+from pellucid.runtime import usual_batch
+random = np.random.default_rng(0)
+x, weight = (random.normal(size=s).astype(np.float32) for s in ((64, 3, 6, 6), (10, 3, 3, 3)))
+whole = ops.conv2d(x, weight)
+with usual_batch.of_steps(64, steps=2):
+    rest = ops.conv2d(x[:17], weight)
+print(np.array_equal(whole[:17], rest))
+from pellucid.compiled import jit
+print(sum(len(known.overloads) for kernel, known in jit._known.items() if kernel.constants))
+"""
+
+
+def test_the_last_batch_of_an_epoch_takes_the_kernel_of_the_others_and_gives_the_same_bits():
+    same, kernels = run_python(LAST)[0].split()
+    assert same == "True"
+    assert kernels == "1"
+    alone = LAST.replace("steps=2", "steps=1")
+    assert run_python(alone)[0].split() == ["True", "2"]

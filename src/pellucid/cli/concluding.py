@@ -35,10 +35,11 @@ def conclude(
 
     state.use_best()
     views = trained.views(folder, parts.train.image_shape) if config.tta else ()
+    at_once = _at_once(config.batch_size)
     if team is not None and not team.leads:
         if parts.judge is not None:
             with suppress(LostProcessError):
-                _judged(state.model, parts.judge[0], team, views)
+                _judged(state.model, parts.judge[0], team, views, at_once)
         return
     save(state.model, folder / folders.MODEL)
     if state.best is not None:
@@ -46,11 +47,11 @@ def conclude(
     evaluation, name = None, ""
     if parts.judge is not None:
         part, name = parts.judge
-        evaluation = _judged(state.model, part, team, views)
+        evaluation = _judged(state.model, part, team, views, at_once)
         print(f"\n{evaluation.report()}")
         described = {"part": name} | evaluation.describe()
         atomic_write(folder / folders.EVALUATION, json.dumps(described, indent=1).encode())
-    keep_typical(folder, parts, state.model)
+    keep_typical(folder, parts, state.model, at_once)
     if report:
         try_to_report(folder, config, parts, state.model, evaluation)
     print(f"\nIn {folder}:")
@@ -63,37 +64,48 @@ def conclude(
         print(f"\n{name} {evaluation.headline()}")
 
 
-def rehearsal(parts: Parts) -> "Callable[[Layer], Iterator[Callable[[], Any]]]":
+def rehearsal(parts: Parts, batch_size: int) -> "Callable[[Layer], Iterator[Callable[[], Any]]]":
     """Return for a model the calls that need the kernels of `conclude`."""
     from pellucid.evaluation import predictions, typical
 
+    at_once = _at_once(batch_size)
+
     def calls(model: "Layer") -> "Iterator[Callable[[], Any]]":
         if parts.judge is not None:
-            yield from predictions.rehearsal(model, parts.judge[0].images)
-        yield from typical.rehearsal(model, parts.train.images)
+            yield from predictions.rehearsal(model, parts.judge[0].images, at_once)
+        yield from typical.rehearsal(model, parts.train.images, at_once)
 
     return calls
 
 
-def keep_typical(folder: Path, parts: Parts, model: "Layer") -> None:
+def _at_once(batch_size: int) -> int:
+    """Return how many images are evaluated at once: for as many as in training, all is compiled."""
+    return min(max(batch_size, 32), 256)
+
+
+def keep_typical(folder: Path, parts: Parts, model: "Layer", at_once: int) -> None:
     """Save statistics of the training images, by which `predict` recognises unlike images."""
     from pellucid.evaluation.typical import Typical
 
-    atomic_write(folder / folders.TYPICAL, Typical.of(model, parts.train).to_bytes())
+    atomic_write(folder / folders.TYPICAL, Typical.of(model, parts.train, at_once).to_bytes())
 
 
 def _judged(
-    model: "Layer", part: "DataSet", team: "Team | None", views: "tuple[View, ...]"
+    model: "Layer",
+    part: "DataSet",
+    team: "Team | None",
+    views: "tuple[View, ...]",
+    at_once: int,
 ) -> "Evaluation":
     """Evaluate the model; if a process is lost, the first one does so alone."""
     from pellucid.evaluation import evaluate
 
     try:
-        return evaluate(model, part, parallel=team, views=views)
+        return evaluate(model, part, batch_size=at_once, parallel=team, views=views)
     except LostProcessError:
         if team is None or not team.leads:
             raise
-        return evaluate(model, part, views=views)
+        return evaluate(model, part, batch_size=at_once, views=views)
 
 
 def try_to_report(

@@ -65,7 +65,11 @@ def resume(
             if epochs is not None:
                 config = _longer(run, config, state, epochs, writes=team is None or team.leads)
             records = training.records(
-                state, parts.train, parts.validation, team, concluding.rehearsal(parts)
+                state,
+                parts.train,
+                parts.validation,
+                team,
+                concluding.rehearsal(parts, config.batch_size),
             )
             done = f"{state.epoch} of {state.epochs} epochs and {state.step} steps done"
             print(f"Run       {run}: {done}\n")

@@ -327,7 +327,11 @@ def train(
             raise typer.Exit(0 if overfit.check(config, parts) else 1)
         state = several.each(team, lambda: new_run.new_state(config, parts))
         records = training.records(
-            state, parts.train, parts.validation, team, concluding.rehearsal(parts)
+            state,
+            parts.train,
+            parts.validation,
+            team,
+            concluding.rehearsal(parts, config.batch_size),
         )
 
         def begin(folder: Path) -> None:

@@ -127,7 +127,7 @@ def _compile(wanted: _Wanted, optimizer: str) -> None:
     validating = round(_VALIDATION * wanted.images)
     counts = wanted.images - validating, validating, wanted.test
     train, validation, test = (_images(count, wanted) for count in counts)
-    calls = concluding.rehearsal(Parts(train, validation, test))
+    calls = concluding.rehearsal(Parts(train, validation, test), batch_size)
     # only a first and a last batch, as preprocessing is fitted to all images
     first, second = (part[: batch_size + len(part) % batch_size] for part in (train, validation))
     done = rehearsal.warm_up(state, first, second, calls)

@@ -23,7 +23,6 @@ from pellucid.runtime import usual_batch
 from pellucid.types import Array
 
 _IMAGES = 2000  # of the training images, spread evenly
-_AT_ONCE = 256
 _RARE = 0.001  # an image is unlike the others where fewer of these go so far
 _BEYOND = 1.1  # and it goes further than these by a tenth of their range,
 _LITTLE = 8.0  # and by so many levels of 255, or percent
@@ -48,14 +47,14 @@ class Typical:
     reach: float
 
     @classmethod
-    def of(cls, model: Layer, data: Any) -> Typical:
-        """Compute the statistics of a data set's images for `model`."""
+    def of(cls, model: Layer, data: Any, batch_size: int = 256) -> Typical:
+        """Compute the statistics of a data set's images for `model`, so many images at once."""
         chosen = np.linspace(0, len(data) - 1, min(len(data), _IMAGES)).astype(int)
         images, labels = np.asarray(data.images[chosen]), np.asarray(data.labels)[chosen]
         found = measures(images)
         low, high = np.quantile(found, [_RARE, 1 - _RARE], axis=0)
         margin = np.maximum((_BEYOND - 1) * (high - low), _LITTLE)
-        features = features_of(model, images)
+        features = features_of(model, images, batch_size)
         if features is None:
             return cls(low - margin, high + margin, np.zeros((0, 0)), 0.0)
         present = np.unique(labels)
@@ -128,7 +127,7 @@ def measures(images: Array) -> Array:
     return np.stack([grey.mean(axis=(1, 2)), border, height, width, colour], axis=1)
 
 
-def features_of(model: Layer, images: Array) -> Array | None:
+def features_of(model: Layer, images: Array, batch_size: int = 256) -> Array | None:
     """Return the inputs of the last linear layer, (N, features); None without such a layer."""
     last = next((layer for _, layer in reversed(list(model.walk())) if type(layer) is Linear), None)
     if last is None or last is model:
@@ -140,8 +139,8 @@ def features_of(model: Layer, images: Array) -> Array | None:
             found.append(np.array(x))
 
     try:
-        with observe(forward=look), usual_batch.of(_AT_ONCE):
-            for part in usual_batch.cut(len(images), _AT_ONCE):
+        with observe(forward=look), usual_batch.of(batch_size):
+            for part in usual_batch.cut(len(images), batch_size):
                 model(ops.make_batch(images[part], None, model.preprocessing))
     except PellucidError:
         return None
@@ -149,11 +148,12 @@ def features_of(model: Layer, images: Array) -> Array | None:
     return features if features.ndim == 2 and len(features) == len(images) else None
 
 
-def rehearsal(model: Layer, images: Any) -> Iterator[Callable[[], Any]]:
+def rehearsal(model: Layer, images: Any, batch_size: int = 256) -> Iterator[Callable[[], Any]]:
     """Yield calls that need the kernels of `Typical.of`, for `compile_ahead`."""
-    for part in usual_batch.cut(min(len(images), _IMAGES), _AT_ONCE):
-        alike = np.zeros((part.stop - part.start, *images.shape[1:]), images.dtype)
-        yield partial(features_of, model, alike)
+    parts = usual_batch.cut(min(len(images), _IMAGES), batch_size)
+    for size in {part.stop - part.start for part in parts}:
+        alike = np.zeros((size, *images.shape[1:]), images.dtype)
+        yield partial(features_of, model, alike, batch_size)
 
 
 def _extent(marked: Array) -> Array:

@@ -125,7 +125,7 @@ def take_step(
     x, targets, *weights = batch
     training = StepContext(state.seed, state.epoch, state.step)
     ignored = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # checked below
-    with ignored, usual_batch.of(state.batch_size):
+    with ignored, usual_batch.of_steps(state.batch_size, steps):
         outputs, cache = program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
         if not math.isfinite(loss):
@@ -175,7 +175,8 @@ def finish_epoch(
         check_same_weights(state, team)
     trained, validated = state.sums, None
     if validating is not None:
-        with state.averaged():
+        alike = usual_batch.of_steps(state.batch_size, len(validating))
+        with state.averaged(), alike:
             validated = measure(freeze(state.model), state.loss, validating, state.metrics, team)
     if team is not None:
         team.end_epoch()

@@ -9,8 +9,8 @@ from typing import Any
 
 from pellucid.execution import Frozen, Lockstep, compile_ahead, for_training, freeze
 from pellucid.layers import Layer, StepContext
-from pellucid.losses import Loss
 from pellucid.parallel import Team
+from pellucid.runtime import usual_batch
 from pellucid.runtime.compiling import clock
 from pellucid.training.batches import ArraySource, Source
 from pellucid.training.data import Batch, Data
@@ -69,7 +69,7 @@ def calls(
     if isinstance(validating, ArraySource):
         frozen = freeze(copy.model)
         for batch in validating.plain({0, len(validating) - 1}):
-            yield partial(_judge, frozen, copy.loss, batch)
+            yield partial(_judge, frozen, copy, batch, len(validating))
     if afterwards is not None:
         yield from afterwards(copy.model)
 
@@ -92,6 +92,7 @@ def _in_lockstep(state: TrainingState, batch: Batch) -> None:
     state.optimizer.step()
 
 
-def _judge(model: Frozen, loss: Loss, batch: Batch) -> None:
+def _judge(model: Frozen, state: TrainingState, batch: Batch, steps: int) -> None:
     x, targets, *weights = batch
-    loss(model(x), targets, *weights)
+    with usual_batch.of_steps(state.batch_size, steps):
+        state.loss(model(x), targets, *weights)

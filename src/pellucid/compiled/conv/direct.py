@@ -39,6 +39,7 @@ from pellucid.compiled.tile import (
     zero_tile,
 )
 from pellucid.geometry import Window
+from pellucid.runtime import usual_batch
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
 
@@ -129,7 +130,7 @@ def run(
 
 def tile_shape(filters: int, images: int) -> tuple[int, int]:
     """Return (filters, vectors) of the tile that wastes least for so many filters and images."""
-    vectors = min(max(_ROWS), -(-images // LANES))
+    vectors = min(max(_ROWS), -(-usual_batch.for_tiles(images) // LANES))
     small, large = _ROWS[vectors]
     blocks = -(-filters // large)
     # the large tile is some 8 % faster a product, unless its last block is mostly empty
