@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -121,3 +122,20 @@ def test_what_is_compiled_for_is_what_numba_is_told(monkeypatch):
     monkeypatch.setattr("numba.core.config.CPU_FEATURES", "+avx,-avx512f")
     assert target_features() == {"avx": True, "avx512f": False}
     assert level_of("x86_64") is None
+
+
+WANTED = """
+import sys
+sys.path.insert(0, {folder!r})
+import wanted
+from pellucid.cli.recipes import RECIPES
+print(set(RECIPES) - set(wanted.IMAGES))
+first = next(wanted.runs())
+print(first.name, first.shape)
+"""
+
+
+def test_the_package_is_built_for_each_data_set_that_has_a_recipe():
+    folder = Path(__file__).parents[2] / "packaging" / "kernels"
+    shown = run_python(WANTED.format(folder=str(folder)))[0].splitlines()
+    assert shown == ["set()", "digits, vgg (1, 8, 8)"]
