@@ -9,7 +9,7 @@ from pellucid import losses, optim
 from pellucid.arguments import Probability, checked, shown
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
-from pellucid.losses import Loss, cross_entropy
+from pellucid.losses import Loss
 from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
 from pellucid.optim.schedules import Schedule
 from pellucid.parallel import Team
@@ -29,7 +29,7 @@ def train(
     targets: Array | Sequence[Any] | None = None,
     *,
     optimizer: Optimizer | str = "adam",
-    loss: Loss | str = cross_entropy,
+    loss: Loss | str = "cross_entropy",
     metrics: Iterable[str | Metric] = (),
     batch_size: int = 64,
     epochs: int = 1,
@@ -138,7 +138,7 @@ def fit(
     targets: Array | Sequence[Any] | None = None,
     *,
     optimizer: Optimizer | str = "adam",
-    loss: Loss | str = cross_entropy,
+    loss: Loss | str = "cross_entropy",
     metrics: Iterable[str | Metric] = (),
     batch_size: int = 64,
     epochs: int = 1,
