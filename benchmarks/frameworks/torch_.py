@@ -48,7 +48,7 @@ class Contestant:
             loss = self.loss(*batch)
         loss.backward()
         self.optimizer.step()
-        return float(loss)
+        return loss.item()
 
     def infer(self, x: Array) -> Array:
         self.model.eval()
