@@ -76,6 +76,23 @@ ROWS_OF: dict[str, Run] = {
         :3
     ],
     "batch_norm_gradient": norm_gradient,
+    "group_norm": lambda e, of: e.group_norm(of(X), 2, of(SCALE), of(SHIFT), 1e-5)[:3],
+    "group_norm_gradient": lambda e, of: e.group_norm_gradient(
+        of(X[::-1]), e.group_norm(of(X), 2, of(SCALE), of(SHIFT), 1e-5)[3], of(SCALE)
+    ),
+    "layer_norm": lambda e, of: e.layer_norm(of(X), 3, of(X[0]), of(X[1]), 1e-5)[0],
+    "layer_norm_gradient": lambda e, of: e.layer_norm_gradient(
+        of(X[::-1]), e.layer_norm(of(X), 3, of(X[0]), of(X[1]), 1e-5)[1], of(X[0])
+    ),
+    "add_bias": lambda e, of: e.add_bias(of(X.copy("K")), of(SHIFT)),
+    "avg_pool2d": lambda e, of: e.avg_pool2d(of(X), POOL, False),
+    "avg_pool2d_gradient": lambda e, of: e.avg_pool2d_gradient(
+        of(images((N, 4, *POOL.output_size), 15)), POOL, False
+    ),
+    "upsample2d": lambda e, of: e.upsample2d(of(X), (9, 7), (None, None), "bilinear", False),
+    "upsample2d_gradient": lambda e, of: e.upsample2d_gradient(
+        of(images((N, 4, 9, 7), 16)), X.shape, (None, None), "bilinear", False
+    ),
     "running_statistics": lambda e, of: e.running_statistics(
         (of(MEAN), of(VAR)), (of(SCALE), of(SHIFT)), 0.3, 9
     ),
