@@ -5,10 +5,10 @@
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ def _watched(found: dict[str, bool]) -> Iterator[None]:
     found["kernels"] = any(hasattr(function, "py_func") for function, _ in recording._calls)
 
 
-def _by_whom(run, *given) -> tuple[str, object]:
+def _by_whom(run: Callable[..., Any], *given: Any) -> tuple[str, Any]:
     """Return who computes it once its tables are made, and the result."""
     run(*given)
     found = {"numpy": False, "kernels": False}
