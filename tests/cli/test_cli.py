@@ -29,7 +29,10 @@ pytestmark = pytest.mark.usefixtures("rows")
         (("train", "rows.npz", "--engine", "compild"), "did you mean 'compiled'?"),
         (("train", "rows.npz", "--momentum", "0.9"), "adamw takes no momentum"),
         (("train", "rows.npz", "--recipe", "fst"), "did you mean 'fast'?"),
-        (("train", "rows.npz", "--recipe", "fast"), "'fast' is for cifar-10, not for rows"),
+        (
+            ("train", "rows.npz", "--recipe", "fast"),
+            "'fast' is for cifar-10 and mnist, not for rows",
+        ),
         (("train", "rows.npz", "--optimizer-options", "eps"), "such as 'nesterov=True, eps=1e-6'"),
         (
             ("train", "rows.npz", "--model", "mlp", "--optimizer-options", "ep=1"),

@@ -9,6 +9,7 @@ from pellucid import losses, optim
 from pellucid.layers.base import registry
 
 OTHERWISE = {
+    "Muon": {"lr": 0.02, "weight_decay": 0.0},  # those of its author, Keller Jordan
     "SGD": {"lr": 0.01},  # PyTorch's 0.001 is for no network in particular
     "Softmax": {"dim": 1},  # the classes; PyTorch guesses, and warns
     "LogSoftmax": {"dim": 1},

@@ -83,7 +83,7 @@ def test_where_several_outputs_could_be_the_scores_the_user_says_which(command, 
     status, _, err = pellucid(*COMMANDS[command])
     assert (status, err) == (
         2,
-        "Error: m.onnx has several outputs: 'y' (2), 'other' (2); say which holds the class "
+        "Error: m.onnx has several outputs: 'y' (2), 'other' (2); name the one with the class "
         "scores, as in --output y\n",
     )
     assert pellucid(*COMMANDS[command], "--output", "other")[0] == 0

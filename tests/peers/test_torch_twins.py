@@ -147,6 +147,17 @@ def built(name):
     return varied(models.build(name, shape, 10, **options), "float32"), shape
 
 
+def without_initializers(description):
+    """Return a description without what a PyTorch module does not know."""
+    match description:
+        case dict():
+            kept = {k: v for k, v in description.items() if k != "initializer"}
+            return {key: without_initializers(value) for key, value in kept.items()}
+        case list():
+            return [without_initializers(each) for each in description]
+    return description
+
+
 @pytest.mark.parametrize("name", models.names())
 def test_every_model_goes_to_torch_and_back(name) -> None:
     ours, shape = built(name)
@@ -157,7 +168,7 @@ def test_every_model_goes_to_torch_and_back(name) -> None:
     difference = abs(theirs(torch.tensor(x)).detach().numpy() - expected).max()
     print(f"{name}: largest difference {difference / abs(expected).max():.1e} of the largest score")
     assert difference < 5e-6 * abs(expected).max()
-    assert again.describe() == ours.describe()
+    assert without_initializers(again.describe()) == without_initializers(ours.describe())
     state = ours.state_dict()
     assert list(theirs.state_dict()) == list(again.state_dict()) == list(state)
     assert all(np.array_equal(value, state[key]) for key, value in again.state_dict().items())

@@ -58,7 +58,9 @@ def with_lines(page):
 def test_the_page_links_to_the_lines_that_it_quotes():
     page = PAGE.read_text(encoding="utf-8")
     assert len(LINK.findall(page)) == 9
-    assert page == with_lines(page), f"python {Path(__file__).relative_to(ROOT)} mends the page"
+    assert page == with_lines(page), (
+        f"PYTHONPATH=tests/helpers python {Path(__file__).relative_to(ROOT)} mends the page"
+    )
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ def recipe_for(name: str | None, data: str) -> Recipe:
     if name is None:
         return RECIPES.get(data, OTHER)
     if data not in NAMED[name]:
-        raise PellucidError(f"the recipe '{name}' is for {', '.join(NAMED[name])}, not for {data}")
+        raise PellucidError(
+            f"the recipe '{name}' is for {' and '.join(NAMED[name])}, not for {data}"
+        )
     return NAMED[name][data]
 
 
