@@ -53,8 +53,8 @@ def airbench(
     for number, filters in enumerate(checked("widths", widths, tuple[Size, ...]), start=1):
         parts[f"group{number}"] = _group(channels, filters, act)
         channels = filters
-    size = nn.Sequential(parts).output_shape((1, *input_shape))[2:]
-    parts["pool"] = nn.MaxPool2d(size)
+    H, W = nn.Sequential(parts).output_shape((1, *input_shape))[2:]
+    parts["pool"] = nn.MaxPool2d(H if H == W else (H, W))
     parts["flatten"] = nn.Flatten()
     parts["head"] = nn.Linear(channels, classes, bias=False, initializer="uniform:0.001")
     return nn.Sequential(parts)
