@@ -63,7 +63,7 @@ rehearsed = []
 find = ahead.needed
 ahead.needed = lambda calls: rehearsed.append(find(calls)) or rehearsed[-1]
 try:
-    cli.main(["train", "digits", "--epochs", "1", "--no-report", "--out", sys.argv[1]])
+    cli.main(["train", "digits", "--epochs", "1", "--out", sys.argv[1]])
 except SystemExit:
     computed = {(k, types) for k, known in jit._known.items() for types in known.overloads}
     print("missing", [str(kernel) for kernel, _ in computed - set(rehearsed[0])], len(computed))
@@ -71,7 +71,7 @@ except SystemExit:
 
 
 def test_everything_that_a_run_computes_is_rehearsed_before_its_first_step(tmp_path):
-    """Validation, the evaluation of the test images and what `predict` needs are among it."""
+    """Validation, the test images and what `predict` needs are among it; the report needs none."""
     code = EVERYTHING.replace("sys.argv[1]", repr(str(tmp_path / "run")))
     missing, count = run_python(code)[0].splitlines()[-1].rsplit(maxsplit=1)
     assert missing == "missing []"

@@ -33,7 +33,11 @@ def write(
 def contents(
     folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
 ) -> "Contents":
-    """Return the contents of the report."""
+    """Return the contents of the report.
+
+    NumPy computes what is shown of a few images sooner than kernels for so few could be compiled.
+    """
+    from pellucid import engine
     from pellucid.explain import activations
     from pellucid.training import read_gradients, read_history
     from pellucid.view.report import Contents
@@ -43,6 +47,9 @@ def contents(
     part, name = (parts.train, "training") if parts.judge is None else parts.judge
     chosen = _samples(part, evaluation)
     samples = part.images[chosen]
+    with engine.using("reference"):
+        reasons = _reasons(model, part, evaluation)
+        maps = activations(model, samples, _convolutions(model))
     return Contents(
         model_name=Path(config.model).stem,
         data_name=parts.train.name,
@@ -61,10 +68,10 @@ def contents(
         evaluation=evaluation,
         judged_by=name.split()[0].lower(),
         images=None if evaluation is None else part.images,
-        reasons=_reasons(model, part, evaluation),
+        reasons=reasons,
         samples=samples,
         sample_names=[_named(part, evaluation, i) for i in chosen],
-        maps=activations(model, samples, _convolutions(model)),
+        maps=maps,
         gradients=read_gradients(gradients) if gradients.exists() else None,
         processes=_processes(folder),
         command=config.command(),
