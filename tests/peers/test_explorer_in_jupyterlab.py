@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import anywidget
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 pytest.importorskip("jupyterlab")
 
@@ -91,5 +92,5 @@ def test_the_page_lives_in_a_cell_and_asks_the_kernel(browser, lab):
     inside.locator("#run").select_option("1")
     inside.locator("#title", has_text="other").wait_for()
     assert inside.locator(".check").first.inner_text().startswith("The steps give the number")
-    assert inside.locator(".readout").inner_text() != before
+    expect(inside.locator(".readout")).not_to_have_text(before)
     page.close()
