@@ -68,6 +68,15 @@ def test_memory_is_handed_out_again_only_when_nobody_refers_to_it():
     assert not np.shares_memory(second, empty((100, 100), np.float32))
 
 
+def test_large_arrays_do_not_all_use_the_same_lines_of_the_caches():
+    """Addresses that differ by a multiple of 4096 bytes share the lines of the first cache."""
+    workspace = Workspace()
+    with workspace.used():
+        arrays = [empty((1 << 14,), np.float32) for _ in range(4)]
+    first, *others = [array.ctypes.data for array in arrays]
+    assert all((other - first) % 4096 for other in others)
+
+
 def test_arrays_of_all_sizes_share_memory():
     workspace = Workspace()
     with workspace.used():
