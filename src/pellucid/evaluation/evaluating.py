@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.evaluation.predictions import logits, outputs, predict, probabilities
+from pellucid.evaluation.predictions import in_views, logits, outputs
 from pellucid.evaluation.result import Evaluation
 from pellucid.evaluation.views import View
 from pellucid.layers import Layer
@@ -76,30 +76,17 @@ def evaluate(
     x, truth = pair
     y = outputs(model, x if isinstance(part, tuple) else part, batch_size, parallel)
     classes = _classes(model, part, y.shape[1])
-    if views:
-        if loss is not None:
-            raise PellucidError("with views, the loss is always that of the mean probabilities")
-        return _in_views(model, x, truth, classes, batch_size, views)
+    if views and loss is not None:
+        raise PellucidError("with views, the loss is always that of the mean probabilities")
     _check_labels(truth, classes)
-    if loss is None:
-        value, _ = cross_entropy(logits(model, y), truth)
-    else:
+    p = in_views(model, x, y, views, batch_size, parallel)
+    if loss is not None:
         value, _ = (chosen(loss) if isinstance(loss, str) else loss)(y, truth)
-    return Evaluation(truth, probabilities(model, y), classes, float(value))
-
-
-def _in_views(
-    model: Layer,
-    x: Array,
-    labels: Array,
-    classes: tuple[str, ...],
-    batch_size: int,
-    views: Sequence[View],
-) -> Evaluation:
-    _check_labels(labels, classes)
-    mean = predict(model, x, batch_size, views=views)
-    value, _ = cross_entropy(np.log(np.maximum(mean, np.finfo(mean.dtype).tiny)), labels)
-    return Evaluation(labels, mean, classes, float(value))
+    elif views:
+        value, _ = cross_entropy(np.log(np.maximum(p, np.finfo(p.dtype).tiny)), truth)
+    else:
+        value, _ = cross_entropy(logits(model, y), truth)
+    return Evaluation(truth, p, classes, float(value))
 
 
 def _classes(model: Layer, data: Data, count: int) -> tuple[str, ...]:

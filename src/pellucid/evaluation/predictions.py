@@ -63,11 +63,25 @@ def predict(
     >>> predict(model, np.ones((1, 1, 2, 2)))
     array([[0.5, 0.5]], dtype=float32)
     """
+    y = outputs(model, images, batch_size)
+    return in_views(model, images, y, views, batch_size)
+
+
+def in_views(
+    model: Layer,
+    images: Any,
+    y: Array,
+    views: Sequence[View],
+    batch_size: int = 256,
+    parallel: Team | None = None,
+) -> Array:
+    """Return the mean probabilities over `images`, for which the model returns `y`, and views."""
+    plain = probabilities(model, y)
     if not views:
-        return probabilities(model, outputs(model, images, batch_size))
+        return plain
     stored = np.asarray(getattr(images, "images", images)[:])
-    seen = [stored, *(np.ascontiguousarray(view(stored)) for view in views)]
-    plain, *others = (probabilities(model, outputs(model, x, batch_size)) for x in seen)
+    seen = (np.ascontiguousarray(view(stored)) for view in views)
+    others = [probabilities(model, outputs(model, x, batch_size, parallel)) for x in seen]
     return averaged(plain, others)
 
 

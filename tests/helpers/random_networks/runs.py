@@ -14,7 +14,7 @@ from pellucid import engine
 from pellucid import layers as nn
 from random_networks.drawing import Case
 from random_networks.node import make
-from random_networks.torch_twin import Twin
+from random_networks.torch_twin import Noise, Twin
 
 Arrays = dict[str, np.ndarray]
 
@@ -68,7 +68,7 @@ class Refused(Exception):  # noqa: N818  # not an error
 
 
 def by_torch(
-    case: Case, data: Data, dtype: torch.dtype, training: bool, noise: torch.Generator | None = None
+    case: Case, data: Data, dtype: torch.dtype, training: bool, noise: Noise | None = None
 ) -> Arrays:
     """Return the output, gradients and updated running statistics computed by PyTorch."""
     twin = Twin(make(case.node, case.shape), data.state, dtype, noise)

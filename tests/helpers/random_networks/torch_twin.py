@@ -4,6 +4,7 @@ Only arguments are read from the library's layers. Values are tensors by their n
 so that layers that share a parameter share the tensor.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,23 @@ from pellucid import layers as nn
 from random_networks.torch_layers import FUNCTIONS, both, sides
 
 
+@dataclass(frozen=True)
+class Noise:
+    """Random relative changes of at most `size`, as large as the rounding that they stand for."""
+
+    generator: torch.Generator
+    size: float
+
+    @classmethod
+    def of(cls, dtype: torch.dtype, seed: int) -> "Noise":
+        """Return noise in the last place of a type's numbers."""
+        return cls(torch.Generator().manual_seed(seed), torch.finfo(dtype).eps)
+
+    def __call__(self, y: torch.Tensor) -> torch.Tensor:
+        change = 2 * torch.rand(y.shape, generator=self.generator, dtype=y.dtype) - 1
+        return y * (1 + self.size * change)
+
+
 class Twin:
     """A model of the library, computed by PyTorch with values of one type.
 
@@ -22,8 +40,8 @@ class Twin:
     values
         The tensors by name; those of parameters require gradients.
     noise
-        If given, every layer's output and its gradient are perturbed in float32's last place,
-        which shows the effect of rounding on the results.
+        If given, it changes every layer's output and its gradient, which shows the effect of
+        rounding on the results.
     seen
         Set it to {} to keep the outputs of each layer, by its id in the order of its uses, with
         their gradients.
@@ -34,7 +52,7 @@ class Twin:
         model: nn.Layer,
         values: dict[str, np.ndarray],
         dtype: torch.dtype,
-        noise: torch.Generator | None = None,
+        noise: Noise | None = None,
     ) -> None:
         self.model, self.dtype, self.noise = model, dtype, noise
         learned = model.named_parameters()
@@ -60,19 +78,15 @@ class Twin:
     def _run(self, layer: nn.Layer, x: Any, step: nn.StepContext | None) -> torch.Tensor:
         y = self._output(layer, x, step)
         if self.noise is not None:
-            y = self._rounded(y)
+            y = self.noise(y)
             if y.requires_grad:
-                y.register_hook(self._rounded)
+                y.register_hook(self.noise)
         if self.seen is not None:
             y = y.view_as(y)  # a tensor of its own also if the layer returned its input
             y.requires_grad_()  # also after a step, whose own gradient is 0
             y.retain_grad()
             self.seen.setdefault(id(layer), []).append(y)
         return y
-
-    def _rounded(self, y: torch.Tensor) -> torch.Tensor:
-        change = torch.rand(y.shape, generator=self.noise, dtype=y.dtype) - 0.5
-        return y * (1 + 2.0**-22 * change)
 
     def _output(self, layer: nn.Layer, x: Any, step: nn.StepContext | None) -> torch.Tensor:
         match layer:

@@ -14,7 +14,7 @@ from pellucid.explain.trace import Node, Objective, nodes
 from random_networks.drawing import Case
 from random_networks.node import make
 from random_networks.runs import Arrays, Data, Diverges, Way, gradient, model_of
-from random_networks.torch_twin import Twin
+from random_networks.torch_twin import Noise, Twin
 
 
 def targets(case: Case, data: Data) -> list[int]:
@@ -46,7 +46,7 @@ def traced(case: Case, data: Data, dtype: str) -> Arrays:
 
 
 def traced_by_torch(
-    case: Case, data: Data, dtype: torch.dtype, noise: torch.Generator | None = None
+    case: Case, data: Data, dtype: torch.dtype, noise: Noise | None = None
 ) -> Arrays:
     """Return the same computed by PyTorch."""
     model = make(case.node, case.shape)

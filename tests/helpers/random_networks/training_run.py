@@ -15,7 +15,7 @@ from pellucid.optim import schedules
 from random_networks.drawing import Case
 from random_networks.node import make
 from random_networks.runs import Arrays, Data, Diverges, Way, model_of, single
-from random_networks.torch_twin import Twin
+from random_networks.torch_twin import Noise, Twin
 
 EPOCHS, STEPS = 2, 4
 MOST_IMAGES = 9
@@ -108,7 +108,7 @@ def training_ways() -> Iterator[Way]:
 
 
 def trained_by_torch(
-    case: Case, data: Data, dtype: torch.dtype, noise: torch.Generator | None = None
+    case: Case, data: Data, dtype: torch.dtype, noise: Noise | None = None
 ) -> Arrays:
     """Return the values after training with PyTorch."""
     settings, kind = case.training, str(dtype).removeprefix("torch.")

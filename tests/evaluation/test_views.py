@@ -1,0 +1,64 @@
+"""Test-time augmentation: the mean prediction over an image and changed views of it."""
+
+import numpy as np
+import pytest
+
+from pellucid import layers as nn
+from pellucid.errors import PellucidError
+from pellucid.evaluation import evaluate, predict, predictions
+from pellucid.evaluation.views import averaged, mirrored, shifted
+
+VIEWS = (mirrored, shifted(0, 1))
+LABELS = np.arange(7) % 3
+
+
+@pytest.fixture
+def model():
+    return nn.initialize(nn.Sequential(nn.Flatten(), nn.Linear(12, 3)), seed=1)
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).standard_normal((7, 1, 3, 4)).astype(np.float32)
+
+
+def test_the_prediction_is_the_mean_over_the_images_and_their_views(model, images):
+    moved = images[..., [0, 0, 1, 2]]
+    p = [predict(model, np.ascontiguousarray(x)) for x in (images, images[..., ::-1], moved)]
+    expected = p[0] * np.sqrt(p[1] * p[2])
+    expected = np.sqrt(expected) / np.sqrt(expected).sum(axis=1, keepdims=True)
+    assert np.allclose(predict(model, images, views=VIEWS), expected, rtol=1e-5)
+    assert np.array_equal(averaged(p[0], p[1:]), predict(model, images, views=VIEWS))
+
+
+def test_evaluating_in_views_judges_that_mean(model, images):
+    found = evaluate(model, images, LABELS, views=VIEWS)
+    p = predict(model, images, views=VIEWS)
+    assert np.array_equal(found.probabilities, p)
+    assert found.loss == pytest.approx(-np.log(p[np.arange(7), LABELS]).mean(), rel=1e-6)
+    assert found.loss != evaluate(model, images, LABELS).loss
+
+
+@pytest.mark.parametrize("views", [(), VIEWS], ids=["plain", "views"])
+def test_each_view_is_computed_once(model, images, views, monkeypatch):
+    computed = []
+    outputs = predictions._outputs
+    monkeypatch.setattr(
+        predictions, "_outputs", lambda m, x, parts: computed.append(x) or outputs(m, x, parts)
+    )
+    evaluate(model, images, LABELS, views=views)
+    assert len(computed) == 1 + len(views)
+    assert np.array_equal(computed[0], images)
+
+
+def test_a_loss_of_the_outputs_excludes_views(model, images):
+    with pytest.raises(PellucidError, match="with views, the loss is always that of the mean"):
+        evaluate(model, images, LABELS, loss="mse", views=VIEWS)
+
+
+def test_a_shift_moves_down_and_to_the_right_and_repeats_the_edge():
+    image = np.arange(6).reshape(1, 1, 2, 3)
+    assert shifted(1, 0)(image)[0, 0].tolist() == [[0, 1, 2], [0, 1, 2]]
+    assert shifted(-1, 0)(image)[0, 0].tolist() == [[3, 4, 5], [3, 4, 5]]
+    assert shifted(0, 1)(image)[0, 0].tolist() == [[0, 0, 1], [3, 3, 4]]
+    assert shifted(0, -2)(image)[0, 0].tolist() == [[2, 2, 2], [5, 5, 5]]
