@@ -38,6 +38,9 @@ if TYPE_CHECKING:  # for type checkers and editors; `as` exports the name
         models as models,
     )
     from pellucid import (
+        nn as nn,
+    )
+    from pellucid import (
         ops as ops,
     )
     from pellucid import (
@@ -81,7 +84,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `as` exports the name
 __version__ = "0.1.0"
 
 _MODULES = (
-    "data", "engine", "explain", "interchange", "layers", "losses", "models", "ops", "optim",
+    "data", "engine", "explain", "interchange", "layers", "losses", "models", "nn", "ops", "optim",
     "parallel", "teach", "training", "view",
 )  # fmt: skip
 _FROM = {

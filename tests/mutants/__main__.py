@@ -17,8 +17,9 @@ from itertools import accumulate
 from pathlib import Path
 
 from breaks import Break, breaks, broken, python_files
-from covering import STORE, Covering, learn
+from covering import STORE, Covering, learn, test_files
 from forked import ROOT, SOURCE, Outcome, Watch, preload, run_tests
+from warm import Warm
 
 FOLDERS = (
     *("reference", "ops", "layers", "optim", "losses", "evaluation", "explain", "training"),
@@ -47,7 +48,8 @@ class Tally:
 def main() -> None:
     args = _arguments()
     preload()
-    covering = learn()
+    warm = Warm([str(file.relative_to(ROOT)) for file in test_files()])
+    covering = learn(warm)
     known, equivalent = _known(), read_equivalent()
     unnoticed, tallies = [], {}
     for folder in args.folders:
@@ -57,7 +59,7 @@ def main() -> None:
         for found in chosen:
             ended = known.get(found.key, "")
             if not ended or (args.again and ended == "passed" and found.key not in equivalent):
-                ended = _try(found, covering)
+                ended = _try(found, covering, warm)
             tally.tried += 1
             tally.noticed += ended != "passed"
             tally.equivalent += ended == "passed" and found.key in equivalent
@@ -91,16 +93,14 @@ def _sample(everything: list[Break], seed: int) -> list[Break]:
     return sorted(everything, key=lambda found: blake2b(f"{seed} {found.key}".encode()).digest())
 
 
-def _try(found: Break, covering: Covering) -> str:
+def _try(found: Break, covering: Covering, warm: Warm) -> str:
     """Show one break to the tests that run its line, the nearest first; keep what came of it."""
-    tree = broken((SOURCE / found.path).read_text(encoding="utf-8"), found.number)
-    outcome = Outcome("passed", 0.0)
-    for tests in _portions(found, covering):
-        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
-        limit = 5 * sum(covering.seconds[test] for test in tests) + 20
-        outcome = run_tests(files, Watch(set(tests)), limit, found.path, tree)
-        if outcome.ended != "passed":
-            break
+    first, rest = _portions(found, covering)
+    outcome = warm.run([*first, *rest], _limit([*first, *rest], covering), found.path, found.number)
+    if outcome.ended == "passed":
+        rest = []  # only what the nearest tests prepare when they are collected can be new
+    if outcome.ended in ("passed", "import"):
+        outcome = _imported_anew(found, covering, [first, rest])
     _RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with _RESULTS.open("a", encoding="utf-8") as results:
         kept = {"key": found.key, "ended": outcome.ended, "by": outcome.by}
@@ -109,7 +109,23 @@ def _try(found: Break, covering: Covering) -> str:
     return outcome.ended
 
 
-def _portions(found: Break, covering: Covering) -> list[list[str]]:
+def _imported_anew(found: Break, covering: Covering, portions: list[list[str]]) -> Outcome:
+    tree = broken((SOURCE / found.path).read_text(encoding="utf-8"), found.number)
+    outcome = Outcome("passed", 0.0)
+    for tests in filter(None, portions):
+        files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
+        limit = _limit(tests, covering)
+        outcome = run_tests(files, Watch(set(tests)), limit, found.path, tree)
+        if outcome.ended != "passed":
+            break
+    return outcome
+
+
+def _limit(tests: list[str], covering: Covering) -> float:
+    return 5 * sum(covering.seconds[test] for test in tests) + 20
+
+
+def _portions(found: Break, covering: Covering) -> tuple[list[str], list[str]]:
     """Return the quickest tests of the nearest two files, and those of the others."""
     files: dict[str, list[str]] = defaultdict(list)
     for test in sorted(covering.of(found.path, found.line), key=covering.seconds.__getitem__):
@@ -122,8 +138,8 @@ def _portions(found: Break, covering: Covering) -> list[list[str]]:
     near = sorted(files, key=distance)
     first = [test for file in near[:2] for test in _within(files[file], _FIRST, covering)]
     others = [test for file in files for test in _within(files[file], _EACH, covering)]
-    rest = _within([test for test in others if test not in set(first)], _MOST, covering)
-    return [tests for tests in (first, rest) if tests]
+    rest = set(_within([test for test in others if test not in set(first)], _MOST, covering))
+    return first, [test for file in near for test in files[file] if test in rest]
 
 
 def _within(tests: list[str], most: float, covering: Covering) -> list[str]:

@@ -1,6 +1,6 @@
 """Which tests run which line of the library, and how long each takes.
 
-Each test file is run once, under coverage.py, in a child of its own, and again when it has changed.
+Each test file is run once, under coverage.py, and again when it has changed.
 Lines are those of the library as it was then: `_moved` finds where they stand now.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 
-from coverage import Coverage, CoverageData
-from forked import ROOT, SOURCE, Watch, run_tests
+from coverage import CoverageData
+from forked import ROOT, SOURCE
+from warm import Warm
 
 STORE = ROOT / "build" / "mutants"
 _FOLDERS = (
@@ -27,6 +28,7 @@ _PEERS = (
 )
 _LEFT_OUT = {"test_resume_kill.py"}  # it watches processes of its own, in which nothing is broken
 _LONGEST = 1200.0
+_ENGINES = ("reference", "compiled")
 
 
 def test_files() -> list[Path]:
@@ -61,47 +63,36 @@ class Covering:
         return set(self.seconds).difference(*every)
 
 
-def learn(say=print) -> Covering:
+def learn(warm: Warm, say=print) -> Covering:
     """Run the test files that are new or changed, and return what is known of all."""
-    found = Covering()
+    found, tests = Covering(), defaultdict(dict)
+    for test in warm.tests():  # of those that differ in later parameters only, the first
+        tests[test.partition("::")[0]].setdefault(_without_later_parameters(test), test)
     for file in test_files():
-        named = STORE / "covering" / "-".join(file.relative_to(ROOT / "tests").parts)
+        name = str(file.relative_to(ROOT))
+        stored = STORE / "covering" / "-".join(file.relative_to(ROOT / "tests").parts)
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        about = named.with_suffix(".json")
+        about, data = stored.with_suffix(".json"), stored.with_suffix(".coverage")
         if not about.is_file() or json.loads(about.read_text())["digest"] != digest:
-            say(f"which lines {file.relative_to(ROOT)} runs")
-            _run(file, named.with_suffix(".coverage"), about, digest)
-        _add(found, json.loads(about.read_text()), named.with_suffix(".coverage"))
+            say(f"which lines {name} runs", flush=True)
+            data.parent.mkdir(parents=True, exist_ok=True)
+            data.unlink(missing_ok=True)
+            seconds = warm.cover(list(tests[name].values()), _LONGEST, data)
+            kept = {"digest": digest, "seconds": seconds, "sources": _sources()}
+            about.write_text(json.dumps(kept))
+        _add(found, json.loads(about.read_text()), data)
     return found
 
 
-class _Recorder(Watch):
-    """Covers each test under its own name; writes all down when the child ends."""
+def _without_later_parameters(test: str) -> str:
+    """Return a test's name with its first two parameters, of which an engine is none.
 
-    def __init__(self, data: Path, about: Path, digest: str) -> None:
-        super().__init__(variants=1)
-        self.data, self.about, self.digest = data, about, digest
-
-    def pytest_sessionstart(self) -> None:
-        self.coverage = Coverage(str(self.data), include=[f"{SOURCE}/*"], config_file=False)
-        self.coverage.set_option("run:disable_warnings", ["no-data-collected"])
-        self.coverage.start()
-        self.switch = self.coverage.switch_context
-
-    def pytest_sessionfinish(self) -> None:
-        self.coverage.stop()
-        self.coverage.save()
-        passed = {test: s for test, s in self.seconds.items() if test not in self.failed}
-        about = {"digest": self.digest, "seconds": passed, "sources": _sources()}
-        self.about.write_text(json.dumps(about))
-
-
-def _run(file: Path, data: Path, about: Path, digest: str) -> None:
-    data.parent.mkdir(parents=True, exist_ok=True)
-    data.unlink(missing_ok=True)
-    run_tests(["--maxfail=1000", str(file)], _Recorder(data, about, digest), _LONGEST)
-    if not about.is_file() or json.loads(about.read_text())["digest"] != digest:
-        about.write_text(json.dumps({"digest": digest, "seconds": {}, "sources": {}}))
+    >>> _without_later_parameters("test_layers.py::test_gradient[compiled-ReLU-float32-fuse]")
+    'test_layers.py::test_gradient[ReLU-float32'
+    """
+    name, _, parameters = test.partition("[")
+    parts = [part for part in parameters.rstrip("]").split("-") if part not in _ENGINES]
+    return f"{name}[{'-'.join(parts[:2])}"
 
 
 def _sources() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Run tests in a child process in which one file of the library may be broken.
+"""Run tests in a child process that imports the library with one file broken.
 
 Forked from a parent that has loaded what the library stands on, but not the library: so a child
 begins at once, and whatever it imports from the broken file is broken.
@@ -15,7 +15,6 @@ import sys
 import time
 import traceback
 import types
-from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,10 +29,9 @@ _PRELOADED = (
     *("numba", "pandas", "matplotlib.pyplot", "rich.progress", "typer", "sklearn.metrics"),
     *("safetensors.numpy", "PIL.Image", "torch", "captum.attr", "torch.optim.swa_utils"),
 )
-_ENGINES = ("reference", "compiled")
-_MEMORY = 6 << 30
-_BROKE = 99
-_OPTIONS = (
+MEMORY = 6 << 30
+BROKE = 99
+OPTIONS = (
     *("-x", "-q", "--tb=no", "--no-header", "-p", "no:randomly", "-p", "no:cacheprovider"),
     *("-m", "not real_data", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
@@ -45,8 +43,6 @@ class Watch:
 
     only: Set[str] | None = None
     """The tests that run; all of the given files if None."""
-    variants: int | None = None
-    """How many tests run at most of those that differ in later parameters only; all if None."""
     switch: Callable[[str], None] | None = None
     """Told the name of each test before it runs."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -69,12 +65,6 @@ class Watch:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self.only is not None:
             items[:] = [item for item in items if item.nodeid in self.only]
-        if self.variants is not None:
-            kept: Counter[str] = Counter()
-            for item in list(items):
-                kept[like := _without_later_parameters(item.nodeid)] += 1
-                if kept[like] > self.variants:
-                    items.remove(item)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self.switch is not None:
@@ -86,23 +76,13 @@ class Watch:
             self.failed.append(report.nodeid)
 
 
-def _without_later_parameters(test: str) -> str:
-    """Return a test's name with its first two parameters, of which an engine is none.
-
-    >>> _without_later_parameters("test_layers.py::test_gradient[compiled-ReLU-float32-fuse]")
-    'test_layers.py::test_gradient[ReLU-float32'
-    """
-    name, _, parameters = test.partition("[")
-    parts = [part for part in parameters.rstrip("]").split("-") if part not in _ENGINES]
-    return f"{name}[{'-'.join(parts[:2])}"
-
-
 @dataclass(frozen=True)
 class Outcome:
     """How a child ended."""
 
     ended: str
-    """``passed``, ``failed`` (a test), ``error`` (before a test ran) or ``limit`` (of time)."""
+    """``passed``, ``failed`` (a test), ``error`` (before a test ran), ``limit`` (of time), or
+    ``import``: the library has to be imported anew."""
     seconds: float
     by: str = ""
     """The test that failed."""
@@ -119,9 +99,7 @@ def preload() -> None:
     assert "pellucid" not in sys.modules, "the library itself has to be imported by each child"
 
 
-def run_tests(
-    files: Sequence[str], watch: Watch, limit: float, path: str = "", tree: Any = None
-) -> Outcome:
+def run_tests(files: Sequence[str], watch: Watch, limit: float, path: str, tree: Any) -> Outcome:
     """Run test files, with one of the library's files broken; `limit` is in seconds of CPU."""
     began = time.perf_counter()
     reader, writer = os.pipe()
@@ -138,7 +116,7 @@ def run_tests(
         return Outcome("limit", seconds)
     if told.get("failed"):
         return Outcome("failed", seconds, told["failed"][0])
-    if os.WEXITSTATUS(status) in (pytest.ExitCode.INTERNAL_ERROR, _BROKE):
+    if os.WEXITSTATUS(status) in (pytest.ExitCode.INTERNAL_ERROR, BROKE):
         raise RuntimeError("pytest itself broke; MUTANTS_LOG=FILE keeps what it said")
     passed = os.WEXITSTATUS(status) in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
     return Outcome("passed" if passed else "error", seconds)
@@ -159,20 +137,15 @@ def _wait(child: int, until: float) -> int | None:
 def _child(
     files: Sequence[str], watch: Watch, limit: float, path: str, tree: Any, writer: int
 ) -> None:
-    code = _BROKE
+    code = BROKE
     try:
         os.setpgid(0, 0)
         seconds = int(limit) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
-        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
-        silence = os.open(
-            os.environ.get("MUTANTS_LOG", os.devnull), os.O_RDWR | os.O_CREAT | os.O_APPEND
-        )
-        for stream in (0, 1, 2):
-            os.dup2(silence, stream)
-        if tree is not None:
-            sys.meta_path.insert(0, _Finder(path, tree))
-        code = int(pytest.main([*_OPTIONS, *files], plugins=[watch]))
+        resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+        silence()
+        sys.meta_path.insert(0, Finder(path, tree))
+        code = int(pytest.main([*OPTIONS, *files], plugins=[watch]))
         with os.fdopen(writer, "w", encoding="utf-8") as stream:
             json.dump({"failed": watch.failed[:1]}, stream)
     except BaseException:
@@ -182,13 +155,30 @@ def _child(
         os._exit(code)  # what the parent would do at its end is not for a child to do
 
 
-class _Finder(importlib.abc.MetaPathFinder):
+def silence() -> None:
+    """Send what this process prints to the file MUTANTS_LOG, or nowhere."""
+    log = os.environ.get("MUTANTS_LOG", os.devnull)
+    nowhere = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+
+
+def module_of(path: str) -> str:
+    """Return a file's name as a module.
+
+    >>> module_of("layers/__init__.py")
+    'pellucid.layers'
+    """
+    parts = ("pellucid", *Path(path).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+class Finder(importlib.abc.MetaPathFinder):
     """Finds the broken file in place of the one on the disk."""
 
     def __init__(self, path: str, tree: Any) -> None:
         self.path = SOURCE / path
-        parts = ("pellucid", *Path(path).with_suffix("").parts)
-        self.name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        self.name = module_of(path)
         self.code = compile(tree, str(self.path), "exec", dont_inherit=True)
 
     def find_spec(self, name: str, *_: Any) -> importlib.machinery.ModuleSpec | None:

@@ -11,16 +11,9 @@ from pathlib import Path
 import pytest
 
 import pellucid
+from public_names import MODULES
 
 ROOT = Path(__file__).parents[2]
-MODULES = [
-    *("pellucid", "pellucid.data", "pellucid.data.augment", "pellucid.engine", "pellucid.errors"),
-    *("pellucid.evaluation", "pellucid.explain", "pellucid.interchange", "pellucid.layers"),
-    *("pellucid.interchange.safetensors", "pellucid.losses", "pellucid.models", "pellucid.ops"),
-    *("pellucid.models.toml", "pellucid.optim", "pellucid.optim.schedules", "pellucid.teach"),
-    *("pellucid.training", "pellucid.view", "pellucid.estimator", "pellucid.interchange.onnx"),
-    *("pellucid.interchange.torch", "pellucid.interchange.keras", "pellucid.interchange.compare"),
-]
 LONG = re.compile(r"typing\.|numpy\.(?!uint8|float32)|ndarray|Annotated|pellucid\.|collections\.")
 
 
@@ -79,3 +72,13 @@ def test_every_argument_is_explained_where_it_stands(name):
         if found := re.findall(r"\n    ((?:See|As for) `[^`]+`[^\n]*)", told):
             elsewhere[one] = found
     assert not elsewhere
+
+
+def test_layers_are_found_where_pytorch_has_them():
+    import pellucid.nn as imported
+    from pellucid import layers, nn
+    from pellucid.nn import Conv2d
+
+    assert imported is nn is layers is importlib.import_module("pellucid.nn")
+    assert Conv2d is layers.Conv2d
+    assert "nn" in dir(importlib.import_module("pellucid"))

@@ -28,7 +28,7 @@ LEVELS = (
     ("training",),
     ("parallel",),
     ("execution",),
-    ("losses", "optim", "models"),
+    ("losses", "optim", "models", "nn"),
     ("layers",),
     ("ops",),
     ("engine",),

@@ -20,6 +20,11 @@ answer: int = int(pl.predict(model, np.zeros((1, 1, 8, 8), np.float32)).argmax()
 loss: losses.Loss = losses.CrossEntropy()
 other = models.build("lenet5", (1, 28, 28), 10)
 columns = ops.relu(np.zeros(3))
+
+import pellucid.nn
+from pellucid.nn import ReLU
+
+like_pytorch: pellucid.nn.Sequential = pl.nn.Sequential(ReLU())
 """
 
 
@@ -35,7 +40,7 @@ def checked(folder, text: str) -> str:
 @pytest.mark.skipif(find_spec("mypy") is None, reason="needs mypy")
 def test_a_program_passes_the_strict_type_checker(tmp_path):
     assert checked(tmp_path, PROGRAM).startswith("Success"), checked(tmp_path, PROGRAM)
-    found = checked(tmp_path, PROGRAM + "pl.tran\nnn.Conv3d(1, 2, 3)\nnn.Conv2d('1', 2, 3)\n")
+    found = checked(tmp_path, PROGRAM + "pl.tran\nnn.Conv3d\nReLU(1)\nnn.Conv2d('1', 2, 3)\n")
     assert [line.split(": ")[0] for line in found.splitlines() if ": error" in line] == [
-        f"program.py:{len(PROGRAM.splitlines()) + i}" for i in (1, 2, 3)
+        f"program.py:{len(PROGRAM.splitlines()) + i}" for i in (1, 2, 3, 4)
     ], found

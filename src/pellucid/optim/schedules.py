@@ -166,7 +166,7 @@ class OneCycle(Schedule):
     start_division
         Ratio of the highest rate to the first. Default: 25.
     final_division
-        Ratio of the first rate to the last. Default: 10,000.
+        Ratio of the first rate to the last. Default: 10000.
 
     Examples
     --------
