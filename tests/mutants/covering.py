@@ -21,7 +21,10 @@ _FOLDERS = (
     *("ops", "layers", "optim", "training", "evaluation", "explain", "testing"),
     *("execution", "data", "explorer", "teach", "parallel"),
 )
-_ALSO = ("test_losses.py", "test_parameters.py", "models/test_models.py", "models/test_toml.py")
+_ALSO = (
+    *("test_losses.py", "test_parameters.py", "models/test_models.py", "models/test_toml.py"),
+    *("test_arguments.py", "test_initializers.py", "test_geometry.py", "project/test_defaults.py"),
+)
 _PEERS = (
     *("activation", "convolution", "linear", "losses", "normalization", "optim", "pooling"),
     *("schedules", "training", "upsample", "explain", "defaults", "explorer_server", "trace"),
