@@ -68,6 +68,7 @@ def told(state):
 
 def main(out, killed=None, at=0, sync=0):
     team = pl.parallel.mpi(shards=8, sync_batch_norm=bool(sync))
+    team.bucket_bytes = 256
     state = new_state()
     rank = team.rank
     for record in training.records(state, data(333), data(70, seed=1), team):

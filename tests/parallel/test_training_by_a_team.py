@@ -15,6 +15,7 @@ from threads_as_processes import run_as
 
 
 def trained(team):
+    team.bucket_bytes = 256
     with pl.engine.using("reference"):
         state = new_state()
         for _ in training.records(state, data(333), data(70, seed=1), team):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pellucid.execution.ahead import compile_ahead as compile_ahead
 from pellucid.execution.ahead import kept_kernels as kept_kernels
+from pellucid.execution.announcing import listening as listening
 from pellucid.execution.frozen import Frozen as Frozen
 from pellucid.execution.frozen import freeze as freeze
 from pellucid.execution.lockstep import Lockstep as Lockstep

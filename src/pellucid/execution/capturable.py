@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pellucid.execution.announcing import Announced, AnnouncedBlock
 from pellucid.execution.blocks import Block, Chain, FusedResidual
 from pellucid.execution.inference import (
     FrozenConvolution,
@@ -86,6 +87,8 @@ def joins_all(flatten: Flatten) -> bool:
 
 CAPTURABLE: dict[type, Callable[[Any], bool]] = {
     AdaptiveAvgPool2d: always,
+    Announced: always,
+    AnnouncedBlock: always,
     AvgPool2d: always,
     BatchNorm1d: has_fixed_momentum,
     BatchNorm2d: has_fixed_momentum,

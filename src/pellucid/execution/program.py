@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.execution.announcing import announcing
 from pellucid.execution.contract import fused_kernels
 from pellucid.execution.fusion import fused
 from pellucid.execution.part import Part
@@ -23,11 +24,12 @@ class Program:
     not a layer: it cannot be described or used inside a network. `forward` and `backward` are those
     of `Layer`.
 
-    With `recompute`, training needs less memory; see `pellucid.execution.recompute`.
+    With `recompute`, training needs less memory; see `pellucid.execution.recompute`. With
+    `announces`, the backward pass announces gradients; see `pellucid.execution.announcing`.
     """
 
-    def __init__(self, model: Layer, recompute: bool = False) -> None:
-        self.model, self.recompute = model, recompute
+    def __init__(self, model: Layer, recompute: bool = False, announces: bool = False) -> None:
+        self.model, self.recompute, self.announces = model, recompute, announces
         self._part: Part = model
         self._fuses = self._is_fused = False
         self._snapshot: Snapshot | None = None
@@ -51,7 +53,7 @@ class Program:
         """Return what runs for this input: the fused parts, or the model itself."""
         inputs = x if isinstance(x, tuple) else (x,)
         fuses = fused_kernels(*inputs) is not None
-        if is_observed() or not (fuses or self.recompute):
+        if is_observed() or not (fuses or self.recompute or self.announces):
             return self.model
         changed = self._snapshot is None or not self._snapshot.still_holds()
         if changed or fuses != self._fuses:
@@ -66,6 +68,8 @@ class Program:
         self._part = fused(self.model) if self._is_fused else self.model
         if self.recompute:
             self._part = recomputing(self._part, x)
+        if self.announces:
+            self._part = announcing(self._part)
 
     def __repr__(self) -> str:
         return repr(fused(self.model))

@@ -222,8 +222,8 @@ class _Shapes(Generic[C]):
 class TrainingProgram(Program):
     """A program that replays training steps after the first few; see this module."""
 
-    def __init__(self, model: Layer, recompute: bool = False) -> None:
-        super().__init__(model, recompute)
+    def __init__(self, model: Layer, recompute: bool = False, announces: bool = False) -> None:
+        super().__init__(model, recompute, announces)
         self._shapes: _Shapes[CapturedStep] | None = None
 
     @property
@@ -358,9 +358,10 @@ def _digest(array: Array) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
 
 
-def for_training(model: Layer, recompute: bool = False) -> TrainingProgram:
+def for_training(model: Layer, recompute: bool = False, announces: bool = False) -> TrainingProgram:
     """Return the program that trains `model` fastest on the engine in use.
 
-    With `recompute`, it keeps fewer activations; see `pellucid.execution.recompute`.
+    With `recompute`, it keeps fewer activations; see `pellucid.execution.recompute`. With
+    `announces`, it announces gradients that are final; see `pellucid.execution.announcing`.
     """
-    return TrainingProgram(model, recompute)
+    return TrainingProgram(model, recompute, announces)

@@ -7,9 +7,9 @@ only on the number of shards. So the result does not depend on which process com
 
 from __future__ import annotations
 
-from pellucid.parallel.communicator import Alone, Communicator
+from pellucid.parallel.communicator import Alone, Communicator, Exchange
 from pellucid.parallel.mpi import mpi
 from pellucid.parallel.shards import SHARDS
 from pellucid.parallel.team import Spent, Team, check_number
 
-__all__ = ["SHARDS", "Alone", "Communicator", "Spent", "Team", "check_number", "mpi"]
+__all__ = ["SHARDS", "Alone", "Communicator", "Exchange", "Spent", "Team", "check_number", "mpi"]

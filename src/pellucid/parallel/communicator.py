@@ -8,6 +8,33 @@ from typing import Protocol
 from pellucid.types import Array
 
 
+class Exchange(Protocol):
+    """An exchange of arrays with all processes, which may go on while this process computes."""
+
+    def is_complete(self) -> bool:
+        """Move the messages on without waiting, and return whether all have been exchanged.
+
+        Raises
+        ------
+        LostProcessError
+            A process has ended.
+        """
+
+    def wait(self, patience: float | None = None) -> None:
+        """Wait until all messages have been exchanged.
+
+        Parameters
+        ----------
+        patience
+            Seconds to wait for an answer. None, the default, means the run's timeout.
+
+        Raises
+        ------
+        LostProcessError
+            A process has ended or does not answer.
+        """
+
+
 class Communicator(Protocol):
     """A group of processes that exchange arrays. Each has a rank, counted from 0."""
 
@@ -23,22 +50,22 @@ class Communicator(Protocol):
     def can_shrink(self) -> bool:
         """Whether the other processes can continue when one ends."""
 
-    def swap(
-        self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
-    ) -> None:
-        """Send an array to each process and receive one from each; empty arrays are not sent.
+    def start(self, send: Sequence[Array], receive: Sequence[Array], channel: int = 0) -> Exchange:
+        """Start sending an array to each process and receiving one from each.
 
-        All processes must call this, with contiguous arrays of matching shapes.
+        All processes must call this, with contiguous arrays of matching shapes. Empty arrays are
+        not sent. The arrays must not be used until the exchange is complete.
 
         Parameters
         ----------
-        patience
-            Seconds to wait for an answer. None, the default, means the run's timeout.
+        channel
+            Distinguishes exchanges that are under way at the same time. Those of one channel are
+            started in the same order by all processes.
 
         Raises
         ------
         LostProcessError
-            A process has ended or does not answer.
+            A process has ended.
         """
 
     def shrink(self) -> None:
@@ -56,10 +83,9 @@ class Alone:
 
     rank, size, can_shrink, status = 0, 1, False, 0
 
-    def swap(
-        self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
-    ) -> None:
+    def start(self, send: Sequence[Array], receive: Sequence[Array], channel: int = 0) -> Exchange:
         receive[0][...] = send[0]
+        return _Complete()
 
     def shrink(self) -> None:
         """Do nothing, since there are no other processes."""
@@ -69,3 +95,13 @@ class Alone:
 
     def abort(self, status: int) -> None:
         raise SystemExit(status)
+
+
+class _Complete:
+    """The exchange of a process with itself."""
+
+    def is_complete(self) -> bool:
+        return True
+
+    def wait(self, patience: float | None = None) -> None:
+        """Return at once."""

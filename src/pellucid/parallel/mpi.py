@@ -6,7 +6,8 @@ import atexit
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pellucid.errors import LostProcessError, PellucidError, missing_extra
@@ -95,7 +96,7 @@ class MPICommunicator:
         self.local: Comm = world.Split_type(MPI.COMM_TYPE_SHARED)
         """The processes on this machine."""
         self._asked_to_end: float | None = None
-        self._abandoned: list[Any] = []  # buffers that a late message may still write to
+        self._under_way: set[_Exchange] = set()  # keeps the arrays that messages are written to
         self._has_lost = False
         self.status = 0
         atexit.register(self._end)
@@ -113,20 +114,46 @@ class MPICommunicator:
         """Whether the others can continue when a process ends: ``mpiexec --with-ft ulfm``."""
         return os.environ.get(_FAULT_TOLERANT, "") not in ("", "0", "false")
 
-    def swap(
-        self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
-    ) -> None:
-        me, comm = self.rank, self._comm
+    def start(self, send: Sequence[Array], receive: Sequence[Array], channel: int = 0) -> _Exchange:
+        me, comm, tag = self.rank, self._comm, _TAG + channel
         receive[me].reshape(-1)[...] = send[me].reshape(-1)
         others = [rank for rank in range(self.size) if rank != me]
-        try:
-            waiting = {r: comm.Irecv(receive[r], r, _TAG) for r in others if receive[r].size}
-            sending = [comm.Isend(send[r], r, _TAG) for r in others if send[r].size]
-            eager = _EAGER + sum(array.nbytes for array in receive) / _SLOWEST
-            self._wait([*waiting.values(), *sending], waiting, patience, eager)
-        except self._mpi.Exception as error:
-            self._abandoned.append((send, receive))
-            raise self._lost(f"a process has ended ({error})") from error
+        exchange = _Exchange(self, [*send, *receive])
+        self._under_way.add(exchange)
+        with self._noticing_losses():
+            for rank in others:
+                if receive[rank].size:
+                    exchange.receiving[rank] = comm.Irecv(receive[rank], rank, tag)
+            for rank in others:
+                if send[rank].size:
+                    exchange.sending.append(comm.Isend(send[rank], rank, tag))
+        return exchange
+
+    def test(self, exchange: _Exchange) -> bool:
+        """Return whether an exchange is complete; this also moves all messages on."""
+        with self._noticing_losses():
+            done = self._mpi.Request.Testall([*exchange.receiving.values(), *exchange.sending])
+        if done:
+            self._under_way.discard(exchange)
+        return bool(done)
+
+    def wait(self, exchange: _Exchange, patience: float | None) -> None:
+        """Wait for an exchange; at first poll without pause, because polling moves messages on."""
+        began = time.monotonic()
+        limit, eager = patience or self._timeout, _EAGER + exchange.nbytes / _SLOWEST
+        while not self.test(exchange):
+            now = time.monotonic()
+            time.sleep(0 if now - began < eager else _PAUSE)
+            asked = self._asked_to_end if patience is None else None
+            if asked is not None and now - max(began, asked) > _GRACE:
+                raise LostProcessError("a process has ended or was asked to end", has_ended=False)
+            if now - began > limit:
+                silent = [r for r, request in exchange.receiving.items() if not request.Test()]
+                raise LostProcessError(
+                    f"process {', '.join(map(str, silent)) or '?'} has not answered for "
+                    f"{limit:g} seconds",
+                    has_ended=False,
+                )
 
     def shrink(self) -> None:
         try:
@@ -155,29 +182,13 @@ class MPICommunicator:
     def _knows_of_failures(self) -> bool:
         return self.can_shrink and bool(self._comm.Get_failed().size)
 
-    def _wait(
-        self,
-        requests: list[Any],
-        waiting: dict[int, Any],
-        patience: float | None,
-        eager: float,
-    ) -> None:
-        """Wait for messages; at first poll without pause, because polling drives their progress."""
-        began = time.monotonic()
-        limit = patience or self._timeout
-        while not self._mpi.Request.Testall(requests):
-            now = time.monotonic()
-            time.sleep(0 if now - began < eager else _PAUSE)
-            asked = self._asked_to_end if patience is None else None
-            if asked is not None and now - max(began, asked) > _GRACE:
-                raise LostProcessError("a process has ended or was asked to end", has_ended=False)
-            if now - began > limit:
-                silent = [rank for rank, request in waiting.items() if not request.Test()]
-                raise LostProcessError(
-                    f"process {', '.join(map(str, silent)) or '?'} has not answered for "
-                    f"{limit:g} seconds",
-                    has_ended=False,
-                )
+    @contextmanager
+    def _noticing_losses(self) -> Iterator[None]:
+        """Raise an error of MPI in the ``with`` block as the loss of a process."""
+        try:
+            yield
+        except self._mpi.Exception as error:
+            raise self._lost(f"a process has ended ({error})") from error
 
     def _lost(self, what: str) -> LostProcessError:
         """Notify the other processes of the failure, and return the error to raise."""
@@ -185,3 +196,25 @@ class MPICommunicator:
         if self.can_shrink and not self._comm.Is_revoked():
             self._comm.Revoke()
         return LostProcessError(what)
+
+
+class _Exchange:
+    """Messages under way between this process and the others; see `Exchange`."""
+
+    def __init__(self, communicator: MPICommunicator, arrays: Sequence[Array]) -> None:
+        self._communicator, self._arrays = communicator, arrays
+        self.receiving: dict[int, Any] = {}
+        """Request of the message from each process."""
+        self.sending: list[Any] = []
+        """Requests of the messages to the others."""
+
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes that are sent and received."""
+        return sum(array.nbytes for array in self._arrays)
+
+    def is_complete(self) -> bool:
+        return self._communicator.test(self)
+
+    def wait(self, patience: float | None = None) -> None:
+        self._communicator.wait(self, patience)

@@ -14,12 +14,16 @@ import numpy as np
 
 from pellucid.errors import PellucidError
 from pellucid.parallel.communicator import Alone, Communicator
+from pellucid.parallel.pending import Pending, Rounds
 from pellucid.parallel.shards import SHARDS, divided
 from pellucid.parallel.tree import TreeSum, nodes
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, DType
 
 T = TypeVar("T")
+
+_BUCKET = 512 << 10
+"""Size in bytes beside which the latency of its messages is short."""
 
 _SMALL = 16 << 10
 """Size in bytes up to which every process receives all parts: one message instead of two."""
@@ -88,6 +92,8 @@ class Team:
     ) -> None:
         self.communicator: Communicator = communicator or Alone()
         self.shards, self.sync_batch_norm = shards, sync_batch_norm
+        self.bucket_bytes = _BUCKET
+        """Size from which gradients are exchanged, as a bucket; results do not depend on it."""
         self._spent = Spent(socket.gethostname())
         self.spent: list[Spent] = []
         """Time spent by each process in the last epoch, by rank."""
@@ -116,7 +122,13 @@ class Team:
         return divided(shards, self.size)[self.rank]
 
     def sum(self, known: TreeSum, shards: int, length: int, dtype: DType) -> Array:
-        """Return the sum of the arrays (length,) of all shards, computed jointly by all processes.
+        """Return the sum of the arrays of all shards; see `start_sum`."""
+        return self.start_sum(known, shards, length, dtype).wait()
+
+    def start_sum(
+        self, known: TreeSum, shards: int, length: int, dtype: DType, channel: int = 0
+    ) -> Pending[Array]:
+        """Start to compute the sum of the arrays (length,) of all shards, in all processes.
 
         Each process computes one segment of the sum, in the order defined by `TreeSum`, and sends
         it to all others. Like an optimal all-reduce, this transfers about twice the size of the
@@ -130,7 +142,14 @@ class Team:
             Total number of shards.
         length, dtype
             Length and type of the arrays.
+        channel
+            Distinguishes sums that are under way at the same time; see `Communicator.start`.
         """
+        return Pending(self._summing(known, shards, length, dtype, channel))
+
+    def _summing(
+        self, known: TreeSum, shards: int, length: int, dtype: DType, channel: int
+    ) -> Rounds[Array]:
         if self.size == 1:
             return known.result
         small = length * np.dtype(dtype).itemsize <= _SMALL
@@ -141,7 +160,7 @@ class Team:
         send = [_joined([values[segment] for values in own], dtype) for segment in segments]
         width = len(parts[self.rank])
         received = [empty((len(found), width), dtype) for found in whose]
-        self.communicator.swap(send, received)
+        yield self.communicator.start(send, received, 2 * channel)
         total = TreeSum(shards)
         for found, rows in zip(whose, received, strict=True):
             for node, values in zip(found, rows, strict=True):
@@ -150,7 +169,8 @@ class Team:
             return total.result
         whole = empty((length,), dtype)
         segment = np.ascontiguousarray(total.result)
-        self.communicator.swap([segment] * self.size, [whole[part] for part in segments])
+        everybodys = [whole[part] for part in segments]
+        yield self.communicator.start([segment] * self.size, everybodys, 2 * channel + 1)
         return whole
 
     def all_rows(self, rows: Array, shards: int) -> Array:
@@ -159,7 +179,7 @@ class Team:
             return rows
         found = np.empty((shards, rows.shape[1]), rows.dtype)
         parts = [found[part.start : part.stop] for part in divided(shards, self.size)]
-        self.communicator.swap([np.ascontiguousarray(rows)] * self.size, parts)
+        self._swap([np.ascontiguousarray(rows)] * self.size, parts)
         return found
 
     def end_soon(self, hurry: bool = False) -> None:
@@ -177,24 +197,34 @@ class Team:
     def part(self, patience: float) -> None:
         """Wait up to `patience` seconds for the other processes to finish."""
         nothing = [np.zeros(1, np.uint8)] * self.size
-        self.communicator.swap(nothing, [np.zeros(1, np.uint8) for _ in nothing], patience)
+        self._swap(nothing, [np.zeros(1, np.uint8) for _ in nothing], patience)
 
-    def meet(self, failed: bool) -> list[int]:
-        """Synchronise after a step's computations, and return the ranks of failed processes."""
+    def meet(self, failed: bool) -> bool:
+        """Synchronise all processes, and return whether any of them has failed."""
+        return self.start_meeting(failed).wait()
+
+    def start_meeting(self, failed: bool = False) -> Pending[bool]:
+        """Start to find out whether any process has failed, which is known once all have started.
+
+        It is also found out whether any of them was asked to end, see `ends`.
+        """
+        return Pending(self._meeting(failed))
+
+    def _meeting(self, failed: bool) -> Rounds[bool]:
         mine = np.array([failed, self._asked_to_end], np.uint8)
-        answers = [np.zeros(2, np.uint8) for _ in range(self.size)]
-        self.communicator.swap([mine] * self.size, answers)
-        self.ends = any(asked for _, asked in answers)
-        return [number for number, (has_failed, _) in enumerate(answers) if has_failed]
+        answers = np.zeros((self.size, 2), np.uint8)
+        yield self.communicator.start([mine] * self.size, list(answers))
+        self.ends = bool(answers[:, 1].any())
+        return bool(answers[:, 0].any())
 
     def gather_bytes(self, data: bytes, patience: float | None = None) -> list[bytes]:
         """Return the `data` of every process, by rank."""
         if self.size == 1:
             return [data]
         sizes = [np.zeros(1, np.int64) for _ in range(self.size)]
-        self.communicator.swap([np.array([len(data)])] * self.size, sizes, patience)
+        self._swap([np.array([len(data)])] * self.size, sizes, patience)
         received = [np.empty(int(size[0]), np.uint8) for size in sizes]
-        self.communicator.swap([np.frombuffer(data, np.uint8)] * self.size, received, patience)
+        self._swap([np.frombuffer(data, np.uint8)] * self.size, received, patience)
         return [array.tobytes() for array in received]
 
     def gather(self, item: Any, patience: float | None = None) -> list[Any]:
@@ -263,6 +293,12 @@ class Team:
         """Gather the times of all processes into `spent`, and reset them for the next epoch."""
         self.spent = [Spent(**spent) for spent in self.gather(asdict(self._spent))]
         self._spent = Spent(self._spent.host)
+
+    def _swap(
+        self, send: Sequence[Array], receive: Sequence[Array], patience: float | None = None
+    ) -> None:
+        """Send an array to each process and receive one from each."""
+        self.communicator.start(send, receive).wait(patience)
 
     def _names(self) -> list[str]:
         """Return a name for each process: its rank, and its host if there are several hosts."""

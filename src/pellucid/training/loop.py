@@ -93,7 +93,7 @@ def _records_of_team(
     batches: Iterator[Sharded] | None = None
     # rounding in matrix libraries depends on the number of threads
     with limited(used()), closing(ThreadTuner()) as tuner:
-        gradients = ShardedGradients(state, for_training(state.model, state.recompute), team, tuner)
+        gradients = ShardedGradients(state, team, tuner)
         while True:
             record: Record | None
             try:

@@ -12,16 +12,17 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pellucid.errors import LostProcessError, PellucidError, TrainingError
-from pellucid.execution import Lockstep, Program, ThreadTuner
+from pellucid.execution import Lockstep, ThreadTuner, for_training
 from pellucid.layers import StepContext
 from pellucid.parallel import Team
+from pellucid.parallel.pending import Pending
 from pellucid.parallel.tree import TreeSum
-from pellucid.parameter import Buffer, Parameter
-from pellucid.runtime.workspace import empty
+from pellucid.parameter import Buffer
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import Sharded
 from pellucid.training.data import Batch
 from pellucid.training.divergence import non_finite_gradient, non_finite_loss
+from pellucid.training.gradient_sum import GradientSum, buckets
 from pellucid.training.metrics import measured
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
@@ -52,17 +53,15 @@ class ShardedGradients:
     ``sync_batch_norm``, batch statistics are those of all shards.
     """
 
-    def __init__(
-        self, state: TrainingState, program: Program, team: Team, tuner: ThreadTuner
-    ) -> None:
-        self._state, self._program, self._team = state, program, team
-        self._tuner = tuner
+    def __init__(self, state: TrainingState, team: Team, tuner: ThreadTuner) -> None:
+        self._state, self._team, self._tuner = state, team, tuner
+        self._program = for_training(state.model, state.recompute, announces=team.size > 1)
         self._learned = state.optimizer.learned
-        ends = accumulate((math.prod(p.shape) for p in self._learned), initial=0)
-        self._places = [slice(a, b) for a, b in pairwise(ends)]
+        self._buckets = buckets(self._learned, team.bucket_bytes)
         named = {id(item): item for _, item in state.model.named_state()}
-        buffers = [item for item in named.values() if isinstance(item, Buffer)]
-        self._notes = _Notes(buffers, len(state.metrics))
+        self._notes = _Notes(
+            [item for item in named.values() if isinstance(item, Buffer)], len(state.metrics)
+        )
         self._lockstep = Lockstep(state.model, self._shared) if state.sync_batch_norm else None
 
     def __call__(self, batches: Iterator[Sharded]) -> Outcome:
@@ -76,32 +75,36 @@ class ShardedGradients:
             The loss or a gradient is not finite, or another process has failed.
         """
         started, state, team = perf_counter(), self._state, self._team
+        self._meeting: Pending[bool] | None = None
         failed: Exception | None = None
         try:
             shards = next(batches)
             self._count = shards.count
-            with self._tuner.step():
-                gradients, notes = self._computed(shards)
+            gradients = GradientSum(team, self._buckets, shards.count, state.dtype)
+            notes = TreeSum(shards.count)
+            compute = self._each if self._lockstep is None else self._together
+            with self._tuner.step(), np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+                compute(shards.mine, gradients, notes)
         except LostProcessError:
             raise
         except Exception as error:  # tell the other processes, which are waiting
             failed = error
         computed = perf_counter()
-        failures = [] if isinstance(failed, _OthersFailed) else team.meet(failed is not None)
-        met = perf_counter()
         if isinstance(failed, _OthersFailed):
-            self._fail(None, failed.first)
-        if failures:
-            self._fail(failed, failures[0])
+            self._fail(None)
+        meeting = self._meeting or team.start_meeting(failed is not None)
+        if meeting.wait():
+            self._fail(failed)
+        if failed is not None:  # after this process said that it has not
+            gradients.give_up(shards.mine)
+            notes = self._notes.of_failure(shards)
         noted = team.sum(notes, shards.count, self._notes.length, np.float64)
-        total = team.sum(gradients, shards.count, self._places[-1].stop, state.dtype)
-        weight = noted[_WEIGHT] or 1.0
-        np.divide(total, weight, out=total)
+        met, weight = perf_counter(), noted[_WEIGHT] or 1.0
+        gradients.finish(weight)
+        if noted[_FAILED]:
+            self._fail(failed)
         team.measure(started, computed, met)
         training = StepContext(state.seed, state.epoch, state.step)
-        for parameter, place in zip(self._learned, self._places, strict=True):
-            parameter.zero_grad()
-            parameter.add_gradient(total[place].reshape(parameter.shape))
         if (wrong := non_finite_gradient(self._learned, training)) is not None:
             raise wrong
         self._notes.note(noted, training)
@@ -117,30 +120,27 @@ class ShardedGradients:
             },
         )
 
-    def _computed(self, shards: Sharded) -> tuple[TreeSum, TreeSum]:
-        """Return the sums of gradients and notes over this process's shards."""
-        gradients, notes = TreeSum(shards.count), TreeSum(shards.count)
-        compute = self._each if self._lockstep is None else self._together
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # checked
-            for number, gradient, noted in compute(shards.mine):
-                gradients.add((0, number), gradient)
-                notes.add((0, number), noted)
-        return gradients, notes
-
-    def _each(self, shards: Mapping[int, Batch]) -> Iterator[tuple[int, Array, Array]]:
-        """Yield the number, the weighted gradients as one vector, and the notes of each shard."""
+    def _each(self, shards: Mapping[int, Batch], gradients: GradientSum, notes: TreeSum) -> None:
+        """Add the gradients and notes of this process's shards, computed one after the other."""
         state = self._state
         for number, batch in shards.items():
             training = StepContext(state.seed, state.epoch, state.step, number)
             outputs, cache = self._program.forward(batch[0], training)
             weight, gradient, sums = self._judged(batch, outputs, training)
             state.optimizer.zero_grad()
-            self._program.backward(gradient, cache, input_gradient=False)
-            noted = self._notes.of(training, len(batch[1]), sums)
+            if number < max(shards):
+                self._program.backward(gradient, cache, input_gradient=False)
+                gradients.add(number, {p: p.grad for p in self._learned}, weight)
+            else:
+                self._meeting = self._team.start_meeting()
+                with gradients.adding_last(number, weight, self._meeting):
+                    self._program.backward(gradient, cache, input_gradient=False)
+            notes.add((0, number), self._notes.of(training, len(batch[1]), sums))
             training.forget()
-            yield number, self._flat({p: p.grad for p in self._learned}, weight), noted
 
-    def _together(self, shards: Mapping[int, Batch]) -> Iterator[tuple[int, Array, Array]]:
+    def _together(
+        self, shards: Mapping[int, Batch], gradients: GradientSum, notes: TreeSum
+    ) -> None:
         """Do the same layer by layer, with batch statistics of all shards.
 
         Their gradients depend on those of all shards, which are weighted before the backward pass.
@@ -150,14 +150,13 @@ class ShardedGradients:
         steps = [StepContext(state.seed, state.epoch, state.step, number) for number in shards]
         state.optimizer.zero_grad()
         outputs, cache = lockstep.forward([batch[0] for batch in shards.values()], steps)
-        gradients, notes = [], []
-        for batch, output, step in zip(shards.values(), outputs, steps, strict=True):
+        weighted = []
+        for (number, batch), output, step in zip(shards.items(), outputs, steps, strict=True):
             weight, gradient, sums = self._judged(batch, output, step)
-            gradients.append(np.multiply(gradient, weight, dtype=gradient.dtype))
-            notes.append(self._notes.of(step, len(batch[1]), sums))
-        found = lockstep.backward(gradients, cache)
-        for number, of_shard, noted in zip(shards, found, notes, strict=True):
-            yield number, self._flat(of_shard, 1.0), noted
+            weighted.append(np.multiply(gradient, weight, dtype=gradient.dtype))
+            notes.add((0, number), self._notes.of(step, len(batch[1]), sums))
+        for number, found in zip(shards, lockstep.backward(weighted, cache), strict=True):
+            gradients.add(number, found, 1.0)
 
     def _judged(
         self, batch: Batch, outputs: Array, training: StepContext
@@ -171,28 +170,21 @@ class ShardedGradients:
         weight = state.loss.total_weight(targets, *weights)
         correct = count_correct(state.loss, outputs, targets)
         sums = [weight * loss, weight, state.loss.counted(targets), correct or 0, correct is None]
+        sums.append(False)  # has not failed
         values = measured(state.metrics, outputs, targets)
         sums += [len(targets) * value for value in values.values()]
         return weight, gradient, sums
 
-    def _flat(self, gradients: Mapping[Parameter, Array], weight: float) -> Array:
-        """Return the gradients, times a weight, as one vector."""
-        flat = empty((self._places[-1].stop,), self._state.dtype)
-        for parameter, place in zip(self._learned, self._places, strict=True):
-            part = flat[place].reshape(parameter.shape)
-            np.multiply(gradients.get(parameter, 0), weight, out=part, casting="same_kind")
-        return flat
-
     def _shared(self, rows: Array) -> Array:
         """Return the rows of all shards, unless a process has failed and cannot share its own."""
-        failures = self._team.meet(failed=False)
-        if failures:
-            raise _OthersFailed(failures[0])
+        if self._team.meet(failed=False):
+            raise _OthersFailed
         return self._team.all_rows(rows, self._count)
 
-    def _fail(self, failed: Exception | None, first: int) -> NoReturn:
+    def _fail(self, failed: Exception | None) -> NoReturn:
         """Raise the error of the first failed process, in all processes."""
-        messages = self._team.gather("" if failed is None else f"{failed}")
+        messages = self._team.gather(None if failed is None else f"{failed}")
+        first = next(rank for rank, message in enumerate(messages) if message is not None)
         if failed is not None and (
             self._team.rank == first or not isinstance(failed, PellucidError)
         ):
@@ -203,12 +195,8 @@ class ShardedGradients:
 class _OthersFailed(Exception):  # noqa: N818, not an error of its own
     """Another process has failed, as all processes know by now."""
 
-    def __init__(self, first: int) -> None:
-        super().__init__(first)
-        self.first = first
 
-
-_LOSS, _WEIGHT, _COUNTED, _CORRECT, _UNKNOWN, _SUMS = range(6)
+_LOSS, _WEIGHT, _COUNTED, _CORRECT, _UNKNOWN, _FAILED, _SUMS = range(7)
 """Position of the sums in a shard's notes; the metrics and the buffers follow."""
 
 
@@ -237,6 +225,13 @@ class _Notes:
                 noted[place.start] = samples
                 noted[place.start + 1 : place.stop] = samples * np.ravel(value).astype(np.float64)
         return noted
+
+    def of_failure(self, shards: Sharded) -> TreeSum:
+        """Return the notes of a process that has failed."""
+        notes = TreeSum(shards.count)
+        for number in shards.mine:
+            notes.add((0, number), np.eye(1, self.length, _FAILED)[0])
+        return notes
 
     def note(self, noted: Array, training: StepContext) -> None:
         """Record the buffers' next values, combined over the shards, in the step's context."""
