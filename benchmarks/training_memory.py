@@ -22,8 +22,8 @@ from benchmarks.networks import PHOTOGRAPHS, flattened_shapes, initial_state
 
 ROWS = (("resnet18-224", 8), ("resnet50-128", 8))
 CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "PyTorch": ("torch_", {"channels_last": False, "compile": False}),
-    "PyTorch, channels last": ("torch_", {"channels_last": True, "compile": False}),
+    "PyTorch": ("torch_", {"channels_last": False, "compile": False, "bf16": None}),
+    "PyTorch, channels last": ("torch_", {"channels_last": True, "compile": False, "bf16": None}),
     "Pellucid": ("pellucid_", {"engine": "compiled"}),
     "Pellucid, recomputed": ("pellucid_", {"engine": "compiled", "recompute": True}),
 }

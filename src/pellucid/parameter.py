@@ -116,6 +116,11 @@ class Parameter:
         """Return the arrays in memory: the value and the gradient."""
         return [array for array in (self._value, self._grad) if array is not None]
 
+    @property
+    def scratch(self) -> Array | None:
+        """The gradient's memory while the gradient is 0, which may be overwritten then."""
+        return self._grad if self._is_zero else None
+
     def zero_grad(self) -> None:
         """Reset the gradient to 0. An array that `grad` returned before is not changed."""
         self._is_zero = True

@@ -309,12 +309,16 @@ def _capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | 
 
 
 def _copied(part: Part) -> Part:
-    """Return a copy of a part, with values in memory of their own that is returned as a whole."""
+    """Return a copy of a part, with values in memory of their own that is returned as a whole.
+
+    Only memory of gradients that are 0 is shared: both write to it before they read it.
+    """
     copies: dict[int, Any] = {}
     with Workspace().used():
         for item in _values(part):
+            scratch = item.scratch if isinstance(item, Parameter) else None
             for array in item.arrays():
-                copies[id(array)] = empty(array.shape, array.dtype)
+                copies[id(array)] = array if array is scratch else empty(array.shape, array.dtype)
                 copies[id(array)][...] = array
     return deepcopy(part, copies)
 
@@ -331,13 +335,13 @@ def _draw(values: list[Parameter | Buffer], random: np.random.Generator) -> None
     """Set all values to random numbers."""
     for item in values:
         if np.issubdtype(item.dtype, np.floating):
-            item.value = _like(item.value, random)
+            random.standard_normal(dtype=item.dtype, out=item.value)
 
 
 def _like(array: Array, random: np.random.Generator) -> Array:
     """Return random numbers with the memory layout of `array`."""
     drawn = np.empty_like(array)
-    drawn[...] = random.normal(size=array.shape)
+    drawn[...] = random.standard_normal(array.shape, array.dtype)
     return drawn
 
 

@@ -126,11 +126,11 @@ def take_step(
     training = StepContext(state.seed, state.epoch, state.step)
     ignored = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # checked below
     with ignored, usual_batch.of_steps(state.batch_size, steps):
+        state.optimizer.zero_grad()  # before the forward pass, which may need memory for a capture
         outputs, cache = program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
         if not math.isfinite(loss):
             raise non_finite_loss(state.model, x, training, loss)
-        state.optimizer.zero_grad()
         program.backward(gradient, cache, input_gradient=False)
         if (error := non_finite_gradient(state.optimizer.learned, training)) is not None:
             raise error

@@ -125,9 +125,9 @@ class ShardedGradients:
         state = self._state
         for number, batch in shards.items():
             training = StepContext(state.seed, state.epoch, state.step, number)
+            state.optimizer.zero_grad()
             outputs, cache = self._program.forward(batch[0], training)
             weight, gradient, sums = self._judged(batch, outputs, training)
-            state.optimizer.zero_grad()
             if number < max(shards):
                 self._program.backward(gradient, cache, input_gradient=False)
                 gradients.add(number, {p: p.grad for p in self._learned}, weight)
