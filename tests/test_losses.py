@@ -298,3 +298,49 @@ def test_only_class_numbers_can_be_left_out_of_the_mean():
     assert CrossEntropy(ignore_index=3).counted(LABELS) == 4
     assert CrossEntropy(ignore_index=0).counted(np.eye(4)[LABELS]) == 6
     assert CrossEntropy(ignore_index=0).counted(PIXELS) == pytest.approx(3 * (PIXELS != 0).mean())
+
+
+PARTED = CASES | {
+    "ignored": (CrossEntropy(ignore_index=3), OUTPUTS, LABELS, None),
+    "ignored, outside the classes": (
+        CrossEntropy((1, 2, 0.5, 0.1), 0.2, ignore_index=-1),
+        OUTPUTS,
+        np.where(LABELS == 3, -1, LABELS),
+        WEIGHTS,
+    ),
+    "ignored pixels": (CrossEntropy((1, 2, 0.5, 0.1), ignore_index=2), IMAGES, PIXELS, None),
+    "float32 weights": (CrossEntropy(), OUTPUTS, LABELS, WEIGHTS.astype(np.float32)),
+}
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "targets", "weights"), PARTED.values(), ids=PARTED.keys()
+)
+def test_the_loss_of_parts_is_the_mean_with_their_total_weights(loss, outputs, targets, weights):
+    whole, gradient = loss(outputs, targets, weights)
+    parts, total = [slice(0, 2), slice(2, None)], loss.total_weight(targets, weights)
+    value = 0.0
+    for part in parts:
+        given = targets[part], None if weights is None else weights[part]
+        own, own_gradient = loss(outputs[part], *given)
+        share = loss.total_weight(*given) / total
+        value += own * share
+        np.testing.assert_allclose(own_gradient * share, gradient[part], rtol=1e-12)
+    assert value == pytest.approx(whole, rel=1e-12)
+    assert type(total) is float
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        *[(name, "cross_entropy") for name in ("categorical_crossentropy", "CrossEntropyLoss")],
+        *[(name, "cross_entropy") for name in ("Sparse categorical crossentropy", "nll")],
+        *[(name, "binary_cross_entropy") for name in ("bce", "BCEWithLogitsLoss")],
+        ("binary_crossentropy", "binary_cross_entropy"),
+        *[(name, "mean_squared_error") for name in ("mse", "MSELoss", "l2")],
+    ],
+)
+def test_who_gives_another_frameworks_name_is_told_ours(theirs, ours):
+    with pytest.raises(PellucidError, match=f"the loss '{theirs}' is named '{ours}' in Pellucid"):
+        losses.chosen(theirs)
+    assert losses.chosen(ours) == getattr(losses, ours)

@@ -115,3 +115,13 @@ def test_both_engines_take_the_same_step(shape):
 
 def test_it_works_by_name():
     assert type(optim.chosen("muon", [parameter((2, 2))])) is optim.Muon
+
+
+def test_the_rate_of_a_parameter_is_that_of_its_update():
+    matrix, bias = parameter((3, 2)), parameter((3,), name="b")
+    optimizer = optim.Muon([matrix, bias], lr=0.1, adam_lr=0.004, lr_factors={"b": 0.5})
+    assert optimizer.rate_of(matrix) == 0.1
+    assert optimizer.rate_of(bias) == pytest.approx(0.002)
+    optimizer.lr = 0.05  # as a schedule sets it
+    assert optimizer.rate_of(matrix) == 0.05
+    assert optimizer.rate_of(bias) == pytest.approx(0.001)

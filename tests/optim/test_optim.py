@@ -346,9 +346,9 @@ class TestState:
             np.testing.assert_array_equal(array, before[name])
 
     def test_of_parameters_with_one_name_cannot_be_saved(self):
-        optimizer = optim.Adam([parameter([1.0]), parameter([2.0])])
+        optimizer = optim.Adam([parameter([1.0]), parameter([2.0]), parameter([3.0], "b")])
         optimizer.step()
-        with pytest.raises(PellucidError, match="several parameters are named w"):
+        with pytest.raises(PellucidError, match="several parameters are named w, so"):
             optimizer.state_dict()
         with pytest.raises(PellucidError, match="several parameters are named w"):
             optimizer.load_state_dict({})
@@ -506,3 +506,9 @@ def test_what_all_optimisers_have_is_given_by_name(kind):
     named = [name for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY]
     assert {"weight_decay", "decay_kinds", "clip_norm", "lr_factors", "lookahead"} <= set(named)
     assert "lr" not in named
+
+
+def test_sgd_keeps_nothing_without_momentum():
+    plain, with_momentum = (optim.SGD(two(), 0.1, momentum=m) for m in (0.0, 0.5))
+    assert plain.state_dict().keys() == {"step"}
+    assert with_momentum.state_dict().keys() == {"step", "w/momentum", "b/momentum"}
