@@ -204,6 +204,30 @@ def test_a_model_that_ends_in_softmax_gives_probabilities_itself(images):
     assert evaluate(with_softmax, (x, labels)).loss == pytest.approx(expected, rel=1e-5)
 
 
+def test_so_does_a_graph_that_ends_in_one(images):
+    model = classifier()
+    graph = nn.Graph({"scores": (model, "x"), "y": (nn.Softmax(), "scores")})
+    x = images / 255.0
+    np.testing.assert_allclose(predict(graph, x), predict(model, x), rtol=1e-6)
+    ends_in_scores = nn.Graph({"y": (model, "x")})
+    np.testing.assert_allclose(predict(ends_in_scores, x), predict(model, x), rtol=1e-6)
+
+
+def test_outputs_that_are_images_of_one_pixel_are_scores():
+    images = np.random.default_rng(0).normal(size=(5, 2, 3, 3)).astype(np.float32)
+    conv = nn.initialize(nn.Conv2d(2, 3, 3), seed=0)
+    flat = nn.Sequential(conv, nn.Flatten())
+    assert np.array_equal(predict(conv, images), predict(flat, images))
+    for size in ((2, 3), (3, 2)):
+        with pytest.raises(ShapeError, match="one output for each of two or more classes"):
+            predict(nn.initialize(nn.Conv2d(2, 3, size), seed=0), images)
+
+
+def test_pixels_for_a_model_without_preprocessing_are_refused(images):
+    with pytest.raises(DataError, match="the images are pixels from 0 to 255"):
+        predict(classifier(), images)
+
+
 @pytest.mark.parametrize("batch_size", [1, 3, 10, 1000])
 def test_the_batch_size_changes_nothing(batch_size, images):
     model = classifier().astype("float64")
@@ -247,6 +271,23 @@ def test_evaluate_finds_what_scikit_learn_finds(images):
         warnings.simplefilter("ignore")  # float32 probabilities do not sum to 1 exactly
         expected = sk.log_loss(labels, said, labels=range(3))
     assert found.loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_test_part_is_evaluated(images):
+    x, labels = images / 255.0, np.arange(10) % 3
+    parts = SimpleNamespace(train=(x[:3], labels[:3]), validation=None, test=(x[3:], labels[3:]))
+    model = classifier()
+    assert evaluate(model, parts).loss == evaluate(model, x[3:], labels[3:]).loss
+    with pytest.raises(DataError, match="the data has no test part"):
+        evaluate(model, SimpleNamespace(train=(x, labels), validation=None, test=None))
+
+
+def test_of_more_than_five_classes_the_best_five_are_counted_too():
+    for classes in (5, 6, 7):
+        said = probabilities(np.random.default_rng(0), 8, classes)
+        names = tuple("abcdefg"[:classes])
+        headline = Evaluation(np.arange(8) % classes, said, names, loss=1.0).headline()
+        assert ("top-5 " in headline) == (classes > 5)
 
 
 def test_another_loss_is_given_the_outputs(images):

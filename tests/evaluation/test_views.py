@@ -6,7 +6,7 @@ import pytest
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.evaluation import evaluate, predict, predictions
-from pellucid.evaluation.views import averaged, mirrored, shifted
+from pellucid.evaluation.views import SHIFTS, averaged, mirrored, shifted
 
 VIEWS = (mirrored, shifted(0, 1))
 LABELS = np.arange(7) % 3
@@ -62,3 +62,11 @@ def test_a_shift_moves_down_and_to_the_right_and_repeats_the_edge():
     assert shifted(-1, 0)(image)[0, 0].tolist() == [[3, 4, 5], [3, 4, 5]]
     assert shifted(0, 1)(image)[0, 0].tolist() == [[0, 0, 1], [3, 3, 4]]
     assert shifted(0, -2)(image)[0, 0].tolist() == [[2, 2, 2], [5, 5, 5]]
+
+
+def test_the_usual_shifts_go_by_a_pixel_in_each_of_four_directions():
+    image = np.zeros((1, 1, 5, 5))
+    image[0, 0, 2, 2] = 1
+    moved = {tuple(np.argwhere(view(image)[0, 0])[0].tolist()) for view in SHIFTS}
+    assert len(SHIFTS) == 4
+    assert moved == {(1, 2), (3, 2), (2, 1), (2, 3)}

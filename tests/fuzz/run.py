@@ -25,7 +25,7 @@ from tests.fuzz.child import read
 from tests.fuzz.readers import READERS, made
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE = 30.0  # seconds without a next case, after which a child hangs
+_PATIENCE = 300.0  # seconds without a next case, after which a child hangs; others may be busy too
 _SAID = 20
 
 

@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import accumulate
@@ -96,10 +97,9 @@ def _sample(everything: list[Break], seed: int) -> list[Break]:
 def _try(found: Break, covering: Covering, warm: Warm) -> str:
     """Show one break to the tests that run its line, the nearest first; keep what came of it."""
     first, rest = _portions(found, covering)
-    outcome = warm.run([*first, *rest], _limit([*first, *rest], covering), found.path, found.number)
-    if outcome.ended == "passed":
-        rest = []  # only what the nearest tests prepare when they are collected can be new
-    if outcome.ended in ("passed", "import"):
+    usual = {test: covering.seconds[test] for test in (*first, *rest)}
+    outcome = warm.run(usual, _limit(usual, covering), found)
+    if outcome.ended == "import":
         outcome = _imported_anew(found, covering, [first, rest])
     _RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with _RESULTS.open("a", encoding="utf-8") as results:
@@ -115,13 +115,14 @@ def _imported_anew(found: Break, covering: Covering, portions: list[list[str]]) 
     for tests in filter(None, portions):
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
         limit = _limit(tests, covering)
-        outcome = run_tests(files, Watch(set(tests)), limit, found.path, tree)
+        watch = Watch(set(tests), {test: covering.seconds[test] for test in tests})
+        outcome = run_tests(files, watch, limit, found.path, tree)
         if outcome.ended != "passed":
             break
     return outcome
 
 
-def _limit(tests: list[str], covering: Covering) -> float:
+def _limit(tests: Iterable[str], covering: Covering) -> float:
     return 5 * sum(covering.seconds[test] for test in tests) + 20
 
 

@@ -196,8 +196,9 @@ def _instead(node: ast.AST, place: Place) -> Iterator[ast.AST]:
 
 def _calls(call: ast.Call) -> Iterator[ast.AST]:
     if _name(call) not in _SYMMETRIC:
+        first = _name(call) == "clip"  # of its first two arguments, the larger one is taken
         for i, (a, b) in enumerate(pairwise(call.args)):
-            if _text(a) != _text(b) and not isinstance(a, ast.Starred):
+            if _text(a) != _text(b) and not isinstance(a, ast.Starred) and i >= first:
                 yield _with(call, args=[*call.args[:i], b, a, *call.args[i + 2 :]])
     for i, keyword in enumerate(call.keywords):
         if keyword.arg is not None and keyword.arg not in _CAUTION:

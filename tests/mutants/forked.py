@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 import types
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,12 @@ OPTIONS = (
 
 @dataclass(eq=False)
 class Watch:
-    """A pytest plugin: which tests passed and how long each took, and the first that failed."""
+    """A pytest plugin: the CPU seconds that each test took, and the tests that failed."""
 
     only: Set[str] | None = None
     """The tests that run; all of the given files if None."""
+    usual: Mapping[str, float] = field(default_factory=dict)
+    """The CPU seconds that tests usually take; five times as long, and the process is ended."""
     switch: Callable[[str], None] | None = None
     """Told the name of each test before it runs."""
     seconds: dict[str, float] = field(default_factory=dict)
@@ -67,13 +69,19 @@ class Watch:
             items[:] = [item for item in items if item.nodeid in self.only]
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
+        self._began = time.process_time()
+        if nodeid in self.usual:
+            until = self._began + 5 * (self.usual[nodeid] + 1)
+            resource.setrlimit(resource.RLIMIT_CPU, (int(until) + 1, resource.RLIM_INFINITY))
         if self.switch is not None:
             self.switch(nodeid)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
         if report.failed:
             self.failed.append(report.nodeid)
+
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        self.seconds[nodeid] = time.process_time() - self._began
 
 
 @dataclass(frozen=True)
@@ -140,8 +148,7 @@ def _child(
     code = BROKE
     try:
         os.setpgid(0, 0)
-        seconds = int(limit) + 1
-        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         silence()
         sys.meta_path.insert(0, Finder(path, tree))

@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +22,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import pytest
-from breaks import broken
+from breaks import Break, broken
 from coverage import Coverage
 from forked import BROKE, MEMORY, OPTIONS, SOURCE, Finder, Outcome, Watch, module_of, silence
 
@@ -39,9 +39,12 @@ class Warm:
         there.close()
         self._connection.recv()
 
-    def run(self, tests: Sequence[str], limit: float, path: str, number: int) -> Outcome:
-        """Run tests in this order until one fails, with one break in a function."""
-        return self._ask("run", limit, tests, path, number)
+    def run(self, usual: Mapping[str, float], limit: float, found: Break) -> Outcome:
+        """Run tests in this order until one fails, with one break in a function.
+
+        `usual` gives the CPU seconds that each test takes; five times as long is a failure.
+        """
+        return self._ask("run", limit, usual, found)
 
     def cover(self, tests: Sequence[str], limit: float, data: Path) -> dict[str, float]:
         """Run tests under coverage.py, and return the seconds that each took if it passed."""
@@ -114,9 +117,12 @@ class _Server(Watch):
     def __init__(self, connection: Connection) -> None:
         super().__init__()
         self.connection = connection
+        self.collecting = Coverage(data_file=None, include=[f"{SOURCE}/*"], config_file=False)
+        self.collecting.start()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        self.collecting.stop()
         items = {item.nodeid: item for item in session.items}
         functions = _functions_by_file()
         gc.collect()
@@ -134,27 +140,28 @@ class _Server(Watch):
                     chosen = [items[test] for test in tests if test in items]
                     answer = _in_child(lambda: self._cover(chosen, data), limit)  # noqa: B023
                     answer = answer if isinstance(answer, dict) else {}
-                case "run", [tests, path, number]:
-                    chosen = [items[test] for test in tests if test in items]
-                    answer = _in_child(
-                        lambda: self._run(chosen, path, number, functions[path]),  # noqa: B023
-                        limit,
-                    )
+                case "run", [usual, found]:
+                    self.usual = usual
+                    chosen = [items[test] for test in usual if test in items]
+                    own = functions[found.path]
+                    answer = _in_child(lambda: self._run(chosen, found, own), limit)  # noqa: B023
             self.connection.send(answer)
 
     def _run(
-        self, items: list[pytest.Item], path: str, number: int, functions: list[FunctionType]
-    ) -> Outcome | str:
-        began = time.perf_counter()
+        self, items: list[pytest.Item], found: Break, functions: list[FunctionType]
+    ) -> Outcome:
+        began, path = time.perf_counter(), found.path
         if module_of(path) not in sys.modules:  # it is imported by the test that needs it
-            tree = broken((SOURCE / path).read_text(encoding="utf-8"), number)
+            tree = broken((SOURCE / path).read_text(encoding="utf-8"), found.number)
             sys.meta_path.insert(0, Finder(path, tree))
-        elif not _change(functions, changed_functions(path, number) or {}):
+        elif not _change(functions, changed_functions(path, found.number) or {}):
             return Outcome("import", 0.0)
         for _ in self._each(items):
             if self.failed:
                 return Outcome("failed", time.perf_counter() - began, self.failed[0])
-        return Outcome("passed", time.perf_counter() - began)
+        used = self.collecting.get_data().lines(str(SOURCE / path)) or ()
+        ended = "import" if found.line in used else "passed"  # what a test has prepared may be new
+        return Outcome(ended, time.perf_counter() - began)
 
     def _cover(self, items: list[pytest.Item], data: Path) -> dict[str, float]:
         coverage = Coverage(str(data), include=[f"{SOURCE}/*"], config_file=False)
@@ -197,7 +204,7 @@ def _in_child(work: Callable[[], Any], limit: float) -> Any:
     if not child:
         os.setpgid(0, 0)
         try:
-            resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, int(limit) + 6))
+            resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, resource.RLIM_INFINITY))
             resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
             there.send(work())
         except BaseException:

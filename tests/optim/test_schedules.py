@@ -199,3 +199,12 @@ def test_an_argument_of_another_kind_is_refused(schedule, wrong):
     for argument in fields(schedule):
         with pytest.raises(PellucidError, match=argument.name):
             replace(schedule, **{argument.name: wrong})
+
+
+def test_a_schedule_is_chosen_by_itself_by_its_text_or_not_at_all():
+    schedule = Cosine(0.1)
+    assert schedules.chosen(schedule) is schedule
+    assert schedules.chosen("cosine:0.1") == schedule
+    assert schedules.chosen(None) == Constant()
+    with pytest.raises(PellucidError, match=r"pellucid\.optim\.schedules"):
+        schedules.chosen(0.5)

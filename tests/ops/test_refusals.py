@@ -1,0 +1,119 @@
+"""What every operation refuses: arrays of the wrong type or shape, in terms of the operation."""
+
+import numpy as np
+import pytest
+
+from pellucid import ops
+from pellucid.errors import PellucidError
+
+generator = np.random.default_rng(0)
+
+
+def drawn(*shape):
+    return generator.uniform(0.1, 0.9, shape)
+
+
+X, DY, INDICES = drawn(2, 4, 6, 6), drawn(2, 4, 3, 3), np.zeros((2, 4, 3, 3), int)
+CHANNELS = drawn(4)
+POINTWISE = {
+    *("elu", "erf", "gelu", "hardswish", "leaky_relu", "log_softmax", "relu", "relu6", "selu"),
+    *("sigmoid", "silu", "softmax", "softplus", "tanh"),
+}
+NORMED = ops.batch_norm_training(X)[3], ops.group_norm(X, 2)[3], ops.layer_norm(X, (6,))[1]
+CALLS = {
+    **dict.fromkeys(POINTWISE, (X,)),
+    **{f"{name}_gradient": (X, X) for name in POINTWISE - {"erf"}},
+    "prelu": (X, CHANNELS),
+    "prelu_input_gradient": (X, X, CHANNELS),
+    "prelu_weight_gradient": (X, X, CHANNELS),
+    "linear": (drawn(3, 5), drawn(2, 5), drawn(2)),
+    "linear_input_gradient": (drawn(3, 2), drawn(2, 5)),
+    "linear_weight_gradient": (drawn(3, 2), drawn(3, 5)),
+    "linear_bias_gradient": (drawn(3, 2),),
+    "conv2d": (X, drawn(3, 4, 3, 3), drawn(3)),
+    "conv2d_input_gradient": (drawn(2, 3, 4, 4), drawn(3, 4, 3, 3), X.shape),
+    "conv2d_weight_gradient": (drawn(2, 3, 4, 4), X, (3, 4, 3, 3)),
+    "conv2d_bias_gradient": (DY,),
+    "conv_transpose2d": (X, drawn(4, 3, 3, 3), drawn(3)),
+    "conv_transpose2d_input_gradient": (drawn(2, 3, 8, 8), drawn(4, 3, 3, 3), X.shape),
+    "conv_transpose2d_weight_gradient": (drawn(2, 3, 8, 8), X, (4, 3, 3, 3)),
+    "conv_transpose2d_bias_gradient": (DY,),
+    "max_pool2d": (X, 2),
+    "max_pool2d_gradient": (DY, INDICES, X.shape, 2),
+    "avg_pool2d": (X, 2),
+    "avg_pool2d_gradient": (DY, X.shape, 2),
+    "adaptive_max_pool2d": (X, 3),
+    "adaptive_max_pool2d_gradient": (DY, INDICES, X.shape),
+    "adaptive_avg_pool2d": (X, 3),
+    "adaptive_avg_pool2d_gradient": (DY, X.shape),
+    "upsample2d": (X, 12),
+    "upsample2d_gradient": (drawn(2, 4, 12, 12), X.shape, 12),
+    "pad2d": (X, 1),
+    "pad2d_gradient": (drawn(2, 4, 8, 8), X.shape, 1),
+    "batch_norm": (X, CHANNELS, CHANNELS, CHANNELS, CHANNELS),
+    "batch_norm_training": (X, CHANNELS, CHANNELS),
+    "batch_norm_gradient": (X, NORMED[0], CHANNELS),
+    "batch_norm_inference_gradient": (X, X, CHANNELS, CHANNELS, CHANNELS),
+    "group_norm": (X, 2, CHANNELS, CHANNELS),
+    "group_norm_gradient": (X, NORMED[1], CHANNELS),
+    "layer_norm": (X, (6,), drawn(6), drawn(6)),
+    "layer_norm_gradient": (X, NORMED[2], drawn(6)),
+    "local_response_norm": (X, 3),
+    "local_response_norm_gradient": (X, X, X, 3),
+    "dropout": (X, X, 0.5),
+    "cross_entropy": (drawn(3, 4), np.array([0, 1, 2]), drawn(3)),
+    "mean_squared_error": (drawn(3, 4), drawn(3, 4), drawn(3)),
+    "binary_cross_entropy": (drawn(3, 4), drawn(3, 4), drawn(3)),
+}
+NO_SUMS = {"add_to", "concatenate", "flatten", "make_batch", "running_statistics", "split", "total"}
+ANY_TYPE = NO_SUMS | {"unflatten"}
+"""These move or add what they are given, whatever its type."""
+
+KEPT = {
+    *("batch_norm_gradient", "group_norm_gradient", "layer_norm_gradient"),
+    *("batch_norm_inference_gradient", "local_response_norm_gradient", "dropout"),
+    *("max_pool2d_gradient", "adaptive_max_pool2d_gradient", "adaptive_avg_pool2d_gradient"),
+    *("avg_pool2d_gradient", "upsample2d_gradient", "pad2d_gradient", "conv2d_bias_gradient"),
+    *("conv_transpose2d_bias_gradient", "prelu", "prelu_input_gradient", "prelu_weight_gradient"),
+}
+"""Operations that trust their second array, which the layer has kept or checked."""
+PRODUCTS = {"linear", "linear_input_gradient", "linear_weight_gradient", "linear_bias_gradient"}
+SIZED_BY_IT = {
+    ("conv2d", 1, 2), ("conv2d", 1, 3), ("conv_transpose2d", 1, 2), ("conv_transpose2d", 1, 3),
+    ("linear_input_gradient", 0, 0), ("linear_input_gradient", 1, 1),
+    ("linear_weight_gradient", 0, 1), ("linear_weight_gradient", 1, 1),
+}  # fmt: skip
+"""Axes that may have any size: the result has it too."""
+
+
+def test_every_operation_is_here():
+    assert CALLS.keys() | ANY_TYPE == set(dir(ops))
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_it_accepts_this(name):
+    getattr(ops, name)(*CALLS[name])
+
+
+@pytest.mark.parametrize("name", sorted(CALLS.keys() - KEPT - PRODUCTS - {"pad2d"}))
+def test_the_first_array_must_hold_floats(name):
+    first, *others = CALLS[name]
+    with pytest.raises(PellucidError, match=r"floating-point numbers, got int64"):
+        getattr(ops, name)((10 * first).astype(int), *others)
+
+
+def resized():
+    for name in sorted(CALLS.keys() - KEPT):
+        for i, value in enumerate(CALLS[name]):
+            fits = i > 0 or (len(CALLS[name]) > 1 and name.endswith("_gradient"))
+            for axis in range(value.ndim if isinstance(value, np.ndarray) and fits else 0):
+                if (name, i, axis) not in SIZED_BY_IT:
+                    yield name, i, axis
+
+
+@pytest.mark.parametrize(("name", "position", "axis"), list(resized()))
+def test_an_array_of_another_size_is_refused(name, position, axis):
+    given = list(CALLS[name])
+    given[position] = np.concatenate([given[position]] * 2, axis=axis)
+    with pytest.raises(PellucidError):
+        getattr(ops, name)(*given)
