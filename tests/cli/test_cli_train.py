@@ -18,7 +18,6 @@ from pellucid.cli import reading, running
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.recipes import NAMED
 from pellucid.data import Splits, from_arrays
-from pellucid.evaluation.views import mirrored
 from pellucid.preprocessing import Preprocessing
 
 pytestmark = pytest.mark.usefixtures("rows")
@@ -340,7 +339,7 @@ def test_test_time_augmentation_judges_the_run(pellucid: Command) -> None:
     augmented = short("--augment", "flip", "--out", "run")
     pellucid(*augmented, "--tta")
     with_views = json.loads(Path("run/evaluation.json").read_text())
-    expected = evaluate(load("run"), Parts.load(Config.load(Path("run"))).test, views=(mirrored,))
+    expected = evaluate(load("run"), Parts.load(Config.load(Path("run"))).test, flip=True)
     assert with_views["loss"] == pytest.approx(expected.loss)
     pellucid(*augmented, "--force")
     assert json.loads(Path("run/evaluation.json").read_text())["loss"] != with_views["loss"]

@@ -39,15 +39,16 @@ def test_evaluating_in_views_judges_that_mean(model, images):
     assert found.loss != evaluate(model, images, LABELS).loss
 
 
+@pytest.mark.parametrize("flip", [False, True], ids=["as they are", "mirrored too"])
 @pytest.mark.parametrize("views", [(), VIEWS], ids=["plain", "views"])
-def test_each_view_is_computed_once(model, images, views, monkeypatch):
+def test_each_view_is_computed_once(model, images, views, flip, monkeypatch):
     computed = []
     outputs = predictions._outputs
     monkeypatch.setattr(
         predictions, "_outputs", lambda m, x, parts: computed.append(x) or outputs(m, x, parts)
     )
-    evaluate(model, images, LABELS, views=views)
-    assert len(computed) == 1 + len(views)
+    evaluate(model, images, LABELS, views=views, flip=flip)
+    assert len(computed) == (1 + len(views)) * (1 + flip)
     assert np.array_equal(computed[0], images)
 
 
@@ -64,9 +65,18 @@ def test_a_shift_moves_down_and_to_the_right_and_repeats_the_edge():
     assert shifted(0, -2)(image)[0, 0].tolist() == [[2, 2, 2], [5, 5, 5]]
 
 
-def test_the_usual_shifts_go_by_a_pixel_in_each_of_four_directions():
+def test_mirror_images_count_as_much_as_the_images(model, images):
+    both = (images, np.ascontiguousarray(images[..., ::-1]))
+    for views in ((), SHIFTS):
+        product = np.prod([predict(model, x, views=views) for x in both], axis=0)
+        expected = np.sqrt(product) / np.sqrt(product).sum(axis=1, keepdims=True)
+        assert np.allclose(predict(model, images, views=views, flip=True), expected, rtol=1e-5)
+        found = evaluate(model, images, LABELS, views=views, flip=True)
+        assert np.allclose(found.probabilities, expected, rtol=1e-5)
+
+
+def test_the_usual_shifts_go_by_a_pixel_along_the_diagonal():
     image = np.zeros((1, 1, 5, 5))
     image[0, 0, 2, 2] = 1
     moved = {tuple(np.argwhere(view(image)[0, 0])[0].tolist()) for view in SHIFTS}
-    assert len(SHIFTS) == 4
-    assert moved == {(1, 2), (3, 2), (2, 1), (2, 3)}
+    assert moved == {(1, 1), (3, 3)}

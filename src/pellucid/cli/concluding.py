@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from pellucid.data import DataSet
     from pellucid.evaluation import Evaluation
-    from pellucid.evaluation.views import View
     from pellucid.layers import Layer
     from pellucid.parallel import Team
     from pellucid.training import TrainingState
@@ -34,7 +33,7 @@ def conclude(
     from pellucid.interchange.safetensors import save
 
     state.use_best()
-    views = trained.views(folder, parts.train.image_shape) if config.tta else ()
+    views = trained.views(folder, parts.train.image_shape) if config.tta else {}
     at_once = _at_once(config.batch_size)
     if team is not None and not team.leads:
         if parts.judge is not None:
@@ -94,18 +93,18 @@ def _judged(
     model: "Layer",
     part: "DataSet",
     team: "Team | None",
-    views: "tuple[View, ...]",
+    views: dict[str, Any],
     at_once: int,
 ) -> "Evaluation":
     """Evaluate the model; if a process is lost, the first one does so alone."""
     from pellucid.evaluation import evaluate
 
     try:
-        return evaluate(model, part, batch_size=at_once, parallel=team, views=views)
+        return evaluate(model, part, batch_size=at_once, parallel=team, **views)
     except LostProcessError:
         if team is None or not team.leads:
             raise
-        return evaluate(model, part, batch_size=at_once, views=views)
+        return evaluate(model, part, batch_size=at_once, **views)
 
 
 def try_to_report(

@@ -55,7 +55,7 @@ def evaluate(
     if model.classes is not None:
         part = part.with_classes(model.classes)
     with common.computing(engine, threads):
-        result = evaluation_of(model, part, views=trained.views(run, shape) if tta else ())
+        result = evaluation_of(model, part, **(trained.views(run, shape) if tta else {}))
     if as_json:
         common.print_json({"part": what} | result.describe())
         return

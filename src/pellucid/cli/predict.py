@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -12,7 +12,6 @@ from pellucid.cli import images as files
 from pellucid.errors import DataError, PellucidError
 
 if TYPE_CHECKING:
-    from pellucid.evaluation.views import View
     from pellucid.layers import Layer
     from pellucid.types import Array, Shape
 
@@ -69,7 +68,7 @@ def predict(
     """
     heads = _csv_heads(columns, as_csv)
     model, shape = trained.load(run, pixels, input_shape, layout, output)
-    views = trained.views(run, shape) if tta else ()
+    views = trained.views(run, shape) if tta else {}
     doubt = unlike.Doubt.of(run, model, drawn_digit) if check else None
     names, parts = [], []
     with common.computing(engine, threads):
@@ -109,11 +108,11 @@ def _csv_row(name: str, row: "Array", classes: tuple[str, ...]) -> list[str]:
     return [name, classes[int(row.argmax())], f"{row.max():.6f}"]
 
 
-def probabilities_of(model: "Layer", stored: "Array", views: "tuple[View, ...]") -> "Array":
+def probabilities_of(model: "Layer", stored: "Array", views: dict[str, Any]) -> "Array":
     """Return the probabilities of all classes for stored (not preprocessed) images."""
     from pellucid.evaluation import predict as predicted
 
-    return predicted(model, stored, views=views)
+    return predicted(model, stored, **views)
 
 
 def _batches(

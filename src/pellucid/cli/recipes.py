@@ -44,13 +44,13 @@ OTHER = Recipe("vgg", epochs=20)
 
 AIRBENCH = Recipe(
     "airbench",
-    epochs=10,
+    epochs=12,
     batch_size=500,
     augment="crop-reflect:2,flip-alternating",
     optimizer="muon",
     optimizer_options="unit_filters=True, adam_lr=0.02, adam_for=('head.*',), "
     "lr_factors={'head.*': 0.1}",
-    lr=0.24,
+    lr=0.12,
     momentum=0.6,
     schedule="linear",
     label_smoothing=0.2,

@@ -14,7 +14,6 @@ from pellucid.cli import common
 from pellucid.errors import FileError, PellucidError, unknown
 
 if TYPE_CHECKING:
-    from pellucid.evaluation.views import View
     from pellucid.layers import Graph, Layer
     from pellucid.types import Shape
 
@@ -64,30 +63,32 @@ Views = Annotated[
     bool,
     typer.Option(
         "--tta",
-        help="Test-time augmentation: the mean over the image and views of it: shifts by one pixel "
-        "where images are large or --augment shifted them, and the mirror image after --augment "
-        "flip.",
+        help="Test-time augmentation: the mean over views of each image: shifts by one pixel "
+        "where images are large or --augment shifted them, and mirror images after --augment flip.",
     ),
 ]
 
 
-def views(run: Path, shape: "Shape") -> "tuple[View, ...]":
-    """Return the views of --tta, which are changes that the network can be expected to ignore."""
+def views(run: Path, shape: "Shape") -> dict[str, Any]:
+    """Return the views of --tta, changes that the network can be expected to ignore.
+
+    They are arguments of `predict` and `evaluate`.
+    """
     from pellucid.cli.config import Config
     from pellucid.cli.folders import CONFIG
-    from pellucid.evaluation.views import SHIFTS, mirrored
+    from pellucid.evaluation.views import SHIFTS
 
     augment = Config.load(run).augment if (run / CONFIG).is_file() else None
     names = {part.strip().partition(":")[0] for part in (augment or "").split(",")}
     shifts = SHIFTS if names & _SHIFTING or min(shape[1:]) >= _LARGE else ()
-    found = (*shifts, mirrored) if names & {"flip", "flip-alternating"} else shifts
-    if not found:
+    flip = bool(names & {"flip", "flip-alternating"})
+    if not (shifts or flip):
         common.note(
             f"--tta changes nothing here: in images of {shape[1]}×{shape[2]}, a shift by one pixel "
             "changes much, and the network was trained with neither shifted nor mirrored images "
             "(--augment crop, --augment flip)"
         )
-    return found
+    return {"views": shifts, "flip": flip}
 
 
 _SHIFTING = {"crop", "crop-reflect", "affine", "translate"}

@@ -25,6 +25,7 @@ def evaluate(
     loss: Loss | str | None = None,
     batch_size: int = 256,
     views: Sequence[View] = (),
+    flip: bool = False,
     parallel: Team | None = None,
 ) -> Evaluation:
     """Evaluate a model's predictions on labelled images.
@@ -43,9 +44,11 @@ def evaluate(
     batch_size
         Number of images computed at once, at most. Default: 256.
     views
-        Other views of the images, such as `views.mirrored`; probabilities are then the mean over
+        Other views of the images, such as `views.SHIFTS`; probabilities are then the mean over
         all of them (test-time augmentation, see `views.averaged`), and the loss is that of the
         mean.
+    flip
+        Whether to average over the mirror images as well, see `predict`. Default: False.
     parallel
         Processes that share the images, see `pellucid.parallel`. Each of them calls this function
         and gets the same result.
@@ -76,13 +79,13 @@ def evaluate(
     x, truth = pair
     y = outputs(model, x if isinstance(part, tuple) else part, batch_size, parallel)
     classes = _classes(model, part, y.shape[1])
-    if views and loss is not None:
+    if (views or flip) and loss is not None:
         raise PellucidError("with views, the loss is always that of the mean probabilities")
     _check_labels(truth, classes)
-    p = in_views(model, x, y, views, batch_size, parallel)
+    p = in_views(model, x, y, views, flip, batch_size, parallel)
     if loss is not None:
         value, _ = (chosen(loss) if isinstance(loss, str) else loss)(y, truth)
-    elif views:
+    elif views or flip:
         value, _ = cross_entropy(np.log(np.maximum(p, np.finfo(p.dtype).tiny)), truth)
     else:
         value, _ = cross_entropy(logits(model, y), truth)

@@ -11,7 +11,7 @@ import numpy as np
 from pellucid import ops
 from pellucid.arguments import Size, checked
 from pellucid.errors import DataError, PellucidError, ShapeError
-from pellucid.evaluation.views import View, averaged
+from pellucid.evaluation.views import View, averaged, geometric_mean, mirrored
 from pellucid.execution import Frozen, compile_ahead, freeze
 from pellucid.layers import Graph, Layer, Sequential, Softmax
 from pellucid.ops.checks import layout_hint
@@ -24,7 +24,12 @@ from pellucid.types import Array, DType, Shape
 
 
 def predict(
-    model: Layer, images: Any, batch_size: int = 256, *, views: Sequence[View] = ()
+    model: Layer,
+    images: Any,
+    batch_size: int = 256,
+    *,
+    views: Sequence[View] = (),
+    flip: bool = False,
 ) -> Array:
     """Return the probability of each class for each image, (N, classes).
 
@@ -41,8 +46,11 @@ def predict(
     batch_size
         Number of images computed at once, at most. Default: 256.
     views
-        Other views of the images, such as `views.mirrored`; the result is then the mean over all
+        Other views of the images, such as `views.SHIFTS`; the result is then the mean over all
         of them (test-time augmentation), see `views.averaged`.
+    flip
+        Whether to average over the mirror images as well, with the same views; for networks that
+        were trained with mirrored images. Default: False.
 
     Returns
     -------
@@ -64,7 +72,7 @@ def predict(
     array([[0.5, 0.5]], dtype=float32)
     """
     y = outputs(model, images, batch_size)
-    return in_views(model, images, y, views, batch_size)
+    return in_views(model, images, y, views, flip, batch_size)
 
 
 def in_views(
@@ -72,17 +80,25 @@ def in_views(
     images: Any,
     y: Array,
     views: Sequence[View],
+    flip: bool,
     batch_size: int = 256,
     parallel: Team | None = None,
 ) -> Array:
     """Return the mean probabilities over `images`, for which the model returns `y`, and views."""
+
+    def seen(x: Array) -> Array:
+        x = np.ascontiguousarray(x)
+        return probabilities(model, outputs(model, x, batch_size, parallel))
+
     plain = probabilities(model, y)
-    if not views:
+    if not (views or flip):
         return plain
     stored = np.asarray(getattr(images, "images", images)[:])
-    seen = (np.ascontiguousarray(view(stored)) for view in views)
-    others = [probabilities(model, outputs(model, x, batch_size, parallel)) for x in seen]
-    return averaged(plain, others)
+    mean = averaged(plain, [seen(view(stored)) for view in views])
+    if not flip:
+        return mean
+    mirror = mirrored(stored)
+    return geometric_mean([mean, averaged(seen(mirror), [seen(view(mirror)) for view in views])])
 
 
 def outputs(

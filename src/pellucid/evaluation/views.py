@@ -43,15 +43,15 @@ def shifted(rows: int, columns: int) -> View:
     return view
 
 
-SHIFTS = tuple(shifted(*by) for by in ((-1, 0), (1, 0), (0, -1), (0, 1)))
-"""Shifts by one pixel in each of four directions."""
+SHIFTS = (shifted(-1, -1), shifted(1, 1))
+"""Shifts by one pixel along the diagonal, up and down."""
 
 
 def averaged(plain: Array, others: Sequence[Array]) -> Array:
     """Return the mean prediction for images and their views, (N, classes).
 
     It is the geometric mean of the probabilities, in which the image itself counts as much as all
-    its views together::
+    its views together; without views it is `plain`::
 
         p ∝ √(p₀ · (p₁ · … · pₖ)^(1/k))
 
@@ -69,6 +69,14 @@ def averaged(plain: Array, others: Sequence[Array]) -> Array:
     >>> averaged(np.array([[0.5, 0.5]]), [np.array([[0.9, 0.1]])]).round(2)
     array([[0.75, 0.25]])
     """
-    tiny = np.finfo(plain.dtype).tiny
-    own, *logs = (np.log(np.maximum(p, tiny)) for p in (plain, *others))
-    return ops.softmax((own + np.mean(logs, axis=0)) / 2, 1)
+    return geometric_mean([plain, geometric_mean(others)]) if others else plain
+
+
+def geometric_mean(parts: Sequence[Array]) -> Array:
+    """Return the geometric mean of probabilities (N, classes), scaled so that rows sum to 1.
+
+    >>> geometric_mean([np.array([[0.9, 0.1]]), np.array([[0.5, 0.5]])]).round(2)
+    array([[0.75, 0.25]])
+    """
+    tiny = np.finfo(parts[0].dtype).tiny
+    return ops.softmax(np.mean([np.log(np.maximum(p, tiny)) for p in parts], axis=0), 1)
