@@ -8,6 +8,9 @@ import tarfile
 from typing import ClassVar
 
 
+_LITTLE = 1 << 16  # bytes that may be allocated unasked: decoders read small parts many times
+
+
 class BoundedFile(io.BufferedReader):
     """A file from which no more is read than it contains, however much is requested.
 
@@ -17,6 +20,8 @@ class BoundedFile(io.BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
             return super().read()
+        if size <= _LITTLE:
+            return super().read(size)
         there = os.fstat(self.fileno()).st_size - self.tell()
         return super().read(max(min(size, there), 0))
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _NOT_READ = frozenset(("BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"))
 """Formats that Pillow recognises but cannot read without another program."""
+_FIRST_TRIED = ("JPEG", "PNG")
 _COMMON = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 _ORIENTATION = 0x0112  # the EXIF tag of the camera's orientation
 _SIDEWAYS = (5, 6, 7, 8)
@@ -269,8 +270,12 @@ def _pillows() -> frozenset[str]:
 
 @cache
 def _formats() -> tuple[str, ...]:
-    """Return Pillow's names of the formats that it reads without other programs."""
+    """Return Pillow's names of the formats that it reads without other programs.
+
+    Pillow tries them in this order, and some take long to find out that a file is of another.
+    """
     from PIL import Image
 
     Image.init()
-    return tuple(name for name in Image.OPEN if name not in _NOT_READ)
+    readable = [name for name in Image.OPEN if name not in _NOT_READ]
+    return tuple(sorted(readable, key=lambda name: name not in _FIRST_TRIED))
