@@ -7,7 +7,6 @@ import os
 import tarfile
 from typing import ClassVar
 
-
 _LITTLE = 1 << 16  # bytes that may be allocated unasked: decoders read small parts many times
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ _SCALED_BY_DECODER = ("JPEG", "MPO")
 _LARGE = 8 << 20
 """Decoded size in bytes above which an image is first reduced."""
 _FREE = 48 << 20  # bytes: always allowed; a screenshot of 4096×3072 pixels, even if empty
+_SMALL_FILE = 1 << 16  # bytes
 _STRIP = 64  # rows of the reduced image computed at once
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N")
 
@@ -79,8 +81,17 @@ def read_image(path: str | Path | IO[bytes], shape: Shape | None = None) -> Arra
 
 
 def _file(source: str | Path | IO[bytes]) -> AbstractContextManager[IO[bytes]]:
-    """Return `source` for a ``with`` block, which closes it only if it is opened here."""
-    return BoundedFile(io.FileIO(source)) if isinstance(source, str | Path) else nullcontext(source)
+    """Return `source` for a ``with`` block, which closes it only if it is opened here.
+
+    Small files are read at once, because Pillow asks for a few bytes many times.
+    """
+    if not isinstance(source, str | Path):
+        return nullcontext(source)
+    file = BoundedFile(io.FileIO(source))
+    if os.fstat(file.fileno()).st_size > _SMALL_FILE:
+        return file
+    with file:
+        return io.BytesIO(file.read())
 
 
 @contextmanager
