@@ -1,8 +1,9 @@
 """How long a step by several processes takes: measured parts, and a model that joins them.
 
 ``mpiexec -n 2 python -m benchmarks.scaling exchange`` measures how long it takes to add up arrays,
-beside calls of mpi4py alone. ``python -m benchmarks.scaling compute`` measures what one process
-computes. Both write into ``benchmarks/results/scaling.json``, from which
+beside calls of mpi4py alone, in shared memory; with ``--mca btl self,tcp`` behind ``mpiexec`` and
+``loopback`` at the end, over the loopback interface. ``python -m benchmarks.scaling compute``
+measures what one process computes. All write into ``benchmarks/results/scaling.json``, from which
 ``python -m benchmarks.scaling plan`` makes ``docs/images/scaling.svg`` and prints the tables of
 ``docs/scaling.md``, and ``python -m benchmarks.scaling overlap`` what an overlap could gain.
 """
@@ -51,7 +52,7 @@ def best(action: Callable[[], object], seconds: float = 2.0, clock: Any = perf_c
     return float(min(times))
 
 
-def exchange() -> None:
+def exchange(link: str = "") -> None:
     """Measure sums of several lengths over the processes that mpiexec started."""
     from mpi4py import MPI
 
@@ -78,7 +79,7 @@ def exchange() -> None:
             )
     message = _message(MPI.COMM_SELF)
     if team.leads:
-        _keep(f"exchange, {team.size} processes", rows)
+        _keep(f"exchange, {team.size} processes" + f", {link}" * bool(link), rows)
         _keep("message", message)
 
 
@@ -286,4 +287,5 @@ def _keep(name: str, found: Any) -> None:
 
 
 if __name__ == "__main__":
-    {"exchange": exchange, "compute": compute, "plan": plan, "overlap": overlap}[sys.argv[1]]()
+    name, *arguments = sys.argv[1:]
+    {"exchange": exchange, "compute": compute, "plan": plan, "overlap": overlap}[name](*arguments)
