@@ -411,14 +411,19 @@ def test_a_saved_page_walks_without_a_server(browser, tmp_path):
 
 def test_a_saved_page_opens_with_an_image_that_it_contains(browser, tmp_path):
     what = SESSIONS["lenet5"]()
-    what.data["test"].labels[0] = (
-        9  # so that the first images of classes 0 and 1 are the 10th and 1st
-    )
+    what.data["test"].labels[0] = 9  # the first images of classes 0 and 1 are now the 10th and 1st
     page_file = saved.save(what, tmp_path / "page.html", images=2)
     for address in ("", "#index=7"):
         with opened(browser, page_file.as_uri() + address) as page:
             page.wait_for_selector(".thumbs button")
             assert page.evaluate("explorer.pass.index") == 10
+            assert "index=10&" in page.evaluate("location.hash")
+            page.keyboard.press("n")
+            until(page, "explorer.pass.index === 1")
+            page.evaluate("location.hash = '#index=7'")
+            until(page, "explorer.pass.index === 10")
+            assert "index=10&" in page.evaluate("location.hash")
+            assert page.locator("#error").is_hidden()
 
 
 @pytest.mark.parametrize("size", [(360, 800), (1280, 900), (3840, 2160)])

@@ -4,7 +4,7 @@ import { fill, h } from "./dom.js";
 import { counterpart, draw, onRedraw as onNetworkRedraw } from "./network.js";
 import { forgetCode, onRedraw as onPanelRedraw, panel } from "./panel.js";
 import { forgetDrawing, fromFile, picturePanel, redrawAnswer } from "./picture.js";
-import { fromAddress, imageOf, onChange, show, shown } from "./state.js";
+import { fromAddress, imageOf, keepAddress, onChange, show, shown } from "./state.js";
 import { asImage, size } from "./tensor.js";
 import { texts } from "./texts.js";
 import { takeAlong } from "./take.js";
@@ -123,9 +123,10 @@ async function main() {
     $("error").hidden = true;
     try {
       if (changed.has("part") && shown.part === null) return;
-      if (changed.has("run") || changed.has("beside")) {
-        net = await ofNow();
-        clamp(net);
+      const other = changed.has("run") || changed.has("beside");
+      if (other) net = await ofNow();
+      clamp(net);
+      if (other) {
         forgetCode();
         controls(net, door, learning);
       }
@@ -135,7 +136,6 @@ async function main() {
         if (changed.has("beside")) zoom.fit();
         return;
       }
-      clamp(net);
       drawNetwork();
       drawPanel();
       document.documentElement.classList.toggle("teacher", shown.teacher);
@@ -166,16 +166,26 @@ function telling(net, pass, v) {
   return best;
 }
 
-/** Keep what is chosen inside the network. @param {Network} net */
+/** Keep what is chosen inside the network and its images. @param {Network} net */
 function clamp(net) {
   shown.value = Math.min(shown.value, net.values.length - 1);
   shown.at = Math.min(shown.at, size(net.values[shown.value].shape) - 1);
   if (shown.part !== null && !(shown.part in net.parts)) shown.part = Object.keys(net.parts)[0] ?? null;
-  if (net.saved && !net.saved.includes(shown.index)) shown.index = net.saved[0];
+  if (shown.part !== null) {
+    if (net.saved && !net.saved.includes(shown.index)) shown.index = net.saved[0];
+    shown.index = Math.min(shown.index, net.parts[shown.part] - 1);
+  }
   const runs = net.runs?.length ?? 1;
   if (shown.beside !== null && (shown.beside >= runs || shown.beside === shown.run)) shown.beside = null;
   document.title = `${net.title} · Pellucid`;
   if (shown.target !== null) shown.target = Math.min(shown.target, net.classes.length - 1);
+  keepAddress();
+}
+
+/** The number of the image after the one that is shown. @param {Network} net @param {string} part */
+function next(net, part) {
+  const { saved } = net;
+  return saved ? saved[(saved.indexOf(shown.index) + 1) % saved.length] : (shown.index + 1) % net.parts[part];
 }
 
 /** @param {Network} net @param {import("./wire.js").Door} door @param {() => void} learning */
@@ -223,7 +233,7 @@ function keys(current) {
     } else if (e.key === "g") { const kinds = /** @type {const} */ (["activation", "gradient", "weight"]); show({ map: kinds[(kinds.indexOf(shown.map) + 1) % 3] }); }
     else if (e.key === "x" && shown.beside !== null) show({ run: shown.beside, beside: shown.run });
     else if (e.key === "t") show({ teacher: !shown.teacher });
-    else if (e.key === "n" && shown.part !== null) { forgetDrawing(); show({ index: (shown.index + 1) % net.parts[shown.part] }); }
+    else if (e.key === "n" && shown.part !== null) { forgetDrawing(); show({ index: next(net, shown.part) }); }
     else if (e.key === "?") help();
     else if (e.key === " " && target.tagName !== "BUTTON") { e.preventDefault(); togglePlay(); }
   });

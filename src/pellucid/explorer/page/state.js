@@ -37,8 +37,13 @@ export function show(change) {
   const changed = new Set(Object.keys(change).filter(key => /** @type {any} */ (shown)[key] !== /** @type {any} */ (change)[key]));
   if (!changed.size) return;
   Object.assign(shown, change);
-  if (location.protocol !== "about:") history.replaceState(null, "", `#${address()}`);
+  keepAddress();
   for (const listener of listeners) listener(changed);
+}
+
+/** Let the address say what is shown. */
+export function keepAddress() {
+  if (location.protocol !== "about:") history.replaceState(null, "", `#${address()}`);
 }
 
 export function address() {
