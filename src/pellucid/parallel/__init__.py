@@ -10,6 +10,7 @@ from __future__ import annotations
 from pellucid.parallel.communicator import Alone, Communicator, Exchange
 from pellucid.parallel.mpi import mpi
 from pellucid.parallel.shards import SHARDS
-from pellucid.parallel.team import Spent, Team, check_number
+from pellucid.parallel.spent import Spent
+from pellucid.parallel.team import Team, check_number
 
 __all__ = ["SHARDS", "Alone", "Communicator", "Exchange", "Spent", "Team", "check_number", "mpi"]

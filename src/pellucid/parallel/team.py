@@ -6,7 +6,7 @@ import json
 import math
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from pellucid.errors import PellucidError
 from pellucid.parallel.communicator import Alone, Communicator
 from pellucid.parallel.pending import Pending, Rounds
 from pellucid.parallel.shards import SHARDS, divided
+from pellucid.parallel.spent import Spent
 from pellucid.parallel.tree import TreeSum, nodes
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, DType
@@ -27,28 +28,6 @@ _BUCKET = 512 << 10
 
 _SMALL = 16 << 10
 """Size in bytes up to which every process receives all parts: one message instead of two."""
-
-
-@dataclass
-class Spent:
-    """Time that a process spent in an epoch, by activity.
-
-    Attributes
-    ----------
-    host
-        Name of the machine.
-    steps
-        Number of steps in which the process took part.
-    compute, wait, exchange
-        Seconds spent computing its shards, waiting for the other processes, and summing
-        gradients.
-    """
-
-    host: str = ""
-    steps: int = 0
-    compute: float = 0.0
-    wait: float = 0.0
-    exchange: float = 0.0
 
 
 def check_number(processes: int, shards: int) -> None:
