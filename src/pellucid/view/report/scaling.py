@@ -34,8 +34,9 @@ def scaling(contents: Contents) -> Section | None:
             paragraph(
                 f"{count(len(spent), 'process', 'processes')} computed {percent(computed / whole)} "
                 f"of the time, waited {percent(waited / whole)} for the slowest of them, and "
-                f"exchanged gradients {percent(exchanged / whole)}. Waiting comes from processes "
-                "that are slower or have more shards; exchange grows with the number of parameters."
+                f"exchanged gradients after the backward pass {percent(exchanged / whole)}; most "
+                "are exchanged during it. Waiting comes from processes that are slower or have "
+                "more shards; exchange grows with the number of parameters."
             ),
             table(
                 "Milliseconds for one step, in the last epoch",
