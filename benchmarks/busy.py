@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from itertools import product
 from statistics import median
 
-from benchmarks.contestants import present
+from benchmarks.contestants import invited, present
 from benchmarks.measure import Settings, measure
 from benchmarks.networks import NETWORKS
 from benchmarks.process import granted_processors
@@ -51,7 +51,7 @@ def main() -> None:
     print(f"{'':28}" + "".join(f"{'alone':>11}{'busy':>11}" for _ in given.contestants))
     for network, task in product(given.networks, given.tasks):
         kind = "training" if task == "training" else "inference"
-        contestants, _ = present(given.contestants, kind)
+        contestants, _ = present(invited(kind, given.contestants))
         found: dict[str, list[float]] = {contestant.name: [] for contestant in contestants}
         for others in (0, given.others):
             with busy(others):

@@ -10,11 +10,12 @@ from typing import Any
 from pellucid import engine
 
 PELLUCID, ON_NUMPY, PYTORCH, BF16 = "Pellucid", "Pellucid on NumPy", "PyTorch", "PyTorch, bf16"
-COMPARED = (PELLUCID, PYTORCH, BF16)
-"""The families that take part in every task."""
+TRAINING = ("training", "batches", "few images", "other layers")
+TASKS = (*TRAINING, "inference", "footprint")
+"""What is measured; `batches` is training with other batch sizes than the first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contestant:
     """A framework with options.
 
@@ -29,7 +30,9 @@ class Contestant:
     modules, program
         What has to be installed: importable modules, and one of these programs.
     tasks
-        What it takes part in.
+        What it can do.
+    usual
+        The tasks of `benchmarks.run` in which it takes part if nobody is asked for by name.
     """
 
     name: str
@@ -40,6 +43,7 @@ class Contestant:
     modules: tuple[str, ...] = ()
     programs: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ("training", "inference")
+    usual: tuple[str, ...] = ("training",)
 
     def missing(self) -> str | None:
         """Return what is missing for it to take part, in words, or None."""
@@ -55,7 +59,12 @@ class Contestant:
 
 
 def _pytorch(
-    name: str, label: str, compiled: bool, channels_last: bool, bf16: str | None = None
+    name: str,
+    label: str,
+    compiled: bool,
+    channels_last: bool,
+    usual: tuple[str, ...],
+    bf16: str | None = None,
 ) -> Contestant:
     return Contestant(
         name,
@@ -65,6 +74,7 @@ def _pytorch(
         {"compile": compiled, "channels_last": channels_last, "bf16": bf16},
         modules=("torch",),
         programs=(os.environ.get("CXX", "g++"), "clang++") if compiled else (),
+        usual=usual,
     )
 
 
@@ -78,15 +88,46 @@ CONTESTANTS = {
             "pellucid_",
             {"engine": "compiled"},
             modules=("numba",),
+            usual=TASKS,
         ),
-        _pytorch("torch", "PyTorch eager, NCHW", False, False),
-        _pytorch("torch-cl", "PyTorch eager, channels last", False, True),
-        _pytorch("torch-compile", "torch.compile, NCHW", True, False),
-        _pytorch("torch-compile-cl", "torch.compile, channels last", True, True),
-        _pytorch("torch-autocast", "PyTorch eager, bf16 autocast", False, True, "autocast"),
-        _pytorch("torch-compile-autocast", "torch.compile, bf16 autocast", True, True, "autocast"),
-        _pytorch("torch-bf16", "PyTorch eager, bf16 products", False, True, "products"),
-        Contestant("jax", "JAX", "JAX", "jax_", modules=("jax",), tasks=("training",)),
+        _pytorch("torch", "PyTorch eager, NCHW", False, False, ("few images",)),
+        _pytorch("torch-cl", "PyTorch eager, channels last", False, True, TASKS),
+        _pytorch("torch-compile", "torch.compile, NCHW", True, False, ("inference",)),
+        _pytorch(
+            "torch-compile-cl",
+            "torch.compile, channels last",
+            True,
+            True,
+            ("training", "other layers", "inference", "footprint"),
+        ),
+        _pytorch(
+            "torch-autocast",
+            "PyTorch eager, bf16 autocast",
+            False,
+            True,
+            (*TRAINING, "inference"),
+            "autocast",
+        ),
+        _pytorch(
+            "torch-compile-autocast",
+            "torch.compile, bf16 autocast",
+            True,
+            True,
+            ("training",),
+            "autocast",
+        ),
+        _pytorch(
+            "torch-bf16", "PyTorch eager, bf16 products", False, True, ("training",), "products"
+        ),
+        Contestant(
+            "jax",
+            "JAX",
+            "JAX",
+            "jax_",
+            modules=("jax",),
+            tasks=("training",),
+            usual=("training", "footprint"),
+        ),
         Contestant(
             "tensorflow",
             "TensorFlow",
@@ -94,6 +135,7 @@ CONTESTANTS = {
             "tensorflow_",
             modules=("tensorflow",),
             tasks=("training",),
+            usual=("training", "footprint"),
         ),
         Contestant(
             "onnxruntime",
@@ -102,6 +144,7 @@ CONTESTANTS = {
             "onnxruntime_",
             modules=("onnx", "onnxruntime"),
             tasks=("inference",),
+            usual=("inference",),
         ),
         Contestant(
             "reference",
@@ -110,14 +153,23 @@ CONTESTANTS = {
             "pellucid_",
             {"engine": "reference"},
             tasks=("training",),
+            usual=("training", "footprint"),
         ),
     )
 }
 
 
-def present(names: Iterable[str], task: str) -> tuple[list[Contestant], dict[str, str]]:
-    """Return those of the named contestants that can do the task, and why others cannot."""
-    invited = [CONTESTANTS[name] for name in names if task in CONTESTANTS[name].tasks]
-    reasons = {contestant.name: contestant.missing() for contestant in invited}
-    left_out = {name: reason for name, reason in reasons.items() if reason is not None}
-    return [c for c in invited if c.name not in left_out], left_out
+def invited(task: str, names: Iterable[str] | None) -> list[Contestant]:
+    """Return who takes part in a task: the named who can, or without names the usual ones."""
+    if names is None:
+        return [each for each in CONTESTANTS.values() if task in each.usual]
+    does = task if task == "inference" else "training"
+    able = (CONTESTANTS[name] for name in names if does in CONTESTANTS[name].tasks)
+    return [each for each in able if task != "footprint" or each.family != BF16]
+
+
+def present(contestants: Iterable[Contestant]) -> tuple[list[Contestant], dict[str, str]]:
+    """Return those for whom everything is installed, and why others cannot take part."""
+    reasons = {each: each.missing() for each in contestants}
+    left_out = {each.name: reason for each, reason in reasons.items() if reason is not None}
+    return [each for each in reasons if each.name not in left_out], left_out

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from safetensors.numpy import save_file
 
-from benchmarks.contestants import Contestant
+from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.job import Array, Job
 from benchmarks.networks import EVERY, flattened_shapes, initial_state
 from benchmarks.process import granted_processors, start
@@ -21,6 +21,8 @@ from pellucid.interchange.compare.process import Worker, WorkerError
 
 REST = 0.3
 """Seconds between two turns: threads that spin for a while before they sleep are asleep then."""
+BEHIND = 1.3
+"""Who is so many times slower than its family's best takes no further turns."""
 STARTS = 3
 """How often a process is started to see how long that takes."""
 
@@ -41,8 +43,11 @@ def measure(
     with TemporaryDirectory() as folder, ExitStack() as stack:
         workers: dict[str, Worker] = {}
         outputs: dict[str, Array] = {}
-        for name, job in _jobs(task, network, batch, contestants, settings, Path(folder)):
-            worker = stack.enter_context(start(name, job, Path(folder)))
+        started = {
+            name: stack.enter_context(start(name, job, Path(folder)))
+            for name, job in _jobs(task, network, batch, contestants, settings, Path(folder))
+        }
+        for name, worker in started.items():
             try:
                 ready = worker.ready()
             except WorkerError as error:
@@ -52,10 +57,20 @@ def measure(
             row.entries[name].start = Start(ready["first"] - worker.started)
             row.entries[name].losses = ready["losses"]
         row.compare(outputs)
-        for _ in range(settings.turns):
+        for turn in range(settings.turns):
             for name, worker in workers.items():
-                _take_turn(worker, row.entries[name], settings.seconds)
+                if turn == 0 or not _is_behind(row, name):
+                    _take_turn(worker, row.entries[name], settings.seconds)
     return row
+
+
+def _is_behind(row: Row, name: str) -> bool:
+    """Return whether another of the same family was much faster in the first turn."""
+    best = row.best(CONTESTANTS[name].family)
+    if best is None or not row.entries[name].turns:
+        return False
+    first, other = row.entries[best].turns[0], row.entries[name].turns[0]
+    return other.seconds > BEHIND * first.seconds
 
 
 def measure_starts(

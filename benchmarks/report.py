@@ -12,6 +12,7 @@ from statistics import median
 
 from benchmarks import pages
 from benchmarks.contestants import BF16, CONTESTANTS, ON_NUMPY, PELLUCID, PYTORCH
+from benchmarks.measure import BEHIND
 from benchmarks.process import ROOT
 from benchmarks.results import Results, Row, geometric_mean
 from benchmarks.run import RESULTS, STARTED
@@ -66,7 +67,7 @@ def markdown(results: Results) -> str:
     ]
     for task in COLUMNS:
         if results.batches(task):
-            parts += [CAPTIONS[task], table(results, task)]
+            parts += [f"{CAPTIONS[task]} {_took_part(results, task)}", table(results, task)]
     if results.starts:
         parts += [CAPTIONS["footprint"], footprint_table(results)]
     parts += list(_remarks(results))
@@ -88,8 +89,23 @@ def table(results: Results, task: str) -> str:
             ratios = [_ratio(row.ratios(PELLUCID, family)) for family in against]
             lines.append([row.network, str(batch), *times, *ratios])
         means = [_mean(rows, family) for family in against]
-        lines.append(["*geometric mean*", str(batch), *[""] * len(families), *means])
+        if len(rows) > 1:
+            lines.append(["*geometric mean*", str(batch), *[""] * len(families), *means])
     return _table(["network", "batch", *heads], lines)
+
+
+def _took_part(results: Results, task: str) -> str:
+    """Return of whom PyTorch's figures are the best."""
+    found = {name for row in results.rows if row.task == task for name in row.entries}
+    labels = {
+        family: [each.label for each in CONTESTANTS.values() if each.name in found & _of(family)]
+        for family in (PYTORCH, BF16)
+    }
+    return " ".join(f"{family}: {'; '.join(those)}." for family, those in labels.items() if those)
+
+
+def _of(family: str) -> set[str]:
+    return {each.name for each in CONTESTANTS.values() if each.family == family}
 
 
 def footprint_table(results: Results) -> str:
@@ -123,8 +139,9 @@ def _conditions(results: Results) -> str:
         f"float32, noise as images, the same values and batches for everybody, the same number of "
         f"threads, a process each, {settings['turns']} turns turn and turn about. A time is the "
         "median of the turns, a ratio the median of the turns' ratios with their range. PyTorch is "
-        "the best of eager and `torch.compile`, NCHW and channels last, in each row; in bf16 it is "
-        "the best of autocast, eager and compiled, and of products in bf16, channels last."
+        "the best in each row of the variants that are named; those that were never the best of a "
+        f"task are left out, and who is {BEHIND} times slower than the best in the first turn "
+        "takes no further turns."
     )
 
 

@@ -96,9 +96,14 @@ class Row:
         }
 
     def best(self, family: str) -> str | None:
-        """Return the family's fastest contestant, by the median of its turns."""
+        """Return the family's fastest contestant, by the median of its turns.
+
+        Who was far behind at first took fewer turns, and is not the fastest.
+        """
         entries = self.family(family)
-        return min(entries, key=lambda name: entries[name].seconds, default=None)
+        most = max((len(entry.turns) for entry in entries.values()), default=0)
+        remaining = [name for name, entry in entries.items() if len(entry.turns) == most]
+        return min(remaining, key=lambda name: entries[name].seconds, default=None)
 
     def ratios(self, family: str, against: str) -> list[float]:
         """Return for each turn how many times as fast a family's best was as another family's."""

@@ -1,13 +1,18 @@
 """Pellucid beside PyTorch, JAX, TensorFlow and ONNX Runtime, on the processors of this machine.
 
-    make bench                                                     # everything, about an hour
+    make bench                                   # on a quiet machine: about 25 minutes on two cores
     python -m benchmarks.run --tasks training --networks lenet --contestants pellucid torch
+    python -m benchmarks.run --turns 0           # before it: fills the caches of all that compile
 
 Everybody begins with the same values and is given the same batches, in float32, with the same
 number of threads, each in a process of its own. The processes of a row are all started first; then
 they work in turn, A B C A B C …, while the others sleep, so that whatever the machine does in
 those minutes it does to all of them. A turn counts by the median of its calls. Losses of the first
 training steps and outputs after them have to agree; who differs is marked and does not count.
+
+PyTorch is the best of eager and compiled, in the order NCHW and channels last. Without
+`--contestants`, each task leaves out those that were never the best of it. Who is far behind
+another of its family after the first turn takes no further turns.
 """
 
 import argparse
@@ -17,13 +22,12 @@ from itertools import product
 from pathlib import Path
 
 from benchmarks import footprint, machine
-from benchmarks.contestants import BF16, COMPARED, CONTESTANTS, Contestant, present
+from benchmarks.contestants import CONTESTANTS, TASKS, Contestant, invited, present
 from benchmarks.measure import Settings, measure, measure_starts
-from benchmarks.networks import FEW_IMAGES, NETWORKS, OTHER_LAYERS, PHOTOGRAPHS
+from benchmarks.networks import EVERY, FEW_IMAGES, NETWORKS, OTHER_LAYERS
 from benchmarks.process import ROOT, granted_processors
 from benchmarks.results import Results, Row
 
-TASKS = ("training", "few images", "other layers", "inference", "footprint")
 STARTED = ("vgg-small", 64)
 """The network and batch size with which starting time and memory are measured."""
 RESULTS = ROOT / "benchmarks" / "results" / "benchmark.json"
@@ -46,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             results.starts = measure_starts(*STARTED, contestants, settings)
             continue
         for batch, network in rows(task, options):
-            results.rows.append(measure(task, network, batch, contestants, settings))
+            kind = "training" if task == "batches" else task
+            results.rows.append(measure(kind, network, batch, contestants, settings))
             _tell(results.rows[-1])
             results.save(options.output)  # what was measured is kept if it is interrupted
     results.save(options.output)
@@ -54,26 +59,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def rows(task: str, options: argparse.Namespace) -> list[tuple[int, str]]:
-    """Return the batch sizes and networks of a task."""
-    if task == "few images":
-        asked = {*options.networks, *PHOTOGRAPHS}
-        return [(batch, network) for network, batch in FEW_IMAGES if network in asked]
-    if task == "other layers":
-        return list(product(options.batch[:1], OTHER_LAYERS))
-    sizes = options.batch if task == "training" else options.inference_batch
-    return list(product(sizes, options.networks))
+    """Return the batch sizes and networks of a task, of the networks asked for."""
+    first, *others = options.batch
+    found = {
+        "training": product([first], NETWORKS),
+        "batches": product(others, NETWORKS),
+        "few images": [(batch, network) for network, batch in FEW_IMAGES],
+        "other layers": product([first], OTHER_LAYERS),
+        "inference": product(options.inference_batch, NETWORKS),
+    }
+    return [row for row in found[task] if row[1] in options.networks]
 
 
-def _present(names: Sequence[str], task: str, results: Results) -> list[Contestant]:
-    """Return those of the named who can take part, and note why others cannot."""
-    found, left_out = present(names, task if task == "inference" else "training")
+def _present(names: Sequence[str] | None, task: str, results: Results) -> list[Contestant]:
+    """Return who takes part in a task, and note who of them cannot, and why."""
+    found, left_out = present(invited(task, names))
     for name in left_out.keys() - results.left_out.keys():
         print(f"{CONTESTANTS[name].label} is left out: {left_out[name]}")
     results.left_out |= left_out
-    if task == "footprint":
-        return [contestant for contestant in found if contestant.family != BF16]
-    if task in ("few images", "other layers"):
-        return [contestant for contestant in found if contestant.family in COMPARED]
     return found
 
 
@@ -94,13 +97,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run")
     add = parser.add_argument
     add("--tasks", nargs="+", choices=TASKS, default=TASKS)
-    add("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
-    add("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
-    add("--batch", nargs="+", type=int, default=[64, 128], help="batch sizes of training")
+    add("--networks", nargs="+", choices=EVERY, default=list(EVERY))
+    add("--contestants", nargs="+", choices=CONTESTANTS, help="default: the usual of each task")
+    add("--batch", nargs="+", type=int, default=[64, 128, 512], help="batch sizes of training")
     add("--inference-batch", nargs="+", type=int, default=[1, 256])
     add("--threads", type=int, default=granted_processors(), help="of each contestant")
-    add("--turns", type=int, default=7, help="of each contestant in each row")
-    add("--seconds", type=float, default=1.0, help="how long a turn is, at least")
+    add("--turns", type=int, default=5, help="of each contestant in each row")
+    add("--seconds", type=float, default=0.4, help="how long a turn is, at least")
     add("--output", type=Path, default=RESULTS, help="the file for all figures")
     return parser
 

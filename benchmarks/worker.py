@@ -38,13 +38,13 @@ def main(job: Job) -> None:
     imported = memory.resident()
     contestant: Contestant = framework.Contestant(job, _read(job.state))
     work, ready = (_training if job.training else _inference)(job, contestant)
-    _repeat(work, 1.0, least=3)  # warm: compiled, memory taken, threads started
+    _repeat(work, 0.5, least=3)  # warm: compiled, memory taken, threads started
     memory.forget_peak()
     _say(answers, ready)
     for line in sys.stdin:
-        _repeat(work, 0.0, least=2)  # caches have gone cold while others worked
+        _repeat(work, 0.0, least=1)  # caches have gone cold while others worked
         began = time.process_time()
-        seconds = _repeat(work, float(line), least=3)
+        seconds = _repeat(work, float(line), least=2)
         _say(
             answers,
             {

@@ -7,6 +7,7 @@ import pellucid as pl
 from kernels import images, numbers
 from pellucid import engine
 from pellucid import layers as nn
+from pellucid.compiled.conv.deferred import DeferredNorm
 from pellucid.errors import PellucidError
 from small_network import a_step, small_network
 
@@ -91,7 +92,10 @@ def two_residuals(body, convolution, shortcut, activation):
 @pytest.mark.parametrize("convolution", CONVOLUTIONS)
 @pytest.mark.parametrize(
     "body",
-    ["conv", "conv norm", "conv relu conv", "conv relu conv norm", "conv norm relu conv norm"],
+    [
+        *("conv", "conv norm", "conv relu conv", "conv relu conv norm", "conv norm relu conv norm"),
+        *("norm relu conv", "norm relu conv norm", "norm relu conv norm relu conv", "norm conv"),
+    ],
 )
 def test_a_fused_residual_has_the_gradients_of_the_one_that_it_was_made_from(
     body, convolution, shortcut, activation, name
@@ -109,6 +113,15 @@ def test_a_fused_residual_has_the_gradients_of_the_one_that_it_was_made_from(
         np.testing.assert_allclose(found, expected, rtol=0, atol=bound)
     np.testing.assert_array_equal(x, numbers(x.shape))
     np.testing.assert_array_equal(dy, numbers(dy.shape, 1))
+
+
+def test_a_normalisation_before_a_convolution_is_left_to_it():
+    layers = nn.BatchNorm2d(16), nn.ReLU(), nn.Conv2d(16, 16, 1)
+    model, x = nn.initialize(nn.Sequential(*layers), seed=1), images((33, 16, 5, 5))
+    with engine.using("compiled"):
+        _, (_, [[_, (read, _)]]) = pl.fuse(model).forward(x, nn.StepContext())
+    assert isinstance(read, DeferredNorm)
+    assert read.z is x
 
 
 def test_fusing_leaves_the_model_and_its_names_alone():

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from benchmarks import footprint, pages, picture, report, run
-from benchmarks.contestants import CONTESTANTS
+from benchmarks import measure as measuring
+from benchmarks import results as results_of
+from benchmarks.contestants import BF16, CONTESTANTS, TASKS, invited
 from benchmarks.frameworks.description import channels_last
 from benchmarks.measure import Settings, measure
 from benchmarks.networks import (
@@ -81,11 +83,13 @@ def test_networks_for_photographs_fit_their_images(name):
     assert build().output_shape((2, *input_shape)) == (2, 10)
 
 
-def test_rows_of_few_images_are_those_of_the_networks_asked_for():
-    asked = Namespace(networks=["lenet"], batch=[64], inference_batch=[1])
+def test_the_rows_of_a_task_are_those_of_the_networks_asked_for():
+    asked = Namespace(networks=["lenet", "gelu"], batch=[64, 8], inference_batch=[1])
     assert run.rows("training", asked) == [(64, "lenet")]
+    assert run.rows("batches", asked) == [(8, "lenet")]
+    assert run.rows("other layers", asked) == [(64, "gelu")]
     assert run.rows("few images", asked) == [
-        (batch, name) for name, batch in FEW_IMAGES if name in {"lenet", *PHOTOGRAPHS}
+        (batch, name) for name, batch in FEW_IMAGES if name == "lenet"
     ]
 
 
@@ -119,7 +123,7 @@ def test_contestants_are_timed_and_who_fails_is_told():
     entry = found.entries["reference"]
     assert entry.problem is None
     assert len(entry.losses) == 5
-    assert [turn.calls for turn in entry.turns] == [3, 3]
+    assert [turn.calls for turn in entry.turns] == [2, 2]
     assert entry.turns[0].shortest <= entry.turns[0].seconds
     assert entry.start is not None
     assert 0 < entry.start.seconds < 60
@@ -155,6 +159,50 @@ def test_the_best_of_a_family_is_that_of_the_smallest_median_and_ratios_are_per_
     assert found.best("PyTorch") == "torch-compile"
     assert found.ratios("Pellucid", "PyTorch") == [4.0, 2.0, 5.0]
     assert geometric_mean([2.0, 8.0]) == pytest.approx(4.0)
+
+
+def test_who_is_far_behind_takes_no_further_turns_and_is_not_the_best(monkeypatch):
+    times = {"torch": 1.4, "torch-cl": 1.0, "torch-compile": 1.2, "jax": 9.0}
+
+    def take_turn(_, entry, seconds):
+        name = next(name for name in times if entry.losses == [times[name]])
+        # the slow one would have the best second turn
+        entry.turns += turns(0.1 if name == "torch" and entry.turns else times[name])
+
+    class Ready:
+        started = 0.0
+
+        def __init__(self, name):
+            self.name = name
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def ready(self):
+            return {"first": 1.0, "outputs": [0.0], "losses": [times[self.name]]}
+
+    monkeypatch.setattr(measuring, "start", lambda name, *_: Ready(name))
+    monkeypatch.setattr(measuring, "_take_turn", take_turn)
+    monkeypatch.setitem(results_of.TOLERANCE, "training", {"losses": 99.0, "outputs": 1.0})
+    some = [CONTESTANTS[name] for name in times]
+    found = measure("training", "lenet", 2, some, Settings(1, turns=3, seconds=0.0))
+    counts = {name: len(entry.turns) for name, entry in found.entries.items()}
+    assert counts == {"torch": 1, "torch-cl": 3, "torch-compile": 3, "jax": 3}
+    assert found.best("PyTorch") == "torch-cl"
+
+
+def test_each_task_has_usual_contestants_that_can_do_it():
+    for task in TASKS:
+        usual = invited(task, None)
+        does = task if task == "inference" else "training"
+        assert all(does in each.tasks for each in usual)
+        assert {"Pellucid", "PyTorch"} <= {each.family for each in usual}
+    everybody = invited("footprint", CONTESTANTS)
+    assert {each.name for each in everybody} >= {"torch", "jax", "reference"}
+    assert not any(each.family == BF16 for each in everybody)
 
 
 def test_results_come_back_from_their_file(results, tmp_path):

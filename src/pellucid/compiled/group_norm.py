@@ -18,6 +18,7 @@ from pellucid.compiled.jit import jit, jit_sized
 from pellucid.compiled.layout import (
     as_images,
     channels_innermost,
+    contiguous,
     flatten,
     in_lanes,
     new_array,
@@ -28,6 +29,8 @@ from pellucid.compiled.tile import fetch_runs_ahead, live_lanes, load_run, store
 from pellucid.runtime.workspace import empty
 from pellucid.types import Array, Shape
 
+_IMAGES = 32  # whose numbers are put together side by side
+
 
 class GroupCache(NamedTuple):
     """What the gradient needs."""
@@ -37,7 +40,7 @@ class GroupCache(NamedTuple):
     mean: Array
     """Of a group, as a table, rounded to float32."""
     exact: Array
-    """``1/√(var + eps)``, and what rounding took from the mean, (2, N, groups), float64."""
+    """``1/√(var + eps)``, and what rounding took from the mean, (2, groups, N), float64."""
 
 
 def group_norm(
@@ -48,19 +51,19 @@ def group_norm(
         return reference.group_norm(x, groups, weight, bias, eps)
     images = as_images(x)
     zeros, ones, _ = identity(x.shape[1])
-    (mean, var), exact = np.zeros((2, len(x), groups), np.float32), np.zeros((2, len(x), groups))
+    (mean, var), exact = np.zeros((2, groups, len(x)), np.float32), np.zeros((2, groups, len(x)))
     values = _by_image(images)
-    moments, table = _tables(3, values), _tables(3, values)
+    moments, numbers = _tables(3, values), empty((3, *images.shape[1::-1]), np.float32)
     _moments(values, moments)
     _put_together(
-        x.size, moments, values.shape[1], *_strides(images.shape), eps,
+        x.size, _by_channel(moments, images.shape), values.shape[1], eps,
         ones if weight is None else weight, zeros if bias is None else bias,
-        mean, var, exact, table,
+        mean, var, exact, numbers,
     )  # fmt: skip
-    y = new_array(images.shape)
+    y, table = new_array(images.shape), _from_channels(numbers)
     _normalize(values, table, _by_image(y))
     cache = GroupCache(images, table[0], exact)
-    return y.reshape(x.shape), mean, var, cache
+    return y.reshape(x.shape), mean.T, var.T, cache
 
 
 def group_norm_gradient(
@@ -71,17 +74,16 @@ def group_norm_gradient(
         return reference.group_norm_gradient(dy, cache, weight)
     x, C = cache.x, dy.shape[1]
     values, slopes = _by_image(x), _by_image(as_images(dy))
-    sums, table = _tables(2, values), _tables(3, values)
-    _gradient_sums(slopes, values, cache.mean, sums)
-    scale = identity(C)[1] if weight is None else weight
-    strides = _strides(x.shape)
-    _coefficients(x.size, sums, values.shape[1], *strides, cache.exact, scale, table)
+    found, numbers = _tables(2, values), empty((3, C, len(x)), np.float32)
+    _gradient_sums(slopes, values, cache.mean, found)
+    scale, sums = identity(C)[1] if weight is None else weight, _by_channel(found, x.shape)
+    _coefficients(x.size, sums, values.shape[1], cache.exact, scale, numbers)
     dx = new_array(x.shape)
-    _before_norm(slopes, values, cache.mean, table, _by_image(dx))
+    _before_norm(slopes, values, cache.mean, _from_channels(numbers), _by_image(dx))
     if weight is None:
         return dx.reshape(dy.shape), None, None
     gradients = np.empty((2, C), np.float32)
-    _gradients(x.size, sums, *strides, cache.exact, gradients)
+    _gradients(x.size, sums, cache.exact, gradients)
     return dx.reshape(dy.shape), gradients[0], gradients[1]
 
 
@@ -135,9 +137,20 @@ def _tables(count: int, values: Array) -> Array:
     return empty((count, outer, inner), np.float32)
 
 
-def _strides(shape: Shape) -> tuple[int, int]:
-    """Return how far the numbers of two images, and of two channels, lie apart in a table."""
-    return (shape[1], 1) if channels_innermost(shape) else (1, shape[0])
+def _by_channel(tables: Array, shape: Shape) -> Array:
+    """Return tables for images of `shape` as (count, C, N)."""
+    N, C = shape[:2]
+    if channels_innermost(shape):
+        return contiguous(tables.transpose(0, 2, 1))
+    return tables.reshape(-1, C, N)
+
+
+def _from_channels(tables: Array) -> Array:
+    """Return what `_by_channel` returned as tables (count, outer, inner) again."""
+    count, C, N = tables.shape
+    if channels_innermost((N, C)):
+        return contiguous(tables.transpose(0, 2, 1))
+    return tables.reshape(count, 1, C * N)
 
 
 @jit
@@ -168,36 +181,43 @@ def _moments(mine, x, moments):
 
 
 @jit_sized
-def _put_together(
-    mine, moments, pixels, to_image, to_channel, eps, weight, bias, mean, var, exact, table
-):
-    """Write mean and var (N, groups), `GroupCache.exact`, and tables of (mean, scale, shift).
+def _put_together(mine, moments, pixels, eps, weight, bias, mean, var, exact, table):
+    """Write mean and var (groups, N), `GroupCache.exact`, and (mean, scale, shift) (3, C, N).
 
     ``Σ(x − mean)² = Σ_c (Σ(x − mean_c)² + pixels·(mean_c − mean)²)``.
     """
-    near, rests, squares = moments[0].reshape(-1), moments[1].reshape(-1), moments[2].reshape(-1)
-    starts, scales, shifts = table[0].reshape(-1), table[1].reshape(-1), table[2].reshape(-1)
-    groups, C = mean.shape[1], len(weight)
-    size = C // groups
-    for n in share_of(mine, len(mean)):
-        for g in range(groups):
-            total, square = 0.0, 0.0
-            for c in range(g * size, (g + 1) * size):
-                at = n * to_image + c * to_channel
-                total += near[at] + np.float64(rests[at]) / pixels
-            m = total / size
-            for c in range(g * size, (g + 1) * size):
-                at = n * to_image + c * to_channel
-                off = np.float64(rests[at]) / pixels
-                square += squares[at] - pixels * off**2 + pixels * (near[at] + off - m) ** 2
-            v = max(square / (pixels * size), 0.0)
-            s = 1 / np.sqrt(v + eps)
-            rounded = np.float32(m)
-            mean[n, g], var[n, g], exact[0, n, g], exact[1, n, g] = m, v, s, m - rounded
-            for c in range(g * size, (g + 1) * size):
-                at = n * to_image + c * to_channel
-                starts[at], scales[at] = rounded, s * weight[c]
-                shifts[at] = bias[c] + (rounded - m) * s * weight[c]
+    near, rests, squares = moments[0], moments[1], moments[2]
+    starts, scales, shifts = table[0], table[1], table[2]
+    (groups, N), C = mean.shape, len(weight)
+    size, pieces, share = C // groups, -(-N // _IMAGES), 1 / pixels
+    for item in share_of(mine, groups * pieces):
+        g, first = item // pieces, item % pieces * _IMAGES
+        last = min(first + _IMAGES, N)
+        channels = range(g * size, (g + 1) * size)
+        # the images are the inner loop: it adds up in as many lanes as there are images
+        m, v = exact[0, g, first:last], exact[1, g, first:last]
+        rounded = mean[g, first:last]
+        m[:], v[:] = 0, 0
+        for c in channels:
+            a, r = near[c, first:last], rests[c, first:last]
+            for n in range(last - first):
+                m[n] += a[n] + share * r[n]
+        for n in range(last - first):
+            m[n] /= size
+        for c in channels:
+            a, r, q = near[c, first:last], rests[c, first:last], squares[c, first:last]
+            for n in range(last - first):
+                off = share * r[n]
+                v[n] += q[n] + pixels * ((a[n] + off - m[n]) ** 2 - off**2)
+        for n in range(last - first):
+            middle, variance = m[n], max(v[n] / (pixels * size), 0.0)
+            rounded[n], var[g, first + n] = middle, variance
+            m[n], v[n] = 1 / np.sqrt(variance + eps), middle - rounded[n]
+        for c in channels:
+            a, r, q = starts[c, first:last], scales[c, first:last], shifts[c, first:last]
+            for n in range(last - first):
+                a[n], r[n] = rounded[n], m[n] * weight[c]
+                q[n] = bias[c] - v[n] * m[n] * weight[c]
 
 
 @jit
@@ -238,28 +258,32 @@ def _gradient_sums(mine, dy, x, mean, sums):
 
 
 @jit_sized
-def _coefficients(mine, sums, pixels, to_image, to_channel, exact, weight, table):
-    """Write (a, b, c) of ``dx = a·dy + b·(x − mean) + c`` as tables.
+def _coefficients(mine, sums, pixels, exact, weight, table):
+    """Write (a, b, c) of ``dx = a·dy + b·(x − mean) + c`` as tables (3, C, N).
 
     From ``dx = s·(w·dy − mean(w·dy) − x̂·mean(w·dy·x̂))`` with ``x̂ = (x − mean)·s`` it follows that
     a = s·w, b = −s²·mean(w·dy·x̂) and c = −s·mean(w·dy).
     """
-    totals, products = sums[0].reshape(-1), sums[1].reshape(-1)
-    first, second, third = table[0].reshape(-1), table[1].reshape(-1), table[2].reshape(-1)
-    (_, N, groups), C = exact.shape, len(weight)
-    size = C // groups
-    for n in share_of(mine, N):
-        for g in range(groups):
-            s, rest, total, product = exact[0, n, g], exact[1, n, g], 0.0, 0.0
-            for c in range(g * size, (g + 1) * size):
-                at = n * to_image + c * to_channel
-                total += weight[c] * np.float64(totals[at])
-                product += weight[c] * (products[at] - rest * totals[at]) * s
-            b = -s * s * product / (pixels * size)
-            for c in range(g * size, (g + 1) * size):
-                at = n * to_image + c * to_channel
-                first[at], second[at] = s * weight[c], b
-                third[at] = -s * total / (pixels * size) - b * rest
+    totals, products = sums[0], sums[1]
+    (_, groups, N), C = exact.shape, len(weight)
+    size, pieces = C // groups, -(-N // _IMAGES)
+    for item in share_of(mine, groups * pieces):
+        g, first = item // pieces, item % pieces * _IMAGES
+        last = min(first + _IMAGES, N)
+        s, rest = exact[0, g, first:last], exact[1, g, first:last]
+        total, product = np.zeros(last - first), np.zeros(last - first)
+        for c in range(g * size, (g + 1) * size):
+            t, p = totals[c, first:last], products[c, first:last]
+            for n in range(last - first):
+                total[n] += weight[c] * np.float64(t[n])
+                product[n] += weight[c] * (p[n] - rest[n] * t[n])
+        for n in range(last - first):
+            product[n] *= -(s[n] ** 3) / (pixels * size)
+            total[n] = -s[n] * total[n] / (pixels * size) - product[n] * rest[n]
+        for c in range(g * size, (g + 1) * size):
+            d, e, f = table[0, c, first:last], table[1, c, first:last], table[2, c, first:last]
+            for n in range(last - first):
+                d[n], e[n], f[n] = s[n] * weight[c], product[n], total[n]
 
 
 @jit
@@ -284,16 +308,14 @@ def _before_norm(mine, dy, x, mean, table, dx):
 
 
 @jit_sized
-def _gradients(mine, sums, to_image, to_channel, exact, gradients):
+def _gradients(mine, sums, exact, gradients):
     """Write dweight = Σ dy·x̂ and dbias = Σ dy over images and pixels."""
-    totals, products = sums[0].reshape(-1), sums[1].reshape(-1)
-    (_, N, groups), C = exact.shape, gradients.shape[1]
-    size = C // groups
+    totals, products = sums[0], sums[1]
+    (_, groups, N), C = exact.shape, gradients.shape[1]
     for c in share_of(mine, C):
+        s, rest = exact[0, c // (C // groups)], exact[1, c // (C // groups)]
         dweight, dbias = 0.0, 0.0
         for n in range(N):
-            at = n * to_image + c * to_channel
-            s, rest = exact[0, n, c // size], exact[1, n, c // size]
-            dweight += (products[at] - rest * totals[at]) * s
-            dbias += totals[at]
+            dweight += (products[c, n] - rest[n] * totals[c, n]) * s[n]
+            dbias += totals[c, n]
         gradients[0, c], gradients[1, c] = dweight, dbias

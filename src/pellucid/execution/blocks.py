@@ -28,18 +28,21 @@ if TYPE_CHECKING:
 
 
 class Block:
-    """``y = pool(relu(norm(conv(x)) + shortcut))``: a convolution and its epilogue."""
+    """``y = pool(relu(norm(conv(x)) + shortcut))``: a convolution and its epilogue.
+
+    Either may be missing: a block is also a normalisation before which there is no convolution, or
+    a convolution alone, which may compute the normalisation of the block before it.
+    """
 
     inputs = 1
 
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = dict(layers)
-        conv, *rest = layers.values()
-        assert isinstance(conv, Conv2d)
-        self.conv = conv
-        self.norm = next((layer for layer in rest if isinstance(layer, BatchNorm2d)), None)
-        self.relu = any(isinstance(layer, ReLU) for layer in rest)
-        self.pool = next((layer for layer in rest if isinstance(layer, MaxPool2d)), None)
+        inside = layers.values()
+        self.conv = next((layer for layer in inside if isinstance(layer, Conv2d)), None)
+        self.norm = next((layer for layer in inside if isinstance(layer, BatchNorm2d)), None)
+        self.relu = any(isinstance(layer, ReLU) for layer in inside)
+        self.pool = next((layer for layer in inside if isinstance(layer, MaxPool2d)), None)
 
     def children(self) -> Mapping[str, Part]:
         return self.layers
@@ -60,12 +63,12 @@ class Block:
 
         `reader` is the only layer that reads y, a convolution that may do the normalisation itself.
         """
-        kernels, plan = _kernels(), self.conv.plan(x.shape)
-        weight, bias = self.conv.weight.value, self.conv.bias_value
-        z = kernels.conv2d(x, plan.kernel(weight), bias, plan.resolved(engine.current()))
+        kernels, z = _kernels(), self._convolved(x)
         window, norm = self._window(z.shape), self.norm
         y: Array | DeferredNorm
-        if norm is None:
+        if len(self.layers) == 1:
+            y, cache = z, None
+        elif norm is None:
             y, cache = kernels.epilogue(z, None, shortcut, self.relu, window)
         elif training is None and norm.track_running_stats:
             y, _ = kernels.epilogue(z, norm.inference_affine(), shortcut, self.relu, window)
@@ -81,9 +84,23 @@ class Block:
                 norm.update_statistics(training, mean, var, z.size // z.shape[1])
         return y, (x, cache)
 
+    def _convolved(self, x: Array | DeferredNorm) -> Array:
+        """Return the convolution of x, or x if there is none."""
+        if self.conv is None:
+            assert isinstance(x, np.ndarray)  # a convolution alone is a reader
+            return x
+        plan = self.conv.plan(x.shape)
+        kernel, convolution = plan.kernel(self.conv.weight.value), plan.resolved(engine.current())
+        return _kernels().conv2d(x, kernel, self.conv.bias_value, convolution)
+
+    @property
+    def normalizes(self) -> bool:
+        """Whether it ends with a normalisation and a ReLU, which the next convolution can do."""
+        return self.norm is not None and self.relu and self.pool is None
+
     def _can_defer(self, z: Array, reader: Conv2d | None) -> bool:
         """Return whether `reader` computes y from z faster than y can be written and read."""
-        if reader is None or self.pool is not None or not self.relu:
+        if reader is None or not self.normalizes:
             return False
         return _kernels().reads_deferred(reader.plan(z.shape).resolved(engine.current()))
 
@@ -96,10 +113,15 @@ class Block:
         self, dy: Array, cache: object, overwrite_dy: bool = False
     ) -> tuple[Array, Array | None]:
         """Return the gradients for the convolution's output and for the shortcut."""
+        bias = None if self.conv is None else self.conv.bias
+        if len(self.layers) == 1:
+            if isinstance(bias, Parameter):
+                bias.add_gradient(ops.conv2d_bias_gradient(dy))
+            return dy, None
         if self.norm is None:
             dz, dshortcut, dbias = _kernels().epilogue_gradient(dy, cache, overwrite_dy)
-            if isinstance(self.conv.bias, Parameter):
-                self.conv.bias.add_gradient(dbias)
+            if isinstance(bias, Parameter):
+                bias.add_gradient(dbias)
         elif cache is None:
             raise PellucidError(
                 "a fused model has no gradient in inference; use the original model"
@@ -121,6 +143,8 @@ class Block:
         onto: Array | None = None,
     ) -> Array:
         """Add to the weight's gradient, and return dx, added to `onto` if given."""
+        if self.conv is None:
+            return dz if onto is None else ops.add_to(dz, onto)
         kernels, plan, weight = _kernels(), self.conv.plan(x.shape), self.conv.weight
         convolution = plan.resolved(engine.current())
         weight.add_gradient(plan.kernel(kernels.conv2d_weight_gradient(dz, x, convolution)))

@@ -25,7 +25,10 @@ from pellucid.layers import (
 L = TypeVar("L", bound=Layer)
 
 _FOLLOW = (BatchNorm2d, ReLU, MaxPool2d)
-"""Layers that may follow a convolution in a block, in this order, each at most once."""
+"""Layers that may follow a convolution in a block, in this order, each at most once.
+
+Without a convolution, a block begins with the normalisation.
+"""
 
 
 def fused(model: Layer) -> Part:
@@ -82,18 +85,23 @@ def _chains(model: Sequential) -> Iterator[tuple[str, Part]]:
 
 
 def _blocks(model: Sequential) -> Iterator[tuple[str, Part]]:
-    """Yield the parts, with each convolution and the layers that follow it merged to a `Block`."""
+    """Yield the parts, with the layers of each `Block` merged.
+
+    A convolution alone is a block where it may compute the normalisation of the one before it.
+    """
     waiting = list(model.layers.items())
+    before: Part | None = None
     while waiting:
         name, layer = waiting.pop(0)
-        if type(layer) is not Conv2d or layer.padding_mode != "zeros":
-            yield name, fused(layer)
-            continue
         block: dict[str, Layer] = {name: layer}
-        for kind in _FOLLOW:
-            if waiting and type(waiting[0][1]) is kind:
-                block.update([waiting.pop(0)])
-        yield ("+".join(block), Block(block)) if len(block) > 1 else (name, layer)
+        convolves = type(layer) is Conv2d and layer.padding_mode == "zeros"
+        if convolves or type(layer) is BatchNorm2d:
+            for kind in _FOLLOW if convolves else _FOLLOW[1:]:
+                if waiting and type(waiting[0][1]) is kind:
+                    block.update([waiting.pop(0)])
+        reader = convolves and isinstance(before, Block) and before.normalizes
+        before = Block(block) if len(block) > 1 or reader else fused(layer)
+        yield "+".join(block), before
 
 
 def _fused_residual(model: Residual) -> Part:
@@ -105,6 +113,7 @@ def _fused_residual(model: Residual) -> Part:
         block = blocks.get(last)
         if (
             isinstance(block, Block)
+            and block.norm is not None
             and not block.relu
             and block.pool is None
             and all(isinstance(each, Block) for each in blocks.values())

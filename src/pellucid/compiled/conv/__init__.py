@@ -179,5 +179,5 @@ def _winograd_pays(convolution: Convolution) -> bool:
         pixels = images * window.output_size[0] * window.output_size[1]
         return channels >= 16 and size >= 7 and pixels >= 512
     if images >= WIDTH:
-        return channels >= 16 and size >= 7
+        return channels >= 8 and size >= 7
     return channels >= 24 and size >= 16
