@@ -1,11 +1,12 @@
 """One row of the benchmark: everybody is started, then they work turn and turn about."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -36,15 +37,23 @@ class Settings(NamedTuple):
 
 
 def measure(
-    task: str, network: str, batch: int, contestants: list[Contestant], settings: Settings
+    task: str,
+    network: str,
+    batch: int,
+    contestants: list[Contestant],
+    settings: Settings,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Row:
-    """Return the row of these contestants; who fails is in it with the reason."""
+    """Return the row of these contestants; who fails is in it with the reason.
+
+    Their processes have `environment` beside what everybody has.
+    """
     row = Row(task, network, batch, {contestant.name: Entry() for contestant in contestants})
     with TemporaryDirectory() as folder, ExitStack() as stack:
         workers: dict[str, Worker] = {}
         outputs: dict[str, Array] = {}
         started = {
-            name: stack.enter_context(start(name, job, Path(folder)))
+            name: stack.enter_context(start(name, job, Path(folder), environment))
             for name, job in _jobs(task, network, batch, contestants, settings, Path(folder))
         }
         for name, worker in started.items():

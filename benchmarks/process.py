@@ -1,6 +1,7 @@
 """A contestant's process, and what it may use."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.job import Job
@@ -11,9 +12,12 @@ ROOT = Path(__file__).parents[1]
 CACHE = ROOT / "build" / "benchmarks"
 
 
-def start(name: str, job: Job, folder: Path) -> Worker:
-    """Start a contestant, to be used in a ``with`` statement; its log is written into `folder`."""
-    environment = _environment(job.threads)
+def start(name: str, job: Job, folder: Path, more: Mapping[str, str]) -> Worker:
+    """Start a contestant, to be used in a ``with`` statement; its log is written into `folder`.
+
+    `more` is set in its environment too.
+    """
+    environment = _environment(job.threads) | more
     return Worker(name, "benchmarks.worker", job.to_json(), folder, environment, cwd=ROOT)
 
 

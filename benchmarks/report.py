@@ -85,13 +85,13 @@ def table(results: Results, task: str) -> str:
     for batch in results.batches(task):
         rows = results.of(task, batch)
         for row in rows:
-            times = [_time(row, family) for family in families]
-            ratios = [_ratio(row.ratios(PELLUCID, family)) for family in against]
+            times = [time_of(row, family) for family in families]
+            ratios = [ratio(row.ratios(PELLUCID, family)) for family in against]
             lines.append([row.network, str(batch), *times, *ratios])
         means = [_mean(rows, family) for family in against]
         if len(rows) > 1:
             lines.append(["*geometric mean*", str(batch), *[""] * len(families), *means])
-    return _table(["network", "batch", *heads], lines)
+    return pages.table(["network", "batch", *heads], lines)
 
 
 def _took_part(results: Results, task: str) -> str:
@@ -119,14 +119,14 @@ def footprint_table(results: Results) -> str:
             lines.append(
                 [
                     contestant.label,
-                    _number(median(imports), " s", 2) if imports else "",
-                    _number(start.seconds, " s", 1) if start else "",
+                    pages.number(median(imports), " s", 2) if imports else "",
+                    pages.number(start.seconds, " s", 1) if start else "",
                     _megabytes(start.peak) if start else "",
                     _megabytes(start.growth) if start else "",
                     _megabytes(installed),
                 ]
             )
-    return _table(["", "import", "first step", "memory", "after import", "installed"], lines)
+    return pages.table(["", "import", "first step", "memory", "after import", "installed"], lines)
 
 
 def _conditions(results: Results) -> str:
@@ -163,14 +163,16 @@ def _remarks(results: Results) -> Iterator[str]:
     yield "All figures: [benchmarks/results](benchmarks/results). Measured by `make bench`."
 
 
-def _time(row: Row, family: str) -> str:
+def time_of(row: Row, family: str) -> str:
+    """Return the milliseconds of a family's best."""
     best = row.best(family)
     if best is None:
         return "–"
-    return _number(1e3 * row.entries[best].seconds)
+    return pages.number(1e3 * row.entries[best].seconds)
 
 
-def _ratio(ratios: Sequence[float]) -> str:
+def ratio(ratios: Sequence[float]) -> str:
+    """Return the median of the turns' ratios, with their range."""
     if not ratios:
         return "–"
     return f"**{median(ratios):.2f}×** ({min(ratios):.2f}–{max(ratios):.2f})"
@@ -181,20 +183,8 @@ def _mean(rows: Iterable[Row], against: str) -> str:
     return f"**{geometric_mean(map(median, ratios)):.2f}×**" if all(ratios) else "–"
 
 
-def _number(value: float, unit: str = "", digits: int | None = None) -> str:
-    """Return the value with so many digits after the point, or with three digits in all."""
-    if digits is None:
-        digits = 0 if value >= 100 else 1 if value >= 10 else 2 if value >= 1 else 3
-    return f"{value:.{digits}f}{unit}"
-
-
 def _megabytes(size: float | None) -> str:
     return "" if size is None else f"{size / 1e6:.0f} MB"
-
-
-def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    ruler = ["---", *["---:"] * (len(heads) - 1)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, ruler, *lines))
 
 
 if __name__ == "__main__":

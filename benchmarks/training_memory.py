@@ -1,28 +1,44 @@
-"""Print how much memory training takes, beside PyTorch, for small batches of photographs.
+"""How much memory training takes, beside PyTorch; a table for the documentation.
 
-Run ``python -m benchmarks.training_memory`` from the project's folder. Each row is a process of its
-own with one thread. What counts is the most that the process holds during training beyond what it
-held with the model built: activations, gradients and the optimiser's state. *Begins* includes the
-first eight steps, in which Pellucid captures one; *goes on* is all later steps.
+    python -m benchmarks.training_memory [--networks lenet …]
+
+Each figure is of a process of its own with one thread. What counts is the most that the process
+holds during training beyond what it held with the model built: activations, gradients and the
+optimiser's state. *First steps* are the first eight, in which Pellucid captures one; *later* is
+what follows.
 """
 
+import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
-from time import process_time
 from typing import Any
 
 from safetensors.numpy import load_file, save_file
 
-from benchmarks import memory
+from benchmarks import memory, pages
 from benchmarks.job import Job
-from benchmarks.networks import PHOTOGRAPHS, flattened_shapes, initial_state
+from benchmarks.machine import machine
+from benchmarks.networks import EVERY, NETWORKS, OTHER_LAYERS, flattened_shapes, initial_state
+from benchmarks.process import ROOT
+from pellucid.interchange.compare import process
 
-ROWS = (("resnet18-224", 8), ("resnet50-128", 8))
+PAGE = ROOT / "docs" / "compiled-engine.md"
+ROWS = {
+    **dict.fromkeys(NETWORKS, 64),
+    **dict.fromkeys(OTHER_LAYERS, 64),
+    "resnet18-64": 32,
+    "resnet18-224": 8,
+    "resnet50-128": 8,
+}
+"""Networks, and the batch sizes with which they are trained."""
 CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "PyTorch": ("torch_", {"channels_last": False, "compile": False, "bf16": None}),
+    "PyTorch, NCHW": ("torch_", {"channels_last": False, "compile": False, "bf16": None}),
     "PyTorch, channels last": ("torch_", {"channels_last": True, "compile": False, "bf16": None}),
     "Pellucid": ("pellucid_", {"engine": "compiled"}),
     "Pellucid, recomputed": ("pellucid_", {"engine": "compiled", "recompute": True}),
@@ -30,22 +46,40 @@ CONTESTANTS: dict[str, tuple[str, dict[str, Any]]] = {
 _MB = 1 << 20
 
 
-def main() -> None:
-    print("| network, batch | | all | begins | goes on | CPU ms a step |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
-    for network, batch in ROWS:
-        for name, (framework, options) in CONTESTANTS.items():
-            with tempfile.TemporaryDirectory() as folder:
-                job = _job(network, batch, framework, options, Path(folder))
-                command = [sys.executable, "-m", "benchmarks.training_memory", job.to_json()]
-                done = subprocess.run(command, check=True, capture_output=True, text=True)
-            told = json.loads(done.stdout.splitlines()[-1])
-            numbers = " | ".join(f"{told[key]:.0f}" for key in ("all", "begins", "goes on", "ms"))
-            print(f"| {network}, {batch} | {name} | {numbers} |", flush=True)
+def main(networks: list[str]) -> None:
+    heads = ["network", "batch"]
+    heads += [f"{name}, {when}" for name in CONTESTANTS for when in ("first steps", "later")]
+    lines = []
+    for network in networks:
+        figures: list[str] = []
+        for framework, options in CONTESTANTS.values():
+            told = _measured(network, ROWS[network], framework, options)
+            figures += [f"{told[key]:.0f}" for key in ("first", "later")]
+        lines.append([network, str(ROWS[network]), *figures])
+        print(*lines[-1], sep=" | ", flush=True)
+    about = (
+        "Megabytes that a process holds at most, beyond what it held with the model built. "
+        f"{machine()['processor']}, one thread, {datetime.now(UTC).date().isoformat()}. Written by "
+        "`python -m benchmarks.training_memory`."
+    )
+    pages.write(PAGE, "memory", f"{about}\n\n{pages.table(heads, lines)}")
+
+
+def _measured(
+    network: str, batch: int, framework: str, options: dict[str, Any]
+) -> dict[str, float]:
+    """Return the megabytes of one process."""
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(network, batch, framework, options, Path(folder))
+        command = [sys.executable, "-m", "benchmarks.training_memory", "--job", job.to_json()]
+        environment = os.environ | process.environment(1)
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
 
 
 def _job(network: str, batch: int, framework: str, options: dict[str, Any], folder: Path) -> Job:
-    input_shape, build = PHOTOGRAPHS[network]
+    input_shape, build = EVERY[network]
     model, state = build(), folder / "state.safetensors"
     save_file(initial_state(model), state)
     flattened = flattened_shapes(model, input_shape)
@@ -57,8 +91,6 @@ def _job(network: str, batch: int, framework: str, options: dict[str, Any], fold
 
 def work(job: Job) -> None:
     """Train for some steps and print the memory in MB."""
-    from importlib import import_module
-
     from benchmarks.worker import samples
 
     framework = import_module(f"benchmarks.frameworks.{job.framework}")
@@ -66,21 +98,21 @@ def work(job: Job) -> None:
     images, targets = samples(job)
     batch = contestant.batch(images[0], targets[0])
     del images
-    before, peaks, times = memory.resident() or 0, [], []
-    for steps in (8, 8):
+    before, peaks = memory.resident() or 0, []
+    for _ in range(2):
         memory.forget_peak()
-        for _ in range(steps):
-            began = process_time()
+        for _ in range(8):
             contestant.train(batch)
-            times.append(process_time() - began)
-        peaks.append(memory.peak())
-    begins, goes_on = ((peak - before) / _MB for peak in peaks)
-    told = {"all": max(peaks) / _MB, "begins": begins, "goes on": goes_on}
-    print(json.dumps(told | {"ms": 1000 * min(times)}))
+        peaks.append((memory.peak() - before) / _MB)
+    print(json.dumps(dict(zip(("first", "later"), peaks, strict=True))))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        work(Job.from_json(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=ROWS, default=list(ROWS))
+    parser.add_argument("--job", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.job:
+        work(Job.from_json(asked.job))
     else:
-        main()
+        main(asked.networks)
