@@ -21,7 +21,7 @@ from pellucid.compiled.conv.channels_last import winograd as last_winograd
 from pellucid.compiled.conv.taps import forward_taps
 from pellucid.compiled.epilogue import epilogue
 from pellucid.compiled.fallback import reference
-from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
@@ -36,7 +36,7 @@ from pellucid.runtime.workspace import empty
 from pellucid.types import Array
 
 T = TypeVar("T")
-_PIXEL = Window((1, 1), (1, 1))
+_RUN = 4  # registers
 
 
 _CHANNELS_LAST: dict[str, Any] = {
@@ -132,32 +132,39 @@ def _images_last(x: Array, weights: Weights, convolution: Convolution, relu: boo
 
 
 def transform(x: Array, weights: object, relu: bool) -> Array:
-    """Return ``x Wᵀ + b`` for x (N, I) and prepared weights (O, I, 1, 1), and ReLU if wanted."""
+    """Return ``x Wᵀ + b``, and ReLU if wanted, for x (N, I) and prepared weights (O, I, 1, 1).
+
+    x may also be images (N, C, H, W), with weights (O, C, H, W): the convolution whose kernel is
+    the whole image, which needs no array in which they are flattened.
+    """
     assert isinstance(weights, Weights)
-    if layout.channels_innermost(x.shape):
-        pixel = layout.as_images(layout.contiguous(x))  # an image of one pixel
-    else:
-        pixel = layout.images(layout.contiguous(x.T)[None, None])  # (N, I) -> (I, N)
-    convolution = Convolution(pixel.shape, weights.weight.shape, _PIXEL, algorithm="direct")
-    return convolve(pixel, weights, convolution, relu)[:, :, 0, 0]
+    size = weights.weight.shape[2:]
+    if x.ndim == 2 and layout.channels_innermost(x.shape):
+        x = layout.as_images(layout.contiguous(x))  # images of one pixel
+    elif x.ndim == 2:
+        x = layout.images(layout.contiguous(x.T)[None, None])  # (N, I) -> (I, N)
+    convolution = Convolution(x.shape, weights.weight.shape, Window(size, size), algorithm="direct")
+    return convolve(x, weights, convolution, relu)[:, :, 0, 0]
 
 
 def max_pool_values(x: Array, window: Window) -> Array:
     """Return the maxima alone, without where they were."""
     N, C = x.shape[:2]
     y = layout.new_array((N, C, *window.output_size))
-    # at each pixel lies a run of channels, image by image, or of channels × images
-    last = layout.channels_innermost(y.shape)
-    inner, outer = (
-        (layout.channels_last(x), layout.channels_last(y))
-        if last
-        else (layout.memory(x)[None], layout.memory(y)[None])
-    )
-    run = C if last else C * N
-    inner, outer = inner.reshape(*inner.shape[:3], run), outer.reshape(*outer.shape[:3], run)
     rows, columns = forward_taps(window)
+    if layout.channels_innermost(y.shape):
+        _maxima_last(y.size, layout.channels_last(x), layout.channels_last(y), *rows, *columns)
+        return y
+    run = C * N  # at each pixel lies a run of channels × images
+    inner, outer = (layout.memory(each).reshape(*each.shape[2:], run) for each in (x, y))
     _maxima(min(4, -(-run // LANES)))(y.size, inner, outer, *rows, *columns)
     return y
+
+
+@jit_inline
+def _larger(best, run):
+    """Return the larger; what is not a number stays."""
+    return choose(either(above(best, run), unequal(best, best)), best, run)
 
 
 @cache
@@ -168,29 +175,60 @@ def _maxima(VECTORS: int) -> Any:
         row_first, row_tap, row_source, row_length,
         column_first, column_tap, column_source, column_length,
     ):  # fmt: skip
-        """y (B, OH, OW, R), the maxima of x (B, H, W, R) over each window, for `max_pool_values`.
+        """y (OH, OW, R), the maxima of x (H, W, R) over each window, for `max_pool_values`.
 
         An item of work is one row of outputs.
         """
-        _, H, W, R = x.shape
-        B, OH, OW, _ = y.shape
+        _, W, R = x.shape
+        OH, OW, _ = y.shape
         xs, ys = x.reshape(-1), y.reshape(-1)
-        for item in share_of(mine, B * OH):
-            image, oh = item // OH, item % OH
+        for oh in share_of(mine, OH):
             for ow in range(OW):
                 for start in range(0, R, VECTORS * LANES):
                     lanes = live_lanes(R - start, VECTORS)
                     best = add(zero_tile(1, VECTORS), np.float32(-np.inf))
                     for i in range(row_first[oh], row_first[oh + 1]):
-                        for r in range(row_length[i]):
-                            row = image * H + row_source[i] + r
+                        for row in range(row_source[i], row_source[i] + row_length[i]):
                             for j in range(column_first[ow], column_first[ow + 1]):
                                 for s in range(column_length[j]):
                                     pixel = row * W + column_source[j] + s
                                     run = load_run(xs, pixel * R + start, VECTORS, lanes)
-                                    # what is not a number stays
-                                    keep = either(above(best, run), unequal(best, best))
-                                    best = choose(keep, best, run)
-                    store_tile(best, ys, (item * OW + ow) * R + start, R, 1, lanes)
+                                    best = _larger(best, run)
+                    store_tile(best, ys, (oh * OW + ow) * R + start, R, 1, lanes)
 
     return kernel
+
+
+@jit_sized
+def _maxima_last(
+    mine, x, y,
+    row_first, row_tap, row_source, row_length,
+    column_first, column_tap, column_source, column_length,
+):  # fmt: skip
+    """y (N, OH, OW, C), the maxima of x (N, H, W, C) over each window, for `max_pool_values`.
+
+    Of the rows first, as one run of all columns and channels: it fills the lanes also where there
+    are few channels. Then of the columns. An item of work is one row of outputs.
+    """
+    N, H, W, C = x.shape
+    _, OH, OW, _ = y.shape
+    xs, ys, size = x.reshape(-1), y.reshape(-1), W * C
+    lines = np.empty(size, np.float32)
+    for item in share_of(mine, N * OH):
+        n, oh = item // OH, item % OH
+        for at in range(0, size, _RUN * LANES):
+            lanes = live_lanes(size - at, _RUN)
+            best = add(zero_tile(1, _RUN), np.float32(-np.inf))
+            for i in range(row_first[oh], row_first[oh + 1]):
+                for row in range(row_source[i], row_source[i] + row_length[i]):
+                    best = _larger(best, load_run(xs, (n * H + row) * size + at, _RUN, lanes))
+            store_tile(best, lines, at, 0, 1, lanes)
+        for ow in range(OW):
+            for c in range(0, C, LANES):
+                lanes = live_lanes(C - c, 1)
+                best = add(zero_tile(1, 1), np.float32(-np.inf))
+                for j in range(column_first[ow], column_first[ow + 1]):
+                    for s in range(column_length[j]):
+                        from_ = (column_source[j] + s) * C + c
+                        best = _larger(best, load_run(lines, from_, 1, lanes))
+                store_tile(best, ys, (item * OW + ow) * C + c, 0, 1, lanes)

@@ -52,16 +52,31 @@ def new_channels_last(shape: Shape, dtype: DType = np.float32) -> Array:
 
 def channels_last(x: Array) -> Array:
     """Return images (N, C, H, W) as contiguous memory (N, H, W, C): a view if they lie so."""
-    turned = x.transpose(0, 2, 3, 1)
-    if turned.flags.c_contiguous or not x.transpose(2, 3, 1, 0).flags.c_contiguous:
+    turned, here = x.transpose(0, 2, 3, 1), x.flags.c_contiguous
+    images_last = x.transpose(2, 3, 1, 0).flags.c_contiguous
+    if turned.flags.c_contiguous or not (here or images_last):
         return contiguous(turned)
     ordered = empty(turned.shape, x.dtype)
-    _channels_last(x.size, memory(x), ordered)
+    if here:
+        _channels_last(x.size, x, ordered)
+    else:
+        _channels_before_images(x.size, memory(x), ordered)
     return ordered
 
 
 @jit_sized
 def _channels_last(mine, x, y):
+    """(N, C, H, W) -> (N, H, W, C), for `channels_last`."""
+    N, C, H, W = x.shape
+    for item in share_of(mine, N * H):
+        n, h = item // H, item % H
+        for w in range(W):
+            for c in range(C):
+                y[n, h, w, c] = x[n, c, h, w]
+
+
+@jit_sized
+def _channels_before_images(mine, x, y):
     """(H, W, C, N) -> (N, H, W, C), for `channels_last`."""
     H, W, C, N = x.shape
     for h in share_of(mine, H):

@@ -116,7 +116,10 @@ class FusedKernels(Protocol):
         """Return the convolution of x with prepared weights plus the shortcut, then ReLU."""
 
     def transform(self, x: Array, weights: object, relu: bool) -> Array:
-        """Return ``x Wᵀ + b`` for x (N, I) and weights (O, I, 1, 1), followed by ReLU if `relu`."""
+        """Return ``x Wᵀ + b`` for x (N, I) and weights (O, I, 1, 1), followed by ReLU if `relu`.
+
+        Images x (N, C, H, W), with weights (O, C, H, W), are flattened.
+        """
 
     def max_pool_values(self, x: Array, window: Window) -> Array:
         """Return the maximum of each window, without its position."""

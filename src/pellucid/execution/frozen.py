@@ -10,6 +10,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from pellucid.errors import PellucidError
+from pellucid.execution.capturable import joins_all
 from pellucid.execution.fusion import routing, series, with_nodes
 from pellucid.execution.inference import (
     FOR_INFERENCE,
@@ -25,6 +26,7 @@ from pellucid.layers import (
     Concat,
     Conv2d,
     Dropout,
+    Flatten,
     Graph,
     Layer,
     Linear,
@@ -168,6 +170,8 @@ def _parts(model: Sequential) -> Iterator[tuple[str, Part]]:
             yield name, FrozenConvolution(layer, norm, relu, follows(MaxPool2d))
         elif type(layer) is Linear:
             yield name, FrozenLinear(layer, follows(ReLU) is not None)
+        elif type(layer) is Flatten and joins_all(layer) and (linear := follows(Linear)):
+            yield name, FrozenLinear(linear, follows(ReLU) is not None, flattens=True)
         else:
             yield name, _frozen(layer)
 

@@ -10,6 +10,7 @@ Nothing is kept for a backward pass.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
@@ -24,7 +25,7 @@ from pellucid.execution.part import Part
 from pellucid.layers import BatchNorm2d, Conv2d, Linear, MaxPool2d, StepContext
 from pellucid.parameter import Parameter
 from pellucid.runtime.recording import recorded
-from pellucid.types import Array
+from pellucid.types import Array, Shape
 
 FOR_INFERENCE = "a frozen model cannot be trained; train the model from which it was made"
 
@@ -108,20 +109,29 @@ class FrozenPooling(InferencePart):
 
 
 class FrozenLinear(InferencePart):
-    """``y = relu(x Wᵀ + b)``."""
+    """``y = relu(x Wᵀ + b)``; images are flattened if `flattens`."""
 
-    def __init__(self, linear: Linear, relu: bool) -> None:
-        self.linear, self.relu = linear, relu
-        weight = linear.weight.value.copy()
-        self.weights = _Weights(weight[:, :, None, None], _bias(linear))
+    def __init__(self, linear: Linear, relu: bool, flattens: bool = False) -> None:
+        self.linear, self.relu, self.flattens = linear, relu, flattens
+        self.weight, self.bias = linear.weight.value.copy(), _bias(linear)
+        self._of_shape: dict[Shape, _Weights] = {}
 
     def compute(self, x: Array) -> Array:
-        self.linear.output_shape(x.shape)
-        kernels = self.weights.kernels(x)
-        if kernels is None or x.ndim != 2 or not len(x):
-            y = ops.linear(x, self.weights.weight[:, :, 0, 0], self.weights.bias)
+        if self.flattens and x.ndim != 4:
+            x = ops.flatten(x)
+        self.linear.output_shape((len(x), math.prod(x.shape[1:])) if self.flattens else x.shape)
+        kernels = fused_kernels(x, self.weight)
+        if kernels is None or x.ndim not in (2, 4) or not x.size:
+            y = ops.linear(ops.flatten(x) if self.flattens else x, self.weight, self.bias)
             return np.maximum(y, 0) if self.relu else y
-        return kernels.transform(x, self.weights.prepared, self.relu)
+        return kernels.transform(x, self._weights(x.shape[1:]).prepared, self.relu)
+
+    def _weights(self, shape: Shape) -> _Weights:
+        """Return the weights as kernels of the size of an image of `shape`, or of one pixel."""
+        if shape not in self._of_shape:
+            kernels = (len(self.weight), *shape, *(1,) * (3 - len(shape)))
+            self._of_shape[shape] = _Weights(self.weight.reshape(kernels), self.bias)
+        return self._of_shape[shape]
 
 
 class FrozenResidual(InferencePart):
