@@ -153,7 +153,8 @@ def max_pool_values(x: Array, window: Window) -> Array:
     y = layout.new_array((N, C, *window.output_size))
     rows, columns = forward_taps(window)
     if layout.channels_innermost(y.shape):
-        _maxima_last(y.size, layout.channels_last(x), layout.channels_last(y), *rows, *columns)
+        inner, outer = layout.channels_last(x), layout.channels_last(y)
+        _maxima_last(min(4, -(-C // LANES)))(y.size, inner, outer, *rows, *columns)
         return y
     run = C * N  # at each pixel lies a run of channels × images
     inner, outer = (layout.memory(each).reshape(*each.shape[2:], run) for each in (x, y))
@@ -199,36 +200,39 @@ def _maxima(VECTORS: int) -> Any:
     return kernel
 
 
-@jit_sized
-def _maxima_last(
-    mine, x, y,
-    row_first, row_tap, row_source, row_length,
-    column_first, column_tap, column_source, column_length,
-):  # fmt: skip
-    """y (N, OH, OW, C), the maxima of x (N, H, W, C) over each window, for `max_pool_values`.
+@cache
+def _maxima_last(VECTORS: int) -> Any:
+    @jit_sized
+    def kernel(
+        mine, x, y,
+        row_first, row_tap, row_source, row_length,
+        column_first, column_tap, column_source, column_length,
+    ):  # fmt: skip
+        """y (N, OH, OW, C), the maxima of x (N, H, W, C) over each window, for `max_pool_values`.
 
-    Of the rows first, as one run of all columns and channels: it fills the lanes also where there
-    are few channels. Then of the columns. An item of work is one row of outputs.
-    """
-    N, H, W, C = x.shape
-    _, OH, OW, _ = y.shape
-    xs, ys, size = x.reshape(-1), y.reshape(-1), W * C
-    lines = np.empty(size, np.float32)
-    for item in share_of(mine, N * OH):
-        n, oh = item // OH, item % OH
-        for at in range(0, size, _RUN * LANES):
-            lanes = live_lanes(size - at, _RUN)
-            best = add(zero_tile(1, _RUN), np.float32(-np.inf))
-            for i in range(row_first[oh], row_first[oh + 1]):
-                for row in range(row_source[i], row_source[i] + row_length[i]):
-                    best = _larger(best, load_run(xs, (n * H + row) * size + at, _RUN, lanes))
-            store_tile(best, lines, at, 0, 1, lanes)
-        for ow in range(OW):
-            for c in range(0, C, LANES):
-                lanes = live_lanes(C - c, 1)
-                best = add(zero_tile(1, 1), np.float32(-np.inf))
-                for j in range(column_first[ow], column_first[ow + 1]):
-                    for s in range(column_length[j]):
-                        from_ = (column_source[j] + s) * C + c
-                        best = _larger(best, load_run(lines, from_, 1, lanes))
-                store_tile(best, ys, (item * OW + ow) * C + c, 0, 1, lanes)
+        Of the rows first, as one run of all columns and channels: it fills the lanes also where
+        there are few channels. Then of the columns. An item of work is one row of outputs.
+        """
+        N, H, W, C = x.shape
+        _, OH, OW, _ = y.shape
+        xs, ys, size = x.reshape(-1), y.reshape(-1), W * C
+        lines = np.empty(size, np.float32)
+        for item in share_of(mine, N * OH):
+            n, oh = item // OH, item % OH
+            for at in range(0, size, _RUN * LANES):
+                lanes = live_lanes(size - at, _RUN)
+                best = add(zero_tile(1, _RUN), np.float32(-np.inf))
+                for i in range(row_first[oh], row_first[oh + 1]):
+                    for row in range(row_source[i], row_source[i] + row_length[i]):
+                        best = _larger(best, load_run(xs, (n * H + row) * size + at, _RUN, lanes))
+                store_tile(best, lines, at, 0, 1, lanes)
+            for c in range(0, C, VECTORS * LANES):
+                lanes = live_lanes(C - c, VECTORS)
+                for ow in range(OW):
+                    best = add(zero_tile(1, VECTORS), np.float32(-np.inf))
+                    for j in range(column_first[ow], column_first[ow + 1]):
+                        for column in range(column_source[j], column_source[j] + column_length[j]):
+                            best = _larger(best, load_run(lines, column * C + c, VECTORS, lanes))
+                    store_tile(best, ys, (item * OW + ow) * C + c, 0, 1, lanes)
+
+    return kernel
