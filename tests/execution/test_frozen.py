@@ -173,6 +173,25 @@ def test_a_norm_keeps_the_epsilon_it_has(before, eps, each_engine):
     np.testing.assert_allclose(pl.freeze(model)(x), model(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("images", [1, 3, 20])
+@pytest.mark.parametrize("shape", [(6, 4, 5), (6, 5, 4), (3, 40, 1), (8, 15), (120,)])
+def test_images_of_any_shape_are_flattened_in_their_order(shape, images, each_engine):
+    model = nn.initialize(nn.Sequential(nn.Flatten(), nn.Linear(120, 7), nn.ReLU()), 0)
+    frozen, x = pl.freeze(model), numbers((images, *shape))
+    close(frozen(x), model(x), 120)
+    turned = x.reshape(images, *shape[::-1])  # the same weights, in another order
+    close(frozen(turned), model(turned), 120)
+
+
+@pytest.mark.parametrize("images", [1, 3, 20])
+@pytest.mark.parametrize("window", [(2, 2, 0), (3, 1, 1), (3, 2, 1), ((1, 3), (2, 1), 0)])
+@pytest.mark.parametrize("channels", [3, 8, 40, 80])
+def test_pooled_alone_is_pooled(channels, window, images, each_engine):
+    pool, x = nn.MaxPool2d(*window), numbers((images, channels, 9, 7))
+    x[0, :, 3, 2] = np.nan
+    np.testing.assert_array_equal(pl.freeze(nn.Sequential(pool))(x), pool(x))
+
+
 def test_its_input_is_not_written_to(each_engine):
     x = numbers((1, 3, 8, 8))
     before = x.copy()
