@@ -110,10 +110,8 @@ def _leaves(layer: nn.Layer, shape: Any, after_norm: bool = False) -> Iterator[A
 
 def kind_of(kernel: str) -> str:
     """Return of which kind a kernel is, by its name."""
-    if "gradient" in kernel and kernel.startswith("conv.") and "add_shares" not in kernel:
-        return WEIGHTS
     if kernel.startswith("conv."):
-        return FORWARD
+        return WEIGHTS if "gradient" in kernel or "add_shares" in kernel else FORWARD
     return LINEAR if kernel.startswith("linear.") else PASSES
 
 

@@ -20,7 +20,7 @@ from benchmarks.results import Entry, Row, Start, Turn
 from pellucid.interchange.compare.others import busy_seconds
 from pellucid.interchange.compare.process import Worker, WorkerError
 
-REST = 0.3
+REST = 0.2
 """Seconds between two turns: threads that spin for a while before they sleep are asleep then."""
 BEHIND = 1.3
 """Who is so many times slower than its family's best takes no further turns."""

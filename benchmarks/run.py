@@ -103,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--inference-batch", nargs="+", type=int, default=[1, 256])
     add("--threads", type=int, default=granted_processors(), help="of each contestant")
     add("--turns", type=int, default=5, help="of each contestant in each row")
-    add("--seconds", type=float, default=0.4, help="how long a turn is, at least")
+    add("--seconds", type=float, default=0.3, help="how long a turn is, at least")
     add("--output", type=Path, default=RESULTS, help="the file for all figures")
     return parser
 
