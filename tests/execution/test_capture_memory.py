@@ -44,12 +44,13 @@ def gradients(zeroed_first, steps):
 
 
 def parameters(copies):
-    """Return each parameter with a gradient of the only part that was copied, with its copy."""
+    """Return each parameter with a gradient of the only part that was copied, with its copy.
+
+    A bias before a normalisation never has one.
+    """
     (pair,) = copies
     both = zip(*map(replay._values, pair), strict=True)
-    found = [
-        (item, copy) for item, copy in both if isinstance(item, Parameter) and item.arrays()[1:]
-    ]
+    found = [(item, copy) for item, copy in both if isinstance(item, Parameter) and item.grad.any()]
     assert found
     return found
 
