@@ -11,7 +11,7 @@ from pellucid import models, view
 from pellucid.cli import compare_page
 from pellucid.errors import PellucidError, installing
 from pellucid.interchange.compare import (
-    Look,
+    Inspection,
     Settings,
     compare,
     difference,
@@ -19,7 +19,7 @@ from pellucid.interchange.compare import (
     rows_of,
 )
 from pellucid.interchange.compare.frameworks import OURS, PYTORCH, named
-from pellucid.interchange.compare.look import Names
+from pellucid.interchange.compare.inspection import Names
 from pellucid.interchange.compare.ours import Contestant
 from pellucid.interchange.compare.page import remarks, verdict
 from pellucid.interchange.compare.process import Worker, WorkerError
@@ -50,23 +50,23 @@ def batch(count=8, dtype="float32"):
     return random.normal(size=(count, 1, 8, 8)).astype(dtype), random.integers(0, 3, count)
 
 
-def looks(change=lambda look: look):
+def inspections(change=lambda inspection: inspection):
     """What we compute, and the same again, changed, as another framework's."""
     found = {}
     for dtype in ("float32", "float64"):
         x, targets = batch(dtype=dtype)
-        look = Contestant(small().astype(dtype), (1, 8, 8), 1, 0.1, 0.9).look(x, targets)
-        found[dtype] = {"pellucid": look, "other": change(look)}
+        inspection = Contestant(small().astype(dtype), (1, 8, 8), 1, 0.1, 0.9).inspect(x, targets)
+        found[dtype] = {"pellucid": inspection, "other": change(inspection)}
     return found
 
 
 def changed(kind, name, factor):
-    """Return a function that multiplies one array of a look."""
+    """Return a function that multiplies one array of an inspection."""
 
-    def change(look):
-        arrays = dict(getattr(look, kind))
+    def change(inspection):
+        arrays = dict(getattr(inspection, kind))
         arrays[name] = arrays[name] * arrays[name].dtype.type(factor)
-        return replace(look, **{kind: arrays})
+        return replace(inspection, **{kind: arrays})
 
     return change
 
@@ -84,7 +84,7 @@ def test_what_is_equal_to_rounding_is_told_from_what_is_not():
 
 
 def test_every_layer_and_every_parameter_has_its_row():
-    rows = rows_of(looks(), "pellucid")
+    rows = rows_of(inspections(), "pellucid")
     names = {
         kind: [row.name for row in rows if row.kind == kind] for kind in ("outputs", "activation")
     }
@@ -100,52 +100,52 @@ def test_every_layer_and_every_parameter_has_its_row():
 @pytest.mark.parametrize("name", list(small().named_parameters()))
 @pytest.mark.parametrize("factor", [1.001, 1 + 1e-9, 0.0, -1.0])
 def test_a_wrong_gradient_is_found_and_named(name, factor):
-    rows = rows_of(looks(changed("gradients", name, factor)), "pellucid")
+    rows = rows_of(inspections(changed("gradients", name, factor)), "pellucid")
     assert [row.name for row in rows if not row.equal("other")] == [name]
 
 
 def test_a_wrong_activation_is_found_and_named():
-    rows = rows_of(looks(changed("activations", "bn", 1.001)), "pellucid")
+    rows = rows_of(inspections(changed("activations", "bn", 1.001)), "pellucid")
     assert [row.name for row in rows if not row.equal("other")] == ["bn"]
 
 
 def test_where_rounding_decides_at_a_kink_gradients_are_judged_in_double_precision_alone():
-    def other_side(look):
-        activations = {name: value.copy() for name, value in look.activations.items()}
-        if look.scores.dtype == np.float32:
+    def other_side(inspection):
+        activations = {name: value.copy() for name, value in inspection.activations.items()}
+        if inspection.scores.dtype == np.float32:
             values = activations["conv"]
             values[np.unravel_index(abs(values).argmin(), values.shape)] *= -1
         return replace(
-            look,
+            inspection,
             activations=activations,
-            gradients={n: g * g.dtype.type(1.05) for n, g in look.gradients.items()}
-            if look.scores.dtype == np.float32
-            else look.gradients,
+            gradients={n: g * g.dtype.type(1.05) for n, g in inspection.gradients.items()}
+            if inspection.scores.dtype == np.float32
+            else inspection.gradients,
         )
 
-    rows = rows_of(looks(other_side), "pellucid")
+    rows = rows_of(inspections(other_side), "pellucid")
     assert all(row.equal("other") for row in rows if row.kind == "gradient")
     assert not all(
         row.equal("other")
-        for row in rows_of(looks(changed("gradients", "fc.weight", 1.05)), "pellucid")
+        for row in rows_of(inspections(changed("gradients", "fc.weight", 1.05)), "pellucid")
     )
 
 
 def test_what_was_seen_is_read_as_it_was_written(tmp_path):
-    look = looks()["float32"]["pellucid"]
-    look.save(tmp_path / "look")
-    again = Look.load(tmp_path / "look")
-    assert list(again.activations) == list(look.activations)
-    assert list(again.gradients) == list(look.gradients)
-    for name, value in look.activations.items():
+    inspection = inspections()["float32"]["pellucid"]
+    inspection.save(tmp_path / "look")
+    again = Inspection.load(tmp_path / "look")
+    assert list(again.activations) == list(inspection.activations)
+    assert list(again.gradients) == list(inspection.gradients)
+    for name, value in inspection.activations.items():
         np.testing.assert_array_equal(again.activations[name], value)
-    assert again.loss == look.loss
+    assert again.loss == inspection.loss
 
 
 def test_looking_changes_nothing():
     model = small()
     before = model.state_dict()
-    Contestant(model, (1, 8, 8), 1, 0.1, 0.9).look(*batch())
+    Contestant(model, (1, 8, 8), 1, 0.1, 0.9).inspect(*batch())
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value, before[name])
 
@@ -183,7 +183,9 @@ def alone():
     """A comparison for which only this library is there."""
     said = []
     x, targets = batch()
-    found = compare(small(), x, targets, settings=QUICK, frameworks=(OURS, ABSENT), say=said.append)
+    found = compare(
+        small(), x, targets, settings=QUICK, frameworks=(OURS, ABSENT), progress=said.append
+    )
     assert said
     return found
 

@@ -28,7 +28,7 @@ def network():
     )
 
 
-def looks():
+def inspections():
     random = np.random.default_rng(0)
     x, targets = random.normal(size=(6, 2, 9, 10)), random.integers(0, 5, 6)
     found = {}
@@ -36,14 +36,14 @@ def looks():
         found[dtype] = {
             framework.name: framework.contestant()(
                 network().astype(dtype), (2, 9, 10), 1, 0.1, 0.9
-            ).look(x.astype(dtype), targets)
+            ).inspect(x.astype(dtype), targets)
             for framework in FRAMEWORKS
         }
     return found
 
 
 def test_outputs_activations_and_gradients_are_equal_to_rounding():
-    rows = rows_of(looks(), OURS.name)
+    rows = rows_of(inspections(), OURS.name)
     assert {row.kind for row in rows} == {"outputs", "activation", "gradient"}
     for row in rows:
         assert set(row.differences) == {"pytorch", "tensorflow"}, row.name
@@ -60,7 +60,7 @@ def test_a_gradient_that_is_wrong_is_found_and_named(factor, monkeypatch):
         return dx
 
     monkeypatch.setattr(nn.Linear, "backward", wrong)
-    rows = rows_of(looks(), OURS.name)
+    rows = rows_of(inspections(), OURS.name)
     for framework in ("pytorch", "tensorflow"):
         assert [row.name for row in rows if not row.equal(framework)] == ["fc.weight"]
 

@@ -101,7 +101,7 @@ def compare(
         model_name=name,
         data_name=data_name,
         settings=settings,
-        say=(lambda text: None) if as_json else common.note,
+        progress=(lambda text: None) if as_json else common.note,
     )
     if as_json:
         print(json.dumps(found.describe(), indent=1))

@@ -32,15 +32,15 @@ def of(tracer: Tracer, value: int, image_shape: Shape) -> dict[str, Any]:
     given: Any = tuple(np.ones((1, *shapes[i])) for i in node.reads)
     found = explained(copy.deepcopy(node.layer), given[0] if node.layer.inputs == 1 else given)
     return {
-        "forward": [_told(lines) for entry in found for lines in entry.forward],
-        "backward": [_told(lines) for entry in found for lines in entry.backward],
+        "forward": [_described(lines) for entry in found for lines in entry.forward],
+        "backward": [_described(lines) for entry in found for lines in entry.backward],
         "pellucid": f"nn.{node.layer!r}",
         "pytorch": _in_pytorch(node.layer),
         "keras": _in_keras(node.layer),
     }
 
 
-def _told(lines: Lines) -> dict[str, str]:
+def _described(lines: Lines) -> dict[str, str]:
     return {"function": lines.function, "where": lines.where, "text": lines.text}
 
 

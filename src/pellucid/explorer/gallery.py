@@ -52,9 +52,9 @@ class Gallery:
         if words.get("class") is not None:
             chosen = chosen[labels == int(words["class"])]
         if words.get("mistakes"):
-            chosen = chosen[(self._told(words["part"]) != labels)[chosen]]
+            chosen = chosen[(self._predicted(words["part"]) != labels)[chosen]]
         if other is not None:
-            differ = self._told(words["part"]) != other._told(words["part"])
+            differ = self._predicted(words["part"]) != other._predicted(words["part"])
             chosen = chosen[differ[chosen]]
         if order != "number":
             highest = self._probabilities(words["part"]).max(axis=1)[chosen]
@@ -84,7 +84,7 @@ class Gallery:
             self._known[part] = predict(self._tracer.model, self._data[part])
         return self._known[part]
 
-    def _told(self, part: str) -> Array:
+    def _predicted(self, part: str) -> Array:
         return np.asarray(self._probabilities(part).argmax(axis=1))
 
     def nearest(self, among: str, pixels: Array) -> Answer:
@@ -120,10 +120,10 @@ class Gallery:
             self._known[key] = place(features)
         points = self._known[key]
         labels = np.asarray(data.labels[: len(points)], np.int32)
-        told = self._told(part)[: len(points)].astype(np.int32)
-        shown = _one_of_each_region(points, told != labels)
+        predicted = self._predicted(part)[: len(points)].astype(np.int32)
+        shown = _one_of_each_region(points, predicted != labels)
         images = np.asarray(data.images[shown])
-        return Answer({"how": how, "shown": shown.tolist()}, [points, labels, told, images])
+        return Answer({"how": how, "shown": shown.tolist()}, [points, labels, predicted, images])
 
 
 _REGIONS = 18

@@ -82,7 +82,7 @@ class Learning:
         optimizer = self._built(str(words.get("optimizer", "sgd")), stepped)
         if words.get("rate") is not None:
             optimizer.lr = float(words["rate"])
-        told: Words = {}
+        reply: Words = {}
         if "weight" in words:
             at = str(words["weight"]), int(words["at"])
             first = _kept(optimizer, stepped, *at)
@@ -91,18 +91,18 @@ class Learning:
             options = _options(optimizer, parameter)
             last = _kept(optimizer, stepped, *at)
             decay = _decay(optimizer, parameter)
-            told["made"] = {"options": options, "decay": decay, "before": first, "after": last}
+            reply["made"] = {"options": options, "decay": decay, "before": first, "after": last}
         else:
             optimizer.step()
         after = Tracer(stepped).run(pixels, int(before.target[0]))
         state = {path: p.value for path, p in stepped.named_parameters().items()}
-        told |= {
+        reply |= {
             "before": before.objective,
             "after": after.objective,
             "probabilities": after.probabilities[0].tolist(),
             "state": list(state),
         }
-        return Answer(told, list(state.values()))
+        return Answer(reply, list(state.values()))
 
     def _built(self, name: str, model: Layer) -> Optimizer:
         from pellucid import optim
@@ -186,7 +186,7 @@ class Learning:
         if self.live is not None:
             self.live.end()
         validation = session.data.get("validation", session.data.get("test"))
-        self.live = Live(state, session.data["training"], validation, session.lock, session.tell)
+        self.live = Live(state, session.data["training"], validation, session.lock, session.notify)
         self.live.chosen = choices
         session.use(state.model)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pellucid.data import DataSet
 
 Words = dict[str, Any]
-_MOST_MOMENTS = 40
-_EVERY = 0.15
+_MOST_SNAPSHOTS = 40
+_INTERVAL = 0.15
 """Minimum time between two messages about the run, in seconds."""
 
 
@@ -79,7 +79,7 @@ def begin(choices: Choices, data: DataSet) -> TrainingState:
 
 
 @dataclass
-class _Moment:
+class _Snapshot:
     step: int
     state: TrainingState
 
@@ -97,7 +97,7 @@ class Live:
         Training data, and data on which the model is evaluated after each epoch.
     lock
         Lock held during each step, so that its holder sees consistent weights.
-    tell
+    notify
         Function called with the status of the run, several times a second while it is running.
     """
 
@@ -107,14 +107,14 @@ class Live:
         data: DataSet,
         validation: DataSet | None,
         lock: AbstractContextManager[Any],
-        tell: Callable[[Words], None],
+        notify: Callable[[Words], None],
     ) -> None:
         self.state = state
         self.chosen: Choices | None = None
-        self._data, self._validation, self._lock, self._tell = data, validation, lock, tell
-        self._records = self._from_here()
-        self._moments = [_Moment(0, copy.deepcopy(state))]
-        self._apart = 1
+        self._data, self._validation, self._lock, self._notify = data, validation, lock, notify
+        self._records = self._remaining_records()
+        self._snapshots = [_Snapshot(0, copy.deepcopy(state))]
+        self._spacing = 1
         self._points: list[Words] = []
         self._epochs: list[Words] = []
         self._wanted = 0
@@ -122,8 +122,8 @@ class Live:
         self._ended = False
         self._problem = ""
         self._changed = threading.Condition()
-        self._told = 0.0
-        threading.Thread(target=self._work, daemon=True).start()
+        self._notified = 0.0
+        threading.Thread(target=self._run, daemon=True).start()
 
     @property
     def model(self) -> Layer:
@@ -159,13 +159,13 @@ class Live:
         """Return to the last snapshot at or before `step`, and discard everything after it."""
         self.pause()
         with self._lock:
-            moment = [m for m in self._moments if m.step <= step][-1]
-            self._moments = [m for m in self._moments if m.step <= moment.step]
-            self.state = copy.deepcopy(moment.state)
-            self._records = self._from_here()
-            self._points = [p for p in self._points if p["step"] <= moment.step]
-            self._epochs = [e for e in self._epochs if e["step"] <= moment.step]
-        self._tell(self.status())
+            snapshot = [m for m in self._snapshots if m.step <= step][-1]
+            self._snapshots = [m for m in self._snapshots if m.step <= snapshot.step]
+            self.state = copy.deepcopy(snapshot.state)
+            self._records = self._remaining_records()
+            self._points = [p for p in self._points if p["step"] <= snapshot.step]
+            self._epochs = [e for e in self._epochs if e["step"] <= snapshot.step]
+        self._notify(self.status())
 
     def end(self) -> None:
         """Stop the run and its thread."""
@@ -185,13 +185,13 @@ class Live:
             "problem": self._problem,
             "points": self._points[-400:],
             "validation": self._epochs,
-            "moments": [moment.step for moment in self._moments],
+            "moments": [snapshot.step for snapshot in self._snapshots],
         }
 
-    def _from_here(self) -> Iterator[Record]:
+    def _remaining_records(self) -> Iterator[Record]:
         return records(self.state, self._data, self._validation)
 
-    def _work(self) -> None:
+    def _run(self) -> None:
         while True:
             with self._changed:
                 while self._wanted <= 0 and not self._ended:
@@ -206,9 +206,9 @@ class Live:
             except PellucidError as error:  # for example, the loss is not finite
                 self._problem, self._wanted = str(error), 0
             self._stepping = False
-            if self._wanted <= 0 or monotonic() - self._told > _EVERY:
-                self._told = monotonic()
-                self._tell(self.status())
+            if self._wanted <= 0 or monotonic() - self._notified > _INTERVAL:
+                self._notified = monotonic()
+                self._notify(self.status())
 
     def _make_a_step(self) -> None:
         record = next(self._records, None)
@@ -221,11 +221,11 @@ class Live:
         self._points.append({"step": self.step, "loss": record.loss, "accuracy": record.accuracy})
         if self.state.step == record.steps:  # the epoch is complete: its validation follows
             self._note_epoch(next(self._records, None))
-        if self.step % self._apart == 0:
-            self._moments.append(_Moment(self.step, copy.deepcopy(self.state)))
-            if len(self._moments) > _MOST_MOMENTS:  # drop every second snapshot
-                self._moments = self._moments[:1] + self._moments[2::2]
-                self._apart *= 2
+        if self.step % self._spacing == 0:
+            self._snapshots.append(_Snapshot(self.step, copy.deepcopy(self.state)))
+            if len(self._snapshots) > _MOST_SNAPSHOTS:  # drop every second snapshot
+                self._snapshots = self._snapshots[:1] + self._snapshots[2::2]
+                self._spacing *= 2
 
     def _note_epoch(self, epoch: Record | None) -> None:
         if not isinstance(epoch, Epoch):

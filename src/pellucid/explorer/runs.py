@@ -42,10 +42,10 @@ class Runs:
         run = words.get("run", 0)
         if not isinstance(run, int) or not 0 <= run < len(self.sessions):
             raise ShapeError(unknown("run", str(run), list(map(str, range(len(self.sessions))))))
-        told, found = self.sessions[run].answer(words, arrays)
+        reply, found = self.sessions[run].answer(words, arrays)
         if words.get("ask") == "network":
-            told = told | {"runs": [session.title for session in self.sessions]}
-        return Answer(told, found)
+            reply = reply | {"runs": [session.title for session in self.sessions]}
+        return Answer(reply, found)
 
     def listen(self, listener: Callable[[Words], None]) -> Callable[[], None]:
         """Report training in any session to `listener`; return a function that stops it."""

@@ -37,7 +37,7 @@ def save(session: Session, path: str | Path, images: int = 10) -> Path:
     part, data = next(iter(session.data.items()))
     network = session.answer({"ask": "network"})
     chosen = _varied(np.asarray(data.labels), images)
-    told = network.words | {"parts": {part: len(data)}, "saved": chosen}
+    described = network.words | {"parts": {part: len(data)}, "saved": chosen}
     passes = []
     for index in chosen:
         words, arrays = session.answer({"ask": "trace", "part": part, "index": index})
@@ -48,7 +48,8 @@ def save(session: Session, path: str | Path, images: int = 10) -> Path:
         _text(pack(session.answer({"ask": "code", "value": value}).words, []))
         for value in range(len(network.words["values"]))
     ]
-    saved = {"network": _text(pack(told, network.arrays)), "images": passes, "code": code}  # Base64
+    packed = _text(pack(described, network.arrays))
+    saved = {"network": packed, "images": passes, "code": code}  # in Base64
     target = Path(path)
     atomic_write(target, whole_page(f"globalThis.pellucidSaved = {json.dumps(saved)}").encode())
     return target

@@ -133,13 +133,13 @@ async def converse(
     worker = asyncio.create_task(work())
     loop = asyncio.get_running_loop()
 
-    def tell(status: Words) -> None:  # called in the training thread
+    def notify(status: Words) -> None:  # called in the training thread
         asyncio.run_coroutine_threadsafe(send_on(pack(status)), loop)
 
     async def send_on(message: bytes) -> None:
         await send(message)
 
-    leave = session.listen(tell)
+    leave = session.listen(notify)
     try:
         async for message in messages:
             topic, number = _topic(message)

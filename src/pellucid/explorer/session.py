@@ -121,7 +121,7 @@ class Session:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    def tell(self, status: Words) -> None:
+    def notify(self, status: Words) -> None:
         """Report the progress of training to all listeners."""
         self.gallery = Gallery(self.tracer, self.data)  # the weights have changed
         for listener in list(self._listeners):
@@ -145,7 +145,7 @@ class Session:
         state = self.model.state_dict()
         described = description.describe(self.tracer, self.image_shape)
         preprocessing = self.model.preprocessing
-        told: Words = described | {
+        answer: Words = described | {
             "title": self.title,
             "classes": self.classes,
             "image": self.image_shape,
@@ -155,7 +155,7 @@ class Session:
             "count": sum(p.value.size for p in self.model.parameters()),
             "moments": self._learning.has_moments,
         }
-        return Answer(told, [value.astype(np.float32) for value in state.values()])
+        return Answer(answer, [value.astype(np.float32) for value in state.values()])
 
     def _weights(self, _: Words, __: Sequence[Array]) -> Answer:
         state = self.model.state_dict()
@@ -173,7 +173,7 @@ class Session:
             bool(words.get("gradients", True)),
         )
         self._trace = trace
-        told: Words = {
+        answer: Words = {
             "probabilities": trace.probabilities[0].tolist(),
             "target": int(trace.target[0]),
             "objective": trace.objective,
@@ -185,7 +185,7 @@ class Session:
         arrays = [np.asarray(pixels), *self._numbers(sent)]
         if trace.gradients is not None:
             arrays += trace.parameter_gradients.values()
-        return Answer(told | {"values": sent}, arrays)
+        return Answer(answer | {"values": sent}, arrays)
 
     def _values(self, words: Words, _: Sequence[Array]) -> Answer:
         wanted = [int(i) for i in words["of"]][:MOST_LISTED]

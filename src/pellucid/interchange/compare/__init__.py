@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pellucid.interchange.compare.agreement import BOUND, Difference, Row, difference, rows_of
 from pellucid.interchange.compare.comparison import Comparison, Settings, compare
-from pellucid.interchange.compare.look import Look
+from pellucid.interchange.compare.inspection import Inspection
 from pellucid.interchange.compare.page import markdown
 
 __all__ = [
     "BOUND",
     "Comparison",
     "Difference",
-    "Look",
+    "Inspection",
     "Row",
     "Settings",
     "compare",

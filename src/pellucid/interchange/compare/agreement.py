@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pellucid.interchange.compare.look import Look
+from pellucid.interchange.compare.inspection import Inspection
 from pellucid.types import Array
 
 BOUND = 1e4
@@ -108,21 +108,23 @@ def difference(a: Array, b: Array, smallest: float = 0.0) -> Difference:
     return Difference(absolute, absolute / size if size > 0 else absolute, bound)
 
 
-Looks = Mapping[str, Mapping[str, Look]]
-"""What each framework computed: ``looks[dtype][framework]``."""
+Inspections = Mapping[str, Mapping[str, Inspection]]
+"""What each framework computed: ``inspections[dtype][framework]``."""
 
 
-def row_of(kind: str, name: str, looks: Looks, ours: str, decided: Mapping[str, int]) -> Row:
+def row_of(
+    kind: str, name: str, inspections: Inspections, ours: str, decided: Mapping[str, int]
+) -> Row:
     """Compare one quantity; `decided` counts, by framework, the values on the other side of 0."""
     differences: dict[str, dict[str, Difference]] = {}
-    for dtype, by_framework in looks.items():
-        for framework, look in by_framework.items():
+    for dtype, by_framework in inspections.items():
+        for framework, inspection in by_framework.items():
             if framework == ours:
                 continue
-            mine, other = _array(by_framework[ours], kind, name), _array(look, kind, name)
+            mine, other = _array(by_framework[ours], kind, name), _array(inspection, kind, name)
             if mine is None or other is None:
                 continue
-            smallest = _FLOOR * _largest(look) if kind == "gradient" else 0.0
+            smallest = _FLOOR * _largest(inspection) if kind == "gradient" else 0.0
             found = difference(mine, other, smallest)
             if kind == "gradient" and dtype == "float32" and decided[framework]:
                 found = replace(found, bound=math.inf)
@@ -130,35 +132,35 @@ def row_of(kind: str, name: str, looks: Looks, ours: str, decided: Mapping[str, 
     return Row(kind, name, differences)
 
 
-def rows_of(looks: Looks, ours: str) -> list[Row]:
+def rows_of(inspections: Inspections, ours: str) -> list[Row]:
     """Compare the outputs, every layer's activations and every parameter's gradient."""
-    first, decided = next(iter(looks.values()))[ours], decisions(looks, ours)
+    first, decided = next(iter(inspections.values()))[ours], decisions(inspections, ours)
     names = [("outputs", "scores"), ("outputs", "loss")]
     names += [("activation", name) for name in first.activations]
     names += [("gradient", name) for name in first.gradients]
-    return [row_of(kind, name, looks, ours, decided) for kind, name in names]
+    return [row_of(kind, name, inspections, ours, decided) for kind, name in names]
 
 
-def decisions(looks: Looks, ours: str) -> dict[str, int]:
+def decisions(inspections: Inspections, ours: str) -> dict[str, int]:
     """Count, by framework, the float32 activations that are positive in only one of the two."""
-    by_framework = looks["float32"]
+    by_framework = inspections["float32"]
     mine = by_framework[ours].activations
     return {
         framework: sum(
             int(np.count_nonzero((mine[name] > 0) != (value > 0)))
-            for name, value in look.activations.items()
+            for name, value in inspection.activations.items()
             if name in mine and mine[name].shape == value.shape
         )
-        for framework, look in by_framework.items()
+        for framework, inspection in by_framework.items()
     }
 
 
-def _array(look: Look, kind: str, name: str) -> Array | None:
+def _array(inspection: Inspection, kind: str, name: str) -> Array | None:
     if kind == "outputs":
-        scores = look.scores
-        return scores if name == "scores" else np.array([look.loss], scores.dtype)
-    return (look.activations if kind == "activation" else look.gradients).get(name)
+        scores = inspection.scores
+        return scores if name == "scores" else np.array([inspection.loss], scores.dtype)
+    return (inspection.activations if kind == "activation" else inspection.gradients).get(name)
 
 
-def _largest(look: Look) -> float:
-    return max(float(np.abs(value).max(initial=0.0)) for value in look.gradients.values())
+def _largest(inspection: Inspection) -> float:
+    return max(float(np.abs(value).max(initial=0.0)) for value in inspection.gradients.values())

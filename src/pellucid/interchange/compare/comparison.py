@@ -18,8 +18,8 @@ from pellucid import layers as nn
 from pellucid.errors import PellucidError, installing
 from pellucid.interchange.compare.agreement import TYPES, Row, decisions, rows_of
 from pellucid.interchange.compare.frameworks import FRAMEWORKS, OURS, Framework
+from pellucid.interchange.compare.inspection import Inspection
 from pellucid.interchange.compare.job import Job
-from pellucid.interchange.compare.look import Look
 from pellucid.interchange.compare.others import busy_seconds
 from pellucid.interchange.compare.process import Worker, WorkerError, environment
 from pellucid.interchange.compare.source import Explained, explained
@@ -174,7 +174,7 @@ def compare(
     data_name: str = "data",
     settings: Settings | None = None,
     frameworks: Sequence[Framework] = FRAMEWORKS,
-    say: Callable[[str], None] = lambda text: None,
+    progress: Callable[[str], None] = lambda text: None,
 ) -> Comparison:
     """Run a model in several frameworks with the same weights and batches, and compare the results.
 
@@ -198,7 +198,7 @@ def compare(
         not given.
     frameworks
         Frameworks to compare. Those not installed are skipped and listed in `Comparison.missing`.
-    say
+    progress
         Function called with a line of text whenever a new stage begins; silent by default.
 
     Returns
@@ -220,7 +220,7 @@ def compare(
         for framework in frameworks:
             if framework.name in missing:
                 continue
-            say(f"{framework.title}: building, training and examining the network")
+            progress(f"{framework.title}: building, training and examining the network")
             worker = stack.enter_context(_start(framework, folder, chosen))
             try:
                 ready = worker.ready()
@@ -233,9 +233,9 @@ def compare(
             entry.calls.update(ready["calls"])
             entry.sources.update(ready["sources"])
             workers[framework.name] = worker, entry
-        looks = {dtype: _looks(Path(folder), workers, dtype) for dtype in TYPES}
+        inspections = {dtype: _inspections(Path(folder), workers, dtype) for dtype in TYPES}
         for turn in range(chosen.turns):
-            say(f"timing the steps: turn {turn + 1} of {chosen.turns}")
+            progress(f"timing the steps: turn {turn + 1} of {chosen.turns}")
             for worker, entry in workers.values():
                 sleep(_REST)
                 _time(worker, entry, chosen.seconds)
@@ -245,8 +245,8 @@ def compare(
         chosen,
         {name: entry for name, (_, entry) in workers.items()},
         missing,
-        rows_of(looks, OURS.name),
-        decisions(looks, OURS.name),
+        rows_of(inspections, OURS.name),
+        decisions(inspections, OURS.name),
         explained(same, images[:2].astype(np.float64)),
     )
 
@@ -299,5 +299,5 @@ def _save_batches(folder: Path, images: Array, labels: Array, settings: Settings
     save_file(arrays, folder / "batches.safetensors")
 
 
-def _looks(folder: Path, names: Mapping[str, Any], dtype: str) -> dict[str, Look]:
-    return {name: Look.load(folder / f"{name}-{dtype}.safetensors") for name in names}
+def _inspections(folder: Path, names: Mapping[str, Any], dtype: str) -> dict[str, Inspection]:
+    return {name: Inspection.load(folder / f"{name}-{dtype}.safetensors") for name in names}

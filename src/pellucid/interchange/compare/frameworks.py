@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from pellucid.errors import PellucidError
-from pellucid.interchange.compare.look import Contestant
+from pellucid.interchange.compare.inspection import Contestant
 
 
 @dataclass(frozen=True)

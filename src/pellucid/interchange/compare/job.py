@@ -39,7 +39,7 @@ class Job:
         """File of the images (steps, N, C, H, W) and targets (steps, N)."""
         return Path(self.folder) / "batches.safetensors"
 
-    def look(self, dtype: str) -> Path:
+    def inspection(self, dtype: str) -> Path:
         """Return the file that receives the framework's results in this type."""
         return Path(self.folder) / f"{self.framework}-{dtype}.safetensors"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pellucid
 from pellucid import engine
 from pellucid.execution import for_training
-from pellucid.interchange.compare.look import Look, Names
+from pellucid.interchange.compare.inspection import Inspection, Names
 from pellucid.layers import Layer, StepContext, observe
 from pellucid.losses import cross_entropy
 from pellucid.optim import SGD
@@ -35,7 +35,7 @@ class Contestant:
         optimizer = SGD(model.parameters(), lr=rate, momentum=momentum)
         self.state = TrainingState(model, optimizer, cross_entropy, 1, 1, Constant(), None, 0, None)
 
-    def look(self, x: Array, targets: Array) -> Look:
+    def inspect(self, x: Array, targets: Array) -> Inspection:
         names, activations = Names(self.model), dict[str, Array]()
 
         def note(layer: Layer, _: Array, y: Array) -> None:
@@ -48,7 +48,7 @@ class Contestant:
         self.model.zero_grad()
         self.model.backward(gradient, cache, input_gradient=False)
         gradients = {n: p.grad.copy() for n, p in self.model.named_parameters().items()}
-        return Look(self.model(x), loss, activations, gradients)
+        return Inspection(self.model(x), loss, activations, gradients)
 
     def batch(self, x: Array, targets: Array) -> Batch:
         batch_last = np.ascontiguousarray(np.moveaxis(x, 0, -1))

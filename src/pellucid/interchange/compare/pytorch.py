@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pellucid.interchange.compare.look import Look, Names, compared
+from pellucid.interchange.compare.inspection import Inspection, Names, compared
 from pellucid.interchange.torch import to_torch
 from pellucid.layers import Layer
 from pellucid.types import Array, Shape
@@ -30,7 +30,7 @@ class Contestant:
         self.model, self.module = model, to_torch(model)
         self.optimizer = torch.optim.SGD(self.module.parameters(), lr=rate, momentum=momentum)
 
-    def look(self, x: Array, targets: Array) -> Look:
+    def inspect(self, x: Array, targets: Array) -> Inspection:
         names, activations = Names(self.model), dict[str, Array]()
         modules = dict(self.module.named_modules())
         hooks = [
@@ -55,7 +55,7 @@ class Contestant:
         self.module.eval()
         with torch.no_grad():
             scores = _array(self.module(x_))
-        return Look(scores, loss.item(), activations, gradients)
+        return Inspection(scores, loss.item(), activations, gradients)
 
     def batch(self, x: Array, targets: Array) -> Batch:
         return self.torch.from_numpy(np.array(x, order="C")), self.torch.from_numpy(targets)

@@ -15,7 +15,7 @@ import numpy as np
 
 import pellucid
 from pellucid import engine
-from pellucid.interchange.compare.look import compared
+from pellucid.interchange.compare.inspection import compared
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.combinator import Combinator
 from pellucid.types import Array

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid.errors import PellucidError
-from pellucid.interchange.compare.look import Look, Names, compared
+from pellucid.interchange.compare.inspection import Inspection, Names, compared
 from pellucid.interchange.keras import framework, twin_of
 from pellucid.interchange.keras.orders import channels_last_array
 from pellucid.layers import Layer
@@ -43,7 +43,7 @@ class Contestant:
         optimizer = keras.optimizers.SGD(rate, momentum=momentum)
         self._trained = tf.function(lambda x, t: _step(tf, self.twin.model, optimizer, x, t))
 
-    def look(self, x: Array, targets: Array) -> Look:
+    def inspect(self, x: Array, targets: Array) -> Inspection:
         tf, names = self.tf, Names(self.model)
         named = [(names.next(layer), value) for layer, value in self.twin.outputs]
         known = [(name, value) for name, value in named if name is not None]
@@ -59,7 +59,7 @@ class Contestant:
             loss = _loss(tf, model(images, training=True), labels)
         gradients = tape.gradient(loss, [link.variable for link in links.values()])
         model.set_weights(before)
-        return Look(
+        return Inspection(
             scores,
             float(loss),
             {name: value.ours(y) for (name, value), y in zip(known, found, strict=True)},

@@ -22,8 +22,8 @@ from safetensors.numpy import load_file
 from pellucid import engine
 from pellucid.interchange.compare import frameworks, memory
 from pellucid.interchange.compare.agreement import TYPES
+from pellucid.interchange.compare.inspection import Contestant
 from pellucid.interchange.compare.job import Job
-from pellucid.interchange.compare.look import Contestant
 from pellucid.interchange.safetensors import load
 from pellucid.runtime.threads import limited
 
@@ -33,12 +33,12 @@ def main(job: Job) -> None:
     if job.framework == frameworks.OURS.name:
         engine.current()
         with limited(job.threads):
-            _work(job)
+            _run(job)
     else:
-        _work(job)
+        _run(job)
 
 
-def _work(job: Job) -> None:
+def _run(job: Job) -> None:
     answers = _standard_output_for_answers_alone()
     make = frameworks.named(job.framework).contestant()
     arrays = load_file(job.batches)
@@ -48,7 +48,8 @@ def _work(job: Job) -> None:
         model = load(job.model).astype(dtype)
         return make(model, images.shape[2:], job.threads, job.rate, job.momentum)
 
-    looker = contestant("float32")  # loads all that the framework needs, before memory is measured
+    # loads all that the framework needs, before memory is measured
+    inspected = contestant("float32")
     before = memory.resident()
     memory.forget_peak()
     learner = contestant("float32")
@@ -56,16 +57,16 @@ def _work(job: Job) -> None:
     losses = [learner.step(batch) for batch in batches]
     grown = memory.peak() - before
     for dtype in TYPES:
-        looker = looker if dtype == "float32" else contestant(dtype)
-        looker.look(images[0].astype(dtype), targets[0]).save(job.look(dtype))
+        inspected = inspected if dtype == "float32" else contestant(dtype)
+        inspected.inspect(images[0].astype(dtype), targets[0]).save(job.inspection(dtype))
     ready = {"version": learner.version, "losses": losses, "memory": grown}
-    _say(answers, ready | {"calls": learner.calls(), "sources": learner.sources()})
+    _send(answers, ready | {"calls": learner.calls(), "sources": learner.sources()})
     turn = cycle(batches)
     for line in sys.stdin:
         learner.step(next(turn))  # warm up the processor's caches after the others' turns
         began = process_time()
         seconds = list(_times(learner, turn, float(line)))
-        _say(answers, {"seconds": seconds, "processor_seconds": process_time() - began})
+        _send(answers, {"seconds": seconds, "processor_seconds": process_time() - began})
 
 
 def _times(learner: Contestant, turn: Iterator[Any], seconds: float) -> Iterator[float]:
@@ -84,7 +85,7 @@ def _standard_output_for_answers_alone() -> TextIO:
     return answers
 
 
-def _say(answers: TextIO, answer: Any) -> None:
+def _send(answers: TextIO, answer: Any) -> None:
     print(json.dumps(answer), file=answers, flush=True)
 
 

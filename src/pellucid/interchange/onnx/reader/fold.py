@@ -97,7 +97,7 @@ def range_(call: Call) -> Constant:
     start, limit, delta = (call.numbers(i, "range").reshape(-1)[0] for i in range(3))
     if not delta or not np.isfinite(count := np.ceil((float(limit) - start) / float(delta))):
         raise UnsupportedError(f"the range from {start} to {limit} in steps of {delta} is infinite")
-    pay((max(int(count), 0),), SMALL)
+    check_size((max(int(count), 0),), SMALL)
     return Constant(np.arange(start, limit, delta, dtype=start.dtype))
 
 
@@ -159,7 +159,7 @@ def arithmetic(call: Call) -> Constant:
     arrays = [call.constant(i, "input") for i in range(len(call.given))]
     if call.integer("axis", 0):
         raise UnsupportedError("the attribute axis is not supported for constants")
-    pay(_broadcast(*(array.shape for array in arrays)), SMALL)
+    check_size(_broadcast(*(array.shape for array in arrays)), SMALL)
     function = _ARITHMETIC[call.op]
     with np.errstate(all="ignore"):
         if call.op in ("Max", "Min", "Sum") and len(arrays) != 2:
@@ -200,7 +200,9 @@ def _of_type(array: Array, dtype: DType) -> Array:
 def matmul(call: Call) -> Constant:
     """Multiply the matrices in the last two axes."""
     a, b = call.numbers(0, "matrix"), call.numbers(1, "matrix")
-    pay((max(a.size, b.size), (b if a.size > b.size else a).shape[-1]), _MOST_MULTIPLICATIONS)
+    check_size(
+        (max(a.size, b.size), (b if a.size > b.size else a).shape[-1]), _MOST_MULTIPLICATIONS
+    )
     return Constant(_numpy(lambda: np.asarray(a @ b)))
 
 
@@ -265,7 +267,7 @@ def flatten(call: Call) -> Constant:
 def concat(call: Call) -> Constant:
     """Concatenate arrays along an axis."""
     arrays = [call.constant(i, "input") for i in range(len(call.given))]
-    pay((sum(array.size for array in arrays),), SMALL)
+    check_size((sum(array.size for array in arrays),), SMALL)
     axis = call.integer("axis", 1)
     return Constant(simplified(_numpy(lambda: np.concatenate(arrays, axis))))
 
@@ -281,7 +283,7 @@ def gather(call: Call) -> Constant:
         raise UnsupportedError(
             f"indices {indices.reshape(-1)[:5]} are invalid for an axis of {array.shape[axis]}"
         )
-    pay((array.size // max(array.shape[axis], 1), indices.size), SMALL)
+    check_size((array.size // max(array.shape[axis], 1), indices.size), SMALL)
     return Constant(simplified(np.asarray(np.take(array, indices.astype(np.int64), axis))))
 
 
@@ -334,11 +336,11 @@ def _shape(array: Array) -> tuple[int, ...]:
     sizes = tuple(int(size) for size in array.reshape(-1)[:100])
     if len(sizes) > 32 or min(sizes, default=0) < 0:
         raise UnsupportedError(f"the shape {sizes[:8]} is impossible")
-    pay(sizes, LARGEST)
+    check_size(sizes, LARGEST)
     return sizes
 
 
-def pay(sizes: tuple[int, ...], most: int) -> None:
+def check_size(sizes: tuple[int, ...], most: int) -> None:
     """Raise an error if more than `most` values, or multiplications, would be needed."""
     if prod(sizes) > most:
         raise UnsupportedError(f"an array of the shape {sizes[:8]} would be too large")
@@ -346,7 +348,7 @@ def pay(sizes: tuple[int, ...], most: int) -> None:
 
 def _broadcast(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     found = _numpy(lambda: np.broadcast_shapes(*shapes))
-    pay(found, LARGEST)
+    check_size(found, LARGEST)
     return tuple(found)
 
 

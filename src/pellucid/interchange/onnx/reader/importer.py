@@ -75,7 +75,7 @@ class Importer:
         self.take(graph)
         outputs = [self._output(name) for name in graph.outputs]
         if self.problems:
-            raise FileError(_told(self.problems))
+            raise FileError(_message(self.problems))
         return Graph(
             with_biases(self.builder.needed(outputs), outputs),
             outputs[0] if len(outputs) == 1 else outputs,
@@ -136,12 +136,12 @@ class Importer:
             results = on_constants(call, CONVERTERS[node.op])
         else:
             results = CONVERTERS[node.op](call)
-        given_back = results if isinstance(results, tuple) else (results,)
-        call.check_all_was_read(len(given_back))
-        self._pay(given, given_back)
-        return given_back
+        outputs = results if isinstance(results, tuple) else (results,)
+        call.check_all_was_read(len(outputs))
+        self._count_values(given, outputs)
+        return outputs
 
-    def _pay(self, given: Any, results: tuple[Known, ...]) -> None:
+    def _count_values(self, given: Any, results: tuple[Known, ...]) -> None:
         """Count the values that folding creates, because many nodes could create far too many."""
         arrays = [value.array for value in given if isinstance(value, Constant)]
         for result in results:
@@ -204,7 +204,7 @@ def _where(node: Node) -> str:
     return f"{node.op[:60]} '{node.name[:100]}'" if node.name else node.op[:60]
 
 
-def _told(problems: list[str]) -> str:
+def _message(problems: list[str]) -> str:
     """Return one message for all problems; a problem of many nodes is shown for the first."""
     more = len(problems) - _LISTED
     lines = problems[:_LISTED] + ([f"… and {more} more"] if more > 0 else [])

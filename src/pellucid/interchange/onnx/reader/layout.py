@@ -47,9 +47,9 @@ def is_channels_last(model: Model, given: Input) -> bool:
     """Return whether an input has its channels last, with a warning if that is a guess."""
     if given.shape is None or len(given.shape) != 4 or model.producer == "pellucid":
         return False  # our own files begin with the layers that were saved
-    told = _by_nodes(model.graph, given) or _by_names(given)
-    if told:
-        return told == "NHWC"
+    certain = _by_nodes(model.graph, given) or _by_names(given)
+    if certain:
+        return certain == "NHWC"
     writer = _WRITERS.get(model.producer.lower())
     hints = [_by_constants(model.graph, given), writer, _by_shape(given.shape[1:])]
     found = [hint for hint in hints if hint]

@@ -60,7 +60,7 @@ def array_of(tensor: TensorProto, folder: Path) -> Array:
     if tensor.HasField("segment"):
         raise FileError(f"'{name}' is stored in segments, which is not supported")
     if tensor.data_location == tensor.EXTERNAL:
-        values = np.frombuffer(_outside(tensor, folder, _bytes(name, shape, stored)), stored)
+        values = np.frombuffer(_external_data(tensor, folder, _bytes(name, shape, stored)), stored)
     elif tensor.HasField("raw_data"):
         _check_count(name, shape, len(tensor.raw_data), _bytes(name, shape, stored), "bytes")
         values = np.frombuffer(tensor.raw_data, np.dtype(stored).newbyteorder("<"))
@@ -91,7 +91,7 @@ def _check_count(name: str, shape: Shape, found: int, needed: int, what: str) ->
         )
 
 
-def _outside(tensor: TensorProto, folder: Path, length: int) -> bytes:
+def _external_data(tensor: TensorProto, folder: Path, length: int) -> bytes:
     """Return the bytes of a tensor stored in another file of the same folder."""
     name = text(tensor.name)[:100]
     entries: dict[str, Any] = {text(e.key): text(e.value) for e in tensor.external_data}

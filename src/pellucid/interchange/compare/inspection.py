@@ -19,7 +19,7 @@ JOINING = (nn.Residual, nn.Concat)
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class Inspection:
     """Scores, loss, activations and gradients of one batch.
 
     Attributes
@@ -48,7 +48,7 @@ class Look:
         save_file({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
 
     @classmethod
-    def load(cls, path: Path) -> Look:
+    def load(cls, path: Path) -> Inspection:
         """Return the results that `save` wrote."""
         arrays = load_file(path)
         scores, loss = arrays.pop("scores"), float(arrays.pop("loss")[0])
@@ -69,7 +69,7 @@ class Contestant(Protocol):
     version: str
     """The framework's name and version."""
 
-    def look(self, x: Array, targets: Array) -> Look:
+    def inspect(self, x: Array, targets: Array) -> Inspection:
         """Return what the network computes for a batch, without changing the network."""
 
     def batch(self, x: Array, targets: Array) -> Any:
