@@ -30,6 +30,12 @@ def residual():
     return nn.Sequential(conv(2, 8), stages, nn.GlobalAvgPool2d(), nn.Flatten(), nn.Linear(8, 3))
 
 
+def normalised_first():
+    """Blocks that begin with a normalisation, and a convolution alone at the end."""
+    layers = conv(2, 8), *norm_and_relu(8), conv(8, 8), *norm_and_relu(8), conv(8, 4)
+    return nn.Sequential(nn.BatchNorm2d(2), nn.ReLU(), *layers, nn.Flatten(), nn.Linear(256, 3))
+
+
 def branches():
     return nn.Sequential(
         nn.Concat(conv(2, 4), nn.Sequential(conv(2, 4), nn.BatchNorm2d(4), conv(4, 4))),
@@ -59,7 +65,7 @@ def shared():
     )
 
 
-NETWORKS = [chain, residual, branches, graph, shared]
+NETWORKS = [chain, residual, normalised_first, branches, graph, shared]
 
 
 def announced(program, x, step):
