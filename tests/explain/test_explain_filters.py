@@ -122,6 +122,7 @@ def test_top_patches_by_brute_force() -> None:
     maps = explain.activations(model, x, layer)[layer]
     found = explain.top_patches(model, x, layer, channels=[3, 0], count=4, batch_size=5)
     fields = explain.receptive_fields(model, layer, SHAPE)
+    assert (found.layer, found.channels.tolist()) == (layer, [3, 0])
     for row, channel in enumerate([3, 0]):
         strongest = maps[:, channel].max(axis=(1, 2))
         expected = np.argsort(-strongest, kind="stable")[:4]

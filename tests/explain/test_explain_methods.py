@@ -291,3 +291,27 @@ def test_what_the_model_began_with_is_not_taken_for_random() -> None:
     model = nn.initialize(network("lenet5"), seed=0)
     found = explain.randomization_check(model, images(2), explain.saliency, seed=0)
     assert (found["conv1"] < 0.9).all()
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        *(explain.saliency, explain.smooth_grad, explain.guided_backpropagation, explain.occlusion),
+        *(explain.integrated_gradients, explain.grad_cam, explain.grad_cam_plus_plus),
+    ],
+)
+def test_each_image_is_explained_for_its_own_most_probable_class(method) -> None:
+    head = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.GlobalAvgPool2d(), nn.Flatten())
+    model = nn.initialize(nn.Sequential(*head, nn.Linear(4, 4)), 3).astype("float64")
+    x = np.random.default_rng(0).normal(size=(6, 3, 8, 8)) * np.arange(1, 7)[:, None, None, None]
+    classes = model(x).argmax(axis=1)
+    assert len(set(classes.tolist())) > 1
+    np.testing.assert_allclose(method(model, x), method(model, x, classes), rtol=1e-12)
+    assert not np.allclose(method(model, x), method(model, x, 3 - classes))
+
+
+def test_at_least_two_pixels_are_covered_if_not_told_otherwise() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4 * 6, 2)).astype("float64")
+    x = np.random.default_rng(0).normal(size=(1, 1, 4, 6))
+    expected = explain.occlusion(model, x, 1, window=2, stride=1)
+    np.testing.assert_array_equal(explain.occlusion(model, x, 1), expected)

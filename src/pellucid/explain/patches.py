@@ -127,7 +127,6 @@ def _strongest(
     """Return values, image indices and positions of the strongest responses, (F, k) each."""
     best = np.zeros((len(channels), 0))
     numbers, places = best.astype(int), best.astype(int)
-    width = 1
     for part in chunks(len(x), batch_size):
         maps = activations(model, x[part], layer, batch_size)[layer][:, channels]
         width = maps.shape[3] if maps.ndim == 4 else 1
@@ -145,8 +144,8 @@ def _cut(image: Array, box: Box, size: tuple[int, int]) -> Array:
     """Return a part of an image, with NaN where the layer saw padding."""
     (top, bottom, left, right), (height, width) = box, size
     part = np.full((len(image), height, width), np.nan)
-    down = height - (bottom - top) if top == 0 else 0
-    along = width - (right - left) if left == 0 else 0
+    down = height - bottom if top == 0 else 0
+    along = width - right if left == 0 else 0
     part[:, down : down + bottom - top, along : along + right - left] = image[
         :, top:bottom, left:right
     ]

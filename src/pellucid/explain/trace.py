@@ -224,7 +224,6 @@ class Tracer:
             single = np.zeros_like(y)
             single[(0, *position)] = 1
             dx = one.layer.backward(single, cache)
-            self._twin.zero_grad()
         return list(dx) if one.layer.inputs != 1 else [dx]
 
     def _forward(self, x: Array) -> tuple[list[Array], list[Any]]:
