@@ -61,3 +61,35 @@ def test_it_is_one_or_two_sentences_and_names_figures():
     said = diagnosis(run(FALLING, [2.1, 1.6, 1.2, 1.5, 1.9]))
     assert "\n" not in said
     assert len(said) < 250
+
+
+STILL = [1.0, 1.0, 1.0]
+"""A loss that stays where it is."""
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "said"),
+    [
+        # the validation loss rises if the last two are a tenth above the lowest
+        ([1.0, 0.9, 0.8, 0.7, 0.6], [2.0, 1.0, 1.0, 1.11, 1.2], "overfitting: since epoch 2"),
+        ([1.0, 0.9, 0.8, 0.7, 0.6], [2.0, 1.0, 1.0, 1.2, 1.11], "overfitting: since epoch 2"),
+        ([1.0, 0.9, 0.8, 0.7, 0.6], [2.0, 1.0, 1.0, 1.1, 1.2], "some overfitting.*may be chance"),
+        ([1.0, 0.9, 0.8, 0.7, 0.6], [2.0, 1.0, 1.0, 1.2, 1.1], "some overfitting.*hardly risen"),
+        # the training loss has fallen since, or it has not
+        ([1.0, 0.9, 0.8, 0.7, 0.9], [2.0, 1.0, 1.1, 1.2, 1.2], "became worse: since epoch 2"),
+        ([1.0, 0.9, 0.8, 0.7, 0.89], [2.0, 1.0, 1.1, 1.2, 1.2], "overfitting: since epoch 2"),
+        # the gap is large above one half
+        ([1.0, 0.8, 0.8, 0.8], [1.2, 1.2, 1.2, 1.2], "no sign of over- or underfitting"),
+        ([1.0, 0.8, 0.8, 0.8], [1.21, 1.21, 1.21, 1.21], "some overfitting"),
+        # the training loss has hardly fallen if it lost less than a tenth
+        ([1.0, 0.95, 0.91, 0.91], [*STILL, 1.0], "may be underfitting"),
+        ([1.0, 0.89, 0.89, 0.89], [*STILL, 1.0], "no sign of over- or underfitting"),
+        # three epochs are enough
+        ([1.0, 0.85, 0.7], [1.0, 0.85, 0.7], "Both losses were still falling"),
+        ([1.0, 0.85, 0.7], STILL, "Only the training loss was still falling"),
+        ([1.0, 0.85, 0.86], None, "had settled"),
+        ([1.0, 0.9, 0.85], [float("nan")] * 3, "not a finite number"),
+    ],
+)  # fmt: skip
+def test_where_each_judgement_begins(training, validation, said):
+    assert re.search(said, diagnosis(run(training, validation)))

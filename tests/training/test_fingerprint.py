@@ -46,6 +46,27 @@ def test_shape_and_type_count() -> None:
     assert found[0] != found[1] != found[2] != found[0]
 
 
+def test_targets_weights_and_the_validation_data_count() -> None:
+    weights = np.linspace(1, 2, 1000)
+    other, heavier = LABELS.copy(), weights.copy()
+    other[999], heavier[999] = 0, 3
+    data: list[Any] = [(IMAGES, LABELS), (IMAGES, other)]
+    data += [(IMAGES, LABELS, weights), (IMAGES, LABELS, heavier)]
+    found = [fingerprint(one, validation) for one in data for validation in (None, data[0])]
+    assert all(a != b for i, a in enumerate(found) for b in found[:i])
+
+
+def test_of_batches_only_their_number_is_known() -> None:
+    class Batches:
+        def batches(self, epoch: int, seed: int) -> Any:
+            raise AssertionError
+
+        def __len__(self) -> int:
+            return 17
+
+    assert fingerprint(Batches(), None) == {"training": {"batches": 17}, "validation": None}
+
+
 def test_a_run_of_an_earlier_version_is_still_resumed(tmp_path: Path) -> None:
     """Earlier versions hashed some of the inputs, under another name."""
     state = small_run.new_state()
