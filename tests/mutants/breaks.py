@@ -37,7 +37,7 @@ _NEIGHBOURS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Or: ast.And,
 }
 _BOUNDS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-_SYMMETRIC = {"maximum", "minimum", "max", "min", "add", "multiply", "gcd", "isinstance"}
+_SYMMETRIC = {"maximum", "minimum", "max", "min", "add", "multiply", "gcd", "isinstance", "current"}
 _CAUTION = {"strict", "copy", "stacklevel", "encoding"}
 """Keyword arguments that only guard against mistakes, or only save time."""
 
