@@ -31,7 +31,8 @@ _PEERS = (
 )
 _LEFT_OUT = {"test_resume_kill.py"}  # it watches processes of its own, in which nothing is broken
 _LONGEST = 1200.0
-_ENGINES = ("reference", "compiled")
+_ALIKE = ("reference", "compiled", "float32", "float64")
+"""Values of parameters in which tests may differ and notice the same."""
 
 
 def test_files() -> list[Path]:
@@ -88,13 +89,13 @@ def learn(warm: Warm, say=print) -> Covering:
 
 
 def _without_later_parameters(test: str) -> str:
-    """Return a test's name with its first two parameters, of which an engine is none.
+    """Return a test's name with its first two parameters, engines and types left out.
 
-    >>> _without_later_parameters("test_layers.py::test_gradient[compiled-ReLU-float32-fuse]")
-    'test_layers.py::test_gradient[ReLU-float32'
+    >>> _without_later_parameters("test_layers.py::test_gradient[compiled-ReLU-float32-fuse-3]")
+    'test_layers.py::test_gradient[ReLU-fuse'
     """
     name, _, parameters = test.partition("[")
-    parts = [part for part in parameters.rstrip("]").split("-") if part not in _ENGINES]
+    parts = [part for part in parameters.rstrip("]").split("-") if part not in _ALIKE]
     return f"{name}[{'-'.join(parts[:2])}"
 
 

@@ -142,6 +142,12 @@ def test_prelu_has_one_slope_for_each_channel():
     layer.weight.value = np.array([0.5, -1.0], np.float32)
     x = np.full((1, 2, 1, 2), -2.0, np.float32)
     np.testing.assert_array_equal(layer(x)[0, :, 0], [[-1, -1], [2, 2]])
+    x[..., 0] = 3.0
+    dy = np.array([5.0, 7.0], np.float32) * np.ones_like(x)
+    dx = ops.prelu_input_gradient(dy, x, layer.weight.value)
+    np.testing.assert_array_equal(dx[0, :, 0], [[5, 3.5], [5, -7]])
+    dw = ops.prelu_weight_gradient(dy, x, layer.weight.value)
+    np.testing.assert_array_equal(dw, [-14, -14])
 
 
 def test_selu_leaves_a_standard_normal_input_standard():

@@ -512,3 +512,38 @@ def test_sgd_keeps_nothing_without_momentum():
     plain, with_momentum = (optim.SGD(two(), 0.1, momentum=m) for m in (0.0, 0.5))
     assert plain.state_dict().keys() == {"step"}
     assert with_momentum.state_dict().keys() == {"step", "w/momentum", "b/momentum"}
+
+
+def test_parameters_may_be_given_by_name():
+    named = {"first": parameter([1.0]), "second": parameter([2.0])}
+    optimizer = optim.Adam(named)
+    assert optimizer.learned == list(named.values())
+    optimizer.step()
+    assert {"first/exp_avg", "second/exp_avg"} <= optimizer.state_dict().keys()
+
+
+@pytest.mark.parametrize(("momentum", "slots"), [(0.0, 1), (0.5, 2), (1e-9, 2)])
+def test_rmsprop_keeps_a_momentum_if_it_has_one(momentum, slots):
+    optimizer = optim.RMSprop([parameter([1.0])], momentum=momentum)
+    assert len(optimizer.slots(optimizer.learned[0])) == slots
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("updates"),
+        lambda state: state.pop("w/average"),
+        lambda state: state.update(other=np.zeros(1)),
+        lambda state: state.update({"w/average": np.zeros(3)}),
+        lambda state: state.update(updates=np.array(1.5)),
+    ],
+)
+def test_averages_of_another_model_are_refused(change):
+    average = optim.ExponentialMovingAverage({"w": parameter([1.0, 2.0])}, decay=0.5)
+    average.update()
+    state = average.state_dict()
+    average.load_state_dict(state)
+    change(state)
+    with pytest.raises(FileError, match="averages are of another model"):
+        average.load_state_dict(state)
+    assert average.updates == 1
