@@ -37,7 +37,10 @@ _NEIGHBOURS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Or: ast.And,
 }
 _BOUNDS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
-_SYMMETRIC = {"maximum", "minimum", "max", "min", "add", "multiply", "gcd", "isinstance", "current"}
+_SYMMETRIC = {
+    *("maximum", "minimum", "max", "min", "add", "multiply", "gcd", "isinstance", "current"),
+    *("result_type", "shares_memory"),
+}
 _CAUTION = {"strict", "copy", "stacklevel", "encoding"}
 """Keyword arguments that only guard against mistakes, or only save time."""
 
