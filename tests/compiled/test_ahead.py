@@ -177,3 +177,39 @@ def test_the_last_batch_of_an_epoch_takes_the_kernel_of_the_others_and_gives_the
     assert kernels == "1"
     alone = LAST.replace("steps=2", "steps=1")
     assert run_python(alone)[0].split() == ["True", "2"]
+
+
+def test_a_process_stays_with_a_module_then_takes_one_that_nobody_has_begun():
+    from pellucid.compiled.ahead import _Jobs
+    from pellucid.compiled.jit import Kernel
+
+    names = ["a", "a", "b", "a", "b", "c"]
+    jobs = [(Kernel(name, str(k), (), True), ()) for k, name in enumerate(names)]
+    waiting = _Jobs(list(jobs))
+    first, second = waiting.take(None), waiting.take(None)
+    assert [first, second] == [jobs[0], jobs[2]]
+    assert [waiting.take("b"), waiting.take("b"), waiting.take("c")] == [jobs[4], jobs[5], jobs[1]]
+    assert [waiting.take("a"), waiting.take("a")] == [jobs[3], None]
+
+
+def test_garbage_is_collected_again_after_a_kernel_that_could_not_be_compiled():
+    import gc
+
+    from pellucid.compiled.ahead import compile_job
+    from pellucid.compiled.jit import Kernel
+
+    with pytest.raises(AttributeError):
+        compile_job((Kernel("pellucid.compiled.layout", "there_is_none", (), True), ()))
+    assert gc.isenabled()
+
+
+def test_the_passes_that_are_left_out_are_known_to_numba_by_these_names():
+    from types import SimpleNamespace
+
+    from numba.core.compiler import DefaultPassBuilder, Flags
+
+    from pellucid.compiled.libraries import _WITHOUT_EFFECT
+
+    state = SimpleNamespace(flags=Flags(), func_ir=None)
+    passes = DefaultPassBuilder.define_nopython_pipeline(state).passes
+    assert {each[0].__name__ for each in passes} >= _WITHOUT_EFFECT

@@ -12,7 +12,7 @@ import pickle
 import signal
 import sys
 
-from pellucid.compiled.ahead import Job
+from pellucid.compiled.ahead import Job, compile_job
 from pellucid.runtime.compiling import silence
 
 
@@ -22,11 +22,11 @@ def main() -> None:
     os.dup2(2, 1)
     with silence():
         for line in sys.stdin:
-            kernel, types = _read(line)
+            job = _read(line)
             try:
-                kernel.dispatcher().compile(types)
+                compile_job(job)
             except Exception as error:  # it is tried again, and told, where it is needed
-                print(f"{kernel}: {error}", file=sys.stderr)
+                print(f"{job[0]}: {error}", file=sys.stderr)
             print("done", file=answers, flush=True)
 
 

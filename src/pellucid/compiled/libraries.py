@@ -3,6 +3,9 @@
 Numba optimises each function and makes machine code of it, even of one that is only ever a part of
 others, and again of each that calls it. It also leaves all names to be seen by other kernels, which
 may come from other processes and know other functions by the same names.
+
+Before that, Numba transforms a function in two dozen passes. Those that would find nothing to do,
+because no kernel contains a closure, a ``with`` block or a ``raise``, are left out.
 """
 
 from collections.abc import Callable
@@ -10,7 +13,8 @@ from typing import Any
 
 from llvmlite import binding
 from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import Compiler
+from numba.core.compiler import Compiler, DefaultPassBuilder
+from numba.core.compiler_machinery import PassManager
 from numba.core.runtime.nrt import rtsys
 
 _ENVIRONMENT = "_ZN08NumbaEnv"
@@ -81,8 +85,27 @@ class _Kernel(_Library):
         return self.name, "object", (self._get_compiled_object(), module.as_bitcode())
 
 
+_WITHOUT_EFFECT = {
+    "WithLifting",
+    "InlineClosureLikes",
+    "RewriteDynamicRaises",
+    "MakeFunctionToJitFunction",
+    "FindLiterallyCalls",
+    "LiteralUnroll",
+    "AnnotateTypes",
+}
+
+
 class _Compiler(Compiler):
     library: type[_Library] = _Part
+
+    def define_pipelines(self) -> list[Any]:
+        passes = PassManager("kernel")
+        for each in DefaultPassBuilder.define_nopython_pipeline(self.state).passes:
+            if each[0].__name__ not in _WITHOUT_EFFECT:
+                passes.passes.append(each)
+        passes.finalize()
+        return [passes]
 
     def compile_extra(self, func: Callable[..., Any]) -> Any:
         self.state.library = self.library(self.state.targetctx.codegen(), func.__qualname__)
