@@ -199,6 +199,17 @@ def add(typing: Any, a: Any, b: Any) -> Any:
 
 
 @intrinsic
+def multiply(typing: Any, a: Any, b: Any) -> Any:
+    """``a · b``, each a tile or a float32."""
+    tile = a if isinstance(a, TileType) else b
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return by_register(builder, tile, args, builder.fmul)
+
+    return tile(a, b), code
+
+
+@intrinsic
 def subtract(typing: Any, a: Any, b: Any) -> Any:
     """``a − b``, each a tile or a float32."""
     tile = a if isinstance(a, TileType) else b

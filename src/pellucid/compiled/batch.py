@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from pellucid.compiled.arithmetic import add, multiply, turn
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit
 from pellucid.compiled.layout import memory, new_images
 from pellucid.compiled.parallel import share_of
+from pellucid.compiled.tile import LANES, live_lanes, load_rows, store_tile
 from pellucid.types import Array, DType
 
 
@@ -28,6 +30,8 @@ def make_batch(
     y = new_images((N, C, *images.shape[2:]))
     a = np.ones(C, np.float32) if factor is None else factor
     b = np.zeros(C, np.float32) if offset is None else offset
+    if not images.flags.c_contiguous:
+        images, chosen = np.ascontiguousarray(images[chosen]), np.arange(N)
     _make_batch(images, chosen % max(len(images), 1), a, b, memory(y))
     return y
 
@@ -36,11 +40,18 @@ def make_batch(
 def _make_batch(mine, images, indices, factor, offset, y):
     """``y[h, w, c, n] = images[indices[n], c, h, w]·factor[c] + offset[c]``, for `make_batch`.
 
-    images (M, C, H, W) of uint8 or float32, y (H, W, C, N).
+    images (M, C, H, W) of uint8 or float32, y (H, W, C, N). A square of pixels × images is turned
+    at a time, as `layout.memory` does it.
     """
     H, W, C, N = y.shape
-    for h in share_of(mine, H):
-        for c in range(C):
-            for w in range(W):
-                for n in range(N):
-                    y[h, w, c, n] = np.float32(images[indices[n], c, h, w]) * factor[c] + offset[c]
+    xs, ys, pixels = images.reshape(-1), y.reshape(-1), H * W
+    blocks = -(-pixels // LANES)
+    starts = indices * (C * pixels)
+    for item in share_of(mine, C * blocks):
+        c, p = item // blocks, item % blocks * LANES
+        across = live_lanes(pixels - p, 1)
+        for n in range(0, N, LANES):
+            square = load_rows(xs, starts, n, c * pixels + p, N - n, across)
+            square = add(multiply(turn(square), factor[c]), offset[c])
+            place = (p * C + c) * N + n
+            store_tile(square, ys, place, C * N, min(LANES, pixels - p), live_lanes(N - n, 1))

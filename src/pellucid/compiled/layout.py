@@ -9,10 +9,12 @@ axes turned.
 
 import numpy as np
 
+from pellucid.compiled.arithmetic import turn
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.instructions import LANES
 from pellucid.compiled.jit import jit, jit_sized
 from pellucid.compiled.parallel import share_of
+from pellucid.compiled.tile import live_lanes, load_square, store_tile
 from pellucid.runtime import usual_batch
 from pellucid.runtime.recording import add_up, copy
 from pellucid.runtime.workspace import empty
@@ -108,10 +110,13 @@ def in_lanes(x: Array) -> Array:
 def memory(x: Array) -> Array:
     """Return images (N, C, H, W) as contiguous memory (H, W, C, N): a view if they lie so."""
     turned = x.transpose(2, 3, 1, 0)
-    if turned.flags.c_contiguous or not x.flags.c_contiguous:
+    if turned.flags.c_contiguous or not x.flags.c_contiguous or x.dtype != np.float32:
         return contiguous(turned)
-    ordered = empty(turned.shape, x.dtype)
-    _turn(x, ordered)
+    (N, C, H, W), ordered = x.shape, empty(turned.shape, x.dtype)
+    if H == W == 1:  # squares of channels × images
+        _turn(x.reshape(N, 1, C, 1), ordered.reshape(C, 1, 1, N))
+    else:
+        _turn(x, ordered)
     return ordered
 
 
@@ -126,14 +131,18 @@ def contiguous(x: Array) -> Array:
 
 @jit
 def _turn(mine, x, y):
-    """(N, C, H, W) -> (H, W, C, N), for `memory`."""
-    N, C, H, W = x.shape
-    for h in share_of(mine, H):
-        for n0 in range(0, N, 16):  # blocks keep both sides of the transposition in the cache
-            for w in range(W):
-                for c in range(C):
-                    for n in range(n0, min(n0 + 16, N)):
-                        y[h, w, c, n] = x[n, c, h, w]
+    """(N, C, H, W) -> (H, W, C, N), for `memory`: a square of LANES × LANES numbers at a time."""
+    H, W, C, N = y.shape
+    xs, ys, pixels = x.reshape(-1), y.reshape(-1), H * W
+    blocks = -(-pixels // LANES)
+    for item in share_of(mine, C * blocks):
+        c, p = item // blocks, item % blocks * LANES
+        across = live_lanes(pixels - p, 1)
+        for n in range(0, N, LANES):
+            start = (n * C + c) * pixels + p
+            square = turn(load_square(xs, start, C * pixels, min(LANES, N - n), across))
+            place = (p * C + c) * N + n
+            store_tile(square, ys, place, C * N, min(LANES, pixels - p), live_lanes(N - n, 1))
 
 
 def add_to(x: Array, y: Array) -> Array:

@@ -20,6 +20,7 @@ from numba.extending import intrinsic, models, register_model
 from pellucid.compiled.instructions import (
     BYTES,
     I32,
+    I64,
     LANES,
     MASK,
     REGISTERS,
@@ -151,13 +152,38 @@ def load_square(typing: Any, x: Any, xi: Any, step: Any, rows: Any, lanes: Any) 
         start, places = pointer(context, builder, x, args[0], args[1]), args[4]
         acc = ir.Constant(ir.ArrayType(VECTOR, LANES), ir.Undefined)
         for r in range(LANES):
-            there = splat(builder, builder.icmp_signed(">", args[3], ir.Constant(args[3].type, r)))
-            alive = builder.and_(there, builder.extract_value(places, 0))
-            row = row_at(builder, start, args[2], r)
+            there = builder.icmp_signed(">", args[3], ir.Constant(args[3].type, r))
+            alive = builder.and_(splat(builder, there), builder.extract_value(places, 0))
+            # where no memory is, even a load of nothing takes a processor a thousand steps
+            row = builder.select(there, row_at(builder, start, args[2], r), start)
             acc = builder.insert_value(acc, load(builder, row, 0, alive), r)
         return acc
 
     return tile(x, xi, step, rows, lanes), code
+
+
+@intrinsic
+def load_rows(typing: Any, x: Any, starts: Any, k: Any, xi: Any, rows: Any, lanes: Any) -> Any:
+    """``tile[r] = x[starts[k + r] + xi …]``, float32 or bytes, as `load_square` does it."""
+    tile = TileType(LANES, 1)
+    is_bytes = x.dtype == types.uint8
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        first = pointer(context, builder, starts, args[1], args[2])
+        acc = ir.Constant(ir.ArrayType(VECTOR, LANES), ir.Undefined)
+        for r in range(LANES):
+            there = builder.icmp_signed(">", args[4], ir.Constant(args[4].type, r))
+            alive = builder.and_(splat(builder, there), builder.extract_value(args[5], 0))
+            of_row = builder.select(there, ir.Constant(I64, r), ir.Constant(I64, 0))
+            start = builder.load(builder.gep(first, [of_row]))
+            place = pointer(context, builder, x, args[0], builder.add(start, args[3]))
+            row = load(builder, place, 0, alive, BYTES if is_bytes else VECTOR)
+            if is_bytes:
+                row = builder.uitofp(row, VECTOR)
+            acc = builder.insert_value(acc, row, r)
+        return acc
+
+    return tile(x, starts, types.intp, types.intp, rows, lanes), code
 
 
 @intrinsic

@@ -215,9 +215,8 @@ class Optimizer(Shown, ABC):
 
     def _factor(self, parameter: Parameter) -> float:
         """Return the factor on a parameter's learning rate."""
-        name = self._name(parameter)
         for pattern, factor in self._factors.items():
-            if pattern == parameter.kind or fnmatchcase(name, pattern):
+            if pattern == parameter.kind or fnmatchcase(self._name(parameter), pattern):
                 return float(factor)
         return 1.0
 
