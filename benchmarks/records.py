@@ -2,11 +2,14 @@
 
     python -m benchmarks.records cifar10 [--seeds 5] [--recipe NAME]
     python -m benchmarks.records mnist
+    python -m benchmarks.records mnist --recipe fast --pytorch
     python -m benchmarks.records write
 
 Each seed is a process of its own, ``pellucid train DATA --recipe NAME``, whose wall and CPU time
 count from its start to its end: imports, data, training and the test at the end. Kernels are
-compiled before, in a run of one epoch on few images that does not count. Results are added to
+compiled before, in a run of one epoch on few images that does not count. With ``--pytorch``, the
+script airbench_in_pytorch.py does the same in PyTorch; it can be stopped after some epochs, whose
+time then stands for those that are missing. Results are added to
 ``benchmarks/results/records.json``, one for each recipe and seed; the page ``docs/records.md`` and
 its picture are written from them, with `write` alone from those that are there.
 """
@@ -15,19 +18,24 @@ import argparse
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.machine import machine, versions
 from benchmarks.process import ROOT
 from benchmarks.records_page import write
-from pellucid import load
+from pellucid import data as data_sets
+from pellucid import load, models
 from pellucid.cli.recipes import NAMED
 
 RESULTS = ROOT / "benchmarks" / "results" / "records.json"
@@ -43,7 +51,7 @@ class Result:
     data, recipe, seed
         What was trained: ``pellucid train DATA --recipe RECIPE --seed SEED``.
     accuracy, loss
-        Of the test images.
+        Of the test images; None if not all epochs were trained, or not known.
     wall, cpu
         Seconds of the process, from its start to its end.
     parameters
@@ -62,8 +70,8 @@ class Result:
     data: str
     recipe: str
     seed: int
-    accuracy: float
-    loss: float
+    accuracy: float | None
+    loss: float | None
     wall: float
     cpu: float
     parameters: int
@@ -81,6 +89,8 @@ def main() -> None:
     parser.add_argument("what", choices=[*SOURCES, "write"])
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from 0 on")
     parser.add_argument("--recipe", help="one of the recipes for this data set; all by default")
+    parser.add_argument("--pytorch", action="store_true", help="the recipe 'fast' in PyTorch")
+    parser.add_argument("--epochs", type=int, help="with --pytorch: train only so many epochs")
     chosen = parser.parse_args()
     data = SOURCES.get(chosen.what)
     recipes = [name for name, known in NAMED.items() if data in known]
@@ -88,13 +98,17 @@ def main() -> None:
         raise SystemExit(f"the recipes for {data}: {', '.join(recipes) or 'none yet'}")
     for recipe in recipes if chosen.recipe is None else [chosen.recipe]:
         assert data is not None
-        run(data, recipe, 0, "--fraction", "0.05", "--epochs", "1")  # compiles the kernels
+        if not chosen.pytorch:
+            run(data, recipe, 0, "--fraction", "0.05", "--epochs", "1")  # compiles the kernels
         for seed in range(chosen.seeds):
-            result = run(data, recipe, seed)
+            if chosen.pytorch:
+                result = run_pytorch(data, seed, chosen.epochs)
+            else:
+                result = run(data, recipe, seed)
             save(result)
             print(
-                f"{data} {recipe} seed {seed}: {result.accuracy:.2%} in {result.wall:.1f} s, "
-                f"{result.cpu:.1f} CPU s",
+                f"{data} {result.recipe} seed {seed}: accuracy {result.accuracy} in "
+                f"{result.wall:.1f} s, {result.cpu:.1f} CPU s",
                 flush=True,
             )
     write(results())
@@ -106,15 +120,7 @@ def run(data: str, recipe: str, seed: int, *more: str) -> Result:
         out = Path(folder) / "run"
         line = [sys.executable, "-P", "-m", "pellucid", "train", data, "--recipe", recipe]
         line += ["--seed", str(seed), *more, "--no-report", "--no-curves", "--out", str(out)]
-        log = Path(folder) / "log"
-        began = time.perf_counter()
-        with log.open("w") as file:
-            process = subprocess.Popen(line, stdout=file, stderr=file)
-            _, status, used = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"{' '.join(line)} failed:\n{log.read_text()}")
+        wall, cpu, _ = timed(line)
         evaluation = json.loads((out / "evaluation.json").read_text())
         with (out / "history.csv").open(newline="") as file:
             epochs = list(csv.DictReader(file))
@@ -124,7 +130,7 @@ def run(data: str, recipe: str, seed: int, *more: str) -> Result:
             accuracy=evaluation["accuracy"],
             loss=evaluation["loss"],
             wall=wall,
-            cpu=used.ru_utime + used.ru_stime,
+            cpu=cpu,
             parameters=sum(parameter.value.size for parameter in model.parameters()),
             command=" ".join(line[3:]).replace(str(out), "RUN"),
             epochs=epochs,
@@ -133,6 +139,56 @@ def run(data: str, recipe: str, seed: int, *more: str) -> Result:
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             load=os.getloadavg()[0],
         )  # fmt: skip
+
+
+def run_pytorch(data: str, seed: int, epochs: int | None) -> Result:
+    """Run the recipe "fast" in PyTorch, of which `epochs` if that is given."""
+    parts = data_sets.load(data)
+    assert parts.test is not None
+    every = NAMED["fast"][data].epochs
+    model = models.build(NAMED["fast"][data].model, parts.train.image_shape, 10)
+    with tempfile.TemporaryDirectory() as folder:
+        arrays = Path(folder) / "arrays.npz"
+        np.savez(
+            arrays, x=parts.train.images, t=parts.train.labels,
+            test_x=parts.test.images, test_t=parts.test.labels,
+        )  # fmt: skip
+        script = str(Path(__file__).with_name("airbench_in_pytorch.py"))
+        line = [sys.executable, script, str(arrays), data, str(seed), str(os.cpu_count())]
+        wall, cpu, printed = timed([*line, *([str(epochs)] if epochs else [])])
+    seconds = [float(found) for found in re.findall(r"epoch \d+: ([\d.]+) s", printed)]
+    (accuracy,) = re.findall(r"Test accuracy ([\d.]+)%", printed)
+    missing = every - len(seconds)
+    whole = (wall + missing * sum(seconds) / len(seconds)) / wall
+    return Result(
+        data, "fast, in PyTorch", seed,
+        accuracy=None if missing else float(accuracy) / 100,
+        loss=None,
+        wall=wall * whole,
+        cpu=cpu * whole,
+        parameters=sum(p.value.size for p in model.parameters()),
+        command=" ".join(["benchmarks/airbench_in_pytorch.py", "ARRAYS", *line[3:]]),
+        epochs=[{"epoch": str(i), "seconds": str(s)} for i, s in enumerate(seconds, start=1)],
+        machine=machine(),
+        versions=versions(),
+        date=datetime.now(UTC).strftime("%Y-%m-%d"),
+        load=os.getloadavg()[0],
+    )  # fmt: skip
+
+
+def timed(line: Sequence[str]) -> tuple[float, float, str]:
+    """Run a command; return its wall and CPU seconds, and what it printed."""
+    with tempfile.TemporaryFile("w+") as log:
+        began = time.perf_counter()
+        process = subprocess.Popen(line, stdout=log, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        log.seek(0)
+        printed = log.read()
+    if process.returncode:
+        raise SystemExit(f"{' '.join(line)} failed:\n{printed}")
+    return wall, used.ru_utime + used.ru_stime, printed
 
 
 def results() -> list[dict[str, Any]]:

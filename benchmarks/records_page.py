@@ -21,6 +21,9 @@ GOALS = {"cifar-10": 0.94, "mnist": 0.995, "fashion-mnist": 0.954}
 
 CAPTION = "Test accuracy against CPU minutes: seeds, means, and the front that nothing beats"
 
+_QUIET = 1.0
+"""Mean number of other running programs below which the time of a run counts."""
+
 Results = list[dict[str, Any]]
 
 
@@ -36,22 +39,21 @@ def write(results: Results, page: Path = PAGE, picture: Path = PICTURE) -> None:
 def table(results: Results) -> str:
     """Return a row for each recipe, with means over its seeds and their ranges."""
     lines = [
-        "| recipe | parameters | seeds | test accuracy | minutes | CPU minutes | "
-        "measured on | other load |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | --- | ---: |",
+        "| recipe | parameters | seeds | test accuracy | minutes | CPU minutes | measured on |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for (data, recipe), found in _by_recipe(results):
         processor = found[-1]["machine"]
         where = f"{processor['processor']}, {processor['processors']} processors"
+        quiet = [each for each in found if each["load"] < processor["processors"] + _QUIET]
         cells = [
-            f"`{data} --recipe {recipe}`",
+            _called(data, recipe),
             f"{found[0]['parameters']:,}",
             str(len(found)),
-            _spread([100 * each["accuracy"] for each in found], "{:.2f}", " %"),
-            _spread([each["wall"] / 60 for each in found], "{:.2f}"),
+            _spread([100 * each["accuracy"] for each in _complete(found)], "{:.2f}", " %"),
+            _spread([each["wall"] / 60 for each in quiet], "{:.2f}"),
             _spread([each["cpu"] / 60 for each in found], "{:.2f}"),
             f"{where}, {found[-1]['date']}",
-            _spread([max(each["load"] - processor["processors"], 0) for each in found], "{:.0f}"),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -65,7 +67,7 @@ def draw(results: Results) -> Figure:
     for number, (axes, name) in enumerate(
         zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True)
     ):
-        found = [each for each in results if each["data"] == name]
+        found = _complete([each for each in results if each["data"] == name])
         _draw_data_set(axes, found)
         shown = [100 * each["accuracy"] for each in found]
         if name in GOALS:
@@ -82,7 +84,7 @@ def draw(results: Results) -> Figure:
 def _draw_data_set(axes: Axes, results: Results) -> None:
     """Draw each seed as a small dot, each recipe's mean as a large one, and the front as steps."""
     means = []
-    for (_, recipe), found in _by_recipe(results):
+    for (_, recipe), found in _by_recipe(_complete(results)):
         minutes = [each["cpu"] / 60 for each in found]
         accuracies = [100 * each["accuracy"] for each in found]
         (dots,) = axes.plot(minutes, accuracies, "o", markersize=3, alpha=0.5)
@@ -115,8 +117,21 @@ def _by_recipe(results: Results) -> list[tuple[tuple[str, str], Results]]:
     return [(name, list(found)) for name, found in groupby(sorted(results, key=key), key)]
 
 
+def _called(data: str, recipe: str) -> str:
+    """Return the command of a recipe, and how else it was run."""
+    name, *how = recipe.split(", ")
+    return ", ".join([f"`{data} --recipe {name}`", *how])
+
+
+def _complete(results: Results) -> Results:
+    """Return the results whose training was not cut short."""
+    return [each for each in results if each["accuracy"] is not None]
+
+
 def _spread(values: list[float], form: str, unit: str = "") -> str:
     """Return the mean and, of several values, the range."""
+    if not values:
+        return "–"
     text = form.format(mean(values)) + unit
     if len(values) == 1:
         return text

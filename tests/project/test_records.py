@@ -6,10 +6,10 @@ from benchmarks import records_page
 from pellucid.cli.recipes import NAMED
 
 
-def result(recipe, seed, accuracy, cpu, data="cifar-10"):
+def result(recipe, seed, accuracy, cpu, data="cifar-10", load=2.5):
     return {
         "data": data, "recipe": recipe, "seed": seed, "accuracy": accuracy, "loss": 0.5,
-        "wall": cpu / 2, "cpu": cpu, "parameters": 1_972_792, "date": "2026-01-31", "load": 2.5,
+        "wall": cpu / 2, "cpu": cpu, "parameters": 1_972_792, "date": "2026-01-31", "load": load,
         "machine": {"processor": "Example 3000", "processors": 2, "system": "Linux"},
     }  # fmt: skip
 
@@ -33,6 +33,23 @@ def test_a_recipe_has_one_row_with_means_and_ranges():
     assert minutes == "8.33 (7.50–9.17)"
     assert cpu == "16.67 (15.00–18.33)"
     assert "95.00 %" in rows[1]
+
+
+def test_only_a_run_with_the_machine_to_itself_counts_for_minutes():
+    busy = result("fast", 2, 0.9412, 1000.0, load=7.0)
+    _, _, seeds, accuracy, minutes, cpu, _ = (
+        records_page.table([*RESULTS, busy]).splitlines()[2].split(" | ")
+    )
+    assert (seeds, minutes) == ("3", "8.33 (7.50–9.17)")
+    assert accuracy == "94.16 % (94.00–94.36)"
+    assert cpu == "16.67 (15.00–18.33)"
+
+
+def test_a_run_that_was_cut_short_has_a_time_but_no_accuracy():
+    short = result("fast, in PyTorch", 0, None, 3000.0)
+    row = records_page.table([*RESULTS, short]).splitlines()[3]
+    assert row.startswith("| `cifar-10 --recipe fast`, in PyTorch | 1,972,792 | 1 | – | 25.00 |")
+    assert records_page.draw([*RESULTS, short]).axes[0].texts[-1].get_text() == "long"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,141 @@
+"""The recipe ``--recipe fast`` as a plain PyTorch script; records.py calls it.
+
+python airbench_in_pytorch.py ARRAYS DATA SEED THREADS [EPOCHS_TO_TRAIN]
+
+Everything is as in `pellucid train DATA --recipe fast`, but for the random numbers: the network,
+its whitened first convolution, Muon and AdamW with the same rates, the augmentation, the batches,
+and the views of the test. Channels are last, where PyTorch is faster here.
+"""
+
+import sys
+import time
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 -- its usual name
+from torch import Tensor, nn
+
+RECIPES = {
+    # widths, epochs, images in a batch, label smoothing, whether to augment and test in views
+    "cifar-10": ((64, 256, 256), 12, 500, 0.2, True),
+    "mnist": ((6, 24, 24), 1, 200, 0.0, False),
+}
+RATE, MOMENTUM, ADAM_RATE = 0.12, 0.6, 0.02
+MEMORY = torch.channels_last
+
+
+def network(channels: int, size: int, widths: tuple[int, ...]) -> nn.Sequential:
+    """Return the network of models/airbench.py."""
+    features = 8 * channels
+    layers: list[nn.Module] = [nn.Conv2d(channels, features, 2), nn.GELU()]
+    for width in widths:
+        for inputs, pool in ((features, nn.MaxPool2d(2)), (width, nn.Identity())):
+            conv = nn.Conv2d(inputs, width, 3, padding=1, bias=False)
+            nn.init.dirac_(conv.weight.data[:inputs])
+            norm = nn.BatchNorm2d(width, momentum=0.4)
+            norm.weight.requires_grad = False
+            layers += [conv, pool, norm, nn.GELU()]
+        features = width
+    head = nn.Linear(features, 10, bias=False)
+    nn.init.uniform_(head.weight, -0.001, 0.001)
+    return nn.Sequential(*layers, nn.MaxPool2d((size - 1) // 8), nn.Flatten(), head)
+
+
+def whiten(conv: nn.Conv2d, images: Tensor) -> None:
+    """Set the first convolution to the principal components of patches, scaled, of both signs."""
+    patches = F.unfold(images, 2).transpose(1, 2).flatten(0, 1)  # (N·L, C·2·2)
+    values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
+    filters = (vectors / (values + 5e-4).sqrt()).T.reshape(-1, *conv.weight.shape[1:])
+    conv.weight.data = torch.cat([filters, -filters])
+    conv.weight.requires_grad = False
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Return about U Vᵀ by five Newton–Schulz iterations."""
+    x = matrix.T if len(matrix) > matrix.shape[1] else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(5):
+        gram = x @ x.T
+        x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+    return x.T if len(matrix) > matrix.shape[1] else x
+
+
+@torch.no_grad()
+def muon(weights: list[nn.Parameter], momenta: list[Tensor], rate: float) -> None:
+    """Make a step of Muon with filters of mean square norm 1."""
+    for w, v in zip(weights, momenta, strict=True):
+        assert w.grad is not None
+        v.mul_(MOMENTUM).add_(w.grad)
+        change = orthogonalize((w.grad + MOMENTUM * v).flatten(1)).view_as(w)
+        w.mul_(len(w) ** 0.5 / w.norm())
+        rows, columns = len(w), w[0].numel()
+        w.sub_(change, alpha=rate * max(1.0, rows / columns) ** 0.5)
+
+
+def changed(x: Tensor, is_mirrored: Tensor) -> Tensor:
+    """Mirror the images that are told, and shift each by up to two pixels, the edge reflected."""
+    x = torch.where(is_mirrored[:, None, None, None], x.flip(3), x)
+    size, wide = x.shape[-1], F.pad(x, (2, 2, 2, 2), "reflect")
+    shifted = torch.empty_like(x)
+    down, right = torch.randint(5, (2, len(x)))
+    for i in range(5):
+        for j in range(5):
+            these = (down == i) & (right == j)
+            shifted[these] = wide[these, :, i : i + size, j : j + size]
+    return shifted
+
+
+def scores(model: nn.Module, x: Tensor, in_views: bool) -> Tensor:
+    """Return the logarithms of the probabilities, or their mean over six views."""
+    if not in_views:
+        return F.log_softmax(model(x.to(memory_format=MEMORY)), 1)
+    wide, found = F.pad(x, (1, 1, 1, 1), "replicate"), []
+    for view, weight in ((x, 0.5), (wide[..., 2:, 2:], 0.25), (wide[..., :-2, :-2], 0.25)):
+        found += [weight * scores(model, side, False) for side in (view, view.flip(3))]
+    return sum(found[1:], found[0])
+
+
+def main(arrays: str, data: str, seed: int, threads: int, epochs_to_train: int | None) -> None:
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    widths, epochs, batch, smoothing, is_changed = RECIPES[data]
+    images = {name: torch.from_numpy(array) for name, array in np.load(arrays).items()}
+    x, t = images["x"].float(), images["t"].long()
+    std, mean = torch.std_mean(x, (0, 2, 3), keepdim=True)
+    x = (x - mean) / std
+    model = network(x.shape[1], x.shape[2], widths)
+    whiten(model[0], x[:5000])
+    model = model.to(memory_format=MEMORY)
+    learned = [p for p in model.parameters() if p.requires_grad]
+    kernels = [p for p in learned if p.ndim == 4]
+    momenta = [torch.zeros_like(p) for p in kernels]
+    head, biases = [p for p in learned if p.ndim == 2], [p for p in learned if p.ndim == 1]
+    groups = [{"params": biases, "lr": ADAM_RATE}, {"params": head, "lr": 0.1 * ADAM_RATE}]
+    adam = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
+    steps, step = epochs * -(-len(x) // batch), 0
+    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
+    half = torch.rand(len(x)) < 0.5
+    for epoch in range(epochs_to_train or epochs):
+        began = time.perf_counter()
+        for some in torch.randperm(len(x)).split(batch):
+            images_now = changed(x[some], half[some] ^ (epoch % 2 == 1)) if is_changed else x[some]
+            model.zero_grad()
+            y = model(images_now.to(memory_format=MEMORY))
+            loss = F.cross_entropy(y, t[some], label_smoothing=smoothing)
+            loss.backward()
+            muon(kernels, momenta, RATE * (1 - step / steps))
+            adam.step()
+            schedule.step()
+            step += 1
+        print(f"epoch {epoch + 1}: {time.perf_counter() - began:.1f} s", flush=True)
+    model.eval()
+    with torch.no_grad():
+        right = sum(
+            int((scores(model, (a.float() - mean) / std, is_changed).argmax(1) == b).sum())
+            for a, b in zip(images["test_x"].split(500), images["test_t"].split(500), strict=True)
+        )
+    print(f"Test accuracy {right / len(images['test_x']):.2%}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3], *map(int, sys.argv[3:5]), int(sys.argv[5]) if sys.argv[5:] else None)  # type: ignore[misc]
