@@ -138,10 +138,9 @@ def _conditions(results: Results) -> str:
         f"{', '.join(f'{name} {number}' for name, number in versions.items())}; {results.date}. "
         f"float32, noise as images, the same values and batches for everybody, the same number of "
         f"threads, a process each, {settings['turns']} turns turn and turn about. A time is the "
-        "median of the turns, a ratio the median of the turns' ratios with their range. PyTorch is "
-        "the best in each row of the variants that are named; those that were never the best of a "
-        f"task are left out, and who is {BEHIND} times slower than the best in the first turn "
-        "takes no further turns."
+        "median of the turns, a ratio the median of the turns' ratios with their range. In each "
+        "row PyTorch is the best of the variants named above its table; one that is "
+        f"{BEHIND} times slower than the best in the first turn takes no further turns."
     )
 
 

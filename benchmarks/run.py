@@ -2,7 +2,7 @@
 
     make bench                                   # on a quiet machine: about 25 minutes on two cores
     python -m benchmarks.run --tasks training --networks lenet --contestants pellucid torch
-    python -m benchmarks.run --turns 0           # before it: fills the caches of all that compile
+    python -m benchmarks.run --turns 0 --output none.json    # before it: fills the caches
 
 Everybody begins with the same values and is given the same batches, in float32, with the same
 number of threads, each in a process of its own. The processes of a row are all started first; then
@@ -10,9 +10,9 @@ they work in turn, A B C A B C …, while the others sleep, so that whatever the
 those minutes it does to all of them. A turn counts by the median of its calls. Losses of the first
 training steps and outputs after them have to agree; who differs is marked and does not count.
 
-PyTorch is the best of eager and compiled, in the order NCHW and channels last. Without
-`--contestants`, each task leaves out those that were never the best of it. Who is far behind
-another of its family after the first turn takes no further turns.
+Without `--contestants`, a task has the variants of PyTorch that are likely to be its best: in
+training on 64 and 128 images NCHW never was. Who is far behind another of its family after the
+first turn takes no further turns.
 """
 
 import argparse
