@@ -29,7 +29,7 @@ def test_few_images_lie_channels_last_and_nothing_is_converted_between_layers(mo
     model = pl.fuse(nn.Sequential(*convolutions, nn.Conv2d(16, 16, 1), nn.GlobalAvgPool2d()))
     x = layout.images(layout.memory(numbers((8, 2, 10, 10))))
     copies = []
-    for name in ("_channels_last", "_turn", "copy"):
+    for name in ("_channels_last", "_channels_before_images", "_turn", "copy"):
         kernel = getattr(layout, name)
         monkeypatch.setattr(
             layout, name, lambda *args, kernel=kernel: (copies.append(args), kernel(*args))

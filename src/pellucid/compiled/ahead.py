@@ -155,7 +155,7 @@ class _Jobs:
     """
 
     def __init__(self, jobs: list[Job]) -> None:
-        self._jobs, self._begun, self._lock = jobs, set[str](), Lock()
+        self._jobs, self._begun, self._lock = list(jobs), set[str](), Lock()
 
     def take(self, last: str | None) -> Job | None:
         """Return the next job of the module `last`, else of a module that nobody has begun."""

@@ -126,13 +126,14 @@ class MPICommunicator:
                     exchange.receiving[rank] = comm.Irecv(receive[rank], rank, tag)
             for rank in others:
                 if send[rank].size:
-                    exchange.sending.append(comm.Isend(send[rank], rank, tag))
+                    exchange.sending[rank] = comm.Isend(send[rank], rank, tag)
         return exchange
 
     def test(self, exchange: _Exchange) -> bool:
         """Return whether an exchange is complete; this also moves all messages on."""
         with self._noticing_losses():
-            done = self._mpi.Request.Testall([*exchange.receiving.values(), *exchange.sending])
+            requests = [*exchange.receiving.values(), *exchange.sending.values()]
+            done = self._mpi.Request.Testall(requests)
         if done:
             self._under_way.discard(exchange)
         return bool(done)
@@ -148,7 +149,8 @@ class MPICommunicator:
             if asked is not None and now - max(began, asked) > _GRACE:
                 raise LostProcessError("a process has ended or was asked to end", has_ended=False)
             if now - began > limit:
-                silent = [r for r, request in exchange.receiving.items() if not request.Test()]
+                requests = (*exchange.receiving.items(), *exchange.sending.items())
+                silent = sorted({rank for rank, request in requests if not request.Test()})
                 raise LostProcessError(
                     f"process {', '.join(map(str, silent)) or '?'} has not answered for "
                     f"{limit:g} seconds",
@@ -205,8 +207,8 @@ class _Exchange:
         self._communicator, self._arrays = communicator, arrays
         self.receiving: dict[int, Any] = {}
         """Request of the message from each process."""
-        self.sending: list[Any] = []
-        """Requests of the messages to the others."""
+        self.sending: dict[int, Any] = {}
+        """Request of the message to each process."""
 
     @property
     def nbytes(self) -> int:
