@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks import pages
 from benchmarks.process import ROOT
@@ -39,7 +39,7 @@ def write(results: Results, page: Path = PAGE, picture: Path = PICTURE) -> None:
 def table(results: Results) -> str:
     """Return a row for each recipe, with means over its seeds and their ranges."""
     lines = [
-        "| recipe | parameters | seeds | test accuracy | minutes | CPU minutes | measured on |",
+        "| recipe | parameters | seeds | test accuracy | time | CPU time | measured on |",
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for (data, recipe), found in _by_recipe(results):
@@ -51,8 +51,8 @@ def table(results: Results) -> str:
             f"{found[0]['parameters']:,}",
             str(len(found)),
             _spread([100 * each["accuracy"] for each in _complete(found)], "{:.2f}", " %"),
-            _spread([each["wall"] / 60 for each in quiet], "{:.2f}"),
-            _spread([each["cpu"] / 60 for each in found], "{:.2f}"),
+            _duration([each["wall"] for each in quiet]),
+            _duration([each["cpu"] for each in found]),
             f"{where}, {found[-1]['date']}",
         ]
         lines.append(f"| {' | '.join(cells)} |")
@@ -96,8 +96,10 @@ def _draw_data_set(axes: Axes, results: Results) -> None:
     axes.step([x for x, _ in front], [y for _, y in front], where="post", color=style.INK, lw=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.margins(x=0.35)
+    every = [each["cpu"] / 60 for each in results]
+    axes.set_xlim(min(every) / 2, max(every) * 2.5)
     axes.set_xlabel("CPU minutes")
 
 
@@ -126,6 +128,13 @@ def _called(data: str, recipe: str) -> str:
 def _complete(results: Results) -> Results:
     """Return the results whose training was not cut short."""
     return [each for each in results if each["accuracy"] is not None]
+
+
+def _duration(seconds: list[float]) -> str:
+    """Return the mean and range of times, in minutes if they are long."""
+    if seconds and mean(seconds) >= 120:
+        return _spread([each / 60 for each in seconds], "{:.1f}", " min")
+    return _spread(seconds, "{:.1f}", " s")
 
 
 def _spread(values: list[float], form: str, unit: str = "") -> str:

@@ -30,9 +30,10 @@ def test_a_recipe_has_one_row_with_means_and_ranges():
     _, parameters, seeds, accuracy, minutes, cpu, *_ = rows[0].split(" | ")
     assert (parameters, seeds) == ("1,972,792", "2")
     assert accuracy == "94.18 % (94.00–94.36)"
-    assert minutes == "8.33 (7.50–9.17)"
-    assert cpu == "16.67 (15.00–18.33)"
+    assert minutes == "8.3 min (7.5–9.2)"
+    assert cpu == "16.7 min (15.0–18.3)"
     assert "95.00 %" in rows[1]
+    assert " | 30.0 s | 60.0 s | " in rows[2]
 
 
 def test_only_a_run_with_the_machine_to_itself_counts_for_minutes():
@@ -40,15 +41,15 @@ def test_only_a_run_with_the_machine_to_itself_counts_for_minutes():
     _, _, seeds, accuracy, minutes, cpu, _ = (
         records_page.table([*RESULTS, busy]).splitlines()[2].split(" | ")
     )
-    assert (seeds, minutes) == ("3", "8.33 (7.50–9.17)")
+    assert (seeds, minutes) == ("3", "8.3 min (7.5–9.2)")
     assert accuracy == "94.16 % (94.00–94.36)"
-    assert cpu == "16.67 (15.00–18.33)"
+    assert cpu == "16.7 min (15.0–18.3)"
 
 
 def test_a_run_that_was_cut_short_has_a_time_but_no_accuracy():
     short = result("fast, in PyTorch", 0, None, 3000.0)
     row = records_page.table([*RESULTS, short]).splitlines()[3]
-    assert row.startswith("| `cifar-10 --recipe fast`, in PyTorch | 1,972,792 | 1 | – | 25.00 |")
+    assert row.startswith("| `cifar-10 --recipe fast`, in PyTorch | 1,972,792 | 1 | – | 25.0 min |")
     assert records_page.draw([*RESULTS, short]).axes[0].texts[-1].get_text() == "long"
 
 

@@ -117,8 +117,11 @@ class Workspace:
         for slab in self._slabs:
             if (part := slab.take(size)) is not None:
                 return part
-        self._slabs.append(Slab(max(size, _SLAB)))
-        return self.take(size)
+        slab = Slab(max(size, _SLAB))
+        self._slabs.append(slab)
+        part = slab.take(size)
+        assert part is not None
+        return part
 
     def place(self, item: Any) -> Any:
         """Return the place of an array in this workspace instead of a reference; else the item."""
