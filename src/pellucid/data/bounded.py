@@ -17,12 +17,10 @@ class BoundedFile(io.BufferedReader):
     """
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            return super().read()
-        if size <= _LITTLE:
+        if size is not None and 0 <= size <= _LITTLE:
             return super().read(size)
-        there = os.fstat(self.fileno()).st_size - self.tell()
-        return super().read(max(min(size, there), 0))
+        there = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
+        return super().read(there if size is None or size < 0 else min(size, there))
 
 
 class Member(tarfile.TarInfo):
