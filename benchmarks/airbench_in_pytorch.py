@@ -138,4 +138,5 @@ def main(arrays: str, data: str, seed: int, threads: int, epochs_to_train: int |
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3], *map(int, sys.argv[3:5]), int(sys.argv[5]) if sys.argv[5:] else None)  # type: ignore[misc]
+    file, name, number, count, *some_epochs = sys.argv[1:]
+    main(file, name, int(number), int(count), int(some_epochs[0]) if some_epochs else None)

@@ -46,11 +46,12 @@ def table(results: Results) -> str:
         processor = found[-1]["machine"]
         where = f"{processor['processor']}, {processor['processors']} processors"
         quiet = [each for each in found if each["load"] < processor["processors"] + _QUIET]
+        complete = [100 * each["accuracy"] for each in _complete(found)]
         cells = [
             _called(data, recipe),
             f"{found[0]['parameters']:,}",
             str(len(found)),
-            _spread([100 * each["accuracy"] for each in _complete(found)], "{:.2f}", " %"),
+            _spread(complete, "{:.2f}", " %") if complete else "(not trained to the end)",
             _duration([each["wall"] for each in quiet]),
             _duration([each["cpu"] for each in found]),
             f"{where}, {found[-1]['date']}",

@@ -80,7 +80,7 @@ def kernels(network: str, batch: int, steps: int = 10) -> dict[str, float]:
             name = getattr(getattr(function, "_cache", None), "kernel", "")
             spent[limits.kind_of(str(name))] += time.perf_counter() - began
 
-    Recording.replay = replay  # type: ignore[method-assign]
+    Recording.replay = replay  # type: ignore[method-assign]  # to time each call
     random, found = np.random.default_rng(0), dict[str, float]()
     x = random.normal(size=(batch, *input_shape)).astype(np.float32)
     given = contestant.batch(x, random.integers(0, CLASSES, batch))
