@@ -85,6 +85,9 @@ class StoredImages(ABC):
     ) -> Iterator[Any]:
         """Yield ``self[part]`` for each part in order, read ahead by threads.
 
+        One part is read while another is used. Each time the caller has to wait for a part, one
+        more is read at the same time. More threads than needed would only slow the caller down.
+
         Parameters
         ----------
         parts
@@ -94,6 +97,7 @@ class StoredImages(ABC):
             instead of the images.
         """
         threads = min(_MOST_THREADS, os.cpu_count() or 1)
+        parallel = 1  # parts read at the same time
         one = self.nbytes // max(1, len(self))
         with ThreadPoolExecutor(threads, "pellucid-read") as pool:
             waiting: deque[tuple[Future[Any], int]] = deque()
@@ -101,9 +105,11 @@ class StoredImages(ABC):
             try:
                 for number, part in enumerate(parts):
                     count = one * _count(part, len(self))
-                    while waiting and (held + count > self.ahead or len(waiting) >= 2 * threads):
+                    while waiting and (held + count > self.ahead or len(waiting) > parallel):
                         future, bytes_ = waiting.popleft()
                         held -= bytes_
+                        if number > parallel + 1 and not future.done():  # not the very first
+                            parallel = min(parallel + 1, 2 * threads)
                         yield future.result()
                     waiting.append((pool.submit(self._read_part, number, part, then), count))
                     held += count

@@ -1,7 +1,9 @@
 """Images that stay on the disk give what an array of them gives, bit for bit, in bounded memory."""
 
+import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -251,6 +253,55 @@ def test_no_more_is_read_ahead_than_is_allowed(ahead: int) -> None:
         assert block[:, 0, 0, 0].tolist() == list(range(asked, asked + 5))
         asked += 5
         assert (images.read_so_far - asked) * 100 <= max(ahead, 500)
+
+
+class Slow(Counted):
+    """Images that are read when the test allows it; it counts how many were asked for."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count, 1_000_000)
+        self.allowed = threading.Semaphore(0)
+        self.asked = 0
+
+    def read(self, numbers: Array) -> Array:
+        with self.lock:
+            self.asked += len(numbers)
+        assert self.allowed.acquire(timeout=10)
+        return super().read(numbers)
+
+    def allow_one_by_one(self) -> None:
+        for _ in range(len(self)):
+            time.sleep(0.02)
+            self.allowed.release()
+
+
+def test_one_batch_is_read_while_another_is_used() -> None:
+    images = Slow(40)
+    images.allowed.release(40)
+    for used, _ in enumerate(images.read_ahead([slice(i, i + 1) for i in range(40)]), start=1):
+        wait_until(lambda: images.read_so_far >= min(used + 1, 40))  # noqa: B023  # called at once
+        assert images.asked <= used + 1
+
+
+def test_more_batches_are_read_at_a_time_once_somebody_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    images = Slow(40)
+    batches = images.read_ahead([slice(i, i + 1) for i in range(40)])
+    slow_disk = threading.Thread(target=images.allow_one_by_one)
+    slow_disk.start()
+    for _ in range(20):
+        next(batches)
+    assert images.asked > 22
+    slow_disk.join()
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    ended = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < ended
+        time.sleep(0.001)
 
 
 def test_a_thread_may_prepare_what_it_has_read() -> None:

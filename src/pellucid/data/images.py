@@ -108,8 +108,6 @@ def opened(
         Name of the image in messages. By default its path.
     """
     path = name or source
-    if isinstance(source, str | Path):
-        check_is_file(source, "an image file", DataError)
     try:
         from PIL import Image
     except ImportError as error:
@@ -131,6 +129,8 @@ def opened(
     except PellucidError:
         raise
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        if isinstance(source, str | Path):
+            check_is_file(source, "an image file", DataError)
         raise DataError(f"{path}: {error.strerror}") from error
     except Exception as error:  # Pillow's decoders raise errors of many types
         text = "not an image file" if "cannot identify" in str(error) else str(error)
@@ -173,10 +173,7 @@ def pixels(image: ImageFile.ImageFile, channels: int, size: tuple[int, int]) -> 
     height, width = size
     if plain.size != (width, height):
         plain = ImageOps.fit(plain, (width, height), Image.Resampling.BICUBIC)
-    array = np.empty((channels, height, width), np.uint8)
-    for channel in range(channels):
-        array[channel] = np.asarray(plain.getchannel(channel))
-    return array
+    return np.asarray(plain).reshape(height, width, channels).transpose(2, 0, 1).copy()
 
 
 def _not_large(image: ImageFile.ImageFile, mode: str, size: tuple[int, int]) -> Image.Image:
