@@ -112,7 +112,7 @@ def test_results_have_the_batch_last_in_memory_and_the_inputs_type(mode):
         (lambda: nn.Upsample(2)(np.zeros((3, 4))), r"\(N, C, H, W\), got \(3, 4\)"),
         (
             lambda: ops.upsample2d_gradient(np.ones((1, 1, 3, 3)), (1, 1, 2, 2), 4),
-            r"dy has shape \(1, 1, 3, 3\), but the output had \(1, 1, 4, 4\)",
+            r"upsample2d_gradient expects dy of shape \(1, 1, 4, 4\), got \(1, 1, 3, 3\)",
         ),
     ],
 )

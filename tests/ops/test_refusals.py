@@ -1,5 +1,7 @@
 """What every operation refuses: arrays of the wrong type or shape, in terms of the operation."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -69,21 +71,24 @@ NO_SUMS = {"add_to", "concatenate", "flatten", "make_batch", "running_statistics
 ANY_TYPE = NO_SUMS | {"unflatten"}
 """These move or add what they are given, whatever its type."""
 
-KEPT = {
-    *("batch_norm_gradient", "group_norm_gradient", "layer_norm_gradient"),
-    *("batch_norm_inference_gradient", "local_response_norm_gradient", "dropout"),
-    *("max_pool2d_gradient", "adaptive_max_pool2d_gradient", "adaptive_avg_pool2d_gradient"),
-    *("avg_pool2d_gradient", "upsample2d_gradient", "pad2d_gradient", "conv2d_bias_gradient"),
-    *("conv_transpose2d_bias_gradient", "prelu", "prelu_input_gradient", "prelu_weight_gradient"),
-}
-"""Operations that trust their second array, which the layer has kept or checked."""
-PRODUCTS = {"linear", "linear_input_gradient", "linear_weight_gradient", "linear_bias_gradient"}
-SIZED_BY_IT = {
+EXACT = {"linear", "linear_input_gradient", "linear_weight_gradient", "linear_bias_gradient"}
+EXACT |= {"pad2d", "pad2d_gradient"}
+"""Sums and products, which integers have too."""
+
+SUMS = {"conv2d_bias_gradient", "conv_transpose2d_bias_gradient", "linear_bias_gradient"}
+ANY_SIZE = {
+    *((name, 0, axis) for name in SUMS for axis in range(4)),
     ("conv2d", 1, 2), ("conv2d", 1, 3), ("conv_transpose2d", 1, 2), ("conv_transpose2d", 1, 3),
     ("linear_input_gradient", 0, 0), ("linear_input_gradient", 1, 1),
     ("linear_weight_gradient", 0, 1), ("linear_weight_gradient", 1, 1),
+    ("adaptive_avg_pool2d_gradient", 0, 2), ("adaptive_avg_pool2d_gradient", 0, 3),
 }  # fmt: skip
-"""Axes that may have any size: the result has it too."""
+"""Axes that may have any size: the result has it too, or sums over it."""
+ONE_FOR_ALL = {
+    *(("dropout", 1, axis) for axis in range(4)),
+    *(("prelu", 1, 0), ("prelu_input_gradient", 2, 0), ("prelu_weight_gradient", 2, 0)),
+}
+"""Axes along which one number may stand for all."""
 
 
 def test_every_operation_is_here():
@@ -95,25 +100,60 @@ def test_it_accepts_this(name):
     getattr(ops, name)(*CALLS[name])
 
 
-@pytest.mark.parametrize("name", sorted(CALLS.keys() - KEPT - PRODUCTS - {"pad2d"}))
+@pytest.mark.parametrize("name", sorted(CALLS.keys() - EXACT))
 def test_the_first_array_must_hold_floats(name):
     first, *others = CALLS[name]
     with pytest.raises(PellucidError, match=r"floating-point numbers, got int64"):
         getattr(ops, name)((10 * first).astype(int), *others)
 
 
-def resized():
-    for name in sorted(CALLS.keys() - KEPT):
-        for i, value in enumerate(CALLS[name]):
-            fits = i > 0 or (len(CALLS[name]) > 1 and name.endswith("_gradient"))
-            for axis in range(value.ndim if isinstance(value, np.ndarray) and fits else 0):
-                if (name, i, axis) not in SIZED_BY_IT:
-                    yield name, i, axis
+def of_other_size():
+    """Yield calls with one array twice as long along an axis, or of length one."""
+    for name, given in CALLS.items():
+        for i, value in enumerate(given):
+            fits = i > 0 or name.endswith("_gradient")  # x alone fits itself
+            for axis, size in enumerate(
+                value.shape if isinstance(value, np.ndarray) and fits else ()
+            ):
+                if (name, i, axis) not in ANY_SIZE:
+                    yield name, i, axis, 2 * size
+                    if size > 1 and (name, i, axis) not in ONE_FOR_ALL:
+                        yield name, i, axis, 1
 
 
-@pytest.mark.parametrize(("name", "position", "axis"), list(resized()))
-def test_an_array_of_another_size_is_refused(name, position, axis):
-    given = list(CALLS[name])
-    given[position] = np.concatenate([given[position]] * 2, axis=axis)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(("name", "position", "axis", "size"), list(of_other_size()))
+def test_an_array_of_another_size_is_refused(name, position, axis, size, dtype):
+    floats = [getattr(value, "dtype", None) == np.float64 for value in CALLS[name]]
+    given = [v.astype(dtype) if f else v for v, f in zip(CALLS[name], floats, strict=True)]
+    given[position] = given[position].take(np.arange(size) % given[position].shape[axis], axis)
     with pytest.raises(PellucidError):
         getattr(ops, name)(*given)
+
+
+def changed(value):
+    """Yield arrays or shapes with another size, empty, or with an axis more or less."""
+    if isinstance(value, np.ndarray):
+        for axis in range(value.ndim):
+            yield from (value.take(where, axis) for where in ([], [0], [0, 0, 0]))
+        yield from (value[None], value[0], np.asarray(value.flat[0]))
+    elif isinstance(value, tuple):
+        for axis in range(len(value)):
+            yield from ((*value[:axis], size, *value[axis + 1 :]) for size in (0, 1, 7))
+        yield from ((1, *value), value[1:], ())
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_whatever_does_not_fit_is_an_error_of_the_library(name):
+    """NumPy's own errors speak of arrays that only the operation knows."""
+    for position, value in enumerate(CALLS[name]):
+        for other in changed(value) if not isinstance(value, ops.normalization.Kept) else ():
+            given = [*CALLS[name][:position], other, *CALLS[name][position + 1 :]]
+            with suppress(PellucidError):
+                getattr(ops, name)(*given)
+
+
+@pytest.mark.parametrize("kind", ["batch", "group", "layer"])
+def test_a_normalisation_needs_the_cache_of_its_forward_pass(kind):
+    with pytest.raises(PellucidError, match="the cache that the forward pass returned, not tuple"):
+        getattr(ops, f"{kind}_norm_gradient")(X, ())

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from pellucid import engine, reference
 from pellucid.errors import ShapeError
-from pellucid.ops.checks import check_floating
+from pellucid.ops.checks import check_floating, check_shape
 from pellucid.types import Array
 
 P = ParamSpec("P")
@@ -21,32 +21,9 @@ Value = Callable[Concatenate[Array, P], Array]
 Gradient = Callable[Concatenate[Array, Array, P], Array]
 
 
-def _value(function: Value[P]) -> Value[P]:
-    """Return the function with a check of x."""
-
-    @wraps(function)
-    def checked(x: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-        check_floating(function.__name__, x)
-        return function(x, *args, **kwargs)
-
-    return checked
-
-
-def _gradient(function: Gradient[P]) -> Gradient[P]:
-    """Return the function of a gradient with a check that both arrays have the same shape."""
-
-    @wraps(function)
-    def checked(dy: Array, kept: Array, /, *args: P.args, **kwargs: P.kwargs) -> Array:
-        _check_gradient(function.__name__, dy, kept)
-        return function(dy, kept, *args, **kwargs)
-
-    return checked
-
-
 def _check_gradient(name: str, dy: Array, kept: Array) -> None:
     check_floating(name, dy)
-    if dy.shape != kept.shape:
-        raise ShapeError(f"{name}: dy has shape {dy.shape}, the forward pass had {kept.shape}")
+    check_shape(name, "dy", dy, kept.shape)
 
 
 def _activation(value: Value[P], gradient: Gradient[P]) -> tuple[Value[P], Gradient[P]]:
@@ -75,9 +52,9 @@ def relu(x: Array) -> Array:
     return engine.for_floats("relu", x).relu(x)
 
 
-@_gradient
 def relu_gradient(dy: Array, y: Array) -> Array:
     """Return ``dy · [y > 0]``."""
+    _check_gradient("relu_gradient", dy, y)
     return engine.current(dy, y).relu_gradient(dy, y)
 
 
@@ -92,10 +69,88 @@ silu, silu_gradient = _activation(reference.silu, reference.silu_gradient)
 hardswish, hardswish_gradient = _activation(reference.hardswish, reference.hardswish_gradient)
 softplus, softplus_gradient = _activation(reference.softplus, reference.softplus_gradient)
 
-prelu = _value(reference.prelu)
-prelu_input_gradient = _gradient(reference.prelu_input_gradient)
-prelu_weight_gradient = _gradient(reference.prelu_weight_gradient)
-erf = _value(reference.erf)
-softmax, softmax_gradient = _value(reference.softmax), _gradient(reference.softmax_gradient)
-log_softmax = _value(reference.log_softmax)
-log_softmax_gradient = _gradient(reference.log_softmax_gradient)
+
+def erf(x: Array) -> Array:
+    """Return the error function ``2/√π · ∫₀ˣ exp(−t²) dt``.
+
+    >>> import numpy as np
+    >>> erf(np.array([0.0, 6.0]))
+    array([0., 1.])
+    """
+    check_floating("erf", x)
+    return reference.erf(x)
+
+
+def softmax(x: Array, dim: int = 1) -> Array:
+    """Return ``yᵢ = exp(xᵢ) / Σⱼ exp(xⱼ)`` along `dim`.
+
+    >>> import numpy as np
+    >>> softmax(np.array([[0.0, 0.0], [1000.0, 0.0]]))
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    check_floating("softmax", x)
+    _check_dim("softmax", x, dim)
+    return reference.softmax(x, dim)
+
+
+def softmax_gradient(dy: Array, y: Array, dim: int = 1) -> Array:
+    """Return ``dxᵢ = yᵢ·(dyᵢ − Σⱼ dyⱼ·yⱼ)``."""
+    _check_gradient("softmax_gradient", dy, y)
+    _check_dim("softmax_gradient", y, dim)
+    return reference.softmax_gradient(dy, y, dim)
+
+
+def log_softmax(x: Array, dim: int = 1) -> Array:
+    """Return ``yᵢ = xᵢ − log Σⱼ exp(xⱼ)`` along `dim`.
+
+    >>> import numpy as np
+    >>> log_softmax(np.array([[1000.0, 0.0]]))
+    array([[    0., -1000.]])
+    """
+    check_floating("log_softmax", x)
+    _check_dim("log_softmax", x, dim)
+    return reference.log_softmax(x, dim)
+
+
+def log_softmax_gradient(dy: Array, y: Array, dim: int = 1) -> Array:
+    """Return ``dxᵢ = dyᵢ − exp(yᵢ)·Σⱼ dyⱼ``."""
+    _check_gradient("log_softmax_gradient", dy, y)
+    _check_dim("log_softmax_gradient", y, dim)
+    return reference.log_softmax_gradient(dy, y, dim)
+
+
+def _check_dim(of: str, x: Array, dim: int) -> None:
+    if not -x.ndim <= dim < x.ndim or not x.shape[dim]:
+        raise ShapeError(f"{of}: an array of shape {x.shape} has no values along axis {dim}")
+
+
+def prelu(x: Array, weight: Array) -> Array:
+    """Return ``y = max(x, 0) + a·min(x, 0)``, where a is one number or one per channel (axis 1).
+
+    >>> import numpy as np
+    >>> prelu(np.array([[-1.0, -1.0]]), np.array([0.5, 0.25]))
+    array([[-0.5 , -0.25]])
+    """
+    check_floating("prelu", x)
+    _check_slopes("prelu", x, weight)
+    return reference.prelu(x, weight)
+
+
+def prelu_input_gradient(dy: Array, x: Array, weight: Array) -> Array:
+    """Return ``dx = dy`` where x > 0, ``a·dy`` elsewhere."""
+    _check_gradient("prelu_input_gradient", dy, x)
+    _check_slopes("prelu_input_gradient", x, weight)
+    return reference.prelu_input_gradient(dy, x, weight)
+
+
+def prelu_weight_gradient(dy: Array, x: Array, weight: Array) -> Array:
+    """Return ``da = Σ dy·min(x, 0)`` over all values that share a slope."""
+    _check_gradient("prelu_weight_gradient", dy, x)
+    _check_slopes("prelu_weight_gradient", x, weight)
+    return reference.prelu_weight_gradient(dy, x, weight)
+
+
+def _check_slopes(of: str, x: Array, weight: Array) -> None:
+    if weight.shape != (1,):
+        check_shape(of, "one slope, or one per channel,", weight, x.shape[1:2])

@@ -6,7 +6,7 @@ from typing import Any
 
 from pellucid import engine
 from pellucid.arguments import as_integer
-from pellucid.errors import PellucidError
+from pellucid.errors import PellucidError, ShapeError
 from pellucid.types import Array, Shape
 
 
@@ -17,6 +17,27 @@ def check_floating(of: str, *arrays: Array) -> None:
     >>> check_floating("relu", np.ones(2, np.float32))
     """
     engine.for_floats(of, *arrays)
+
+
+def check_shape(of: str, name: str, array: Array | None, expected: Shape) -> None:
+    """Raise an error unless an array has this shape; None, for one that is left out, passes.
+
+    >>> import numpy as np
+    >>> check_shape("relu_gradient", "dy", np.ones((2, 3)), (2, 3))
+    """
+    if array is not None and array.shape != expected:
+        raise ShapeError(f"{of} expects {name} of shape {expected}, got {array.shape}")
+
+
+def check_axes(of: str, name: str, array: Array, *axes: str) -> None:
+    """Raise an error unless an array has these axes; "…" stands for any number of axes.
+
+    >>> import numpy as np
+    >>> check_axes("conv2d_bias_gradient", "dy", np.ones((2, 3, 4, 4)), "N", "F", "OH", "OW")
+    """
+    fits = array.ndim >= len(axes) - 1 if "…" in axes else array.ndim == len(axes)
+    if not fits:
+        raise ShapeError(f"{of} expects {name} of shape ({', '.join(axes)}), got {array.shape}")
 
 
 def integer(of: str, name: str, value: Any) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pellucid import engine
 from pellucid.errors import ShapeError
+from pellucid.ops.checks import check_axes, check_shape
 from pellucid.types import Array, Shape
 
 
@@ -31,33 +32,29 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     array([[1.5, 1.5, 1.5],
            [1.5, 1.5, 1.5]])
     """
+    check_axes("linear", "weight", weight, "O", "I")
     check_features("linear", x.shape, weight.shape[1])
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ShapeError(
-            f"linear: a weight of shape {weight.shape} needs a bias of shape "
-            f"{weight.shape[:1]}, got {bias.shape}"
-        )
+    check_shape("linear", "bias", bias, weight.shape[:1])
     return engine.current(x, weight, bias).linear(x, weight, bias)
 
 
 def linear_input_gradient(dy: Array, weight: Array) -> Array:
     """Return ``dx = dy W``, shape (N, …, I)."""
+    check_axes("linear_input_gradient", "weight", weight, "O", "I")
     check_features("linear_input_gradient", dy.shape, weight.shape[0])
     return engine.current(dy, weight).linear_input_gradient(dy, weight)
 
 
 def linear_weight_gradient(dy: Array, x: Array) -> Array:
     """Return ``dW = Σ dyᵀ x`` over all but the last axis, shape (O, I)."""
-    if dy.shape[:-1] != x.shape[:-1]:
-        raise ShapeError(
-            f"linear_weight_gradient: dy of shape {dy.shape} and x of shape {x.shape} "
-            "must agree in all axes but the last"
-        )
+    check_axes("linear_weight_gradient", "dy", dy, "N", "…", "O")
+    check_shape("linear_weight_gradient", "dy", dy, (*x.shape[:-1], dy.shape[-1]))
     return engine.current(dy, x).linear_weight_gradient(dy, x)
 
 
 def linear_bias_gradient(dy: Array) -> Array:
     """Return ``db = Σ dy`` over all but the last axis, shape (O,)."""
+    check_axes("linear_bias_gradient", "dy", dy, "N", "…", "O")
     return engine.current(dy).linear_bias_gradient(dy)
 
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pellucid import engine, reference
 from pellucid.errors import PellucidError, ShapeError
-from pellucid.ops.checks import check_floating, integer
-from pellucid.reference.normalization import Standardized as Standardized
+from pellucid.ops.checks import check_axes, check_floating, check_shape, integer
 from pellucid.types import Array, Shape
 
 Gradients = tuple[Array, Array, Array]
 """dx, dweight and dbias."""
 MaybeGradients = tuple[Array, Array | None, Array | None]
 """dx, and dweight and dbias if there is a weight."""
+
+
+class Kept(NamedTuple):
+    """What a normalisation keeps for its gradient: its own shapes, and what the engine needs."""
+
+    shape: Shape
+    """Shape of x."""
+    weight_shape: Shape
+    cache: object
 
 
 def batch_norm(
@@ -43,7 +53,7 @@ def batch_norm(
     >>> batch_norm(np.array([[5.0]]), None, None, np.array([1.0]), np.array([4.0]), eps=0.0)
     array([[2.]])
     """
-    _check_channels("batch_norm", x, weight, bias, mean, var)
+    _check_channels("batch_norm", x, weight=weight, bias=bias, mean=mean, var=var)
     return engine.for_floats("batch_norm", x, weight, bias, mean, var).batch_norm(
         x, weight, bias, mean, var, eps
     )
@@ -56,7 +66,10 @@ def batch_norm_inference_gradient(
 
     ``dx = dy·w/√(var + eps)``, ``dweight = Σ dy·(x − mean)/√(var + eps)``, ``dbias = Σ dy``.
     """
-    _check_gradient("batch_norm_inference", dy, x.shape)
+    of = "batch_norm_inference_gradient"
+    check_floating(of, dy)
+    check_shape(of, "dy", dy, x.shape)
+    _check_channels(of, x, weight=weight, mean=mean, var=var)
     return reference.batch_norm_inference_gradient(dy, x, weight, mean, var, eps)
 
 
@@ -90,11 +103,11 @@ def batch_norm_training(
     >>> y.ravel(), mean, var
     (array([-1.,  1.]), array([2.]), array([1.]))
     """
-    _check_channels("batch_norm", x, weight, bias)
+    _check_channels("batch_norm", x, weight=weight, bias=bias)
     check_statistics(x)
-    return engine.for_floats("batch_norm", x, weight, bias).batch_norm_training(
-        x, weight, bias, eps
-    )
+    by = engine.for_floats("batch_norm", x, weight, bias)
+    y, mean, var, cache = by.batch_norm_training(x, weight, bias, eps)
+    return y, mean, var, Kept(x.shape, x.shape[1:2], cache)
 
 
 def batch_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -> Gradients:
@@ -104,7 +117,8 @@ def batch_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -
 
         dx = s·w·(dy − mean(dy) − x̂·mean(dy·x̂))        dweight = Σ dy·x̂        dbias = Σ dy
     """
-    return engine.current(dy, weight).batch_norm_gradient(dy, cache, weight)
+    kept = _check_gradient("batch_norm_gradient", dy, cache, weight)
+    return engine.current(dy, weight).batch_norm_gradient(dy, kept, weight)
 
 
 def running_statistics(
@@ -160,20 +174,25 @@ def group_norm(
     >>> y, mean
     (array([[-1.,  1., -1.,  1.]]), array([[2., 7.]]))
     """
-    _check_channels("group_norm", x, weight, bias)
+    _check_channels("group_norm", x, weight=weight, bias=bias)
     check_floating("group_norm", x)
     num_groups = integer("group_norm", "num_groups", num_groups)
+    if 0 in x.shape[1:]:
+        raise ShapeError(f"group_norm: an input of shape {x.shape} has no values to normalise")
     if num_groups < 1 or x.shape[1] % num_groups:
         raise ShapeError(
             f"group_norm: {num_groups} groups do not divide the {x.shape[1]} channels "
             f"of an input of shape {x.shape}"
         )
-    return engine.current(x, weight, bias).group_norm(x, num_groups, weight, bias, eps)
+    by = engine.current(x, weight, bias)
+    y, mean, var, cache = by.group_norm(x, num_groups, weight, bias, eps)
+    return y, mean, var, Kept(x.shape, x.shape[1:2], cache)
 
 
 def group_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -> MaybeGradients:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `group_norm`."""
-    return engine.current(dy, weight).group_norm_gradient(dy, cache, weight)
+    kept = _check_gradient("group_norm_gradient", dy, cache, weight)
+    return engine.current(dy, weight).group_norm_gradient(dy, kept, weight)
 
 
 def layer_norm(
@@ -217,13 +236,16 @@ def layer_norm(
             f"layer_norm over {tuple(normalized_shape)} expects an input of shape "
             f"(N, …) with these last axes, got {x.shape}"
         )
-    _check_each("layer_norm", tuple(normalized_shape), weight, bias)
-    return engine.current(x, weight, bias).layer_norm(x, axes, weight, bias, eps)
+    check_shape("layer_norm", "weight", weight, tuple(normalized_shape))
+    check_shape("layer_norm", "bias", bias, tuple(normalized_shape))
+    y, cache = engine.current(x, weight, bias).layer_norm(x, axes, weight, bias, eps)
+    return y, Kept(x.shape, x.shape[-axes:], cache)
 
 
 def layer_norm_gradient(dy: Array, cache: object, weight: Array | None = None) -> MaybeGradients:
     """Return dx, ``dweight = Σ dy·x̂`` and ``dbias = Σ dy`` of `layer_norm`."""
-    return engine.current(dy, weight).layer_norm_gradient(dy, cache, weight)
+    kept = _check_gradient("layer_norm_gradient", dy, cache, weight)
+    return engine.current(dy, weight).layer_norm_gradient(dy, kept, weight)
 
 
 def local_response_norm(
@@ -253,8 +275,11 @@ def local_response_norm_gradient(
     dy: Array, x: Array, s: Array, size: int, alpha: float = 1e-4, beta: float = 0.75
 ) -> Array:
     """Return ``dx_j = dy_j·s_j^−β − 2αβ/size · x_j · Σ dy_c·x_c·s_c^(−β−1)``."""
-    _check_gradient("local_response_norm", dy, x.shape)
-    size = integer("local_response_norm", "size", size)
+    of = "local_response_norm_gradient"
+    check_floating(of, dy)
+    check_shape(of, "dy", dy, x.shape)
+    check_shape(of, "s", s, x.shape)
+    size = integer(of, "size", size)
     return reference.local_response_norm_gradient(dy, x, s, size, alpha, beta)
 
 
@@ -267,21 +292,20 @@ def check_statistics(x: Array) -> None:
         )
 
 
-def _check_channels(of: str, x: Array, *values: Array | None) -> None:
-    if x.ndim < 2:
-        raise ShapeError(f"{of} expects an input of shape (N, C, …), got {x.shape}")
-    _check_each(of, x.shape[1:2], *values)
+def _check_channels(of: str, x: Array, **values: Array | None) -> None:
+    """Raise an error unless x is (N, C, …), and these have one value per channel."""
+    check_axes(of, "an input", x, "N", "C", "…")
+    for name, value in values.items():
+        check_shape(of, name, value, x.shape[1:2])
 
 
-def _check_each(of: str, expected: Shape, *values: Array | None) -> None:
-    for value in values:
-        if value is not None and value.shape != expected:
-            raise ShapeError(
-                f"{of}: weight, bias, mean and variance must have shape {expected} for this input, "
-                f"got {value.shape}"
-            )
-
-
-def _check_gradient(of: str, dy: Array, shape: Shape) -> None:
-    if dy.shape != shape:
-        raise ShapeError(f"{of}_gradient: dy has shape {dy.shape}, but the output had {shape}")
+def _check_gradient(of: str, dy: Array, kept: object, weight: Array | None) -> object:
+    """Return what the engine has kept, after checking dy and weight against the forward pass."""
+    if not isinstance(kept, Kept):
+        raise PellucidError(
+            f"{of} expects the cache that the forward pass returned, not {type(kept).__name__}"
+        )
+    check_floating(of, dy)
+    check_shape(of, "dy", dy, kept.shape)
+    check_shape(of, "weight", weight, kept.weight_shape)
+    return kept.cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pellucid import reference
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.geometry import Sides, resolve_padding
+from pellucid.ops.checks import check_shape
 from pellucid.types import Array, Padding, Shape
 
 PAD_MODES = ("constant", "zeros", "reflect", "replicate", "circular")
@@ -51,9 +52,7 @@ def pad2d_gradient(
 ) -> Array:
     """Return dx of `input_shape`: each pixel gets the sum of dy over all places that show it."""
     sides = padding_sides(input_shape, padding, mode)
-    expected = padded_shape(input_shape, sides)
-    if dy.shape != expected:
-        raise ShapeError(f"pad2d_gradient expects dy of shape {expected}, got {dy.shape}")
+    check_shape("pad2d_gradient", "dy", dy, padded_shape(input_shape, sides))
     return reference.pad2d_gradient(dy, sides, mode)
 
 

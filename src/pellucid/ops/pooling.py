@@ -9,7 +9,7 @@ from pellucid.arguments import shown
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window, pair
 from pellucid.memoize import memoize
-from pellucid.ops.checks import check_floating
+from pellucid.ops.checks import check_axes, check_floating, check_shape
 from pellucid.types import Array, Padding, Pair, Shape
 
 OutputSize = Annotated[int | tuple[int | None, int | None], "one int or two"]
@@ -71,8 +71,9 @@ def max_pool2d_gradient(
 ) -> Array:
     """Return dx: pass each dy to the position of its maximum, and add where windows overlap."""
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
-    _check_gradient("max_pool2d", dy, (*input_shape[:2], *window.output_size))
-    return engine.current(dy).max_pool2d_gradient(dy, indices, window)
+    check_shape("max_pool2d_gradient", "dy", dy, (*input_shape[:2], *window.output_size))
+    check_shape("max_pool2d_gradient", "indices", indices, dy.shape)
+    return engine.for_floats("max_pool2d_gradient", dy).max_pool2d_gradient(dy, indices, window)
 
 
 def avg_pool2d(
@@ -125,8 +126,10 @@ def avg_pool2d_gradient(
 ) -> Array:
     """Return dx: each averaged value receives the same share of dy."""
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
-    _check_gradient("avg_pool2d", dy, (*input_shape[:2], *window.output_size))
-    return engine.current(dy).avg_pool2d_gradient(dy, window, count_include_pad)
+    check_shape("avg_pool2d_gradient", "dy", dy, (*input_shape[:2], *window.output_size))
+    return engine.for_floats("avg_pool2d_gradient", dy).avg_pool2d_gradient(
+        dy, window, count_include_pad
+    )
 
 
 def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
@@ -144,8 +147,10 @@ def adaptive_avg_pool2d(x: Array, output_size: OutputSize) -> Array:
 
 def adaptive_avg_pool2d_gradient(dy: Array, input_shape: Shape) -> Array:
     """Return dx: each value of a cell receives the same share of its dy."""
-    _check_gradient("adaptive_avg_pool2d", dy, (*input_shape[:2], *dy.shape[2:]))
-    return engine.current(dy).adaptive_avg_pool2d_gradient(dy, input_shape)
+    _check_adaptive("adaptive_avg_pool2d_gradient", dy, input_shape)
+    return engine.for_floats("adaptive_avg_pool2d_gradient", dy).adaptive_avg_pool2d_gradient(
+        dy, input_shape
+    )
 
 
 def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array]:
@@ -163,7 +168,9 @@ def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array
 
 def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) -> Array:
     """Return dx: pass each dy to the position of its maximum, and add where cells overlap."""
-    _check_gradient("adaptive_max_pool2d", dy, (*input_shape[:2], *indices.shape[2:]))
+    _check_adaptive("adaptive_max_pool2d_gradient", dy, input_shape)
+    check_shape("adaptive_max_pool2d_gradient", "indices", indices, dy.shape)
+    check_floating("adaptive_max_pool2d_gradient", dy)
     return reference.adaptive_max_pool2d_gradient(dy, indices, input_shape)
 
 
@@ -219,8 +226,9 @@ def image_size(what: str, input_shape: Shape) -> tuple[int, int]:
     return input_shape[2], input_shape[3]
 
 
-def _check_gradient(of: str, dy: Array, output_shape: Shape) -> None:
-    if dy.shape != output_shape:
-        raise ShapeError(
-            f"{of}_gradient: dy has shape {dy.shape}, but the output had {output_shape}"
-        )
+def _check_adaptive(of: str, dy: Array, input_shape: Shape) -> None:
+    """Raise an error unless dy can be the gradient of some number of cells of such images."""
+    check_axes(of, "dy", dy, "N", "C", "OH", "OW")
+    image_size(of, input_shape)
+    image_size(of, dy.shape)
+    check_shape(of, "dy", dy, (*input_shape[:2], *dy.shape[2:]))

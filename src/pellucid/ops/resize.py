@@ -9,7 +9,7 @@ from pellucid import engine
 from pellucid.arguments import LARGEST_SIZE, Positive, shown
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.geometry import pair
-from pellucid.ops.checks import check_floating
+from pellucid.ops.checks import check_floating, check_shape
 from pellucid.ops.pooling import image_size
 from pellucid.types import Array, Pair, Shape
 
@@ -75,12 +75,10 @@ def upsample2d_gradient(
 ) -> Array:
     """Return dx: each input sums the dy of the outputs it contributed to, with the same weights."""
     output_size, scales = resize_plan(input_shape, size, scale_factor, mode, align_corners)
-    if dy.shape != (*input_shape[:2], *output_size):
-        raise ShapeError(
-            f"upsample2d_gradient: dy has shape {dy.shape}, but the output had "
-            f"{(*input_shape[:2], *output_size)}"
-        )
-    return engine.current(dy).upsample2d_gradient(dy, input_shape, scales, mode, align_corners)
+    check_shape("upsample2d_gradient", "dy", dy, (*input_shape[:2], *output_size))
+    return engine.for_floats("upsample2d_gradient", dy).upsample2d_gradient(
+        dy, input_shape, scales, mode, align_corners
+    )
 
 
 def resize_plan(

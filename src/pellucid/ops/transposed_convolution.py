@@ -7,13 +7,8 @@ from typing import TypedDict, Unpack
 from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, pair, resolve_padding, transposed_size
-from pellucid.ops.checks import integer
-from pellucid.ops.convolution import (
-    ConvolutionPlan,
-    check_bias,
-    check_options,
-    conv2d_bias_gradient,
-)
+from pellucid.ops.checks import check_shape, integer
+from pellucid.ops.convolution import ConvolutionPlan, bias_gradient, check_options
 from pellucid.ops.padding import pad2d, pad2d_gradient
 from pellucid.types import Array, Padding, Pair, Shape
 
@@ -89,7 +84,7 @@ def conv_transpose2d(
         flip_kernel=flip_kernel,
         algorithm=algorithm,
     )
-    check_bias("conv_transpose2d", bias, convolution.input_shape[1])
+    check_shape("conv_transpose2d", "bias", bias, convolution.input_shape[1:2])
     y = convolution.input_gradient(_extended(x, convolution), weight)
     return y if bias is None else engine.current(y, bias).add_bias(y, bias)
 
@@ -120,7 +115,7 @@ def conv_transpose2d_weight_gradient(
 
 def conv_transpose2d_bias_gradient(dy: Array) -> Array:
     """Return ``db = Σ dy`` over the batch and all positions, (F,)."""
-    return conv2d_bias_gradient(dy)
+    return bias_gradient("conv_transpose2d_bias_gradient", dy)
 
 
 def transposed(
@@ -140,7 +135,9 @@ def transposed(
     An output padding of at least the stride adds whole steps: the convolution's output is then the
     input followed by zeros.
     """
-    if len(input_shape) != 4 or len(weight_shape) != 4 or input_shape[1] != weight_shape[0]:
+    if len(weight_shape) != 4 or min(weight_shape) < 1:
+        raise ShapeError(f"a weight must have the shape (C, F/groups, KH, KW), not {weight_shape}")
+    if len(input_shape) != 4 or input_shape[1] != weight_shape[0]:
         raise ShapeError(
             f"conv_transpose2d with a weight of shape {weight_shape} expects an input of shape "
             f"(N, {weight_shape[0]}, H, W), got {input_shape}"
