@@ -294,9 +294,11 @@ def check_statistics(x: Array) -> None:
 
 def _check_channels(of: str, x: Array, **values: Array | None) -> None:
     """Raise an error unless x is (N, C, …), and these have one value per channel."""
-    check_axes(of, "an input", x, "N", "C", "…")
+    if x.ndim < 2:
+        check_axes(of, "an input", x, "N", "C", "…")
     for name, value in values.items():
-        check_shape(of, name, value, x.shape[1:2])
+        if value is not None and value.shape != x.shape[1:2]:
+            check_shape(of, name, value, x.shape[1:2])
 
 
 def _check_gradient(of: str, dy: Array, kept: object, weight: Array | None) -> object:
