@@ -189,10 +189,25 @@ def test_patience_ends_a_run_early(pellucid: Command) -> None:
 def test_without_a_test_part_the_validation_part_judges(pellucid: Command) -> None:
     np.savez("one.npz", images=small_run.DATA.images, labels=small_run.DATA.labels)
     _, out, _ = pellucid("train", "one.npz", *short()[2:])
-    assert "Validation (there is no test part) accuracy" in out
+    assert "Validation (without a test part) accuracy" in out
     status, out, _ = pellucid("train", "one.npz", *short("--validation", "0")[2:])
     assert status == 0
     assert "accuracy 0" not in out
+
+
+def test_the_test_images_are_left_alone_while_choices_are_tried(pellucid: Command) -> None:
+    status, out, _ = pellucid(*short("--no-test", "--augment", "flip", "--tta", "--out", "run"))
+    assert status == 0
+    assert "54 training, 6 validation\n" in out
+    assert "Validation (without a test part) accuracy" in out
+    config = Config.load(Path("run"))
+    assert "--no-test" in config.command()
+    parts = Parts.load(config)
+    assert parts.test is None
+    judged = json.loads(Path("run/evaluation.json").read_text())
+    assert parts.validation is not None
+    expected = evaluate(load("run"), parts.validation, flip=True)
+    assert judged["loss"] == pytest.approx(expected.loss)
 
 
 def test_a_table_is_data(pellucid: Command) -> None:

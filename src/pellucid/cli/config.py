@@ -51,6 +51,7 @@ class Config:
     optimizer_options: str | None = None
     whiten: bool = False
     tta: bool = False
+    no_test: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
     environment: dict[str, str] = field(default_factory=dict)
@@ -104,7 +105,7 @@ class Config:
 _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
-    *("optimizer_options", "whiten", "tta"),
+    *("optimizer_options", "whiten", "tta", "no_test"),
     *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune", "shards"),
     *("sync_batch_norm", "recompute"),
 ]
@@ -144,15 +145,15 @@ class Parts:
     @classmethod
     def of(cls, splits: "Splits", config: Config) -> "Parts":
         """Split a data set as the run does; an existing validation part is used unchanged."""
-        train = splits.train
+        train, test = splits.train, None if config.no_test else splits.test
         if config.fraction < 1.0:
             _, train = train.split(config.fraction, config.seed)
         if not config.validation:
-            return cls(train, None, splits.test)
+            return cls(train, None, test)
         if splits.validation is not None:
-            return cls(train, splits.validation, splits.test)
+            return cls(train, splits.validation, test)
         train, validation = train.split(config.validation, config.seed)
-        return cls(train, validation, splits.test)
+        return cls(train, validation, test)
 
     @classmethod
     def load(cls, config: Config) -> "Parts":
@@ -165,5 +166,5 @@ class Parts:
         if self.test is not None:
             return self.test, "Test"
         if self.validation is not None:
-            return self.validation, "Validation (there is no test part)"
+            return self.validation, "Validation (without a test part)"
         return None

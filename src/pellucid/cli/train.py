@@ -189,6 +189,14 @@ def train(
             show_default=False,
         ),
     ] = None,
+    no_test: Annotated[
+        bool,
+        typer.Option(
+            "--no-test",
+            help="Leave the test images alone, while you try choices: held-out training images "
+            "judge the run.",
+        ),
+    ] = False,
     fraction: Annotated[
         float,
         typer.Option(
@@ -300,6 +308,7 @@ def train(
         augment=_or(augment, usual.augment),
         whiten=_or(whiten, usual.whiten),
         tta=_or(tta, usual.tta),
+        no_test=no_test,
         ema=_or(ema, usual.ema),
         validation=_or(validation, usual.validation),
         patience=patience,
