@@ -8,7 +8,6 @@ for each product and sum, however many it really needs::
 """
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from time import process_time
@@ -17,6 +16,7 @@ os.environ["NUMBA_NUM_THREADS"] = "1"
 
 import numpy as np
 
+from benchmarks import pages
 from benchmarks.machine import machine
 from pellucid import compiled
 from pellucid.compiled import fused, layout
@@ -98,9 +98,7 @@ def main() -> None:
         rate = OPERATIONS / seconds / 1e9
         lines.append(f"| {name} | {rate:.1f} | {first / seconds:.1f} |")
     table = "\n".join([*lines, "", f"One thread of {machine()['processor']}."])
-    page = PAGE.read_text(encoding="utf-8")
-    parts = re.compile("(<!-- ladder -->\n).*?(\n<!-- end -->)", re.DOTALL)
-    PAGE.write_text(parts.sub(lambda m: m[1] + table + m[2], page), encoding="utf-8")
+    pages.write(PAGE, "ladder", table)
     print(table)
 
 

@@ -242,6 +242,12 @@ class Engine(Protocol):
     def cross_entropy(self, z: Array, a: Array) -> tuple[float, Array]:
         """Return ``−Σ a·log softmax(z)`` and its gradient, (N, K, …)."""
 
+    def mean_squared_error(self, y: Array, t: Array, a: Array) -> tuple[float, Array]:
+        """Return ``Σ a·(y − t)²`` and its gradient, (N, …); a is broadcast to y's shape."""
+
+    def binary_cross_entropy(self, z: Array, t: Array, a: Array) -> tuple[float, Array]:
+        """Return ``−Σ a·(t·log σ(z) + (1 − t)·log(1 − σ(z)))`` and its gradient, (N, …)."""
+
     def make_batch(
         self,
         images: Array,

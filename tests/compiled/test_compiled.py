@@ -154,3 +154,28 @@ def test_precisely_holds_for_every_convolution_that_chooses():
         with engine.precisely():
             precise = abs(layer(x) - exact).max()
     assert precise < fast / 2
+
+
+@pytest.mark.parametrize("loss", ["mean_squared_error", "binary_cross_entropy"])
+@pytest.mark.parametrize("order", ["C", "batch last"])
+def test_losses_of_images_are_those_of_the_reference_in_any_order(loss, order):
+    y, t = numbers((5, 3, 33, 40), 1), abs(numbers((5, 3, 33, 40), 2)) % 1
+    a = abs(numbers((5, 1, 1, 1), 3)) / y.size
+    expected, slopes = getattr(reference, loss)(*(each.astype(float) for each in (y, t, a)))
+    if order == "batch last":
+        y = np.ascontiguousarray(y.transpose(2, 3, 1, 0)).transpose(3, 2, 0, 1)
+    value, gradient = getattr(compiled, loss)(y, t, a)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(gradient, slopes, rtol=2e-5, atol=1e-6 * abs(slopes).max())
+    assert gradient.strides == y.strides
+
+
+def test_binary_cross_entropy_counts_infinite_outputs_as_the_reference_does():
+    z = np.array([[np.inf, -np.inf, np.inf, -np.inf]], np.float32)
+    right = np.array([[1, 0, 1, 0]], np.float32)
+    one, none = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
+    for t, a, expected in ((right, one, 0), (1 - right, none, 0), (1 - right, one, np.inf)):
+        value, gradient = compiled.binary_cross_entropy(z, t, a)
+        assert value == reference.binary_cross_entropy(z, t, a)[0] == expected
+        np.testing.assert_array_equal(gradient, a * (right - t))
+    assert np.isnan(compiled.binary_cross_entropy(np.full_like(z, np.nan), right, one)[0])

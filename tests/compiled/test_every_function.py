@@ -25,6 +25,7 @@ W, B = numbers(CONV.weight_shape, 2), numbers(6, 3)
 FLAT, ROWS, DENSE = numbers((N, 12), 4), numbers((N, 7), 5), numbers((7, 12), 6)
 SCALE, SHIFT, MEAN, VAR = (abs(numbers(4, seed)) + 0.5 for seed in (7, 8, 9, 10))
 PROBABILITIES = abs(numbers((N, 7), 11)) / 7
+FACTORS = abs(numbers((N, 1, 1, 1), 14)) / 10
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 3, 4, 5), np.uint8)
 ACTIVATIONS: list[tuple[Any, ...]] = [
     *(("relu6",), ("leaky_relu", 0.1), ("elu", 0.7), ("selu",), ("gelu", "none"), ("gelu", "tanh")),
@@ -110,6 +111,10 @@ ROWS_OF: dict[str, Run] = {
     "total": lambda e, of: e.total([of(X), of(X[::-1]), of(X)]),
     "add_to": lambda e, of: e.add_to(of(X.copy("K")), of(X[::-1])),
     "cross_entropy": lambda e, of: e.cross_entropy(of(ROWS), of(PROBABILITIES)),
+    "mean_squared_error": lambda e, of: e.mean_squared_error(of(X), of(X[::-1]), of(FACTORS)),
+    "binary_cross_entropy": lambda e, of: e.binary_cross_entropy(
+        of(ROWS), of(PROBABILITIES), of(FACTORS[:, :, 0, 0])
+    ),
     "make_batch": lambda e, of: e.make_batch(
         PIXELS, np.array([3, 1, 8]), of(SCALE[:3]), of(SHIFT[:3]), of(X).dtype
     ),

@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from pellucid import engine, execution
 from pellucid import layers as nn
 from pellucid.execution.blocks import Block
 from pellucid.execution.replay import AFTER
+from pellucid.losses import LOSSES
 from pellucid.runtime.recording import Recording
 from pellucid.runtime.workspace import Workspace
 
@@ -88,17 +90,31 @@ def coverage_of(name: str) -> Coverage:
     return Coverage(forward, backward, "yes" if run.captured else "no", "yes" if fused else "no")
 
 
+def losses_by_whom() -> str:
+    """Return who computes each loss and its gradient, for outputs as a model returns them."""
+    random = np.random.default_rng(0)
+    outputs = np.asfortranarray(random.normal(size=(32, 10)).astype(np.float32))
+    found = {}
+    for name, loss in LOSSES.items():
+        given = random.integers(0, 10, 32) if name == "CrossEntropy" else abs(outputs) / 10
+        found[name], _ = _by_whom(partial(loss(), targets=given), outputs)
+    return (
+        "Losses and their gradients: " + ", ".join(f"`{n}` {by}" for n, by in found.items()) + "."
+    )
+
+
 def table() -> str:
-    """Return the table, and a sentence with the layers that NumPy computes eagerly."""
+    """Return the table, a sentence on losses, and one on the layers that NumPy computes eagerly."""
     names = [n for n in ROWS if isinstance(ROWS[n].shape[0], int) and n not in WITH_OTHERS_INSIDE]
     with engine.using("compiled"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         found = {name: coverage_of(name) for name in names if not name.startswith("Residual")}
+        losses = losses_by_whom()
     in_numpy = [n for n, c in found.items() if "compiled" not in c[:2] and c.captured == "no"]
     lines = ["| layer | forward | backward | captured | fused |", "| --- | --- | --- | --- | --- |"]
     lines += [f"| {n} | {' | '.join(c)} |" for n, c in found.items() if n not in in_numpy]
     rest = "; ".join(f"`{name}`" for name in in_numpy)
-    return "\n".join([*lines, "", f"NumPy computes, and no capture contains: {rest}."])
+    return "\n".join([*lines, "", losses, "", f"NumPy computes, and no capture contains: {rest}."])
 
 
 if __name__ == "__main__":

@@ -20,13 +20,9 @@ from pellucid.compiled.conv import (
 )
 from pellucid.compiled.dropout import dropout
 from pellucid.compiled.epilogue import add_bias
-from pellucid.compiled.group_norm import (
-    group_norm,
-    group_norm_gradient,
-    layer_norm,
-    layer_norm_gradient,
-)
+from pellucid.compiled.group_norm import group_norm, group_norm_gradient
 from pellucid.compiled.join import concatenate, split, total
+from pellucid.compiled.layer_norm import layer_norm, layer_norm_gradient
 from pellucid.compiled.layout import add_to, flatten, unflatten
 from pellucid.compiled.linear import (
     linear,
@@ -34,7 +30,7 @@ from pellucid.compiled.linear import (
     linear_input_gradient,
     linear_weight_gradient,
 )
-from pellucid.compiled.loss import cross_entropy
+from pellucid.compiled.loss import binary_cross_entropy, cross_entropy, mean_squared_error
 from pellucid.compiled.normalization import (
     batch_norm,
     batch_norm_gradient,

@@ -152,9 +152,10 @@ def max_pool_values(x: Array, window: Window) -> Array:
     N, C = x.shape[:2]
     y = layout.new_array((N, C, *window.output_size))
     rows, columns = forward_taps(window)
+    compared = y.size * window.kernel[0] * window.kernel[1]
     if layout.channels_innermost(y.shape):
         inner, outer = layout.channels_last(x), layout.channels_last(y)
-        _maxima_last(min(4, -(-C // LANES)))(y.size, inner, outer, *rows, *columns)
+        _maxima_last(min(4, -(-C // LANES)))(compared // 2, inner, outer, *rows, *columns)
         return y
     run = C * N  # at each pixel lies a run of channels × images
     inner, outer = (layout.memory(each).reshape(*each.shape[2:], run) for each in (x, y))

@@ -5,7 +5,7 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add
 from pellucid.compiled.fallback import reference
-from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
@@ -25,10 +25,8 @@ def concatenate(arrays: list[Array], axis: int) -> Array:
     if axis != 1 or not all(_images(x) for x in arrays):
         return reference.concatenate(arrays, axis)
     N, _, H, W = arrays[0].shape
-    y, first = layout.new_array((N, sum(x.shape[1] for x in arrays), H, W)), 0
-    for x in arrays:
-        _copy(x.size, _as(y, x), 0, _as(y, y), first, x.shape[1])
-        first += x.shape[1]
+    y = layout.new_array((N, sum(x.shape[1] for x in arrays), H, W))
+    _move(arrays, y, back=False)
     return y
 
 
@@ -37,21 +35,27 @@ def split(x: Array, ends: list[int], axis: int) -> list[Array]:
     if axis != 1 or not _images(x):
         return reference.split(x, ends, axis)
     N, _, H, W = x.shape
-    pieces, first = [], 0
-    for end in ends:
-        piece = layout.new_array((N, end - first, H, W))
-        _copy(piece.size, _as(piece, x), first, _as(piece, piece), 0, end - first)
-        pieces.append(piece)
-        first = end
-    return pieces
+    new = layout.new_channels_last if layout.channels_innermost(x.shape) else layout.new_images
+    sizes = [end - first for first, end in zip([0, *ends], ends, strict=False)]
+    pieces = [new((N, size, H, W)) for size in sizes]
+    _move(pieces, x, back=True)
+    return [layout.ordered(piece) for piece in pieces]
 
 
-def _as(model: Array, x: Array) -> Array:
-    """Return x as memory (rows, columns, C, run) in the order in which `model` lies."""
-    if not layout.channels_innermost(model.shape):
-        return layout.memory(x)
-    N, C, H, W = x.shape
-    return layout.channels_last(x).reshape(N * H, W, C, 1)
+def _move(pieces: list[Array], whole: Array, back: bool) -> None:
+    """Copy the pieces side by side into the whole, or `back`: four of them in one pass."""
+    (N, C, H, W), first = whole.shape, 0
+    order, pixels, run = layout.memory, H * W, N
+    if layout.channels_innermost(whole.shape):
+        order, pixels, run = layout.channels_last, N * H * W, 1
+    y = order(whole).reshape(-1)
+    for i in range(0, len(pieces), 4):
+        some = pieces[i : i + 4]
+        runs = [piece.shape[1] * run for piece in some]
+        work, others = sum(runs) * pixels, 4 - len(some)
+        flat = [order(piece).reshape(-1) for piece in (*some, *some[:1] * others)]
+        _side_by_side(work, pixels, *flat, *runs, *[0] * others, y, C * run, first, back)
+        first += sum(runs)
 
 
 def total(arrays: list[Array]) -> Array:
@@ -73,16 +77,26 @@ def _images(x: Array) -> bool:
 
 
 @jit_sized
-def _copy(mine, x, x_first, y, y_first, channels):
-    """Copy channels of x from `x_first` on to y from `y_first` on, both (H, W, C, N)."""
-    H, W, C, N = x.shape
-    xs, ys, run = x.reshape(-1), y.reshape(-1), channels * N
-    for h in share_of(mine, H):
-        for pixel in range(h * W, (h + 1) * W):
-            start, to = (pixel * C + x_first) * N, (pixel * y.shape[2] + y_first) * N
-            for i in range(0, run, WIDTH):
-                lanes = live_lanes(run - i, VECTORS)
-                store_tile(load_run(xs, start + i, VECTORS, lanes), ys, to + i, 0, 1, lanes)
+def _side_by_side(
+    mine, pixels, a, b, c, d, a_run, b_run, c_run, d_run, y, y_run, first, back
+):  # fmt: skip
+    """Copy runs of a, b, c and d at each pixel into y from `first` on, or `back`, for `_move`."""
+    for pixel in share_of(mine, pixels):
+        to = pixel * y_run + first
+        _copy(a, pixel * a_run, y, to, a_run, back)
+        _copy(b, pixel * b_run, y, to + a_run, b_run, back)
+        _copy(c, pixel * c_run, y, to + a_run + b_run, c_run, back)
+        _copy(d, pixel * d_run, y, to + a_run + b_run + c_run, d_run, back)
+
+
+@jit_inline
+def _copy(x, start, y, to, run, back):
+    for i in range(0, run, WIDTH):
+        lanes = live_lanes(run - i, VECTORS)
+        if back:
+            store_tile(load_run(y, to + i, VECTORS, lanes), x, start + i, 0, 1, lanes)
+        else:
+            store_tile(load_run(x, start + i, VECTORS, lanes), y, to + i, 0, 1, lanes)
 
 
 @jit_sized

@@ -54,7 +54,8 @@ def new_channels_last(shape: Shape, dtype: DType = np.float32) -> Array:
 
 def channels_last(x: Array) -> Array:
     """Return images (N, C, H, W) as contiguous memory (N, H, W, C): a view if they lie so."""
-    turned, here = x.transpose(0, 2, 3, 1), x.flags.c_contiguous
+    turned = x.transpose(0, 2, 3, 1)
+    here = x.flags.c_contiguous and x.dtype == np.float32
     images_last = x.transpose(2, 3, 1, 0).flags.c_contiguous
     if turned.flags.c_contiguous or not (here or images_last):
         return contiguous(turned)
@@ -68,13 +69,17 @@ def channels_last(x: Array) -> Array:
 
 @jit_sized
 def _channels_last(mine, x, y):
-    """(N, C, H, W) -> (N, H, W, C), for `channels_last`."""
+    """(N, C, H, W) -> (N, H, W, C), for `channels_last`: a square of numbers at a time."""
     N, C, H, W = x.shape
-    for item in share_of(mine, N * H):
-        n, h = item // H, item % H
-        for w in range(W):
-            for c in range(C):
-                y[n, h, w, c] = x[n, c, h, w]
+    xs, ys, pixels = x.reshape(-1), y.reshape(-1), H * W
+    blocks = -(-pixels // LANES)
+    for item in share_of(mine, N * blocks):
+        n, p = item // blocks, item % blocks * LANES
+        across, rows = live_lanes(pixels - p, 1), min(LANES, pixels - p)
+        for c in range(0, C, LANES):
+            start = (n * C + c) * pixels + p
+            square = turn(load_square(xs, start, pixels, min(LANES, C - c), across))
+            store_tile(square, ys, (n * pixels + p) * C + c, C, rows, live_lanes(C - c, 1))
 
 
 @jit_sized
@@ -94,6 +99,13 @@ def new_array(shape: Shape, dtype: DType = np.float32) -> Array:
         return new_channels_last(shape, dtype)
     N, C, H, W = shape
     return images(empty((H, W, C, N), dtype))
+
+
+def ordered(x: Array) -> Array:
+    """Return images in the order in which images of this shape lie: themselves if they lie so."""
+    if channels_innermost(x.shape):
+        return channels_last(x).transpose(0, 3, 1, 2)
+    return images(memory(x))
 
 
 def in_lanes(x: Array) -> Array:

@@ -16,7 +16,7 @@ import numpy as np
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add, add_columns, relu_tile
 from pellucid.compiled.conv.channels_last.positions import positions
-from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.rows import load_rows, multiply_add_rows, store_rows
 from pellucid.compiled.tile import LANES, REGISTERS, live_lanes, zero_tile
@@ -32,6 +32,7 @@ _WEIGHTS = 640 << 10  # bytes
 
 _CHANNELS = 8  # whose weights are laid out together
 _TOGETHER = 16  # tiles of an item of work: what they read stays in near memory for all filters
+_PRODUCTS = 8  # that take as long as a step of a loop in `WORK_OF_ONE`
 
 
 class Packed(NamedTuple):
@@ -75,7 +76,7 @@ def run(
     others = layout.NO_IMAGES if shortcut is None else layout.channels_last(shortcut)
     products = packed.weight.size * pixels
     _kernel(rows, packed.vectors)(
-        products // 64, inner, packed.weight, packed.bias, layout.channels_last(y),
+        products // _PRODUCTS, inner, packed.weight, packed.bias, layout.channels_last(y),
         packed.taps, *tables, others, relu,
     )  # fmt: skip
 
@@ -158,6 +159,18 @@ def _pack(mine, weight, turned, F, packed):
                     places[to + k * C * span] = w
 
 
+@jit_inline
+def _together(tiles, blocks, threads):
+    """Return how many tiles of positions are an item of work.
+
+    Of few tiles each thread takes as many; or all of them with filters of its own, if these can be
+    divided evenly: then its part of the weights stays in its near memory.
+    """
+    if tiles >= 2 * threads * _TOGETHER:
+        return _TOGETHER
+    return tiles if blocks % threads == 0 else -(-tiles // threads)
+
+
 @cache
 def _kernel(ROWS: int, VECTORS: int) -> Any:
     SPAN = VECTORS * LANES
@@ -170,28 +183,29 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
         """Write into y (N, OH, OW, F) the correlation of x (N, H, W, C), for `run`.
 
         w and bias are `Packed`; source to length are `Positions`; an empty shortcut is none. An
-        item of work is some tiles of positions, with all filters.
+        item of work is some tiles of positions, with a block of filters.
         """
         C, F, others = x.shape[3], y.shape[3], shortcut.reshape(-1)
         xs, ys, blocks, tiles = x.reshape(-1), y.reshape(-1), len(bias) // SPAN, len(kind)
-        for item in share_of(mine, -(-tiles // _TOGETHER)):
-            for block in range(blocks):
-                f = block * SPAN
-                lanes = live_lanes(F - f, VECTORS)
-                for t in range(item * _TOGETHER, min((item + 1) * _TOGETHER, tiles)):
-                    tile = zero_tile(ROWS, VECTORS)
-                    for i in range(first[kind[t]], first[kind[t] + 1]):
-                        wi, xi = (block * taps + tap[i]) * C * SPAN, distance[i] * C
-                        for _ in range(length[i] * C):
-                            tile = multiply_add_rows(tile, xs, source, t * ROWS, xi, w, wi)
-                            xi += 1
-                            wi += SPAN
-                    tile = add_columns(tile, bias, f)
-                    if len(others) > 0:
-                        other = load_rows(ROWS, VECTORS, others, target, t * ROWS, f, lanes)
-                        tile = add(tile, other)
-                    if relu:
-                        tile = relu_tile(tile)
-                    store_rows(tile, ys, target, t * ROWS, f, lanes)
+        together = _together(tiles, blocks, mine[1])
+        for item in share_of(mine, -(-tiles // together) * blocks):
+            start, block = item // blocks * together, item % blocks
+            f = block * SPAN
+            lanes = live_lanes(F - f, VECTORS)
+            for t in range(start, min(start + together, tiles)):
+                tile = zero_tile(ROWS, VECTORS)
+                for i in range(first[kind[t]], first[kind[t] + 1]):
+                    wi, xi = (block * taps + tap[i]) * C * SPAN, distance[i] * C
+                    for _ in range(length[i] * C):
+                        tile = multiply_add_rows(tile, xs, source, t * ROWS, xi, w, wi)
+                        xi += 1
+                        wi += SPAN
+                tile = add_columns(tile, bias, f)
+                if len(others) > 0:
+                    other = load_rows(ROWS, VECTORS, others, target, t * ROWS, f, lanes)
+                    tile = add(tile, other)
+                if relu:
+                    tile = relu_tile(tile)
+                store_rows(tile, ys, target, t * ROWS, f, lanes)
 
     return kernel
