@@ -83,7 +83,7 @@ def test_multiply_adds_count_one_for_each_weight_and_row():
         (lambda: ops.linear(np.ones((2, 3)), np.ones((4, 3)), np.ones(3)), "bias of shape"),
         (
             lambda: ops.linear_weight_gradient(np.ones((2, 3)), np.ones((4, 3))),
-            "agree in all axes but the last",
+            "linear_weight_gradient expects dy of shape",
         ),
     ],
 )

@@ -18,12 +18,9 @@ from pellucid.contract import Convolution, Engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, Window, pair, resolve_padding
 from pellucid.memoize import memoize
-from pellucid.ops.checks import check_axes, check_shape, integer
+from pellucid.ops.checks import check_axes, integer
 from pellucid.ops.padding import check_pad_mode, check_sides, padded_shape
 from pellucid.types import Array, DType, Padding, PaddingMode, Pair, Shape
-
-_THIS = "this convolution"
-"""How errors call a convolution, which may be a part of a transposed one."""
 
 
 class ConvolutionOptions(TypedDict, total=False):
@@ -213,14 +210,14 @@ class ConvolutionPlan:
     def forward(self, x: Array, weight: Array, bias: Array | None) -> Array:
         """Return y."""
         by = self._engine(x, weight)
-        check_shape(_THIS, "an input", x, self.input_shape)
-        check_shape("conv2d", "bias", bias, weight.shape[:1])
+        _check_shape("an input", x, self.input_shape)
+        check_bias("conv2d", bias, len(weight))
         return by.conv2d(self._padded(x), self.kernel(weight), bias, self.resolved(by))
 
     def input_gradient(self, dy: Array, weight: Array) -> Array:
         """Return dx."""
         by = self._engine(dy, weight)
-        check_shape(_THIS, "an output's gradient", dy, self.output_shape)
+        _check_shape("an output's gradient", dy, self.output_shape)
         dx = by.conv2d_input_gradient(dy, self.kernel(weight), self.resolved(by))
         if self.sides is None:
             return dx
@@ -229,8 +226,8 @@ class ConvolutionPlan:
     def weight_gradient(self, dy: Array, x: Array) -> Array:
         """Return dw."""
         by = self._engine(dy, x)
-        check_shape(_THIS, "an output's gradient", dy, self.output_shape)
-        check_shape(_THIS, "an input", x, self.input_shape)
+        _check_shape("an output's gradient", dy, self.output_shape)
+        _check_shape("an input", x, self.input_shape)
         return self.kernel(by.conv2d_weight_gradient(dy, self._padded(x), self.resolved(by)))
 
     def kernel(self, weight: Array) -> Array:
@@ -299,3 +296,14 @@ def _check_channels(input_shape: Shape, weight_shape: Shape, groups: int) -> Non
             f"conv2d with a weight of shape {weight_shape} and groups={groups} expects an input of "
             f"shape (N, {weight_shape[1] * groups}, H, W), got {input_shape}"
         )
+
+
+def _check_shape(what: str, array: Array, expected: Shape) -> None:
+    if array.shape != expected:
+        raise ShapeError(f"this convolution expects {what} of shape {expected}, got {array.shape}")
+
+
+def check_bias(name: str, bias: Array | None, filters: int) -> None:
+    """Raise a ShapeError unless the bias has one number for each filter."""
+    if bias is not None and bias.shape != (filters,):
+        raise ShapeError(f"{name} expects a bias of shape ({filters},), got {bias.shape}")

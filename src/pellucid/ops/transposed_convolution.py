@@ -7,8 +7,8 @@ from typing import TypedDict, Unpack
 from pellucid import engine
 from pellucid.errors import ShapeError
 from pellucid.geometry import Sides, pair, resolve_padding, transposed_size
-from pellucid.ops.checks import check_shape, integer
-from pellucid.ops.convolution import ConvolutionPlan, bias_gradient, check_options
+from pellucid.ops.checks import integer
+from pellucid.ops.convolution import ConvolutionPlan, bias_gradient, check_bias, check_options
 from pellucid.ops.padding import pad2d, pad2d_gradient
 from pellucid.types import Array, Padding, Pair, Shape
 
@@ -84,7 +84,7 @@ def conv_transpose2d(
         flip_kernel=flip_kernel,
         algorithm=algorithm,
     )
-    check_shape("conv_transpose2d", "bias", bias, convolution.input_shape[1:2])
+    check_bias("conv_transpose2d", bias, convolution.input_shape[1])
     y = convolution.input_gradient(_extended(x, convolution), weight)
     return y if bias is None else engine.current(y, bias).add_bias(y, bias)
 
