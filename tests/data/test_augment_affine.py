@@ -1,5 +1,7 @@
 """Turned, scaled, sheared and shifted images are what SciPy makes of them."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -120,3 +122,22 @@ def test_images_are_sheared_first_then_turned_and_scaled(
     skew = [[1, 0], [np.tan(shear), 1]]
     (found,) = forward_matrices(np.array([angle]), np.array([scale]), np.array([shear]))
     np.testing.assert_allclose(found, scale * np.array(turn) @ skew, rtol=1e-12, atol=1e-12)
+
+
+def test_a_batch_of_large_images_needs_little_memory_besides_itself() -> None:
+    images = source().integers(0, 256, (24, 3, 96, 96), np.uint8)
+    augmentation, labels = Affine(10, 0.1, 5, 0.1), np.zeros(24, np.int64)
+    tracemalloc.start()
+    try:
+        y, _ = augmentation(images, labels, source(), CLASSES)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * images.nbytes
+    drawn = source().uniform(-1, 1, (5, 24))
+    matrices = forward_matrices(
+        np.radians(10) * drawn[0], 1 + 0.1 * drawn[1], np.radians(5) * drawn[2]
+    )
+    shifts = 0.1 * 96 * drawn[3:].T
+    alone = transform(images[-1:], matrices[-1:], shifts[-1:])
+    assert (y[-1:] == alone).all()

@@ -89,6 +89,19 @@ def transform(images: Array, matrices: Array, shifts: Array) -> Array:
     shifts
         Shift t of each image in pixels, (N, 2).
     """
+    y = np.empty(images.shape, images.dtype)
+    some = max(1, _AT_ONCE // max(1, images[:1].size))
+    for i in range(0, len(images), some):
+        part = slice(i, i + some)
+        y[part] = _transformed(images[part], matrices[part], shifts[part])
+    return y
+
+
+_AT_ONCE = 2**16
+"""Number of values that are computed at once: few enough for about ten arrays in the cache."""
+
+
+def _transformed(images: Array, matrices: Array, shifts: Array) -> Array:
     N, C, H, W = images.shape
     middle = np.array([(H - 1) / 2, (W - 1) / 2])
     targets = np.indices((H, W)).reshape(2, H * W) - middle[:, None]
