@@ -70,9 +70,12 @@ def predict(
     model, shape = trained.load(run, pixels, input_shape, layout, output)
     views = trained.views(run, shape) if tta else {}
     doubt = unlike.Doubt.of(run, model, drawn_digit) if check else None
-    names, parts = [], []
+    names: list[str] = []
+    parts: list[Array] = []
     with common.computing(engine, threads):
         for several, stored in _batches(images, shape, drawn_digit):
+            if not parts:
+                _compile(model, stored, doubt is not None)
             parts.append(probabilities_of(model, stored, views))
             names += several
             if doubt is not None:
@@ -91,6 +94,15 @@ def predict(
             ["image", *_heads(min(top, len(classes)))],
             ((name, *_most_probable(row, classes, top)) for name, row in rows),
         )
+
+
+def _compile(model: "Layer", stored: "Array", check: bool) -> None:
+    """Compile what predicting, and checking, the first images needs: several kernels at a time."""
+    from pellucid.evaluation import predictions, typical
+    from pellucid.execution import compile_ahead
+
+    checking = typical.rehearsal(model, stored) if check else ()
+    compile_ahead([*predictions.rehearsal(model, stored), *checking])
 
 
 def _csv_heads(columns: str | None, as_csv: bool) -> list[str]:

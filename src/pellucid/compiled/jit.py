@@ -235,7 +235,7 @@ class KernelCache(caching._Cache):
     cache_path = None
 
     def __init__(self, kernel: Kernel, function: Function, dispatcher: Any) -> None:
-        self.kernel = kernel
+        self.kernel, self._dispatcher = kernel, dispatcher
         self._context = dispatcher.targetctx
         self._code = store.code_digest(kernel.module), _own_code(function)
         self._options = _ordered(dispatcher.targetoptions.items())
@@ -253,7 +253,7 @@ class KernelCache(caching._Cache):
             if (content := there.read(self._file(signature, machine))) is not None:
                 with suppress(Exception):  # whatever it is: it is compiled anew
                     return compiler.CompileResult._rebuild(context, *pickle.loads(content))
-        compiling.began(str(self.kernel))
+        compiling.began(str(self.kernel), lambda: bool(self._dispatcher.is_compiling))
         return None
 
     def save_overload(self, signature: Any, result: Any) -> None:

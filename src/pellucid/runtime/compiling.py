@@ -2,9 +2,10 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from shutil import get_terminal_size
 from time import monotonic, perf_counter
 from typing import Any
 
@@ -89,44 +90,82 @@ def _bar() -> Any:
 # Kernels compiled one at a time, when they are needed
 
 
+class _Kernel:
+    """A kernel that is being compiled now, for as long as `goes_on` says so."""
+
+    def __init__(self, name: str, goes_on: Callable[[], bool]) -> None:
+        self.name, self.goes_on = name, goes_on
+        self.start, self.ended = monotonic(), threading.Event()
+
+
 class _OnDemand(threading.local):
-    """The starts of the kernels being compiled in this thread; one may need another."""
+    """The kernels being compiled in this thread; one may need another."""
 
     def __init__(self) -> None:
-        self.starts: list[float] = []
+        self.kernels: list[_Kernel] = []
 
 
 _on_demand = _OnDemand()
 _silent = False
 _lock = threading.Lock()
-_first = True
+_begun = 0  # kernels compiled on demand, and shown
+_first_shown = 0.0
+_last_said = 0.0
 
 
-def began(name: str) -> None:
-    """Show that a kernel is being compiled on demand."""
-    global _first
-    _on_demand.starts.append(monotonic())
+def began(name: str, goes_on: Callable[[], bool] = lambda: True) -> None:
+    """Show that a kernel is being compiled on demand, and for how long, while `goes_on`."""
+    global _begun, _first_shown
+    kernels = _on_demand.kernels
+    kernels[:] = [kernel for kernel in kernels if kernel.goes_on()]  # one may have failed
+    kernels.append(_Kernel(name, goes_on))
     if _silent:
         return
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\r\033[K{_SAID}: {name}")
-        sys.stderr.flush()
-        return
     with _lock:
-        first, _first = _first, False
-    if first:
-        print(f"{_SAID}: {name} first", file=sys.stderr, flush=True)
+        _begun += 1
+        _first_shown = _first_shown or monotonic()
+    _show(kernels[-1])
+    threading.Thread(target=_keep_showing, args=(kernels[-1],), daemon=True).start()
 
 
 def ended() -> None:
     """Remove the message."""
-    if _on_demand.starts:
-        start = _on_demand.starts.pop()
-        if not _on_demand.starts and not _silent:  # `Progress` counts for all that it shows
-            _count(monotonic() - start)
+    kernels = _on_demand.kernels
+    if kernels:
+        kernel = kernels.pop()
+        kernel.ended.set()
+        if not kernels and not _silent:  # `Progress` counts for all that it shows
+            _count(monotonic() - kernel.start)
     if not _silent and sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
         sys.stderr.flush()
+
+
+def _keep_showing(kernel: _Kernel) -> None:
+    while not kernel.ended.wait(1.0) and kernel.goes_on():
+        _show(kernel)
+
+
+def _show(kernel: _Kernel) -> None:
+    """Show a kernel in the last line of a terminal, elsewhere in a line from time to time."""
+    global _last_said
+    if sys.stderr.isatty():
+        seconds = monotonic() - kernel.start
+        text = f"Compiling for this machine, once: kernel {_begun}, {seconds:.0f} s, {kernel.name}"
+        width = get_terminal_size().columns - 1  # a line that wraps could not be removed
+        sys.stderr.write(f"\r\033[K{text[:width]}")
+        sys.stderr.flush()
+    elif not _last_said:
+        _last_said = monotonic()
+        print(f"{_SAID}: {kernel.name} first", file=sys.stderr, flush=True)
+    elif monotonic() - _last_said > _BETWEEN:
+        _last_said = monotonic()
+        print(
+            f"pellucid: compiling for this machine: kernel {_begun}, {kernel.name}; "
+            f"{monotonic() - _first_shown:.0f} s so far",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 @contextmanager
