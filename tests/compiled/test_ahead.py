@@ -4,9 +4,16 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
+import numpy as np
 import pytest
+from PIL import Image
 
+import pellucid as pl
+from pellucid import ops
+from pellucid.compiled.ahead import needed
+from pellucid.preprocessing import Preprocessing
 from programs import run_python
 
 TRAIN = """
@@ -63,7 +70,7 @@ rehearsed = []
 find = ahead.needed
 ahead.needed = lambda calls: rehearsed.append(find(calls)) or rehearsed[-1]
 try:
-    cli.main(["train", "digits", "--epochs", "1", "--out", sys.argv[1]])
+    cli.main(COMMAND)
 except SystemExit:
     computed = {(k, types) for k, known in jit._known.items() for types in known.overloads}
     print("missing", [str(kernel) for kernel, _ in computed - set(rehearsed[0])], len(computed))
@@ -72,10 +79,30 @@ except SystemExit:
 
 def test_everything_that_a_run_computes_is_rehearsed_before_its_first_step(tmp_path):
     """Validation, the test images and what `predict` needs are among it; the report needs none."""
-    code = EVERYTHING.replace("sys.argv[1]", repr(str(tmp_path / "run")))
+    command = ["train", "digits", "--epochs", "1", "--out", str(tmp_path / "run")]
+    code = EVERYTHING.replace("COMMAND", repr(command))
     missing, count = run_python(code)[0].splitlines()[-1].rsplit(maxsplit=1)
     assert missing == "missing []"
     assert int(count) > 20
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_everything_that_one_image_needs_is_compiled_side_by_side(tmp_path, command):
+    model = pl.initialize(pl.models.build("lenet5", (1, 28, 28), 10), seed=0)
+    model.input_shape, model.preprocessing = (1, 28, 28), Preprocessing([0.0], [255.0])
+    pl.save(model, tmp_path / "model.safetensors")
+    Image.new("L", (28, 28)).save(tmp_path / "image.png")
+    given = [command, str(tmp_path / "model.safetensors"), str(tmp_path / "image.png")]
+    code = EVERYTHING.replace("COMMAND", repr(given))
+    missing, count = run_python(code)[0].splitlines()[-1].rsplit(maxsplit=1)
+    assert missing == "missing []"
+    assert int(count) > 5
+
+
+def test_a_call_that_fails_in_a_rehearsal_leaves_the_others_in_it():
+    x = np.ones((2, 1, 8, 8), np.float32)
+    calls = [partial(ops.relu, x), partial(int, "none"), partial(ops.max_pool2d, x, 2)]
+    assert len(needed(calls)) == len(needed([calls[0], calls[2]])) > len(needed(calls[:1]))
 
 
 FIRST = """

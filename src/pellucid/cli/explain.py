@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -108,6 +109,7 @@ def explain(
     pixels = files.read(image, shape, drawn_digit)
     data = None if filters is None else _training_images(run)
     with common.computing(engine, threads):
+        _compile(model, pixels, method or list(METHODS), layer)
         probabilities = predict(model, pixels[None])[0]
         classes = model.classes or tuple(map(str, range(len(probabilities))))
         numbers = [_number(name, classes) for name in target or ()]
@@ -128,6 +130,18 @@ def explain(
         for name, figure, says in made:
             path = view.save(view.caption(figure, says), folder / f"{name}.png")
             print(f"\n{path}\n  {says}")
+
+
+def _compile(model: "Layer", pixels: "Array", methods: list[str], layer: str | None) -> None:
+    """Compile what the pictures need before the first one, several kernels at a time."""
+    from pellucid.evaluation import predict
+    from pellucid.execution import compile_ahead
+    from pellucid.explain import activations
+
+    maps = (partial(_map, model, pixels, 0, method, layer) for method in methods)
+    compile_ahead(
+        [partial(predict, model, pixels[None]), partial(activations, model, pixels), *maps]
+    )
 
 
 def _folder(run: Path, image: Path) -> Path:

@@ -91,7 +91,8 @@ def needed(calls: Iterable[Callable[[], Any]]) -> list[Job]:
         # nothing is computed, so errors mean nothing: what is left out is compiled when needed
         with suppress(Exception):
             for call in calls:
-                call()
+                with suppress(Exception):
+                    call()
     return list(found)
 
 
