@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import pellucid as pl
-from pellucid import ops
+from pellucid import engine, ops
 from pellucid.compiled.ahead import needed
 from pellucid.preprocessing import Preprocessing
 from programs import run_python
@@ -102,7 +102,8 @@ def test_everything_that_one_image_needs_is_compiled_side_by_side(tmp_path, comm
 def test_a_call_that_fails_in_a_rehearsal_leaves_the_others_in_it():
     x = np.ones((2, 1, 8, 8), np.float32)
     calls = [partial(ops.relu, x), partial(int, "none"), partial(ops.max_pool2d, x, 2)]
-    assert len(needed(calls)) == len(needed([calls[0], calls[2]])) > len(needed(calls[:1]))
+    with engine.using("compiled"):
+        assert len(needed(calls)) == len(needed([calls[0], calls[2]])) > len(needed(calls[:1]))
 
 
 FIRST = """
@@ -185,7 +186,7 @@ def test_a_process_that_ends_while_it_compiles_leaves_a_sound_cache(tmp_path, ho
 
 LAST = """
 import numpy as np
-from pellucid import ops
+from pellucid import engine, ops
 from pellucid.runtime import usual_batch
 random = np.random.default_rng(0)
 x, weight = (random.normal(size=s).astype(np.float32) for s in ((64, 3, 6, 6), (10, 3, 3, 3)))
