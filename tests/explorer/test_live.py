@@ -107,10 +107,10 @@ def test_the_rate_can_be_changed_on_the_way(session):
 def test_many_moments_are_thinned_and_the_first_is_kept(session):
     train(session, "begin", **CHOICES | {"epochs": 30})
     train(session, "go", steps=1000)
-    moments = until(session, lambda run: run["finished"])["moments"]
-    assert moments[0] == 0
-    assert len(moments) <= 40
-    assert moments == sorted(set(moments))
+    snapshots = until(session, lambda run: run["finished"])["snapshots"]
+    assert snapshots[0] == 0
+    assert len(snapshots) <= 40
+    assert snapshots == sorted(set(snapshots))
 
 
 def test_passes_during_training_see_whole_weights(session):

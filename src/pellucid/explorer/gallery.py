@@ -65,7 +65,12 @@ class Gallery:
         images = np.asarray(data.images[shown])
         sure = self._run(images).probabilities if len(shown) else np.empty((0, 1))
         listed = [
-            {"index": i, "label": int(labels[i]), "told": int(p.argmax()), "sure": float(p.max())}
+            {
+                "index": i,
+                "label": int(labels[i]),
+                "prediction": int(p.argmax()),
+                "sure": float(p.max()),
+            }
             for i, p in zip(shown.tolist(), sure, strict=True)
         ]
         return Answer({"found": len(chosen), "images": listed}, [images])

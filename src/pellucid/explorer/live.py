@@ -185,7 +185,7 @@ class Live:
             "problem": self._problem,
             "points": self._points[-400:],
             "validation": self._epochs,
-            "moments": [snapshot.step for snapshot in self._snapshots],
+            "snapshots": [snapshot.step for snapshot in self._snapshots],
         }
 
     def _remaining_records(self) -> Iterator[Record]:

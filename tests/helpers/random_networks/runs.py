@@ -18,7 +18,7 @@ from random_networks.torch_twin import Noise, Twin
 
 Arrays = dict[str, np.ndarray]
 
-PLAYED = 6
+STEPS = 6
 """Number of repetitions of a step, so that the last ones replay the captured step."""
 
 
@@ -116,13 +116,13 @@ def once(case: Case, data: Data, dtype: str, training: bool, made: Any = None) -
     return found
 
 
-def played(case: Case, data: Data, dtype: str) -> Arrays:
+def replayed(case: Case, data: Data, dtype: str) -> Arrays:
     """Return the results of the last of several steps, which do not update the model."""
     model = model_of(case, data, dtype)
     run = pl.execution.for_training(model)
     x, dy = data.x.astype(dtype), data.dy.astype(dtype)
-    for turn in range(PLAYED):
-        last = turn == PLAYED - 1
+    for turn in range(STEPS):
+        last = turn == STEPS - 1
         step = nn.StepContext(seed=case.seed if last else turn)
         model.zero_grad()
         y, cache = run.forward(x if last else x[::-1] * 0.5, step)
@@ -141,7 +141,7 @@ def frozen(case: Case, data: Data, dtype: str) -> Arrays:
     run, x = pl.freeze(model), data.x.astype(dtype)
     first = run(x)
     compiled = engine.name() == "compiled" and dtype == "float32"
-    for _ in range(PLAYED if compiled else 0):
+    for _ in range(STEPS if compiled else 0):
         run(x * 0.5)
     found = {"output": run(x), "output, first call": first}
     found["output, fused"] = pl.fuse(model)(x)
@@ -177,8 +177,8 @@ def ways() -> Iterator[Way]:
             yield Way(f"{by} {dtype}, fused", fused, dtype, "training")
             cold = _with(by, partial(frozen, dtype=dtype))
             yield Way(f"{by} {dtype}, frozen", cold, dtype, "inference")
-    again = _with("compiled", partial(played, dtype="float32"))
-    yield Way("compiled float32, played", again, "float32", "training")
+    again = _with("compiled", partial(replayed, dtype="float32"))
+    yield Way("compiled float32, replayed", again, "float32", "training")
 
 
 def _with(by: str, run: Run) -> Run:

@@ -65,16 +65,16 @@ async function main() {
   };
   /** @param {Network} net @param {number} which @param {import("./wire.js").Answer} answer @returns {Promise<Pass>} */
   const completed = async (net, which, answer) => {
-    const { words: told, arrays: all } = answer, sent = told.values.length;
-    const values = all.slice(1, 1 + sent), gradients = told.gradients ? all.slice(1 + sent, 1 + 2 * sent) : null;
+    const { words, arrays: all } = answer, sent = words.values.length;
+    const values = all.slice(1, 1 + sent), gradients = words.gradients ? all.slice(1 + sent, 1 + 2 * sent) : null;
     while (values.length < net.values.length) { // a large network is sent in parts
       const of = Array.from({ length: Math.min(net.values.length - values.length, 20) }, (_, n) => values.length + n);
       const more = await door.ask({ ask: "values", run: which, of });
       values.push(...more.arrays.slice(0, of.length));
       gradients?.push(...more.arrays.slice(of.length));
     }
-    const learned = all.slice(1 + sent * (told.gradients ? 2 : 1));
-    return { ...told, pixels: all[0], values, gradients, parameterGradients: new Map(told.state.map((/** @type {string} */ path, /** @type {number} */ n) => [path, learned[n]])) };
+    const learned = all.slice(1 + sent * (words.gradients ? 2 : 1));
+    return { ...words, pixels: all[0], values, gradients, parameterGradients: new Map(words.state.map((/** @type {string} */ path, /** @type {number} */ n) => [path, learned[n]])) };
   };
 
   const drawNetwork = () => {

@@ -32,14 +32,14 @@ export function panel(place_, net, pass, door, say, why, beside) {
   const focused = document.activeElement?.id;
   const here = place(value.shape, shown.at), now = `${v} ${shown.at} ${shown.tab}`;
   if (now !== lastPlace) { restart(); lastPlace = now; }
-  const told = texts.readout(value.name, here, long(tensor.data[shown.at]), gradient ? long(gradient.data[shown.at]) : null);
-  say(told);
-  const readout = h("output", { class: "readout" }, told);
+  const read = texts.readout(value.name, here, long(tensor.data[shown.at]), gradient ? long(gradient.data[shown.at]) : null);
+  say(read);
+  const readout = h("output", { class: "readout" }, read);
   const shownMap = shown.map === "gradient" && gradient ? gradient : tensor;
   const choose = (/** @type {number} */ at) => show({ at });
   const own = map({
     tensor: shownMap, channel: here[0], label: `${value.name}, ${value.shape.join("×")}`, side: 216, at: shown.at, choose,
-    hover: at => { readout.textContent = at === null ? told : texts.readout(value.name, place(value.shape, at), long(tensor.data[at]), gradient ? long(gradient.data[at]) : null); },
+    hover: at => { readout.textContent = at === null ? read : texts.readout(value.name, place(value.shape, at), long(tensor.data[at]), gradient ? long(gradient.data[at]) : null); },
   });
   own.id = "own-map";
   const [C] = asImage(value.shape);

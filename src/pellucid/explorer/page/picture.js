@@ -66,10 +66,10 @@ export const redrawAnswer = (place, net, pass, beside) => place.querySelector(".
 /** What the network says, and how sure it is of each class. @param {Network} net @param {Pass} pass @param {Beside} beside */
 function answer(net, pass, beside) {
   const { probabilities: p, label } = pass, others = beside?.pass.probabilities, percent = (/** @type {number} */ x) => `${(100 * x).toFixed(1)} %`;
-  const first = (/** @type {number[]} */ q) => q.indexOf(Math.max(...q)), told = first(p), order = p.map((_, n) => n).sort((a, b) => p[b] - p[a]).slice(0, 10);
+  const first = (/** @type {number[]} */ q) => q.indexOf(Math.max(...q)), prediction = first(p), order = p.map((_, n) => n).sort((a, b) => p[b] - p[a]).slice(0, 10);
   const verdict = (/** @type {number} */ n, /** @type {string} */ text) => h("p", { class: label === null ? "verdict" : n === label ? "verdict right-one" : "verdict wrong-one" }, text);
   const bar = (/** @type {number} */ n, /** @type {number[]} */ q, /** @type {string} */ who) => [h("td", {}, h("meter", { min: "0", max: "1", value: q[n], "aria-label": `${net.classes[n]}${who}` })), h("td", { class: "right" }, percent(q[n]))];
-  return h("div", { class: "answer" }, verdict(told, beside ? texts.besideSays(net.title, net.classes[told], percent(p[told])) : texts.says(net.classes[told], percent(p[told]))),
+  return h("div", { class: "answer" }, verdict(prediction, beside ? texts.besideSays(net.title, net.classes[prediction], percent(p[prediction])) : texts.says(net.classes[prediction], percent(p[prediction]))),
     beside && others ? verdict(first(others), texts.besideSays(beside.name, net.classes[first(others)], percent(others[first(others)]))) : null,
     h("table", { class: beside ? "probabilities two" : "probabilities" }, h("caption", {}, texts.probabilities),
       beside ? h("thead", {}, h("tr", {}, h("td"), [net.title, beside.name].map(name => h("th", { scope: "colgroup", colspan: "2" }, name)))) : null,
@@ -177,10 +177,10 @@ async function browse(place, net, door) {
       h("select", { "aria-label": texts.order, onchange: (/** @type {any} */ e) => set({ order: e.target.value }) }, texts.orders.map(name => h("option", { selected: name === filter.order }, name))),
       h("label", {}, h("input", { type: "checkbox", id: "mistakes", checked: filter.mistakes, onchange: (/** @type {any} */ e) => set({ mistakes: e.target.checked }) }), ` ${texts.mistakes}`),
       shown.beside === null ? null : h("label", {}, h("input", { type: "checkbox", id: "differ", checked: filter.differ, onchange: (/** @type {any} */ e) => set({ differ: e.target.checked }) }), ` ${texts.disagree}`)) : null,
-    h("div", { class: "thumbs" }, words.images.map((/** @type {any} */ { index, label, told, sure }, /** @type {number} */ n) => {
+    h("div", { class: "thumbs" }, words.images.map((/** @type {any} */ { index, label, prediction, sure }, /** @type {number} */ n) => {
       const pixels = { data: images.data.subarray(n * each, (n + 1) * each), shape: net.image };
-      const says = `${index}: ${net.classes[label]}${told === label ? "" : `, taken for ${net.classes[told]}`}, ${(100 * sure).toFixed(1)} %`;
-      return h("button", { title: says, "aria-label": says, "aria-pressed": String(shown.part === part && shown.index === index), class: told === label ? "" : "mistake", onclick: () => { forgetDrawing(); show({ part, index }); } },
+      const says = `${index}: ${net.classes[label]}${prediction === label ? "" : `, taken for ${net.classes[prediction]}`}, ${(100 * sure).toFixed(1)} %`;
+      return h("button", { title: says, "aria-label": says, "aria-pressed": String(shown.part === part && shown.index === index), class: prediction === label ? "" : "mistake", onclick: () => { forgetDrawing(); show({ part, index }); } },
         canvas(44, 44, { "aria-hidden": "true" }, context => enlarge(context, photo(pixels), 0, 0, 44, 44)));
     })),
     door.live && words.found > SHOWN ? h("div", { class: "tools" },

@@ -94,9 +94,9 @@ export function training(place, door, changed, complain) {
         try { kept.textContent = texts.busy; kept.textContent = texts.train.kept((await door.ask({ ask: "train", does: "keep" })).words.kept); } catch (error) { complain(error); kept.textContent = ""; }
       } }, texts.train.keep) : null,
       h("label", {}, `${texts.train.rewind} `, h("input", {
-        id: "train-rewind", type: "range", min: "0", max: String(run.moments.length - 1), value: String(run.moments.length - 1), disabled: run.running,
-        "aria-valuetext": texts.train.moment(run.moments.at(-1)),
-        onchange: (/** @type {any} */ e) => ask({ does: "rewind", step: run.moments[Number(e.target.value)] }),
+        id: "train-rewind", type: "range", min: "0", max: String(run.snapshots.length - 1), value: String(run.snapshots.length - 1), disabled: run.running,
+        "aria-valuetext": texts.train.moment(run.snapshots.at(-1)),
+        onchange: (/** @type {any} */ e) => ask({ does: "rewind", step: run.snapshots[Number(e.target.value)] }),
       }))),
       kept, run.problem ? h("p", { class: "wrong", role: "alert" }, run.problem) : null,
       h("p", { class: "readout", "aria-live": "off" }, texts.train.now(run.step, run.epoch, run.epochs, last ? short(last.loss) : "–", last?.accuracy ?? null, run.validation.at(-1)?.accuracy ?? null)),

@@ -86,7 +86,7 @@ function drawUpdate(net, pass, door, path, index, w, g) {
   if (!door.live) return [h("h3", {}, texts.oneStep), plain(step.rate ?? 0.01)];
   const kinds = [...(net.moments ? ["run"] : []), "sgd", "adam", "adamw", "rmsprop", "adagrad"];
   if (!kinds.includes(step.optimizer)) step.optimizer = kinds[0];
-  const places = h("div", { class: "busy", "aria-live": "polite" }, texts.busy), told = h("p", { "aria-live": "polite" });
+  const places = h("div", { class: "busy", "aria-live": "polite" }, texts.busy), said = h("p", { "aria-live": "polite" });
   const asked = { ask: "update", optimizer: step.optimizer, rate: step.rate, target: pass.target, ...imageOf(), weight: path, at: index, topic: "update" };
   const rate = h("input", { id: "rate", type: "number", step: "any", min: "0", value: String(step.rate ?? ""), onchange: (/** @type {any} */ e) => { step.rate = e.target.value === "" ? null : Math.max(Number(e.target.value), 0); redraw(); } });
   const answered = door.ask(asked, shown.part === null ? [pass.pixels] : []).then(({ words }) => {
@@ -106,7 +106,7 @@ function drawUpdate(net, pass, door, path, index, w, g) {
       h("label", {}, `${texts.rate} `, rate),
       h("button", { id: "try-update", onclick: async () => {
         const words = await answered;
-        if (words) told.textContent = texts.updated(long(words.before), long(words.after));
+        if (words) said.textContent = texts.updated(long(words.before), long(words.after));
       } }, texts.tryUpdate)),
-    told, places];
+    said, places];
 }

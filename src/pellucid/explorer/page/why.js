@@ -22,15 +22,15 @@ const MOST = 2000, SIDE = 460, THUMB = 26;
 async function allImages(place, net, door) {
   const part = shown.part ?? Object.keys(net.parts)[0];
   place.classList.add("busy");
-  const { words, arrays: [points, labels, told, images] } = await door.ask({ ask: "map", part, how: view.how, topic: "map" });
+  const { words, arrays: [points, labels, predictions, images] } = await door.ask({ ask: "map", part, how: view.how, topic: "map" });
   place.classList.remove("busy");
   const count = labels.data.length, each = net.image.reduce((a, b) => a * b, 1), edge = view.as === "images" ? THUMB / 2 + 2 : 8;
   const [[left, right], [low, high]] = [0, 1].map(axis => extremes(points.data.filter((_, n) => n % 2 === axis)));
   const x = (/** @type {number} */ n) => edge + (points.data[2 * n] - left) / (right - left || 1) * (SIDE - 2 * edge), y = (/** @type {number} */ n) => edge + (points.data[2 * n + 1] - low) / (high - low || 1) * (SIDE - 2 * edge);
-  const wrong = Array.from(labels.data, (_, n) => n).filter(n => labels.data[n] !== told.data[n]), mistaken = new Set(wrong);
+  const wrong = Array.from(labels.data, (_, n) => n).filter(n => labels.data[n] !== predictions.data[n]), mistaken = new Set(wrong);
   const all = view.as === "images" ? words.shown : Array.from({ length: count }, (_, n) => n);
   const nearest = (/** @type {MouseEvent} */ e) => all.reduce((/** @type {number} */ best, /** @type {number} */ n) => Math.hypot(x(n) - e.offsetX, y(n) - e.offsetY) < Math.hypot(x(best) - e.offsetX, y(best) - e.offsetY) ? n : best, all[0]);
-  const says = (/** @type {number} */ n) => `${part} ${n}: ${net.classes[labels.data[n]]}${mistaken.has(n) ? `, taken for ${net.classes[told.data[n]]}` : ""}`;
+  const says = (/** @type {number} */ n) => `${part} ${n}: ${net.classes[labels.data[n]]}${mistaken.has(n) ? `, taken for ${net.classes[predictions.data[n]]}` : ""}`;
   const thumb = (/** @type {number} */ k) => photo({ data: images.data.subarray(k * each, (k + 1) * each), shape: net.image });
   const under = h("div", { class: "under", "aria-live": "off" }, texts.mapHint);
   const picture = canvas(SIDE, SIDE, {

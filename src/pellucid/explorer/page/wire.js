@@ -131,13 +131,13 @@ export function fromFile(saved) {
       if (words.ask === "network") return network;
       if (words.ask === "code") return decode(saved.code[words.value]);
       if (words.ask === "trace" && words.index !== undefined) {
-        const found = images.find(({ words: told }) => told.index === words.index);
+        const found = images.find(({ words: kept }) => kept.index === words.index);
         if (found) return found;
       }
       if (words.ask === "list") {
         const shown = images.map(({ words: w }) => ({
           index: w.index, label: w.label, sure: Math.max(...w.probabilities),
-          told: w.probabilities.indexOf(Math.max(...w.probabilities)),
+          prediction: w.probabilities.indexOf(Math.max(...w.probabilities)),
         }));
         const data = new Uint8Array(images.flatMap(({ arrays }) => [...arrays[0].data]));
         return {
