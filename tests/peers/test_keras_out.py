@@ -81,7 +81,7 @@ def assert_equal(model, twin, shape, training, tolerance=1e-9):
     assert learned.keys() <= twin.links.keys()
     for (name, link), other in zip(twin.links.items(), gradients[len(xs) :], strict=True):
         if name in learned:
-            same(name, learned[name].grad, link.ours(other))
+            same(name, learned[name].grad, link.from_keras(other))
 
 
 # To Keras

@@ -62,8 +62,8 @@ class Contestant:
         return Inspection(
             scores,
             float(loss),
-            {name: value.ours(y) for (name, value), y in zip(known, found, strict=True)},
-            {n: link.ours(g) for (n, link), g in zip(links.items(), gradients, strict=True)},
+            {name: value.from_keras(y) for (name, value), y in zip(known, found, strict=True)},
+            {n: link.from_keras(g) for (n, link), g in zip(links.items(), gradients, strict=True)},
         )
 
     def batch(self, x: Array, targets: Array) -> Batch:

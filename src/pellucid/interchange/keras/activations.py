@@ -14,11 +14,11 @@ from pellucid.interchange.keras.pair import Config, Pair, UnreadableError
 from pellucid.types import Shape
 
 
-def _named(ours: type[nn.Layer], name: str, **arguments: Any) -> Pair:
+def _named(kind: type[nn.Layer], name: str, **arguments: Any) -> Pair:
     """Return the pair for an activation that Keras knows by `name`."""
     return Pair(
-        ours=ours,
-        theirs="Activation",
+        kind=kind,
+        keras_kind="Activation",
         fixed={"activation": name},
         when=lambda layer, shape: all(
             getattr(layer, argument) == value for argument, value in arguments.items()
@@ -49,35 +49,35 @@ def _plain_softmax(layer: Any, shape: Shape) -> bool:
 
 ACTIVATIONS = (
     Pair(
-        ours=nn.ReLU,
-        theirs="ReLU",
+        kind=nn.ReLU,
+        keras_kind="ReLU",
         fixed={"max_value": None, "negative_slope": 0, "threshold": 0},
         each_alone=True,
     ),
     Pair(
-        ours=nn.ReLU6,
-        theirs="ReLU",
+        kind=nn.ReLU6,
+        keras_kind="ReLU",
         fixed={"max_value": 6, "negative_slope": 0, "threshold": 0},
         each_alone=True,
     ),
     Pair(
-        ours=nn.LeakyReLU,
-        theirs="LeakyReLU",
+        kind=nn.LeakyReLU,
+        keras_kind="LeakyReLU",
         arguments={"negative_slope": "negative_slope"},
         each_alone=True,
     ),
-    Pair(ours=nn.ELU, theirs="ELU", arguments={"alpha": "alpha"}, each_alone=True),
+    Pair(kind=nn.ELU, keras_kind="ELU", arguments={"alpha": "alpha"}, each_alone=True),
     Pair(
-        ours=nn.PReLU,
-        theirs="PReLU",
+        kind=nn.PReLU,
+        keras_kind="PReLU",
         weights={"weight": ("alpha", VECTOR)},
         to_keras=_slopes,
         from_keras=_channels,
         each_alone=True,
     ),
     Pair(
-        ours=nn.Softmax,
-        theirs="Softmax",
+        kind=nn.Softmax,
+        keras_kind="Softmax",
         to_keras=lambda layer, shape: {"axis": keras_axis(layer.dim, len(shape))},
         from_keras=lambda config, shape: {"dim": our_axis(config["axis"], len(shape))},
         each_alone=True,
@@ -98,15 +98,15 @@ ACTIVATIONS = (
     _named(nn.Exp, "exponential"),
     _named(nn.Identity, "linear"),
     Pair(
-        ours=nn.Softmax,
-        theirs="Activation",
+        kind=nn.Softmax,
+        keras_kind="Activation",
         fixed={"activation": "softmax"},
         when=_plain_softmax,
         each_alone=True,
     ),
     Pair(
-        ours=nn.LogSoftmax,
-        theirs="Activation",
+        kind=nn.LogSoftmax,
+        keras_kind="Activation",
         fixed={"activation": "log_softmax"},
         when=_plain_softmax,
         each_alone=True,

@@ -18,10 +18,10 @@ from pellucid.interchange.keras.pair import sides as shortest
 from pellucid.interchange.keras.pairs import PAIRS
 
 
-def steps(theirs: Any, context: Context) -> list[Converted]:
-    """Return the layers that replace the Keras layer `theirs`."""
-    kind, config = type(theirs).__name__, theirs.get_config()
-    if not type(theirs).__module__.startswith("keras."):
+def steps(source: Any, context: Context) -> list[Converted]:
+    """Return the layers that replace the Keras layer `source`."""
+    kind, config = type(source).__name__, source.get_config()
+    if not type(source).__module__.startswith("keras."):
         raise UnreadableError("it is not a layer of Keras itself")
     if config.get("data_format") == "channels_first":
         raise UnreadableError("it has data_format='channels_first'; use 'channels_last'")
@@ -31,30 +31,30 @@ def steps(theirs: Any, context: Context) -> list[Converted]:
     elif isinstance(axis, list | tuple):
         config["axis"] = [a if a < 0 else a - ndim for a in axis]
     if (convert := _CONVERTERS.get(kind)) is not None:
-        found = convert(theirs, config, context)
+        found = convert(source, config, context)
         if found is not None:
             return found
     if context.constants:
         raise UnreadableError(f"it has the constant inputs {context.constants}")
-    return [_paired(kind, theirs, config, context), *_activation(kind, config, context)]
+    return [_paired(kind, source, config, context), *_activation(kind, config, context)]
 
 
-def _paired(kind: str, theirs: Any, config: Config, context: Context) -> Converted:
+def _paired(kind: str, source: Any, config: Config, context: Context) -> Converted:
     """Return the equivalent layer from the table of pairs, with the weights."""
     shape: Any = context.shapes if len(context.shapes) > 1 else context.shapes[0]
-    pairs = [pair for pair in PAIRS if pair.theirs == kind]
+    pairs = [pair for pair in PAIRS if pair.keras_kind == kind]
     pair = next((pair for pair in pairs if pair.reads(config, shape)), None)
     if pair is None:
         raise UnreadableError("with these arguments" if pairs else "")
     layer = pair.our_layer(config, shape)
     joined = _with_pad(layer, pair, config, context.pad)
     layer = joined or layer
-    if getattr(theirs, "variable_dtype", None) == "float64":
+    if getattr(source, "variable_dtype", None) == "float64":
         layer.astype("float64")
     by_features = pair.each_alone or isinstance(layer, nn.Linear)
     flattened = context.flattened if by_features else None
-    for name, (their_name, order) in pair.weights.items():
-        item, variable = getattr(layer, name, None), getattr(theirs, their_name, None)
+    for name, (keras_name, order) in pair.weights.items():
+        item, variable = getattr(layer, name, None), getattr(source, keras_name, None)
         if item is not None and not isinstance(item, bool) and variable is not None:
             value = np.asarray(variable).astype(item.dtype, copy=False)
             item.value = order.from_keras(value, flattened, item.shape)
@@ -86,13 +86,13 @@ def _activation(kind: str, config: Config, context: Context) -> list[Converted]:
         return []
     shape = context.shapes[0]
     for pair in PAIRS:
-        if pair.theirs == "Activation" and pair.reads({"activation": name}, shape):
+        if pair.keras_kind == "Activation" and pair.reads({"activation": name}, shape):
             layer = pair.our_layer({"activation": name}, shape)
             return [Converted(str(name), layer, pair.each_alone, pair.each_alone)]
     raise UnreadableError(f"with the activation {name}")
 
 
-def _flatten(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _flatten(source: Any, config: Config, context: Context) -> list[Converted]:
     shape = context.shapes[0]
     if len(shape) < 4:
         return [Converted("", nn.Flatten(), any_order=True, keeps_order=True)]
@@ -100,7 +100,7 @@ def _flatten(theirs: Any, config: Config, context: Context) -> list[Converted]:
     return [Converted("", nn.Flatten(), flattened=shape[1:] if moved else None)]
 
 
-def _reshape(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _reshape(source: Any, config: Config, context: Context) -> list[Converted]:
     """Convert a reshape: permute an image to Keras's order, reshape it, and permute it back."""
     before = keras_shape(context.shapes[0])
     size = math.prod(before)
@@ -108,7 +108,7 @@ def _reshape(theirs: Any, config: Config, context: Context) -> list[Converted]:
     if -1 in target:
         target[target.index(-1)] = size // -math.prod(target)
     if len(target) == 1:
-        return _flatten(theirs, config, context)
+        return _flatten(source, config, context)
     after = our_shape((1, *target))
     if len(before) == len(after) == 4 and 1 == before[1] * before[2] == target[0] * target[1]:
         return [Converted("", nn.Identity())]
@@ -121,45 +121,45 @@ def _reshape(theirs: Any, config: Config, context: Context) -> list[Converted]:
     return found
 
 
-def _global_pooling(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
+def _global_pooling(source: Any, config: Config, context: Context) -> list[Converted] | None:
     if config["keepdims"]:
         return None
     kept = {**config, "keepdims": True}
-    return [_paired(type(theirs).__name__, theirs, kept, context), Converted("flat", nn.Flatten())]
+    return [_paired(type(source).__name__, source, kept, context), Converted("flat", nn.Flatten())]
 
 
-def _dense(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
+def _dense(source: Any, config: Config, context: Context) -> list[Converted] | None:
     """Convert a dense layer that is applied to images: a 1×1 convolution."""
     if len(context.shapes[0]) != 4:
         return None
-    return [_mixing(theirs, theirs.kernel, config, context), *_activation("Dense", config, context)]
+    return [_mixing(source, source.kernel, config, context), *_activation("Dense", config, context)]
 
 
-def _mixing(theirs: Any, kernel: Any, config: Config, context: Context) -> Converted:
+def _mixing(source: Any, kernel: Any, config: Config, context: Context) -> Converted:
     """Return the 1×1 convolution for a Keras layer with a kernel (…, C, F)."""
-    own = SimpleNamespace(kernel=kernel, bias=theirs.bias, variable_dtype=theirs.variable_dtype)
+    own = SimpleNamespace(kernel=kernel, bias=source.bias, variable_dtype=source.variable_dtype)
     plain = {"kernel_size": 1, "strides": 1, "dilation_rate": 1, "padding": "valid", "groups": 1}
     filters = {"filters": kernel.shape[-1]}
     return _paired("Conv2D", own, {**config, **plain, **filters}, context)
 
 
-def _layer_norm(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
+def _layer_norm(source: Any, config: Config, context: Context) -> list[Converted] | None:
     """Convert normalisation over the channels of each position; Pellucid needs that axis last."""
     shape = context.shapes[0]
     if len(shape) != 4 or config["axis"] not in (-1, [-1]):
         return None
     last = context._replace(shapes=((shape[0], *shape[2:], shape[1]),))
-    norm = _paired("LayerNormalization", theirs, {**config, "axis": -2}, last)
+    norm = _paired("LayerNormalization", source, {**config, "axis": -2}, last)
     turned, back = nn.Permute((0, 2, 3, 1)), nn.Permute((0, 3, 1, 2))
     return [Converted("turned", turned), norm, Converted("back", back)]
 
 
-def _separable(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _separable(source: Any, config: Config, context: Context) -> list[Converted]:
     """Convert a separable convolution: a depthwise convolution, then a 1×1 convolution."""
-    own = SimpleNamespace(kernel=theirs.depthwise_kernel, variable_dtype=theirs.variable_dtype)
+    own = SimpleNamespace(kernel=source.depthwise_kernel, variable_dtype=source.variable_dtype)
     depthwise = _paired("DepthwiseConv2D", own, {**config, "use_bias": False}, context)
     inner = Context((depthwise.layer.output_shape(context.shapes[0]),), None, {}, None)
-    pointwise = _mixing(theirs, theirs.pointwise_kernel, config, inner)
+    pointwise = _mixing(source, source.pointwise_kernel, config, inner)
     return [
         depthwise._replace(suffix="depthwise"),
         pointwise,
@@ -167,7 +167,7 @@ def _separable(theirs: Any, config: Config, context: Context) -> list[Converted]
     ]
 
 
-def _cropping(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _cropping(source: Any, config: Config, context: Context) -> list[Converted]:
     found, sides = [], config["cropping"]
     for axis, (before, behind) in enumerate(sides, start=2):
         if before or behind:
@@ -176,7 +176,7 @@ def _cropping(theirs: Any, config: Config, context: Context) -> list[Converted]:
     return found or [Converted("", nn.Identity())]
 
 
-def _center_crop(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _center_crop(source: Any, config: Config, context: Context) -> list[Converted]:
     found = []
     for axis, name in ((2, "height"), (3, "width")):
         more = context.shapes[0][axis] - config[name]
@@ -188,12 +188,12 @@ def _center_crop(theirs: Any, config: Config, context: Context) -> list[Converte
     return found or [Converted("", nn.Identity())]
 
 
-def _nothing_in_inference(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _nothing_in_inference(source: Any, config: Config, context: Context) -> list[Converted]:
     """Convert augmentation and noise, which Keras applies only in training."""
     return [Converted("", nn.Identity(), any_order=True, keeps_order=True)]
 
 
-def _pad(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _pad(source: Any, config: Config, context: Context) -> list[Converted]:
     """Convert the operation `keras.ops.pad`."""
     batch, *sides, channels = [tuple(side) for side in config["pad_width"]]
     if len(sides) != 2 or {batch, channels} != {(0, 0)}:
@@ -205,15 +205,15 @@ def _pad(theirs: Any, config: Config, context: Context) -> list[Converted]:
     return [Converted("", layer)]
 
 
-def _normalization(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _normalization(source: Any, config: Config, context: Context) -> list[Converted]:
     """Convert ``(x − mean) / √variance``, whose statistics Keras gathers before training."""
     if config["invert"] or config["axis"] not in (-1, [-1]):
         raise UnreadableError("with these arguments")
-    scale = 1 / np.maximum(np.sqrt(np.asarray(theirs.variance)), 1e-7).ravel()
-    return _scaled(scale, -np.asarray(theirs.mean).ravel() * scale, context)
+    scale = 1 / np.maximum(np.sqrt(np.asarray(source.variance)), 1e-7).ravel()
+    return _scaled(scale, -np.asarray(source.mean).ravel() * scale, context)
 
 
-def _rescaling(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
+def _rescaling(source: Any, config: Config, context: Context) -> list[Converted] | None:
     if not isinstance(config["scale"], list | tuple) and not isinstance(
         config["offset"], list | tuple
     ):
@@ -231,7 +231,7 @@ def _scaled(scale: Any, shift: Any, context: Context) -> list[Converted]:
     return [Converted("scale", factor), Converted("", offset)]
 
 
-def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Converted] | None:
+def _arithmetic(source: Any, config: Config, context: Context) -> list[Converted] | None:
     """Convert arithmetic with a constant, such as ``x + 3``; between two tensors, pairs apply."""
     if not context.constants:
         return None
@@ -243,18 +243,18 @@ def _arithmetic(theirs: Any, config: Config, context: Context) -> list[Converted
         "Subtract": lambda: nn.Affine(shift=-number),
         "Multiply": lambda: nn.Affine(scale=number),
         "TrueDivide": lambda: nn.Affine(scale=1 / number),
-    }[type(theirs).__name__]()
+    }[type(source).__name__]()
     return [Converted("", affine, any_order=True, keeps_order=True)]
 
 
-def _layer_scale(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _layer_scale(source: Any, config: Config, context: Context) -> list[Converted]:
     """Convert the scale per channel of ConvNeXt in `keras.applications`."""
     scale = nn.Scale((context.shapes[0][1], 1, 1))
-    scale.weight.value = np.asarray(theirs.gamma).reshape(-1, 1, 1)
+    scale.weight.value = np.asarray(source.gamma).reshape(-1, 1, 1)
     return [Converted("", scale)]
 
 
-def _scaled_sum(theirs: Any, config: Config, context: Context) -> list[Converted]:
+def _scaled_sum(source: Any, config: Config, context: Context) -> list[Converted]:
     """Convert ``a + scale · b`` of Inception-ResNet in `keras.applications`."""
     nodes: dict[str, Any] = {"scaled": (nn.Affine(config["scale"]), "b")}
     return [

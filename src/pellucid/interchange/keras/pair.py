@@ -49,7 +49,7 @@ class Pair:
 
     Attributes
     ----------
-    ours, theirs
+    kind, keras_kind
         The class of the Pellucid layer, and the name of the Keras layer in `keras.layers`.
     arguments
         Keras's argument for each of Pellucid's arguments. Sizes that both layers take from their
@@ -71,8 +71,8 @@ class Pair:
         or the weights can be reordered.
     """
 
-    ours: type[nn.Layer]
-    theirs: str
+    kind: type[nn.Layer]
+    keras_kind: str
     arguments: Mapping[str, str | Argument] = field(default_factory=dict)
     weights: Mapping[str, tuple[str, Order]] = field(default_factory=dict)
     when: Callable[[Any, Any], bool] = _always
@@ -85,13 +85,13 @@ class Pair:
 
     def holds_for(self, layer: nn.Layer, shape: Shape) -> bool:
         """Return whether the Keras layer computes what `layer` does for inputs of this shape."""
-        return type(layer) is self.ours and self.when(layer, shape)
+        return type(layer) is self.kind and self.when(layer, shape)
 
     def keras_arguments(self, layer: nn.Layer, shape: Shape) -> dict[str, Any]:
         """Return the arguments of the Keras layer."""
         given = dict(self.fixed)
-        for ours, argument in self._arguments():
-            value = getattr(layer, ours)
+        for name, argument in self._arguments():
+            value = getattr(layer, name)
             if isinstance(value, Parameter):
                 value = True  # the attribute `bias` holds the parameter that bias=True created
             given |= dict.fromkeys(argument.names, argument.to_keras(value))
@@ -107,24 +107,24 @@ class Pair:
         given = {
             name: argument.from_keras(simple(config[argument.names[0]]))
             if len(argument.names) == 1
-            else any(config[their] for their in argument.names)
+            else any(config[keras_name] for keras_name in argument.names)
             for name, argument in self._arguments()
         }
         if self.border is not None:
             given["padding"] = "same" if config["padding"] == "same" else 0
-        ours: Any = self.ours
+        kind: Any = self.kind
         channels = {
             f.name: shape[-1 if f.name == "in_features" else 1]
-            for f in fields(ours)
+            for f in fields(kind)
             if f.name in FROM_CHANNELS and f.default is MISSING
         }
-        layer: nn.Layer = ours(**channels | given | self.from_keras(config, shape))
+        layer: nn.Layer = kind(**channels | given | self.from_keras(config, shape))
         return layer
 
     def _arguments(self) -> list[tuple[str, Argument]]:
         return [
-            (ours, Argument((theirs,)) if isinstance(theirs, str) else theirs)
-            for ours, theirs in self.arguments.items()
+            (name, Argument((keras,)) if isinstance(keras, str) else keras)
+            for name, keras in self.arguments.items()
         ]
 
 
@@ -149,8 +149,8 @@ def sides(value: Any) -> Any:
     return simple([a for a, _ in pairs]) if all(a == b for a, b in pairs) else pairs
 
 
-def _equal(theirs: Any, wanted: Any) -> bool:
+def _equal(value: Any, wanted: Any) -> bool:
     """Compare a value of a configuration, where a list of one axis equals that axis."""
-    if isinstance(theirs, list | tuple) and len(theirs) == 1:
-        theirs = theirs[0]
-    return bool(theirs == wanted)
+    if isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    return bool(value == wanted)

@@ -52,8 +52,8 @@ def _growing(layer: nn.ConvTranspose2d, shape: Shape) -> bool:
 
 CONVOLUTIONS = (
     Pair(
-        ours=nn.Conv2d,
-        theirs="DepthwiseConv2D",
+        kind=nn.Conv2d,
+        keras_kind="DepthwiseConv2D",
         arguments=_WINDOW | {"bias": "use_bias"},
         weights=_KERNEL,
         when=_depthwise,
@@ -65,25 +65,25 @@ CONVOLUTIONS = (
         border=0.0,
     ),
     Pair(
-        ours=nn.Conv2d,
-        theirs="Conv2D",
+        kind=nn.Conv2d,
+        keras_kind="Conv2D",
         arguments=_WINDOW | {"out_channels": "filters", "groups": "groups", "bias": "use_bias"},
         weights=_KERNEL,
         when=_plain,
         border=0.0,
     ),
     Pair(
-        ours=nn.ConvTranspose2d,
-        theirs="Conv2DTranspose",
+        kind=nn.ConvTranspose2d,
+        keras_kind="Conv2DTranspose",
         arguments=_WINDOW | {"out_channels": "filters", "bias": "use_bias"},
         weights=_KERNEL,
         when=_growing,
         to_keras=transposed.whole,
-        from_keras=transposed.ours,
+        from_keras=transposed.from_keras,
     ),
     Pair(
-        ours=nn.Linear,
-        theirs="Dense",
+        kind=nn.Linear,
+        keras_kind="Dense",
         arguments={"out_features": "units", "bias": "use_bias"},
         weights={"weight": ("kernel", MATRIX), "bias": ("bias", OUTPUTS)},
         when=lambda linear, shape: len(shape) == 2,
@@ -101,44 +101,44 @@ def _pool_stride(config: Config) -> dict[str, Any]:
 
 POOLING = (
     Pair(
-        ours=nn.MaxPool2d,
-        theirs="MaxPooling2D",
+        kind=nn.MaxPool2d,
+        keras_kind="MaxPooling2D",
         arguments={"kernel_size": "pool_size", "stride": "strides"},
         from_keras=lambda config, shape: _pool_stride(config),
         when=lambda pool, shape: both(pool.dilation, "dilation") == (1, 1),
         border=float("-inf"),
     ),
     Pair(
-        ours=nn.AvgPool2d,
-        theirs="AveragePooling2D",
+        kind=nn.AvgPool2d,
+        keras_kind="AveragePooling2D",
         arguments={"kernel_size": "pool_size", "stride": "strides"},
         from_keras=lambda config, shape: (
             _pool_stride(config) | {"count_include_pad": config["padding"] == "valid"}
         ),
         border=0.0,
     ),
-    Pair(ours=nn.GlobalAvgPool2d, theirs="GlobalAveragePooling2D", fixed={"keepdims": True}),
+    Pair(kind=nn.GlobalAvgPool2d, keras_kind="GlobalAveragePooling2D", fixed={"keepdims": True}),
     *(
         Pair(
-            ours=ours,
-            theirs=theirs,
+            kind=kind,
+            keras_kind=keras_kind,
             fixed={"keepdims": True},
             when=lambda pool, shape: pool.output_shape(shape)[2:] == (1, 1),
             from_keras=lambda config, shape: {"output_size": 1},
         )
-        for ours, theirs in (
+        for kind, keras_kind in (
             (nn.AdaptiveAvgPool2d, "GlobalAveragePooling2D"),
             (nn.AdaptiveMaxPool2d, "GlobalMaxPooling2D"),
         )
     ),
     *(
         Pair(
-            ours=ours,
-            theirs=theirs,
+            kind=kind,
+            keras_kind=keras_kind,
             to_keras=lambda pool, shape: {"output_size": pool.output_shape(shape)[2:]},
             from_keras=lambda config, shape: {"output_size": simple(config["output_size"])},
         )
-        for ours, theirs in (
+        for kind, keras_kind in (
             (nn.AdaptiveAvgPool2d, "AdaptiveAveragePooling2D"),
             (nn.AdaptiveMaxPool2d, "AdaptiveMaxPooling2D"),
         )
@@ -156,11 +156,11 @@ def _keeping(momentum: float) -> float:
     return round(1 - momentum, 12)
 
 
-def _batch_norm(ours: type[nn.Layer], ndim: int) -> Pair:
+def _batch_norm(kind: type[nn.Layer], ndim: int) -> Pair:
     """Return the pair for inputs with `ndim` axes."""
     return Pair(
-        ours=ours,
-        theirs="BatchNormalization",
+        kind=kind,
+        keras_kind="BatchNormalization",
         arguments={
             "eps": "epsilon",
             "momentum": Argument(("momentum",), _keeping, _keeping),
@@ -200,8 +200,8 @@ NORMALIZATION = (
     _batch_norm(nn.BatchNorm2d, 4),
     _batch_norm(nn.BatchNorm1d, 2),
     Pair(
-        ours=nn.LayerNorm,
-        theirs="LayerNormalization",
+        kind=nn.LayerNorm,
+        keras_kind="LayerNormalization",
         arguments={"eps": "epsilon"},
         weights={"weight": ("gamma", IMAGE), "bias": ("beta", IMAGE)},
         each_alone=True,  # a flattened image is normalised as a whole
@@ -209,15 +209,15 @@ NORMALIZATION = (
         from_keras=_over_shape,
     ),
     Pair(
-        ours=nn.GroupNorm,
-        theirs="GroupNormalization",
+        kind=nn.GroupNorm,
+        keras_kind="GroupNormalization",
         arguments={"num_groups": "groups", "eps": "epsilon", "affine": _LEARNED},
         weights=_AFFINE,
         fixed={"axis": -1},
     ),
     Pair(
-        ours=nn.InstanceNorm2d,
-        theirs="GroupNormalization",
+        kind=nn.InstanceNorm2d,
+        keras_kind="GroupNormalization",
         arguments={"eps": "epsilon", "affine": _LEARNED},
         weights=_AFFINE,
         fixed={"axis": -1},

@@ -28,7 +28,7 @@ def edges(conv: nn.ConvTranspose2d) -> Sides:
     return (top, bottom), (left, right)
 
 
-def ours(config: Config, shape: Shape) -> dict[str, Any]:
+def from_keras(config: Config, shape: Shape) -> dict[str, Any]:
     """Return Pellucid's arguments for Keras's cropping and output size on this input."""
     padding, added = zip(*(_along(config, shape, axis) for axis in (0, 1)), strict=True)
     return {"padding": sides(padding), "output_padding": simple(added)}

@@ -29,12 +29,12 @@ _TWO: dict[type[nn.Layer], str] = {
 }
 
 WEIGHTLESS = (
-    Pair(ours=nn.Identity, theirs="Identity", each_alone=True),
-    Pair(ours=nn.Dropout, theirs="Dropout", arguments={"p": "rate"}, each_alone=True),
-    Pair(ours=nn.Dropout2d, theirs="SpatialDropout2D", arguments={"p": "rate"}),
+    Pair(kind=nn.Identity, keras_kind="Identity", each_alone=True),
+    Pair(kind=nn.Dropout, keras_kind="Dropout", arguments={"p": "rate"}, each_alone=True),
+    Pair(kind=nn.Dropout2d, keras_kind="SpatialDropout2D", arguments={"p": "rate"}),
     Pair(
-        ours=nn.Affine,
-        theirs="Rescaling",
+        kind=nn.Affine,
+        keras_kind="Rescaling",
         arguments={"scale": "scale", "shift": "offset"},
         reads_when=lambda config, shape: (
             not isinstance(config["scale"], list | tuple)
@@ -43,15 +43,15 @@ WEIGHTLESS = (
         each_alone=True,
     ),
     Pair(
-        ours=nn.Pad2d,
-        theirs="ZeroPadding2D",
+        kind=nn.Pad2d,
+        keras_kind="ZeroPadding2D",
         when=lambda pad, shape: pad.mode in ("constant", "zeros") and pad.value == 0,
         to_keras=lambda pad, shape: {"padding": padding_sides(shape, pad.padding, "constant")},
         from_keras=lambda config, shape: {"padding": sides(config["padding"])},
     ),
     Pair(
-        ours=nn.Upsample,
-        theirs="UpSampling2D",
+        kind=nn.Upsample,
+        keras_kind="UpSampling2D",
         when=_whole_factors,
         to_keras=lambda up, shape: {"size": _factors(up, shape), "interpolation": up.mode},
         from_keras=lambda config, shape: {
@@ -61,8 +61,8 @@ WEIGHTLESS = (
         reads_when=lambda config, shape: config["interpolation"] in ("nearest", "bilinear"),
     ),
     Pair(
-        ours=nn.Upsample,
-        theirs="Resizing",
+        kind=nn.Upsample,
+        keras_kind="Resizing",
         fixed={
             "interpolation": "bilinear",
             "antialias": False,
@@ -78,14 +78,14 @@ WEIGHTLESS = (
             "mode": "bilinear",
         },
     ),
-    Pair(ours=nn.Add, theirs="Add", reads_when=lambda config, shape: len(set(shape)) == 1),
+    Pair(kind=nn.Add, keras_kind="Add", reads_when=lambda config, shape: len(set(shape)) == 1),
     *(
-        Pair(ours=ours, theirs=theirs, reads_when=lambda config, shape: len(shape) == 2)
-        for ours, theirs in _TWO.items()
+        Pair(kind=kind, keras_kind=keras_kind, reads_when=lambda config, shape: len(shape) == 2)
+        for kind, keras_kind in _TWO.items()
     ),
     Pair(
-        ours=nn.Cat,
-        theirs="Concatenate",
+        kind=nn.Cat,
+        keras_kind="Concatenate",
         to_keras=lambda cat, shape: {"axis": keras_axis(cat.axis, len(shape[0]))},
         from_keras=lambda config, shape: {"axis": our_axis(config["axis"], len(shape[0]))},
     ),

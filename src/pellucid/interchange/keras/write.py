@@ -31,7 +31,7 @@ class Link(NamedTuple):
     flattened: Shape | None
     shape: Shape
 
-    def ours(self, value: Any) -> Array:
+    def from_keras(self, value: Any) -> Array:
         """Return Keras's value, or its gradient, in Pellucid's order."""
         return self.order.from_keras(np.asarray(value), self.flattened, self.shape)
 
@@ -46,7 +46,7 @@ class WrittenValue(NamedTuple):
     shape: Shape
     flattened: Shape | None = None
 
-    def ours(self, value: Any) -> Array:
+    def from_keras(self, value: Any) -> Array:
         """Return an array of this tensor's shape, batch first, in Pellucid's order."""
         value = np.asarray(value)
         if self.flattened is not None:
@@ -78,7 +78,7 @@ class Twin:
 
         `num_batches_tracked` is omitted, because Keras does not count batches.
         """
-        return {name: link.ours(link.variable) for name, link in self.links.items()}
+        return {name: link.from_keras(link.variable) for name, link in self.links.items()}
 
 
 def to_keras(model: nn.Layer, input_shape: Any = None) -> Any:
@@ -162,7 +162,7 @@ class _Writer:
         self.outputs: list[tuple[nn.Layer, WrittenValue]] = []
         self.problems: list[str] = []
         self.made: dict[int, tuple[nn.Layer, Any]] = {}
-        """The Keras layers by the ids of ours, which are kept so that no other gets the same id."""
+        """The Keras layer for each id of a Pellucid layer; both are kept, so that no id recurs."""
 
     def entry(self, shape: Shape) -> WrittenValue:
         """Return a Keras input for a shape in Pellucid's order."""
@@ -281,7 +281,7 @@ class _Writer:
         """Return the Keras layer, the same one on each use of a shared layer."""
         if id(layer) not in self.made:
             arguments = pair.keras_arguments(layer, shape) | more
-            self.made[id(layer)] = layer, self._make(pair.theirs, path, **arguments)
+            self.made[id(layer)] = layer, self._make(pair.keras_kind, path, **arguments)
         return self.made[id(layer)][1]
 
     def _make(self, kind: str, path: str, **arguments: Any) -> Any:
@@ -292,10 +292,10 @@ class _Writer:
 
     def _fill(self, layer: nn.Layer, made: Any, pair: Pair, flattened: Shape | None) -> None:
         """Copy the layer's values to the Keras layer, and note where they are."""
-        for name, (theirs, order) in pair.weights.items():
+        for name, (keras_name, order) in pair.weights.items():
             item: Any = getattr(layer, name, None)
             if id(item) in self.names:
-                variable = getattr(made, theirs)
+                variable = getattr(made, keras_name)
                 link = Link(variable, order, flattened, item.shape)
                 variable.assign(order.to_keras(item.value, flattened, tuple(variable.shape)))
                 self.links[self.names[id(item)]] = link
