@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -167,6 +169,18 @@ def kernels(home):
 
 def flipped(content, place):
     return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def test_ctrl_c_while_a_kernel_is_compiled_on_demand_ends_the_program_and_spoils_nothing(tmp_path):
+    given = {"PELLUCID_ENGINE": "compiled", "PELLUCID_HOME": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMPUTE], env=os.environ | given, stderr=subprocess.PIPE, text=True
+    )
+    assert "compiling" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate()[1].endswith("KeyboardInterrupt\n")
+    assert run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))[0] == "4.0"
+    assert run_python(COMPUTE, PELLUCID_HOME=str(tmp_path)) == ("4.0", "")
 
 
 DAMAGES = {

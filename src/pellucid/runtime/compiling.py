@@ -93,9 +93,9 @@ def _bar() -> Any:
 class _Kernel:
     """A kernel that is being compiled now, for as long as `goes_on` says so."""
 
-    def __init__(self, name: str, goes_on: Callable[[], bool]) -> None:
-        self.name, self.goes_on = name, goes_on
-        self.start, self.ended = monotonic(), threading.Event()
+    def __init__(self, name: str, goes_on: Callable[[], bool], start: float) -> None:
+        self.name, self.goes_on, self.start = name, goes_on, start
+        self.ended = threading.Event()
 
 
 class _OnDemand(threading.local):
@@ -109,33 +109,34 @@ _on_demand = _OnDemand()
 _silent = False
 _lock = threading.Lock()
 _begun = 0  # kernels compiled on demand, and shown
-_first_shown = 0.0
+_took = 0.0  # seconds for these, but for the last
 _last_said = 0.0
 
 
 def began(name: str, goes_on: Callable[[], bool] = lambda: True) -> None:
     """Show that a kernel is being compiled on demand, and for how long, while `goes_on`."""
-    global _begun, _first_shown
+    global _begun
     kernels = _on_demand.kernels
     kernels[:] = [kernel for kernel in kernels if kernel.goes_on()]  # one may have failed
-    kernels.append(_Kernel(name, goes_on))
+    kernels.append(_Kernel(name, goes_on, kernels[0].start if kernels else monotonic()))
     if _silent:
         return
     with _lock:
         _begun += 1
-        _first_shown = _first_shown or monotonic()
     _show(kernels[-1])
     threading.Thread(target=_keep_showing, args=(kernels[-1],), daemon=True).start()
 
 
 def ended() -> None:
     """Remove the message."""
+    global _took
     kernels = _on_demand.kernels
     if kernels:
         kernel = kernels.pop()
         kernel.ended.set()
         if not kernels and not _silent:  # `Progress` counts for all that it shows
             _count(monotonic() - kernel.start)
+            _took += monotonic() - kernel.start
     if not _silent and sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
         sys.stderr.flush()
@@ -149,8 +150,8 @@ def _keep_showing(kernel: _Kernel) -> None:
 def _show(kernel: _Kernel) -> None:
     """Show a kernel in the last line of a terminal, elsewhere in a line from time to time."""
     global _last_said
+    seconds = _took + monotonic() - kernel.start
     if sys.stderr.isatty():
-        seconds = monotonic() - kernel.start
         text = f"Compiling for this machine, once: kernel {_begun}, {seconds:.0f} s, {kernel.name}"
         width = get_terminal_size().columns - 1  # a line that wraps could not be removed
         sys.stderr.write(f"\r\033[K{text[:width]}")
@@ -162,7 +163,7 @@ def _show(kernel: _Kernel) -> None:
         _last_said = monotonic()
         print(
             f"pellucid: compiling for this machine: kernel {_begun}, {kernel.name}; "
-            f"{monotonic() - _first_shown:.0f} s so far",
+            f"{seconds:.0f} s so far",
             file=sys.stderr,
             flush=True,
         )
