@@ -11,16 +11,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 import small_run
-from pellucid.errors import PellucidError, TrainingError
+from pellucid.errors import FileError, PellucidError, TrainingError
 from pellucid.training import (
     Epoch,
     Record,
     consumers,
     log_csv,
+    read_history,
     records,
     show_progress,
     signals_noted,
@@ -267,3 +270,107 @@ def test_on_a_terminal_there_is_a_bar_and_a_row_an_epoch(
     assert all(table_row(epoch) in shown for epoch in state.history)
     assert "━" in shown
     assert "step 8/8" in shown
+
+
+# Several processes
+
+
+class Team:
+    """A team that notes what its process tells it."""
+
+    def __init__(self, ends_after: int = 10**9) -> None:
+        self.left, self.told = ends_after, list[bool]()
+
+    @property
+    def ends(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+    def end_soon(self, hurry: bool = False) -> None:
+        self.told.append(hurry)
+
+
+@pytest.mark.usefixtures("heeded_signals")
+@pytest.mark.parametrize(
+    ("number", "hurry"), [(signal.SIGTERM, True), (signal.SIGINT, True), (signal.SIGUSR1, False)]
+)
+def test_a_process_tells_the_others_that_it_was_asked_to_end(
+    number: signal.Signals, hurry: bool
+) -> None:
+    team: Any = Team()
+    with signals_noted(team) as received:
+        os.kill(os.getpid(), number)
+    assert received == [number]
+    assert team.told == [hurry]
+
+
+def test_one_process_alone_leaves_what_mpi_passes_on_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = signal.getsignal(signal.SIGUSR1)
+    with signals_noted():
+        assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_processes_end_together_whichever_was_asked() -> None:
+    said = list[signal.Signals]()
+    team: Any = Team(ends_after=3)
+    assert len(list(stop_on_signal(iter([EPOCH] * 9), said.append, team))) == 3
+    assert said == [signal.SIGTERM], "another one received some signal"
+
+
+@pytest.mark.usefixtures("heeded_signals")
+def test_a_process_that_was_asked_goes_on_until_all_end() -> None:
+    said, seen = list[signal.Signals](), 0
+    team: Any = Team(ends_after=4)
+    for _ in stop_on_signal(iter([EPOCH] * 9), said.append, team):
+        seen += 1
+        if seen == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+    assert seen == 4
+    assert said == [signal.SIGINT]
+
+
+def test_without_a_signal_nothing_is_said() -> None:
+    said, team = list[signal.Signals](), Team()
+    given: Any = team
+    for one in (None, given):
+        assert len(list(stop_on_signal(iter([EPOCH] * 3), said.append, one))) == 3
+    assert said == []
+
+
+# The log, read
+
+
+FULL = replace(EPOCH, best=True, compiling=1.5, metrics={"top_5": 0.5, "validation_top_5": 0.25})
+
+
+def test_a_log_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    bare = replace(FULL, epoch=2, accuracy=None, validation_loss=None, best=False)
+    state: Any = SimpleNamespace(history=(FULL, bare))
+    list(log_csv([], state, path))
+    assert list(read_history(path)) == [FULL, bare]
+
+
+def test_a_log_of_an_earlier_version_has_no_time_of_compiling(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    state: Any = SimpleNamespace(history=(replace(EPOCH, compiling=0.0),))
+    list(log_csv([], state, path))
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    at = lines[0].index("compiling")
+    path.write_text("\n".join(",".join(x[:at] + x[at + 1 :]) for x in lines))
+    assert list(read_history(path)) == list(state.history)
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [("True", "yes"), ("epoch", "number"), ("1.0", "one"), ("top_5", "loss,top_5"), ("0.5", "")],
+)
+def test_what_is_no_log_is_refused(was: str, becomes: str, tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    state: Any = SimpleNamespace(history=(FULL,))
+    list(log_csv([], state, path))
+    path.write_text(path.read_text().replace(was, becomes))
+    with pytest.raises(FileError, match="is not the history of a training run"):
+        read_history(path)

@@ -249,3 +249,52 @@ def test_very_small_and_large_losses_leave_the_curves_in_their_place(loss: float
     assert all(ord(row[8]) > 0x2800 or row[8] == " " for row in rows if len(row) > 8)
     assert ord(rows[0][8]) > 0x2800
     assert rows[0][7] == rows[-1][7] == " "
+
+
+@pytest.mark.parametrize(("width", "name"), [(80, "NARROW"), (100, "WIDE")])
+def test_this_is_what_a_run_looks_like(width: int, name: str) -> None:
+    assert "\n".join(shown(a_run(), width)) == {"NARROW": NARROW, "WIDE": WIDE}[name].rstrip()
+
+
+NARROW = """
+        loss  t training  v validation          accuracy
+      2       ⠑⠒⠤⣀                        87.5%        ⣀⣀⣀⣀⣀⣀⠜⠉⠉⠉⠉⠉⣉ t 87.5%
+        ⠤⠤⠤⠤⠤⠤⡄   ⠉⠒⠤⣀                                ⢰⠁      ⣀⠤⠔⠊⠉  v 75.0%
+              ⢸       ⠉⠑⠢⢄⡀                     ⠉⠉⠉⠉⠉⠉⠁    ⡠⠊⠉
+               ⠓⠒⠒⠒⠒⠒⡄    ⠈⠑ v 0.5                      ⢀⠔⠉
+   0.25              ⢸⣀⣀⣀⣀⣀⣀ t 0.25        0.0%       ⡠⠊⠁
+"""
+WIDE = """
+        loss  t training  v validation                    accuracy
+      2          ⠉⠒⠢⠤⢄⣀                             87.5%           ⢀⣀⣀⣀⣀⣀⣀⣀⣀⡠⠊⠉⠉⠉⠉⠉⠉⠉⢉⣉ t 87.5%
+        ⠤⠤⠤⠤⠤⠤⠤⠤⠤⢄     ⠉⠑⠒⠤⠤⣀⡀                                     ⢠⠃         ⢀⣀⡠⠤⠔⠒⠊⠉⠁  v 75.0%
+                 ⠘⡄          ⠈⠉⠒⠢⠤⣀⣀                      ⠉⠉⠉⠉⠉⠉⠉⠉⠉⠁      ⢀⡠⠒⠉⠁
+                  ⠘⠒⠒⠒⠒⠒⠒⠒⠒⠢⡀       ⠉⠑ v 0.5                          ⢀⡠⠔⠊⠁
+   0.25                     ⢱⣀⣀⣀⣀⣀⣀⣀⣀⣀ t 0.25        0.0%          ⡠⠔⠊⠁
+"""
+"""Steps in training, straight lines in validation; each name beside its end."""
+
+
+@pytest.mark.parametrize(
+    ("options", "room"),
+    [
+        ({"width": 78, "height": 18}, True),
+        ({"width": 77, "height": 18}, False),
+        ({"width": 78, "height": 17}, False),
+    ],
+)
+def test_curves_need_78_columns_and_18_rows(
+    options: dict[str, int], room: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    assert fits(terminal(**options)) == room
+
+
+def test_one_point_is_no_curve() -> None:
+    curves = LiveCurves()
+    for step in (1, 2):
+        curves.add(replace(STEP, step=step))
+    assert shown(curves) == []
+    for step in (3, 4):
+        curves.add(replace(STEP, step=step))
+    assert len(shown(curves)) == 7

@@ -186,3 +186,15 @@ def test_augmentation_needs_images() -> None:
     state = TrainingState(model, optim.SGD(model.parameters()), augment=Mixup())
     with pytest.raises(ShapeError, match=r"augmentation needs images .* shape \(8, 3\)"):
         records(state, (np.zeros((8, 3)), np.zeros(8, int)))
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "int32", "uint64", "bool"])
+def test_labels_are_integers_of_any_type(kind: str) -> None:
+    labels = (np.arange(8) % 2).astype(kind)
+    state, same = simple_state(epochs=1), simple_state(epochs=1)
+    for run, targets in ((state, labels), (same, labels.astype(np.int64))):
+        for _ in records(run, (images(), targets)):
+            pass
+    assert equal(state.model.state_dict(), same.model.state_dict())
+    with pytest.raises(DataError, match="labels of the training data run from"):
+        records(simple_state(), (images(), np.full(8, 2**64 - 1, np.uint64)))
