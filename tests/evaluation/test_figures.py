@@ -57,6 +57,17 @@ def test_rows_are_those_of_the_report():
         assert numbers == pytest.approx(list(map(float, line.split()[-4:])), abs=5e-5)
 
 
+def test_a_report_ends_with_its_last_line():
+    without, never_predicted = (
+        drawn(3),
+        Evaluation(np.zeros(2, int), np.eye(2)[[0, 0]], NAMES[:2], 0),
+    )
+    for evaluation, last in ((without, "weighted average"), (never_predicted, "never occurring")):
+        lines = evaluation.report().split("\n")
+        assert lines[-1].startswith(last)
+        assert lines.count("") == (evaluation is never_predicted)
+
+
 @pytest.mark.parametrize("length", [24, 25])
 def test_a_name_of_a_class_has_at_most_24_letters(length):
     found = Evaluation(np.array([0, 1]), np.eye(2), ("x" * length, "b"), loss=1.0)
@@ -136,6 +147,7 @@ def test_as_many_names_as_outputs():
 def test_images_of_another_shape_than_in_training_are_refused(shape):
     model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     model.input_shape = (3, 5, 4)
+    assert predict(model, np.zeros((2, 3, 5, 4))).shape == (2, 3)
     with pytest.raises(ShapeError, match=f"3×5×4, these are {'×'.join(map(str, shape))}") as told:
         predict(model, np.zeros((2, *shape)))
     assert ("are the channels last?" in str(told.value)) == (shape[-1] == 3)
@@ -178,6 +190,14 @@ def test_views_are_of_stored_images_before_preprocessing():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     data = Images(pixels, LABELS, NAMES[:3])
     np.testing.assert_array_equal(predict(model, data, views=[darker]), found)
+
+
+@pytest.mark.parametrize(("count", "ahead"), [(63, False), (64, True)])
+def test_kernels_for_64_images_and_more_are_compiled_ahead(count, ahead, monkeypatch):
+    called = []
+    monkeypatch.setattr(predictions, "compile_ahead", called.append)
+    predict(nn.Flatten(), np.zeros((count, 3)))
+    assert bool(called) == ahead
 
 
 def test_a_loss_may_be_named():

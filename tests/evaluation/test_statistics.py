@@ -26,3 +26,9 @@ def test_a_paired_difference_is_the_two_sided_binomial_test(pair):
 def test_what_is_no_accuracy_is_refused(given):
     with pytest.raises(PellucidError, match="cannot be correct"):
         accuracy_interval(*given)
+
+
+@pytest.mark.parametrize("count", range(1, 100))
+def test_the_interval_of_none_begins_at_0_and_that_of_all_ends_at_1(count):
+    assert accuracy_interval(0, count).low == 0
+    assert accuracy_interval(count, count).high == 1

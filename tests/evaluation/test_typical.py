@@ -90,6 +90,10 @@ def test_the_border_is_the_outermost_line_of_pixels():
     assert measures(image)[0, 1] == 90
     image[0, 0, 0, :] = image[0, 0, -1, :] = image[0, 0, :, 0] = 20  # 13 of 16
     assert measures(image)[0, 1] == 20
+    for height, width in ((9, 12), (12, 9)):  # where more pixels are inside
+        image = np.full((1, 1, height, width), 90)
+        image[0, 0, 1:-1, 1:-1] = 7
+        assert measures(image)[0, 1] == 90
 
 
 def test_features_are_what_the_last_linear_layer_gets(model, data):
