@@ -265,4 +265,5 @@ def test_where_an_argument_ends(name):
 )
 def test_a_hint_is_given_where_the_shape_shows_the_mistake(shape, channels, hint):
     found = ops.checks.layout_hint(shape, channels)
-    assert (hint in found) and bool(found) == bool(hint)
+    assert hint in found
+    assert bool(found) == bool(hint)
