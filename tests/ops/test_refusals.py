@@ -157,3 +157,24 @@ def test_whatever_does_not_fit_is_an_error_of_the_library(name):
 def test_a_normalisation_needs_the_cache_of_its_forward_pass(kind):
     with pytest.raises(PellucidError, match="the cache that the forward pass returned, not tuple"):
         getattr(ops, f"{kind}_norm_gradient")(X, ())
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: ops.conv2d(X, drawn(3, 4, 3, 3), groups=1.5), "conv2d needs groups as an"),
+        (
+            lambda: ops.conv_transpose2d(X, drawn(4, 3, 3, 3), groups=1.5),
+            "conv_transpose2d needs groups as an",
+        ),
+        (lambda: ops.group_norm(X, 1.5), "group_norm needs num_groups as an"),
+        (lambda: ops.local_response_norm(X, 1.5), "local_response_norm needs size as an"),
+        (
+            lambda: ops.local_response_norm_gradient(X, X, X, 1.5),
+            "local_response_norm needs size as an",
+        ),
+    ],
+)
+def test_what_has_to_be_an_integer_is_named(call, said):
+    with pytest.raises(PellucidError, match=f"{said} integer, not 1.5"):
+        call()

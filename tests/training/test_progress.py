@@ -119,7 +119,8 @@ def test_the_bar_shows_epoch_loss_step_and_speed(monkeypatch: pytest.MonkeyPatch
         assert line.split()[:2] == ["2/4", "0.2500"]
         assert "step 3/16" in line
         assert "128 images/s," in line
-        assert line.split()[-1] == "left"
+        assert line.split()[-2:] == ["--:--", "left"]
+    assert bar.live.transient, "rows and curves remain, the bar does not"
 
 
 def test_a_terminal_gets_the_head_the_rows_and_the_notes(monkeypatch: pytest.MonkeyPatch) -> None:

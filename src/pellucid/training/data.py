@@ -129,7 +129,7 @@ def arrays(data: Data, what: str) -> tuple[Array, Array] | None:
             "convert them to class numbers with pellucid.data.from_arrays(images, labels)"
         )
     check_finite(targets, f"targets of the {what}")
-    return x, targets if _is_real(targets) else targets.astype(np.int64, casting="same_kind")
+    return x, targets if _is_real(targets) else targets.astype(np.int64)
 
 
 def part_of(data: Any, part: Literal["train", "validation", "test"], what: str) -> Any:
