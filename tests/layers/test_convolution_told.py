@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pellucid import engine, ops
 from pellucid import layers as nn
-from pellucid import ops
 from pellucid.errors import PellucidError, ShapeError
 
 
@@ -100,3 +100,32 @@ def test_arrays_that_do_not_fit_together_are_told():
         ops.conv2d(np.zeros((1, 2, 5, 5), np.uint8), weight)
     with pytest.raises(ShapeError, match="'reflect' can add at most 4 pixels"):
         ops.conv2d(x, weight, padding=5, padding_mode="reflect")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"stride": 0},
+        {"padding": -1},
+        {"dilation": 0},
+        {"padding": "same"},
+        {"padding": (1, 2, 3)},
+        {"algorithm": "unknown"},
+        {"algorithm": "winograd4", "stride": 2},
+        {"algorithm": "winograd4", "dilation": 2},
+        {"algorithm": "depthwise"},
+        {"output_padding": 1},
+        {"output_padding": -1, "stride": 2},
+    ],
+)
+def test_options_that_no_image_would_fit_are_told_when_a_transposed_layer_is_made(options):
+    with engine.using("compiled"), pytest.raises(PellucidError):
+        nn.ConvTranspose2d(4, 4, 3, **options)
+
+
+def test_options_that_some_image_would_fit_are_accepted():
+    with engine.using("compiled"):
+        nn.ConvTranspose2d(4, 4, 3, groups=4, algorithm="depthwise")
+        nn.ConvTranspose2d(4, 4, 3, algorithm="winograd4")
+        nn.ConvTranspose2d(4, 4, 3, padding=9, stride=2, dilation=3, output_padding=2)
+        nn.Conv2d(4, 4, 3, groups=4, algorithm="depthwise", padding=9, padding_mode="reflect")

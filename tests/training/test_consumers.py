@@ -31,6 +31,7 @@ from pellucid.training import (
     stop_on_signal,
 )
 from pellucid.training.checkpoint import resume, save_checkpoint
+from pellucid.training.consumers import Monitor
 from pellucid.training.progress import table_row
 
 DATA, VALIDATION = small_run.DATA, small_run.VALIDATION
@@ -82,6 +83,22 @@ def test_an_improvement_is_more_than_the_tolerance() -> None:
 def test_what_grows_is_monitored_upwards() -> None:
     epochs = [replace(EPOCH, accuracy=value) for value in (0.5, 0.6, 0.6, 0.9)]
     assert len(list(stop_early(epochs, 1, "accuracy"))) == 3
+
+
+@pytest.mark.parametrize(
+    ("monitor", "values"),
+    [
+        ("loss", (3.0, 2.0, 2.0, 1.0)),
+        ("validation_loss", (3.0, 2.0, 2.5, 1.0)),
+        ("accuracy", (0.5, 0.75, 0.75, 1.0)),
+        ("validation_accuracy", (0.5, 0.75, 0.5, 1.0)),
+    ],
+)
+def test_losses_are_to_fall_and_accuracies_to_rise(
+    monitor: Monitor, values: tuple[float, ...]
+) -> None:
+    epochs = [replace(EPOCH, **{monitor: value}) for value in values]
+    assert len(list(stop_early(epochs, 1, monitor))) == 3
 
 
 def test_what_cannot_be_monitored_is_told() -> None:

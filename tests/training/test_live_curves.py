@@ -13,7 +13,7 @@ import small_run
 from pellucid import training
 from pellucid.cli import main
 from pellucid.training import Epoch, Record, Step, records, show_progress
-from pellucid.training.live_curves import LiveCurves, fits, plot
+from pellucid.training.live_curves import LiveCurves, _ends, fits, plot
 from small_run import DATA, VALIDATION
 
 STEP = Step(1, 4, 1, 16, loss=1.0, accuracy=0.5, rate=0.1, seconds=0.1)
@@ -298,3 +298,25 @@ def test_one_point_is_no_curve() -> None:
     for step in (3, 4):
         curves.add(replace(STEP, step=step))
     assert len(shown(curves)) == 7
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        ([2, None], {2: 0}),
+        ([None, 3], {3: 1}),
+        ([None, None], {}),
+        ([1, 3], {1: 0, 3: 1}),
+        ([0, 0], {0: 1, 1: 0}),  # validation ends higher
+        ([3, 3], {3: 1, 4: 0}),
+        ([4, 4], {3: 1, 4: 0}),  # below the last row there is none
+    ],
+)
+def test_each_curve_is_named_at_its_end_the_higher_one_above(
+    rows: list[int | None], named: dict[int, int]
+) -> None:
+    below, above = [(0.0, 9.0), (1.0, 2.0)], [(0.0, 1.0), (1.0, 3.0)]
+    assert _ends((below, above), rows) == named
+    swapped = {row: 1 - curve for row, curve in named.items()}
+    together = rows[0] == rows[1] and rows[0] is not None
+    assert _ends((above, below), rows) == (swapped if together else named)

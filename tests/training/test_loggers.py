@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -90,6 +91,56 @@ def test_wandb_gets_all_numbers_and_the_settings(
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     log_wandb([], "a run")
     assert wandb.begun == {"project": "mine", "name": "a run", "config": {}}
+
+
+class Message(SimpleNamespace):
+    """Any message of TensorBoard's protocol."""
+
+
+class Summary(Message):
+    Value = Message
+
+
+class SummaryMetadata(Message):
+    PluginData = Message
+
+
+@pytest.fixture
+def tensorboard(monkeypatch: pytest.MonkeyPatch) -> Service:
+    service, proto = Service(), "tensorboard.compat.proto"
+
+    def writer(folder: str) -> Any:
+        service.begun["folder"] = folder
+        return SimpleNamespace(add_event=service.logged.append, close=service.end)
+
+    for name, module in {
+        f"{proto}.event_pb2": SimpleNamespace(Event=Message),
+        f"{proto}.summary_pb2": SimpleNamespace(Summary=Summary, SummaryMetadata=SummaryMetadata),
+        f"{proto}.tensor_pb2": SimpleNamespace(TensorProto=Message),
+        f"{proto}.types_pb2": SimpleNamespace(DT_STRING=7),
+        "tensorboard.summary.writer.event_file_writer": SimpleNamespace(EventFileWriter=writer),
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return service
+
+
+def test_tensorboard_gets_all_numbers_and_the_settings_as_text(tensorboard: Service) -> None:
+    given: Any = log_tensorboard([STEP, EPOCH], Path("runs"), {"lr": 0.1, "model": "mlp"})
+    assert list(given) == [STEP, EPOCH]
+    assert (tensorboard.begun, tensorboard.ended) == ({"folder": "runs"}, 1)
+    events: list[Any] = list(tensorboard.logged)
+    assert all(event.wall_time > 0 for event in events)
+    (text,) = events[0].summary.value
+    assert (events[0].step, text.tag) == (0, "choices/text_summary")
+    assert text.metadata.plugin_data.plugin_name == "text"
+    assert text.tensor == Message(dtype=7, string_val=[b"    lr: 0.1\n    model: mlp"])
+    scalars = [{one.tag: one.simple_value for one in event.summary.value} for event in events[1:]]
+    assert list(zip([event.step for event in events[1:]], scalars, strict=True)) == LOGGED
+
+
+def test_without_settings_tensorboard_gets_no_text(tensorboard: Service) -> None:
+    list(log_tensorboard([STEP], "runs"))
+    assert len(tensorboard.logged) == 1
 
 
 def test_what_was_not_measured_is_not_logged(mlflow: Service) -> None:

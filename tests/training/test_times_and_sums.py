@@ -1,5 +1,6 @@
 """The numbers of an epoch follow from those of its steps, and times from the clock."""
 
+import inspect
 import itertools
 from dataclasses import replace
 
@@ -69,6 +70,16 @@ def test_a_state_without_parameters_computes_in_float32() -> None:
     assert not state.finished
     state.epoch = 1
     assert state.finished
+
+
+def test_a_run_is_made_from_its_settings_alone() -> None:
+    assert list(inspect.signature(TrainingState).parameters) == [
+        *("model", "optimizer", "loss", "batch_size", "epochs", "schedule", "augment", "seed"),
+        *("averages", "shards", "metrics", "recompute", "sync_batch_norm"),
+    ]
+    state = small_run.simple_state()
+    assert (state.epoch, state.step, state.history, state.compiled_before) == (0, 0, (), 0.0)
+    assert (state.best, state.data, state.choices, state.sums) == (None, None, {}, Sums())
 
 
 def test_the_averages_are_used_where_no_epoch_was_the_best() -> None:
