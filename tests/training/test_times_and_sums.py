@@ -10,8 +10,11 @@ import pytest
 import small_run
 from pellucid import layers as nn
 from pellucid import losses, optim
+from pellucid.data.augment import RandomFlip
 from pellucid.errors import PellucidError, TrainingError
-from pellucid.training import Epoch, Step, TrainingState, find_rate, loop, metrics, records
+from pellucid.training import Epoch, History, Step, TrainingState, find_rate, loop, metrics, records
+from pellucid.training.batches import ArraySource
+from pellucid.training.prepare import prepare
 from pellucid.training.state import Sums
 from small_run import DATA, VALIDATION
 
@@ -90,6 +93,29 @@ def test_the_averages_are_used_where_no_epoch_was_the_best() -> None:
     expected = {name: value.copy() for name, value in state.averages.values.items()}
     state.use_best()
     assert small_run.equal(state.model.state_dict(), expected)
+
+
+def test_augmentation_is_told_the_number_of_classes_if_outputs_are_classes() -> None:
+    source, validating = prepare(small_run.simple_state(), DATA, VALIDATION)
+    assert isinstance(source, ArraySource)
+    assert isinstance(validating, ArraySource)
+    assert source.classes == validating.classes == 3
+    model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1))
+    sgd = optim.SGD(model.parameters())
+    state = TrainingState(model, sgd, losses.mean_squared_error, augment=RandomFlip())
+    x = DATA.images.astype(np.float32)
+    source, _ = prepare(state, (x, x))
+    assert isinstance(source, ArraySource)
+    assert source.classes == 0
+
+
+def test_a_table_without_epochs_has_its_columns() -> None:
+    table = History().to_pandas()
+    assert len(table) == 0
+    assert table.index.name == "epoch"
+    assert list(table.columns) == History().columns()[1:]
+    epoch = Epoch(1, 9, 3, 1.0, 0.5, 1.0, 0.5, 0.1, 1.0, 60.0, False, {"top_5": 0.5})
+    assert list(History([epoch]).to_pandas().columns) == [*History().columns()[1:], "top_5"]
 
 
 # Metrics
