@@ -171,7 +171,7 @@ def test_a_normalisation_needs_the_cache_of_its_forward_pass(kind):
         (lambda: ops.local_response_norm(X, 1.5), "local_response_norm needs size as an"),
         (
             lambda: ops.local_response_norm_gradient(X, X, X, 1.5),
-            "local_response_norm needs size as an",
+            "local_response_norm_gradient needs size as an",
         ),
     ],
 )
