@@ -377,7 +377,7 @@ def test_what_is_compiled_ahead_are_batches_of_the_sizes_that_are_computed(monke
         predictions, "compile_ahead", lambda jobs: ahead.extend(job() for job in jobs)
     )
     model = nn.initialize(nn.Sequential(nn.Flatten(), nn.Linear(4, 3)), 0)
-    images = np.random.default_rng(0).normal(size=(70, 1, 2, 2)).astype(np.float32)
+    images = np.random.default_rng(0).normal(size=(70, 2, 1, 2)).astype(np.float32)
     seen = []
     monkeypatch.setattr(predictions, "_check_outputs", lambda _, y, start: seen.append(len(y)))
     predictions.outputs(model, images, batch_size=32)

@@ -93,3 +93,18 @@ def test_certainty_falls_into_the_last_bin_even_when_rounding_takes_it_above_one
     found = calibration(said, np.array([0, 1]), bins=4)
     assert found.count.tolist() == [0, 0, 0, 2]
     assert found.error == pytest.approx(0.5)
+
+
+def test_each_bin_has_its_mean_confidence_and_accuracy():
+    said = np.array([[0.25] * 4, [0.7, 0.1, 0.1, 0.1], [0.5, 0.5, 0, 0], [0, 0, 0.75, 0.25]])
+    found = calibration(said, np.array([1, 0, 0, 2]), bins=2)
+    assert found.count.tolist() == [2, 2]
+    np.testing.assert_allclose(found.confidence, [0.375, 0.725])
+    np.testing.assert_allclose(found.accuracy, [0.5, 1.0])
+    np.testing.assert_array_equal(found.edges, [0, 0.5, 1])
+    assert found.error == pytest.approx((2 * 0.125 + 2 * 0.275) / 4)
+
+
+def test_the_first_bin_begins_at_0():
+    said = np.vstack([np.full(10, 0.1), np.zeros(10)])
+    assert calibration(said, np.array([0, 1]), bins=4).count.tolist() == [2, 0, 0, 0]

@@ -36,6 +36,14 @@ def test_a_class_without_images_has_no_area():
     assert all_.average_precision == 1
 
 
+def test_one_image_of_each_kind():
+    found = ranking(np.array([0.2, 0.1]), np.array([True, False]))
+    assert found.recall.tolist() == [1, 1]
+    assert found.false_positive_rate.tolist() == [0, 1]
+    assert found.precision.tolist() == [1, 0.5]
+    assert (found.roc_auc, found.average_precision) == (1, 1)
+
+
 def test_scores_and_truth_belong_together():
     with pytest.raises(ShapeError, match="two vectors of one length"):
         ranking(np.zeros(3), np.zeros(2, bool))

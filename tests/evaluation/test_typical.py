@@ -10,6 +10,7 @@ from pellucid import layers as nn
 from pellucid.errors import FileError
 from pellucid.evaluation import typical
 from pellucid.evaluation.typical import MEASURES, Typical, features_of, measures
+from pellucid.preprocessing import Preprocessing
 
 
 @dataclass
@@ -101,6 +102,12 @@ def test_features_are_what_the_last_linear_layer_gets(model, data):
     expected = model[:4](x)
     np.testing.assert_allclose(features_of(model, x), expected, rtol=1e-6)
     np.testing.assert_allclose(features_of(model, x, batch_size=7), expected, rtol=1e-5)
+
+
+def test_features_are_those_of_preprocessed_images(model, data):
+    model.preprocessing = Preprocessing((100.0,), (50.0,))
+    expected = model[:4](((data.images - 100.0) / 50).astype(np.float32))
+    np.testing.assert_allclose(features_of(model, data.images), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_there_are_no_features_without_a_linear_layer_on_vectors(data):

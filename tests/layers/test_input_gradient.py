@@ -1,5 +1,7 @@
 """Which layers save the work of a gradient for the input that nobody needs."""
 
+from inspect import signature
+
 import numpy as np
 
 from layer_table import ROWS
@@ -34,3 +36,9 @@ def test_these_layers_return_dy_instead():
         found = {(type(layer).__name__, returns_dy(layer, row.shape)) for layer, row in leaves}
     assert {name for name, saved in found if saved} == SAVES_IT
     assert not {name for name, saved in found if not saved} & SAVES_IT
+
+
+def test_the_gradient_is_computed_unless_it_is_declined():
+    for layer in {type(row.make()) for row in ROWS.values()}:
+        declined = signature(layer.backward).parameters["input_gradient"]
+        assert (declined.default, declined.kind) == (True, declined.KEYWORD_ONLY)

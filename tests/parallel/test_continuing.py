@@ -6,7 +6,7 @@ import pytest
 
 import small_run
 from pellucid.errors import LostProcessError, TrainingError
-from pellucid.parallel import Team
+from pellucid.parallel import Team, communicator
 from pellucid.training import agreement, checkpoint, records
 from pellucid.training.agreement import recover, take_shards
 from threads_as_processes import run_as
@@ -103,6 +103,31 @@ def test_without_a_process_that_may_still_answer_nothing_continues(ended, can_sh
     with pytest.raises(LostProcessError, match="process 1 does not answer"):
         recover(at(states, 2), Team(communicator, 8), error)
     assert communicator.tried == 0
+
+
+@pytest.mark.parametrize("can_shrink", [False, True])
+def test_a_finished_process_needs_no_others_unless_they_can_go_on_without_one(can_shrink):
+    met, shrunk = [], []
+
+    def meet(failed):
+        met.append(failed)
+        if len(met) == 1:
+            raise LOST
+        return False
+
+    class Last(communicator.Alone):
+        @property
+        def can_shrink(self):
+            return can_shrink
+
+        def shrink(self):
+            shrunk.append(True)
+
+    several = Team(Last(), shards=2)
+    several.meet = meet
+    state = small_run.simple_state(epochs=1)
+    assert len(list(records(state, small_run.DATA, parallel=several))) == 5
+    assert (met, shrunk) == (([False, False], [True]) if can_shrink else ([False], []))
 
 
 # Before the first step
