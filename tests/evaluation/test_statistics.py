@@ -32,3 +32,9 @@ def test_what_is_no_accuracy_is_refused(given):
 def test_the_interval_of_none_begins_at_0_and_that_of_all_ends_at_1(count):
     assert accuracy_interval(0, count).low == 0
     assert accuracy_interval(count, count).high == 1
+
+
+@pytest.mark.parametrize("given", [(-1, 0), (0, -1), (-2, -1)])
+def test_no_number_of_images_is_negative(given):
+    with pytest.raises(PellucidError, match="must not be negative"):
+        paired_difference(*given)

@@ -179,6 +179,8 @@ def test_features_far_from_every_class_are_remarked():
     images[1, 0, 0, 0], images[2, 0, 0, 0] = 2, 3  # distances 0, 2 and 3 from the first centre
     usual = of_range(-1, 300, [[0.0, 0, 0, 0], [9, 9, 9, 9]], reach=2.0)
     assert usual.remarks(model, images) == [[], [], [f"{typical.FEATURES} (1.5 times as far)"]]
+    without_features = of_range(-1, 300)
+    assert without_features.remarks(model, images) == [[], [], []]
 
 
 def test_statistics_are_saved_and_read(model, data):

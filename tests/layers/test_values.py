@@ -24,6 +24,8 @@ VALUES = [
     (nn.Reshape((-1, 12)), SHAPE, lambda x: x.reshape(12, 12)),
     (nn.Reshape((2, 0, -1)), SHAPE, lambda x: x.reshape(2, 4, 18)),
     (nn.Reshape((6, 4, 6)), SHAPE, lambda x: x.reshape(6, 4, 6)),
+    (nn.Reshape(()), (1, 1), lambda x: x.reshape(())),
+    (nn.Reshape((-1,)), (3, 4), lambda x: x.reshape(12)),
     (nn.Permute((0, 2, 3, 1)), SHAPE, lambda x: x.transpose(0, 2, 3, 1)),
     (nn.Permute((2, 0, 3, 1)), SHAPE, lambda x: x.transpose(2, 0, 3, 1)),
     (nn.Slice(), SHAPE, lambda x: x),
