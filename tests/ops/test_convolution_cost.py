@@ -167,6 +167,13 @@ def test_a_large_batch_of_large_images_stays_within_the_budget():
         assert algorithm.scratch_bytes(*shapes, itemsize=4) <= pieces.SCRATCH + weights
 
 
+def test_the_loops_need_memory_for_the_padded_images_alone():
+    window = Window.of((5, 7), 3, padding=((1, 2), (0, 3)))
+    padded = np.pad(np.zeros((2, 3, 5, 7), np.float32), ((0, 0), (0, 0), (1, 2), (0, 3)))
+    shapes = (2, 3, 5, 7), (4, 3, 3, 3), window, 1
+    assert choose.get("loops").scratch_bytes(*shapes, itemsize=4) == padded.nbytes
+
+
 @pytest.mark.parametrize("order", ["batch last", "C order"])
 @pytest.mark.parametrize("share", [1, 4])
 @pytest.mark.parametrize("name", ["im2col", "fft", "winograd2", "winograd4"])
