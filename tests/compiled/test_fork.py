@@ -40,6 +40,13 @@ if not os.fork():
     os._exit(0 if same else 3)
 print(os.wait()[1], bits() == mine)
 """,
+    "a child that replays": """
+frozen = pl.freeze(network())
+y = [frozen(x).tobytes() for _ in range(6)]
+if not os.fork():
+    os._exit(0 if frozen.captured and frozen(x).tobytes() == y[0] else 3)
+print(os.wait()[1], set(y) == {y[0]})
+""",
     "a child's child": """
 mine = bits()
 if not os.fork():

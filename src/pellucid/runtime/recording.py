@@ -9,17 +9,19 @@ Arguments are recorded as they are, but arrays in a workspace by their place, so
 step reuses memory like any other.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Recording:
@@ -46,7 +48,8 @@ class Recording:
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
-        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._calls: list[Call] = []
+        self._ready = self._calls
         self.is_complete = True
         """Whether every call could be recorded."""
 
@@ -69,11 +72,33 @@ class Recording:
         """Bind the calls to arrays in `memory`, which the capture's workspace handed over."""
         at = memory.at
         self._calls = [(function, tuple(map(at, args))) for function, args in self._calls]
+        self._ready = [(_for_types(function, args), args) for function, args in self._calls]
 
     def replay(self) -> None:
         """Repeat the calls."""
-        for function, args in self._calls:
+        for function, args in self._calls if _is_forked else self._ready:
             function(*args)
+
+
+def _for_types(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
+    """Return a kernel's code for arguments of these types, which it need not look up each time."""
+    if not hasattr(function, "overloads"):
+        return function
+    compiled = function.overloads.get(tuple(map(function.typeof_pyval, args)))  # type: ignore[attr-defined]
+    return function if compiled is None else cast(Callable[..., Any], compiled.entry_point)
+
+
+_is_forked = False
+"""Whether this process was forked: its kernels are others, for one thread."""
+
+
+def _note_fork() -> None:
+    global _is_forked
+    _is_forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_note_fork)
 
 
 class Rehearsal:

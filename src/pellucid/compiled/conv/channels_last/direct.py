@@ -32,7 +32,7 @@ _WEIGHTS = 640 << 10  # bytes
 
 _CHANNELS = 8  # whose weights are laid out together
 _TOGETHER = 16  # tiles of an item of work: what they read stays in near memory for all filters
-_PRODUCTS = 8  # that take as long as a step of a loop in `WORK_OF_ONE`
+_PRODUCTS = 12  # that take as long as a step of a loop in `WORK_OF_ONE`
 
 
 class Packed(NamedTuple):
