@@ -49,6 +49,10 @@ class Loss(ABC):
         """Return the number of samples over which the loss of these targets is averaged."""
         return len(targets)
 
+    def counting(self, outputs: Array, targets: Array) -> tuple[Array, Array]:
+        """Return the outputs and targets that count in the loss; those of pixels flattened."""
+        return outputs, targets
+
     def total_weight(self, targets: Array, weights: Array | None = None) -> float:
         """Return the denominator of the mean, up to a constant factor.
 
@@ -117,6 +121,12 @@ class CrossEntropy(Loss):
         if self.ignore_index is None or targets.dtype.kind not in "iu":
             return len(targets)
         return len(targets) * float(np.mean(targets != self.ignore_index))
+
+    def counting(self, outputs: Array, targets: Array) -> tuple[Array, Array]:
+        if self.ignore_index is None or targets.dtype.kind not in "iu":
+            return outputs, targets
+        counted = targets != self.ignore_index
+        return np.moveaxis(outputs, 1, -1)[counted], targets[counted]
 
     def total_weight(self, targets: Array, weights: Array | None = None) -> float:
         if targets.dtype.kind not in "iu":

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pellucid.errors import DataError, ShapeError
 from pellucid.evaluation import ClassScores, calibration, confusion_matrix, top_k_accuracy
 
 
@@ -108,3 +109,54 @@ def test_each_bin_has_its_mean_confidence_and_accuracy():
 def test_the_first_bin_begins_at_0():
     said = np.vstack([np.full(10, 0.1), np.zeros(10)])
     assert calibration(said, np.array([0, 1]), bins=4).count.tolist() == [2, 0, 0, 0]
+
+
+def test_small_integer_types_do_not_overflow():
+    numbers = np.array([0, 40, 99])
+    expected = sk.confusion_matrix(numbers, numbers, labels=range(100))
+    for kind in (np.uint8, np.int8, np.uint64):
+        found = confusion_matrix(numbers.astype(kind), numbers.astype(kind), 100)
+        assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("wrong", [-1, 3])
+def test_a_number_that_is_no_class_is_never_counted_as_another(wrong):
+    scores, labels = np.eye(3), np.array([0, wrong, 2])
+    for count in (
+        lambda: confusion_matrix(labels, np.arange(3), 3),
+        lambda: confusion_matrix(np.arange(3), labels, 3),
+        lambda: top_k_accuracy(scores, labels, 1),
+        lambda: calibration(scores, labels),
+    ):
+        with pytest.raises(DataError, match=f"from 0 to 2, but include {wrong}"):
+            count()
+
+
+def test_shapes_that_do_not_fit_together_are_refused():
+    for count in (
+        lambda: confusion_matrix(np.zeros((3, 1), int), np.zeros(3, int), 3),
+        lambda: top_k_accuracy(np.eye(3), np.zeros((3, 1), int), 1),
+        lambda: calibration(np.eye(3), np.zeros((3, 1), int)),
+        lambda: calibration(np.zeros((0, 3)), np.zeros(0, int)),
+    ):
+        with pytest.raises(ShapeError):
+            count()
+    with pytest.raises(DataError, match="class numbers"):
+        confusion_matrix(np.zeros(3), np.zeros(3, int), 3)
+    with pytest.raises(DataError, match="image 1 are NaN"):
+        calibration(np.array([[0.5, 0.5], [np.nan, 0.5]]), np.array([0, 0]))
+
+
+def test_a_score_that_is_nan_finds_no_class():
+    scores = np.array([[np.nan, 0.0, 1.0]])
+    assert [top_k_accuracy(scores, np.array([label]), 1) for label in range(3)] == [0, 0, 0]
+    assert top_k_accuracy(scores, np.array([2]), 2) == 1
+
+
+def test_top_k_of_pixels_is_that_of_all_pixels_in_a_row():
+    generator = np.random.default_rng(0)
+    scores = generator.integers(0, 3, (4, 5, 3, 5)).astype(float)  # with ties
+    labels = generator.integers(0, 5, (4, 3, 5))
+    rows = np.moveaxis(scores, 1, -1).reshape(-1, 5)
+    for k in (1, 2, 4):
+        assert top_k_accuracy(scores, labels, k) == top_k_accuracy(rows, labels.ravel(), k)

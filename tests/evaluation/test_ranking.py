@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from pellucid import view
-from pellucid.errors import ShapeError
+from pellucid.errors import DataError, ShapeError
 from pellucid.evaluation import Evaluation, ranking
 
 
@@ -80,3 +80,23 @@ def test_precision_and_recall_are_drawn_from_the_first_image_to_the_last(evaluat
         x, y = line.get_data()
         assert (x[0], y[0], x[-1]) == (0, 1, 1)
         assert y[-1] == pytest.approx(125 / 1000)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int8, bool, np.float16])
+def test_scores_of_any_type_are_ranked_by_value(kind):
+    score = np.array([0, 1, 1, 0, 2, 1]).astype(kind)
+    truth = np.array([0, 1, 1, 0, 1, 0], bool)
+    area = metrics.roc_auc_score(truth, score.astype(float))
+    assert ranking(score, truth).roc_auc == pytest.approx(area)
+
+
+def test_infinite_scores_can_be_equal():
+    score, truth = np.array([np.inf, np.inf, 1.0, -np.inf, -np.inf]), np.array([1, 0, 1, 0, 0])
+    equal = np.array([3.0, 3.0, 2.0, 1.0, 1.0])
+    assert ranking(score, truth).roc_auc == metrics.roc_auc_score(truth, equal)
+    assert ranking(score, truth).average_precision == metrics.average_precision_score(truth, equal)
+
+
+def test_a_probability_that_is_nan_has_no_rank():
+    with pytest.raises(DataError, match="image 1 is NaN"):
+        ranking(np.array([0.0, np.nan]), np.array([0, 1]))

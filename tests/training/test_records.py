@@ -23,6 +23,7 @@ from pellucid.training import (
 from pellucid.training.accuracy import count_correct
 from pellucid.training.batches import ArraySource
 from pellucid.training.loop import measure
+from pellucid.training.metrics import chosen, top_k_accuracy
 from pellucid.training.records import better
 from small_run import equal, simple_state
 
@@ -87,6 +88,55 @@ def test_a_mean_over_batches_of_which_some_ignore_more_is_that_over_all_targets(
     assert found.mean_loss == pytest.approx(loss(model(x), labels)[0], rel=1e-6)
     right = (model(x).argmax(axis=1) == labels).sum()
     assert found.accuracy == pytest.approx(right / 10)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ignored", [None, -1])
+@pytest.mark.parametrize("class_weights", [None, (1.0, 5.0, 0.2)])
+def test_the_loss_of_an_epoch_is_that_of_all_its_samples_whatever_the_batches(
+    weighted: bool, ignored: int | None, class_weights: tuple[float, ...] | None
+) -> None:
+    generator = np.random.default_rng(2)
+    x, labels = generator.normal(size=(23, 5)).astype("f4"), generator.integers(0, 3, 23)
+    labels = np.where(np.arange(23) % 4 == 1, -1, labels) if ignored else labels
+    loss = losses.CrossEntropy(class_weights=class_weights, ignore_index=ignored)
+    weights = (generator.random(23) + 0.01,) if weighted else ()
+    model = nn.initialize(nn.Linear(5, 3), seed=1)
+    expected, _ = loss(model(x), labels, *weights)
+    data = (x, labels, *weights)
+    still = optim.SGD(model.parameters(), lr=1e-30)
+    (epoch,) = train(model, data, validation=data, optimizer=still, loss=loss, batch_size=8)
+    assert epoch.loss == pytest.approx(expected, rel=1e-5)
+    assert epoch.validation_loss == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("ignored", [-1, -100, 2])
+def test_targets_that_are_ignored_count_in_no_metric(ignored: int) -> None:
+    generator = np.random.default_rng(3)
+    x, labels = generator.normal(size=(20, 5)).astype("f4"), generator.integers(0, 2, 20)
+    labels[:9] = ignored
+    model, loss = nn.Linear(5, 3), losses.CrossEntropy(ignore_index=ignored)
+    metrics = chosen(["top_1", "top_2"])
+    found = measure(model, loss, ArraySource(x, labels, batch_size=6), metrics)
+    for k in (1, 2):
+        expected = top_k_accuracy(model(x[9:]), labels[9:], k)
+        assert found.mean_metrics[f"top_{k}"] == pytest.approx(expected)
+
+
+def test_pixels_that_are_ignored_count_in_no_metric() -> None:
+    generator = np.random.default_rng(4)
+    x, labels = (
+        generator.normal(size=(7, 2, 4, 3)).astype("f4"),
+        generator.integers(0, 3, (7, 4, 3)),
+    )
+    labels[generator.random(labels.shape) < 0.4] = -1
+    labels[0] = -1
+    model, loss = nn.Conv2d(2, 3, 1), losses.CrossEntropy(ignore_index=-1)
+    found = measure(model, loss, ArraySource(x, labels, batch_size=3), chosen("top_2"))
+    rows = np.moveaxis(model(x), 1, -1)[labels >= 0]
+    assert found.mean_metrics["top_2"] == pytest.approx(
+        top_k_accuracy(rows, labels[labels >= 0], 2)
+    )
 
 
 def test_validation_is_that_of_the_network_at_the_epochs_end() -> None:

@@ -12,6 +12,7 @@ from pellucid import layers as nn
 from pellucid import losses, models, optim
 from pellucid.data.augment import Mixup
 from pellucid.errors import DataError, PellucidError, ShapeError, TrainingError
+from pellucid.ops import mean_squared_error
 from pellucid.training import (
     TrainingState,
     records,
@@ -132,6 +133,7 @@ LABELS = np.arange(8) % 3
         ((images(), LABELS - 1), DataError, "labels .* from -1 to 1"),
         ((images(), LABELS / 3), ShapeError, "targets of the training data do not fit the model"),
         ((images(), np.full((8, 2), 0.5)), ShapeError, "targets .* do not fit the model"),
+        ((images(), LABELS[:, None]), ShapeError, r"pass targets\[:, 0\]"),
         ((images(), np.array(list("abcabcab"))), DataError, "are text, such as"),
         ((images()[:, :, :5], LABELS), ShapeError, "fc"),
         ((np.zeros((8, 2, 6, 6), "f4"), LABELS), ShapeError, "conv1.*1 input channel"),
@@ -198,3 +200,8 @@ def test_labels_are_integers_of_any_type(kind: str) -> None:
     assert equal(state.model.state_dict(), same.model.state_dict())
     with pytest.raises(DataError, match="labels of the training data run from"):
         records(simple_state(), (images(), np.full(8, 2**64 - 1, np.uint64)))
+
+
+def test_targets_of_one_number_for_outputs_of_one_column_are_told_how_to_fit() -> None:
+    with pytest.raises(ShapeError, match=r"pass targets\[:, None\]"):
+        mean_squared_error(np.zeros((4, 1)), np.zeros(4))

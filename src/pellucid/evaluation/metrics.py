@@ -8,17 +8,33 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pellucid.arguments import Size, checked
+from pellucid.errors import DataError, ShapeError
+from pellucid.training.metrics import class_numbers
 from pellucid.types import Array
 
 
 def confusion_matrix(labels: Array, predictions: Array, classes: int) -> Array:
     """Return the matrix of how often class i (row) was predicted as class j (column).
 
+    Raises
+    ------
+    ShapeError, DataError
+        The two are not equally long vectors of class numbers.
+
+    Examples
+    --------
     >>> confusion_matrix(np.array([0, 0, 1]), np.array([0, 1, 1]), classes=2)
     array([[1, 1],
            [0, 1]])
     """
-    pairs = labels * classes + predictions
+    truth = class_numbers(labels, classes, "labels")
+    predicted = class_numbers(predictions, classes, "predictions")
+    if truth.ndim != 1 or truth.shape != predicted.shape:
+        raise ShapeError(
+            f"expected two vectors of one length, not {truth.shape}, {predicted.shape}"
+        )
+    pairs = truth * classes + predicted
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
@@ -124,12 +140,37 @@ class Calibration:
 def calibration(probabilities: Array, labels: Array, bins: int = 15) -> Calibration:
     """Sort predictions into `bins` by confidence, and compare confidence with accuracy.
 
+    Parameters
+    ----------
+    probabilities
+        (N, classes).
+    labels
+        True classes, (N,).
+    bins
+        Number of bins. Default: 15.
+
+    Raises
+    ------
+    ShapeError, DataError
+        The two do not fit together, a probability is NaN, or a label is not one of the classes.
+
+    Examples
+    --------
     >>> sure = np.array([[0.75, 0.25]] * 4)
     >>> calibration(sure, np.array([0, 0, 0, 1]), bins=2).error
     0.0
     """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == labels
+    bins = checked("bins", bins, Size)
+    p, truth = np.asarray(probabilities), np.asarray(labels)
+    if p.ndim != 2 or truth.shape != p.shape[:1] or p.size == 0:
+        raise ShapeError(
+            "calibration needs probabilities (N, classes) and one class number for each, (N,), "
+            f"got {p.shape} and {truth.shape}"
+        )
+    confidence = p.max(axis=1).astype(np.float64)
+    if np.isnan(confidence).any():
+        raise DataError(f"the probabilities of image {np.isnan(confidence).argmax()} are NaN")
+    right = p.argmax(axis=1) == class_numbers(truth, p.shape[1], "labels")
     edges = np.linspace(0.0, 1.0, bins + 1)
     # bin b is (edges[b], edges[b + 1]]; rounding may make a probability exceed 1
     bin_of = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, bins - 1)
@@ -137,7 +178,7 @@ def calibration(probabilities: Array, labels: Array, bins: int = 15) -> Calibrat
     with np.errstate(invalid="ignore"):
         mean_confidence = np.bincount(bin_of, confidence, bins) / count
         accuracy = np.bincount(bin_of, right, bins) / count
-    gap = np.nansum(count * abs(accuracy - mean_confidence)) / len(labels)
+    gap = np.nansum(count * abs(accuracy - mean_confidence)) / len(truth)
     return Calibration(float(gap), edges, count, mean_confidence, accuracy)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pellucid.errors import ShapeError
+from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array
 
 
@@ -85,14 +85,16 @@ def ranking(probabilities: Array, positive: Array) -> Ranking:
 
     Raises
     ------
-    ShapeError
-        The two are not equally long vectors.
+    ShapeError, DataError
+        The two are not equally long vectors, or a probability is NaN.
     """
-    score, truth = np.asarray(probabilities), np.asarray(positive, bool)
+    score, truth = np.asarray(probabilities, np.float64), np.asarray(positive, bool)
     if score.ndim != 1 or score.shape != truth.shape:
         raise ShapeError(f"expected two vectors of one length, not {score.shape}, {truth.shape}")
+    if np.isnan(score).any():
+        raise DataError(f"the probability of image {np.isnan(score).argmax()} is NaN")
     order = np.argsort(-score, kind="stable")
     score, truth = score[order], truth[order]
-    last = np.flatnonzero(np.diff(score, append=-np.inf))  # of those that are equal
+    last = np.flatnonzero(np.append(score[1:] != score[:-1], len(score) > 0))  # of equal ones
     true = truth.cumsum()[last]
     return Ranking(score[last], true, last + 1 - true, int(truth.sum()), int((~truth).sum()))

@@ -93,8 +93,7 @@ def _elementwise(
     if targets.shape != outputs.shape:
         raise ShapeError(
             f"{name} compares element by element, but the targets have shape {targets.shape} and "
-            f"the outputs {outputs.shape}; for class numbers use cross_entropy, or convert them "
-            "with np.eye(classes)[numbers]"
+            f"the outputs {outputs.shape}; {_remedy(targets.shape, outputs.shape)}"
         )
     _check_finite(targets)
     share = _sample_weights(weights, outputs.shape)
@@ -164,6 +163,12 @@ def _counted(labels: Array, ignore_index: int | None) -> Array | None:
     return None if counted.all() else counted
 
 
+def _remedy(targets: Shape, outputs: Shape) -> str:
+    if outputs == (*targets, 1):
+        return "pass targets[:, None]"
+    return "for class numbers use cross_entropy, or convert them with np.eye(classes)[numbers]"
+
+
 def _check_labels(targets: Array, shape: Shape, counted: Array | None) -> None:
     expected = (shape[0], *shape[2:])
     if targets.shape != expected:
@@ -183,6 +188,11 @@ def _check_labels(targets: Array, shape: Shape, counted: Array | None) -> None:
 
 def _check_probabilities(targets: Array, shape: Shape) -> None:
     if not np.issubdtype(targets.dtype, np.floating) or targets.shape != shape:
+        if targets.shape == (shape[0], 1, *shape[2:]):
+            raise ShapeError(
+                f"class numbers must have the shape {(shape[0], *shape[2:])}, got {targets.shape}; "
+                "pass targets[:, 0]"
+            )
         raise ShapeError(
             f"targets must be class numbers (integers of shape {(shape[0], *shape[2:])}) or "
             f"probabilities (floats of shape {shape}), got {targets.dtype}, shape {targets.shape}"

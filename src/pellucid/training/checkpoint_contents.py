@@ -93,7 +93,7 @@ def put_back(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str, 
             stacklevel=4,
         )
     numbers = Numbers.of(facts)
-    sums, history = Sums(**facts["sums"]), tuple(map(_epoch, facts["history"]))
+    sums, history = Sums(**_sums(facts["sums"])), tuple(map(_epoch, facts["history"]))
     check_fields(sums)
     best = facts["best"] and Best(_epoch(facts["best"]), part_of("best", tensors))
     if best:
@@ -162,6 +162,11 @@ def _epoch(facts: Mapping[str, Any]) -> Epoch:
         elif not isinstance(value, kind) and type(value) is not int:
             raise FileError(f"the {name} of an epoch is {shown(value)}")
     return epoch
+
+
+def _sums(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `Sums`; earlier versions saved no weight apart."""
+    return {"weight": facts.get("counted", 0.0), **facts}
 
 
 def _choices(found: Any) -> dict[str, str]:

@@ -135,22 +135,23 @@ def take_step(
         if (error := non_finite_gradient(state.optimizer.learned, training)) is not None:
             raise error
     correct = count_correct(state.loss, outputs, targets)
-    values = measured(state.metrics, outputs, targets)
-    counted = state.loss.counted(targets)
-    outcome = Outcome(training, loss, correct, len(targets), counted, values)
+    values = measured(state.metrics, outputs, targets, state.loss)
+    counted, weight = state.loss.counted(targets), state.loss.total_weight(targets, *weights)
+    outcome = Outcome(training, loss, correct, len(targets), counted, weight, values)
     return update(state, outcome, steps, started)
 
 
 def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -> Step:
     """Update the weights with the gradients of the parameters."""
     optimizer, correct, counted = state.optimizer, outcome.correct, outcome.counted
+    weight, metrics = outcome.weight, outcome.metrics
     optimizer.lr = state.rate(state.step, steps)
     optimizer.step()
     outcome.training.commit()
     if state.averages is not None:
         state.averages.update()
     seconds = clock() - started
-    state.sums.add(outcome.loss, correct, outcome.samples, counted, seconds, outcome.metrics)
+    state.sums.add(outcome.loss, correct, outcome.samples, counted, weight, seconds, metrics)
     state.step += 1
     return Step(
         epoch=state.epoch + 1,
@@ -161,7 +162,7 @@ def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -
         accuracy=None if correct is None or not counted else correct / counted,
         rate=optimizer.lr,
         seconds=seconds,
-        metrics=outcome.metrics,
+        metrics=metrics,
         samples=outcome.samples,
     )
 
@@ -226,9 +227,9 @@ def measure(
             outputs = model(x)
             value, _ = loss(outputs, targets, *weights)
             correct = count_correct(loss, outputs, targets)
-            values = measured(metrics or {}, outputs, targets)
-            counted = loss.counted(targets)
-            found.append((step, value, correct, len(targets), counted, 0.0, values))
+            values = measured(metrics or {}, outputs, targets, loss)
+            counted, weight = loss.counted(targets), loss.total_weight(targets, *weights)
+            found.append((step, value, correct, len(targets), counted, weight, 0.0, values))
     sums = Sums()
     for _, *result in sorted(one for theirs in team.gather(found) for one in theirs):
         sums.add(*result)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 from pellucid.arguments import as_number, shown
-from pellucid.errors import TrainingError, unknown
+from pellucid.errors import DataError, ShapeError, TrainingError, unknown
+from pellucid.losses import Loss
 from pellucid.types import Array
 
 __all__ = [
@@ -28,7 +30,8 @@ def __dir__() -> list[str]:
 Metric = Callable[[Array, Array], float]
 """``value = metric(outputs, targets)``, a mean over the samples of a batch.
 
-`outputs` are the model's, before any softmax; `targets` are those of the loss.
+`outputs` are the model's, before any softmax; `targets` are those of the loss. With an
+`ignore_index` they are those that count, (N, K) and (N,), also of pixels.
 """
 
 
@@ -57,34 +60,68 @@ def chosen(given: Iterable[str | Metric]) -> dict[str, Metric]:
     return found
 
 
-def measured(metrics: Mapping[str, Metric], outputs: Array, targets: Array) -> dict[str, float]:
-    """Return the value of each metric for a batch."""
+def measured(
+    metrics: Mapping[str, Metric], outputs: Array, targets: Array, loss: Loss
+) -> dict[str, float]:
+    """Return the value of each metric for the targets of a batch that count in the loss."""
+    if not metrics:
+        return {}
+    outputs, targets = loss.counting(outputs, targets)
+    if not len(targets):
+        return dict.fromkeys(metrics, 0.0)
     return {name: _value(name, metric, outputs, targets) for name, metric in metrics.items()}
 
 
 def top_k_accuracy(outputs: Array, labels: Array, k: int) -> float:
     """Return how often the true class is among the `k` classes with the largest outputs.
 
-    Of equal outputs, the first counts as larger, so k = 1 gives the accuracy.
+    Of equal outputs, the first counts as larger, so k = 1 gives the accuracy. A true class whose
+    output is NaN is not found.
 
     Parameters
     ----------
     outputs
-        Scores or probabilities, (N, classes).
+        Scores or probabilities, (N, classes), or for each pixel (N, classes, …).
     labels
-        True classes, (N,).
+        True classes, (N,) or (N, …).
     k
         Number of classes that count.
+
+    Raises
+    ------
+    ShapeError, DataError
+        The two do not fit together, or a label is not one of the classes.
 
     Examples
     --------
     >>> top_k_accuracy(np.array([[0.5, 0.3, 0.2], [0.5, 0.3, 0.2]]), np.array([1, 2]), k=2)
     0.5
     """
-    truth = np.take_along_axis(outputs, labels[:, None], axis=1)
-    earlier = np.arange(outputs.shape[1]) < labels[:, None]
-    ahead = (outputs > truth) | ((outputs == truth) & earlier)
+    outputs, labels = np.asarray(outputs), np.asarray(labels)
+    if outputs.ndim < 2 or labels.shape != (len(outputs), *outputs.shape[2:]):
+        raise ShapeError(
+            "top_k_accuracy needs scores (N, classes) and one class number for each, (N,), "
+            f"got {outputs.shape} and {labels.shape}"
+        )
+    named = np.expand_dims(class_numbers(labels, outputs.shape[1], "labels"), 1)
+    truth = np.take_along_axis(outputs, named, axis=1)
+    earlier = np.moveaxis(np.arange(outputs.shape[1]) < np.moveaxis(named, 1, -1), -1, 1)
+    ahead = ~(outputs <= truth) | ((outputs == truth) & earlier)  # NaN is ahead of all numbers
     return float((ahead.sum(axis=1) < k).mean())
+
+
+def class_numbers(given: Any, classes: int, name: str) -> Array:
+    """Return class numbers as int64, after checking that each is one of 0, …, classes − 1."""
+    numbers = np.asarray(given)
+    if numbers.dtype.kind not in "iu":
+        raise DataError(f"{name} must be class numbers (integers), not {numbers.dtype}")
+    outside = (numbers < 0) | (numbers >= classes)
+    if outside.any():
+        raise DataError(
+            f"{name} must be class numbers from 0 to {classes - 1}, but include "
+            f"{numbers[outside].flat[0]}"
+        )
+    return numbers.astype(np.int64)
 
 
 def mean_absolute_error(outputs: Array, targets: Array) -> float:
@@ -102,7 +139,7 @@ def _accuracy(outputs: Array, targets: Array) -> float:
 
 
 def _labels(targets: Array) -> Array:
-    return targets if targets.ndim == 1 else targets.argmax(axis=1)
+    return targets if targets.dtype.kind in "iu" else targets.argmax(axis=1)
 
 
 _METRICS: dict[str, Metric] = {

@@ -37,6 +37,7 @@ class Outcome:
     correct: int | None
     samples: int
     counted: float
+    weight: float
     metrics: dict[str, float]
 
 
@@ -114,8 +115,9 @@ class ShardedGradients:
             None if noted[_UNKNOWN] else int(noted[_CORRECT]),
             shards.samples,
             float(noted[_COUNTED]),
+            float(noted[_WEIGHT]),
             {
-                name: float(value / shards.samples)
+                name: float(value / (noted[_COUNTED] or 1.0))
                 for name, value in zip(state.metrics, noted[_SUMS:], strict=False)
             },
         )
@@ -169,10 +171,11 @@ class ShardedGradients:
             raise non_finite_loss(state.model, x, training, loss)
         weight = state.loss.total_weight(targets, *weights)
         correct = count_correct(state.loss, outputs, targets)
-        sums = [weight * loss, weight, state.loss.counted(targets), correct or 0, correct is None]
+        counted = state.loss.counted(targets)
+        sums = [weight * loss, weight, counted, correct or 0, correct is None]
         sums.append(False)  # has not failed
-        values = measured(state.metrics, outputs, targets)
-        sums += [len(targets) * value for value in values.values()]
+        values = measured(state.metrics, outputs, targets, state.loss)
+        sums += [counted * value for value in values.values()]
         return weight, gradient, sums
 
     def _shared(self, rows: Array) -> Array:

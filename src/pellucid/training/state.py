@@ -26,7 +26,8 @@ class Sums:
     """Loss and correct answers, summed over the samples `seen`, and the time taken.
 
     `correct` is None if outputs are not classes; `counted` is less than `seen` if the loss ignores
-    targets. `metrics` are summed with each sample counting once.
+    targets. `weight` is the sum of the batches' weights in the mean loss, see `Loss.total_weight`.
+    `metrics` are summed with each sample that counts counting once.
     """
 
     loss: float = 0.0
@@ -34,6 +35,7 @@ class Sums:
     seen: int = 0
     seconds: float = 0.0
     counted: float = 0.0
+    weight: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
 
     def add(
@@ -42,21 +44,23 @@ class Sums:
         correct: int | None,
         samples: int,
         counted: float,
+        weight: float,
         seconds: float = 0.0,
         metrics: Mapping[str, float] | None = None,
     ) -> None:
         """Add the results of one batch."""
-        self.loss += mean_loss * counted
+        self.loss += mean_loss * weight
         self.correct = None if self.correct is None or correct is None else self.correct + correct
         self.seen += samples
         self.counted += counted
+        self.weight += weight
         self.seconds += seconds
         for name, value in (metrics or {}).items():
-            self.metrics[name] = self.metrics.get(name, 0.0) + value * samples
+            self.metrics[name] = self.metrics.get(name, 0.0) + value * counted
 
     @property
     def mean_loss(self) -> float:
-        return self.loss / self.counted if self.counted else 0.0
+        return self.loss / self.weight if self.weight else 0.0
 
     @property
     def accuracy(self) -> float | None:
@@ -64,7 +68,7 @@ class Sums:
 
     @property
     def mean_metrics(self) -> dict[str, float]:
-        return {name: value / self.seen for name, value in self.metrics.items()}
+        return {name: value / (self.counted or 1.0) for name, value in self.metrics.items()}
 
 
 @dataclass(frozen=True)
