@@ -81,6 +81,18 @@ def test_torchvisions_state_dict_loads_as_it_is(name) -> None:
     ]
 
 
+class PreActivation(tnn.Module):
+    """A block that changes its input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = tnn.ReLU(inplace=True)
+        self.conv = tnn.Conv2d(4, 4, 1)
+
+    def forward(self, x):
+        return self.conv(self.relu(x))
+
+
 class Functions(tnn.Module):
     """A module that does what the function says."""
 
@@ -91,6 +103,8 @@ class Functions(tnn.Module):
         self.conv = tnn.Conv2d(4, 4, 3, padding=1)
         self.norm = tnn.BatchNorm2d(4)
         self.relu = tnn.ReLU(inplace=True)
+        self.begins_in_place = tnn.Sequential(self.relu, tnn.Conv2d(4, 4, 1))
+        self.block = PreActivation()
         self.scale = tnn.Parameter(torch.randn(1, 4, 1, 1))
         self.weight = tnn.Parameter(torch.randn(5, 6))
         self.kernel = tnn.Parameter(torch.randn(6, 2, 3, 3))
@@ -114,6 +128,51 @@ def changed_unseen(m, x):
     y = m.conv(x)
     y.relu_()
     return y * 2
+
+
+def added_in_place(m, x):
+    same = y = m.conv(x)
+    y += m.norm(x)
+    return y * same
+
+
+def all_operators_in_place(m, x):
+    same = y = m.conv(x)
+    y += 1
+    y -= x
+    y *= 2
+    y /= 3
+    return y + same
+
+
+def methods_in_place(m, x):
+    y = m.conv(x)
+    y.sub_(1)
+    y.clamp_(min=-0.5)
+    y.div_(2)
+    y.sigmoid_()
+    torch.sigmoid_(y)
+    return y * 2
+
+
+def sequence_that_begins_in_place(m, x):
+    y = m.conv(x)
+    return m.begins_in_place(y) + y
+
+
+def block_that_begins_in_place(m, x):
+    y = m.conv(x)
+    return m.block(y) + y
+
+
+def one_half_changed(m, x):
+    one, other = m.conv(x).chunk(2, 1)
+    one.relu_()
+    return torch.cat([other, one], 1)
+
+
+def doubled_in_training(m, x):
+    return m.conv(x) * 2 if m.training else m.conv(x)
 
 
 FUNCTIONS = {
@@ -165,6 +224,17 @@ FUNCTIONS = {
     "in place, seen": changed_in_place,
     "in place, unseen": changed_unseen,
     "in place, a function": lambda m, x: functional.relu(m.conv(x), inplace=True),
+    "in place, a function by position": lambda m, x: (
+        lambda y: functional.leaky_relu(y, 0.1, True) + y
+    )(m.conv(x)),
+    "in place, a function of that name": lambda m, x: (lambda y: torch.relu_(y) + y)(m.conv(x)),
+    "in place, added": added_in_place,
+    "in place, operators": all_operators_in_place,
+    "in place, methods": methods_in_place,
+    "in place, at the begin of a sequence": sequence_that_begins_in_place,
+    "in place, at the begin of a block": block_that_begins_in_place,
+    "in place, under another shape": lambda m, x: m.conv(x).flatten(1).relu_(),
+    "in place, a piece": one_half_changed,
     "nothing": lambda m, x: x,
 }
 
@@ -174,8 +244,48 @@ def test_functions_and_methods_are_read(name) -> None:
     theirs = Functions(FUNCTIONS[name]).double().eval()
     ours = from_torch(theirs, (4, 5, 6))
     x = np.random.default_rng(0).normal(size=(3, 4, 5, 6))
-    np.testing.assert_allclose(ours(x), theirs(torch.tensor(x)).detach(), rtol=1e-10, atol=1e-12)
+    with torch.no_grad():
+        expected = theirs(torch.tensor(x))
+    np.testing.assert_allclose(ours(x), expected, rtol=1e-10, atol=1e-12)
     assert ours.output_shape(x.shape) == ours(x).shape
+
+
+def changed_through_a_view(m, x):
+    y = m.conv(x)
+    y.flatten(1).relu_()
+    return y
+
+
+def view_of_what_is_changed(m, x):
+    y = m.conv(x)
+    seen = y.flatten(1)
+    y += 1
+    return seen
+
+
+def part_changed(m, x):
+    y = m.conv(x)
+    part = y[:, :2]
+    part *= 2
+    return y
+
+
+@pytest.mark.parametrize(
+    "function", [changed_through_a_view, view_of_what_is_changed, part_changed]
+)
+def test_values_that_share_changed_memory_are_refused(function) -> None:
+    with pytest.raises(PellucidError, match="changes in place what is read under another shape"):
+        from_torch(Functions(function), (4, 5, 6))
+
+
+def test_a_module_is_read_as_it_predicts_and_keeps_its_mode() -> None:
+    theirs = Functions(doubled_in_training).double().train()
+    theirs.norm.eval()
+    modes = [part.training for part in theirs.modules()]
+    ours = from_torch(theirs, (4, 5, 6))
+    assert [part.training for part in theirs.modules()] == modes
+    x = np.random.default_rng(0).normal(size=(3, 4, 5, 6))
+    np.testing.assert_allclose(ours(x), theirs.eval()(torch.tensor(x)).detach(), rtol=1e-10)
 
 
 def test_a_module_for_channels_last_becomes_a_model_for_channels_last() -> None:

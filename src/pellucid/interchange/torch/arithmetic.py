@@ -141,12 +141,8 @@ def _arg_max(x: Wire, dim: int | None = None, keepdim: bool = False) -> Use:
 
 ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "add": _add,
-    "add_": _add,
-    "iadd": _add,
     "sub": _subtract,
     "mul": _multiply,
-    "mul_": _multiply,
-    "imul": _multiply,
     "div": _divide,
     "truediv": _divide,
     "neg": lambda x: Use(nn.Affine(scale=-1.0), x),

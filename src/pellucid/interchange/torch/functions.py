@@ -156,7 +156,6 @@ _READERS: Mapping[str, Callable[..., Any]] = {
     **ARITHMETIC,
     **REARRANGING,
     "relu": _of_one(nn.ReLU),
-    "relu_": _of_one(nn.ReLU),
     "relu6": _of_one(nn.ReLU6),
     "leaky_relu": _of_one(nn.LeakyReLU),
     "elu": _of_one(nn.ELU),
@@ -205,16 +204,18 @@ def _pair(size: Any) -> Any:
 
 def reader_of(target: Any) -> Callable[..., Any] | None:
     """Return the converter of a function or of a method's name, if there is one."""
-    return _READERS.get(target if isinstance(target, str) else _NAMES.get(target, ""))
+    name = target.removesuffix("_") if isinstance(target, str) else _NAMES.get(target, "")
+    return _READERS.get(name)
 
 
 _NAMES: Mapping[Any, str] = {getattr: "getattr"} | {
-    getattr(home, name): name
-    for home in (operator, torch, functional)
+    getattr(home, written): name
+    for home, in_place in ((operator, "i{}"), (torch, "{}_"), (functional, "{}_"))
     for name in _READERS
-    if hasattr(home, name)
+    for written in (name, in_place.format(name))
+    if hasattr(home, written)
 }
-"""The names of PyTorch's and Python's functions in the table."""
+"""The names of PyTorch's and Python's functions in the table, also of those that work in place."""
 
 
 def name_of(target: Any) -> str:

@@ -72,6 +72,7 @@ class _Reader(Reading):
 
     def __init__(self) -> None:
         self.problems: list[str] = []
+        self.changing: set[torch.nn.Module] = set()
         self._layers: dict[int, Layer] = {}
 
     def layer(

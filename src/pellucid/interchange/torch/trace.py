@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import operator
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,6 +19,13 @@ from torch import fx
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.interchange.torch.functions import name_of, reader_of
+from pellucid.interchange.torch.in_place import (
+    Value,
+    are_apart,
+    first_of,
+    is_in_place,
+    memory_of,
+)
 from pellucid.interchange.torch.values import Use, Wire
 from pellucid.layers import Layer
 from pellucid.layers.base import join
@@ -26,6 +35,8 @@ class Reading(ABC):
     """Convert the modules inside a traced module, and collect problems."""
 
     problems: list[str]
+    changing: set[torch.nn.Module]
+    """Modules found to change their input in place."""
 
     @abstractmethod
     def layer(
@@ -79,6 +90,9 @@ class _Tracer(fx.Tracer):
         self._takes_values = values and self._inlined.isdisjoint(m.modules())
         return super().call_module(m, forward, args, kwargs)
 
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        return Value(node, self)
+
     def is_leaf_module(self, m: torch.nn.Module, module_qualified_name: str) -> bool:
         return self._takes_values
 
@@ -91,28 +105,29 @@ def _written_down(
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     required = len(parameters) - len(defaults)
     try:
-        graph = _Tracer(inlined).trace(module, concrete_args=defaults)
+        with _in_inference(module):  # where forward depends on the mode, it is read as it predicts
+            graph = _Tracer(inlined).trace(module, concrete_args=defaults)
     except Exception as error:  # whatever the module's own code raises
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise PellucidError(f"torch.fx cannot trace it: {said[0]}") from error
     given = [node for node in graph.nodes if node.op == "placeholder"][: inputs + required]
     needed = set(given)
     for node in reversed(graph.nodes):
-        if node in needed or node.op == "output" or _in_place(module, node):
+        if node in needed or node.op == "output" or is_in_place(module, node):
             needed |= {node, *node.all_input_nodes}
     return [node for node in graph.nodes if node in needed]
 
 
-def _in_place(module: torch.nn.Module, node: fx.Node) -> bool:
-    """Return whether a node changes its input as well as returning a result."""
-    if node.op == "call_module":
-        called: Any = module.get_submodule(str(node.target))
-        while isinstance(called, torch.nn.Sequential) and len(called):
-            called = called[0]
-        return bool(getattr(called, "inplace", False))
-    if node.op == "call_method":
-        return str(node.target).endswith("_") and not str(node.target).endswith("__")
-    return node.op == "call_function" and bool(node.kwargs.get("inplace", False))
+@contextmanager
+def _in_inference(module: torch.nn.Module) -> Iterator[None]:
+    """Put a module and those inside into inference mode for a ``with`` block."""
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
 
 
 Nodes = dict[str, tuple[Layer, tuple[str, ...]]]
@@ -139,8 +154,8 @@ class _Network:
                 outputs = self._resolved(node.args[0])
             elif node not in self.values:
                 self.values[node] = self._value(node)
-                if _in_place(self.module, node):
-                    self._replace(self._resolved(node.args[0]), self.values[node])
+                if is_in_place(self.module, node):
+                    self._change(node)
         if len(self.reader.problems) > heard:
             return None
         return self._joined(self.inputs, outputs)
@@ -166,7 +181,7 @@ class _Network:
             if node.op == "get_attr":
                 return operator.attrgetter(str(node.target))(self.module)
             if node.op == "call_module":
-                return self._call(str(node.target), arguments)
+                return self._call(node, arguments)
             found = reader_of(node.target)
             if callable(node.target) and not any(map(_holds_value, sources)):
                 return node.target(*arguments, **options)  # numbers, such as half the channels
@@ -177,8 +192,9 @@ class _Network:
             self.reader.say(self.path, self.module, f"{name_of(node.target)}: {error}")
             return _UNKNOWN
 
-    def _call(self, target: str, values: tuple[Any, ...]) -> Any:
+    def _call(self, node: fx.Node, values: tuple[Any, ...]) -> Any:
         """Convert the call of a module."""
+        target = str(node.target)
         module = self.module.get_submodule(target)
         if not all(isinstance(value, Wire) for value in values):
             raise Inline(module)
@@ -187,6 +203,8 @@ class _Network:
         layer = self.reader.layer(join(self.path, target), module, shape, len(values))
         if layer is None:
             return _UNKNOWN
+        if self._changes_input(module) and self._is_read_after(node, values[0]):
+            raise Inline(module)
         name = target.replace(".", "_")
         first = target in self.children and not self._is_taken(name)
         return self._placed(Use(layer, *values), name if first else self._unique(name))
@@ -223,11 +241,41 @@ class _Network:
         names = [wire.name for wire in wires]
         return nn.Graph(layers, names[0] if single else names, inputs)
 
-    def _replace(self, old: Any, new: Any) -> None:
-        """Let all names of a value that was changed in place refer to its new value."""
-        for node, value in self.values.items():
+    def _change(self, node: fx.Node) -> None:
+        """Let all names of a value that this node changed in place refer to its new value."""
+        old, new = self._resolved(node.args[0]), self.values[node]
+        if not isinstance(old, Wire):
+            return
+        if old.name in self.inputs:
+            self.reader.changing.add(self.module)
+        if self._is_seen_otherwise(node, old):
+            said = "it changes in place what is read under another shape; change a copy"
+            self.reader.say(self.path, self.module, f"{name_of(node.target)}: {said}")
+        for name, value in self.values.items():
             if value is old:
-                self.values[node] = new
+                self.values[name] = new
+
+    def _changes_input(self, module: torch.nn.Module) -> bool:
+        """Return whether a module made of others changes its input in place."""
+        first = first_of(module)
+        inside = first is not module and getattr(first, "inplace", False)
+        return bool(inside) or first in self.reader.changing
+
+    def _is_read_after(self, node: fx.Node, value: Any) -> bool:
+        return any(self.values.get(name) is value for name in self._read_after(node))
+
+    def _is_seen_otherwise(self, node: fx.Node, changed: Wire) -> bool:
+        """Return whether another value in the changed memory is read later."""
+        memory = memory_of(self.module, node)
+        return any(
+            self.values[name] is not changed and memory_of(self.module, name) is memory
+            for name in self._read_after(node)
+            if name in self.values and name is not node and not are_apart(node.args[0], name)
+        )
+
+    def _read_after(self, node: fx.Node) -> list[fx.Node]:
+        later = self.traced[self.traced.index(node) + 1 :]
+        return [name for one in later for name in one.all_input_nodes]
 
     def _resolved(self, arguments: Any) -> Any:
         return fx.node.map_arg(arguments, lambda node: self.values[node])
