@@ -11,6 +11,7 @@ from PIL import Image
 import pellucid as pl
 import small_run
 from commands import Command
+from pellucid.data import AssumptionWarning
 from pellucid.data.unlabelled import read_unlabelled
 from pellucid.errors import DataError
 from pellucid.evaluation.typical import Typical
@@ -64,6 +65,38 @@ def test_the_column_that_is_no_pixel_names_the_image(tmp_path, columns, extra, n
     np.testing.assert_array_equal(images, IMAGES[:2])
     assert images.dtype == np.uint8
     assert found == names
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize(
+    ("columns", "label"), [([*HEADS, "digit"], "digit"), ([*HEADS, "digit"], None), (None, 36)]
+)
+def test_a_class_of_any_name_in_the_last_column_is_no_pixel(
+    tmp_path, columns, label, separator
+) -> None:
+    path = tmp_path / "t.csv"
+    with path.open("w", newline="") as file:
+        rows = [[*row, 7] for row in PIXELS[:2].tolist()]
+        csv.writer(file, delimiter=separator).writerows(([columns] if columns else []) + rows)
+    images, names = read_unlabelled(path, (1, 6, 6), label=label)
+    np.testing.assert_array_equal(images, IMAGES[:2])
+    assert names == (["7", "7"] if label is None else ["1", "2"])
+
+
+def test_a_first_column_without_a_name_is_told(tmp_path) -> None:
+    rows = [[7, *row] for row in PIXELS[:2].tolist()]
+    with pytest.warns(AssumptionWarning, match="read as the images' names"):
+        images, names = read_unlabelled(table(str(tmp_path / "t.csv"), None, rows), (1, 6, 6))
+    np.testing.assert_array_equal(images, IMAGES[:2])
+    assert names == ["7", "7"]
+
+
+def test_channels_of_a_table_are_read_as_in_the_training(tmp_path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2, 3, 4, 4), np.uint8)
+    rows = noise.transpose(0, 2, 3, 1).reshape(2, -1).tolist()
+    path = table(str(tmp_path / "t.csv"), None, rows)
+    images, _ = read_unlabelled(path, (3, 4, 4), channels_last=True)
+    np.testing.assert_array_equal(images, noise)
 
 
 @pytest.mark.parametrize(

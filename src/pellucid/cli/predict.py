@@ -1,6 +1,7 @@
 """``pellucid predict``: classify image files with a trained model."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -73,7 +74,7 @@ def predict(
     names: list[str] = []
     parts: list[Array] = []
     with common.computing(engine, threads):
-        for several, stored in _batches(images, shape, drawn_digit):
+        for several, stored in _batches(images, shape, drawn_digit, trained.reading_of(run)):
             if not parts:
                 _compile(model, stored, doubt is not None)
             parts.append(probabilities_of(model, stored, views))
@@ -128,7 +129,7 @@ def probabilities_of(model: "Layer", stored: "Array", views: dict[str, Any]) -> 
 
 
 def _batches(
-    given: Sequence[Path], shape: "Shape", drawn_digit: bool
+    given: Sequence[Path], shape: "Shape", drawn_digit: bool, reading: dict[str, Any]
 ) -> "Iterator[tuple[list[str], Array]]":
     """Yield names and images: a table as a whole, image files in batches."""
     from pellucid.data.unlabelled import read_unlabelled
@@ -137,7 +138,8 @@ def _batches(
     for path in tables:
         if drawn_digit:
             raise PellucidError("--drawn-digit is for image files; a table holds prepared images")
-        images, names = read_unlabelled(path, shape)
+        read = partial(read_unlabelled, path, shape, **reading)
+        images, names = common.noting(UserWarning, read)
         yield names, images
     paths = list(_files([path for path in given if path not in tables]))
     for start in range(0, len(paths), _AT_ONCE):

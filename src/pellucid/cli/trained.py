@@ -91,6 +91,15 @@ def views(run: Path, shape: "Shape") -> dict[str, Any]:
     return {"views": shifts, "flip": flip}
 
 
+def reading_of(run: Path) -> dict[str, Any]:
+    """Return how the columns of the run's tables were to be read, for tables that follow."""
+    from pellucid.cli.config import Config
+    from pellucid.cli.folders import CONFIG
+
+    given = Config.load(run).reading if (run / CONFIG).is_file() else {}
+    return {name: given[name] for name in ("label", "channels_last") if name in given}
+
+
 _SHIFTING = {"crop", "crop-reflect", "affine", "translate"}
 """Augmentations that shift images."""
 _LARGE = 24

@@ -148,7 +148,7 @@ def _label_column(
     if len(candidates) == 1:
         return first
     suspects = [i for i in candidates if _is_text([row[i] for row in rows])]
-    suspects = suspects or _unlike_others(names, candidates)
+    suspects = suspects or unlike_others(names, candidates)
     if suspects and suspects[0] != first:
         raise DataError(_ask_for_label(suspects, names, source))
     if suspects:
@@ -177,7 +177,7 @@ def _called(column: int, names: tuple[str, ...] | None) -> str:
     return f", '{shortened(names[column])}'" if names is not None else ""
 
 
-def _unlike_others(names: tuple[str, ...] | None, columns: Sequence[int]) -> list[int]:
+def unlike_others(names: tuple[str, ...] | None, columns: Sequence[int]) -> list[int]:
     """Return the columns whose names deviate from the numbered names that most of them have."""
     if names is None:
         return []
@@ -190,7 +190,7 @@ def _unlike_others(names: tuple[str, ...] | None, columns: Sequence[int]) -> lis
 
 def _check_alike(pixels: Sequence[int], names: tuple[str, ...] | None, source: str) -> None:
     """Raise an error if the name of one of the columns does not look like a pixel's."""
-    strange = _unlike_others(names, pixels) if pixels else []
+    strange = unlike_others(names, pixels) if pixels else []
     if strange and names is not None:
         raise DataError(_ask_to_ignore(names[strange[0]], source))
 

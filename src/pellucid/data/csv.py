@@ -145,9 +145,9 @@ class _Table:
 
     @classmethod
     def at(cls, path: Path, separator: str | None) -> _Table:
-        compression = _compression(path)
+        compression = compression_of(path)
         if separator is None:
-            separator = _separator(path, compression)
+            separator = separator_of(path, compression)
         how: dict[str, Any] = {"sep": separator, "compression": compression}
         how |= {"header": None, "skipinitialspace": True}
         rows = _first_rows(path, compression, separator)
@@ -229,7 +229,7 @@ def _with_point(cell: str) -> str:
     return f"{decimal[1]}.{decimal[2]}" if decimal else cell
 
 
-def _separator(path: Path, compression: str | None) -> str:
+def separator_of(path: Path, compression: str | None) -> str:
     """Return the separator that divides the first lines into most values, outside quotes."""
     opener: Any = gzip.open if compression else open
     with opener(path, "rt", encoding="utf-8", errors="replace") as file:
@@ -244,7 +244,8 @@ def _numbers_or_text(labels: list[str]) -> list[Any]:
     return texts
 
 
-def _compression(path: Path) -> Any:
+def compression_of(path: Path) -> Any:
+    """Return "gzip" for a compressed table, after checking how much it unpacks to; else None."""
     with path.open("rb") as file:
         if file.read(2) != b"\x1f\x8b":
             return None

@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pellucid.data.assumptions import assume
+from pellucid.data.columns import unlike_others
+from pellucid.data.csv import compression_of, separator_of
 from pellucid.data.layout import images_from_rows
 from pellucid.errors import DataError, missing_extra
 from pellucid.files import check_is_file
@@ -17,7 +20,13 @@ _IDS = ("id", "imageid", "image_id", "index", "image", "name", "filename")
 _LABELS = ("label", "labels", "class", "target", "y")
 
 
-def read_unlabelled(path: str | Path, shape: Shape) -> tuple[Array, list[str]]:
+def read_unlabelled(
+    path: str | Path,
+    shape: Shape,
+    *,
+    label: str | int | None = None,
+    channels_last: bool | None = None,
+) -> tuple[Array, list[str]]:
     r"""Return the images in a table without classes, and their names.
 
     Each row is one image. One more column may name the image, or hold its class, which is ignored;
@@ -26,9 +35,13 @@ def read_unlabelled(path: str | Path, shape: Shape) -> tuple[Array, list[str]]:
     Parameters
     ----------
     path
-        A CSV file, with or without a header, plain or compressed.
+        A comma-, semicolon- or tab-separated file, with or without a header, plain or compressed.
     shape
         Shape (C, H, W) of an image.
+    label
+        Column of the class in the tables of the training, by name or number; see `read_csv`.
+    channels_last
+        Whether the channels of a pixel are adjacent, see `read_csv`.
 
     Returns
     -------
@@ -58,24 +71,30 @@ def read_unlabelled(path: str | Path, shape: Shape) -> tuple[Array, list[str]]:
         raise missing_extra("reading CSV files", "pandas") from error
     check_is_file(path, "a CSV file", DataError)
     try:
-        first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False)
+        compression = compression_of(Path(path))
+        separator = separator_of(Path(path), compression)
+        how: dict[str, Any] = {"sep": separator, "compression": compression}
+        how |= {"skipinitialspace": True, "decimal": "." if separator == "," else ","}
+        first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **how)
         header = not all(text == "" or _is_number(text) for text in first.iloc[0])
-        table = pd.read_csv(path, header=0 if header else None, low_memory=False)
+        table = pd.read_csv(path, header=0 if header else None, low_memory=False, **how)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise DataError(f"{path} cannot be read as a table: {error!s:.200}") from error
     names = [str(number) for number in range(1, len(table) + 1)]
-    if (extra := _other_column(list(table.columns), shape, path)) is not None:
+    columns = list(table.columns)
+    classes = _label_columns(columns, label)
+    if (extra := _other_column(columns, classes, shape, path)) is not None:
         column = table.pop(extra)
-        if str(extra).lower() not in _LABELS:
+        if extra not in classes:
             names = [str(name) for name in column]
     if not len(table):
         raise DataError(f"{path} has no rows")
     pixels = _pixels(table.to_numpy(), path)
-    columns = [str(name) for name in table.columns] if header else None
-    return images_from_rows(pixels, shape, columns=columns, name=str(path)), names
+    named = [str(name) for name in table.columns] if header else None
+    return images_from_rows(pixels, shape, channels_last, named, str(path)), names
 
 
-def _other_column(columns: list[Any], shape: Shape, path: str | Path) -> Any:
+def _other_column(columns: list[Any], classes: list[Any], shape: Shape, path: str | Path) -> Any:
     """Return the one column that is not a pixel, or None."""
     wanted = math.prod(shape)
     if len(columns) == wanted:
@@ -85,8 +104,23 @@ def _other_column(columns: list[Any], shape: Shape, path: str | Path) -> Any:
             f"{path} has {len(columns)} columns; images of {'×'.join(map(str, shape))} have "
             f"{wanted} pixels, and there may be one more column, which names the image"
         )
-    known = (name for name in columns if str(name).lower() in _IDS + _LABELS)
-    return next(known, columns[0])
+    for known in (
+        [name for name in columns if str(name).lower() in _IDS],
+        classes,
+        [columns[i] for i in unlike_others(tuple(map(str, columns)), range(len(columns)))],
+    ):
+        if known:
+            return known[0]
+    assume(str(path), "the first column is read as the images' names", "a header, such as ImageId")
+    return columns[0]
+
+
+def _label_columns(columns: list[Any], label: str | int | None) -> list[Any]:
+    """Return the columns that hold the class: of the usual names, or as in the training."""
+    known = [name for name in columns if str(name).lower() in _LABELS]
+    if isinstance(label, int):
+        return known + columns[label:][:1]
+    return known + [name for name in columns if str(name).lower() == str(label).strip().lower()]
 
 
 def _pixels(values: Array, path: str | Path) -> Array:
