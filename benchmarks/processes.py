@@ -143,7 +143,8 @@ def main(kills: int = 10) -> None:
             process.wait()
             told = run.told(run.start(second))
             note(f"{first} processes, all killed, resumed by {second}", told)
-    print(f"{len(set(found))} different among {len(found)}")
+    results = len(set(found))
+    print(f"{len(found)} runs: {'all equal' if results == 1 else f'{results} different results'}")
 
 
 if __name__ == "__main__":
