@@ -42,15 +42,15 @@ def test_steps_say_what_they_were_computed_from() -> None:
     assert all(step.epochs == 2 and step.steps == 4 for step in told)
 
 
-def test_sums_weigh_the_loss_by_what_counts_and_metrics_by_samples() -> None:
+def test_sums_weigh_the_loss_by_weights_and_metrics_by_the_samples_that_count() -> None:
     sums = Sums()
-    sums.add(2.0, 3, 10, 4.0, 0.5, {"a": 1.0})
-    sums.add(4.0, 1, 30, 12.0, 0.25, {"a": 2.0, "b": 4.0})
-    assert (sums.loss, sums.correct, sums.seen, sums.counted, sums.seconds) == (56, 4, 40, 16, 0.75)
+    sums.add(2.0, 3, 10, 4.0, 5.0, 0.5, {"a": 1.0})
+    sums.add(4.0, 1, 30, 12.0, 15.0, 0.25, {"a": 2.0, "b": 4.0})
+    assert (sums.loss, sums.correct, sums.seen, sums.counted, sums.seconds) == (70, 4, 40, 16, 0.75)
     assert (sums.mean_loss, sums.accuracy) == (3.5, 0.25)
-    assert sums.mean_metrics == {"a": 70 / 40, "b": 120 / 40}
-    sums.add(1.0, None, 1, 1.0)
-    sums.add(1.0, 1, 1, 1.0)
+    assert sums.mean_metrics == {"a": 28 / 16, "b": 48 / 16}
+    sums.add(1.0, None, 1, 1.0, 1.0)
+    sums.add(1.0, 1, 1, 1.0, 1.0)
     assert sums.correct is None
     assert sums.accuracy is None
     assert sums.seconds == 0.75
@@ -149,7 +149,7 @@ def test_metrics_are_named_as_they_are_written_or_by_their_function() -> None:
 
     given = ["Top5", "mean-squared-error", "accuracy", Own(), np.max]
     assert list(metrics.chosen(given)) == ["top_5", "mean_squared_error", "Own", "max"]
-    assert metrics.measured(metrics.chosen(Own()), Y, Y) == {"Own": 3.0}
+    assert metrics.measured(metrics.chosen(Own()), Y, Y, losses.MeanSquaredError()) == {"Own": 3.0}
     assert metrics._METRICS["accuracy"](Y, np.array([0, 1])) == 0.5
 
 
@@ -163,7 +163,7 @@ def test_what_is_neither_a_name_nor_a_function_is_no_metric() -> None:
     with pytest.raises(TrainingError, match=r"must be a name or a function .* not 3"):
         metrics.chosen([3])  # type: ignore[list-item]
     with pytest.raises(TrainingError, match="must return one number"):
-        metrics.measured({"text": lambda *_: "a"}, Y, Y)  # type: ignore[dict-item, return-value]
+        metrics.measured({"text": lambda *_: "a"}, Y, Y, losses.MeanSquaredError())  # type: ignore[dict-item, return-value]
 
 
 # The range test
