@@ -25,3 +25,12 @@ def test_a_channel_that_never_changes_keeps_its_scale(value: float, dtype: str) 
     fitted = Preprocessing.fit(np.full((1500, 1, 7, 3), value, dtype))
     assert fitted.scale == (1.0,)
     assert fitted.mean == pytest.approx([value], rel=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-30, 1e9])
+@pytest.mark.parametrize("mean", [0.0, 0.5])
+def test_the_unit_of_the_values_makes_no_difference(unit: float, mean: float) -> None:
+    images = np.random.default_rng(1).normal(mean, 1, (50, 2, 5, 4))
+    expected = Preprocessing.fit(images)(images, np.float64)
+    scaled = unit * images
+    np.testing.assert_allclose(Preprocessing.fit(scaled)(scaled, np.float64), expected, rtol=1e-9)

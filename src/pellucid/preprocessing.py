@@ -10,6 +10,7 @@ import numpy as np
 
 from pellucid.arguments import shown
 from pellucid.errors import FileError, ShapeError
+from pellucid.pixel_scale import PixelScale
 from pellucid.stored import blocks_of
 from pellucid.types import Array
 
@@ -18,14 +19,26 @@ from pellucid.types import Array
 class Preprocessing:
     """Standardise each channel c: ``(x − mean[c]) / scale[c]``.
 
-    It is fitted to the training images only and saved with the model.
+    It is fitted to the training images only and saved with the model. It remembers the scale of
+    their values, so that images on another one, 0 to 1 instead of 0 to 255, are refused.
 
+    Attributes
+    ----------
+    mean, scale
+        One number per channel.
+    trained_on
+        The smallest and the largest value of the training images, and whether all are integers.
+        None if it is not known; then images are not checked.
+
+    Examples
+    --------
     >>> Preprocessing(mean=(127.5,), scale=(127.5,))(np.full((1, 1, 1, 1), 255)).item()
     1.0
     """
 
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    trained_on: PixelScale | None = None
 
     def __post_init__(self) -> None:
         numbers = all(map(math.isfinite, self.mean + self.scale))
@@ -50,7 +63,10 @@ class Preprocessing:
         total = np.zeros(images.shape[1])
         squares = np.zeros(images.shape[1])
         start = 0
+        trained_on: PixelScale | None = None
         for stored in blocks_of(images):
+            own = PixelScale.of(stored)
+            trained_on = own if trained_on is None else trained_on | own
             block = stored.astype(np.float64)
             weighted = block
             if weights is not None:
@@ -60,8 +76,8 @@ class Preprocessing:
             squares += np.einsum("nchw,nchw->c", weighted, block)
         mean = total / count
         std = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
-        std[std < 1e-6 * np.maximum(1.0, abs(mean))] = 1.0
-        return cls(tuple(map(float, mean)), tuple(map(float, std)))
+        std[std <= 1e-6 * abs(mean)] = 1.0  # the channel is constant, up to rounding
+        return cls(tuple(map(float, mean)), tuple(map(float, std)), trained_on)
 
     def __call__(self, images: Array, dtype: Any = np.float32) -> Array:
         """Return the preprocessed images, with the memory layout of `images`."""
@@ -80,15 +96,31 @@ class Preprocessing:
         factor = 1.0 / np.array(self.scale)
         return factor.astype(dtype), (-np.array(self.mean) * factor).astype(dtype)
 
+    def check(self, images: Array) -> None:
+        """Raise a `DataError` if `images` are on another scale than the training images."""
+        if self.trained_on is not None:
+            self.trained_on.check(images)
+
+    def from_picture(self, picture: Array) -> Array:
+        """Return a decoded image file, uint8 from 0 to 255, on the scale of the training images."""
+        return picture if self.trained_on is None else self.trained_on.from_picture(picture)
+
+    def to_picture(self, images: Array) -> Array:
+        """Return images as pixels from 0 to 255 if the training images were 0 to 1."""
+        return images if self.trained_on is None else self.trained_on.to_picture(images)
+
     def describe(self) -> dict[str, Any]:
         """Return the preprocessing as plain data."""
-        return {"mean": list(self.mean), "scale": list(self.scale)}
+        known = {} if self.trained_on is None else {"trained_on": self.trained_on.describe()}
+        return {"mean": list(self.mean), "scale": list(self.scale), **known}
 
     @classmethod
     def from_description(cls, description: Any) -> Preprocessing:
         """Build a preprocessing from the result of `describe`."""
         try:
             mean, scale = description["mean"], description["scale"]
-            return cls(tuple(map(float, mean)), tuple(map(float, scale)))
-        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            said = description.get("trained_on")
+            trained_on = None if said is None else PixelScale.from_description(said)
+            return cls(tuple(map(float, mean)), tuple(map(float, scale)), trained_on)
+        except (TypeError, KeyError, ValueError, OverflowError, AttributeError) as error:
             raise FileError(f"not a preprocessing: {shown(description)}") from error

@@ -39,6 +39,7 @@ LEVELS = (
         "initializers",
         "geometry",
         "parameter",
+        "pixel_scale",
         "preprocessing",
         "randomness",
     ),

@@ -106,7 +106,7 @@ def explain(
         if name not in METHODS:
             raise PellucidError(unknown("method", name, METHODS))
     model, shape = trained.load(run, how_pixels, input_shape, layout, output)
-    pixels = files.read(image, shape, drawn_digit)
+    pixels = files.read(image, model, shape, drawn_digit)
     data = None if filters is None else _training_images(run)
     with common.computing(engine, threads):
         _compile(model, pixels, method or list(METHODS), layer)

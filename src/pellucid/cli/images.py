@@ -8,6 +8,7 @@ import typer
 from pellucid.errors import PellucidError
 
 if TYPE_CHECKING:
+    from pellucid.layers import Layer
     from pellucid.types import Array, Shape
 
 DrawnDigit = Annotated[
@@ -20,8 +21,14 @@ DrawnDigit = Annotated[
 ]
 
 
-def read(path: Path, shape: "Shape", drawn_digit: bool) -> "Array":
-    """Read an image file as an array of `shape`, the shape of the model's images."""
+def read(path: Path, model: "Layer", shape: "Shape", drawn_digit: bool) -> "Array":
+    """Read an image file as `model` takes it, an array of `shape` on its images' scale."""
+    picture = _pixels(path, shape, drawn_digit)
+    return picture if model.preprocessing is None else model.preprocessing.from_picture(picture)
+
+
+def _pixels(path: Path, shape: "Shape", drawn_digit: bool) -> "Array":
+    """Return the pixels of an image file, from 0 to 255."""
     from pellucid.data import drawn_digit as as_in_mnist
     from pellucid.data import images, read_image
 

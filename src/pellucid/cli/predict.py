@@ -74,7 +74,8 @@ def predict(
     names: list[str] = []
     parts: list[Array] = []
     with common.computing(engine, threads):
-        for several, stored in _batches(images, shape, drawn_digit, trained.reading_of(run)):
+        reading = trained.reading_of(run)
+        for several, stored in _batches(images, model, shape, drawn_digit, reading):
             if not parts:
                 _compile(model, stored, doubt is not None)
             parts.append(probabilities_of(model, stored, views))
@@ -129,7 +130,11 @@ def probabilities_of(model: "Layer", stored: "Array", views: dict[str, Any]) -> 
 
 
 def _batches(
-    given: Sequence[Path], shape: "Shape", drawn_digit: bool, reading: dict[str, Any]
+    given: Sequence[Path],
+    model: "Layer",
+    shape: "Shape",
+    drawn_digit: bool,
+    reading: dict[str, Any],
 ) -> "Iterator[tuple[list[str], Array]]":
     """Yield names and images: a table as a whole, image files in batches."""
     from pellucid.data.unlabelled import read_unlabelled
@@ -144,7 +149,7 @@ def _batches(
     paths = list(_files([path for path in given if path not in tables]))
     for start in range(0, len(paths), _AT_ONCE):
         several = paths[start : start + _AT_ONCE]
-        stored = np.stack([files.read(path, shape, drawn_digit) for path in several])
+        stored = np.stack([files.read(path, model, shape, drawn_digit) for path in several])
         yield list(map(str, several)), stored
 
 

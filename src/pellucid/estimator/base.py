@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -84,7 +84,10 @@ class CNN(BaseEstimator):
         check_is_fitted(self)
         rows, seen = flattened(X, self.image_shape_)
         kinds = [np.float64, np.float32, np.uint8]
-        return self._as_images(validate_data(self, rows, reset=False, dtype=kinds), seen)
+        images = self._as_images(validate_data(self, rows, reset=False, dtype=kinds), seen)
+        assert self.model_.preprocessing is not None
+        self.model_.preprocessing.check(images)
+        return images
 
     def _as_images(self, rows: Array, seen: Any) -> Array:
         if seen not in (None, self.image_shape_):
@@ -130,6 +133,10 @@ class CNN(BaseEstimator):
         """Train for one epoch, with the optimiser's state of the previous ones."""
         if self.early_stopping:
             raise PellucidError("partial_fit does not support early_stopping, which needs all data")
+        if self.model_.preprocessing is None:
+            fitted = Preprocessing.fit(X, weights)
+            # the images of later calls may go beyond those of the first
+            self.model_.preprocessing = replace(fitted, trained_on=None)
         self._train((X, targets, weights), None, 1, schedules.Constant())
 
     def _train(
@@ -140,6 +147,7 @@ class CNN(BaseEstimator):
         if self.model_.preprocessing is None:
             images, _, weights = train
             self.model_.preprocessing = Preprocessing.fit(images, weights)
+        self.model_.preprocessing.check(train[0])
         data = self._data(*train)
         state = TrainingState(
             self.model_,

@@ -60,7 +60,8 @@ def predict(
     Raises
     ------
     DataError
-        An image contains NaN or infinity; the message gives its number.
+        An image contains NaN or infinity; the message gives its number. Or the images are on
+        another scale than the training images, such as 0 to 1 instead of 0 to 255.
     ShapeError
         The images, or the number of classes, do not fit the model.
 
@@ -184,6 +185,8 @@ def _check_images(model: Layer, x: Any) -> None:
             f"{layout_hint(x.shape, model.input_shape[0])}"
         )
     check_finite(x, "images")
+    if model.preprocessing is not None:
+        model.preprocessing.check(x)
 
 
 def _check_outputs(model: Layer, y: Array, start: int) -> None:

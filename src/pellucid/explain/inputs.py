@@ -34,6 +34,8 @@ def stored(model: Layer, images: Any) -> Array:
             f"the model expects images of {expected}, these are {given} (channels × height × width)"
         )
     check_finite(x, "images")
+    if model.preprocessing is not None:
+        model.preprocessing.check(x)
     return x
 
 

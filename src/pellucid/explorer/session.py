@@ -182,7 +182,7 @@ class Session:
             "state": list(trace.parameter_gradients),
         }
         sent = self._within(AT_ONCE)
-        arrays = [np.asarray(pixels), *self._numbers(sent)]
+        arrays = [self._picture(pixels), *self._numbers(sent)]
         if trace.gradients is not None:
             arrays += trace.parameter_gradients.values()
         return Answer(answer | {"values": sent}, arrays)
@@ -236,7 +236,13 @@ class Session:
             raise PellucidError(
                 f"the network takes images of shape {self.image_shape}, not {arrays[0].shape}"
             )
-        return arrays[0], None
+        known = self.model.preprocessing
+        return (arrays[0] if known is None else known.from_picture(arrays[0])), None
+
+    def _picture(self, pixels: Array) -> Array:
+        """Return an image as the page shows it, and draws on it: from 0 to 255, where known."""
+        known = self.model.preprocessing
+        return np.asarray(pixels) if known is None else known.to_picture(pixels)
 
     def _list(self, words: Words, _: Sequence[Array]) -> Answer:
         """Return small images; with "against", those that another run classifies differently."""
@@ -246,7 +252,7 @@ class Session:
 
     def _image(self, words: Words, _: Sequence[Array]) -> Answer:
         pixels, label = self.pixels(words, ())
-        return Answer({"label": label}, [pixels])
+        return Answer({"label": label}, [self._picture(pixels)])
 
     def _read(self, words: Words, arrays: Sequence[Array]) -> Answer:
         """Convert an image file or a drawing to an input of the network."""

@@ -54,6 +54,8 @@ def _source(
     x, targets = pair
     if preprocessing is None:
         check_no_pixels(x, f"images of the {what}")
+    else:
+        preprocessing.check(x)
     if targets.ndim > 1:  # values for every output rather than class numbers
         targets = targets.astype(state.dtype)
     shape = _check_fit(state, x, targets, what)

@@ -207,7 +207,8 @@ def _preprocessing(described: Any, included: bool, input_shape: Shape | None) ->
     channels = len(found.mean)
     if input_shape is None or input_shape[0] != channels:
         return None
-    return Preprocessing((0.0,) * channels, (1.0,) * channels) if included else found
+    unchanged = Preprocessing((0.0,) * channels, (1.0,) * channels, found.trained_on)
+    return unchanged if included else found
 
 
 def _json(said: Mapping[str, str], key: str) -> Any:
