@@ -25,7 +25,8 @@ def export(
         bool,
         typer.Option(
             "--preprocessing",
-            help="ONNX: include the preprocessing, so that the network takes pixels from 0 to 255.",
+            help="ONNX: include the preprocessing, so that the network takes the pixels that "
+            "training took, usually from 0 to 255.",
         ),
     ] = False,
     probabilities: Annotated[
