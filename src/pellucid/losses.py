@@ -131,12 +131,12 @@ class CrossEntropy(Loss):
     def total_weight(self, targets: Array, weights: Array | None = None) -> float:
         if targets.dtype.kind not in "iu":
             return super().total_weight(targets, weights)
-        share = np.ones(len(targets)) if weights is None else np.asarray(weights, np.float64)
-        share = np.broadcast_to(share.reshape(-1, *[1] * (targets.ndim - 1)), targets.shape)
-        counted = np.ones_like(share) if self.ignore_index is None else targets != self.ignore_index
-        named = np.where(counted, targets, 0)
-        per_class = 1.0 if self.class_weights is None else np.asarray(self.class_weights)[named]
-        return float((share * counted * per_class).sum())
+        each = np.ones(targets.shape) if self.ignore_index is None else targets != self.ignore_index
+        if weights is not None:
+            each = each * np.reshape(weights, (-1, *[1] * (targets.ndim - 1)))
+        if self.class_weights is not None:
+            each = each * np.asarray(self.class_weights)[np.where(each != 0, targets, 0)]
+        return float(each.sum())
 
 
 @dataclass(frozen=True)
