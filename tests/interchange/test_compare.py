@@ -18,10 +18,10 @@ from pellucid.interchange.compare import (
     markdown,
     rows_of,
 )
-from pellucid.interchange.compare.frameworks import OURS, PYTORCH, named
+from pellucid.interchange.compare.frameworks import PELLUCID, PYTORCH, named
 from pellucid.interchange.compare.inspection import Names
-from pellucid.interchange.compare.ours import Contestant
 from pellucid.interchange.compare.page import remarks, verdict
+from pellucid.interchange.compare.pellucid_ import Contestant
 from pellucid.interchange.compare.process import Worker, WorkerError
 from pellucid.interchange.compare.source import explained
 
@@ -184,7 +184,7 @@ def alone():
     said = []
     x, targets = batch()
     found = compare(
-        small(), x, targets, settings=QUICK, frameworks=(OURS, ABSENT), progress=said.append
+        small(), x, targets, settings=QUICK, frameworks=(PELLUCID, ABSENT), progress=said.append
     )
     assert said
     return found
@@ -230,7 +230,7 @@ def test_a_comparison_is_plain_data(alone):
 def test_too_few_images_are_told():
     x, targets = batch(2)
     with pytest.raises(PellucidError, match="batch size is 4, but there are only"):
-        compare(small(), x, targets, settings=QUICK, frameworks=(OURS,))
+        compare(small(), x, targets, settings=QUICK, frameworks=(PELLUCID,))
 
 
 def test_what_goes_wrong_with_us_is_told_in_one_line():
@@ -241,7 +241,7 @@ def test_what_goes_wrong_with_us_is_told_in_one_line():
             x,
             targets,
             settings=QUICK,
-            frameworks=(OURS,),
+            frameworks=(PELLUCID,),
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from pellucid import layers as nn
 from pellucid.interchange.compare import rows_of
-from pellucid.interchange.compare.frameworks import FRAMEWORKS, OURS
+from pellucid.interchange.compare.frameworks import FRAMEWORKS, PELLUCID
 
 
 def network():
@@ -43,7 +43,7 @@ def inspections():
 
 
 def test_outputs_activations_and_gradients_are_equal_to_rounding():
-    rows = rows_of(inspections(), OURS.name)
+    rows = rows_of(inspections(), PELLUCID.name)
     assert {row.kind for row in rows} == {"outputs", "activation", "gradient"}
     for row in rows:
         assert set(row.differences) == {"pytorch", "tensorflow"}, row.name
@@ -60,7 +60,7 @@ def test_a_gradient_that_is_wrong_is_found_and_named(factor, monkeypatch):
         return dx
 
     monkeypatch.setattr(nn.Linear, "backward", wrong)
-    rows = rows_of(inspections(), OURS.name)
+    rows = rows_of(inspections(), PELLUCID.name)
     for framework in ("pytorch", "tensorflow"):
         assert [row.name for row in rows if not row.equal(framework)] == ["fc.weight"]
 

@@ -85,7 +85,7 @@ def _layers(found: "Comparison") -> "Iterator[Html]":
     from pellucid.view.report.markup import html
     from pellucid.view.report.section import paragraph
 
-    ours, others = _ours(found), [found.entries[name] for name in found.others]
+    own, others = _pellucid(found), [found.entries[name] for name in found.others]
     yield paragraph(
         "Below each call stands the Python code that computes it: in Pellucid all of the "
         "mathematics, forward and backward, in the reference engine; in the other frameworks what "
@@ -100,17 +100,17 @@ def _layers(found: "Comparison") -> "Iterator[Html]":
             seen.add(code)
         places = ", ".join(entry.paths[:8]) + (" …" if len(entry.paths) > 8 else "")
         yield html("<h3>{kind}: {places}</h3>", kind=entry.kind, places=places)
-        mine = ours.calls.get(path, entry.kind)
+        own_call = own.calls.get(path, entry.kind)
         yield _beside(
             [(title, [code for code in codes if code], call) for title, call, codes in
-             [(ours.title, mine, _own(entry, seen)), *others_code]]
+             [(own.title, own_call, _own(entry, seen)), *others_code]]
         )  # fmt: skip
 
 
-def _ours(found: "Comparison") -> Any:
-    from pellucid.interchange.compare.frameworks import OURS
+def _pellucid(found: "Comparison") -> Any:
+    from pellucid.interchange.compare.frameworks import PELLUCID
 
-    return found.entries[OURS.name]
+    return found.entries[PELLUCID.name]
 
 
 def _own(entry: "Explained", shown: set[str]) -> list[str]:

@@ -94,22 +94,22 @@ def evaluate(
 
 def _classes(model: Layer, data: Data, count: int) -> tuple[str, ...]:
     """Return the names of the classes, after checking that data and model agree."""
-    theirs, own = getattr(data, "classes", None), model.classes
-    if theirs is None:
+    named, own = getattr(data, "classes", None), model.classes
+    if named is None:
         return own or tuple(map(str, range(count)))
-    if len(theirs) != count:
+    if len(named) != count:
         raise ShapeError(
-            f"the model has {count} classes, but the data has {len(theirs)}; if they are some of "
+            f"the model has {count} classes, but the data has {len(named)}; if they are some of "
             "the model's, renumber them with data.with_classes(model.classes)"
         )
-    if own is not None and own != tuple(theirs):
-        i = next(i for i in range(count) if own[i] != theirs[i])
+    if own is not None and own != tuple(named):
+        i = next(i for i in range(count) if own[i] != named[i])
         raise DataError(
             f"the model was trained on other classes: class {i} is '{own[i]}' in the model and "
-            f"'{theirs[i]}' in the data; if only their order differs, renumber them with "
+            f"'{named[i]}' in the data; if only their order differs, renumber them with "
             "data.with_classes(model.classes)"
         )
-    return tuple(theirs)
+    return tuple(named)
 
 
 def _check_labels(labels: Array, classes: tuple[str, ...]) -> None:

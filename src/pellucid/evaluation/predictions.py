@@ -122,8 +122,8 @@ def outputs(
         return _outputs(model, x, parts)
     mine = divided(len(parts), parallel.size)[parallel.rank]
     own = parallel.together(lambda: _outputs(model, x, parts[mine.start : mine.stop]))
-    everybodys = b"".join(parallel.gather_bytes(own.tobytes()))
-    return np.frombuffer(everybodys, own.dtype).reshape(len(x), -1)
+    joined = b"".join(parallel.gather_bytes(own.tobytes()))
+    return np.frombuffer(joined, own.dtype).reshape(len(x), -1)
 
 
 _MANY = 64

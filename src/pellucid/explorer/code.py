@@ -54,11 +54,11 @@ def _in_pytorch(layer: Layer) -> str:
         return "x.mean((2, 3))"
     if type(layer) not in _SAME_IN_PYTORCH:
         return ""
-    described = {k: v for k, v in layer.describe().items() if k not in ("type", *_OURS)}
+    described = {k: v for k, v in layer.describe().items() if k not in ("type", *_PELLUCID_ONLY)}
     return f"torch.nn.{type(layer).__name__}({_arguments(described)})"
 
 
-_OURS = ("algorithm", "initializer", "flip_kernel")
+_PELLUCID_ONLY = ("algorithm", "initializer", "flip_kernel")
 _SAME_IN_PYTORCH = (
     *(nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.BatchNorm1d, nn.BatchNorm2d, nn.GroupNorm),
     *(nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.InstanceNorm2d),

@@ -27,9 +27,9 @@ def place(local: Comm) -> None:
     """
     if not hasattr(os, "sched_setaffinity"):
         return
-    everybodys = local.allgather(sorted(os.sched_getaffinity(0)))
-    processors = everybodys[local.rank]
-    rivals = [rank for rank, theirs in enumerate(everybodys) if theirs == processors]
+    by_rank = local.allgather(sorted(os.sched_getaffinity(0)))
+    processors = by_rank[local.rank]
+    rivals = [rank for rank, allowed in enumerate(by_rank) if allowed == processors]
     if len(rivals) == 1:
         return
     if len(rivals) > len(processors):

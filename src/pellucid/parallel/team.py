@@ -148,8 +148,8 @@ class Team:
             return total.result
         whole = empty((length,), dtype)
         segment = np.ascontiguousarray(total.result)
-        everybodys = [whole[part] for part in segments]
-        yield self.communicator.start([segment] * self.size, everybodys, 2 * channel + 1)
+        by_rank = [whole[part] for part in segments]
+        yield self.communicator.start([segment] * self.size, by_rank, 2 * channel + 1)
         return whole
 
     def all_rows(self, rows: Array, shards: int) -> Array:

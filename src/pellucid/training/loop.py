@@ -231,6 +231,6 @@ def measure(
             counted, weight = loss.counted(targets), loss.total_weight(targets, *weights)
             found.append((step, value, correct, len(targets), counted, weight, 0.0, values))
     sums = Sums()
-    for _, *result in sorted(one for theirs in team.gather(found) for one in theirs):
+    for _, *result in sorted(one for gathered in team.gather(found) for one in gathered):
         sums.add(*result)
     return sums

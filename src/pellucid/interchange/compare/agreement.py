@@ -113,43 +113,43 @@ Inspections = Mapping[str, Mapping[str, Inspection]]
 
 
 def row_of(
-    kind: str, name: str, inspections: Inspections, ours: str, decided: Mapping[str, int]
+    kind: str, name: str, inspections: Inspections, own: str, decided: Mapping[str, int]
 ) -> Row:
     """Compare one quantity; `decided` counts, by framework, the values on the other side of 0."""
     differences: dict[str, dict[str, Difference]] = {}
     for dtype, by_framework in inspections.items():
         for framework, inspection in by_framework.items():
-            if framework == ours:
+            if framework == own:
                 continue
-            mine, other = _array(by_framework[ours], kind, name), _array(inspection, kind, name)
-            if mine is None or other is None:
+            own_value, other = _array(by_framework[own], kind, name), _array(inspection, kind, name)
+            if own_value is None or other is None:
                 continue
             smallest = _FLOOR * _largest(inspection) if kind == "gradient" else 0.0
-            found = difference(mine, other, smallest)
+            found = difference(own_value, other, smallest)
             if kind == "gradient" and dtype == "float32" and decided[framework]:
                 found = replace(found, bound=math.inf)
             differences.setdefault(framework, {})[dtype] = found
     return Row(kind, name, differences)
 
 
-def rows_of(inspections: Inspections, ours: str) -> list[Row]:
+def rows_of(inspections: Inspections, own: str) -> list[Row]:
     """Compare the outputs, every layer's activations and every parameter's gradient."""
-    first, decided = next(iter(inspections.values()))[ours], decisions(inspections, ours)
+    first, decided = next(iter(inspections.values()))[own], decisions(inspections, own)
     names = [("outputs", "scores"), ("outputs", "loss")]
     names += [("activation", name) for name in first.activations]
     names += [("gradient", name) for name in first.gradients]
-    return [row_of(kind, name, inspections, ours, decided) for kind, name in names]
+    return [row_of(kind, name, inspections, own, decided) for kind, name in names]
 
 
-def decisions(inspections: Inspections, ours: str) -> dict[str, int]:
+def decisions(inspections: Inspections, own: str) -> dict[str, int]:
     """Count, by framework, the float32 activations that are positive in only one of the two."""
     by_framework = inspections["float32"]
-    mine = by_framework[ours].activations
+    own_activations = by_framework[own].activations
     return {
         framework: sum(
-            int(np.count_nonzero((mine[name] > 0) != (value > 0)))
+            int(np.count_nonzero((own_activations[name] > 0) != (value > 0)))
             for name, value in inspection.activations.items()
-            if name in mine and mine[name].shape == value.shape
+            if name in own_activations and own_activations[name].shape == value.shape
         )
         for framework, inspection in by_framework.items()
     }

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from pellucid import layers as nn
 from pellucid.errors import PellucidError, installing
 from pellucid.interchange.compare.agreement import TYPES, Row, decisions, rows_of
-from pellucid.interchange.compare.frameworks import FRAMEWORKS, OURS, Framework
+from pellucid.interchange.compare.frameworks import FRAMEWORKS, PELLUCID, Framework
 from pellucid.interchange.compare.inspection import Inspection
 from pellucid.interchange.compare.job import Job
 from pellucid.interchange.compare.others import busy_seconds
@@ -137,7 +137,7 @@ class Comparison:
     @property
     def others(self) -> list[str]:
         """The frameworks other than Pellucid."""
-        return [name for name in self.entries if name != OURS.name]
+        return [name for name in self.entries if name != PELLUCID.name]
 
     @property
     def equal(self) -> bool:
@@ -225,7 +225,7 @@ def compare(
             try:
                 ready = worker.ready()
             except WorkerError as error:
-                if framework is OURS:
+                if framework is PELLUCID:
                     raise
                 missing[framework.name] = str(error)
                 continue
@@ -245,8 +245,8 @@ def compare(
         chosen,
         {name: entry for name, (_, entry) in workers.items()},
         missing,
-        rows_of(inspections, OURS.name),
-        decisions(inspections, OURS.name),
+        rows_of(inspections, PELLUCID.name),
+        decisions(inspections, PELLUCID.name),
         explained(same, images[:2].astype(np.float64)),
     )
 

@@ -33,11 +33,11 @@ class Framework:
         return found
 
 
-OURS = Framework("pellucid", "Pellucid", None, None, "ours")
+PELLUCID = Framework("pellucid", "Pellucid", None, None, "pellucid_")
 PYTORCH = Framework("pytorch", "PyTorch", "torch", "torch", "pytorch")
 TENSORFLOW = Framework("tensorflow", "TensorFlow", "tensorflow", "tensorflow", "tensorflow")
 
-FRAMEWORKS = (OURS, PYTORCH, TENSORFLOW)
+FRAMEWORKS = (PELLUCID, PYTORCH, TENSORFLOW)
 
 
 def named(name: str) -> Framework:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pellucid.interchange.compare.agreement import BOUND, TYPES, Difference, Row
 from pellucid.interchange.compare.comparison import Comparison
-from pellucid.interchange.compare.frameworks import OURS
+from pellucid.interchange.compare.frameworks import PELLUCID
 from pellucid.interchange.compare.source import Lines
 
 _SHOWN_LOSSES = 12
@@ -129,7 +129,7 @@ def _parts(comparison: Comparison, picture: str | None) -> Iterator[Part]:
     yield loss_table(comparison)
     for name in comparison.others:
         title = comparison.entries[name].title
-        yield Block("heading", f"{OURS.title} and {title}: the largest differences")
+        yield Block("heading", f"{PELLUCID.title} and {title}: the largest differences")
         yield difference_table(comparison, name)
     yield Block("text", DIFFERENCES)
     yield Block("heading", "The code, side by side")
@@ -183,10 +183,10 @@ def code(comparison: Comparison) -> Iterator[Part]:
         others = [comparison.entries[name] for name in comparison.others]
         rows: dict[str, list[str]] = {}
         for path in entry.paths:
-            ours = comparison.entries[OURS.name].calls.get(path, entry.kind)
-            row = [path, ours, *(other.calls.get(path, "") for other in others)]
-            rows.setdefault(ours, row)
-        yield Table(["layer", OURS.title, *(o.title for o in others)], list(rows.values()))
+            call = comparison.entries[PELLUCID.name].calls.get(path, entry.kind)
+            row = [path, call, *(other.calls.get(path, "") for other in others)]
+            rows.setdefault(call, row)
+        yield Table(["layer", PELLUCID.title, *(o.title for o in others)], list(rows.values()))
         for name, functions in (("Forward", entry.forward), ("Backward", entry.backward)):
             if functions:
                 yield Block("text", f"{name}, in {_places(functions)}:")

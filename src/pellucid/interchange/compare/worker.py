@@ -30,7 +30,7 @@ from pellucid.runtime.threads import limited
 
 def main(job: Job) -> None:
     """Run a job; Pellucid's threads are limited here, the other frameworks limit their own."""
-    if job.framework == frameworks.OURS.name:
+    if job.framework == frameworks.PELLUCID.name:
         engine.current()
         with limited(job.threads):
             _run(job)

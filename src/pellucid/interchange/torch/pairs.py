@@ -24,53 +24,56 @@ class Pair:
 
     Attributes
     ----------
-    ours, theirs
+    layer_type, module_name
         The class of the Pellucid layer, and the name of the other in ``torch.nn``.
     arguments
         Names of Pellucid's arguments, each with PyTorch's name if it differs: ``"dim"`` or
         ``"alpha=threshold"``.
-    if_ours, if_theirs
+    layer_if, module_if
         Values that arguments of the Pellucid layer, or of PyTorch's, must have for the pair to
-        apply. Those of `if_theirs` are passed when the module is built.
+        apply. Those of `module_if` are passed when the module is built.
     convert
         For some arguments, functions that convert the value to PyTorch and back.
     """
 
-    ours: type[Layer]
-    theirs: str
+    layer_type: type[Layer]
+    module_name: str
     arguments: str = ""
-    if_ours: Mapping[str, Any] = field(default_factory=dict)
-    if_theirs: Mapping[str, Any] = field(default_factory=dict)
+    layer_if: Mapping[str, Any] = field(default_factory=dict)
+    module_if: Mapping[str, Any] = field(default_factory=dict)
     convert: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = field(
         default_factory=dict
     )
 
     def module(self, layer: Layer) -> torch.nn.Module | None:
         """Return the module equivalent to `layer`, without its values, if there is one."""
-        if any(getattr(layer, name) != value for name, value in self.if_ours.items()):
+        if any(getattr(layer, name) != value for name, value in self.layer_if.items()):
             return None
-        make: Callable[..., torch.nn.Module] = getattr(torch.nn, self.theirs)
+        make: Callable[..., torch.nn.Module] = getattr(torch.nn, self.module_name)
         try:
-            given = {theirs: self._to(ours, getattr(layer, ours)) for ours, theirs in self._names()}
+            given = {other: self._to(name, getattr(layer, name)) for name, other in self._names()}
             with torch.device("meta"):  # no memory or random numbers for values that are replaced
-                return make(**given, **self.if_theirs)
+                return make(**given, **self.module_if)
         except (NotPaired, ValueError):  # ValueError: PyTorch refuses an argument
             return None
 
     def layer(self, module: torch.nn.Module) -> Layer | None:
         """Return the layer equivalent to `module`, without its values, if there is one."""
-        for name, value in self.if_theirs.items():
+        for name, value in self.module_if.items():
             if getattr(module, name) != value:
                 return None
-        given = {ours: self._back(ours, getattr(module, theirs)) for ours, theirs in self._names()}
-        if getattr(self.ours, "stride", 1) is None and given["stride"] == given["kernel_size"]:
+        given = {name: self._back(name, getattr(module, other)) for name, other in self._names()}
+        if (
+            getattr(self.layer_type, "stride", 1) is None
+            and given["stride"] == given["kernel_size"]
+        ):
             given.pop("stride")  # the default of pooling
-        return self.ours(**given, **self.if_ours)
+        return self.layer_type(**given, **self.layer_if)
 
     def _names(self) -> Iterator[tuple[str, str]]:
         for argument in self.arguments.split():
-            ours, _, theirs = argument.partition("=")
-            yield ours, theirs or ours
+            name, _, other = argument.partition("=")
+            yield name, other or name
 
     def _to(self, name: str, value: Any) -> Any:
         if name in self.convert:
@@ -142,13 +145,13 @@ def _if_aligned(aligned: bool) -> bool | None:
 
 
 PAIRS = (
-    Pair(nn.Conv2d, "Conv2d", f"{_SIZES} padding_mode", if_ours={"flip_kernel": False}),
+    Pair(nn.Conv2d, "Conv2d", f"{_SIZES} padding_mode", layer_if={"flip_kernel": False}),
     Pair(
         nn.ConvTranspose2d,
         "ConvTranspose2d",
         f"{_SIZES} output_padding",
-        if_ours={"flip_kernel": False},
-        if_theirs={"padding_mode": "zeros"},
+        layer_if={"flip_kernel": False},
+        module_if={"padding_mode": "zeros"},
         convert=_IN_NUMBERS,
     ),
     Pair(nn.Linear, "Linear", "in_features out_features bias"),
@@ -156,15 +159,15 @@ PAIRS = (
         nn.MaxPool2d,
         "MaxPool2d",
         "kernel_size stride padding dilation ceil_mode",
-        if_theirs={"return_indices": False},
+        module_if={"return_indices": False},
         convert=_IN_NUMBERS,
     ),
     Pair(
         nn.AvgPool2d,
         "AvgPool2d",
         "kernel_size stride padding ceil_mode count_include_pad",
-        if_ours={"dilation": 1},
-        if_theirs={"divisor_override": None},
+        layer_if={"dilation": 1},
+        module_if={"divisor_override": None},
         convert=_IN_NUMBERS,
     ),
     Pair(nn.AdaptiveAvgPool2d, "AdaptiveAvgPool2d", "output_size"),
@@ -172,9 +175,9 @@ PAIRS = (
         nn.AdaptiveMaxPool2d,
         "AdaptiveMaxPool2d",
         "output_size",
-        if_theirs={"return_indices": False},
+        module_if={"return_indices": False},
     ),
-    Pair(nn.GlobalAvgPool2d, "AdaptiveAvgPool2d", if_theirs={"output_size": 1}),
+    Pair(nn.GlobalAvgPool2d, "AdaptiveAvgPool2d", module_if={"output_size": 1}),
     Pair(nn.BatchNorm1d, "BatchNorm1d", _STATISTICS),
     Pair(nn.BatchNorm2d, "BatchNorm2d", _STATISTICS),
     Pair(nn.InstanceNorm2d, "InstanceNorm2d", _STATISTICS),
@@ -194,11 +197,11 @@ PAIRS = (
     Pair(nn.Sigmoid, "Sigmoid"),
     Pair(nn.Tanh, "Tanh"),
     Pair(nn.Softmax, "Softmax", "dim"),
-    Pair(nn.Softmax, "Softmax2d", if_ours={"dim": 1}),
+    Pair(nn.Softmax, "Softmax2d", layer_if={"dim": 1}),
     Pair(nn.LogSoftmax, "LogSoftmax", "dim"),
-    Pair(nn.HardSigmoid, "Hardsigmoid", if_ours={"alpha": 1 / 6, "beta": 0.5}),
+    Pair(nn.HardSigmoid, "Hardsigmoid", layer_if={"alpha": 1 / 6, "beta": 0.5}),
     Pair(nn.Softsign, "Softsign"),
-    Pair(nn.ThresholdedReLU, "Threshold", "alpha=threshold", if_theirs={"value": 0}),
+    Pair(nn.ThresholdedReLU, "Threshold", "alpha=threshold", module_if={"value": 0}),
     Pair(nn.Clip, "Hardtanh", "low=min_val high=max_val"),
     Pair(nn.Dropout, "Dropout", "p"),
     Pair(nn.Dropout2d, "Dropout2d", "p"),
@@ -208,30 +211,32 @@ PAIRS = (
         nn.Upsample,
         "Upsample",
         "size scale_factor mode align_corners",
-        if_theirs={"recompute_scale_factor": None},
+        module_if={"recompute_scale_factor": None},
         convert={"align_corners": (_if_aligned, bool)},
     ),
     Pair(nn.PixelShuffle, "PixelShuffle", "upscale_factor"),
     Pair(nn.PixelUnshuffle, "PixelUnshuffle", "downscale_factor"),
-    Pair(nn.Pad2d, "ZeroPad2d", "padding", if_ours={"mode": "zeros"}, convert=_AROUND),
-    Pair(nn.Pad2d, "ConstantPad2d", "padding value", if_ours={"mode": "constant"}, convert=_AROUND),
-    Pair(nn.Pad2d, "ReflectionPad2d", "padding", if_ours={"mode": "reflect"}, convert=_AROUND),
-    Pair(nn.Pad2d, "ReplicationPad2d", "padding", if_ours={"mode": "replicate"}, convert=_AROUND),
-    Pair(nn.Pad2d, "CircularPad2d", "padding", if_ours={"mode": "circular"}, convert=_AROUND),
+    Pair(nn.Pad2d, "ZeroPad2d", "padding", layer_if={"mode": "zeros"}, convert=_AROUND),
+    Pair(
+        nn.Pad2d, "ConstantPad2d", "padding value", layer_if={"mode": "constant"}, convert=_AROUND
+    ),
+    Pair(nn.Pad2d, "ReflectionPad2d", "padding", layer_if={"mode": "reflect"}, convert=_AROUND),
+    Pair(nn.Pad2d, "ReplicationPad2d", "padding", layer_if={"mode": "replicate"}, convert=_AROUND),
+    Pair(nn.Pad2d, "CircularPad2d", "padding", layer_if={"mode": "circular"}, convert=_AROUND),
 )
 """All pairs; where several have the same layer, the first that applies is used."""
 
 
 def module_of(layer: Layer) -> torch.nn.Module | None:
     """Return the module of ``torch.nn`` equivalent to `layer`, if there is one."""
-    modules = (pair.module(layer) for pair in PAIRS if pair.ours is type(layer))
+    modules = (pair.module(layer) for pair in PAIRS if pair.layer_type is type(layer))
     return next((module for module in modules if module is not None), None)
 
 
 def layer_of(module: torch.nn.Module) -> Layer | None:
     """Return the Pellucid layer equivalent to `module`, if there is one."""
     kind = kind_of(module)
-    layers = (pair.layer(module) for pair in PAIRS if pair.theirs == kind)
+    layers = (pair.layer(module) for pair in PAIRS if pair.module_name == kind)
     return next((layer for layer in layers if layer is not None), None)
 
 
@@ -243,4 +248,4 @@ def kind_of(module: torch.nn.Module) -> str | None:
     return None
 
 
-_NAMES = frozenset(pair.theirs for pair in PAIRS)
+_NAMES = frozenset(pair.module_name for pair in PAIRS)
