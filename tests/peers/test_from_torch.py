@@ -108,6 +108,7 @@ class Functions(tnn.Module):
         self.scale = tnn.Parameter(torch.randn(1, 4, 1, 1))
         self.weight = tnn.Parameter(torch.randn(5, 6))
         self.kernel = tnn.Parameter(torch.randn(6, 2, 3, 3))
+        self.gains = tnn.Parameter(torch.randn(4))
 
     def forward(self, x):
         return self.function(self, x)
@@ -212,6 +213,13 @@ FUNCTIONS = {
     "layer norm, epsilon": lambda m, x: functional.layer_norm(x, (5, 6), eps=0.7),
     "interpolate to": lambda m, x: functional.interpolate(x, size=[3, 9]),
     "learned values": lambda m, x: m.scale * x + m.scale,
+    "learned values, in another shape": lambda m, x: (
+        x * m.gains.view(1, -1, 1, 1) + m.gains[:, None, None]
+    ),
+    "learned values, new axes": lambda m, x: x * m.gains.unsqueeze(-1).unsqueeze(-1),
+    "learned values, for every image": lambda m, x: x + m.scale.expand(x.size(0), -1, -1, -1),
+    "learned values, how many": lambda m, x: x * m.gains.numel() + m.scale.shape[1],
+    "learned values, half of them": lambda m, x: functional.linear(x, m.weight.mul(2)[1:]),
     "linear": lambda m, x: functional.linear(x, m.weight),
     "conv2d": lambda m, x: functional.conv2d(x, m.kernel, padding=1, groups=2),
     "layer norm": lambda m, x: functional.layer_norm(x, (5, 6)),
@@ -388,11 +396,39 @@ def test_all_that_cannot_be_read_is_named_at_once() -> None:
         (lambda m, x: x.view(-1, x.size(0)), "only be the first entry"),
         (lambda m, x: {"scores": x}, "other than tensors"),
         (lambda m, x: functional.softplus(x, wrong=1), "wrong"),
+        (lambda m, x: x * m.gains.detach().view(4, 1, 1), "which Pellucid would train"),
+        (lambda m, x: x * m.scale.exp(), "which Pellucid would train"),
+        (lambda m, x: x + m.scale.exp_(), "changes a tensor of the module"),
+        (lambda m, x: x + m.gains.view(3, 2), "invalid for input of size 4"),
+        (lambda m, x: torch.cat([x, m.scale.expand(x.size(0), -1, 5, 6)], 1), "with others"),
+        (lambda m, x: torch.matmul(x, m.weight), "does not depend on the network's input"),
+        (lambda m, x: m.weight[x], "looks up values"),
+        (lambda m, x: torch.where(x > 0, x, m.scale), "chooses values that the module holds"),
+        (lambda m, x: x ** m.gains[0], "exponent is learned"),
+        (lambda m, x: x.clamp(max=m.gains), "max is learned"),
+        (lambda m, x: x.sum(1) / x.size(0), "the number of images"),
+        (lambda m, x: functional.dropout(x, 0.3), r"training=self\.training"),
+        (lambda m, x: functional.dropout2d(x, 0.3, True), r"training=self\.training"),
     ],
 )
 def test_functions_that_cannot_be_read_say_why(function, said) -> None:
+    module = Functions(function)
+    before = module.scale.clone()
     with pytest.raises(PellucidError, match=said):
-        from_torch(Functions(function))
+        from_torch(module)
+    assert torch.equal(module.scale, before)
+
+
+def test_learned_values_in_another_shape_remain_learned() -> None:
+    ours = from_torch(Functions(lambda m, x: x * m.gains.view(1, -1, 1, 1)), (4, 5, 6))
+    (scale,) = ours.parameters()
+    assert scale.shape == (4, 1, 1)
+
+
+def test_a_dropout_that_leaves_out_nothing_is_read() -> None:
+    ours = from_torch(Functions(lambda m, x: functional.dropout(x, 0.0)), (4, 5, 6))
+    x = np.random.default_rng(0).normal(size=(3, 4, 5, 6))
+    np.testing.assert_array_equal(ours(x), x)
 
 
 def test_hooks_are_not_overlooked() -> None:

@@ -69,13 +69,15 @@ def from_torch(module: torch.nn.Module, input_shape: Shape | None = None) -> Lay
     Layers of ``torch.nn`` and ``Sequential`` are converted directly. The `forward` of any other
     module is traced by ``torch.fx`` and becomes a `Graph`, whose layers keep the names that they
     have in the module. Control flow that depends on values (an ``if``) cannot be converted.
-    ``F.dropout`` becomes a `Dropout`, whatever its argument `training`. The model takes the same
-    arrays as the module: images (N, H, W, C) if `forward` begins with ``x.permute(0, 3, 1, 2)``.
+    The module is read as it predicts, in evaluation mode: ``F.dropout(x, training=self.training)``
+    becomes a `Dropout`, and without this argument it is refused, since it is never off.
+    The model takes the same arrays as the module: images (N, H, W, C) if `forward` begins with
+    ``x.permute(0, 3, 1, 2)``.
 
     Parameters
     ----------
     module
-        The module to convert. It is traced in its present mode, training or evaluation.
+        The module to convert; it keeps its mode.
     input_shape
         Shape (C, H, W) of one image, in the module's order. Required if the module computes with
         sizes, as in ``x.view(x.size(0), x.size(1) // 2, …)``.

@@ -67,7 +67,8 @@ def _value_first(a: Any, b: Any) -> tuple[Any, Any]:
     x, other = (a, b) if isinstance(a, Wire | Use) else (b, a)
     if isinstance(other, Tensor) and not isinstance(other, Parameter):
         raise PellucidError(
-            "it computes with a buffer or constant tensor, which Pellucid would train"
+            "it computes with a buffer, a constant tensor or a function of learned values, which "
+            "Pellucid would train"
         )
     if not isinstance(other, Tensor | int | float):
         raise PellucidError(f"it computes with {other!r}, which is not supported")
@@ -130,7 +131,13 @@ def _where(condition: Wire, input: Any, other: Any) -> Use:  # noqa: A002  # PyT
 
 def _as_value(x: Any, like: Wire) -> Any:
     """Return a number as a value with the shape of `like`."""
+    if isinstance(x, Tensor):
+        raise PellucidError("it chooses values that the module holds")
     return Use(nn.Clip(float(x), float(x)), like) if isinstance(x, int | float) else x
+
+
+def _power(x: Wire, exponent: float) -> Use:
+    return Use(nn.Power(float(exponent)), x)
 
 
 def _arg_max(x: Wire, dim: int | None = None, keepdim: bool = False) -> Use:
@@ -146,7 +153,7 @@ ARITHMETIC: Mapping[str, Callable[..., Any]] = {
     "div": _divide,
     "truediv": _divide,
     "neg": lambda x: Use(nn.Affine(scale=-1.0), x),
-    "pow": lambda x, exponent: Use(nn.Power(float(exponent)), x),
+    "pow": _power,
     "square": lambda x: Use(nn.Power(2.0), x),
     "sqrt": lambda x: Use(nn.Power(0.5), x),
     "rsqrt": lambda x: Use(nn.Power(-0.5), x),

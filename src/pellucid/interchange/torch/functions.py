@@ -41,7 +41,12 @@ def _softmax(make: Callable[[int], Layer]) -> Callable[..., Use]:
 
 def _dropout(make: Callable[[float], Layer]) -> Callable[..., Use]:
     def use(x: Wire, p: float = 0.5, training: bool = True, inplace: bool = False) -> Use:
-        return Use(make(p), x)  # `training` follows the module's mode, as Dropout does here
+        if training and p > 0:
+            raise PellucidError(
+                "it leaves out values in inference too, as that is its default; give it "
+                "training=self.training"
+            )
+        return Use(make(p), x)
 
     return use
 

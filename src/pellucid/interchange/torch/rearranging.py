@@ -92,7 +92,7 @@ def _getitem(x: Any, index: Any) -> Any:
     Applied to a tuple of values, return one of them.
     """
     if not isinstance(x, Wire):
-        return x[index]
+        return _one_of(x, index)
     found: Any = x
     steps = index if isinstance(index, tuple) else (index,)
     if steps and steps[0] is Ellipsis:
@@ -113,6 +113,12 @@ def _getitem(x: Any, index: Any) -> Any:
                 raise PellucidError("it indexes the batch")
             found = Use(nn.Slice(axis, step.start, step.stop, step.step or 1), found)
     return Use(nn.ReduceSum(tuple(gone)), found) if gone else found  # a sum of one value
+
+
+def _one_of(values: Any, index: Any) -> Any:
+    if isinstance(values, Tensor):
+        raise PellucidError("it looks up values that the module holds")
+    return values[index]
 
 
 def _with_new_axes(x: Wire, steps: Sequence[Any]) -> Use:

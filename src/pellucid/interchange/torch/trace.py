@@ -19,6 +19,7 @@ from torch import fx
 from pellucid import layers as nn
 from pellucid.errors import PellucidError
 from pellucid.interchange.torch.functions import name_of, reader_of
+from pellucid.interchange.torch.held import check_values, computed
 from pellucid.interchange.torch.in_place import (
     Value,
     are_apart,
@@ -182,13 +183,18 @@ class _Network:
                 return operator.attrgetter(str(node.target))(self.module)
             if node.op == "call_module":
                 return self._call(node, arguments)
+            if not any(map(_holds_value, sources)):
+                if is_in_place(self.module, node):
+                    raise PellucidError("it changes a tensor of the module")
+                return computed(node.target, arguments, options)
             found = reader_of(node.target)
-            if callable(node.target) and not any(map(_holds_value, sources)):
-                return node.target(*arguments, **options)  # numbers, such as half the channels
             if found is None:
                 raise PellucidError("Pellucid has no equivalent layer")
+            check_values(found, arguments, options)
             return self._placed(found(*arguments, **options), self._unique(node.name))
-        except (PellucidError, TypeError) as error:
+        except Inline:
+            raise
+        except Exception as error:  # PyTorch's arguments may be anything
             self.reader.say(self.path, self.module, f"{name_of(node.target)}: {error}")
             return _UNKNOWN
 
