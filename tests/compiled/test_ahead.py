@@ -12,8 +12,10 @@ from PIL import Image
 
 import pellucid as pl
 from pellucid import engine, ops
+from pellucid.compiled import epilogue
 from pellucid.compiled.ahead import needed
 from pellucid.preprocessing import Preprocessing
+from pellucid.runtime.recording import Rehearsal
 from programs import run_python
 
 TRAIN = """
@@ -104,6 +106,18 @@ def test_a_call_that_fails_in_a_rehearsal_leaves_the_others_in_it():
     calls = [partial(ops.relu, x), partial(int, "none"), partial(ops.max_pool2d, x, 2)]
     with engine.using("compiled"):
         assert len(needed(calls)) == len(needed([calls[0], calls[2]])) > len(needed(calls[:1]))
+
+
+def test_in_a_rehearsal_whatever_lies_in_memory_passes_for_the_positions_of_maxima(monkeypatch):
+    def used(shape, dtype=np.float32):
+        return np.full(shape, 77, dtype)
+
+    monkeypatch.setattr(epilogue, "new_array", used)
+    x, calls = np.ones((2, 1, 8, 8), np.float32), []
+    with engine.using("compiled"), Rehearsal(lambda *call: not calls.append(call)).running():
+        y, indices = ops.max_pool2d(x, 2)
+        ops.max_pool2d_gradient(y, indices, x.shape, 2)
+    assert calls
 
 
 FIRST = """

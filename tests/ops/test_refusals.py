@@ -153,6 +153,23 @@ def test_whatever_does_not_fit_is_an_error_of_the_library(name):
                 getattr(ops, name)(*given)
 
 
+@pytest.mark.parametrize(
+    ("name", "count"), [("max_pool2d_gradient", 4), ("adaptive_max_pool2d_gradient", 36)]
+)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_positions_of_maxima_lie_where_a_maximum_can_be(name, count, dtype):
+    """PyTorch's positions in the image, for example, are none in a window."""
+    dy, _, *others = CALLS[name]
+    for allowed in (0, count - 1):
+        getattr(ops, name)(dy.astype(dtype), INDICES + allowed, *others)
+    for wrong in (-1, count, count + 256):
+        for indices in (INDICES + wrong, np.where(np.arange(3) == 1, wrong, INDICES)):
+            with pytest.raises(PellucidError, match=f"indices from 0 to {count - 1}, got"):
+                getattr(ops, name)(dy.astype(dtype), indices, *others)
+    with pytest.raises(PellucidError, match=r"expects indices from 0 to \d+, got float64"):
+        getattr(ops, name)(dy.astype(dtype), INDICES.astype(float), *others)
+
+
 @pytest.mark.parametrize("kind", ["batch", "group", "layer"])
 def test_a_normalisation_needs_the_cache_of_its_forward_pass(kind):
     with pytest.raises(PellucidError, match="the cache that the forward pass returned, not tuple"):

@@ -29,6 +29,19 @@ def check_shape(of: str, name: str, array: Array | None, expected: Shape) -> Non
         raise ShapeError(f"{of} expects {name} of shape {expected}, got {array.shape}")
 
 
+def check_positions(of: str, indices: Array, shape: Shape, count: int) -> None:
+    """Raise an error unless an array of this shape holds integers from 0 to count − 1.
+
+    >>> import numpy as np
+    >>> check_positions("max_pool2d_gradient", np.array([0, 3]), (2,), 4)
+    """
+    check_shape(of, "indices", indices, shape)
+    whole = indices.dtype.kind in "iu"
+    if not whole or (indices.size and not 0 <= indices.min() <= indices.max() < count):
+        found = f"{indices.min()} to {indices.max()}" if whole else indices.dtype
+        raise PellucidError(f"{of} expects indices from 0 to {count - 1}, got {found}")
+
+
 def check_axes(of: str, name: str, array: Array, *axes: str) -> None:
     """Raise an error unless an array has these axes; "…" stands for any number of axes.
 

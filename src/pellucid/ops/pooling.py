@@ -9,7 +9,7 @@ from pellucid.arguments import shown
 from pellucid.errors import ShapeError
 from pellucid.geometry import Window, pair
 from pellucid.memoize import memoize
-from pellucid.ops.checks import check_axes, check_floating, check_shape
+from pellucid.ops.checks import check_axes, check_floating, check_positions, check_shape
 from pellucid.types import Array, Padding, Pair, Shape
 
 OutputSize = Annotated[int | tuple[int | None, int | None], "one int or two"]
@@ -69,10 +69,14 @@ def max_pool2d_gradient(
     dilation: Pair = 1,
     ceil_mode: bool = False,
 ) -> Array:
-    """Return dx: pass each dy to the position of its maximum, and add where windows overlap."""
+    """Return dx: pass each dy to the position of its maximum, and add where windows overlap.
+
+    The positions are those that `max_pool2d` returns, in the window; PyTorch's are in the image.
+    """
     window = pooling_window(input_shape, kernel_size, stride, padding, dilation, ceil_mode)
     check_shape("max_pool2d_gradient", "dy", dy, (*input_shape[:2], *window.output_size))
-    check_shape("max_pool2d_gradient", "indices", indices, dy.shape)
+    taps = window.kernel[0] * window.kernel[1]
+    check_positions("max_pool2d_gradient", indices, dy.shape, taps)
     return engine.for_floats("max_pool2d_gradient", dy).max_pool2d_gradient(dy, indices, window)
 
 
@@ -169,7 +173,8 @@ def adaptive_max_pool2d(x: Array, output_size: OutputSize) -> tuple[Array, Array
 def adaptive_max_pool2d_gradient(dy: Array, indices: Array, input_shape: Shape) -> Array:
     """Return dx: pass each dy to the position of its maximum, and add where cells overlap."""
     _check_adaptive("adaptive_max_pool2d_gradient", dy, input_shape)
-    check_shape("adaptive_max_pool2d_gradient", "indices", indices, dy.shape)
+    pixels = input_shape[2] * input_shape[3]
+    check_positions("adaptive_max_pool2d_gradient", indices, dy.shape, pixels)
     check_floating("adaptive_max_pool2d_gradient", dy)
     return reference.adaptive_max_pool2d_gradient(dy, indices, input_shape)
 
