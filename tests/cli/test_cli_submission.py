@@ -99,12 +99,89 @@ def test_channels_of_a_table_are_read_as_in_the_training(tmp_path) -> None:
     np.testing.assert_array_equal(images, noise)
 
 
+LISTED = [" ".join(map(str, row)) for row in PIXELS[:2].tolist()]
+
+
+@pytest.mark.parametrize(
+    ("columns", "added", "names"),
+    [
+        (["pixels"], [], ["1", "2"]),
+        (None, [], ["1", "2"]),
+        (["emotion", "pixels"], [[3, 4]], ["3", "4"]),
+        (["class", "pixels"], [[3, 4]], ["1", "2"]),
+        (["id", "pixels"], [["a7", "b9"]], ["a7", "b9"]),
+        (["id", "label", "pixels"], [["a7", "b9"], [3, 4]], ["a7", "b9"]),
+        (["emotion", "Usage", "pixels"], [[3, 4], ["PublicTest"] * 2], ["3", "4"]),
+        (["label", "Usage", "pixels"], [[3, 4], ["Training", "PublicTest"]], ["1", "2"]),
+    ],
+)
+def test_pixels_may_be_listed_in_one_cell_as_in_the_training(
+    tmp_path, columns, added, names
+) -> None:
+    rows = [list(row) for row in zip(*added, LISTED, strict=True)]
+    images, found = read_unlabelled(table(str(tmp_path / "t.csv"), columns, rows), (1, 6, 6))
+    np.testing.assert_array_equal(images, IMAGES[:2])
+    assert (images.dtype, found) == (np.uint8, names)
+
+
+@pytest.mark.parametrize(
+    ("columns", "added", "options", "names"),
+    [
+        (["id", "label", *HEADS], [["a7", "b9"], [3, 4]], {}, ["a7", "b9"]),
+        (["", "label", *HEADS], [[0, 1], [3, 4]], {}, ["1", "2"]),
+        (["label", "Usage", *HEADS], [[3, 4], ["Training", "Test"]], {}, ["1", "2"]),
+        (["id", "digit", *HEADS], [["a7", "b9"], [3, 4]], {"label": "digit"}, ["a7", "b9"]),
+        (["id", "digit", *HEADS], [["a7", "b9"], [3, 4]], {"label": 1}, ["a7", "b9"]),
+        (["id", "source", *HEADS], [["a7", "b9"], [3, 4]], {"ignore": "source"}, ["a7", "b9"]),
+        (["id", "source", *HEADS], [["a7", "b9"], [3, 4]], {"ignore": [1]}, ["a7", "b9"]),
+        (None, [["a7", "b9"], [3, 4]], {"label": 1}, ["a7", "b9"]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::pellucid.data.AssumptionWarning")
+def test_columns_that_are_neither_pixels_nor_names_are_left_out(
+    tmp_path, columns, added, options, names
+) -> None:
+    rows = [
+        [*more, *row] for more, row in zip(zip(*added, strict=True), PIXELS.tolist(), strict=False)
+    ]
+    path = table(str(tmp_path / "t.csv"), columns, rows)
+    images, found = read_unlabelled(path, (1, 6, 6), **options)
+    np.testing.assert_array_equal(images, IMAGES[:2])
+    assert found == names
+
+
+def test_the_first_image_of_a_table_without_a_header_is_an_image(tmp_path) -> None:
+    """A name in its first cell does not make a line one of names."""
+    rows = [["a7", *PIXELS[0].tolist()], ["b9", *PIXELS[1].tolist()]]
+    with pytest.warns(AssumptionWarning, match="read as the images' names"):
+        _, names = read_unlabelled(table(str(tmp_path / "t.csv"), None, rows), (1, 6, 6))
+    assert names == ["a7", "b9"]
+
+
+def test_predict_takes_the_tables_and_options_of_the_training(pellucid: Command) -> None:
+    rows = [
+        [f"row {i}", i % 3, label, *pixels]
+        for i, (label, pixels) in enumerate(zip(small_run.VALIDATION.labels, PIXELS, strict=True))
+    ]
+    written = table("written.csv", ["note", "source", "digit", *HEADS], rows)
+    Path("data.tsv").write_text(Path(written).read_text().replace(",", "\t"))
+    options = ["--label", "digit", "--ignore", "note", "--ignore", "source", "--separator", "tab"]
+    trained = pellucid(
+        *("train", "data.tsv", *options, "--model", "mlp", "--epochs", "1", "--no-report"),
+        *("--no-curves", "--out", "tabs"),
+    )
+    assert trained[0] == 0, trained[2]
+    status, out, err = pellucid("predict", "tabs", "data.tsv", "--csv", "--no-check")
+    assert (status, err) == (0, "")
+    assert len(read(out)) == 1 + len(PIXELS)
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [
         ([[1, 2, 3]], "has 3 columns; images of 1×6×6 have 36 pixels"),
-        ([["", *[1] * 35], [1] * 36], "lacks a value"),
-        ([["x"] * 35 + ["1"], ["y"] * 36], "a pixel is no number"),
+        ([["", *[1] * 35], [1] * 36], "row 1: column 1 is missing"),
+        ([["x"] * 35 + ["1"], ["y"] * 36], "row 1: column 1 is 'y'"),
     ],
 )
 def test_what_is_no_such_table_is_told(tmp_path, rows, told) -> None:

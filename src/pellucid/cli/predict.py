@@ -137,9 +137,10 @@ def _batches(
     reading: dict[str, Any],
 ) -> "Iterator[tuple[list[str], Array]]":
     """Yield names and images: a table as a whole, image files in batches."""
+    from pellucid.data.recognise import TABLES
     from pellucid.data.unlabelled import read_unlabelled
 
-    tables = [path for path in given if ".csv" in path.suffixes]
+    tables = [path for path in given if path.name.lower().endswith(TABLES)]
     for path in tables:
         if drawn_digit:
             raise PellucidError("--drawn-digit is for image files; a table holds prepared images")

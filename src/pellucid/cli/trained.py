@@ -97,7 +97,8 @@ def reading_of(run: Path) -> dict[str, Any]:
     from pellucid.cli.folders import CONFIG
 
     given = Config.load(run).reading if (run / CONFIG).is_file() else {}
-    return {name: given[name] for name in ("label", "channels_last") if name in given}
+    options = ("label", "channels_last", "separator", "ignore")
+    return {name: given[name] for name in options if name in given}
 
 
 _SHIFTING = {"crop", "crop-reflect", "affine", "translate"}

@@ -12,7 +12,7 @@ from pellucid.data.parts import part_of
 from pellucid.data.problems import shortened
 from pellucid.errors import DataError, unknown
 
-_LABEL_NAMES = ("label", "labels", "class", "target", "category", "y")
+LABEL_NAMES = ("label", "labels", "class", "target", "category", "y")
 _PART_NAMES = ("usage", "split", "set", "subset", "partition")
 _INDEX_NAMES = ("", "unnamed: 0")  # the name of the index as pandas writes it, and as it reads it
 _LABEL = "label= (--label)"
@@ -36,7 +36,7 @@ class Columns:
     names
         Names of all columns, or None for a table without a header.
     label
-        Number of the column of the class.
+        Number of the column of the class, or None for a table without classes.
     pixels
         Numbers of the columns of the pixels.
     part
@@ -46,7 +46,7 @@ class Columns:
     """
 
     names: tuple[str, ...] | None
-    label: int
+    label: int | None
     pixels: tuple[int, ...]
     part: int | None = None
     listed: bool = False
@@ -85,14 +85,14 @@ def find_columns(
         Name of the table in messages.
     """
     if header is None:
-        header = _has_header(first, below, source)
+        header = has_header(first, below, source)
     names = tuple(name.strip() for name in first) if header else None
     rows = list(below) if header else [first, *below]
     ignored = {_column(one, names, len(first), source) for one in ignore}
-    ignored |= _index_columns(names, rows)
+    ignored |= index_columns(names, rows)
     there = [i for i in range(len(first)) if i not in ignored]
-    part = _part_column(names, rows, there)
-    listed = [i for i in there if i != part and _lists_pixels(rows, i)]
+    part = part_column(names, rows, there)
+    listed = [i for i in there if i != part and lists_pixels(rows, i)]
     candidates = [i for i in there if i != part and (i not in listed or len(listed) > 1)]
     if label is not None:
         chosen = _column(label, names, len(first), source)
@@ -106,14 +106,14 @@ def find_columns(
     return Columns(names, chosen, tuple(pixels), part)
 
 
-def _has_header(first: Row, below: Sequence[Row], source: str) -> bool:
+def has_header(first: Row, below: Sequence[Row], source: str) -> bool:
     """Return whether the first line holds names rather than values."""
     text = [i for i, cell in enumerate(first) if not _is_value(cell)]
     if len(text) > len(first) / 2:
         return True
     counting = _counts_up([cell for i, cell in enumerate(first) if i not in text])
     if text:
-        if any(_name(first[i]) in _LABEL_NAMES for i in text):
+        if any(_name(first[i]) in LABEL_NAMES for i in text):
             return True
         column = [row[text[0]] for row in below]
         if not counting or first[text[0]] in column:
@@ -142,7 +142,7 @@ def _label_column(
         raise DataError(f"{source} has no column for the class")
     first = candidates[0]
     if names is not None:
-        known = [i for word in _LABEL_NAMES for i in candidates if _name(names[i]) == word]
+        known = [i for word in LABEL_NAMES for i in candidates if _name(names[i]) == word]
         if known:
             return known[0]
     if len(candidates) == 1:
@@ -210,7 +210,7 @@ def _ask_to_ignore(column: str, source: str) -> str:
     )
 
 
-def _index_columns(names: tuple[str, ...] | None, rows: Sequence[Row]) -> set[int]:
+def index_columns(names: tuple[str, ...] | None, rows: Sequence[Row]) -> set[int]:
     """Return the first column if it has no name and only numbers the rows, as an index."""
     if names is None or _name(names[0]) not in _INDEX_NAMES or not rows:
         return set()
@@ -218,7 +218,7 @@ def _index_columns(names: tuple[str, ...] | None, rows: Sequence[Row]) -> set[in
     return {0} if counted else set()
 
 
-def _part_column(
+def part_column(
     names: tuple[str, ...] | None, rows: Sequence[Row], columns: Sequence[int]
 ) -> int | None:
     """Return the column that names the part of each row, such as Training or Test."""
@@ -254,7 +254,8 @@ def _is_text(cells: Sequence[str]) -> bool:
     return bool(there) and not any(map(_is_value, there))
 
 
-def _lists_pixels(rows: Sequence[Row], column: int) -> bool:
+def lists_pixels(rows: Sequence[Row], column: int) -> bool:
+    """Return whether each cell of a column lists several numbers."""
     return bool(rows) and all(_LISTED.fullmatch(row[column].strip()) for row in rows)
 
 

@@ -110,8 +110,8 @@ def read_csv(
     path = Path(path)
     check_is_file(path, "a CSV file", DataError)
     problems = Problems("row")
-    with _pandas_errors(path, problems):
-        table = _Table.at(path, separator)
+    with pandas_errors(path, problems):
+        table = Table.at(path, separator)
         columns = find_columns(
             table.first,
             table.below,
@@ -135,7 +135,7 @@ def read_csv(
 
 
 @dataclass(frozen=True)
-class _Table:
+class Table:
     """A table in a file, with its format and its first lines."""
 
     path: Path
@@ -144,7 +144,7 @@ class _Table:
     below: list[list[str]]
 
     @classmethod
-    def at(cls, path: Path, separator: str | None) -> _Table:
+    def at(cls, path: Path, separator: str | None) -> Table:
         compression = compression_of(path)
         if separator is None:
             separator = separator_of(path, compression)
@@ -163,30 +163,37 @@ class _Table:
 
     def ends(self, header: bool) -> tuple[list[str], list[str]]:
         """Return all values of the first and the last column."""
+        first, last = self.texts([0, len(self.first) - 1], header)
+        return first, last
+
+    def texts(self, columns: list[int], header: bool) -> list[list[str]]:
+        """Return all values of some columns."""
         import pandas as pd
 
-        last = len(self.first) - 1
         cells = pd.read_csv(
             self.path,
             skiprows=int(header),
-            usecols=[0, last],
+            usecols=columns,
             dtype=str,
             keep_default_na=False,
             on_bad_lines="skip",
             **self.how,
         )
-        return cells[0].tolist(), cells[last].tolist()
+        return [cells[i].tolist() for i in columns]
 
     def chunks(self, columns: Columns, skip_bad: bool) -> Iterator[pd.DataFrame]:
         """Yield the rows in chunks, with missing values as NaN."""
         import pandas as pd
 
-        text = [columns.label, *([] if columns.part is None else [columns.part])]
+        text = [i for i in (columns.label, columns.part) if i is not None]
         text += columns.pixels if columns.listed else []
+        converters: Any = dict.fromkeys(
+            text, _text_or_nothing
+        )  # for many columns faster than dtype=
         reader = pd.read_csv(
             self.path,
             skiprows=int(columns.names is not None),
-            converters=dict.fromkeys(text, _text_or_nothing),  # for many columns faster than dtype=
+            converters=converters,
             keep_default_na=False,  # "None" and "NA" may be classes
             na_values=[""],
             on_bad_lines="warn" if skip_bad else "error",
@@ -258,7 +265,7 @@ def compression_of(path: Path) -> Any:
 
 
 @contextmanager
-def _pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
+def pandas_errors(path: Path, problems: Problems) -> Iterator[None]:
     """Convert pandas' errors about the file to a `DataError`."""
     try:
         import pandas as pd

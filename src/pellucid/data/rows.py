@@ -37,6 +37,14 @@ def gather(chunks: Iterator[pd.DataFrame], columns: Columns, problems: Problems)
     return gathered.finish()
 
 
+def gather_pixels(chunks: Iterator[pd.DataFrame], columns: Columns, problems: Problems) -> Array:
+    """Return the pixels of all rows (N, P): uint8 if all are whole numbers from 0 to 255."""
+    gathered = _Gathered(columns, problems)
+    for chunk in chunks:
+        gathered.add(chunk)
+    return np.concatenate(gathered.pixels or [np.empty((0, 0), np.uint8)])
+
+
 class _Gathered:
     def __init__(self, columns: Columns, problems: Problems) -> None:
         self.columns, self.problems = columns, problems
@@ -51,9 +59,7 @@ class _Gathered:
         """Add the usable rows of `chunk`; a row that cannot be used is recorded with its reason."""
         read = self._listed if self.columns.listed else self._in_columns
         values, reasons = read(chunk)
-        labels = chunk[self.columns.label].to_numpy(dtype=object)
-        for row in np.flatnonzero(chunk[self.columns.label].isna()).tolist():
-            reasons[row] = "it has no class"
+        labels = self._labels(chunk, reasons)
         if self.columns.part is not None:
             self._add_parts(chunk[self.columns.part].to_numpy(dtype=object), reasons)
         good = np.ones(len(chunk), bool)
@@ -80,6 +86,13 @@ class _Gathered:
                     self.parts[i] = self.parts[i][inside]
         parts = list(np.concatenate(self.parts)) if self.parts else None
         return Rows(list(np.concatenate(self.labels)), np.concatenate(self.pixels), parts)
+
+    def _labels(self, chunk: pd.DataFrame, reasons: dict[int, str]) -> Array:
+        if self.columns.label is None:
+            return np.full(len(chunk), None)
+        for row in np.flatnonzero(chunk[self.columns.label].isna()).tolist():
+            reasons[row] = "it has no class"
+        return np.asarray(chunk[self.columns.label].to_numpy(dtype=object))
 
     def _add_parts(self, cells: Array, reasons: dict[int, str]) -> None:
         found = [part_of(str(cell)) for cell in cells]

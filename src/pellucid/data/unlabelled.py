@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from pellucid.data.assumptions import assume
-from pellucid.data.columns import unlike_others
-from pellucid.data.csv import compression_of, separator_of
+from pellucid.data.columns import (
+    LABEL_NAMES,
+    Columns,
+    Row,
+    has_header,
+    index_columns,
+    lists_pixels,
+    part_column,
+    unlike_others,
+)
+from pellucid.data.csv import Table, pandas_errors
 from pellucid.data.layout import images_from_rows
-from pellucid.errors import DataError, missing_extra
+from pellucid.data.problems import Problems
+from pellucid.data.rows import gather_pixels
+from pellucid.errors import DataError
 from pellucid.files import check_is_file
 from pellucid.types import Array, Shape
 
 _IDS = ("id", "imageid", "image_id", "index", "image", "name", "filename")
-_LABELS = ("label", "labels", "class", "target", "y")
 
 
 def read_unlabelled(
@@ -26,11 +35,14 @@ def read_unlabelled(
     *,
     label: str | int | None = None,
     channels_last: bool | None = None,
+    separator: str | None = None,
+    ignore: str | int | Sequence[str | int] = (),
 ) -> tuple[Array, list[str]]:
     r"""Return the images in a table without classes, and their names.
 
-    Each row is one image. One more column may name the image, or hold its class, which is ignored;
-    without names, images are numbered from 1.
+    Each row is one image, with its pixels in separate columns or listed in one cell. One more
+    column may name the image; without names, images are numbered from 1. A column of the class, and
+    one with the part (``Usage``), is left out.
 
     Parameters
     ----------
@@ -40,8 +52,8 @@ def read_unlabelled(
         Shape (C, H, W) of an image.
     label
         Column of the class in the tables of the training, by name or number; see `read_csv`.
-    channels_last
-        Whether the channels of a pixel are adjacent, see `read_csv`.
+    channels_last, separator, ignore
+        As for the tables of the training, see `read_csv`.
 
     Returns
     -------
@@ -65,79 +77,87 @@ def read_unlabelled(
     >>> images.shape, names
     ((2, 1, 2, 2), ['1', '2'])
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise missing_extra("reading CSV files", "pandas") from error
+    path = Path(path)
     check_is_file(path, "a CSV file", DataError)
-    try:
-        compression = compression_of(Path(path))
-        separator = separator_of(Path(path), compression)
-        how: dict[str, Any] = {"sep": separator, "compression": compression}
-        how |= {"skipinitialspace": True, "decimal": "." if separator == "," else ","}
-        first = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, **how)
-        header = not all(text == "" or _is_number(text) for text in first.iloc[0])
-        table = pd.read_csv(path, header=0 if header else None, low_memory=False, **how)
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise DataError(f"{path} cannot be read as a table: {error!s:.200}") from error
-    names = [str(number) for number in range(1, len(table) + 1)]
-    columns = list(table.columns)
-    classes = _label_columns(columns, label)
-    if (extra := _other_column(columns, classes, shape, path)) is not None:
-        column = table.pop(extra)
-        if extra not in classes:
-            names = [str(name) for name in column]
-    if not len(table):
+    problems = Problems("row")
+    with pandas_errors(path, problems):
+        table = Table.at(path, separator)
+        header = has_header(table.first, table.below, str(path))
+        left_out = [label, *([ignore] if isinstance(ignore, str | int) else ignore)]
+        roles = _Roles.of(table, header, [one for one in left_out if one is not None])
+        columns, named = roles.columns(math.prod(shape), shape)
+        pixels = gather_pixels(table.chunks(columns, skip_bad=False), columns, problems)
+        names = None if named is None else table.texts([named], header)[0]
+    for where, reason in problems.found:
+        raise DataError(f"{path}, {where}: {reason}")
+    if not len(pixels):
         raise DataError(f"{path} has no rows")
-    pixels = _pixels(table.to_numpy(), path)
-    named = [str(name) for name in table.columns] if header else None
-    return images_from_rows(pixels, shape, channels_last, named, str(path)), names
+    heads = None if columns.listed else columns.pixel_names
+    images = images_from_rows(pixels, shape, channels_last, heads, str(path))
+    return images, names or [str(number) for number in range(1, len(images) + 1)]
 
 
-def _other_column(columns: list[Any], classes: list[Any], shape: Shape, path: str | Path) -> Any:
-    """Return the one column that is not a pixel, or None."""
-    wanted = math.prod(shape)
-    if len(columns) == wanted:
-        return None
-    if len(columns) != wanted + 1:
-        raise DataError(
-            f"{path} has {len(columns)} columns; images of {'×'.join(map(str, shape))} have "
-            f"{wanted} pixels, and there may be one more column, which names the image"
+@dataclass(frozen=True)
+class _Roles:
+    """What the names and values of a table's columns say that they hold."""
+
+    source: str
+    names: tuple[str, ...] | None
+    width: int
+    ids: list[int]
+    """Columns that name the images."""
+    others: set[int]
+    """Columns that hold neither names nor pixels."""
+    numbered: set[int]
+    """Columns that held neither in the tables of the training, as far as their number says it."""
+    listing: list[int]
+    """Columns of which each cell lists pixels."""
+
+    @classmethod
+    def of(cls, table: Table, header: bool, left_out: Sequence[str | int]) -> _Roles:
+        names = tuple(name.strip() for name in table.first) if header else None
+        rows: list[Row] = [*([] if header else [table.first]), *table.below]
+        width = len(table.first)
+        lower = [name.lower() for name in names or ()]
+        known = {*LABEL_NAMES, *(str(one).strip().lower() for one in left_out)}
+        others = {i for i, name in enumerate(lower) if name in known} | index_columns(names, rows)
+        part = part_column(names, rows, range(width))
+        return cls(
+            str(table.path),
+            names,
+            width,
+            ids=[i for i, name in enumerate(lower) if name in _IDS],
+            others=others if part is None else others | {part},
+            numbered={i % width for i in left_out if isinstance(i, int) and -width <= i < width},
+            listing=[i for i in range(width) if lists_pixels(rows, i)],
         )
-    for known in (
-        [name for name in columns if str(name).lower() in _IDS],
-        classes,
-        [columns[i] for i in unlike_others(tuple(map(str, columns)), range(len(columns)))],
-    ):
-        if known:
-            return known[0]
-    assume(str(path), "the first column is read as the images' names", "a header, such as ImageId")
-    return columns[0]
 
+    def columns(self, pixels: int, shape: Shape) -> tuple[Columns, int | None]:
+        """Return the columns of the pixels, and the one that names the images."""
+        everything = list(range(self.width))
+        if self.width == pixels:
+            return Columns(self.names, None, tuple(everything)), None
+        left = [i for i in everything if i not in self.others and i not in self.ids]
+        listing = [i for i in self.listing if i in left]
+        wanted = 1 if len(listing) == 1 else pixels
+        if len(left) > wanted:
+            left = [i for i in left if i not in self.numbered]
+        extra = self._extra(left) if len(left) == wanted + 1 else None
+        left = [i for i in left if i != extra]
+        if len(left) != wanted:
+            raise DataError(
+                f"{self.source} has {self.width} columns; images of {'×'.join(map(str, shape))} "
+                f"have {pixels} pixels, and there may be one more column, which names the image"
+            )
+        named = self.ids[0] if self.ids else extra
+        return Columns(self.names, None, tuple(left), listed=left == listing), named
 
-def _label_columns(columns: list[Any], label: str | int | None) -> list[Any]:
-    """Return the columns that hold the class: of the usual names, or as in the training."""
-    known = [name for name in columns if str(name).lower() in _LABELS]
-    if isinstance(label, int):
-        return known + columns[label:][:1]
-    return known + [name for name in columns if str(name).lower() == str(label).strip().lower()]
-
-
-def _pixels(values: Array, path: str | Path) -> Array:
-    try:
-        numbers = values.astype(np.float32)
-    except ValueError as error:
-        raise DataError(f"{path}: a pixel is no number: {error!s:.200}") from error
-    if not np.isfinite(numbers).all():
-        row = int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])
-        raise DataError(f"{path}: row {row + 1} lacks a value")
-    whole = (numbers == np.rint(numbers)).all() and 0 <= numbers.min() <= numbers.max() <= 255
-    return numbers.astype(np.uint8) if whole else numbers
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    def _extra(self, columns: list[int]) -> int:
+        """Return the column among these that is no pixel."""
+        strange = [i for i in columns if i not in self.listing] if self.listing else []
+        strange = strange or unlike_others(self.names, columns)
+        if strange:
+            return strange[0]
+        what = "the first column is read as the images' names"
+        assume(self.source, what, "a header, such as ImageId")
+        return columns[0]
