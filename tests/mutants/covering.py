@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from warm import Warm
 STORE = ROOT / "build" / "mutants"
 _FOLDERS = (
     *("ops", "layers", "optim", "training", "evaluation", "explain", "testing"),
-    *("execution", "data", "explorer", "teach", "parallel"),
+    *("execution", "data", "explorer", "teach", "parallel", "interchange"),
 )
 _ALSO = (
     *("test_losses.py", "test_parameters.py", "models/test_models.py", "models/test_toml.py"),
@@ -28,6 +29,7 @@ _ALSO = (
 _PEERS = (
     *("activation", "convolution", "linear", "losses", "normalization", "optim", "pooling"),
     *("schedules", "training", "upsample", "explain", "defaults", "explorer_server", "trace"),
+    *("from_torch", "torch_twins", "onnx_in", "onnx_out", "onnx_layout", "onnx_constants"),
 )
 _LEFT_OUT = {"test_resume_kill.py"}  # it watches processes of its own, in which nothing is broken
 _LONGEST = 1200.0
@@ -35,13 +37,15 @@ _ALIKE = ("reference", "compiled", "float32", "float64")
 """Values of parameters in which tests may differ and notice the same."""
 
 
-def test_files() -> list[Path]:
-    """Return the test files that breaks are shown to."""
+def test_files(only: Sequence[str]) -> list[Path]:
+    """Return the test files that breaks are shown to, or those in some places only."""
     tests = ROOT / "tests"
     found = [path for folder in _FOLDERS for path in sorted((tests / folder).glob("test_*.py"))]
     found += [tests / name for name in _ALSO]
     found += [tests / "peers" / f"test_{name}.py" for name in _PEERS]
-    return [path for path in found if path.is_file() and path.name not in _LEFT_OUT]
+    found = [path for path in found if path.is_file() and path.name not in _LEFT_OUT]
+    places = [tests / place for place in only] or [tests]
+    return [path for path in found if any(path.is_relative_to(place) for place in places)]
 
 
 @dataclass
@@ -67,22 +71,23 @@ class Covering:
         return set(self.seconds).difference(*every)
 
 
-def learn(warm: Warm, say=print) -> Covering:
-    """Run the test files that are new or changed, and return what is known of all."""
+def learn(warm: Warm, sources: dict[str, str], say=print) -> Covering:
+    """Run the test files of `warm` that are new or changed, and return what is known of all.
+
+    `sources` are the sums of the library's files as `warm` has imported them.
+    """
     found, tests = Covering(), defaultdict(dict)
     for test in warm.tests():  # of those that differ in later parameters only, the first
         tests[test.partition("::")[0]].setdefault(_without_later_parameters(test), test)
-    for file in test_files():
-        name = str(file.relative_to(ROOT))
-        stored = STORE / "covering" / "-".join(file.relative_to(ROOT / "tests").parts)
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    for name, digest in warm.digests.items():
+        stored = STORE / "covering" / "-".join(Path(name).parts[1:])
         about, data = stored.with_suffix(".json"), stored.with_suffix(".coverage")
         if not about.is_file() or json.loads(about.read_text())["digest"] != digest:
             say(f"which lines {name} runs", flush=True)
             data.parent.mkdir(parents=True, exist_ok=True)
             data.unlink(missing_ok=True)
             seconds = warm.cover(list(tests[name].values()), _LONGEST, data)
-            kept = {"digest": digest, "seconds": seconds, "sources": _sources()}
+            kept = {"digest": digest, "seconds": seconds, "sources": sources}
             about.write_text(json.dumps(kept))
         _add(found, json.loads(about.read_text()), data)
     return found
@@ -99,10 +104,10 @@ def _without_later_parameters(test: str) -> str:
     return f"{name}[{'-'.join(parts[:2])}"
 
 
-def _sources() -> dict[str, str]:
+def keep_sources() -> dict[str, str]:
     """Keep the library as it is now under its files' sums; return each file's sum."""
     kept = STORE / "sources"
-    kept.mkdir(exist_ok=True)
+    kept.mkdir(parents=True, exist_ok=True)
     sums = {}
     for path in SOURCE.rglob("*.py"):
         text = path.read_bytes()

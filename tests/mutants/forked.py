@@ -4,6 +4,7 @@ Forked from a parent that has loaded what the library stands on, but not the lib
 begins at once, and whatever it imports from the broken file is broken.
 """
 
+import ctypes
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -31,6 +32,7 @@ _PRELOADED = (
 )
 MEMORY = 6 << 30
 BROKE = 99
+_PR_SET_PDEATHSIG = 1
 OPTIONS = (
     *("-x", "-q", "--tb=no", "--no-header", "-p", "no:randomly", "-p", "no:cacheprovider"),
     *("-m", "not real_data", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
@@ -111,8 +113,10 @@ def run_tests(files: Sequence[str], watch: Watch, limit: float, path: str, tree:
     """Run test files, with one of the library's files broken; `limit` is in seconds of CPU."""
     began = time.perf_counter()
     reader, writer = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if not child:
+        die_with(parent)
         os.close(reader)
         _child(files, watch, limit, path, tree, writer)
     os.close(writer)
@@ -160,6 +164,14 @@ def _child(
     finally:
         sys.stderr.flush()
         os._exit(code)  # what the parent would do at its end is not for a child to do
+
+
+def die_with(parent: int) -> None:
+    """Let this process, a fork, be killed when its parent ends, in whatever way; on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(BROKE)
 
 
 def silence() -> None:

@@ -6,6 +6,7 @@ import: see `forked`.
 """
 
 import gc
+import hashlib
 import multiprocessing
 import os
 import resource
@@ -24,7 +25,19 @@ from typing import Any
 import pytest
 from breaks import Break, broken
 from coverage import Coverage
-from forked import BROKE, MEMORY, OPTIONS, SOURCE, Finder, Outcome, Watch, module_of, silence
+from forked import (
+    BROKE,
+    MEMORY,
+    OPTIONS,
+    ROOT,
+    SOURCE,
+    Finder,
+    Outcome,
+    Watch,
+    die_with,
+    module_of,
+    silence,
+)
 
 Codes = dict[tuple[str, int], CodeType]
 
@@ -33,8 +46,12 @@ class Warm:
     """A process that has imported the library and collected the tests of some files."""
 
     def __init__(self, files: Sequence[str]) -> None:
+        self.digests = {f: hashlib.sha256((ROOT / f).read_bytes()).hexdigest() for f in files}
+        """The sums of the test files, as they are collected."""
         self._connection, there = multiprocessing.Pipe()
+        parent = os.getpid()
         if not os.fork():
+            die_with(parent)
             _serve(files, there)
         there.close()
         self._connection.recv()
@@ -200,8 +217,10 @@ def _in_child(work: Callable[[], Any], limit: float) -> Any:
     """Return what `work` returns in a fork of this process; `limit` is in seconds of CPU."""
     began = time.perf_counter()
     here, there = multiprocessing.Pipe(duplex=False)
+    parent = os.getpid()
     child = os.fork()
     if not child:
+        die_with(parent)
         os.setpgid(0, 0)
         try:
             resource.setrlimit(resource.RLIMIT_CPU, (int(limit) + 1, resource.RLIM_INFINITY))
