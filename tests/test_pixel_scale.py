@@ -1,5 +1,7 @@
 """Images on another scale than those of training are read rightly or refused, never wrongly."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +10,9 @@ from PIL import Image
 
 import pellucid as pl
 from commands import Command
-from pellucid import explain
+from pellucid import explain, ops
 from pellucid import layers as nn
+from pellucid.cli.compare import _inputs
 from pellucid.errors import DataError, FileError
 from pellucid.explorer.session import Session
 from pellucid.pixel_scale import PixelScale
@@ -87,6 +90,23 @@ def test_image_files_are_divided_by_255_only_for_training_images_from_0_to_1() -
         expected = FRACTIONS[0] if name == "fractions" else picture
         np.testing.assert_array_equal(fitted.from_picture(picture), expected)
         np.testing.assert_array_equal(fitted.to_picture(fitted.from_picture(picture)), picture)
+
+
+def test_a_preprocessing_is_suited_to_pixels_only_where_their_fractions_were_trained_on() -> None:
+    dark = np.minimum(PIXELS, 1)
+    for name, images in IMAGES.items():
+        fitted = Preprocessing.fit(images)
+        for given in (FRACTIONS, dark, PIXELS.astype(np.float32)):
+            assert fitted.suited_to(given) is fitted
+        suited = fitted.suited_to(PIXELS)
+        if name != "fractions":
+            assert suited is fitted
+            continue
+        suited.check(PIXELS)
+        np.testing.assert_allclose(suited(PIXELS), fitted(FRACTIONS), atol=1e-6)
+        with pytest.raises(DataError, match=r"x \* 255"):
+            suited.check(FRACTIONS)
+    assert replace(Preprocessing.fit(FRACTIONS), trained_on=None).suited_to(PIXELS) is not None
 
 
 def test_the_scale_is_saved_and_older_descriptions_have_none() -> None:
@@ -177,3 +197,18 @@ def test_image_files_get_the_classes_of_the_same_images_in_the_training_data(
     rows = [line.split(",") for line in out.splitlines()[1:]]
     assert [name for _, name, _ in rows] == [model.classes[i] for i in expected.argmax(axis=1)]
     np.testing.assert_allclose([float(p) for *_, p in rows], expected.max(axis=1), atol=0.01)
+    for name, label in zip(sorted(Path("photos").iterdir()), labels, strict=True):
+        (Path("by class") / str(label)).mkdir(parents=True, exist_ok=True)
+        name.rename(Path("by class") / str(label) / name.name)
+    status, out, err = pellucid("evaluate", "run", "by class", "--json")
+    assert status == 0, err
+    right = (expected.argmax(axis=1) == labels).mean()
+    assert json.loads(out)["accuracy"] == pytest.approx(right)
+    own, given, classes, _ = _inputs("run", "by class", 40, 0)
+    of_fractions = pl.evaluate(pl.load("run"), images, labels).loss
+    of_pictures = ops.cross_entropy(own.forward(given)[0], classes)[0]
+    assert float(of_pictures) == pytest.approx(of_fractions, rel=0.01)
+    assert pellucid("train", "by class", *choices[2:4], "--model", "run", "--out", "more")[0] == 0
+    more = pl.load("more").preprocessing
+    assert more is not None
+    assert more.trained_on == PixelScale(0.0, 255.0, integers=True)

@@ -79,6 +79,11 @@ class PixelScale:
         integers = self.integers and self.low >= 0 and self.high >= _LEVELS
         return integers and not given.integers and given.low >= 0 and given.high <= 1
 
+    def is_divided(self, images: Array) -> bool:
+        """Return whether `images` are pixels from 0 to 255, and these divided by 255 trained on."""
+        given = np.asarray(images[:_LOOKED_AT])
+        return self._is_unit and given.dtype == np.uint8 and self._exceeded_by(given)
+
     def from_picture(self, picture: Array) -> Array:
         """Return a decoded image file, uint8 from 0 to 255, on the scale of the training images.
 

@@ -101,6 +101,23 @@ class Preprocessing:
         if self.trained_on is not None:
             self.trained_on.check(images)
 
+    def suited_to(self, images: Array) -> Preprocessing:
+        """Return the preprocessing for images on the scale of `images`, so that both give the same.
+
+        Where it was fitted to floating-point numbers from 0 to 1 and `images` are pixels from 0 to
+        255 (uint8), it is ``(x/255 − mean)/scale``; otherwise it is as it was fitted.
+
+        Examples
+        --------
+        >>> fitted = Preprocessing.fit(np.linspace(0, 1, 4).reshape(1, 1, 2, 2))
+        >>> fitted.suited_to(np.full((1, 1, 2, 2), 255, np.uint8)).mean
+        (127.5,)
+        """
+        if self.trained_on is None or not self.trained_on.is_divided(images):
+            return self
+        mean, scale = (tuple(255 * number for number in one) for one in (self.mean, self.scale))
+        return Preprocessing(mean, scale, PixelScale(0.0, 255.0, integers=True))
+
     def from_picture(self, picture: Array) -> Array:
         """Return a decoded image file, uint8 from 0 to 255, on the scale of the training images."""
         return picture if self.trained_on is None else self.trained_on.from_picture(picture)

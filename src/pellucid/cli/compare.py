@@ -142,7 +142,9 @@ def _inputs(
         part = _part(source, data is None)
         given = part.take(min(count, len(part)))
         own = None if trained is None else trained.preprocessing
-        images = (own or Preprocessing.fit(part.images))(given.images)
+        own = Preprocessing.fit(part.images) if own is None else own.suited_to(part.images)
+        own.check(given.images)
+        images = own(given.images)
         labels, shape, classes = given.labels, part.image_shape, len(part.classes)
     if trained is not None:
         return trained, images, labels, Path(source).stem

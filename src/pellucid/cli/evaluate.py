@@ -52,6 +52,8 @@ def evaluate(
     else:
         options = reading.options(name, given or {})
         part, what = _other(name, options, shape)
+        if model.preprocessing is not None:
+            model.preprocessing = model.preprocessing.suited_to(part.images)
     if model.classes is not None:
         part = part.with_classes(model.classes)
     with common.computing(engine, threads):

@@ -47,6 +47,8 @@ def network(model: str, images: "DataSet", seed: int) -> "Layer":
     """Return the trained network, with a new last layer if `images` have other classes."""
     trained = load(model)
     fitted = trained if trained.classes == images.classes else _with_new_head(trained, images, seed)
+    if fitted.preprocessing is not None:
+        fitted.preprocessing = fitted.preprocessing.suited_to(images.images)
     try:
         fitted.output_shape((1, *images.image_shape))
     except ShapeError as error:
