@@ -47,10 +47,14 @@ def test_group_norm_agrees_with_the_reference(shape, groups, affine, offset):
     )
 
 
-@pytest.mark.parametrize("shape", [(64, 3, 12, 9), (3, 36, 5, 9), (1, 18, 5, 6), (5, 12), (70, 33)])
+@pytest.mark.parametrize(
+    "shape",
+    [(64, 3, 12, 9), (70, 5, 9, 11), (3, 36, 5, 9), (1, 18, 5, 6), (5, 12), (70, 33), (40, 6, 7)],
+)
 @pytest.mark.parametrize("affine", [True, False])
-def test_layer_norm_agrees_with_the_reference(shape, affine):
-    x, dy, axes = numbers(shape) * 3 + 1, numbers(shape, 1), len(shape) - 1
+@pytest.mark.parametrize("offset", [1, 100])
+def test_layer_norm_agrees_with_the_reference(shape, affine, offset):
+    x, dy, axes = numbers(shape) * 3 + np.float32(offset), numbers(shape, 1), len(shape) - 1
     weight, bias = (numbers(shape[1:], 2), numbers(shape[1:], 3)) if affine else (None, None)
     y, cache = compiled.layer_norm(x, axes, weight, bias, 1e-5)
     assert not isinstance(cache, Standardized)

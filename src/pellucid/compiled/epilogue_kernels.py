@@ -136,14 +136,14 @@ def statistics_of_all(parts, z, eps, weight, bias, moments, norm, found):
     """
     together, _ = _summed_together(parts, 1)
     pixels = z.shape[0] * z.shape[1]
-    _put_together(parts.reshape(len(parts), -1), together * z.size // pixels, z.size, moments)
+    put_together(parts.reshape(len(parts), -1), together * z.size // pixels, z.size, moments)
     normalization(moments, eps, weight, bias, norm)
     for c in range(len(weight)):
         found[0, c], found[1, c] = moments[0, c], moments[1, c]
 
 
 @jit_inline
-def _put_together(parts, size, whole, moments):
+def put_together(parts, size, whole, moments):
     """Write mean and variance into moments, for parts of so many numbers of all channels."""
     C = moments.shape[1]
     for c in range(C):
