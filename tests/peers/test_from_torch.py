@@ -400,6 +400,7 @@ def test_all_that_cannot_be_read_is_named_at_once() -> None:
         (lambda m, x: x * m.scale.exp(), "which Pellucid would train"),
         (lambda m, x: x + m.scale.exp_(), "changes a tensor of the module"),
         (lambda m, x: x + m.gains.view(3, 2), "invalid for input of size 4"),
+        (lambda m, x: x + m.scale[None], "more axes than the value"),
         (lambda m, x: torch.cat([x, m.scale.expand(x.size(0), -1, 5, 6)], 1), "with others"),
         (lambda m, x: torch.matmul(x, m.weight), "does not depend on the network's input"),
         (lambda m, x: m.weight[x], "looks up values"),
@@ -415,7 +416,7 @@ def test_functions_that_cannot_be_read_say_why(function, said) -> None:
     module = Functions(function)
     before = module.scale.clone()
     with pytest.raises(PellucidError, match=said):
-        from_torch(module)
+        from_torch(module, None if said == "input_shape" else (4, 5, 6))
     assert torch.equal(module.scale, before)
 
 

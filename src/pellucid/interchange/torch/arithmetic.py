@@ -72,6 +72,12 @@ def _value_first(a: Any, b: Any) -> tuple[Any, Any]:
         )
     if not isinstance(other, Tensor | int | float):
         raise PellucidError(f"it computes with {other!r}, which is not supported")
+    if (
+        isinstance(other, Tensor)
+        and isinstance(x, Wire)
+        and other.ndim > len(x.shape or other.shape)
+    ):
+        raise PellucidError("it computes with a tensor that has more axes than the value")
     return x, other
 
 
