@@ -86,14 +86,24 @@ def test_the_same_generator_gives_the_same(augmentation: Augmentation) -> None:
 
 
 @every
-def test_the_order_in_memory_makes_no_difference(augmentation: Augmentation) -> None:
-    images, targets = batch(np.float32)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_the_order_in_memory_makes_no_difference(augmentation: Augmentation, dtype: Any) -> None:
+    images, targets = batch(dtype)
     batch_last = np.ascontiguousarray(images.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
     strided = np.repeat(images, 2, axis=3)[..., ::2]
     expected, _ = augmentation(images, targets, source(), CLASSES)
     for same in (batch_last, strided):
         y, _ = augmentation(same, targets, source(), CLASSES)
-        np.testing.assert_allclose(y, expected, atol=1e-6)
+        np.testing.assert_array_equal(y, expected)
+
+
+@every
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_a_batch_without_images_stays_one(augmentation: Augmentation, dtype: Any) -> None:
+    images, targets = batch(dtype)
+    y, t = augmentation(images[:0], targets[:0], source(), CLASSES)
+    assert y.shape == images[:0].shape
+    assert len(t) == 0
 
 
 @every

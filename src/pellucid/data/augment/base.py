@@ -147,7 +147,7 @@ def value_range(images: Array) -> tuple[float, float]:
     if images.dtype.kind in "iu":
         limits = np.iinfo(images.dtype)
         return float(limits.min), float(limits.max)
-    return float(images.min()), float(images.max())
+    return (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
 
 
 def as_type_of(images: Array, values: Array) -> Array:

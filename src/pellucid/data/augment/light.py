@@ -57,7 +57,8 @@ class Contrast(Augmentation):
         self, images: Array, targets: Array, generator: Generator, classes: int
     ) -> tuple[Array, Array]:
         factor = _factors(self.amount, images, generator)
-        mean = images.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64).astype(factor.dtype)
+        ordered = np.ascontiguousarray(images)  # sums are rounded in the order in memory
+        mean = ordered.mean(axis=(1, 2, 3), keepdims=True, dtype=np.float64).astype(factor.dtype)
         return _stretched(images, factor, mean), targets
 
 
