@@ -47,12 +47,12 @@ def check(splits: Splits, train: list[int], test: list[int], stored: bool) -> No
 # Parquet, as Hugging Face's datasets writes it
 
 
-def hugging_face(path: Path, numbers: list[int], **change: Any) -> Path:
+def hugging_face(path: Path, numbers: list[int], names: str = "abc", **change: Any) -> Path:
     """Write images as ``Dataset.to_parquet`` does: a struct, whole numbers, names in metadata."""
     content = [{"bytes": png(IMAGES[i]), "path": f"{i}.png"} for i in numbers]
     features = {
         "image": {"_type": "Image"},
-        "label": {"names": ["a", "b", "c"], "_type": "ClassLabel"},
+        "label": {"names": list(names), "_type": "ClassLabel"},
     }
     columns: dict[str, Any] = {
         "image": pa.array(content, pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
@@ -109,6 +109,17 @@ def test_what_a_parquet_file_holds_instead_is_told(
     path = hugging_face(tmp_path / "a.parquet", [0, 1, 2], **change)
     with pytest.raises(DataError, match=said):
         load(path, memory=memory)
+
+
+def test_files_that_name_the_classes_differently_are_refused(tmp_path: Path) -> None:
+    """The class numbers of the one would be read as those of the other."""
+    hugging_face(tmp_path / "test.parquet", [3, 4, 5], names="bac")
+    path = hugging_face(tmp_path / "train.parquet", [0, 1, 2])
+    with pytest.raises(
+        DataError, match=r"train\.parquet names the classes a, b, c, but .* b, a, c"
+    ):
+        read_parquet(tmp_path)
+    assert read_parquet(path).train.classes == ("a", "b", "c")
 
 
 def test_a_damaged_parquet_file_is_told(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pellucid.data.layout import channels_first, images_from_rows
 from pellucid.errors import DataError, ShapeError
 from pellucid.types import Array, Shape
 
+_MOST_EXACT = 2**53  # beyond it, floating-point numbers leave out integers
 _MOST_NUMBERED = 1000  # integers below this are class numbers, larger ones are names
 
 
@@ -172,10 +173,11 @@ def _encode_names(
 
 
 def _whole(labels: Array, name: str) -> Array:
-    broken = np.flatnonzero(~(np.isfinite(labels) & (labels == np.rint(labels))))
+    broken = np.flatnonzero(~((abs(labels) <= _MOST_EXACT) & (labels == np.rint(labels))))
     if broken.size:
         raise DataError(
-            f"{name}: image {broken[0]} has the label {labels[broken[0]]}, which is not an integer"
+            f"{name}: image {broken[0]} has the label {labels[broken[0]]}, which is not an integer "
+            "up to 2**53"
         )
     return labels.astype(np.int64)
 

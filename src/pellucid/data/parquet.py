@@ -63,6 +63,11 @@ def read_parquet(
         table = _Table(file, image, label)
         pieces.setdefault(part, []).extend(table.pieces(keep=memory is not None))
         labels.setdefault(part, []).extend(table.labels())
+        if names and table.names not in (None, names):
+            raise DataError(
+                f"{file} names the classes {shortened(', '.join(table.names or ()))}, but "
+                f"{files[0]} names them {shortened(', '.join(names))}"
+            )
         names = names or table.names
     if TRAIN not in pieces:
         raise DataError(f"{path} has no file for training")
