@@ -6,7 +6,7 @@ import pytest
 from kernels import numbers
 from pellucid import execution
 from pellucid import layers as nn
-from pellucid.execution import replay
+from pellucid.execution import capture
 from pellucid.execution.replay import AFTER
 from pellucid.layers import StepContext
 from pellucid.parameter import Parameter
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.usefixtures("on_compiled")
 @pytest.fixture
 def copies(monkeypatch):
     """Every pair of a part and its copy that captures make."""
-    found, copied = [], replay._copied
+    found, copied = [], capture._copied
 
     def noted(part):
         found.append((part, copied(part)))
         return found[-1][1]
 
-    monkeypatch.setattr(replay, "_copied", noted)
+    monkeypatch.setattr(capture, "_copied", noted)
     return found
 
 
@@ -49,7 +49,7 @@ def parameters(copies):
     A bias before a normalisation never has one.
     """
     (pair,) = copies
-    both = zip(*map(replay._values, pair), strict=True)
+    both = zip(*map(capture._values, pair), strict=True)
     found = [(item, copy) for item, copy in both if isinstance(item, Parameter) and item.grad.any()]
     assert found
     return found

@@ -9,7 +9,7 @@ from kernels import numbers
 from layer_table import ROWS
 from pellucid import compiled, engine, execution, reference
 from pellucid import layers as nn
-from pellucid.execution import replay
+from pellucid.execution import capture
 from pellucid.execution.capturable import CAPTURABLE, always
 from pellucid.execution.replay import AFTER
 from pellucid.parameter import Parameter
@@ -130,7 +130,7 @@ def test_it_is_found_even_where_weights_of_zero_hide_it(monkeypatch):
 
 
 def test_what_is_left_to_numpy_is_noticed_even_if_no_number_shows_it(monkeypatch):
-    monkeypatch.setattr(replay, "_numbers", lambda *_: [])  # as where every ReLU is dead
+    monkeypatch.setattr(capture, "_numbers", lambda *_: [])  # as where every ReLU is dead
     reflect = {"padding": 1, "padding_mode": "reflect"}
     run, played = pair(
         lambda: nn.Sequential(nn.Conv2d(2, 2, 1), nn.ReLU(), nn.Conv2d(2, 2, 3, **reflect))

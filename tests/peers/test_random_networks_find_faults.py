@@ -14,7 +14,7 @@ from pellucid import ops, reference
 from pellucid.compiled import epilogue
 from pellucid.errors import PellucidError
 from pellucid.execution.blocks import Block
-from pellucid.execution.replay import RecordingContext
+from pellucid.execution.capture import RecordingContext
 from pellucid.explain import Tracer
 from pellucid.interchange.keras import orders
 from pellucid.interchange.onnx.writer import convolution as onnx_convolution

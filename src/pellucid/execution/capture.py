@@ -1,0 +1,227 @@
+"""Record the kernel calls of a training step or of inference, and verify that a replay is exact.
+
+A capture is correct only if everything that depends on the input goes through recorded calls.
+So a copy of the model with random weights is captured first: if its replay differs from the eager
+step in a single bit, there is no capture.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from pellucid.execution.part import Part
+from pellucid.layers import Layer, StepContext
+from pellucid.parameter import Buffer, Parameter
+from pellucid.runtime.recording import Recording
+from pellucid.runtime.workspace import Workspace, empty
+from pellucid.types import Array, Generator, Shape
+
+
+class RecordingContext(StepContext):
+    """The context of a captured step, which records what each replay has to repeat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._drawn: list[tuple[str, Array]] = []
+        self.varies = False
+        """Whether a layer used random numbers that cannot be redrawn in place."""
+
+    def generator(self, purpose: str) -> Generator:
+        self.varies = True
+        return super().generator(purpose)
+
+    def draw(self, purpose: str, shape: Shape) -> Array:
+        drawn = super().generator(purpose).random(shape, dtype=np.float32)
+        self._drawn.append((purpose, drawn))
+        return drawn
+
+    def repeated(self) -> StepContext:
+        return _RepeatingContext(self._drawn, len(self._drawn))
+
+    def draw_again(self, step: StepContext) -> None:
+        """Replace the random numbers by those of another step."""
+        for purpose, drawn in self._drawn:
+            step.generator(purpose).random(out=drawn, dtype=np.float32)
+
+    def note_updates(self, step: StepContext) -> None:
+        """Record the buffer updates, which the replay has renewed, in another step's context."""
+        for buffer, value in self._updates.items():
+            step.update(buffer, value)
+        for buffer, count in self._counts.items():
+            for _ in range(count):
+                step.count(buffer)
+
+
+class _RepeatingContext(StepContext):
+    """The context in which part of a captured step is computed again: it has the same arrays."""
+
+    def __init__(self, drawn: list[tuple[str, Array]], start: int) -> None:
+        super().__init__()
+        self._repeated, self._start = drawn, start
+
+    def draw(self, purpose: str, shape: Shape) -> Array:
+        self._start += 1
+        return self._repeated[self._start - 1][1]
+
+
+class CapturedStep:
+    """One training step of a part for one input shape, captured.
+
+    Its `forward` and `backward` do what the part's do in training. It owns its memory once it has
+    been replayed.
+    """
+
+    def __init__(self, part: Part, x: Array, workspace: Workspace) -> None:
+        self.x, self._context = np.zeros_like(x), RecordingContext()
+        self._workspace = workspace
+        self._forward, self._backward = Recording(workspace), Recording(workspace)
+        with self._forward.capturing():
+            y, cache = part.forward(self.x, self._context)
+        self._y, self._dy = workspace.place(y), np.zeros_like(y)  # dy = 0 adds 0 to all gradients
+        with self._backward.capturing():
+            part.backward(self._dy, cache, input_gradient=False)
+        self.is_exact = not self._context.varies and (
+            self._forward.is_complete and self._backward.is_complete
+        )
+        """Whether the capture contains everything that a replay has to do."""
+        self._last: ref[ReplayCache] | None = None
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the results of the last replay are no longer needed."""
+        last = None if self._last is None else self._last()
+        return last is None or not (last.waits or last.context.pending_updates())
+
+    def forward(self, x: Array, training: StepContext) -> tuple[Array, ReplayCache]:
+        if self._last is None:
+            memory = self._workspace.hand_over()
+            self._forward.bind(memory)
+            self._backward.bind(memory)
+            self._y = memory.at(self._y)
+        np.copyto(self.x, x)
+        self._context.draw_again(training)
+        self._forward.replay()
+        self._context.note_updates(training)
+        cache = ReplayCache(self, training)
+        self._last = ref(cache)
+        return self._y.copy(order="K"), cache
+
+    def backward(self, dy: Array, cache: ReplayCache, *, input_gradient: bool = False) -> Array:
+        np.copyto(self._dy, dy)
+        self._backward.replay()
+        cache.waits = False
+        return dy
+
+
+@dataclass(eq=False)
+class ReplayCache:
+    """The cache of a replayed forward pass."""
+
+    step: CapturedStep
+    context: StepContext
+    waits: bool = True
+    """Whether the backward pass is still to come."""
+
+
+class CapturedInference:
+    """The inference of a part for one input shape, captured."""
+
+    def __init__(self, part: Part, x: Array, workspace: Workspace) -> None:
+        self._x, self._recording = np.zeros_like(x), Recording(workspace)
+        with self._recording.capturing():
+            y, _ = part.forward(self._x)
+        self.is_exact = self._recording.is_complete
+        place, memory = workspace.place(y), workspace.hand_over()
+        self._recording.bind(memory)
+        self._y: Array = memory.at(place)
+
+    def __call__(self, x: Array) -> Array:
+        np.copyto(self._x, x)
+        self._recording.replay()
+        return self._y.copy(order="K")
+
+
+def capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedInference | None:
+    """Return captured inference if its replay agrees with the eager run bit for bit."""
+    other = _like(x, np.random.default_rng(0))
+    with workspace.used():
+        expected = [_digest(part.forward(given)[0]) for given in (x, other)]
+    captured = CapturedInference(part, x, workspace)
+    found = [_digest(captured(given)) for given in (x, other)]
+    return captured if captured.is_exact and found == expected else None
+
+
+def capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | None:
+    """Return a captured step if its replay agrees with the eager step bit for bit."""
+    random, copy = np.random.default_rng(0), _copied(part)
+    trial, other = CapturedStep(copy, x, workspace), _like(x, random)
+    if not trial.is_exact:
+        return None
+    values = _values(copy)
+    _draw(values, random)
+    with workspace.used():
+        expected = _numbers(copy, values, other)
+    if _numbers(trial, values, other) != expected:
+        return None
+    del trial
+    return CapturedStep(part, x, workspace)
+
+
+def _copied(part: Part) -> Part:
+    """Return a copy of a part, with values in memory of their own that is returned as a whole.
+
+    Only memory of gradients that are 0 is shared: both write to it before they read it.
+    """
+    copies: dict[int, Any] = {}
+    with Workspace().used():
+        for item in _values(part):
+            scratch = item.scratch if isinstance(item, Parameter) else None
+            for array in item.arrays():
+                copies[id(array)] = array if array is scratch else empty(array.shape, array.dtype)
+                copies[id(array)][...] = array
+    return deepcopy(part, copies)
+
+
+def _values(part: Part) -> list[Parameter | Buffer]:
+    """Return all parameters and buffers, each once."""
+    if isinstance(part, Layer) and not part.children():
+        return [item for _, item in part.named_state()]
+    found = [item for child in part.children().values() for item in _values(child)]
+    return list({id(item): item for item in found}.values())
+
+
+def _draw(values: list[Parameter | Buffer], random: np.random.Generator) -> None:
+    """Set all values to random numbers."""
+    for item in values:
+        if np.issubdtype(item.dtype, np.floating):
+            random.standard_normal(dtype=item.dtype, out=item.value)
+
+
+def _like(array: Array, random: np.random.Generator) -> Array:
+    """Return random numbers with the memory layout of `array`."""
+    drawn = np.empty_like(array)
+    drawn[...] = random.standard_normal(array.shape, array.dtype)
+    return drawn
+
+
+def _numbers(step: Part | CapturedStep, values: list[Parameter | Buffer], x: Array) -> list[bytes]:
+    """Return all results of a training step: outputs, gradients, and next values of buffers."""
+    training = StepContext()
+    y, cache = step.forward(x, training)
+    parameters = [item for item in values if isinstance(item, Parameter)]
+    for parameter in parameters:
+        parameter.zero_grad()
+    step.backward(_like(y, np.random.default_rng(1)), cache, input_gradient=False)
+    gradients = [parameter.grad for parameter in parameters]
+    return [_digest(array) for array in (y, *gradients, *training.pending_updates().values())]
+
+
+def _digest(array: Array) -> bytes:
+    """Return a hash of an array, which takes less memory than its bytes."""
+    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=16).digest()
