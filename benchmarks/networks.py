@@ -172,12 +172,15 @@ def initial_state(model: nn.Layer, seed: int = 0) -> dict[str, Array]:
     """Return the values that everybody begins with, by path.
 
     Scales, shifts and running statistics are not left at 1 and 0, where a wrong one would not show.
+    The last scales of resnet50's blocks are small, as in Goyal et al., "Accurate, large minibatch
+    SGD", 2017, section 5.1: otherwise its first steps amplify rounding until losses differ.
     """
     random = np.random.default_rng(seed)
     state = nn.initialize(model, seed).state_dict()
     for name, value in state.items():
         if name.endswith("running_var") or (name.endswith("weight") and value.ndim == 1):
-            state[name] = random.uniform(0.8, 1.2, value.shape).astype(value.dtype)
+            scale = 0.1 if name.endswith("bn3.weight") else 1.0
+            state[name] = (scale * random.uniform(0.8, 1.2, value.shape)).astype(value.dtype)
         elif name.endswith(("running_mean", "bias")):
             state[name] = random.normal(0.0, 0.1, value.shape).astype(value.dtype)
     return state
