@@ -11,6 +11,7 @@ from kernels import close, convolutions, numbers
 from pellucid import compiled, engine, reference
 from pellucid import layers as nn
 from pellucid.compiled.conv import point_gradient, winograd, winograd_gradient
+from pellucid.compiled.conv.deferred import DeferredNorm
 from pellucid.contract import Convolution
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
@@ -61,14 +62,22 @@ def test_winograd_fits_any_size_and_padding(size, padding, images):
 
 @pytest.mark.parametrize("images", [1, 5, 64, 150])
 @pytest.mark.parametrize(("filters", "channels"), [(8, 8), (18, 33), (128, 80), (10, 16)])
-def test_weight_gradients_of_1x1_kernels_fit_any_channels_and_images(images, filters, channels):
+@pytest.mark.parametrize("deferred", [False, True])
+def test_weight_gradients_of_1x1_kernels_fit_any_channels_and_images(
+    images, filters, channels, deferred
+):
     window = Window.of((3, 5), 1)
     x, dy = numbers((images, channels, 3, 5)), numbers((images, filters, 3, 5), 1)
     shape = (filters, channels, 1, 1)
     assert point_gradient.supports(shape, window, 1)
-    dw = compiled.conv2d_weight_gradient(
-        dy, x, Convolution(x.shape, shape, window, algorithm="direct")
-    )
+    given = Convolution(x.shape, shape, window, algorithm="direct")
+    if deferred:
+        norm = numbers((3, channels), 2)
+        dw = compiled.conv2d_weight_gradient(dy, DeferredNorm(x, norm, relu=True), given)
+        mean, scale, shift = norm[:, :, None, None]
+        x = np.maximum((x - mean) * scale + shift, 0)
+    else:
+        dw = compiled.conv2d_weight_gradient(dy, x, given)
     expected = np.einsum("nfhw,nchw->fc", dy.astype(float), x.astype(float))[..., None, None]
     np.testing.assert_allclose(dw, expected, rtol=0, atol=1e-6 * abs(expected).max() * 10)
 

@@ -2,9 +2,9 @@
 
     dw[f, c] = Σ_{p, n} dy[p, f, n] · x[p, c, n]
 
-Positions and images are summed over alike. Of a few pixels at a time, x is turned so that its
-channels lie innermost, and what belongs to a filter of dy is laid side by side; both stay in near
-memory while the tiles of all filters × channels pass by.
+Positions and images are summed over alike. Of a few pixels at a time, one of the two is turned so
+that its channels lie innermost, the one that has fewer; what belongs to a channel of the other is
+laid side by side. Both stay in near memory while the tiles of all rows × columns pass by.
 """
 
 from functools import cache
@@ -15,7 +15,13 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import multiply_add_apart, turn
-from pellucid.compiled.conv.deferred import DeferredNorm, normalized_square, source
+from pellucid.compiled.conv.deferred import (
+    UNCHANGED,
+    DeferredNorm,
+    normalized,
+    normalized_square,
+    source,
+)
 from pellucid.compiled.conv.direct import fetch_part, is_pointwise
 from pellucid.compiled.conv.tiles import add_shares, shares_of, tile_of
 from pellucid.compiled.jit import jit, jit_apart, room_for_threads
@@ -44,8 +50,16 @@ def supports(weight_shape: Shape, window: Window, groups: int) -> bool:
 
 def weight_gradient(dy: Array, x: Array | DeferredNorm) -> Array:
     """Return dw (F, C, 1, 1), summed over the batch."""
-    N, C, H, W = x.shape
-    F = dy.shape[1]
+    slopes, values = (layout.memory(dy), UNCHANGED), source(x)
+    if dy.shape[1] < x.shape[1]:
+        return _product(values, slopes).T[:, :, None, None]
+    return _product(slopes, values)[:, :, None, None]
+
+
+def _product(a: tuple[Array, Array], b: tuple[Array, Array]) -> Array:
+    """Return ``Σ a[p, i, n]·b[p, j, n]``, (I, J), for memory and the norm to read it through."""
+    H, W, C, N = b[0].shape
+    F = a[0].shape[2]
     rows, columns = tile_of(F, C)
     blocks = -(-F // rows), -(-C // (columns * LANES))
     size = blocks[0] * blocks[1] * rows * columns * LANES
@@ -56,10 +70,10 @@ def weight_gradient(dy: Array, x: Array | DeferredNorm) -> Array:
     turned = blocks[1] * pixels * N * columns * LANES
     room = room_for_threads(turned + F * length)
     sums = empty((shares, size), np.float32)
-    _kernel(rows, columns)(layout.memory(dy), *source(x), pixels, length, turned, room, sums)
-    dw = empty((F, C, 1, 1), np.float32)
-    add_shares(sums, *blocks, rows, columns * LANES, dw.reshape(F, C, 1))
-    return dw
+    _kernel(rows, columns)(*a, *b, pixels, length, turned, room, sums)
+    found = empty((F, C, 1), np.float32)
+    add_shares(sums, *blocks, rows, columns * LANES, found)
+    return found[:, :, 0]
 
 
 @cache
@@ -67,31 +81,31 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
     SIZE, WIDE = ROWS * COLUMNS * LANES, COLUMNS * LANES
 
     @jit
-    def kernel(mine, dy, x, norm, pixels, length, turned, room, sums):
-        """Add up sums (shares, tiles) for `weight_gradient`; dy (H, W, F, N), x (H, W, C, N).
+    def kernel(mine, a, a_norm, b, b_norm, pixels, length, turned, room, sums):
+        """Add up sums (shares, tiles) for `_product`; a (H, W, F, N), b (H, W, C, N).
 
         An item of work is a share of the positions, of which `pixels` at a time are laid out in the
-        thread's room: `turned` numbers of x, then dy in rows of `length`. norm (3, C) is applied as
-        x is turned.
+        thread's room: `turned` numbers of b, then a in rows of `length`. A norm is applied on the
+        way.
         """
-        H, W, C, N = x.shape
-        F, shares = dy.shape[2], len(sums)
+        H, W, C, N = b.shape
+        F, shares = a.shape[2], len(sums)
         f_blocks, c_blocks = -(-F // ROWS), -(-C // WIDE)
-        dys, xs, every = dy.reshape(-1), x.reshape(-1), live_lanes(WIDE, COLUMNS)
+        rows, lanes, every = a.reshape(-1), b.reshape(-1), live_lanes(WIDE, COLUMNS)
         for share in share_of(mine, shares):
             own, totals = room[numba.get_thread_id()], sums[share]
             v, d = own[:turned], own[turned:]
             begin, end = H * W * share // shares, H * W * (share + 1) // shares
             for first in range(begin, end, pixels):
                 count = min(pixels, end - first)
-                turn_pixels(xs, norm, first, count, C, N, v, WIDE, pixels * N * WIDE)
-                gather_pixels(dys, first, count, F, N, d, length)
+                turn_pixels(lanes, b_norm, first, count, C, N, v, WIDE, pixels * N * WIDE)
+                gather_pixels(rows, a_norm, first, count, F, N, d, length)
                 for c_block in range(c_blocks):
                     for block in range(f_blocks):
                         at = (block * c_blocks + c_block) * SIZE
                         part, parts = c_block * f_blocks + block, f_blocks * c_blocks
-                        fetch_part(xs, (first + count) * C * N, count * C * N, part, parts)
-                        fetch_part(dys, (first + count) * F * N, count * F * N, part, parts)
+                        fetch_part(lanes, (first + count) * C * N, count * C * N, part, parts)
+                        fetch_part(rows, (first + count) * F * N, count * F * N, part, parts)
                         tile = zero_tile(ROWS, COLUMNS)
                         if first > begin:
                             tile = read_tile(ROWS, COLUMNS, totals, at)
@@ -125,11 +139,13 @@ def turn_pixels(xs, norm, first, count, C, N, v, wide, block):
 
 
 @jit_apart
-def gather_pixels(ys, first, count, F, N, d, length):
-    """``d[f, (p, n)] = dy[first + p, f, n]``."""
+def gather_pixels(ys, norm, first, count, F, N, d, length):
+    """``d[f, (p, n)] = y[first + p, f, n]``, read through a normalisation."""
     for p in range(count):
         for f in range(F):
             for n in range(0, N, 4 * LANES):
                 lanes = live_lanes(N - n, 4)
                 run = load_run(ys, ((first + p) * F + f) * N + n, 4, lanes)
+                if norm.size > 0:
+                    run = normalized(run, norm, f)
                 store_tile(run, d, f * length + p * N + n, 0, 1, lanes)
