@@ -25,6 +25,7 @@ from pellucid.compiled.conv.deferred import normalized
 from pellucid.compiled.jit import jit_apart, jit_inline
 from pellucid.compiled.tile import (
     LANES,
+    fetch_ahead,
     live_lanes,
     load_run,
     load_square,
@@ -35,6 +36,8 @@ from pellucid.compiled.tile import (
 
 VECTORS = 2
 WIDTH = VECTORS * LANES
+OUTPUTS = (16 * (WIDTH + 1) + 24) * LANES
+"""How many numbers `transform_outputs` has to have room for."""
 
 _QUARTER, _SIXTH, _TWELFTH, _TWENTYFOURTH = (np.float32(1 / n) for n in (4, 6, 12, 24))
 _TWO, _FOUR, _FIVE, _EIGHT = np.float32(2), np.float32(4), np.float32(5), np.float32(8)
@@ -146,28 +149,36 @@ def a_side(y0, y1, y2, y3):
 
 
 @jit_apart
-def transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, first, count, v):
-    """``v[i, j, c] = (Bᵀ d)[i, j]`` for channels from `first` of the patch d at (ih, iw)."""
-    row, place = W * C * N, count * WIDTH
+def transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, v):
+    """``v[i, j, c] = (Bᵀ d)[i, j]`` for the patch d at (ih, iw)."""
+    row, place = W * C * N, C * WIDTH
     for j in range(6):
-        for c in range(count):
+        for c in range(C):
             d0, d1, d2 = zero_tile(1, VECTORS), zero_tile(1, VECTORS), zero_tile(1, VECTORS)
             d3, d4, d5 = zero_tile(1, VECTORS), zero_tile(1, VECTORS), zero_tile(1, VECTORS)
             if iw + j >= 0 and iw + j < W:
-                i = ((ih * W + iw + j) * C + first + c) * N + n
+                i = ((ih * W + iw + j) * C + c) * N + n
                 if ih >= 0 and ih < H:
-                    d0 = _load(xs, i, lanes, norm, first + c)
+                    d0 = _load(xs, i, lanes, norm, c)
                 if ih >= -1 and ih + 1 < H:
-                    d1 = _load(xs, i + row, lanes, norm, first + c)
+                    d1 = _load(xs, i + row, lanes, norm, c)
                 if ih >= -2 and ih + 2 < H:
-                    d2 = _load(xs, i + 2 * row, lanes, norm, first + c)
+                    d2 = _load(xs, i + 2 * row, lanes, norm, c)
                 if ih + 3 < H:
-                    d3 = _load(xs, i + 3 * row, lanes, norm, first + c)
+                    d3 = _load(xs, i + 3 * row, lanes, norm, c)
                 if ih + 4 < H:
-                    d4 = _load(xs, i + 4 * row, lanes, norm, first + c)
+                    d4 = _load(xs, i + 4 * row, lanes, norm, c)
                 if ih + 5 < H:
-                    d5 = _load(xs, i + 5 * row, lanes, norm, first + c)
+                    d5 = _load(xs, i + 5 * row, lanes, norm, c)
             write_six(b_side(d0, d1, d2, d3, d4, d5), v, j * place + c * WIDTH, 6 * place)
+
+
+@jit_inline
+def fetch_pixel(xs, row_length, C, N, h, w, n):
+    """Ask for all channels of a pixel, which need not exist, of the WIDTH images from n on."""
+    for c in range(C):
+        for m in range(n, n + WIDTH, LANES):
+            fetch_ahead(xs, ((h * row_length + w) * C + c) * N + m)
 
 
 @jit_inline
@@ -188,46 +199,29 @@ def transform_rows(v, C):
 
 
 @jit_apart
-def transform_rows_turned(t, first, count, square, v, across):
-    """``v[i, j, n, first + c] = (t B)[i, j, c, n]``: now the channels lie innermost."""
-    every, one, place = live_lanes(WIDTH, VECTORS), live_lanes(LANES, 1), count * WIDTH
-    for i in range(6):
-        for c in range(count):
-            six = b_side(*read_six(t, i * 6 * place + c * WIDTH, place, every))
-            write_six(six, square, c * WIDTH, LANES * WIDTH)
-        for j in range(6):
-            for n in range(0, WIDTH, LANES):
-                block = turn(load_square(square, j * LANES * WIDTH + n, WIDTH, count, one))
-                store_tile(block, v, ((i * 6 + j) * WIDTH + n) * across + first, across, LANES, one)
+def transform_outputs(ys, OH, OW, F, N, oh, ow, n, room, d, across, place):
+    """``d[i, j, n, f] = (A y Aᵀ)[i, j]`` for the 4×4 outputs y at (oh, ow): the filters innermost.
 
-
-@jit_apart
-def transform_outputs(ys, OH, OW, F, N, oh, ow, n, lanes, d):
-    """``d[i, j, f] = (A y Aᵀ)[i, j]`` for the 4×4 outputs y that begin at (oh, ow)."""
-    row, place = OW * F * N, F * WIDTH
-    for j in range(4):
-        for f in range(F):
-            y0, y1 = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
-            y2, y3 = zero_tile(1, VECTORS), zero_tile(1, VECTORS)
-            if ow + j < OW:
-                i = ((oh * OW + ow + j) * F + f) * N + n
-                y0 = load_run(ys, i, VECTORS, lanes)
-                if oh + 1 < OH:
-                    y1 = load_run(ys, i + row, VECTORS, lanes)
-                if oh + 2 < OH:
-                    y2 = load_run(ys, i + 2 * row, VECTORS, lanes)
-                if oh + 3 < OH:
-                    y3 = load_run(ys, i + 3 * row, VECTORS, lanes)
-            write_six(a_side(y0, y1, y2, y3), d, j * place + f * WIDTH, 6 * place)
-    every = live_lanes(WIDTH, VECTORS)
-    for i in range(6):
-        for f in range(F):
-            k = i * 6 * place + f * WIDTH
-            y0 = load_run(d, k, VECTORS, every)
-            y1 = load_run(d, k + place, VECTORS, every)
-            y2 = load_run(d, k + 2 * place, VECTORS, every)
-            y3 = load_run(d, k + 3 * place, VECTORS, every)
-            write_six(a_side(y0, y1, y2, y3), d, k, place)
+    In d, images lie `across` numbers apart and places `place`.
+    """
+    one, pixel = live_lanes(LANES, 1), (WIDTH + 1) * LANES
+    t = room[16 * pixel :]
+    for f in range(0, F, LANES):
+        for k in range(16):
+            i, j = oh + k // 4, ow + k % 4
+            for m in range(0, WIDTH, LANES):
+                square = zero_tile(LANES, 1)
+                if i < OH and j < OW and n + m < N:
+                    start, images = ((i * OW + j) * F + f) * N + n + m, live_lanes(N - n - m, 1)
+                    square = turn(load_square(ys, start, N, F - f, images))
+                store_tile(square, room, k * pixel + m * LANES, LANES, LANES, one)
+        for m in range(WIDTH):
+            for j in range(4):
+                six = a_side(*_read_four(room, j * pixel + m * LANES, 4 * pixel))
+                write_six(six, t, j * LANES, 4 * LANES)
+            for i in range(6):
+                six = a_side(*_read_four(t, i * 4 * LANES, LANES))
+                write_six(six, d, i * 6 * place + m * across + f, place)
 
 
 @jit_inline
@@ -262,6 +256,18 @@ def _read_registers(v, k, step):
         load_run(v, k + 3 * step, 1, one),
         load_run(v, k + 4 * step, 1, one),
         load_run(v, k + 5 * step, 1, one),
+    )
+
+
+@jit_inline
+def _read_four(v, k, step):
+    """Return four runs of one register each, `step` numbers apart."""
+    one = live_lanes(LANES, 1)
+    return (
+        load_run(v, k, 1, one),
+        load_run(v, k + step, 1, one),
+        load_run(v, k + 2 * step, 1, one),
+        load_run(v, k + 3 * step, 1, one),
     )
 
 

@@ -25,6 +25,7 @@ from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, source
 from pellucid.compiled.conv.transforms import (
     VECTORS,
     WIDTH,
+    fetch_pixel,
     transform_back,
     transform_columns,
     transform_columns_back,
@@ -166,10 +167,15 @@ def _kernel(ROWS: int) -> Any:
             oh, ow = place // across * 4, place % across * 4
             lanes = live_lanes(N - n, VECTORS)
             ih, iw = oh - top, ow - left
-            transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, 0, C, v)
+            transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, v)
             transform_rows(v, C)
             # (F, C) × (C, N) -> (F, N), for each of the 36 places
-            for k in range(36):
+            following, next_n = (item + 1) // widths, (item + 1) % widths * WIDTH
+            next_h, next_w = following // across * 4 - top, following % across * 4 - left
+            for k in range(36):  # what is read and written next is asked for meanwhile
+                fetch_pixel(xs, W, C, N, next_h + k // 6, next_w + k % 6, next_n)
+                if k < 16:
+                    fetch_pixel(ys, OW, F, N, oh + k // 4, ow + k % 4, n)
                 for block in range(blocks):
                     tile = zero_tile(ROWS, VECTORS)
                     wi, vi = (block * 36 + k) * C * ROWS, k * C * WIDTH

@@ -50,7 +50,7 @@ def weight_gradient(
     room = room_for_threads(36 * WIDTH)
     _kernel(rows, columns)(inner, norm, outer, top, left, patches, together, v, d, sums, room)
     dw = empty(weight_shape, np.float32)
-    put_together(sums, dw)
+    put_together(sums, F, C, 9 * C, 9, dw)
     return dw
 
 
