@@ -52,7 +52,7 @@ def of_channel(numbers, row, c, n, lanes):
 
 
 @jit_inline
-def _read(x, i, lanes):
+def read_ahead(x, i, lanes):
     """Return the run x[i …], after asking for what is read next."""
     fetch_runs_ahead(x, i, VECTORS)
     return load_run(x, i, VECTORS, lanes)
@@ -119,7 +119,7 @@ def statistics(mine, z, parts):
                 for pixel in range(first, end):
                     for n in range(start, min(start + span, N), WIDTH):
                         lanes = live_lanes(N - n, VECTORS)
-                        run = _read(zs, (pixel * C + c) * N + n, lanes)
+                        run = read_ahead(zs, (pixel * C + c) * N + n, lanes)
                         # places that are not alive hold 0 and must not count
                         off = choose(lanes, subtract(run, m), np.float32(0))
                         rest, square = add(rest, off), fma(off, off, square)
@@ -176,10 +176,10 @@ def epilogue_kernel(mine, z, norm, shortcut, add_shortcut, relu, y):
                 lanes = live_lanes(N - n, VECTORS)
                 i = (position * C + c) * N + n
                 fetch_runs_ahead(ys, i, VECTORS)
-                value = _centred(_read(zs, i, lanes), norm, c, n, lanes)
+                value = _centred(read_ahead(zs, i, lanes), norm, c, n, lanes)
                 value = _scaled(value, norm, c, n, lanes)
                 if add_shortcut:
-                    value = add(value, _read(ss, i, lanes))
+                    value = add(value, read_ahead(ss, i, lanes))
                 if relu:
                     value = relu_tile(value)
                 store_tile(value, ys, i, N, 1, lanes)
@@ -270,12 +270,12 @@ def gradient_sums(mine, dy, y, z, norm, relu, own, parts):
                     for n in range(start, min(start + span, N), WIDTH):
                         lanes = live_lanes(N - n, VECTORS)
                         i = (pixel * C + c) * N + n
-                        dn = _read(ds, i, lanes)
-                        off = _centred(_read(zs, i, lanes), norm, c, n, lanes)
+                        dn = read_ahead(ds, i, lanes)
+                        off = _centred(read_ahead(zs, i, lanes), norm, c, n, lanes)
                         if relu:
                             value = _scaled(off, norm, c, n, lanes)
                             if not own:
-                                value = _read(ys, i, lanes)
+                                value = read_ahead(ys, i, lanes)
                             dn = choose(above(value, np.float32(0)), dn, np.float32(0))
                         total, product = add(total, dn), fma(dn, off, product)
                 lanes = live_lanes(N - start, VECTORS)
@@ -306,14 +306,14 @@ def gradient_kernel(mine, dy, y, z, norm, relu, own, scaled, abc, dz, dn_out, ke
             for n in range(0, N, WIDTH):
                 lanes = live_lanes(N - n, VECTORS)
                 i = (position * C + c) * N + n
-                dn = _read(ds, i, lanes)
+                dn = read_ahead(ds, i, lanes)
                 off = zero_tile(1, VECTORS)
                 if scaled or own:
-                    off = _centred(_read(zs, i, lanes), norm, c, n, lanes)
+                    off = _centred(read_ahead(zs, i, lanes), norm, c, n, lanes)
                 if relu:
                     value = _scaled(off, norm, c, n, lanes)
                     if not own:
-                        value = _read(ys, i, lanes)
+                        value = read_ahead(ys, i, lanes)
                     dn = choose(above(value, np.float32(0)), dn, np.float32(0))
                 if keep_dn:
                     store_tile(dn, dns, i, N, 1, lanes)

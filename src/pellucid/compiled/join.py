@@ -4,19 +4,18 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add
+from pellucid.compiled.epilogue_kernels import VECTORS, WIDTH, read_ahead
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_inline, jit_sized
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
-    LANES,
+    fetch_runs_ahead,
     live_lanes,
     load_run,
     store_tile,
 )
 from pellucid.types import Array
 
-VECTORS = 4
-WIDTH = VECTORS * LANES
 _PIECE = 1 << 14  # numbers
 
 
@@ -93,6 +92,8 @@ def _side_by_side(
 def _copy(x, start, y, to, run, back):
     for i in range(0, run, WIDTH):
         lanes = live_lanes(run - i, VECTORS)
+        fetch_runs_ahead(x, start + i, VECTORS)
+        fetch_runs_ahead(y, to + i, VECTORS)
         if back:
             store_tile(load_run(y, to + i, VECTORS, lanes), x, start + i, 0, 1, lanes)
         else:
@@ -105,11 +106,12 @@ def _sum(mine, a, b, c, d, e, count, y):
     for piece in share_of(mine, -(-y.size // _PIECE)):
         for i in range(piece * _PIECE, min((piece + 1) * _PIECE, y.size), WIDTH):
             lanes = live_lanes(y.size - i, VECTORS)
-            total = add(load_run(a, i, VECTORS, lanes), load_run(b, i, VECTORS, lanes))
+            total = add(read_ahead(a, i, lanes), read_ahead(b, i, lanes))
             if count > 2:
-                total = add(total, load_run(c, i, VECTORS, lanes))
+                total = add(total, read_ahead(c, i, lanes))
             if count > 3:
-                total = add(total, load_run(d, i, VECTORS, lanes))
+                total = add(total, read_ahead(d, i, lanes))
             if count > 4:
-                total = add(total, load_run(e, i, VECTORS, lanes))
+                total = add(total, read_ahead(e, i, lanes))
+            fetch_runs_ahead(y, i, VECTORS)
             store_tile(total, y, i, 0, 1, lanes)

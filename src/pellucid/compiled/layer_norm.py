@@ -10,7 +10,7 @@ import numpy as np
 
 from pellucid.compiled.arithmetic import add, fma, multiply, subtract, tile_sum
 from pellucid.compiled.epilogue import identity
-from pellucid.compiled.epilogue_kernels import VECTORS, WIDTH, put_together
+from pellucid.compiled.epilogue_kernels import VECTORS, WIDTH, put_together, read_ahead
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.group_norm import GroupCache, group_norm, group_norm_gradient
 from pellucid.compiled.jit import jit, jit_exact, jit_inline
@@ -141,8 +141,7 @@ def _norm_of_all(parts, size, eps, moments, norm):
 @jit_inline
 def _normalized(x, i, norms, n, N, lanes):
     """Return ``x̂ = (x − mean)·scale + shift`` of a run x[i …] of the images from n on."""
-    fetch_runs_ahead(x, i, VECTORS)
-    off = subtract(load_run(x, i, VECTORS, lanes), load_run(norms, n, VECTORS, lanes))
+    off = subtract(read_ahead(x, i, lanes), load_run(norms, n, VECTORS, lanes))
     scale = load_run(norms, N + n, VECTORS, lanes)
     return fma(off, scale, load_run(norms, 2 * N + n, VECTORS, lanes))
 
@@ -173,8 +172,7 @@ def _gradient_sums(mine, dy, x, norm, weight, parts, gradients):
                 if n == 0:
                     gradients[0, d] = gradients[1, d] = 0
                 x_hat = _normalized(xs, d * N + n, norms, n, N, lanes)
-                fetch_runs_ahead(ds, d * N + n, VECTORS)
-                slope = load_run(ds, d * N + n, VECTORS, lanes)  # 0 in places that are not alive
+                slope = read_ahead(ds, d * N + n, lanes)  # 0 in places that are not alive
                 gradients[0, d] += tile_sum(multiply(slope, x_hat))
                 gradients[1, d] += tile_sum(slope)
                 weighted = multiply(slope, weight[d])
@@ -208,10 +206,9 @@ def _before_norm(mine, dy, x, norm, weight, abc, dx):
     for d in share_of(mine, D):
         for n in range(0, N, WIDTH):
             lanes, i = live_lanes(N - n, VECTORS), d * N + n
-            fetch_runs_ahead(ds, i, VECTORS)
             fetch_runs_ahead(dxs, i, VECTORS)
             b = load_run(numbers, N + n, VECTORS, lanes)
             c = load_run(numbers, 2 * N + n, VECTORS, lanes)
             rest = fma(_normalized(xs, i, norms, n, N, lanes), b, c)
             a = multiply(load_run(numbers, n, VECTORS, lanes), weight[d])
-            store_tile(fma(load_run(ds, i, VECTORS, lanes), a, rest), dxs, i, 0, 1, lanes)
+            store_tile(fma(read_ahead(ds, i, lanes), a, rest), dxs, i, 0, 1, lanes)

@@ -210,6 +210,9 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                 if KH * KW == 1:  # each pixel is read once, so the next is asked for meanwhile
                     part = rest % widths * groups * blocks + block
                     fetch_part(xs, (position + 1) * C * N, C * N, part, widths * groups * blocks)
+                yi = (position * F + group * F_group + f) * N + n
+                for i in range(0, ROWS * WIDTH, LANES):  # it will be near when it is written
+                    fetch_ahead(ys, yi + i // WIDTH * N + i % WIDTH)
                 tile = zero_tile(ROWS, VECTORS)
                 for i in range(row_first[oh], row_first[oh + 1]):
                     for r in range(row_length[i]):
@@ -231,7 +234,6 @@ def _kernel(ROWS: int, VECTORS: int) -> Any:
                 tile = add_rows(tile, bias, block * ROWS)
                 if relu:
                     tile = relu_tile(tile)
-                yi = (position * F + group * F_group + f) * N + n
                 store_tile(tile, ys, yi, N, F_group - f, lanes)
 
     return kernel
