@@ -7,6 +7,7 @@ does. Without it, or without Matplotlib, notebooks show plain text.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, ClassVar
@@ -33,6 +34,13 @@ class Shown:
 def show_with(make: Callable[[str, Any], str | None], draw: Callable[..., Any]) -> None:
     """Register the functions that make the HTML and the picture of `Shown` objects."""
     _makers[:], _drawers[:] = [make], [draw]
+
+
+def in_notebook() -> bool:
+    """Return whether the program runs in a Jupyter kernel."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "kernel", None) is not None
 
 
 def public_names(namespace: Mapping[str, Any]) -> list[str]:

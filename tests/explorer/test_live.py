@@ -130,7 +130,7 @@ def test_listeners_hear_of_the_run_from_another_thread(session):
 
     def listen(status):
         heard.append(status)
-        if status["finished"]:
+        if status.get("finished"):
             done.set()
 
     leave = session.listen(listen)

@@ -14,6 +14,7 @@ from pellucid import layers as nn
 from pellucid.evaluation import predict
 from pellucid.explorer import Runs, Session, saved
 from pellucid.interchange.torch import to_torch
+from pellucid.runtime import compiling
 
 
 def every_rule() -> nn.Layer:
@@ -173,6 +174,24 @@ def test_one_trains_and_winds_back_while_the_maps_follow(browser):
             page, "document.querySelector('#training .readout').textContent.startsWith('Step 0,')"
         )
         until(page, f"explorer.pass.values.at(-1).data[0] === {first[0]}")
+
+
+def test_whoever_waits_for_the_compiler_sees_what_is_compiled(browser):
+    with served(learning()) as link, opened(browser, link) as page:
+        shown = page.locator("#compiling")
+        assert shown.is_hidden()
+        compiling.began("conv.direct 4×2")
+        shown.wait_for()
+        assert "conv.direct 4×2; " in shown.text_content()
+        compiling.ended()
+        shown.wait_for(state="hidden")
+        with compiling.Progress(12) as progress:
+            progress.working(["update.adam"])
+            until(
+                page,
+                "document.querySelector('#compiling').textContent.includes('0 of 12 kernels')",
+            )
+        shown.wait_for(state="hidden")
 
 
 def test_numbers_are_taken_along_as_numpy_reads_them(browser, tmp_path):

@@ -1,6 +1,7 @@
 """In a notebook figures, tables and a run show themselves, without magic."""
 
 import base64
+import re
 import struct
 
 import pytest
@@ -53,6 +54,24 @@ def test_a_table_shows_itself(outputs, cell):
 
 def test_pyplot_is_left_alone(outputs):
     assert outputs[4] == []
+
+
+COLD = """
+import os
+os.environ |= {{"PELLUCID_HOME": {home!r}, "PELLUCID_ENGINE": "compiled"}}
+import numpy as np
+from pellucid import ops
+pooled = ops.max_pool2d(np.ones((2, 3, 4, 4), np.float32), 2)
+"""
+
+
+def test_whoever_waits_for_the_compiler_sees_what_is_compiled(tmp_path):
+    (outputs,) = run_notebook(COLD.format(home=str(tmp_path)))
+    said = "".join(output.text for output in outputs if output.get("name") == "stderr")
+    assert "Compiling for this machine, once: kernel 1, 0 s, " in said
+    assert re.fullmatch(
+        r"Compiling for this machine, once: \d+ kernels? in \d+ s", said[said.rindex("\r") + 1 :]
+    )
 
 
 SEEN = (

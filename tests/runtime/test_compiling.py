@@ -48,6 +48,50 @@ def test_where_no_line_can_be_rewritten_it_is_said_from_time_to_time(anew, capsy
     assert said[1:] == ["pellucid: compiling for this machine: kernel 2, second; 0 s so far"]
 
 
+@pytest.fixture
+def in_notebook(monkeypatch):
+    monkeypatch.setattr(compiling, "in_notebook", lambda: True)
+
+
+def test_in_a_notebook_one_line_goes_on_and_says_at_the_end_what_was_done(
+    anew, in_notebook, capsys
+):
+    for name in ("conv.direct", "update.adam"):
+        compiling.began(name)
+        time.sleep(1.1)
+        compiling.ended()
+    said = capsys.readouterr().err
+    assert "\n" not in said
+    lines = [line.strip() for line in said.split("\r") if line.strip()]
+    assert lines == [
+        "Compiling for this machine, once: kernel 1, 0 s, conv.direct",
+        "Compiling for this machine, once: kernel 1, 1 s, conv.direct",
+        "Compiling for this machine, once: 1 kernel in 1 s",
+        "Compiling for this machine, once: kernel 2, 1 s, update.adam",
+        "Compiling for this machine, once: kernel 2, 2 s, update.adam",
+        "Compiling for this machine, once: 2 kernels in 2 s",
+    ]
+
+
+def test_in_a_notebook_a_kernel_that_takes_long_is_still_counted_in_seconds(in_notebook, capsys):
+    with compiling.Progress(3) as progress:
+        progress.working(["conv.direct"])
+        time.sleep(1.3)
+        progress.done()
+    lines = [line.strip() for line in capsys.readouterr().err.split("\r")]
+    assert "Compiling for this machine, once: 0 of 3 kernels compiled in 1 s; now co" in "".join(
+        lines
+    )
+    assert lines[-1] == "Compiling for this machine, once: 1 kernel in 1 s"
+
+
+def test_where_no_line_can_be_rewritten_one_long_kernel_is_said_from_time_to_time(anew, capsys):
+    with compiling.Progress(1) as progress:
+        progress.working(["conv.direct"])
+        time.sleep(1.3)
+    assert "0 of 1 kernels compiled in 1 s; now conv.direct" in capsys.readouterr().err
+
+
 def test_a_kernel_that_could_not_be_compiled_is_not_shown_for_ever(anew, monkeypatch):
     before, going_on = set(threading.enumerate()), True
     compiling.began("interrupted", lambda: going_on)
@@ -60,3 +104,33 @@ def test_a_kernel_that_could_not_be_compiled_is_not_shown_for_ever(anew, monkeyp
     time.sleep(0.05)
     compiling.ended()
     assert compiling.spent() - spent >= 0.05
+
+
+def test_listeners_hear_what_is_compiled_and_when_nothing_is_any_more(anew):
+    heard = []
+    stop = compiling.listen(heard.append)
+    compiling.began("conv.direct")
+    compiling.ended()
+    with compiling.Progress(3) as progress:
+        progress.working(["update.adam", "linear.turn"])
+    stop()
+    compiling.began("of no interest")
+    compiling.ended()
+    assert heard == [
+        "kernel 1, conv.direct; 0 s so far",
+        "",
+        "0 of 3 kernels compiled in 0 s; now update.adam, linear.turn",
+        "",
+    ]
+
+
+def test_a_kernel_that_another_one_needs_does_not_end_what_is_heard(anew):
+    heard = []
+    stop = compiling.listen(heard.append)
+    compiling.began("outer")
+    compiling.began("inner")
+    compiling.ended()
+    assert heard[-1] == "kernel 2, inner; 0 s so far"
+    compiling.ended()
+    stop()
+    assert heard[-1] == ""

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from pellucid.notebook import in_notebook
 from pellucid.training import Epoch, Record, Step
 from pellucid.training import notebook_progress as notebook
 
@@ -176,11 +177,11 @@ def test_a_cell_without_records_stays_empty(shown) -> None:
 def test_a_notebook_is_told_by_its_kernel(kernel, monkeypatch) -> None:
     shell = SimpleNamespace(kernel=kernel)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert notebook.in_notebook() == (kernel is not None)
+    assert in_notebook() == (kernel is not None)
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
-    assert not notebook.in_notebook()
+    assert not in_notebook()
     monkeypatch.delitem(sys.modules, "IPython")
-    assert not notebook.in_notebook()
+    assert not in_notebook()
 
 
 def test_the_best_epoch_is_marked_and_numbers_that_are_missing_are_dashes(shown) -> None:

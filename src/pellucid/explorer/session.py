@@ -18,6 +18,7 @@ from pellucid.explorer.reasons import Reasons
 from pellucid.explorer.wire import Answer, Words
 from pellucid.layers import Layer
 from pellucid.optim import Optimizer
+from pellucid.runtime import compiling
 from pellucid.types import Array, Shape
 
 if TYPE_CHECKING:
@@ -117,9 +118,15 @@ class Session:
                 raise PellucidError(f"'{ask}' was asked wrongly: {error!r}") from error
 
     def listen(self, listener: Callable[[Words], None]) -> Callable[[], None]:
-        """Report the progress of training to `listener`; return a function that stops it."""
+        """Report training and compiling to `listener`; return a function that stops it."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        stop = compiling.listen(lambda line: listener({"event": "compiling", "line": line}))
+
+        def end() -> None:
+            self._listeners.remove(listener)
+            stop()
+
+        return end
 
     def notify(self, status: Words) -> None:
         """Report the progress of training to all listeners."""

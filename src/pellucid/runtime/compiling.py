@@ -9,34 +9,73 @@ from shutil import get_terminal_size
 from time import monotonic, perf_counter
 from typing import Any
 
+from pellucid.notebook import in_notebook
+
+_ONCE = "Compiling for this machine, once"
 _SAID = "pellucid: compiling for this machine; this happens once"
 _BETWEEN = 5.0  # seconds between lines where no bar can be drawn
 
 
+_listeners: list[Callable[[str], None]] = []
+
+
+def listen(listener: Callable[[str], None]) -> Callable[[], None]:
+    """Tell `listener` in a line what is compiled, and "" at the end; return what stops that.
+
+    It is told again and again, from several threads.
+
+    Examples
+    --------
+    >>> heard = []
+    >>> stop = listen(heard.append)
+    >>> began("conv.direct")
+    >>> ended()
+    >>> stop()
+    >>> "conv.direct" in heard[0], heard[-1]
+    (True, '')
+    """
+    _listeners.append(listener)
+    return lambda: _listeners.remove(listener)
+
+
+def _tell(line: str) -> None:
+    for listener in list(_listeners):
+        listener(line)
+
+
 class Progress:
-    """A progress bar over `total` kernels, or lines on stderr where no bar can be drawn."""
+    """A progress bar over `total` kernels: drawn, in a line, or said from time to time."""
 
     def __init__(self, total: int) -> None:
         self._total, self._done, self._began = total, 0, monotonic()
         self._said = 0.0
         self._bar: Any = None
         self._working: list[str] = []
+        self._ended = threading.Event()
+        self._shows = threading.Thread(target=self._keep_showing, daemon=True)
 
     def __enter__(self) -> "Progress":
         if _can_draw():
             self._bar = _bar()
             self._bar.start()
             self._task = self._bar.add_task("compiling", total=self._total, names="")
-        else:
+        elif not _can_rewrite():
             kernels = f"{self._total} kernel{'s' * (self._total > 1)}"
             print(f"{_SAID}: {kernels}", file=sys.stderr, flush=True)
             self._said = monotonic()
+        self._shows.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        _count(monotonic() - self._began)
+        self._ended.set()
+        self._shows.join()
+        seconds = monotonic() - self._began
+        _count(seconds)
+        _tell("")
         if self._bar is not None:
             self._bar.stop()
+        elif _can_rewrite():
+            _close_line(self._done, seconds)
 
     def working(self, names: list[str]) -> None:
         """Show the kernels that are being compiled now."""
@@ -48,17 +87,24 @@ class Progress:
         self._done += 1
         self._show()
 
+    def _keep_showing(self) -> None:
+        while not self._ended.wait(1.0):
+            self._show()
+
     def _show(self) -> None:
+        now, names = monotonic(), ", ".join(self._working)
+        line = (
+            f"{self._done} of {self._total} kernels compiled in {now - self._began:.0f} s; "
+            f"now {names}"
+        )
+        _tell(line)
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._done, names=", ".join(self._working))
-        elif monotonic() - self._said > _BETWEEN and self._done < self._total:
-            self._said = monotonic()
-            print(
-                f"pellucid: {self._done} of {self._total} kernels compiled in "
-                f"{monotonic() - self._began:.0f} s; now {', '.join(self._working)}",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._bar.update(self._task, completed=self._done, names=names)
+        elif _can_rewrite():
+            _rewrite(f"{_ONCE}: {line}")
+        elif now - self._said > _BETWEEN and self._done < self._total:
+            self._said = now
+            print(f"pellucid: {line}", file=sys.stderr, flush=True)
 
 
 def _can_draw() -> bool:
@@ -66,7 +112,27 @@ def _can_draw() -> bool:
         return False
     from rich.console import Console
 
-    return Console(stderr=True).is_terminal  # in notebooks, rich would need widgets
+    # in notebooks, rich would need widgets
+    return Console(stderr=True).is_terminal and not in_notebook()
+
+
+def _can_rewrite() -> bool:
+    """Return whether a line on stderr can be replaced by the next one."""
+    return sys.stderr.isatty() or in_notebook()
+
+
+def _rewrite(text: str) -> None:
+    """Replace the line, cut where it would wrap: it could not be removed then."""
+    width = get_terminal_size().columns - 1
+    erase = "\r\033[K" if sys.stderr.isatty() else f"\r{' ' * width}\r"
+    sys.stderr.write(f"{erase}{text[:width]}")
+    sys.stderr.flush()
+
+
+def _close_line(kernels: int, seconds: float) -> None:
+    """Remove the line; in a notebook, where an empty one would remain, say what was done."""
+    done = f"{_ONCE}: {kernels} kernel{'s' * (kernels > 1)} in {seconds:.0f} s"
+    _rewrite("" if sys.stderr.isatty() else done)
 
 
 def _bar() -> Any:
@@ -76,7 +142,7 @@ def _bar() -> Any:
 
     names = Column(no_wrap=True, overflow="ellipsis", ratio=1)  # shortened if space is scarce
     return Progress(
-        TextColumn("Compiling for this machine, once"),
+        TextColumn(_ONCE),
         BarColumn(bar_width=24),
         MofNCompleteColumn(table_column=Column(min_width=5, no_wrap=True)),
         TimeElapsedColumn(table_column=Column(min_width=7, no_wrap=True)),
@@ -137,9 +203,11 @@ def ended() -> None:
         if not kernels and not _silent:  # `Progress` counts for all that it shows
             _count(monotonic() - kernel.start)
             _took += monotonic() - kernel.start
-    if not _silent and sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
-        sys.stderr.flush()
+    if not _silent:
+        if not kernels:
+            _tell("")
+        if _can_rewrite():
+            _close_line(_begun, _took)
 
 
 def _keep_showing(kernel: _Kernel) -> None:
@@ -151,22 +219,16 @@ def _show(kernel: _Kernel) -> None:
     """Show a kernel in the last line of a terminal, elsewhere in a line from time to time."""
     global _last_said
     seconds = _took + monotonic() - kernel.start
-    if sys.stderr.isatty():
-        text = f"Compiling for this machine, once: kernel {_begun}, {seconds:.0f} s, {kernel.name}"
-        width = get_terminal_size().columns - 1  # a line that wraps could not be removed
-        sys.stderr.write(f"\r\033[K{text[:width]}")
-        sys.stderr.flush()
+    line = f"kernel {_begun}, {kernel.name}; {seconds:.0f} s so far"
+    _tell(line)
+    if _can_rewrite():
+        _rewrite(f"{_ONCE}: kernel {_begun}, {seconds:.0f} s, {kernel.name}")
     elif not _last_said:
         _last_said = monotonic()
         print(f"{_SAID}: {kernel.name} first", file=sys.stderr, flush=True)
     elif monotonic() - _last_said > _BETWEEN:
         _last_said = monotonic()
-        print(
-            f"pellucid: compiling for this machine: kernel {_begun}, {kernel.name}; "
-            f"{seconds:.0f} s so far",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"pellucid: compiling for this machine: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ It needs neither widgets nor Matplotlib.
 from __future__ import annotations
 
 import html
-import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from time import monotonic
@@ -22,13 +21,6 @@ _BETWEEN_UPDATES = 0.25  # seconds
 _SHOWN_EPOCHS = 10
 _WIDTH, _HEIGHT = 260, 90
 _COLOURS = ("#0072b2", "#d55e00")  # training, validation
-
-
-def in_notebook() -> bool:
-    """Return whether the program runs in a Jupyter kernel."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return getattr(shell, "kernel", None) is not None
 
 
 def show_in_notebook(records: Iterable[R]) -> Iterator[R]:

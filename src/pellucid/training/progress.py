@@ -8,8 +8,9 @@ from importlib.util import find_spec
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pellucid.notebook import in_notebook
 from pellucid.training import live_curves
-from pellucid.training.notebook_progress import in_notebook, show_in_notebook
+from pellucid.training.notebook_progress import show_in_notebook
 from pellucid.training.records import Epoch, Record, Step, split_metrics
 
 if TYPE_CHECKING:

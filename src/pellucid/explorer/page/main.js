@@ -12,7 +12,7 @@ import { tour } from "./tour.js";
 import { training } from "./train.js";
 import { togglePlay } from "./walk.js";
 import { why } from "./why.js";
-import { connect, fromFile as fromSaved, fromNotebook, Superseded } from "./wire.js";
+import { connect, fromFile as fromSaved, fromNotebook, onEvent, Superseded } from "./wire.js";
 import { zoomable } from "./zoom.js";
 
 /** @typedef {import("./tensor.js").Tensor} Tensor */
@@ -26,6 +26,11 @@ const complain = (/** @type {unknown} */ error) => {
   $("error").textContent = error instanceof Error ? error.message : String(error);
   $("error").hidden = false;
 };
+onEvent(({ words: { event, line } }) => {
+  if (event !== "compiling") return;
+  $("compiling").textContent = texts.compiling(line);
+  $("compiling").hidden = !line;
+});
 
 async function main() {
   const { pellucidSaved: saved, pellucidNotebook: inNotebook } = /** @type {any} */ (globalThis);

@@ -94,7 +94,7 @@ export const texts = {
   more: "More ways to change it", disagree: "only where the two disagree",
   points: "points", thumbnails: "images",
   copied: "The link is in the clipboard.",
-  busy: "computing …",
+  busy: "computing …", compiling: (/** @type {string} */ line) => `Compiling for this machine, once: ${line}`,
   train: {
     title: "Train while you look", keep: "Save this run", kept: (/** @type {string} */ folder) => `Saved with its report in ${folder}.`, begin: "Begin a new run", go: "Train", step: "One batch", oneEpoch: "One epoch", rewind: "Wind back",
     model: "Network", own: "as written below", optimizer: "Optimiser", lr: "Learning rate", batch_size: "Batch size", epochs: "Epochs", augment: "Augmentation", seed: "Seed",
