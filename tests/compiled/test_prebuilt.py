@@ -68,6 +68,12 @@ def test_nothing_is_compiled_and_the_bits_are_those_of_the_level(installed, buil
     assert not (tmp_path / "home").exists()
 
 
+def test_kernels_for_a_level_compute_the_bits_of_kernels_for_this_very_processor(built, tmp_path):
+    shown, said = run_python(COMPUTE, PELLUCID_HOME=str(tmp_path))
+    assert "compiling" in said
+    assert shown == built[1]
+
+
 def altered(installed):
     for file in installed.rglob("*.kernel"):
         content = bytearray(file.read_bytes())
