@@ -131,7 +131,7 @@ def _rewrite(text: str) -> None:
 
 def _close_line(kernels: int, seconds: float) -> None:
     """Remove the line; in a notebook, where an empty one would remain, say what was done."""
-    done = f"{_ONCE}: {kernels} kernel{'s' * (kernels > 1)} in {seconds:.0f} s"
+    done = f"{_ONCE}: {kernels} kernel{'s' * (kernels != 1)} in {seconds:.0f} s"
     _rewrite("" if sys.stderr.isatty() else done)
 
 
