@@ -9,6 +9,7 @@ prediction. It is compiled for the processor that ``NUMBA_CPU_NAME`` names.
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from pellucid import layers, models, optim  # noqa: E402
 from pellucid.cli.recipes import CIFAR, RECIPES, USUAL  # noqa: E402
 from pellucid.data import DataSet  # noqa: E402
 from pellucid.evaluation import predictions, typical  # noqa: E402
+from pellucid.execution import freeze  # noqa: E402
 from pellucid.training import TrainingState, rehearsal  # noqa: E402
 
 IMAGES = {
@@ -45,6 +47,7 @@ class Run(NamedTuple):
     counts: tuple[int, int, int]
     batch_size: int
     optimizer: Mapping[str, Any] = {"type": "AdamW", "lr": 0.01}
+    pixel: Any = np.uint8(0)
 
 
 def runs() -> Iterator[Run]:
@@ -59,6 +62,9 @@ def runs() -> Iterator[Run]:
         if "momentum" in signature(kind).parameters:
             chosen["momentum"] = 0.9
         yield Run(name, models.build("lenet5", shape, 10), shape, counts, 64, chosen)
+    shape, counts = IMAGES["mnist"]
+    lenet = models.build("lenet5", shape, 10)
+    yield Run("an array of floats", lenet, shape, counts, 64, pixel=np.float32(0))
     for name, network in NETWORKS.items():
         for batch_size in (16, 32, 48, 64, 128):
             yield Run(
@@ -86,13 +92,15 @@ def compiled(run: Run) -> Any:
         yield from typical.rehearsal(model, training.images)
         yield from predictions.rehearsal(model, test.images[:1])
         yield from typical.rehearsal(model, test.images[:1])
+        for count in (1, run.batch_size):
+            yield partial(freeze(model), np.zeros((count, *run.shape), np.float32))
 
     few = (part[: run.batch_size + len(part) % run.batch_size] for part in (training, validation))
     return rehearsal.warm_up(state, *few, afterwards)
 
 
 def _images(count: int, run: Run) -> DataSet:
-    black = np.broadcast_to(np.uint8(0), (count, *run.shape))  # in the memory of one number
+    black = np.broadcast_to(run.pixel, (count, *run.shape))  # in the memory of one number
     classes = run.model.output_shape((1, *run.shape))[1]
     return DataSet(black, np.arange(count) % classes, tuple(map(str, range(classes))), "black")
 

@@ -145,3 +145,24 @@ def test_the_package_is_built_for_each_data_set_that_has_a_recipe():
     folder = Path(__file__).parents[2] / "packaging" / "kernels"
     shown = run_python(WANTED.format(folder=str(folder)))[0].splitlines()
     assert shown == ["set()", "digits, vgg (1, 8, 8)"]
+
+
+PIXELS = """
+import sys
+sys.path.insert(0, {folder!r})
+import wanted
+from pellucid.compiled import ahead, fused
+found = []
+fused.compile_ahead = lambda calls: found.extend(ahead.needed(calls))
+for run in wanted.runs():
+    if run.name in ("an array of floats", "lenet, batch 64"):
+        wanted.compiled(run)
+print(sorted(str(types[0].dtype) for kernel, types in found if str(kernel) == "batch.make_batch"))
+print("layout.turn" in map(str, dict(found)))
+"""
+
+
+def test_the_package_serves_arrays_of_bytes_and_of_floats_with_and_without_preprocessing():
+    folder = Path(__file__).parents[2] / "packaging" / "kernels"
+    shown = run_python(PIXELS.format(folder=str(folder)))[0].splitlines()
+    assert shown == ["['float32', 'uint8']", "True"]
