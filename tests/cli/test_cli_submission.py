@@ -176,6 +176,32 @@ def test_predict_takes_the_tables_and_options_of_the_training(pellucid: Command)
     assert len(read(out)) == 1 + len(PIXELS)
 
 
+def test_numbers_that_count_are_names_or_an_image_as_the_option_says(
+    pellucid: Command, run: Path
+) -> None:
+    table("counting.csv", None, [list(range(36)), *PIXELS[:2].tolist()])
+    for option, count in (((), 2), (("--header",), 2), (("--no-header",), 3)):
+        status, out, err = pellucid("predict", run, "counting.csv", *option, "--csv", "--no-check")
+        assert (status, len(read(out))) == (0, 1 + count)
+        assert ("--no-header" in err) == (not option)
+
+
+def test_an_option_of_the_command_stands_above_that_of_the_run(
+    pellucid: Command, run: Path
+) -> None:
+    rows = [[7, *row] for row in PIXELS[:2].tolist()]
+    table("t.csv", ["kind", *HEADS], rows)
+    names = [
+        [row[0] for row in read(pellucid("predict", run, "t.csv", *option, "--csv")[1])[1:]]
+        for option in ((), ("--label", "kind"), ("--ignore", "0"))
+    ]
+    assert names == [["7", "7"], ["1", "2"], ["1", "2"]]
+    Image.new("L", (6, 6)).save("image.png")
+    for option in (("--no-header",), ("--ignore", "0"), ("--channels-first",)):
+        told = pellucid("predict", run, "image.png", *option)[2]
+        assert f"{option[0].replace('no-', '').replace('first', 'last')} is for tables" in told
+
+
 @pytest.mark.parametrize(
     ("rows", "told"),
     [

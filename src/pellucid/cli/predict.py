@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from pellucid.cli import common, trained, unlike
+from pellucid.cli import common, reading, trained, unlike
 from pellucid.cli import images as files
 from pellucid.errors import DataError, PellucidError
 
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 256
 """Number of images that are read and computed together."""
+_NOT_OF_TABLES = ("size", "channels", "folders", "labels", "variant", "image", "memory", "cache")
 
 
+@reading.takes_reading(*_NOT_OF_TABLES, "skip_bad")
 def predict(
     run: common.Run,
     images: Annotated[
@@ -61,6 +63,7 @@ def predict(
     output: trained.Output = None,
     engine: common.Engine = None,
     threads: common.Threads = None,
+    given: dict[str, Any] | None = None,
 ) -> None:
     """Show the most probable classes of images.
 
@@ -74,8 +77,7 @@ def predict(
     names: list[str] = []
     parts: list[Array] = []
     with common.computing(engine, threads):
-        reading = trained.reading_of(run)
-        for several, stored in _batches(images, model, shape, drawn_digit, reading):
+        for several, stored in _batches(images, model, shape, drawn_digit, run, given or {}):
             if not parts:
                 _compile(model, stored, doubt is not None)
             parts.append(probabilities_of(model, stored, views))
@@ -130,24 +132,29 @@ def probabilities_of(model: "Layer", stored: "Array", views: dict[str, Any]) -> 
 
 
 def _batches(
-    given: Sequence[Path],
+    files_and_tables: Sequence[Path],
     model: "Layer",
     shape: "Shape",
     drawn_digit: bool,
-    reading: dict[str, Any],
+    run: Path,
+    given: dict[str, Any],
 ) -> "Iterator[tuple[list[str], Array]]":
     """Yield names and images: a table as a whole, image files in batches."""
     from pellucid.data.recognise import TABLES
     from pellucid.data.unlabelled import read_unlabelled
 
-    tables = [path for path in given if path.name.lower().endswith(TABLES)]
+    tables = [path for path in files_and_tables if path.name.lower().endswith(TABLES)]
+    for option in (name for name, value in given.items() if value not in (None, [])):
+        if not tables:
+            raise PellucidError(f"--{option.replace('_', '-')} is for tables; there is none here")
     for path in tables:
         if drawn_digit:
             raise PellucidError("--drawn-digit is for image files; a table holds prepared images")
-        read = partial(read_unlabelled, path, shape, **reading)
+        how = trained.reading_of(run) | reading.options(str(path), given)
+        read = partial(read_unlabelled, path, shape, **how)
         images, names = common.noting(UserWarning, read)
         yield names, images
-    paths = list(_files([path for path in given if path not in tables]))
+    paths = list(_files([path for path in files_and_tables if path not in tables]))
     for start in range(0, len(paths), _AT_ONCE):
         several = paths[start : start + _AT_ONCE]
         stored = np.stack([files.read(path, model, shape, drawn_digit) for path in several])

@@ -97,7 +97,7 @@ def reading_of(run: Path) -> dict[str, Any]:
     from pellucid.cli.folders import CONFIG
 
     given = Config.load(run).reading if (run / CONFIG).is_file() else {}
-    options = ("label", "channels_last", "separator", "ignore")
+    options = ("label", "header", "separator", "ignore", "channels_last")
     return {name: given[name] for name in options if name in given}
 
 

@@ -34,9 +34,10 @@ def read_unlabelled(
     shape: Shape,
     *,
     label: str | int | None = None,
-    channels_last: bool | None = None,
+    header: bool | None = None,
     separator: str | None = None,
     ignore: str | int | Sequence[str | int] = (),
+    channels_last: bool | None = None,
 ) -> tuple[Array, list[str]]:
     r"""Return the images in a table without classes, and their names.
 
@@ -52,7 +53,7 @@ def read_unlabelled(
         Shape (C, H, W) of an image.
     label
         Column of the class in the tables of the training, by name or number; see `read_csv`.
-    channels_last, separator, ignore
+    header, separator, ignore, channels_last
         As for the tables of the training, see `read_csv`.
 
     Returns
@@ -82,7 +83,8 @@ def read_unlabelled(
     problems = Problems("row")
     with pandas_errors(path, problems):
         table = Table.at(path, separator)
-        header = has_header(table.first, table.below, str(path))
+        if header is None:
+            header = has_header(table.first, table.below, str(path))
         left_out = [label, *([ignore] if isinstance(ignore, str | int) else ignore)]
         roles = _Roles.of(table, header, [one for one in left_out if one is not None])
         columns, named = roles.columns(math.prod(shape), shape)
