@@ -21,6 +21,7 @@ from pellucid.data.csv import read_csv
 from pellucid.data.idx import read_idx
 from pellucid.data.npz import read_npz
 from pellucid.data.svhn import read_svhn
+from pellucid.data.unlabelled import read_unlabelled
 from tests.fuzz.mutation import EDGES, HUGE, junk, mutated
 from tests.fuzz.reader import Files, Reader
 
@@ -298,6 +299,7 @@ READERS = {
     "idx": Reader(_idx, read_idx),
     "npz": Reader(_npz, read_npz),
     "csv": Reader(_csv, read_csv),
+    "unlabelled": Reader(_csv, lambda path: read_unlabelled(path, (1, 2, 2))),
     "cifar-batch": Reader(_cifar_batch, lambda path: read_batch(path.read_bytes(), str(path))),
     "cifar-archive": Reader(_cifar_archive, read_cifar10),
     "svhn": Reader(_svhn, read_svhn),

@@ -142,3 +142,4 @@ KNOWN: dict[str, list[Callable[[], Files]]] = {
         _image(png_file(png_header(9, 9)) + b"\x40\0\0\0IDAT" + zlib.compress(bytes(100))),
     ],
 }
+KNOWN["unlabelled"] = KNOWN["csv"]
