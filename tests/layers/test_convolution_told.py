@@ -78,8 +78,9 @@ def test_a_transposed_convolution_that_cannot_be_is_told():
         ops.conv_transpose2d(normal(1, 4, 3, 3), weight)
     with pytest.raises(ShapeError, match="needs padding as numbers"):
         nn.ConvTranspose2d(2, 4, 3, padding="same")
-    with pytest.raises(ShapeError, match="must be smaller than the stride"):
-        nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=2)
+    said = r"\(3, 3\) must be smaller than the stride \(2, 2\) or the dilation \(1, 1\)"
+    with pytest.raises(ShapeError, match=said):
+        nn.ConvTranspose2d(2, 4, 3, stride=2, output_padding=3)
 
 
 def test_arrays_that_do_not_fit_together_are_told():

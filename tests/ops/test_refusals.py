@@ -131,6 +131,22 @@ def test_an_array_of_another_size_is_refused(name, position, axis, size, dtype):
         getattr(ops, name)(*given)
 
 
+@pytest.mark.parametrize("of", ["max_pool2d_gradient", "adaptive_max_pool2d_gradient"])
+def test_a_gradient_and_positions_that_fit_each_other_must_fit_the_images_too(of):
+    dy, indices, *others = CALLS[of]
+    with pytest.raises(PellucidError, match=f"{of} expects dy of shape"):
+        getattr(ops, of)(dy[:, :2], indices[:, :2], *others)
+
+
+@pytest.mark.parametrize("of", ["batch_norm", "batch_norm_training", "group_norm"])
+def test_values_for_each_channel_are_expected_as_one_axis(of):
+    x, *others = CALLS[of]
+    others[-1] = others[-1][:3]
+    said = rf"{of.removesuffix('_training')} expects \w+ of shape \(4,\), got \(3,\)"
+    with pytest.raises(PellucidError, match=said):
+        getattr(ops, of)(x, *others)
+
+
 def changed(value):
     """Yield arrays or shapes with another size, empty, or with an axis more or less."""
     if isinstance(value, np.ndarray):
