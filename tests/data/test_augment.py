@@ -400,6 +400,20 @@ def test_numbers_of_numpy_are_numbers() -> None:
         RandomCrop(True)
 
 
+@every
+def test_numbers_of_numpy_become_pythons_which_a_description_can_hold(
+    augmentation: Augmentation,
+) -> None:
+    scalars = {"int": np.int64, "float": np.float32, "bool": np.bool_}
+    fields = {
+        field.name: scalars[str(field.type)](getattr(augmentation, field.name))
+        for field in dataclasses.fields(augmentation)  # type: ignore[arg-type]  # all of them are
+        if field.type in scalars
+    }
+    made = dataclasses.replace(augmentation, **fields)  # type: ignore[type-var]
+    json.dumps(made.describe())
+
+
 # What depends on the sample and the epoch
 
 

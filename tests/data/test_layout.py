@@ -67,6 +67,11 @@ def test_what_the_user_says_is_not_questioned() -> None:
     assert (wrong != images).any()
 
 
+def test_a_colour_picture_of_two_pixels_has_two_orders() -> None:
+    with pytest.warns(AssumptionWarning, match="colours are read"):
+        images_from_rows(np.zeros((1, 6)), (3, 1, 2))
+
+
 def test_a_colour_picture_of_one_pixel_has_one_order() -> None:
     assert images_from_rows(np.array([[1, 2, 3]])).ravel().tolist() == [1, 2, 3]
 
