@@ -70,6 +70,28 @@ def test_two_mistakes_in_two_results_are_both_named():
     assert set(found) == {"weight_gradient_averaged", "bias_gradient_averaged"}
 
 
+def test_what_is_wrong_with_any_exercise_is_named():
+    def unwritten(x):
+        raise NotImplementedError
+
+    assert check.relu(unwritten).names == ("not_written",)
+    assert check.relu(lambda x: None).names == ("nothing_returned",)
+    assert check.relu(lambda x: "y").names == ("other_result",)
+
+
+def test_a_changed_argument_explains_what_is_wrong_for_certain_only_if_it_always_is():
+    def always(x):
+        x += 7
+        return np.sin(x)
+
+    def sometimes(x):
+        return always(x) if x.flat[0] > 0 else np.sin(x)
+
+    assert "looks like yours" not in check.relu(always).verdict
+    assert "looks like yours" in check.relu(sometimes).verdict
+    assert check.relu(always).names == check.relu(sometimes).names != ()
+
+
 def test_an_unknown_mistake_is_shown_in_a_small_case():
     def conv2d(x, weight, bias, stride=1, padding=0):
         y = EXERCISES["conv2d"](x, weight, bias, stride, padding)
