@@ -40,6 +40,12 @@ def test_the_test_accuracy_is_the_last_thing_on_the_screen(folder, lines, column
     assert "validation loss" in screen.text
 
 
+def test_whoever_waits_for_the_report_is_told_and_the_line_goes_away(folder) -> None:
+    screen = Screen(command(*short("--out", "run", "--report")), 40, 80)
+    assert "Making the report …" in screen.raw.decode()
+    assert "Making the report" not in screen.text
+
+
 @pytest.mark.parametrize(("lines", "columns"), SIZES)
 @pytest.mark.parametrize("model", ["resnet20", "mobilenet_v2", "densenet"])
 def test_names_that_other_commands_take_are_never_cut(lines, columns, model) -> None:

@@ -192,6 +192,19 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """Show a line on a terminal while the ``with`` block runs."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    print(text, end="", file=sys.stderr, flush=True)
+    try:
+        yield
+    finally:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table; columns whose name begins with ">" hold numbers and are right-aligned.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pellucid.cli import folders
+from pellucid.cli import common, folders
 from pellucid.cli.config import Config, Parts
 from pellucid.errors import PellucidError
 
@@ -25,9 +25,10 @@ def write(
     folder: Path, config: Config, parts: Parts, model: "Layer", evaluation: "Evaluation | None"
 ) -> Path:
     """Write the report on the run in `folder` and return its path."""
-    from pellucid.view.report import report
+    with common.busy("Making the report …"):
+        from pellucid.view.report import report
 
-    return report(contents(folder, config, parts, model, evaluation)).save(folder)
+        return report(contents(folder, config, parts, model, evaluation)).save(folder)
 
 
 def contents(
