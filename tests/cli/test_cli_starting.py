@@ -15,6 +15,7 @@ from commands import Command, short
 from pellucid.cli import trained
 from pellucid.cli.config import Config, Parts
 from pellucid.cli.new_run import class_weights
+from pellucid.data.augment.affine import turned
 
 pytestmark = pytest.mark.usefixtures("rows")
 
@@ -165,13 +166,22 @@ def test_views_are_changes_that_the_network_can_be_expected_to_ignore(
     assert (status, out) == (0, plain)
     assert err.startswith("--tta changes nothing here: in images of 6×6")
     config = Config.load(run)
-    for augment, shape, shifts, flip in (
+    for augment, shape, views, flip in (
         ("none", (1, 6, 6), 0, False),
         ("none", (1, 28, 28), 2, False),
-        ("flip,rotate:5", (3, 8, 8), 0, True),
+        ("flip,scale:0.1", (3, 8, 8), 0, True),
+        ("flip,rotate:5", (3, 8, 8), 2, True),
+        ("affine:10:0.1:5:0.1", (1, 28, 28), 4, False),
         ("crop:1,flip", (3, 8, 8), 2, True),
         ("translate:0.1", (3, 8, 8), 2, False),
     ):
         dataclasses.replace(config, augment=augment).save(run)
         found = trained.views(run, shape)
-        assert (len(found["views"]), found["flip"]) == (shifts, flip), augment
+        assert (len(found["views"]), found["flip"]) == (views, flip), augment
+
+
+def test_views_are_turned_half_as_far_as_in_training(run: Path) -> None:
+    dataclasses.replace(Config.load(run), augment="rotate:20").save(run)
+    image = np.eye(9)[None, None, ::3]
+    for view, degrees in zip(trained.views(run, (1, 9, 9))["views"], (-10, 10), strict=True):
+        assert np.array_equal(view(image), turned(degrees)(image))

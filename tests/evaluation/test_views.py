@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from pellucid import layers as nn
+from pellucid.data.augment.affine import turned
 from pellucid.errors import PellucidError
 from pellucid.evaluation import evaluate, predict, predictions
 from pellucid.evaluation.views import SHIFTS, averaged, mirrored, shifted
@@ -63,6 +65,15 @@ def test_a_shift_moves_down_and_to_the_right_and_repeats_the_edge():
     assert shifted(-1, 0)(image)[0, 0].tolist() == [[3, 4, 5], [3, 4, 5]]
     assert shifted(0, 1)(image)[0, 0].tolist() == [[0, 0, 1], [3, 3, 4]]
     assert shifted(0, -2)(image)[0, 0].tolist() == [[2, 2, 2], [5, 5, 5]]
+
+
+@pytest.mark.parametrize("degrees", [-7.5, 6, 90])
+def test_a_turned_view_is_interpolated_as_by_scipy(degrees):
+    images = np.random.default_rng(1).standard_normal((2, 3, 9, 12))
+    expected = ndimage.rotate(
+        images, degrees, axes=(2, 3), reshape=False, order=1, mode="grid-constant"
+    )
+    assert np.allclose(turned(degrees)(images), expected, atol=1e-6)
 
 
 def test_mirror_images_count_as_much_as_the_images(model, images):

@@ -64,7 +64,8 @@ Views = Annotated[
     typer.Option(
         "--tta",
         help="Test-time augmentation: the mean over views of each image: shifts by one pixel "
-        "where images are large or --augment shifted them, and mirror images after --augment flip.",
+        "where images are large or --augment shifted them, turned images after --augment rotate or "
+        "affine, half as far as in training, and mirror images after --augment flip.",
     ),
 ]
 
@@ -76,19 +77,24 @@ def views(run: Path, shape: "Shape") -> dict[str, Any]:
     """
     from pellucid.cli.config import Config
     from pellucid.cli.folders import CONFIG
+    from pellucid.cli.new_run import augmentation
+    from pellucid.data.augment.affine import Affine, turned
     from pellucid.evaluation.views import SHIFTS
 
-    augment = Config.load(run).augment if (run / CONFIG).is_file() else None
-    names = {part.strip().partition(":")[0] for part in (augment or "").split(",")}
+    text = Config.load(run).augment if (run / CONFIG).is_file() else None
+    names = {part.strip().partition(":")[0] for part in (text or "").split(",")}
     shifts = SHIFTS if names & _SHIFTING or min(shape[1:]) >= _LARGE else ()
+    parts = getattr(augmentation(text), "parts", (augmentation(text),))
+    angles = [part.degrees / 2 for part in parts if isinstance(part, Affine) and part.degrees]
+    turns = [turned(sign * angle) for angle in angles for sign in (-1, 1)]
     flip = bool(names & {"flip", "flip-alternating"})
-    if not (shifts or flip):
+    if not (shifts or turns or flip):
         common.note(
             f"--tta changes nothing here: in images of {shape[1]}×{shape[2]}, a shift by one pixel "
-            "changes much, and the network was trained with neither shifted nor mirrored images "
-            "(--augment crop, --augment flip)"
+            "changes much, and the network was trained with images neither shifted, turned nor "
+            "mirrored (--augment crop, rotate, flip)"
         )
-    return {"views": shifts, "flip": flip}
+    return {"views": [*shifts, *turns], "flip": flip}
 
 
 def reading_of(run: Path) -> dict[str, Any]:
