@@ -69,8 +69,20 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
         "mnist": replace(_DIGITS, model="airbench_small", epochs=1),
     },
     "small": {
-        "mnist": replace(
-            _DIGITS, model="airbench_tiny", epochs=30, lr=0.06, augment="affine:8:0.08:4:0.05"
+        "mnist": Recipe(
+            "vgg_tiny",
+            epochs=36,
+            batch_size=200,
+            augment="affine:12:0.12:10:0.06",
+            optimizer="muon",
+            optimizer_options="unit_filters=True, adam_lr=0.02, adam_for=('head.*',), "
+            "lr_factors={'head.*': 0.2}",
+            lr=0.06,
+            momentum=0.8,
+            schedule="linear",
+            ema=0.995,
+            validation=0.0,
+            tta=True,
         ),
     },
 }
@@ -119,7 +131,7 @@ USUAL: dict[str, tuple[Images, int]] = {
     "lenet5": ((1, 28, 28), 10),
     "lenet5x2": ((1, 28, 28), 10),
     "airbench_small": ((1, 28, 28), 10),
-    "airbench_tiny": ((1, 28, 28), 10),
+    "vgg_tiny": ((1, 28, 28), 10),
     "mlp": ((1, 28, 28), 10),
     **dict.fromkeys(("alexnet", "vgg11_bn", "vgg16_bn"), _IMAGENET),
     **dict.fromkeys(("resnet18", "resnet50", "mobilenet_v2"), _IMAGENET),

@@ -7,7 +7,7 @@ the layer maps an image of that shape to one score per class.
 from __future__ import annotations
 
 from pellucid.models import toml
-from pellucid.models.airbench import airbench, airbench_medium, airbench_small, airbench_tiny
+from pellucid.models.airbench import airbench, airbench_medium, airbench_small
 from pellucid.models.alexnet import alexnet
 from pellucid.models.densenet import densenet
 from pellucid.models.inception import inception
@@ -17,7 +17,7 @@ from pellucid.models.mobilenet import mobilenet, mobilenet_v2
 from pellucid.models.registry import build, names
 from pellucid.models.resnet import resnet18, resnet20, resnet32, resnet50, resnet56
 from pellucid.models.summary import Row, Summary, summary
-from pellucid.models.vgg import vgg, vgg11_bn, vgg16_bn
+from pellucid.models.vgg import vgg, vgg11_bn, vgg16_bn, vgg_tiny
 from pellucid.models.whitening import whiten
 
 __all__ = [
@@ -26,7 +26,6 @@ __all__ = [
     "airbench",
     "airbench_medium",
     "airbench_small",
-    "airbench_tiny",
     "alexnet",
     "build",
     "densenet",
@@ -47,6 +46,7 @@ __all__ = [
     "vgg",
     "vgg11_bn",
     "vgg16_bn",
+    "vgg_tiny",
     "whiten",
 ]
 

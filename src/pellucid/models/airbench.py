@@ -80,16 +80,6 @@ def airbench_small(input_shape: Shape, classes: int) -> nn.Sequential:
     return airbench(input_shape, classes, (6, 24, 24))
 
 
-@register
-def airbench_tiny(input_shape: Shape, classes: int) -> nn.Sequential:
-    """Build `airbench` with 6, 11 and 11 channels, fewer than 5,000 parameters, for digits.
-
-    >>> sum(p.value.size for p in airbench_tiny((1, 28, 28), 10).parameters())
-    4879
-    """
-    return airbench(input_shape, classes, (6, 11, 11))
-
-
 def _group(channels: int, filters: int, activation: Callable[[], nn.Layer]) -> nn.Sequential:
     def conv(channels: int) -> nn.Conv2d:
         return nn.Conv2d(channels, filters, 3, padding=1, bias=False, initializer="partial_dirac")

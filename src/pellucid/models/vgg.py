@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pellucid import layers as nn
+from pellucid.arguments import Size, checked
 from pellucid.models.registry import register, widened
 from pellucid.types import Shape
 
@@ -49,6 +50,44 @@ def vgg(
     size = found.output_shape((1, *input_shape))[1]
     head = nn.Sequential(nn.Dropout(dropout), nn.Linear(size, classes))
     return nn.Sequential(found.layers, classifier=head)
+
+
+@register
+def vgg_tiny(
+    input_shape: Shape, classes: int, widths: Sequence[int] = (8, 10, 12)
+) -> nn.Sequential:
+    """Build a VGG with fewer than 5,000 parameters, for digits.
+
+    Stages of two 3×3 convolutions with GELU, max pooling between them, then the mean over the image
+    instead of linear layers, which would hold most of the parameters, and scores for the classes.
+
+    Parameters
+    ----------
+    input_shape
+        Shape (C, H, W) of an image, at least 4×4.
+    classes
+        Number of classes.
+    widths
+        Numbers of channels of the stages. Default: (8, 10, 12).
+
+    Examples
+    --------
+    >>> sum(p.value.size for p in vgg_tiny((1, 28, 28), 10).parameters())
+    4894
+    """
+    channels, layers = input_shape[0], list[nn.Layer]()
+    for width in checked("widths", widths, tuple[Size, ...]):
+        layers += [nn.MaxPool2d(2)] if layers else []
+        for _ in range(2):
+            conv = nn.Conv2d(channels, width, 3, padding=1, bias=False)
+            layers += [conv, nn.BatchNorm2d(width), nn.GELU()]
+            channels = width
+    return nn.Sequential(
+        features=nn.Sequential(*layers),
+        avgpool=nn.AdaptiveAvgPool2d(1),
+        flatten=nn.Flatten(),
+        head=nn.Linear(channels, classes),
+    )
 
 
 @register
