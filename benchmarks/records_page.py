@@ -94,7 +94,7 @@ def _draw_data_set(axes: Axes, results: Results) -> None:
         (dots,) = axes.plot(minutes, accuracies, "o", markersize=3, alpha=0.5)
         at = mean(minutes), mean(accuracies)
         axes.plot(*at, "o", markersize=8, color=dots.get_color())
-        behind = {"facecolor": axes.get_facecolor(), "edgecolor": "none", "pad": 1}
+        behind = {"facecolor": style.PAPER, "edgecolor": "none", "pad": 1}
         axes.annotate(recipe, at, xytext=(8, -12), textcoords="offset points", bbox=behind)
         means.append(at)
     front = pareto(means)
