@@ -80,16 +80,31 @@ def test_large_arrays_do_not_all_use_the_same_lines_of_the_caches():
 def test_arrays_of_all_sizes_share_memory():
     workspace = Workspace()
     with workspace.used():
-        first, second = (empty((128, 100), np.float32) for _ in range(2))
+        first, second = (empty((512, 100), np.float32) for _ in range(2))
         del first, second
-        whole = empty((256, 100), np.float32)  # where both were
+        whole = empty((1024, 100), np.float32)  # where both were
         del whole
-        parts = [empty((64, 100), np.float32) for _ in range(4)]
-        assert 256 * 100 * 4 <= workspace.nbytes < 1.1 * 256 * 100 * 4
+        parts = [empty((64, 100), np.float32) for _ in range(12)]
+        assert 1024 * 100 * 4 <= workspace.nbytes < 1.1 * 1024 * 100 * 4
         addresses = sorted(part.ctypes.data for part in parts)
         size = 64 * 100 * 4
         assert all(size <= apart < 1.1 * size for apart in np.diff(addresses))
         assert not any(address % 64 for address in addresses)
+
+
+def test_the_halves_of_an_array_lie_in_the_halves_of_the_array_that_was_there_before():
+    """Then each thread writes memory that it has used itself, which is several times faster."""
+    workspace = Workspace()
+    with workspace.used():
+        large, other = empty((256, 100), np.float32), empty((300, 100), np.float32)
+        middle = large.ctypes.data + large.nbytes // 2
+        del large
+        small = empty((128, 100), np.float32)
+        assert abs(small.ctypes.data + small.nbytes // 2 - middle) <= 64
+        del small
+        again = empty((256, 100), np.float32)
+        assert again.ctypes.data + again.nbytes // 2 == middle
+    del other
 
 
 def test_memory_between_others_is_used_again():

@@ -6,7 +6,6 @@ again. Nothing has to be released: memory is free again when nothing refers to a
 """
 
 import math
-from bisect import insort
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from pellucid.types import Array, DType, Shape
 _SMALL = 1 << 14  # bytes below which NumPy's own allocation is as fast
 _LINE = 64  # bytes of a cache line, at whose start vector registers load fastest
 _GAP = 17 * _LINE  # between arrays: those of 2ⁿ bytes would share few lines of the caches
+_MUCH_LARGER = 4  # times the size of an array: such a part is not used for it
 _SLAB = 1 << 27
 
 
@@ -42,51 +42,96 @@ class Memory(np.ndarray[Any, np.dtype[np.uint8]]):
     """
 
 
+class Part(NamedTuple):
+    """Bytes of a slab, from `start` to before `end`."""
+
+    start: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        return self.end - self.start
+
+
 class Slab:
     """Memory of which parts are in use and parts are free.
 
-    The lowest free part that is large enough is used. A backward pass frees the arrays of the
-    forward pass in reverse order, so free parts soon join, and the gradients fit into them. The
-    system provides only the pages that are written.
+    Threads divide arrays in their order in memory: the first half of each is read and written by
+    one half of the threads. Memory that another core has just used is slow to write, up to forty
+    times if the two have no cache in common. So an array is put into the middle of a free part
+    that is not much larger, where its halves meet the threads that used this memory before. If
+    there is none, neighbouring free parts are joined; if these are too small, the slab grows.
 
     Parameters
     ----------
     size
-        Number of bytes, a multiple of a cache line.
+        Number of bytes, a multiple of a cache line. The system provides only those that are used.
     """
 
     def __init__(self, size: int) -> None:
         self.memory = np.empty(size + _LINE, np.uint8).view(Memory)
         self.address = self.memory.ctypes.data
-        self._start = -self.address % _LINE
-        self._free = [(self._start, self._start + size)]
-        self._used: dict[int, tuple[int, ref[Array]]] = {}
+        self._start = self._used_end = -self.address % _LINE
+        self._end = self._start + size
+        self._free: list[Part] = []
+        self._used: dict[int, tuple[Part, ref[Array]]] = {}
         self._freed: deque[int] = deque()
-        self.nbytes = 0
+
+    @property
+    def nbytes(self) -> int:
         """Number of bytes that were ever in use."""
+        return self._used_end - self._start
 
     def take(self, size: int) -> Array | None:
         """Return `size` free bytes, used until nothing refers to them; None if there are none."""
         while self._freed:
-            self._join(self._freed.popleft())
-        for i, (start, end) in enumerate(self._free):
-            taken = start + size
-            if taken <= end:
-                self._free[i : i + 1] = [(taken, end)] if taken < end else []
-                part = self.memory[start:taken]
-                freed = ref(part, partial(_note, self._freed, start))
-                self._used[start] = taken, freed
-                self.nbytes = max(self.nbytes, taken - self._start)
-                return part
-        return None
+            part, _ = self._used.pop(self._freed.popleft())
+            self._free.append(part)
+        part = self._similar(size) or self._joined(size) or self._new(size)
+        if part is None:
+            return None
+        start = part.start + (part.size - size) // 2 // _LINE * _LINE
+        taken = self.memory[start : start + size]
+        self._used[start] = part, ref(taken, partial(_note, self._freed, start))
+        return taken
 
-    def _join(self, start: int) -> None:
-        """Make the part that begins at `start` free, joined with the free parts beside it."""
-        end, _ = self._used.pop(start)
-        for part in [part for part in self._free if part[1] == start or part[0] == end]:
+    def _similar(self, size: int) -> Part | None:
+        """Return the smallest free part that is large enough but not too large, the last freed."""
+        found = [part for part in self._free if size <= part.size <= _MUCH_LARGER * size]
+        part = min(reversed(found), key=lambda part: part.size, default=None)
+        if part is not None:
             self._free.remove(part)
-            start, end = min(start, part[0]), max(end, part[1])
-        insort(self._free, (start, end))
+        return part
+
+    def _joined(self, size: int) -> Part | None:
+        """Return the beginning of the smallest sequence of free parts that is large enough."""
+        found = [run for run in _neighbours(self._free) if run[-1].end - run[0].start >= size]
+        if not found:
+            return None
+        run = min(found, key=lambda run: run[-1].end - run[0].start)
+        self._free = [part for part in self._free if part not in run]
+        taken = Part(run[0].start, run[0].start + size)
+        if taken.end < run[-1].end:
+            self._free.append(Part(taken.end, run[-1].end))
+        return taken
+
+    def _new(self, size: int) -> Part | None:
+        """Return memory that was never used."""
+        if self._used_end + size > self._end:
+            return None
+        self._used_end += size
+        return Part(self._used_end - size, self._used_end)
+
+
+def _neighbours(parts: list[Part]) -> list[list[Part]]:
+    """Return the sequences of parts that follow each other without a gap."""
+    found: list[list[Part]] = []
+    for part in sorted(parts):
+        if found and found[-1][-1].end == part.start:
+            found[-1].append(part)
+        else:
+            found.append([part])
+    return found
 
 
 def _note(freed: deque[int], start: int, _: object) -> None:

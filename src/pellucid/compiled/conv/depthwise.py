@@ -8,6 +8,7 @@ Here no sum runs over channels, so there is nothing that several filters could s
 that each value is read from near memory, a run of images at a time.
 """
 
+import math
 from functools import cache
 from typing import Any
 
@@ -25,7 +26,8 @@ from pellucid.compiled.arithmetic import (
 )
 from pellucid.compiled.conv.deferred import UNCHANGED, DeferredNorm, normalized, room_for, source
 from pellucid.compiled.conv.taps import forward_taps, gradient_taps
-from pellucid.compiled.jit import jit, jit_apart, jit_exact, room_for_threads
+from pellucid.compiled.conv.tiles import sum_of_shares
+from pellucid.compiled.jit import jit, jit_apart, room_for_threads
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
@@ -190,15 +192,13 @@ def weight_gradient(
     (top, _), (left, right) = window.padding
     inner, norm = source(x)
     H, W, _, N = inner.shape
-    shares = max(1, min(_SHARES // -(-C // CHANNELS), H // _FEWEST_ROWS))
+    shares = max(1, min(max(4, _SHARES // -(-C // CHANNELS)), H // _FEWEST_ROWS))
     rows = room_for_threads((left + W + right) * CHANNELS * N)
-    dw = empty(weight_shape, np.float32)
-    found = empty((shares, dw.size), np.float32)
+    found = empty((shares, math.prod(weight_shape)), np.float32)
     _gradient_kernel(KW)(
         layout.memory(dy), inner, norm, *window.stride, *window.dilation, top, left, rows, found
     )
-    _add_up(found, dw.reshape(-1))
-    return dw
+    return sum_of_shares(found).reshape(weight_shape)
 
 
 _SHARES = 16
@@ -224,7 +224,7 @@ def _gradient_kernel(COLUMNS: int) -> Any:
         dys, xs, step, whole = dy.reshape(-1), x.reshape(-1), DW * pixel, N - N % LANES
         sums = np.empty(min(CHANNELS, C) * KH * SIZE, np.float32)
         for item in share_of(mine, blocks * shares):
-            share, channel = item % shares, item // shares * CHANNELS
+            share, channel = item // blocks, item % blocks * CHANNELS
             channels = min(CHANNELS, C - channel)
             sums[:] = 0
             row = rows[numba.get_thread_id()]
@@ -264,12 +264,3 @@ def _gradient_kernel(COLUMNS: int) -> Any:
                 add_sums(read_tile(1, COLUMNS, sums, part * SIZE), found[share], at)
 
     return kernel
-
-
-@jit_exact
-def _add_up(found, total):
-    """Write into total (n,) the sum of found (shares, n)."""
-    total[:] = 0
-    for share in range(len(found)):
-        for i in range(len(total)):
-            total[i] += found[share, i]

@@ -2,8 +2,10 @@
 
 from functools import cache
 
+import numpy as np
+
 from pellucid.compiled.arithmetic import add
-from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.jit import jit_exact, jit_sized
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
     LANES,
@@ -13,6 +15,7 @@ from pellucid.compiled.tile import (
     store_tile,
     zero_tile,
 )
+from pellucid.runtime.workspace import empty
 from pellucid.types import Array
 
 ROWS = {1: 16, 2: 8, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 4, 3: 3, 4: 2}
@@ -59,3 +62,21 @@ def _add_shares(mine, sums, shares, f_blocks, c_blocks, rows, wide, dw):
             for share in range(shares):
                 total = add(total, read_tile(1, 1, sums, share * size + at))
             store_tile(total, found, f * C + c, 0, 1, live_lanes(C - c, 1))
+
+
+def sum_of_shares(found: Array) -> Array:
+    """Return the sum of found (shares, …) over the shares."""
+    if len(found) == 1:
+        return found[0]
+    total = empty(found.shape[1:], np.float32)
+    _add_up(found.reshape(len(found), -1), total.reshape(-1))
+    return total
+
+
+@jit_exact
+def _add_up(found, total):
+    """Write into total (n,) the sum of found (shares, n)."""
+    total[:] = found[0]
+    for share in range(1, len(found)):
+        for i in range(len(total)):
+            total[i] += found[share, i]

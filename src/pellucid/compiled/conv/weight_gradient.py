@@ -14,6 +14,7 @@ import numpy as np
 
 from pellucid.compiled import layout
 from pellucid.compiled.arithmetic import add_sums, outer_add, outer_add_some
+from pellucid.compiled.conv.tiles import sum_of_shares
 from pellucid.compiled.jit import jit
 from pellucid.compiled.parallel import share_of
 from pellucid.compiled.tile import (
@@ -34,20 +35,32 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window, gr
     The columns of a tile are neighbouring taps of one channel, or for 1×1 kernels some channels.
     """
     F, C, _, KW = weight_shape
-    dw = empty(weight_shape, np.float32)
+    OH, OW = window.output_size
+    shares = _shares(OH, OW * dy.shape[0] // LANES)
+    found = empty((shares, *weight_shape), np.float32)
     room = 24 if REGISTERS == 32 else 10
     columns = min(KW, room) if KW > 1 else min(C, 4 if REGISTERS == 32 else 2)
     rows = max(r for r in _GRADIENT_ROWS if r == 1 or r <= min(F // groups, room // columns))
     (top, _), (left, _) = window.padding
     make = _tap_kernel if KW > 1 else _channel_kernel
     make(rows, columns)(
-        layout.memory(dy), layout.memory(x), dw, groups,
+        layout.memory(dy), layout.memory(x), found, groups,
         *window.stride, *window.dilation, top, left,
     )  # fmt: skip
-    return dw
+    return sum_of_shares(found)
 
 
 _GRADIENT_ROWS = (1, 2, 3, 4, 6, 8, 12)
+_LEAST = 128  # registers of images that a sum runs over: fewer are not worth its end
+
+
+def _shares(rows: int, registers: int) -> int:
+    """Return among how many shares the rows of dy, of so many registers each, are divided.
+
+    A thread should read only the rows that it wrote, and will write again: memory that another
+    thread has read is several times slower to write.
+    """
+    return next((n for n in (4, 2) if n <= rows and rows * registers >= n * _LEAST), 1)
 
 
 @cache
@@ -56,21 +69,23 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
     CHUNK = 8  # pixels: what they need of dy stays in the first cache for all channels
 
     @jit
-    def kernel(mine, dy, x, dw, groups, SH, SW, DH, DW, top, left):
-        """Write dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
+    def kernel(mine, dy, x, parts, groups, SH, SW, DH, DW, top, left):
+        """Write parts of dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
 
-        An item of work is a tile of ROWS filters × COLUMNS taps and one row of the kernel; its sums
-        for all channels stay in near memory while dy and x pass by.
+        An item of work is a share of the rows of dy, a tile of ROWS filters × COLUMNS taps and one
+        row of the kernel; its sums for all channels stay in near memory while dy and x pass by.
         """
         H, W, C_all, N = x.shape
         OH, OW, F_all, _ = dy.shape
-        _, C, KH, KW = dw.shape
+        shares, _, C, KH, KW = parts.shape
         F = F_all // groups
         f_blocks, tap_blocks = -(-F // ROWS), -(-KW // COLUMNS)
         dys, xs = dy.reshape(-1), x.reshape(-1)
         step = DW * C_all * N
         sums, found = np.empty(C * SIZE, np.float32), np.empty(ROWS * COLUMNS, np.float32)
-        for block in share_of(mine, groups * f_blocks * tap_blocks * KH):
+        blocks = groups * f_blocks * tap_blocks * KH
+        for item in share_of(mine, shares * blocks):
+            share, block = item // blocks, item % blocks
             sums[:] = 0
             kh, rest = block % KH, block // KH
             kw, rest = min(rest % tap_blocks * COLUMNS, KW - COLUMNS), rest // tap_blocks
@@ -79,7 +94,7 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
             offset, whole = kw * DW - left, N - N % LANES
             low = max(0, -(offset // SW))
             high = max(low, min(OW, (W - 1 - offset - (COLUMNS - 1) * DW) // SW + 1))
-            for oh in range(OH):
+            for oh in range(OH * share // shares, OH * (share + 1) // shares):
                 ih = oh * SH + kh * DH - top
                 if ih < 0 or ih >= H:
                     continue
@@ -112,7 +127,7 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
                 add_sums(read_tile(ROWS, COLUMNS, sums, c * SIZE), found, 0)
                 for r in range(ROWS):
                     for k in range(COLUMNS):
-                        dw[group * F + f + r, c, kh, kw + k] = found[r * COLUMNS + k]
+                        parts[share, group * F + f + r, c, kh, kw + k] = found[r * COLUMNS + k]
 
     return kernel
 
@@ -123,26 +138,28 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
     CHUNK = 8  # columns of the picture: what they need stays in the first cache for all taps
 
     @jit
-    def kernel(mine, dy, x, dw, groups, SH, SW, DH, DW, top, left):
-        """Write dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
+    def kernel(mine, dy, x, parts, groups, SH, SW, DH, DW, top, left):
+        """Write parts of dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
 
-        An item of work is a tile of ROWS filters × COLUMNS channels and one row of the kernel; its
-        sums for all channels stay in near memory while dy and x pass by.
+        An item of work is a share of the rows of dy, a tile of ROWS filters × COLUMNS channels and
+        one row of the kernel; its sums for all channels stay in near memory while dy and x pass by.
         """
         H, W, C_all, N = x.shape
         OH, OW, F_all, _ = dy.shape
-        _, C, KH, KW = dw.shape
+        shares, _, C, KH, KW = parts.shape
         F = F_all // groups
         f_blocks, c_blocks = -(-F // ROWS), -(-C // COLUMNS)
         dys, xs, whole = dy.reshape(-1), x.reshape(-1), N - N % LANES
         sums = np.empty(KW * c_blocks * SIZE, np.float32)
         found = np.empty(ROWS * COLUMNS, np.float32)
-        for block in share_of(mine, groups * f_blocks * KH):
+        blocks = groups * f_blocks * KH
+        for item in share_of(mine, shares * blocks):
+            share, block = item // blocks, item % blocks
             sums[:] = 0
             kh, rest = block % KH, block // KH
             # the last block of filters, or of channels, moves back until it is full
             group, f = rest // f_blocks, min(rest % f_blocks * ROWS, F - ROWS)
-            for oh in range(OH):
+            for oh in range(OH * share // shares, OH * (share + 1) // shares):
                 ih = oh * SH + kh * DH - top
                 if ih < 0 or ih >= H:
                     continue
@@ -171,6 +188,6 @@ def _channel_kernel(ROWS: int, COLUMNS: int) -> Any:
                 add_sums(read_tile(ROWS, COLUMNS, sums, part * SIZE), found, 0)
                 for r in range(ROWS):
                     for k in range(COLUMNS):
-                        dw[group * F + f + r, c + k, kh, kw] = found[r * COLUMNS + k]
+                        parts[share, group * F + f + r, c + k, kh, kw] = found[r * COLUMNS + k]
 
     return kernel
