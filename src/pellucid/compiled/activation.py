@@ -30,7 +30,7 @@ def relu_gradient(dy: Array, y: Array) -> Array:
     if not 2 <= dy.ndim <= 4:
         return reference.relu_gradient(dy, y)
     inner = as_images(y)
-    cache = EpilogueCache(inner, inner, identity(dy.shape[1]), relu=True)
+    cache = EpilogueCache(inner.shape, None, inner, identity(dy.shape[1]), relu=True)
     return before_epilogue(as_images(dy), cache)[0].reshape(dy.shape)
 
 

@@ -9,6 +9,7 @@ max-pooling alone are this with mean 0, scale 1 and shift 0. Each step alone wou
 the whole array once, and that, not the arithmetic, is what it costs.
 """
 
+import math
 from functools import cache
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ from pellucid.compiled.epilogue_kernels import (
     statistics,
     statistics_of_all,
 )
-from pellucid.compiled.layout import channels_innermost, in_lanes, new_array
+from pellucid.compiled.layout import NO_IMAGES, channels_innermost, in_lanes, new_array
 from pellucid.geometry import Window
 from pellucid.memoize import memoize
 from pellucid.runtime.recording import copy
@@ -42,7 +43,10 @@ Norm = tuple[Array, Array, Array]
 class EpilogueCache(NamedTuple):
     """What the gradient needs: z, y, winner and winning are images (N, C, H, W)."""
 
-    z: Array
+    shape: Shape
+    """Of z."""
+    z: Array | None
+    """None if no normalisation needs it."""
     y: Array | None
     norm: Array
     """(mean, scale, shift), float32."""
@@ -79,26 +83,29 @@ def _epilogue(
     own: bool,
 ) -> tuple[Array, EpilogueCache]:
     (N, C), plain = z.shape[:2], shortcut is None
-    numbers, inner = of_lanes(norm, z.shape), in_lanes(z)
+    numbers, inner, kept = of_lanes(norm, z.shape), in_lanes(z), z if own else None
     if window is not None and plain:
         rows, columns = forward_taps(window)
         shape = (N, C, *window.output_size)
-        y, winning, winner = new_array(shape), new_array(shape), new_array(shape, np.uint8)
+        y, winner = new_array(shape), new_array(shape, np.uint8)
+        winning = new_array(shape) if own else None
         pooled_epilogue_kernel(
-            inner, numbers, relu, in_lanes(y), in_lanes(winner), in_lanes(winning),
+            inner, numbers, relu, in_lanes(y), in_lanes(winner), _or_none(winning),
             *window.kernel, *rows, *columns,
         )  # fmt: skip
-        kept = EpilogueCache(z, y, norm, relu, False, False, window, winner, winning, moments)
-        return y, kept
+        return y, EpilogueCache(
+            z.shape, kept, y, norm, relu, False, False, window, winner, winning, moments
+        )
     y = new_array(z.shape)
     around = inner if shortcut is None else in_lanes(shortcut)
     if window is None:
         epilogue_kernel(inner, numbers, around, not plain, relu, in_lanes(y))
         own = own and plain
-        return y, EpilogueCache(z, None if own else y, norm, relu, not plain, own, moments=moments)
+        y_kept = None if own else y
+        return y, EpilogueCache(z.shape, kept, y_kept, norm, relu, not plain, own, moments=moments)
     epilogue_kernel(inner, numbers, around, True, False, in_lanes(y))  # rare: pool in a second pass
     pooled, cache = _epilogue(y, identity(C), None, None, relu, window, own=False)
-    return pooled, cache._replace(z=z, norm=norm, shortcut=True, moments=moments)
+    return pooled, cache._replace(z=kept, norm=norm, shortcut=True, moments=moments)
 
 
 def add_bias(x: Array, bias: Array) -> Array:
@@ -112,7 +119,7 @@ def add_bias(x: Array, bias: Array) -> Array:
 
 def deferred(cache: object) -> DeferredNorm | None:
     """Return y as it is read through the normalisation, if it follows from z alone."""
-    if not isinstance(cache, EpilogueCache) or not cache.own:
+    if not isinstance(cache, EpilogueCache) or not cache.own or cache.z is None:
         return None
     return DeferredNorm(cache.z, cache.norm, cache.relu)
 
@@ -157,7 +164,7 @@ def norm_epilogue(
     if write or shortcut is not None or window is not None:
         y, cache = _epilogue(z, norm, moments, shortcut, relu, window, own=True)
         return y, mean, var, cache
-    cache = EpilogueCache(z, None, norm, relu, own=True, moments=moments)
+    cache = EpilogueCache(z.shape, z, None, norm, relu, own=True, moments=moments)
     return DeferredNorm(z, norm, relu), mean, var, cache
 
 
@@ -174,6 +181,7 @@ def norm_epilogue_gradient(
         dy, _ = before_epilogue(dy, cache)
         cache = cache._replace(y=dy, relu=False, window=None, winning=None)
     z = cache.z if cache.winning is None else cache.winning
+    assert z is not None
     abc, (dweight, dbias) = _sums(dy, cache, z, weight)
     dz, dn = before_epilogue(dy, cache, abc, overwrite_dy)
     return dz, dn, dweight, dbias
@@ -191,7 +199,7 @@ def _sums(dy: Array, cache: EpilogueCache, z: Array, weight: Array | None) -> tu
     gradient_sums(
         in_lanes(dy), in_lanes(_output(cache)), in_lanes(z), mean, cache.relu, cache.own, parts
     )
-    gradient_sums_of_all(parts, moments, mean, scale, cache.z.size // C, gradients, abc)
+    gradient_sums_of_all(parts, moments, mean, scale, math.prod(cache.shape) // C, gradients, abc)
     return abc, gradients
 
 
@@ -203,24 +211,24 @@ def before_epilogue(
     With (a, b, c), dn is returned for a shortcut.
     Where dy may be overwritten, dz takes its place: no memory is fetched only to be overwritten.
     """
-    z, window, scaled = cache.z, cache.window, abc is not None
+    shape, window, scaled = cache.shape, cache.window, abc is not None
     inner = in_lanes(dy)
     own = overwrite_dy and window is None and np.shares_memory(dy, inner)
-    dz = dy if own else new_array(z.shape)
-    norm = of_lanes(cache.norm, z.shape)
-    numbers = norm if abc is None else of_lanes(abc, z.shape)
+    dz = dy if own else new_array(shape)
+    norm = of_lanes(cache.norm, shape)
+    numbers = norm if abc is None else of_lanes(abc, shape)
     if window is None:
         keep = scaled and cache.shortcut
-        dn = new_array(z.shape) if keep else dz
+        dn = new_array(shape) if keep else dz
         gradient_kernel(
-            inner, in_lanes(_output(cache)), in_lanes(z), norm, cache.relu, cache.own, scaled,
+            inner, in_lanes(_output(cache)), _or_none(cache.z), norm, cache.relu, cache.own, scaled,
             numbers, in_lanes(dz), in_lanes(dn), keep,
         )  # fmt: skip
         return dz, dn if keep else None
     assert cache.winner is not None
     given = (
-        inner, in_lanes(_output(cache)), in_lanes(cache.winner), in_lanes(z), norm, cache.relu,
-        scaled, numbers, in_lanes(dz),
+        inner, in_lanes(_output(cache)), in_lanes(cache.winner), _or_none(cache.z), norm,
+        cache.relu, scaled, numbers, in_lanes(dz),
     )  # fmt: skip
     if _cover(window):
         disjoint_pooled_gradient_kernel(*given, *window.kernel)
@@ -232,7 +240,14 @@ def before_epilogue(
 
 def _output(cache: EpilogueCache) -> Array:
     """Return y, or z where y follows from it."""
-    return cache.z if cache.y is None else cache.y
+    output = cache.z if cache.y is None else cache.y
+    assert output is not None
+    return output
+
+
+def _or_none(images: Array | None) -> Array:
+    """Return images as kernels take them, which may be none."""
+    return NO_IMAGES if images is None else in_lanes(images)
 
 
 def of_lanes(numbers: Array, shape: Shape) -> Array:

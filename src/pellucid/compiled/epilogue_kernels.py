@@ -215,7 +215,7 @@ def pooled_epilogue_kernel(
 ):  # fmt: skip
     """``y = pool(relu((z − mean)·scale + shift))`` in one pass: z (H, W, C, N), y (OH, OW, C, N).
 
-    winner (OH, OW, C, N) is the tap that won, as a byte, and winning the z that it read.
+    winner (OH, OW, C, N) is the tap that won, as a byte, and winning the z that it read, if wanted.
     """
     _, W, C, N = z.shape
     OH, OW, height = len(row_first) - 1, y.shape[1], y.shape[0]
@@ -249,7 +249,8 @@ def pooled_epilogue_kernel(
                 if relu:
                     best = relu_tile(best)
                 store_tile(best, ys, o, N, 1, lanes)
-                store_tile(won, values, o, N, 1, lanes)
+                if values.size > 0:
+                    store_tile(won, values, o, N, 1, lanes)
                 store_bytes(tap, winners, o, lanes)
 
 

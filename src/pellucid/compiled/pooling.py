@@ -31,8 +31,8 @@ def max_pool2d_gradient(dy: Array, indices: Array, window: Window) -> Array:
     """Return dx: each dy goes to where its maximum was."""
     if window.kernel[0] * window.kernel[1] > _MOST_TAPS:
         return reference.max_pool2d_gradient(dy, indices, window)
-    nothing, norm = new_array((*dy.shape[:2], *window.size)), identity(dy.shape[1])
-    cache = EpilogueCache(nothing, dy, norm, relu=False, window=window, winner=indices)
+    shape, norm = (*dy.shape[:2], *window.size), identity(dy.shape[1])
+    cache = EpilogueCache(shape, None, dy, norm, relu=False, window=window, winner=indices)
     return before_epilogue(dy, cache)[0]
 
 

@@ -85,8 +85,7 @@ class Slab:
     def take(self, size: int) -> Array | None:
         """Return `size` free bytes, used until nothing refers to them; None if there are none."""
         while self._freed:
-            part, _ = self._used.pop(self._freed.popleft())
-            self._free.append(part)
+            self._free.append(self._used.pop(self._freed.popleft())[0])
         part = self._similar(size) or self._joined(size) or self._new(size)
         if part is None:
             return None

@@ -66,10 +66,10 @@ def _add_shares(mine, sums, shares, f_blocks, c_blocks, rows, wide, dw):
 
 def sum_of_shares(found: Array) -> Array:
     """Return the sum of found (shares, …) over the shares."""
-    if len(found) == 1:
-        return found[0]
-    total = empty(found.shape[1:], np.float32)
-    _add_up(found.reshape(len(found), -1), total.reshape(-1))
+    total: Array = found[0]
+    if len(found) > 1:
+        total = empty(found.shape[1:], np.float32)
+        _add_up(found.reshape(len(found), -1), total.reshape(-1))
     return total
 
 
