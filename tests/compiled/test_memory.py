@@ -1,12 +1,14 @@
 """How images lie in memory, and how a step's memory is used again."""
 
 import numpy as np
+import pytest
 
 import pellucid as pl
 from kernels import numbers
 from pellucid import engine
 from pellucid import layers as nn
-from pellucid.compiled import layout
+from pellucid.compiled import epilogue, fused, layout
+from pellucid.geometry import Window
 from pellucid.layers import StepContext
 from pellucid.runtime.workspace import Workspace, empty
 from small_network import a_step, small_network
@@ -41,6 +43,29 @@ def test_few_images_lie_channels_last_and_nothing_is_converted_between_layers(mo
         copies.clear()
         model.backward(y, cache, input_gradient=False)
     assert len(copies) == 1  # x alone again, for the weights' gradient
+
+
+def test_images_before_a_pooling_are_kept_only_for_a_normalisation():
+    z = layout.images(layout.memory(numbers((32, 2, 8, 8))))
+    window = Window((8, 8), (2, 2), stride=(2, 2))
+    _, cache = fused.epilogue(z, None, None, True, window)
+    assert cache.z is None
+    assert cache.winning is None
+    *_, cache = fused.norm_epilogue(z, None, None, 1e-5, None, True, window)
+    assert cache.z is z
+    assert cache.winning is not None
+
+
+@pytest.mark.parametrize("images", [2, 32])
+def test_a_convolution_computes_the_relu_after_it_itself(images, monkeypatch):
+    model = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.ReLU())
+    nn.initialize(model, 0)
+    x = numbers((images, 16, 8, 8))
+    expected = np.maximum(model["0"](x), 0)
+    monkeypatch.setattr(epilogue, "epilogue_kernel", None)  # a pass over memory of its own
+    with engine.using("compiled"):
+        y, _ = pl.fuse(model).forward(x, StepContext())
+    np.testing.assert_allclose(y, expected, atol=1e-4)
 
 
 def test_a_step_takes_its_memory_from_the_step_before():

@@ -8,7 +8,7 @@ from numba import types
 from numba.extending import overload
 
 from pellucid.compiled import activation_formulas
-from pellucid.compiled.epilogue import EpilogueCache, before_epilogue, epilogue, identity
+from pellucid.compiled.epilogue import before_epilogue, epilogue, relu_cache
 from pellucid.compiled.fallback import reference
 from pellucid.compiled.jit import jit_sized
 from pellucid.compiled.layout import as_images, contiguous, in_lanes, new_array
@@ -29,9 +29,7 @@ def relu_gradient(dy: Array, y: Array) -> Array:
     """Return ``dx = dy · [y > 0]``."""
     if not 2 <= dy.ndim <= 4:
         return reference.relu_gradient(dy, y)
-    inner = as_images(y)
-    cache = EpilogueCache(inner.shape, None, inner, identity(dy.shape[1]), relu=True)
-    return before_epilogue(as_images(dy), cache)[0].reshape(dy.shape)
+    return before_epilogue(as_images(dy), relu_cache(as_images(y)))[0].reshape(dy.shape)
 
 
 def activate(function: str, x: Array, *options: float | str) -> Array:

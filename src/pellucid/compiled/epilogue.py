@@ -108,6 +108,11 @@ def _epilogue(
     return pooled, cache._replace(z=kept, norm=norm, shortcut=True, moments=moments)
 
 
+def relu_cache(y: Array) -> EpilogueCache:
+    """Return what the gradient of a ReLU needs that was computed with the convolution."""
+    return EpilogueCache(y.shape, None, y, identity(y.shape[1]), relu=True)
+
+
 def add_bias(x: Array, bias: Array) -> Array:
     """Return x with a number added to each channel; x may be overwritten."""
     norm, inner = identity(len(bias)).copy(), in_lanes(x)

@@ -16,6 +16,7 @@ from pellucid.compiled.epilogue import (
     epilogue_gradient,
     norm_epilogue,
     norm_epilogue_gradient,
+    relu_cache,
 )
 from pellucid.compiled.inference import convolve, max_pool_values, prepare, transform
 from pellucid.compiled.store import kept_kernels
@@ -35,5 +36,6 @@ __all__ = [
     "norm_epilogue_gradient",
     "prepare",
     "reads_deferred",
+    "relu_cache",
     "transform",
 ]

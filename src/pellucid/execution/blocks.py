@@ -63,9 +63,13 @@ class Block:
 
         `reader` is the only layer that reads y, a convolution that may do the normalisation itself.
         """
-        kernels, z = _kernels(), self._convolved(x)
-        window, norm = self._window(z.shape), self.norm
         y: Array | DeferredNorm
+        kernels = _kernels()
+        if self.relu and self.conv and shortcut is None and len(self.layers) == 2:
+            y = self._convolved(x, relu=True)
+            return y, (x, kernels.relu_cache(y))
+        z = self._convolved(x)
+        window, norm = self._window(z.shape), self.norm
         if len(self.layers) == 1:
             y, cache = z, None
         elif norm is None:
@@ -84,14 +88,14 @@ class Block:
                 norm.update_statistics(training, mean, var, z.size // z.shape[1])
         return y, (x, cache)
 
-    def _convolved(self, x: Array | DeferredNorm) -> Array:
-        """Return the convolution of x, or x if there is none."""
+    def _convolved(self, x: Array | DeferredNorm, relu: bool = False) -> Array:
+        """Return the convolution of x, followed by ReLU if `relu`, or x if there is none."""
         if self.conv is None:
             assert isinstance(x, np.ndarray)  # a convolution alone is a reader
             return x
         plan = self.conv.plan(x.shape)
         kernel, convolution = plan.kernel(self.conv.weight.value), plan.resolved(engine.current())
-        return _kernels().conv2d(x, kernel, self.conv.bias_value, convolution)
+        return _kernels().conv2d(x, kernel, self.conv.bias_value, convolution, relu)
 
     @property
     def normalizes(self) -> bool:

@@ -45,8 +45,9 @@ class FusedKernels(Protocol):
         weight: Array,
         bias: Array | None,
         convolution: Convolution,
+        relu: bool = False,
     ) -> Array:
-        """Return the convolution of x."""
+        """Return the convolution of x, followed by ReLU if `relu`."""
 
     def conv2d_input_gradient(
         self, dy: Array, weight: Array, convolution: Convolution, onto: Array | None = None
@@ -67,6 +68,9 @@ class FusedKernels(Protocol):
         self, z: Array, norm: Norm | None, shortcut: Array | None, relu: bool, window: Window | None
     ) -> tuple[Array, object]:
         """Return y and the cache; `norm` is that of inference, which has no gradient."""
+
+    def relu_cache(self, y: Array) -> object:
+        """Return the cache of an epilogue that is a ReLU alone, which `conv2d` has computed."""
 
     def epilogue_gradient(
         self, dy: Array, cache: object, overwrite_dy: bool = False

@@ -36,26 +36,31 @@ from pellucid.types import Array, Shape
 
 
 def conv2d(
-    x: Array | DeferredNorm, weight: Array, bias: Array | None, convolution: Convolution
+    x: Array | DeferredNorm,
+    weight: Array,
+    bias: Array | None,
+    convolution: Convolution,
+    relu: bool = False,
 ) -> Array:
-    """Return the convolution of x with weight, plus bias."""
+    """Return the convolution of x with weight, plus bias, followed by ReLU if `relu`."""
     window, groups = convolution.window, convolution.groups
     last = is_channels_last(convolution)
     match conv2d_algorithm(convolution):
         case "direct" if last:
-            return last_direct.forward(materialize(x), weight, bias, window)
+            return last_direct.forward(materialize(x), weight, bias, window, relu)
         case "direct":
-            return direct.forward(x, weight, bias, window, groups)
+            return direct.forward(x, weight, bias, window, groups, relu)
         case "depthwise" if last:
-            return last_depthwise.forward(x, weight, bias, window)
+            return last_depthwise.forward(x, weight, bias, window, relu)
         case "depthwise":
-            return depthwise.forward(x, weight, bias, window)
+            return depthwise.forward(x, weight, bias, window, relu)
         case "winograd4" if last:
-            return last_winograd.forward(x, weight, bias, window)
+            return last_winograd.forward(x, weight, bias, window, relu)
         case "winograd4":
-            return winograd.forward(x, weight, bias, window)
+            return winograd.forward(x, weight, bias, window, relu)
         case _:
-            return reference.conv2d(materialize(x), weight, bias, convolution)
+            y = reference.conv2d(materialize(x), weight, bias, convolution)
+            return reference.relu(y) if relu else y
 
 
 def conv2d_input_gradient(

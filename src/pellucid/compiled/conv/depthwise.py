@@ -56,12 +56,18 @@ def supports(weight_shape: Shape, groups: int) -> bool:
     return weight_shape[0] == groups and weight_shape[1] == 1
 
 
-def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(
+    x: Array | DeferredNorm,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    relu: bool = False,
+) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (C, 1, KH, KW), plus bias."""
     y = layout.new_images((*x.shape[:2], *window.output_size))
     (inner, norm), taps, KW = source(x), forward_taps(window), window.kernel[1]
     reach = window.extent[0]
-    run(inner, by_tap(weight), bias, layout.memory(y), taps, KW, norm=norm, reach=reach)
+    run(inner, by_tap(weight), bias, layout.memory(y), taps, KW, relu, norm, reach)
     return y
 
 

@@ -58,7 +58,12 @@ def is_pointwise(window: Window, groups: int) -> bool:
 
 
 def forward(
-    x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window, groups: int
+    x: Array | DeferredNorm,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    groups: int,
+    relu: bool = False,
 ) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C/groups, KH, KW), plus bias."""
     y = layout.new_images((x.shape[0], len(weight), *window.output_size))
@@ -66,7 +71,7 @@ def forward(
     inner, norm = source(x if is_pointwise(window, groups) else materialize(x))
     rows = tile_shape(len(weight) // groups, x.shape[0])[0]
     packed = pack(weight, offsets, groups, rows)
-    run(inner, packed, layout.memory(y), forward_taps(window), norm=norm)
+    run(inner, packed, layout.memory(y), forward_taps(window), relu, norm)
     return y
 
 

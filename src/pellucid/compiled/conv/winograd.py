@@ -56,12 +56,18 @@ def supports(window: Window, groups: int) -> bool:
     return plain and window.kernel == (3, 3) and groups == 1
 
 
-def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(
+    x: Array | DeferredNorm,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    relu: bool = False,
+) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C, 3, 3), plus bias."""
     y = layout.new_images((x.shape[0], len(weight), *window.output_size))
     (top, _), (left, _) = window.padding
     inner, norm = source(x)
-    run(inner, pack(weight, bias), layout.memory(y), top, left, norm=norm)
+    run(inner, pack(weight, bias), layout.memory(y), top, left, relu, norm=norm)
     return y
 
 

@@ -42,10 +42,16 @@ _FAR = 1 << 18  # numbers that no near memory holds: they are asked for in time
 _CHANNELS = 128  # of an item of work
 
 
-def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(
+    x: Array | DeferredNorm,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    relu: bool = False,
+) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (C, 1, KH, KW), plus bias."""
     y = layout.new_channels_last((*x.shape[:2], *window.output_size))
-    run(materialize(x), pack(weight, bias), y, window)
+    run(materialize(x), pack(weight, bias), y, window, relu)
     return y
 
 

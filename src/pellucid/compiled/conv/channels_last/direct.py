@@ -44,10 +44,16 @@ class Packed(NamedTuple):
     taps: int
 
 
-def forward(x: Array, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(
+    x: Array,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    relu: bool = False,
+) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C, KH, KW), plus bias."""
     y = layout.new_channels_last((x.shape[0], len(weight), *window.output_size))
-    run(x, pack(weight, bias), y, window)
+    run(x, pack(weight, bias), y, window, relu)
     return y
 
 

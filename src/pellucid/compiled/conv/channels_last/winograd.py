@@ -33,10 +33,16 @@ from pellucid.types import Array, Shape
 _ROWS = {1: 12, 2: 10, 3: 8, 4: 6} if REGISTERS == 32 else {1: 8, 2: 5}
 
 
-def forward(x: Array | DeferredNorm, weight: Array, bias: Array | None, window: Window) -> Array:
+def forward(
+    x: Array | DeferredNorm,
+    weight: Array,
+    bias: Array | None,
+    window: Window,
+    relu: bool = False,
+) -> Array:
     """Return the convolution of x (N, C, H, W) with weight (F, C, 3, 3), plus bias."""
     y = layout.new_channels_last((x.shape[0], len(weight), *window.output_size))
-    run(x, pack(weight, bias), y, window)
+    run(x, pack(weight, bias), y, window, relu)
     return y
 
 
