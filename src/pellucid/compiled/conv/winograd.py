@@ -166,7 +166,8 @@ def _kernel(ROWS: int) -> Any:
         across, widths, blocks = -(-OW // 4), -(-N // WIDTH), -(-F // ROWS)
         xs, ys = x.reshape(-1), y.reshape(-1)
         every = live_lanes(WIDTH, VECTORS)
-        for item in share_of(mine, -(-OH // 4) * across * widths):
+        items = share_of(mine, -(-OH // 4) * across * widths)
+        for item in items:
             own, size = room[numba.get_thread_id()], 36 * C * WIDTH
             v, m = own[:size], own[size:]
             n, place = item % widths * WIDTH, item // widths
@@ -176,7 +177,8 @@ def _kernel(ROWS: int) -> Any:
             transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, v)
             transform_rows(v, C)
             # (F, C) × (C, N) -> (F, N), for each of the 36 places
-            following, next_n = (item + 1) // widths, (item + 1) % widths * WIDTH
+            next_item = min(item + 1, items.stop - 1)  # what comes then is another thread's
+            following, next_n = next_item // widths, next_item % widths * WIDTH
             next_h, next_w = following // across * 4 - top, following % across * 4 - left
             for k in range(36):  # what is read and written next is asked for meanwhile
                 fetch_pixel(xs, W, C, N, next_h + k // 6, next_w + k % 6, next_n)

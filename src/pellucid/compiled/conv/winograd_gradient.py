@@ -93,7 +93,8 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
                 transform_outputs(ys, OH, OW, F, N, oh, ow, n, turned, d, across, apart)
                 at = share * 36 * c_blocks * f_blocks * SIZE
                 # (C, N) × (N, F) -> (C, F), for each of the 36 places
-                following, next_n = (item + 1) // widths, (item + 1) % widths * WIDTH
+                next_item = min(item + 1, end - 1)  # what comes then may be another thread's
+                following, next_n = next_item // widths, next_item % widths * WIDTH
                 next_h, next_w = following // wide * 4, following % wide * 4
                 for k in range(36):  # what is read next is asked for meanwhile
                     fetch_pixel(xs, W, C, N, next_h - top + k // 6, next_w - left + k % 6, next_n)
