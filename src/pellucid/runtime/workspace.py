@@ -57,7 +57,7 @@ class Slab:
     """Memory of which parts are in use and parts are free.
 
     Threads divide arrays in their order in memory: the first half of each is read and written by
-    one half of the threads. Memory that another core has just used is slow to write, up to forty
+    one half of the threads. Memory that another core has just used is slow to write, up to thirty
     times if the two have no cache in common. So an array is put into the middle of a free part
     that is not much larger, where its halves meet the threads that used this memory before. If
     there is none, neighbouring free parts are joined; if these are too small, the slab grows.
