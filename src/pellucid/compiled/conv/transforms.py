@@ -174,11 +174,15 @@ def transform_columns(xs, norm, H, W, C, N, ih, iw, n, lanes, v):
 
 
 @jit_inline
-def fetch_pixel(xs, row_length, C, N, h, w, n):
-    """Ask for all channels of a pixel, which need not exist, of the WIDTH images from n on."""
-    for c in range(C):
+def fetch_pixel(xs, H, W, C, N, h, w, n):
+    """Ask for all channels of a pixel, if it exists, of the WIDTH images from n on.
+
+    What lies beyond the image may be another thread's, and is slower to write once it was read.
+    """
+    inside = h >= 0 and h < H and w >= 0 and w < W
+    for c in range(C if inside else 0):
         for m in range(n, n + WIDTH, LANES):
-            fetch_ahead(xs, ((h * row_length + w) * C + c) * N + m)
+            fetch_ahead(xs, ((h * W + w) * C + c) * N + m)
 
 
 @jit_inline

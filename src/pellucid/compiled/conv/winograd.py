@@ -181,9 +181,9 @@ def _kernel(ROWS: int) -> Any:
             following, next_n = next_item // widths, next_item % widths * WIDTH
             next_h, next_w = following // across * 4 - top, following % across * 4 - left
             for k in range(36):  # what is read and written next is asked for meanwhile
-                fetch_pixel(xs, W, C, N, next_h + k // 6, next_w + k % 6, next_n)
+                fetch_pixel(xs, H, W, C, N, next_h + k // 6, next_w + k % 6, next_n)
                 if k < 16:
-                    fetch_pixel(ys, OW, F, N, oh + k // 4, ow + k % 4, n)
+                    fetch_pixel(ys, OH, OW, F, N, oh + k // 4, ow + k % 4, n)
                 for block in range(blocks):
                     tile = zero_tile(ROWS, VECTORS)
                     wi, vi = (block * 36 + k) * C * ROWS, k * C * WIDTH

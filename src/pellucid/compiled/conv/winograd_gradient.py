@@ -97,9 +97,11 @@ def _kernel(ROWS: int, COLUMNS: int) -> Any:
                 following, next_n = next_item // widths, next_item % widths * WIDTH
                 next_h, next_w = following // wide * 4, following % wide * 4
                 for k in range(36):  # what is read next is asked for meanwhile
-                    fetch_pixel(xs, W, C, N, next_h - top + k // 6, next_w - left + k % 6, next_n)
+                    fetch_pixel(
+                        xs, H, W, C, N, next_h - top + k // 6, next_w - left + k % 6, next_n
+                    )
                     if k < 16:
-                        fetch_pixel(ys, OW, F, N, next_h + k // 4, next_w + k % 4, next_n)
+                        fetch_pixel(ys, OH, OW, F, N, next_h + k // 4, next_w + k % 4, next_n)
                     for block in range(c_blocks):
                         c = min(block * ROWS, C - ROWS)
                         for f_block in range(f_blocks):
