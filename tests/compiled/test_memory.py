@@ -102,7 +102,8 @@ def test_large_arrays_do_not_all_use_the_same_lines_of_the_caches():
     assert all((other - first) % 4096 for other in others)
 
 
-def test_arrays_of_all_sizes_share_memory():
+def test_arrays_of_all_sizes_share_memory_that_is_larger_than_caches(monkeypatch):
+    monkeypatch.setattr("pellucid.runtime.workspace._CACHES", 0)
     workspace = Workspace()
     with workspace.used():
         first, second = (empty((512, 100), np.float32) for _ in range(2))
@@ -132,7 +133,17 @@ def test_the_halves_of_an_array_lie_in_the_halves_of_the_array_that_was_there_be
     del other
 
 
-def test_memory_between_others_is_used_again():
+def test_as_long_as_memory_fits_into_caches_no_half_lies_in_the_other_half_of_another_array():
+    workspace = Workspace()
+    with workspace.used():
+        pair = [empty((100, 100), np.float32) for _ in range(2)]
+        end = pair[1].ctypes.data + pair[1].nbytes
+        del pair
+        assert empty((150, 100), np.float32).ctypes.data > end
+
+
+def test_memory_between_others_is_used_again(monkeypatch):
+    monkeypatch.setattr("pellucid.runtime.workspace._CACHES", 0)
     workspace = Workspace()
     with workspace.used():
         arrays = [empty((100, 100), np.float32) for _ in range(5)]

@@ -22,6 +22,7 @@ _SMALL = 1 << 14  # bytes below which NumPy's own allocation is as fast
 _LINE = 64  # bytes of a cache line, at whose start vector registers load fastest
 _GAP = 17 * _LINE  # between arrays: those of 2ⁿ bytes would share few lines of the caches
 _MUCH_LARGER = 4  # times the size of an array: such a part is not used for it
+_CACHES = 1 << 26  # bytes
 _SLAB = 1 << 27
 
 
@@ -60,7 +61,8 @@ class Slab:
     one half of the threads. Memory that another core has just used is slow to write, up to thirty
     times if the two have no cache in common. So an array is put into the middle of a free part
     that is not much larger, where its halves meet the threads that used this memory before. If
-    there is none, neighbouring free parts are joined; if these are too small, the slab grows.
+    there is none, the slab grows, until it is larger than caches, from which memory disappears
+    before it is used again. Then neighbouring free parts are joined if they are large enough.
 
     Parameters
     ----------
@@ -86,7 +88,10 @@ class Slab:
         """Return `size` free bytes, used until nothing refers to them; None if there are none."""
         while self._freed:
             self._free.append(self._used.pop(self._freed.popleft())[0])
-        part = self._similar(size) or self._joined(size) or self._new(size)
+        part = self._similar(size)
+        if part is None and self.nbytes < _CACHES:
+            part = self._new(size)
+        part = part or self._joined(size) or self._new(size)
         if part is None:
             return None
         start = part.start + (part.size - size) // 2 // _LINE * _LINE
