@@ -11,7 +11,7 @@ from pellucid.data import augment
 from pellucid.errors import DataError, FileError, TrainingError
 from pellucid.parallel import Team
 from pellucid.training.batches import ArraySource
-from threads_as_processes import run_as
+from threads_as_processes import Delivery, run_as
 
 
 def trained(team):
@@ -214,6 +214,28 @@ def test_weights_that_drift_apart_stop_the_run():
 
     for said in run_as(2, train):
         assert said.startswith("process 1 has another value of 1.bias than process 0")
+
+
+def test_once_training_has_begun_nothing_waits_without_end_for_a_process(monkeypatch):
+    waited, wait = [], Delivery.wait
+
+    def noted(delivery, patience=None):
+        waited.append(patience)
+        wait(delivery, patience)
+
+    def train(team):
+        model, x = nn.Sequential(nn.Linear(4, 3)), np.ones((16, 4), np.float32)
+        sgd = optim.SGD(model.parameters(), lr=0.1)
+        for epoch in pl.train(
+            model, (x, np.arange(16) % 3), optimizer=sgd, epochs=3, parallel=team
+        ):
+            if epoch.epoch == 1:
+                waited.clear()
+
+    monkeypatch.setattr(Delivery, "wait", noted)
+    assert run_as(2, train) == [None, None]
+    assert waited
+    assert set(waited) == {None}
 
 
 def test_shards_draw_their_own_random_numbers():

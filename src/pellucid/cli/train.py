@@ -1,5 +1,6 @@
 """``pellucid train``: train a network on a data set."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -330,7 +331,7 @@ def train(
     new_run.check(config)
     parts = Parts.of(splits, config)
     if team is not None:
-        team.check_same(config.choices())
+        team.check_same(config.choices(), patience=math.inf)
     with common.computing(config.engine, new_run.threads(config), config.precise, config.tune):
         if overfit_batch:
             raise typer.Exit(0 if overfit.check(config, parts) else 1)

@@ -228,7 +228,7 @@ class Team:
         messages = self.gather(None if failed is None else f"{failed}", patience=math.inf)
         if all(message is None for message in messages):
             return found
-        names = self._names()
+        names = self._names(math.inf)
         if failed is not None and (
             len(set(messages)) == 1 or not isinstance(failed, PellucidError)
         ):
@@ -243,10 +243,10 @@ class Team:
         behind = self.together(lambda: [] if self.leads else [action()])
         return [*ahead, *behind][0]
 
-    def check_same(self, facts: Mapping[str, str]) -> None:
+    def check_same(self, facts: Mapping[str, str], patience: float | None = None) -> None:
         """Raise an error in all processes if `facts` are not the same in all of them."""
-        gathered = self.gather(dict(facts), patience=math.inf)
-        for process, found in zip(self._names(), gathered, strict=True):
+        gathered = self.gather(dict(facts), patience)
+        for process, found in zip(self._names(patience), gathered, strict=True):
             for name, value in gathered[0].items():
                 if found[name] != value:
                     raise PellucidError(
@@ -279,9 +279,9 @@ class Team:
         """Send an array to each process and receive one from each."""
         self.communicator.start(send, receive).wait(patience)
 
-    def _names(self) -> list[str]:
+    def _names(self, patience: float | None) -> list[str]:
         """Return a name for each process: its rank, and its host if there are several hosts."""
-        hosts = self.gather(socket.gethostname(), patience=math.inf)
+        hosts = self.gather(socket.gethostname(), patience)
         several = len(set(hosts)) > 1
         return [f"process {n}" + f" on {host}" * several for n, host in enumerate(hosts)]
 

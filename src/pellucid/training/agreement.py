@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import platform
 
 import numpy as np
@@ -65,7 +66,8 @@ def check_same_run(state: TrainingState, team: Team) -> None:
             **data,
             **settings,
             "position in the run": f"epoch {state.epoch + 1}, step {state.step + 1}",
-        }
+        },
+        patience=math.inf,  # the others may still read their data
     )
     check_same_weights(state, team)
 
