@@ -7,6 +7,9 @@ import composed
 from kernels import numbers
 from pellucid import compiled, reference
 from pellucid.compiled import fused
+from pellucid.compiled.conv.weight_gradient import _shares
+from pellucid.compiled.instructions import LANES
+from pellucid.contract import Convolution
 from pellucid.geometry import Window
 
 FINISHES = [
@@ -60,3 +63,19 @@ def test_pooling_passes_on_what_is_not_a_number_and_minus_infinity():
         y, indices = e.max_pool2d(x, window)
         np.testing.assert_array_equal(y.ravel(), [-np.inf, np.nan])
         assert indices.ravel().tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("kernel", [(3, 3), (5, 1), (1, 1)])
+@pytest.mark.parametrize(("size", "shares"), [(3, 1), (9, 2), (13, 4)])
+def test_a_weight_gradient_is_the_sum_over_all_shares_of_the_rows(kernel, size, shares):
+    window = Window.of(
+        (2 * size, 2 * size), kernel, stride=2, padding=(kernel[0] // 2, kernel[1] // 2)
+    )
+    (OH, OW), weight_shape = window.output_size, (5, 3, *kernel)
+    assert LANES != 16 or _shares(OH, OW * 64 // LANES) == shares
+    x, dy = numbers((64, 3, 2 * size, 2 * size)), numbers((64, 5, OH, OW), 1)
+    convolution = Convolution(x.shape, weight_shape, window, algorithm="direct")
+    found = compiled.conv2d_weight_gradient(dy, x, convolution)
+    given = (dy.astype(np.float64), x.astype(np.float64))
+    expected = reference.conv2d_weight_gradient(*given, convolution)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
