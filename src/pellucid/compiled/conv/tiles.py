@@ -76,7 +76,7 @@ def sum_of_shares(found: Array) -> Array:
 @jit_exact
 def _add_up(found, total):
     """Write into total (n,) the sum of found (shares, n)."""
-    total[:] = found[0]
-    for share in range(1, len(found)):
-        for i in range(len(total)):
+    for i in range(len(total)):
+        total[i] = found[0, i]
+        for share in range(1, len(found)):
             total[i] += found[share, i]
