@@ -65,7 +65,8 @@ class Block:
         """
         y: Array | DeferredNorm
         kernels = _kernels()
-        if self.relu and self.conv and shortcut is None and len(self.layers) == 2:
+        pair = self.conv is not None and len(self.layers) == 2
+        if self.relu and pair and shortcut is None:
             y = self._convolved(x, relu=True)
             return y, (x, kernels.relu_cache(y))
         z = self._convolved(x)

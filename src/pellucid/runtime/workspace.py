@@ -61,8 +61,8 @@ class Slab:
     one half of the threads. Memory that another core has just used is slow to write, up to thirty
     times if the two have no cache in common. So an array is put into the middle of a free part
     that is not much larger, where its halves meet the threads that used this memory before. If
-    there is none, the slab grows, until it is larger than caches, from which memory disappears
-    before it is used again. Then neighbouring free parts are joined if they are large enough.
+    there is none, the slab grows. In a slab larger than the caches, where memory has left them
+    before it is used again, neighbouring free parts are joined first.
 
     Parameters
     ----------
