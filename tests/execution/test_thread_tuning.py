@@ -13,6 +13,7 @@ class Machine:
 
     def __init__(self):
         self.now, self.threads, self.busy, self.steps = 0.0, 2, False, []
+        self.scale = 1  # of all times
 
     def use(self, count):
         self.threads = count
@@ -22,7 +23,8 @@ class Machine:
         while self.now < end:
             with tuner.step():
                 self.steps.append(self.threads)
-                self.now += 0.1 if self.threads == 1 else 1.0 if self.busy else 0.05
+                taken = 0.1 if self.threads == 1 else 1.0 if self.busy else 0.05
+                self.now += taken * self.scale
 
 
 @pytest.fixture
@@ -58,6 +60,14 @@ def test_it_follows_when_a_machine_becomes_busy_and_quiet_again(machine, tuner):
     assert tuner.threads == 2
 
 
+@pytest.mark.parametrize("scale", [1, 10, 50])
+def test_trials_take_little_time_of_long_steps_too(machine, tuner, scale):
+    machine.scale = scale
+    machine.work(tuner, 1200)
+    assert tuner.threads == 2
+    assert 1 <= machine.steps.count(1) < 0.03 * len(machine.steps)
+
+
 @pytest.mark.parametrize("busy", [False, True])
 def test_the_other_number_is_tried_again_at_least_every_half_minute(machine, tuner, busy):
     machine.busy, tried = busy, []
@@ -75,10 +85,11 @@ def test_afterwards_the_threads_are_as_they_were(machine, tuner):
     assert machine.threads == 2
 
 
-def test_steps_in_which_kernels_are_compiled_decide_nothing(machine, tuner):
-    with tuner.step():
-        machine.now += 100
-    machine.work(tuner, 20)
+def test_the_first_steps_decide_nothing(machine, tuner):
+    for _ in range(4):  # kernels are compiled, and a step is captured
+        with tuner.step():
+            machine.now += 100
+    machine.work(tuner, 1)
     assert tuner.threads == 2
 
 
