@@ -1,24 +1,36 @@
-"""The recipe ``--recipe fast`` as a plain PyTorch script; records.py calls it.
+"""The recipes with the network airbench as a plain PyTorch script; records.py calls it.
 
-python airbench_in_pytorch.py ARRAYS DATA SEED THREADS [EPOCHS_TO_TRAIN]
+python airbench_in_pytorch.py ARRAYS DATA RECIPE SEED THREADS [EPOCHS_TO_TRAIN]
 
-Everything is as in `pellucid train DATA --recipe fast`, but for the random numbers: the network,
+Everything is as in `pellucid train DATA --recipe RECIPE`, but for the random numbers: the network,
 its whitened first convolution, Muon and AdamW with the same rates, the augmentation, the batches,
 and the views of the test. Channels are last, where PyTorch is faster here.
 """
 
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 -- its usual name
 from torch import Tensor, nn
 
+
+class Recipe(NamedTuple):
+    """What differs between the recipes."""
+
+    widths: tuple[int, ...]
+    epochs: int
+    batch: int = 500
+    smoothing: float = 0.2
+    is_changed: bool = True  # whether images are augmented, and the test looks at views
+
+
 RECIPES = {
-    # widths, epochs, images in a batch, label smoothing, whether to augment and test in views
-    "cifar-10": ((64, 256, 256), 12, 500, 0.2, True),
-    "mnist": ((6, 24, 24), 1, 200, 0.0, False),
+    "cifar-10 fast": Recipe((64, 256, 256), epochs=12),
+    "fashion-mnist accurate": Recipe((32, 128, 192), epochs=20),
+    "mnist fast": Recipe((6, 24, 24), epochs=1, batch=200, smoothing=0.0, is_changed=False),
 }
 RATE, MOMENTUM, ADAM_RATE = 0.12, 0.6, 0.02
 MEMORY = torch.channels_last
@@ -95,15 +107,14 @@ def scores(model: nn.Module, x: Tensor, in_views: bool) -> Tensor:
     return sum(found[1:], found[0])
 
 
-def main(arrays: str, data: str, seed: int, threads: int, epochs_to_train: int | None) -> None:
+def main(arrays: str, recipe: Recipe, seed: int, threads: int, epochs_to_train: int) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    widths, epochs, batch, smoothing, is_changed = RECIPES[data]
     images = {name: torch.from_numpy(array) for name, array in np.load(arrays).items()}
     x, t = images["x"].float(), images["t"].long()
     std, mean = torch.std_mean(x, (0, 2, 3), keepdim=True)
     x = (x - mean) / std
-    model = network(x.shape[1], x.shape[2], widths)
+    model = network(x.shape[1], x.shape[2], recipe.widths)
     whiten(model[0], x[:5000])
     model = model.to(memory_format=MEMORY)
     learned = [p for p in model.parameters() if p.requires_grad]
@@ -112,16 +123,18 @@ def main(arrays: str, data: str, seed: int, threads: int, epochs_to_train: int |
     head, biases = [p for p in learned if p.ndim == 2], [p for p in learned if p.ndim == 1]
     groups = [{"params": biases, "lr": ADAM_RATE}, {"params": head, "lr": 0.1 * ADAM_RATE}]
     adam = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
-    steps, step = epochs * -(-len(x) // batch), 0
+    steps, step = recipe.epochs * -(-len(x) // recipe.batch), 0
     schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
     half = torch.rand(len(x)) < 0.5
-    for epoch in range(epochs_to_train or epochs):
+    for epoch in range(epochs_to_train):
         began = time.perf_counter()
-        for some in torch.randperm(len(x)).split(batch):
-            images_now = changed(x[some], half[some] ^ (epoch % 2 == 1)) if is_changed else x[some]
+        for some in torch.randperm(len(x)).split(recipe.batch):
+            images_now = x[some]
+            if recipe.is_changed:
+                images_now = changed(images_now, half[some] ^ (epoch % 2 == 1))
             model.zero_grad()
             y = model(images_now.to(memory_format=MEMORY))
-            loss = F.cross_entropy(y, t[some], label_smoothing=smoothing)
+            loss = F.cross_entropy(y, t[some], label_smoothing=recipe.smoothing)
             loss.backward()
             muon(kernels, momenta, RATE * (1 - step / steps))
             adam.step()
@@ -131,12 +144,13 @@ def main(arrays: str, data: str, seed: int, threads: int, epochs_to_train: int |
     model.eval()
     with torch.no_grad():
         right = sum(
-            int((scores(model, (a.float() - mean) / std, is_changed).argmax(1) == b).sum())
+            int((scores(model, (a.float() - mean) / std, recipe.is_changed).argmax(1) == b).sum())
             for a, b in zip(images["test_x"].split(500), images["test_t"].split(500), strict=True)
         )
     print(f"Test accuracy {right / len(images['test_x']):.2%}")
 
 
 if __name__ == "__main__":
-    file, name, number, count, *some_epochs = sys.argv[1:]
-    main(file, name, int(number), int(count), int(some_epochs[0]) if some_epochs else None)
+    file, data, recipe, seed, threads, *epochs = sys.argv[1:]
+    chosen = RECIPES[f"{data} {recipe}"]
+    main(file, chosen, int(seed), int(threads), int(epochs[0]) if epochs else chosen.epochs)

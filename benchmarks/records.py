@@ -2,7 +2,7 @@
 
     python -m benchmarks.records cifar10 [--seeds 5] [--recipe NAME]
     python -m benchmarks.records mnist
-    python -m benchmarks.records mnist --recipe fast --pytorch
+    python -m benchmarks.records mnist --recipe fast --pytorch [--epochs 1]
     python -m benchmarks.records write
 
 Each seed is a process of its own, ``pellucid train DATA --recipe NAME``, whose wall and CPU time
@@ -89,11 +89,15 @@ def main() -> None:
     parser.add_argument("what", choices=[*SOURCES, "write"])
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from 0 on")
     parser.add_argument("--recipe", help="one of the recipes for this data set; all by default")
-    parser.add_argument("--pytorch", action="store_true", help="the recipe 'fast' in PyTorch")
+    parser.add_argument("--pytorch", action="store_true", help="the recipes in PyTorch")
     parser.add_argument("--epochs", type=int, help="with --pytorch: train only so many epochs")
     chosen = parser.parse_args()
     data = SOURCES.get(chosen.what)
     recipes = [name for name, known in NAMED.items() if data in known]
+    if chosen.pytorch:
+        from benchmarks.airbench_in_pytorch import RECIPES as IN_PYTORCH
+
+        recipes = [name for name in recipes if f"{data} {name}" in IN_PYTORCH]
     if data is not None and (not recipes or chosen.recipe not in (None, *recipes)):
         raise SystemExit(f"the recipes for {data}: {', '.join(recipes) or 'none yet'}")
     for recipe in recipes if chosen.recipe is None else [chosen.recipe]:
@@ -102,7 +106,7 @@ def main() -> None:
             run(data, recipe, 0, "--fraction", "0.05", "--epochs", "1")  # compiles the kernels
         for seed in range(chosen.seeds):
             if chosen.pytorch:
-                result = run_pytorch(data, seed, chosen.epochs)
+                result = run_pytorch(data, recipe, seed, chosen.epochs)
             else:
                 result = run(data, recipe, seed)
             save(result)
@@ -141,12 +145,12 @@ def run(data: str, recipe: str, seed: int, *more: str) -> Result:
         )  # fmt: skip
 
 
-def run_pytorch(data: str, seed: int, epochs: int | None) -> Result:
-    """Run the recipe "fast" in PyTorch, of which `epochs` if that is given."""
+def run_pytorch(data: str, recipe: str, seed: int, epochs: int | None) -> Result:
+    """Run a recipe in PyTorch, of which `epochs` if that is given."""
     parts = data_sets.load(data)
     assert parts.test is not None
-    every = NAMED["fast"][data].epochs
-    model = models.build(NAMED["fast"][data].model, parts.train.image_shape, 10)
+    chosen = NAMED[recipe][data]
+    model = models.build(chosen.model, parts.train.image_shape, 10)
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npz"
         np.savez(
@@ -154,14 +158,14 @@ def run_pytorch(data: str, seed: int, epochs: int | None) -> Result:
             test_x=parts.test.images, test_t=parts.test.labels,
         )  # fmt: skip
         script = str(Path(__file__).with_name("airbench_in_pytorch.py"))
-        line = [sys.executable, script, str(arrays), data, str(seed), str(os.cpu_count())]
+        line = [sys.executable, script, str(arrays), data, recipe, str(seed), str(os.cpu_count())]
         wall, cpu, printed = timed([*line, *([str(epochs)] if epochs else [])])
     seconds = [float(found) for found in re.findall(r"epoch \d+: ([\d.]+) s", printed)]
     (accuracy,) = re.findall(r"Test accuracy ([\d.]+)%", printed)
-    missing = every - len(seconds)
+    missing = chosen.epochs - len(seconds)
     whole = (wall + missing * sum(seconds) / len(seconds)) / wall
     return Result(
-        data, "fast, in PyTorch", seed,
+        data, f"{recipe}, in PyTorch", seed,
         accuracy=None if missing else float(accuracy) / 100,
         loss=None,
         wall=wall * whole,

@@ -16,12 +16,12 @@ from pellucid.view import style
 
 PAGE = ROOT / "docs" / "records.md"
 PICTURE = ROOT / "docs" / "images" / "records.svg"
-GOALS = {"cifar-10": 0.94, "mnist": 0.995, "fashion-mnist": 0.954}
-"""The accuracy to reach for each data set, a dashed line in its picture."""
+GOALS = {"cifar-10": (0.94, 0.95), "mnist": (0.995,), "fashion-mnist": (0.954,)}
+"""Accuracies to reach for each data set, dashed lines in its picture."""
 
 CAPTION = (
-    "Test accuracy against CPU minutes: seeds, means, the front that nothing beats, and the goal "
-    "as a dashed line"
+    "Test accuracy against CPU minutes: seeds, means, the front that nothing beats, and the goals "
+    "as dashed lines"
 )
 
 _QUIET = 1.0
@@ -74,9 +74,9 @@ def draw(results: Results) -> Figure:
         found = _complete([each for each in results if each["data"] == name])
         _draw_data_set(axes, found)
         shown = [100 * each["accuracy"] for each in found]
-        if name in GOALS:
-            axes.axhline(100 * GOALS[name], color=style.INK, linewidth=0.8, linestyle="--")
-            shown.append(100 * GOALS[name])
+        for goal in GOALS.get(name, ()):
+            axes.axhline(100 * goal, color=style.INK, linewidth=0.8, linestyle="--")
+            shown.append(100 * goal)
         margin = max(0.35 * (max(shown) - min(shown)), 0.2)
         axes.set_ylim(min(shown) - margin, min(max(shown) + margin, 100))
         axes.set_title(name)

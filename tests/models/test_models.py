@@ -15,6 +15,7 @@ SMALL = {
     "lenet5": {"width": 0.5},
     "lenet5x2": {},
     "airbench": {"widths": (4, 16, 16), "activation": "silu"},
+    "airbench_large": {},
     "airbench_medium": {},
     "airbench_small": {},
     "alexnet": {"width": 1 / 16},

@@ -7,7 +7,7 @@ the layer maps an image of that shape to one score per class.
 from __future__ import annotations
 
 from pellucid.models import toml
-from pellucid.models.airbench import airbench, airbench_medium, airbench_small
+from pellucid.models.airbench import airbench, airbench_large, airbench_medium, airbench_small
 from pellucid.models.alexnet import alexnet
 from pellucid.models.densenet import densenet
 from pellucid.models.inception import inception
@@ -24,6 +24,7 @@ __all__ = [
     "Row",
     "Summary",
     "airbench",
+    "airbench_large",
     "airbench_medium",
     "airbench_small",
     "alexnet",

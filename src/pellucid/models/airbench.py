@@ -61,6 +61,16 @@ def airbench(
 
 
 @register
+def airbench_large(input_shape: Shape, classes: int) -> nn.Sequential:
+    """Build `airbench` with 128, 384 and 384 channels, about 4.6 million parameters.
+
+    >>> sum(p.value.size for p in airbench_large((3, 32, 32), 10).parameters())
+    4606520
+    """
+    return airbench(input_shape, classes, (128, 384, 384))
+
+
+@register
 def airbench_medium(input_shape: Shape, classes: int) -> nn.Sequential:
     """Build `airbench` with 32, 128 and 192 channels, about 750,000 parameters.
 
