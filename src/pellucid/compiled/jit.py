@@ -41,7 +41,7 @@ def jit(function: Function) -> Any:
 
     See `parallel.share_of`. Whoever calls it leaves that argument out.
     """
-    return _launched(function, f"{WORK_OF_ONE + 1}", jit_inline(function))
+    return _launched(function, f"{WORK_OF_ONE + 1}")
 
 
 def jit_regions(function: Function) -> Any:
@@ -58,7 +58,7 @@ def jit_sized(function: Function) -> Any:
 
     Little work is done by the thread that calls.
     """
-    return _launched(function, "work", jit_inline(function))
+    return _launched(function, "work")
 
 
 def jit_sized_update(function: Function) -> Any:
@@ -92,17 +92,18 @@ def jit_exact(function: Function) -> Any:
 _FAST = {"reassoc", "contract"}
 
 
-def _launched(function: Function, work: str, alone: Any) -> Any:
+def _launched(function: Function, work: str, few: Any = None) -> Any:
     """Return a function with the parameters of `function` but the first, which launches it.
 
-    `alone` is what runs for little work.
+    `few` is what runs for little work, if that is another.
     """
     if "prange" in function.__code__.co_names:
         raise TypeError(f"{function.__qualname__}: loop over share_of(mine, …), not over prange(…)")
     names = list(signature(function).parameters)[1:]
     given = [work, *names] if work.isidentifier() else names
-    code = f"def launched({', '.join(given)}): launch(kernel, alone, {work}, ({', '.join(names)},))"
-    known = {"launch": launch, "kernel": jit_inline(function), "alone": alone}
+    code = f"def launched({', '.join(given)}): launch(kernel, few, {work}, ({', '.join(names)},))"
+    kernel = jit_inline(function)
+    known = {"launch": launch, "kernel": kernel, "few": few or kernel}
     exec(code, known)  # as Numba passes on *args only by way of a tuple, which takes time
     return _kept(function, known["launched"], shared=True)
 

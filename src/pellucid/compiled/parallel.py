@@ -39,22 +39,31 @@ def share_of(mine, count):
 def launch(typing: Any, kernel: Any, few: Any, work: Any, args: Any) -> Any:
     """``launch(kernel, few, work, args)``: ``kernel(mine, *args)`` on all threads.
 
-    For little work it is ``few((0, 1), *args)`` in this thread.
+    For little work it is ``few((0, 1), *args)`` in this thread; `few` may be `kernel`.
     """
     given = (_MINE, *args.types)
-    shared, single = (_compiled(each.dispatcher, given) for each in (kernel, few))
+    compiled = {each: _compiled(each.dispatcher, given) for each in (kernel, few)}
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         little = builder.icmp_signed("<=", values[2], _INT(WORK_OF_ONE))
+        threads = _INT(1) if alone else builder.call(_asked(builder.module), [])
+        # what the threads share: their number, whether one failed, and the arguments
+        shared = cgutils.pack_struct(
+            builder, [builder.select(little, _INT(1), threads), _INT(0), values[3]]
+        )
+        together = cgutils.alloca_once_value(builder, shared)
+        tasks = {
+            each: _task(context, builder.module, _declared(context, builder, found), given, shared)
+            for each, found in compiled.items()
+        }
         with builder.if_else(little) as (here, everywhere):
             with here:
-                _here(context, builder, _declared(context, builder, single), given, values[3])
+                _call(builder, tasks[few], together)
             with everywhere:
-                function = _declared(context, builder, shared)
-                if alone:
-                    _here(context, builder, function, given, values[3])
-                else:
-                    _on_all(context, builder, function, given, values[3])
+                _call_on_all(context, builder, tasks[kernel], threads, together)
+        failed = builder.load(cgutils.gep_inbounds(builder, together, 0, 1))
+        with builder.if_then(cgutils.is_not_null(builder, failed), likely=False):
+            context.call_conv.return_user_exc(builder, MemoryError, ())
         return context.get_dummy_value()
 
     return types.void(kernel, few, types.intp, args), code
@@ -72,64 +81,61 @@ def _declared(context: Any, builder: Any, compiled: Any) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, compiled.fndesc.llvm_func_name)
 
 
-def _call(
-    context: Any, builder: Any, function: Any, given: Any, number: Any, threads: Any, args: Any
-) -> Any:
-    mine = context.make_tuple(builder, _MINE, [number, threads])
-    values = [mine, *cgutils.unpack_tuple(builder, args)]
-    return context.call_conv.call_function(builder, function, types.none, given, values)[0]
+def _asked(module: Any) -> Any:
+    """Return Numba's function for the number of threads that are asked for."""
+    return cgutils.get_or_insert_function(module, ir.FunctionType(_INT, []), "get_num_threads")
 
 
-def _here(context: Any, builder: Any, function: Any, given: Any, args: Any) -> None:
-    """Call the kernel in this thread, for all items."""
-    status = _call(context, builder, function, given, _INT(0), _INT(1), args)
-    with builder.if_then(status.is_error, likely=False):
-        context.call_conv.return_status_propagate(builder, status)
-
-
-def _on_all(context: Any, builder: Any, function: Any, given: Any, args: Any) -> None:
-    """Have each of Numba's threads call the kernel; what they share lies on the stack."""
-    asked = ir.FunctionType(_INT, [])
-    threads = builder.call(
-        cgutils.get_or_insert_function(builder.module, asked, "get_num_threads"), []
-    )
-    together = cgutils.alloca_once_value(
-        builder, cgutils.pack_struct(builder, [threads, _INT(0), args])
-    )
-    task = _task(context, builder.module, function, given, together.type)
+def _items(builder: Any, together: Any, count: Any) -> list[Any]:
+    """Return what a task is given for the numbers from 0 to before `count`."""
     # the "array" that is shared out begins at 0 in steps of one byte: its addresses are numbers
     first = cgutils.alloca_once_value(builder, ir.Constant(_BYTES, None))
-    count = cgutils.alloca_once_value(builder, threads)
     step = cgutils.alloca_once_value(builder, _INT(1))
-    run = cgutils.get_or_insert_function(
-        builder.module,
-        ir.FunctionType(ir.VoidType(), [_BYTES] * 5 + [_INT] * 3),
-        "numba_parallel_for",
-    )
+    many = cgutils.alloca_once_value(builder, count)
+    return [first, many, step, together]
+
+
+def _call(builder: Any, task: Any, together: Any) -> None:
+    """Have this thread call the kernel, for all items."""
+    kinds = [each.type for each in task.args]
+    given = _items(builder, together, _INT(1))
+    builder.call(task, [builder.bitcast(*each) for each in zip(given, kinds, strict=True)])
+
+
+def _call_on_all(context: Any, builder: Any, task: Any, threads: Any, together: Any) -> None:
+    """Have each of Numba's threads call the kernel."""
     python = context.get_python_api(builder)
     state = python.gil_ensure()
     released = python.save_thread()
-    pointers = [builder.bitcast(each, _BYTES) for each in (task, first, count, step, together)]
-    builder.call(run, [*pointers, _INT(0), _INT(1), threads])
+    if alone:
+        _call(builder, task, together)
+    else:
+        run = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [_BYTES] * 5 + [_INT] * 3),
+            "numba_parallel_for",
+        )
+        given = [task, *_items(builder, together, threads)]
+        run_given = [builder.bitcast(each, _BYTES) for each in given]
+        builder.call(run, [*run_given, _INT(0), _INT(1), threads])
     python.restore_thread(released)
     python.gil_release(state)
-    failed = builder.load(cgutils.gep_inbounds(builder, together, 0, 1))
-    with builder.if_then(cgutils.is_not_null(builder, failed), likely=False):
-        context.call_conv.return_user_exc(builder, MemoryError, ())
 
 
-def _task(context: Any, module: Any, function: Any, given: Any, together: Any) -> Any:
+def _task(context: Any, module: Any, function: Any, given: Any, shared: Any) -> Any:
     """Return what a thread runs: ``void (char **args, intp *count, intp *steps, void *data)``."""
     kind = ir.FunctionType(ir.VoidType(), [_BYTES.as_pointer(), *[_INT.as_pointer()] * 2, _BYTES])
     task = ir.Function(module, kind, module.get_unique_name("task"))
     task.linkage = "internal"
     builder = ir.IRBuilder(task.append_basic_block("entry"))
-    data = builder.bitcast(task.args[3], together)
+    data = builder.bitcast(task.args[3], shared.type.as_pointer())
     threads, _, args = cgutils.unpack_tuple(builder, builder.load(data), 3)
     first = builder.ptrtoint(builder.load(task.args[0]), _INT)
     with cgutils.for_range(builder, builder.load(task.args[1]), intp=_INT) as loop:
         number = builder.add(first, loop.index)
-        status = _call(context, builder, function, given, number, threads, args)
+        mine = context.make_tuple(builder, _MINE, [number, threads])
+        values = [mine, *cgutils.unpack_tuple(builder, args)]
+        status, _ = context.call_conv.call_function(builder, function, types.none, given, values)
         with builder.if_then(status.is_error, likely=False):  # no memory: nothing else is raised
             builder.store(_INT(1), cgutils.gep_inbounds(builder, data, 0, 1))
     builder.ret_void()
