@@ -77,7 +77,8 @@ def kernels(network: str, batch: int, steps: int = 10) -> dict[str, float]:
         for function, arguments in recording._calls:
             began = time.perf_counter()
             function(*arguments)
-            name = getattr(getattr(function, "_cache", None), "kernel", "")
+            dispatcher = getattr(function, "dispatcher", function)
+            name = getattr(getattr(dispatcher, "_cache", None), "kernel", "")
             spent[limits.kind_of(str(name))] += time.perf_counter() - began
 
     Recording.replay = replay  # type: ignore[method-assign]  # to time each call

@@ -74,14 +74,14 @@ def test_no_step_waits_for_the_compiler_and_a_second_run_compiles_nothing(tmp_pa
 EVERYTHING = """
 import sys
 from pellucid import cli
-from pellucid.compiled import ahead, jit
+from pellucid.compiled import ahead, kept
 rehearsed = []
 find = ahead.needed
 ahead.needed = lambda calls: rehearsed.append(find(calls)) or rehearsed[-1]
 try:
     cli.main(COMMAND)
 except SystemExit:
-    computed = {(k, types) for k, known in jit._known.items() for types in known.overloads}
+    computed = {(k, types) for k, known in kept.known.items() for types in known.overloads}
     print("missing", [str(kernel) for kernel, _ in computed - set(rehearsed[0])], len(computed))
 """
 
@@ -216,8 +216,8 @@ whole = ops.conv2d(x, weight)
 with usual_batch.of_steps(64, steps=2):
     rest = ops.conv2d(x[:17], weight)
 print(np.array_equal(whole[:17], rest))
-from pellucid.compiled import jit
-print(sum(len(known.overloads) for kernel, known in jit._known.items() if kernel.constants))
+from pellucid.compiled import kept
+print(sum(len(known.overloads) for kernel, known in kept.known.items() if kernel.constants))
 """
 
 
@@ -231,7 +231,7 @@ def test_the_last_batch_of_an_epoch_takes_the_kernel_of_the_others_and_gives_the
 
 def test_a_process_stays_with_a_module_then_takes_one_that_nobody_has_begun():
     from pellucid.compiled.ahead import _Jobs
-    from pellucid.compiled.jit import Kernel
+    from pellucid.compiled.kept import Kernel
 
     names = ["a", "a", "b", "a", "b", "c"]
     jobs = [(Kernel(name, str(k), (), True), ()) for k, name in enumerate(names)]
@@ -246,7 +246,7 @@ def test_garbage_is_collected_again_after_a_kernel_that_could_not_be_compiled():
     import gc
 
     from pellucid.compiled.ahead import compile_job
-    from pellucid.compiled.jit import Kernel
+    from pellucid.compiled.kept import Kernel
 
     with pytest.raises(AttributeError):
         compile_job((Kernel("pellucid.compiled.layout", "there_is_none", (), True), ()))

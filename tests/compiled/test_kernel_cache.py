@@ -33,9 +33,9 @@ def test_kernels_are_compiled_once_and_then_read_from_disk(tmp_path):
 NAMES = """
 from pellucid.compiled import loss, update
 from pellucid.compiled.conv.direct import _kernel, _pack
-from pellucid.compiled.jit import _known
+from pellucid.compiled.kept import known
 _kernel(4, 1)
-for dispatcher in _known.values():
+for dispatcher in known.values():
     print(dispatcher._cache._file(("types",), dispatcher._cache._machine()))
 """
 

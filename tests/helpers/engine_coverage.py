@@ -52,7 +52,8 @@ def _watched(found: dict[str, bool]) -> Iterator[None]:
             yield
         finally:
             sys.setprofile(None)
-    found["kernels"] = any(hasattr(function, "py_func") for function, _ in recording._calls)
+    called = [getattr(function, "dispatcher", function) for function, _ in recording._calls]
+    found["kernels"] = any(hasattr(function, "py_func") for function in called)
 
 
 def _by_whom(run: Callable[..., Any], *given: Any) -> tuple[str, Any]:

@@ -23,12 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pellucid.compiled import store
-from pellucid.compiled.jit import Kernel, KernelCache, has_threads
+from pellucid.compiled.kept import has_threads
+from pellucid.compiled.launched import LAUNCH_ALL, Job, job_of
 from pellucid.runtime import compiling, threads
 from pellucid.runtime.recording import Rehearsal
-
-Job = tuple[Kernel, tuple[Any, ...]]
-"""A kernel and the types of its arguments."""
 
 _WORTH_A_PROCESS = 3
 """So many kernels take longer to compile than a process takes to start."""
@@ -80,11 +78,10 @@ def needed(calls: Iterable[Callable[[], Any]]) -> list[Job]:
     found: dict[Job, None] = {}
 
     def is_kernel(function: Any, args: tuple[Any, ...]) -> bool:
-        kept = getattr(function, "_cache", None)
-        if not isinstance(kept, KernelCache):
-            return False
-        found[kept.kernel, tuple(map(function.typeof_pyval, args))] = None
-        return True
+        job = job_of(function, args)
+        if job is not None:
+            found[job] = None
+        return job is not None
 
     with Rehearsal(is_kernel).running(), np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -93,7 +90,7 @@ def needed(calls: Iterable[Callable[[], Any]]) -> list[Job]:
             for call in calls:
                 with suppress(Exception):
                     call()
-    return list(found)
+    return [*found, LAUNCH_ALL] if found else []
 
 
 def _is_there(job: Job) -> bool:

@@ -5,6 +5,8 @@ and compiles each several times. Here a kernel is an ordinary function, which is
 serves one thread as well as many. The threads are Numba's.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -23,6 +25,11 @@ alone = False
 
 _MINE = types.UniTuple(types.intp, 2)
 _BYTES, _INT = ir.IntType(8).as_pointer(), ir.IntType(64)
+_TASK = ir.FunctionType(ir.VoidType(), [_BYTES.as_pointer(), *[_INT.as_pointer()] * 2, _BYTES])
+"""What a thread runs, for Numba: ``void (char **args, intp *count, intp *steps, void *data)``."""
+_NOTE = ir.LiteralStructType([_BYTES, *[_INT] * 4])
+"""A noted call: task, whether one thread does it, size of what follows: threads, failures, args."""
+HEAD = 3 * 8  # bytes of it before what is shared by the threads
 
 
 @numba.njit(**AS_PART)
@@ -35,38 +42,107 @@ def share_of(mine, count):
     return range(count * number // threads, count * (number + 1) // threads)
 
 
-@intrinsic
-def launch(typing: Any, kernel: Any, few: Any, work: Any, args: Any) -> Any:
-    """``launch(kernel, few, work, args)``: ``kernel(mine, *args)`` on all threads.
+NOTE = 4096
+"""Bytes that suffice for what is noted of one call."""
 
-    For little work it is ``few((0, 1), *args)`` in this thread; `few` may be `kernel`.
+
+@intrinsic
+def launch(typing: Any, kernel: Any, few: Any, note: Any, work: Any, args: Any) -> Any:
+    """``launch(kernel, few, note, work, args)``: ``kernel(mine, *args)`` on all threads.
+
+    For little work it is ``few((0, 1), *args)`` in this thread; `few` may be `kernel`. If `note` is
+    an address and not 0, the call is not made but noted there, for `launch_noted`.
     """
     given = (_MINE, *args.types)
     compiled = {each: _compiled(each.dispatcher, given) for each in (kernel, few)}
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        little = builder.icmp_signed("<=", values[2], _INT(WORK_OF_ONE))
-        threads = _INT(1) if alone else builder.call(_asked(builder.module), [])
-        # what the threads share: their number, whether one failed, and the arguments
-        shared = cgutils.pack_struct(
-            builder, [builder.select(little, _INT(1), threads), _INT(0), values[3]]
-        )
-        together = cgutils.alloca_once_value(builder, shared)
+        little = builder.icmp_signed("<=", values[3], _INT(WORK_OF_ONE))
+        lent = _lent(context, builder, args, values[4])
+        threads = builder.select(little, _INT(1), _threads(builder))
+        shared = cgutils.pack_struct(builder, [threads, _INT(0), lent])
         tasks = {
             each: _task(context, builder.module, _declared(context, builder, found), given, shared)
             for each, found in compiled.items()
         }
-        with builder.if_else(little) as (here, everywhere):
-            with here:
-                _call(builder, tasks[few], together)
-            with everywhere:
-                _call_on_all(context, builder, tasks[kernel], threads, together)
-        failed = builder.load(cgutils.gep_inbounds(builder, together, 0, 1))
-        with builder.if_then(cgutils.is_not_null(builder, failed), likely=False):
-            context.call_conv.return_user_exc(builder, MemoryError, ())
+        with builder.if_else(cgutils.is_null(builder, values[2])) as (now, later):
+            with now:
+                together = cgutils.alloca_once_value(builder, shared)
+                with builder.if_else(little) as (here, everywhere):
+                    with here:
+                        _call(builder, tasks[few], together)
+                    with everywhere, _without_python(context, builder):
+                        _call_on_all(builder, tasks[kernel], together, threads)
+                failed = builder.load(cgutils.gep_inbounds(builder, together, 0, 1))
+                _raise_if(context, builder, failed)
+            with later:
+                task = builder.select(little, tasks[few], tasks[kernel])
+                size = context.get_abi_sizeof(shared.type)
+                if HEAD + size > NOTE:
+                    raise AssertionError(f"a note of {size} bytes")
+                noted = [
+                    builder.bitcast(task, _BYTES),
+                    builder.zext(little, _INT),
+                    _INT(size),
+                    shared,
+                ]
+                whole = cgutils.pack_struct(builder, noted)
+                builder.store(whole, builder.inttoptr(values[2], whole.type.as_pointer()))
         return context.get_dummy_value()
 
-    return types.void(kernel, few, types.intp, args), code
+    return types.void(kernel, few, types.intp, types.intp, args), code
+
+
+@intrinsic
+def launch_noted(typing: Any, first: Any, step: Any, count: Any) -> Any:
+    """``launch_noted(first, step, count)``: launch `count` calls that were noted, in their order.
+
+    Their notes begin at the address `first` and every `step` bytes after it.
+    """
+
+    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        start, step, count = values
+        all_failed = cgutils.alloca_once_value(builder, _INT(0))
+        threads = _threads(builder)
+        with (
+            _without_python(context, builder),
+            cgutils.for_range(builder, count, intp=_INT) as loop,
+        ):
+            at = builder.add(start, builder.mul(loop.index, step))
+            noted = builder.load(builder.inttoptr(at, _NOTE.as_pointer()))
+            task, little, _, _, _ = cgutils.unpack_tuple(builder, noted, 5)
+            task = builder.bitcast(task, _TASK.as_pointer())
+            together = builder.inttoptr(builder.add(at, _INT(HEAD)), _INT.as_pointer())
+            failed = builder.gep(together, [_INT(1)])
+            little = cgutils.is_not_null(builder, little)
+            builder.store(builder.select(little, _INT(1), threads), together)
+            builder.store(_INT(0), failed)
+            with builder.if_else(little) as (here, everywhere):
+                with here:
+                    _call(builder, task, together)
+                with everywhere:
+                    _call_on_all(builder, task, together, threads)
+            builder.store(builder.or_(builder.load(all_failed), builder.load(failed)), all_failed)
+        _raise_if(context, builder, builder.load(all_failed))
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), code
+
+
+def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """Return arguments without the owners of their memory: who calls keeps it."""
+    if isinstance(kind, types.Array):
+        array = context.make_array(kind)(context, builder, value)
+        array.meminfo = cgutils.get_null_value(array.meminfo.type)
+        array.parent = cgutils.get_null_value(array.parent.type)
+        return array._getvalue()
+    if isinstance(kind, types.BaseTuple):
+        parts = cgutils.unpack_tuple(builder, value, len(kind))
+        lent = [_lent(context, builder, *each) for each in zip(kind.types, parts, strict=True)]
+        return context.make_tuple(builder, kind, lent)
+    if not isinstance(kind, types.Number | types.Boolean | types.NoneType):
+        raise AssertionError(f"a kernel's argument is {kind}, whose memory nobody keeps")
+    return value
 
 
 def _compiled(dispatcher: Any, given: Any) -> Any:
@@ -81,9 +157,30 @@ def _declared(context: Any, builder: Any, compiled: Any) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, compiled.fndesc.llvm_func_name)
 
 
-def _asked(module: Any) -> Any:
-    """Return Numba's function for the number of threads that are asked for."""
-    return cgutils.get_or_insert_function(module, ir.FunctionType(_INT, []), "get_num_threads")
+def _threads(builder: Any) -> Any:
+    """Return the number of threads that are asked for."""
+    if alone:
+        return _INT(1)
+    asked = ir.FunctionType(_INT, [])
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, asked, "get_num_threads"), []
+    )
+
+
+@contextmanager
+def _without_python(context: Any, builder: Any) -> Iterator[None]:
+    """Let other threads of Python run during the code that is built inside the ``with`` block."""
+    python = context.get_python_api(builder)
+    state = python.gil_ensure()
+    released = python.save_thread()
+    yield
+    python.restore_thread(released)
+    python.gil_release(state)
+
+
+def _raise_if(context: Any, builder: Any, failed: Any) -> None:
+    with builder.if_then(cgutils.is_not_null(builder, failed), likely=False):
+        context.call_conv.return_user_exc(builder, MemoryError, ())
 
 
 def _items(builder: Any, together: Any, count: Any) -> list[Any]:
@@ -97,35 +194,25 @@ def _items(builder: Any, together: Any, count: Any) -> list[Any]:
 
 def _call(builder: Any, task: Any, together: Any) -> None:
     """Have this thread call the kernel, for all items."""
-    kinds = [each.type for each in task.args]
-    given = _items(builder, together, _INT(1))
-    builder.call(task, [builder.bitcast(*each) for each in zip(given, kinds, strict=True)])
+    given = zip(_items(builder, together, _INT(1)), _TASK.args, strict=True)
+    builder.call(task, [builder.bitcast(*each) for each in given])
 
 
-def _call_on_all(context: Any, builder: Any, task: Any, threads: Any, together: Any) -> None:
+def _call_on_all(builder: Any, task: Any, together: Any, threads: Any) -> None:
     """Have each of Numba's threads call the kernel."""
-    python = context.get_python_api(builder)
-    state = python.gil_ensure()
-    released = python.save_thread()
     if alone:
         _call(builder, task, together)
-    else:
-        run = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(ir.VoidType(), [_BYTES] * 5 + [_INT] * 3),
-            "numba_parallel_for",
-        )
-        given = [task, *_items(builder, together, threads)]
-        run_given = [builder.bitcast(each, _BYTES) for each in given]
-        builder.call(run, [*run_given, _INT(0), _INT(1), threads])
-    python.restore_thread(released)
-    python.gil_release(state)
+        return
+    kind = ir.FunctionType(ir.VoidType(), [_BYTES] * 5 + [_INT] * 3)
+    run = cgutils.get_or_insert_function(builder.module, kind, "numba_parallel_for")
+    given = [task, *_items(builder, together, threads)]
+    pointers = [builder.bitcast(each, _BYTES) for each in given]
+    builder.call(run, [*pointers, _INT(0), _INT(1), threads])
 
 
 def _task(context: Any, module: Any, function: Any, given: Any, shared: Any) -> Any:
-    """Return what a thread runs: ``void (char **args, intp *count, intp *steps, void *data)``."""
-    kind = ir.FunctionType(ir.VoidType(), [_BYTES.as_pointer(), *[_INT.as_pointer()] * 2, _BYTES])
-    task = ir.Function(module, kind, module.get_unique_name("task"))
+    """Return a function of type `_TASK` that calls the kernel for some items."""
+    task = ir.Function(module, _TASK, module.get_unique_name("task"))
     task.linkage = "internal"
     builder = ir.IRBuilder(task.append_basic_block("entry"))
     data = builder.bitcast(task.args[3], shared.type.as_pointer())

@@ -32,7 +32,8 @@ _DAY = 24 * 3600.0
 _UNUSED = 30 * _DAY  # seconds after which a kernel that nobody has read is removed
 _PACKAGE = "pellucid.compiled"
 _MAKES_NO_CODE = {
-    f"{_PACKAGE}.{name}" for name in ("ahead", "builder", "jit", "store", "prebuilt", "fallback")
+    f"{_PACKAGE}.{name}"
+    for name in ("ahead", "builder", "jit", "kept", "launched", "store", "prebuilt", "fallback")
 }
 """What decides here about machine code is part of a kernel's key by itself."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
+from itertools import groupby
 from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 from pellucid.runtime.workspace import Workspace
@@ -72,12 +73,21 @@ class Recording:
         """Bind the calls to arrays in `memory`, which the capture's workspace handed over."""
         at = memory.at
         self._calls = [(function, tuple(map(at, args))) for function, args in self._calls]
-        self._ready = [(_for_types(function, args), args) for function, args in self._calls]
+        self._ready = list(_without_lookups(self._calls))
 
     def replay(self) -> None:
         """Repeat the calls."""
         for function, args in self._calls if _is_forked else self._ready:
             function(*args)
+
+
+def _without_lookups(calls: list[Call]) -> Iterator[Call]:
+    """Yield calls that do the same in less time: kernels that follow each other are one call."""
+    for join, some in groupby(calls, key=lambda call: getattr(call[0], "joined", None)):
+        if join is not None:
+            yield join(list(some))
+        else:
+            yield from ((_for_types(function, args), args) for function, args in some)
 
 
 def _for_types(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:

@@ -1,0 +1,166 @@
+"""Calls of kernels that are noted, and made later as one call, do what they would have done."""
+
+import numba
+import numpy as np
+import pytest
+
+from pellucid.compiled.jit import jit, jit_sized
+from pellucid.compiled.launched import Launched
+from pellucid.compiled.parallel import WORK_OF_ONE, share_of
+from pellucid.runtime import threads
+from pellucid.runtime.recording import Recording
+from pellucid.runtime.workspace import Workspace, empty
+
+MUCH = WORK_OF_ONE + 1
+
+
+@jit_sized
+def add(mine, x, number):
+    for i in share_of(mine, len(x)):
+        x[i] += number
+
+
+@jit
+def multiply(mine, pair, by):
+    x, y = pair
+    for i in share_of(mine, len(x)):
+        y[i] = x[i] * by[0]
+
+
+@jit_sized
+def count_threads(mine, found):
+    for i in share_of(mine, len(found)):
+        found[i] = mine[1]
+
+
+def recorded(calls):
+    recording = Recording(Workspace())
+    with recording.capturing():
+        calls()
+    recording.bind(recording.workspace)
+    return recording
+
+
+def test_calls_that_follow_each_other_become_one():
+    x, y, by = np.zeros(1000), np.zeros(1000), np.array([3.0])
+
+    def calls():
+        add(1, x, 2)
+        multiply((x, y), by)
+        add(MUCH, y, 0.5)
+
+    recording = recorded(calls)
+    assert len(recording._ready) == 1
+    assert not x.any()  # nothing has been done yet
+    recording.replay()
+    np.testing.assert_array_equal(x, 2)
+    np.testing.assert_array_equal(y, 6.5)
+    by[:] = 10  # the numbers in the arrays are those of the replay
+    recording.replay()
+    np.testing.assert_array_equal(y, 40.5)
+
+
+def test_what_is_no_kernel_keeps_its_place_among_them():
+    x = np.zeros(8)
+    parameter_like = np.ones(8)
+    from pellucid.runtime.recording import copy
+
+    def calls():
+        add(MUCH, x, 1)
+        copy(x, parameter_like * 5)
+        add(MUCH, x, 1)
+        add(1, x, 1)
+
+    recording = recorded(calls)
+    assert len(recording._ready) == 3
+    recording.replay()
+    np.testing.assert_array_equal(x, 7)
+
+
+@pytest.mark.parametrize(("work", "most"), [(1, 1), (MUCH, numba.config.NUMBA_NUM_THREADS)])
+def test_replays_use_as_many_threads_as_are_asked_for_then(work, most):
+    found = np.zeros(64, np.int64)
+    recording = recorded(lambda: count_threads(work, found))
+    for asked in (1, most):
+        with threads.limited(asked):
+            recording.replay()
+        assert set(found) == {asked}
+
+
+def test_a_kernel_that_is_called_uses_as_many_threads():
+    found = np.zeros(64, np.int64)
+    for asked in (1, numba.config.NUMBA_NUM_THREADS):
+        with threads.limited(asked):
+            count_threads(MUCH, found)
+            assert set(found) == {asked}
+            count_threads(1, found)
+            assert set(found) == {1}
+
+
+def test_arrays_in_a_workspace_are_those_of_the_memory_that_it_handed_over():
+    workspace, target = Workspace(), np.zeros(4096, np.float32)
+    recording = Recording(workspace)
+    with recording.capturing():
+        within = empty((4096,), np.float32)
+        add(MUCH, within, 1)
+        multiply((within, target), np.array([2.0], np.float32))
+    place = workspace.place(within)
+    del within
+    memory = workspace.hand_over()
+    recording.bind(memory)
+    memory.at(place)[:] = 4
+    recording.replay()
+    np.testing.assert_array_equal(target, 10)
+
+
+def test_a_missing_array_is_an_argument_like_others():
+    @jit_sized
+    def fill(mine, x, other):
+        for i in share_of(mine, len(x)):
+            x[i] = 1 if other is None else other[i]
+
+    x = np.zeros(10)
+    recorded(lambda: fill(1, x, None)).replay()
+    np.testing.assert_array_equal(x, 1)
+
+
+def test_an_argument_whose_memory_nobody_would_keep_is_refused():
+    @jit_sized
+    def read(mine, x, names):
+        for i in share_of(mine, len(x)):
+            x[i] = len(names)
+
+    with pytest.raises(Exception, match="whose memory nobody keeps"):
+        read(1, np.zeros(3), "abc")
+
+
+def test_a_note_that_is_too_long_is_refused():
+    @jit_sized
+    def first(mine, many):
+        for i in share_of(mine, 1):
+            many[0][i] = 1
+
+    with pytest.raises(Exception, match="a note of"):
+        first(1, (np.zeros(1),) * 100)
+
+
+def test_no_kernel_is_called_through_python_where_a_frozen_network_is_replayed():
+    import pellucid as pl
+    from pellucid import layers as nn
+
+    body = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4))
+    model = nn.Sequential(
+        nn.Conv2d(1, 4, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Residual(body),
+        nn.Flatten(),
+        nn.Linear(36, 3),
+    )
+    frozen, x = pl.freeze(model), np.zeros((1, 1, 8, 8), np.float32)
+    for _ in range(6):
+        frozen(x)
+    (known,) = frozen._thread.inference._shapes._known.values()
+    recording = known.captured._recording
+    assert all(isinstance(function, Launched) for function, _ in recording._calls)
+    assert len(recording._ready) == 1
