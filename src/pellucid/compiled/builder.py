@@ -12,7 +12,8 @@ import pickle
 import signal
 import sys
 
-from pellucid.compiled.ahead import Job, compile_job
+from pellucid.compiled.ahead import compile_job
+from pellucid.compiled.launched import Job
 from pellucid.runtime.compiling import silence
 
 

@@ -137,8 +137,9 @@ def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         array.parent = cgutils.get_null_value(array.parent.type)
         return array._getvalue()
     if isinstance(kind, types.BaseTuple):
-        parts = cgutils.unpack_tuple(builder, value, len(kind))
-        lent = [_lent(context, builder, *each) for each in zip(kind.types, parts, strict=True)]
+        kinds: Any = kind
+        parts = zip(kinds, cgutils.unpack_tuple(builder, value, len(kinds)), strict=True)
+        lent = [_lent(context, builder, *each) for each in parts]
         return context.make_tuple(builder, kind, lent)
     if not isinstance(kind, types.Number | types.Boolean | types.NoneType):
         raise AssertionError(f"a kernel's argument is {kind}, whose memory nobody keeps")
