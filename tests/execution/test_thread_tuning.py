@@ -22,9 +22,13 @@ class Machine:
         end = self.now + seconds
         while self.now < end:
             with tuner.step():
-                self.steps.append(self.threads)
-                taken = 0.1 if self.threads == 1 else 1.0 if self.busy else 0.05
-                self.now += taken * self.scale
+                self.step()
+
+    def step(self, result=None):
+        self.steps.append(self.threads)
+        taken = 0.1 if self.threads == 1 else 1.0 if self.busy else 0.05
+        self.now += taken * self.scale
+        return result
 
 
 @pytest.fixture
@@ -93,10 +97,47 @@ def test_the_first_steps_decide_nothing(machine, tuner):
     assert tuner.threads == 2
 
 
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_function_runs_on_the_faster_number_and_leaves_the_threads_as_they_were(
+    machine, tuner, monkeypatch, busy
+):
+    monkeypatch.setattr("pellucid.runtime.threads.used", lambda: machine.threads)
+    machine.busy = busy
+    for _ in range(200):
+        assert tuner.run(machine.step, "argument") == "argument"
+        assert machine.threads == 2
+    assert tuner.threads == (1 if busy else 2)
+    rarer = 2 if busy else 1
+    assert 1 <= machine.steps.count(rarer) < 0.1 * len(machine.steps)
+
+
+def test_a_limit_that_is_set_later_holds(machine, tuner, monkeypatch):
+    monkeypatch.setattr("pellucid.runtime.threads.used", lambda: machine.threads)
+    machine.busy = True
+    for number in (2, 1, 2):
+        machine.threads = number
+        machine.steps.clear()
+        for _ in range(2000):
+            tuner.run(machine.step)
+            assert machine.threads == number
+        assert max(machine.steps) == number
+
+
+def test_one_thread_is_not_tried_for_long_functions(machine, monkeypatch):
+    monkeypatch.setattr("pellucid.runtime.threads.used", lambda: machine.threads)
+    tuner = ThreadTuner(2, longest=0.04, clock=lambda: machine.now, use=machine.use)
+    for _ in range(200):
+        tuner.run(machine.step)
+    assert set(machine.steps) == {2}
+
+
 def test_an_error_in_a_step_passes_and_leaves_the_threads_as_they_were(machine, tuner):
     machine.work(tuner, 20)
     with pytest.raises(ZeroDivisionError), tuner.step():
         raise ZeroDivisionError
+    assert machine.threads == 2
+    with pytest.raises(ZeroDivisionError):
+        tuner.run(lambda: 1 / 0)
     assert machine.threads == 2
 
 

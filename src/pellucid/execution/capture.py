@@ -22,6 +22,9 @@ from pellucid.runtime.recording import Recording
 from pellucid.runtime.workspace import Workspace, empty
 from pellucid.types import Array, Generator, Shape
 
+AFTER = 3
+"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
+
 
 class RecordingContext(StepContext):
     """The context of a captured step, which records what each replay has to repeat."""

@@ -23,6 +23,7 @@ import numpy as np
 from pellucid import engine
 from pellucid.execution.capturable import is_capturable
 from pellucid.execution.capture import (
+    AFTER,
     CapturedInference,
     CapturedStep,
     ReplayCache,
@@ -32,14 +33,15 @@ from pellucid.execution.capture import (
 from pellucid.execution.contract import fused_kernels
 from pellucid.execution.part import Part
 from pellucid.execution.program import Program
+from pellucid.execution.thread_tuning import ThreadTuner
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.observers import is_observed
 from pellucid.runtime.recording import is_rehearsed
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Shape
 
-AFTER = 3
-"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
+_SHORT = 0.002
+"""Seconds of inference below which threads may wait for each other longer than they compute."""
 
 _MOST_SHAPES = 4
 """Number of shapes that are captured; each needs memory."""
@@ -64,6 +66,7 @@ class _Known(Generic[C]):
     workspace: Workspace = field(default_factory=Workspace)
     times: int = 0
     captured: C | None = None
+    tuner: ThreadTuner | None = None
 
 
 class _Shapes(Generic[C]):
@@ -138,7 +141,10 @@ class TrainingProgram(Program):
 
 
 class Inference:
-    """Inference of a part with constant values, replayed after the first calls; for one thread."""
+    """Inference of a part with constant values, replayed after the first calls; for one thread.
+
+    Few images are computed by all threads or by one, whichever is faster.
+    """
 
     def __init__(self, part: Part) -> None:
         self._shapes, self._workspace = _Shapes(part, capture_inference), Workspace()
@@ -154,7 +160,9 @@ class Inference:
         if known is not None:
             workspace = known.workspace
             if known.captured is not None:
-                return known.captured(x)
+                if known.tuner is None:
+                    known.tuner = ThreadTuner(tried=16, late=2.0, longest=_SHORT)
+                return known.tuner.run(known.captured, x)
         with workspace.used():
             return self._shapes.part.forward(x)[0]
 
