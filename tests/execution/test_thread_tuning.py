@@ -18,6 +18,9 @@ class Machine:
     def use(self, count):
         self.threads = count
 
+    def used(self):
+        return self.threads
+
     def work(self, tuner, seconds):
         end = self.now + seconds
         while self.now < end:
@@ -38,7 +41,7 @@ def machine():
 
 @pytest.fixture
 def tuner(machine):
-    return ThreadTuner(2, clock=lambda: machine.now, use=machine.use)
+    return ThreadTuner(2, clock=lambda: machine.now, use=machine.use, used=machine.used)
 
 
 def test_a_quiet_machine_uses_all_threads_nearly_always(machine, tuner):
@@ -99,9 +102,8 @@ def test_the_first_steps_decide_nothing(machine, tuner):
 
 @pytest.mark.parametrize("busy", [False, True])
 def test_a_function_runs_on_the_faster_number_and_leaves_the_threads_as_they_were(
-    machine, tuner, monkeypatch, busy
+    machine, tuner, busy
 ):
-    monkeypatch.setattr("pellucid.runtime.threads.used", lambda: machine.threads)
     machine.busy = busy
     for _ in range(200):
         assert tuner.run(machine.step, "argument") == "argument"
@@ -111,8 +113,7 @@ def test_a_function_runs_on_the_faster_number_and_leaves_the_threads_as_they_wer
     assert 1 <= machine.steps.count(rarer) < 0.1 * len(machine.steps)
 
 
-def test_a_limit_that_is_set_later_holds(machine, tuner, monkeypatch):
-    monkeypatch.setattr("pellucid.runtime.threads.used", lambda: machine.threads)
+def test_a_limit_that_is_set_later_holds(machine, tuner):
     machine.busy = True
     for number in (2, 1, 2):
         machine.threads = number
@@ -123,9 +124,10 @@ def test_a_limit_that_is_set_later_holds(machine, tuner, monkeypatch):
         assert max(machine.steps) == number
 
 
-def test_one_thread_is_not_tried_for_long_functions(machine, monkeypatch):
-    monkeypatch.setattr("pellucid.runtime.threads.used", lambda: machine.threads)
-    tuner = ThreadTuner(2, longest=0.04, clock=lambda: machine.now, use=machine.use)
+def test_one_thread_is_not_tried_for_long_functions(machine):
+    tuner = ThreadTuner(
+        2, longest=0.04, clock=lambda: machine.now, use=machine.use, used=machine.used
+    )
     for _ in range(200):
         tuner.run(machine.step)
     assert set(machine.steps) == {2}

@@ -7,8 +7,10 @@ import numpy as np
 from numba import types
 
 from pellucid.compiled.kept import Kernel, KernelCache, kept
-from pellucid.compiled.parallel import HEAD, NOTE, launch_noted
+from pellucid.compiled.parallel import HEAD, NOTE
+from pellucid.compiled.team import AWAITED, launch_noted
 
+Call = tuple[Any, tuple[Any, ...]]
 Job = tuple[Kernel, tuple[Any, ...]]
 """A kernel and the types of its arguments."""
 
@@ -30,13 +32,23 @@ class Launched:
         self.dispatcher(0, *args)
 
     @staticmethod
-    def joined(calls: "Sequence[tuple[Launched, tuple[Any, ...]]]") -> tuple[Any, tuple[Any, ...]]:
-        """Return one call that makes all these; whoever makes it keeps their arrays."""
+    def joined(calls: "Sequence[tuple[Launched, tuple[Any, ...]]]") -> tuple[Call, Call]:
+        """Return one call that makes all these, by all threads, and one that does so by this.
+
+        Whoever makes it keeps their arrays.
+        """
+        _launch_all.compile(LAUNCH_ALL[1])
         notes = np.zeros((len(calls), NOTE // 8), np.int64)
         for note, (kernel, args) in zip(notes, calls, strict=True):
             kernel.dispatcher(note.ctypes.data, *args)
-        used = max(note[2] for note in notes) + HEAD
-        return _launch_all, (notes[:, : used // 8].copy(),)
+        is_little = notes[:, 1] == 1
+        notes[:-1, 1] += AWAITED * ~(is_little[:-1] & is_little[1:])
+        used = notes[:, 2].max() + HEAD
+        notes, launch = (
+            notes[:, : used // 8].copy(),
+            _launch_all.overloads[LAUNCH_ALL[1]].entry_point,
+        )
+        return (launch, (notes, not is_little.all())), (launch, (notes, False))
 
 
 def job_of(function: Any, args: tuple[Any, ...]) -> Job | None:
@@ -49,11 +61,11 @@ def job_of(function: Any, args: tuple[Any, ...]) -> Job | None:
     return cache.kernel, tuple(map(function.typeof_pyval, args))
 
 
-def _launch_noted(notes):
-    """Launch what was noted: (calls, words of each)."""
-    launch_noted(notes.ctypes.data, notes.strides[0], len(notes))
+def _launch_noted(notes, much):
+    """Make the calls that were noted, (calls, words of each); `much`, if all threads are worth it."""
+    launch_noted(notes.ctypes.data, notes.strides[0], len(notes), much)
 
 
 _launch_all = kept(_launch_noted, _launch_noted, shared=True)
-LAUNCH_ALL: Job = _launch_all._cache.kernel, (types.Array(types.int64, 2, "C"),)
+LAUNCH_ALL: Job = _launch_all._cache.kernel, (types.Array(types.int64, 2, "C"), types.boolean)
 """What every list of calls needs."""

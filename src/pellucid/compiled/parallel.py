@@ -20,16 +20,18 @@ from pellucid.compiled.libraries import AS_PART
 WORK_OF_ONE = 1 << 15
 """To wake another thread and to wait for it takes as long as some ten thousand steps of a loop."""
 
+WORK_IN_TEAM = 1 << 12
+"""Threads that already wait, see `team`, are told in a tenth of that time."""
+
 alone = False
 """Whether this process has no threads but one: what is compiled from now on calls no others."""
 
 _MINE = types.UniTuple(types.intp, 2)
-_BYTES, _INT = ir.IntType(8).as_pointer(), ir.IntType(64)
-_TASK = ir.FunctionType(ir.VoidType(), [_BYTES.as_pointer(), *[_INT.as_pointer()] * 2, _BYTES])
+BYTES, INT = ir.IntType(8).as_pointer(), ir.IntType(64)
+TASK = ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), *[INT.as_pointer()] * 2, BYTES])
 """What a thread runs, for Numba: ``void (char **args, intp *count, intp *steps, void *data)``."""
-_NOTE = ir.LiteralStructType([_BYTES, *[_INT] * 4])
-"""A noted call: task, whether one thread does it, size of what follows: threads, failures, args."""
-HEAD = 3 * 8  # bytes of it before what is shared by the threads
+HEAD = 3 * 8
+"""Bytes of a note, task, whether it is little and the size of the rest, before what threads share."""
 
 
 @numba.njit(**AS_PART)
@@ -57,10 +59,10 @@ def launch(typing: Any, kernel: Any, few: Any, note: Any, work: Any, args: Any) 
     compiled = {each: _compiled(each.dispatcher, given) for each in (kernel, few)}
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        little = builder.icmp_signed("<=", values[3], _INT(WORK_OF_ONE))
+        little = builder.icmp_signed("<=", values[3], INT(WORK_OF_ONE))
         lent = _lent(context, builder, args, values[4])
-        threads = builder.select(little, _INT(1), _threads(builder))
-        shared = cgutils.pack_struct(builder, [threads, _INT(0), lent])
+        threads = builder.select(little, INT(1), threads_asked_for(builder))
+        shared = cgutils.pack_struct(builder, [threads, INT(0), lent])
         tasks = {
             each: _task(context, builder.module, _declared(context, builder, found), given, shared)
             for each, found in compiled.items()
@@ -70,20 +72,22 @@ def launch(typing: Any, kernel: Any, few: Any, note: Any, work: Any, args: Any) 
                 together = cgutils.alloca_once_value(builder, shared)
                 with builder.if_else(little) as (here, everywhere):
                     with here:
-                        _call(builder, tasks[few], together)
-                    with everywhere, _without_python(context, builder):
-                        _call_on_all(builder, tasks[kernel], together, threads)
+                        call(builder, tasks[few], together, INT(0), INT(1))
+                    with everywhere, without_python(context, builder):
+                        call_on_all(builder, tasks[kernel], together, threads)
                 failed = builder.load(cgutils.gep_inbounds(builder, together, 0, 1))
-                _raise_if(context, builder, failed)
+                raise_if(context, builder, failed)
             with later:
+                if few == kernel:
+                    little = builder.icmp_signed("<=", values[3], INT(WORK_IN_TEAM))
                 task = builder.select(little, tasks[few], tasks[kernel])
                 size = context.get_abi_sizeof(shared.type)
                 if HEAD + size > NOTE:
                     raise AssertionError(f"a note of {size} bytes")
                 noted = [
-                    builder.bitcast(task, _BYTES),
-                    builder.zext(little, _INT),
-                    _INT(size),
+                    builder.bitcast(task, BYTES),
+                    builder.zext(little, INT),
+                    INT(size),
                     shared,
                 ]
                 whole = cgutils.pack_struct(builder, noted)
@@ -91,42 +95,6 @@ def launch(typing: Any, kernel: Any, few: Any, note: Any, work: Any, args: Any) 
         return context.get_dummy_value()
 
     return types.void(kernel, few, types.intp, types.intp, args), code
-
-
-@intrinsic
-def launch_noted(typing: Any, first: Any, step: Any, count: Any) -> Any:
-    """``launch_noted(first, step, count)``: launch `count` calls that were noted, in their order.
-
-    Their notes begin at the address `first` and every `step` bytes after it.
-    """
-
-    def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        start, step, count = values
-        all_failed = cgutils.alloca_once_value(builder, _INT(0))
-        threads = _threads(builder)
-        with (
-            _without_python(context, builder),
-            cgutils.for_range(builder, count, intp=_INT) as loop,
-        ):
-            at = builder.add(start, builder.mul(loop.index, step))
-            noted = builder.load(builder.inttoptr(at, _NOTE.as_pointer()))
-            task, little, _, _, _ = cgutils.unpack_tuple(builder, noted, 5)
-            task = builder.bitcast(task, _TASK.as_pointer())
-            together = builder.inttoptr(builder.add(at, _INT(HEAD)), _INT.as_pointer())
-            failed = builder.gep(together, [_INT(1)])
-            little = cgutils.is_not_null(builder, little)
-            builder.store(builder.select(little, _INT(1), threads), together)
-            builder.store(_INT(0), failed)
-            with builder.if_else(little) as (here, everywhere):
-                with here:
-                    _call(builder, task, together)
-                with everywhere:
-                    _call_on_all(builder, task, together, threads)
-            builder.store(builder.or_(builder.load(all_failed), builder.load(failed)), all_failed)
-        _raise_if(context, builder, builder.load(all_failed))
-        return context.get_dummy_value()
-
-    return types.void(types.intp, types.intp, types.intp), code
 
 
 def _lent(context: Any, builder: Any, kind: Any, value: Any) -> Any:
@@ -158,18 +126,18 @@ def _declared(context: Any, builder: Any, compiled: Any) -> Any:
     return cgutils.get_or_insert_function(builder.module, kind, compiled.fndesc.llvm_func_name)
 
 
-def _threads(builder: Any) -> Any:
+def threads_asked_for(builder: Any) -> Any:
     """Return the number of threads that are asked for."""
     if alone:
-        return _INT(1)
-    asked = ir.FunctionType(_INT, [])
+        return INT(1)
+    asked = ir.FunctionType(INT, [])
     return builder.call(
         cgutils.get_or_insert_function(builder.module, asked, "get_num_threads"), []
     )
 
 
 @contextmanager
-def _without_python(context: Any, builder: Any) -> Iterator[None]:
+def without_python(context: Any, builder: Any) -> Iterator[None]:
     """Let other threads of Python run during the code that is built inside the ``with`` block."""
     python = context.get_python_api(builder)
     state = python.gil_ensure()
@@ -179,52 +147,52 @@ def _without_python(context: Any, builder: Any) -> Iterator[None]:
     python.gil_release(state)
 
 
-def _raise_if(context: Any, builder: Any, failed: Any) -> None:
+def raise_if(context: Any, builder: Any, failed: Any) -> None:
     with builder.if_then(cgutils.is_not_null(builder, failed), likely=False):
         context.call_conv.return_user_exc(builder, MemoryError, ())
 
 
-def _items(builder: Any, together: Any, count: Any) -> list[Any]:
-    """Return what a task is given for the numbers from 0 to before `count`."""
-    # the "array" that is shared out begins at 0 in steps of one byte: its addresses are numbers
-    first = cgutils.alloca_once_value(builder, ir.Constant(_BYTES, None))
-    step = cgutils.alloca_once_value(builder, _INT(1))
-    many = cgutils.alloca_once_value(builder, count)
-    return [first, many, step, together]
-
-
-def _call(builder: Any, task: Any, together: Any) -> None:
-    """Have this thread call the kernel, for all items."""
-    given = zip(_items(builder, together, _INT(1)), _TASK.args, strict=True)
+def call(builder: Any, task: Any, together: Any, number: Any, many: Any) -> None:
+    """Have this thread call the kernel, for `many` items from `number` on."""
+    given = zip(_items(builder, together, number, many), TASK.args, strict=True)
     builder.call(task, [builder.bitcast(*each) for each in given])
 
 
-def _call_on_all(builder: Any, task: Any, together: Any, threads: Any) -> None:
+def call_on_all(builder: Any, task: Any, together: Any, threads: Any) -> None:
     """Have each of Numba's threads call the kernel."""
     if alone:
-        _call(builder, task, together)
+        call(builder, task, together, INT(0), INT(1))
         return
-    kind = ir.FunctionType(ir.VoidType(), [_BYTES] * 5 + [_INT] * 3)
+    kind = ir.FunctionType(ir.VoidType(), [BYTES] * 5 + [INT] * 3)
     run = cgutils.get_or_insert_function(builder.module, kind, "numba_parallel_for")
-    given = [task, *_items(builder, together, threads)]
-    pointers = [builder.bitcast(each, _BYTES) for each in given]
-    builder.call(run, [*pointers, _INT(0), _INT(1), threads])
+    given = [task, *_items(builder, together, INT(0), threads)]
+    pointers = [builder.bitcast(each, BYTES) for each in given]
+    builder.call(run, [*pointers, INT(0), INT(1), threads])
+
+
+def _items(builder: Any, together: Any, number: Any, many: Any) -> list[Any]:
+    """Return what a task is given for `many` numbers from `number` on."""
+    # the "array" that is shared out has steps of one byte: its addresses are numbers
+    first = cgutils.alloca_once_value(builder, builder.inttoptr(number, BYTES))
+    step = cgutils.alloca_once_value(builder, INT(1))
+    count = cgutils.alloca_once_value(builder, many)
+    return [first, count, step, together]
 
 
 def _task(context: Any, module: Any, function: Any, given: Any, shared: Any) -> Any:
-    """Return a function of type `_TASK` that calls the kernel for some items."""
-    task = ir.Function(module, _TASK, module.get_unique_name("task"))
+    """Return a function of type `TASK` that calls the kernel for some items."""
+    task = ir.Function(module, TASK, module.get_unique_name("task"))
     task.linkage = "internal"
     builder = ir.IRBuilder(task.append_basic_block("entry"))
     data = builder.bitcast(task.args[3], shared.type.as_pointer())
     threads, _, args = cgutils.unpack_tuple(builder, builder.load(data), 3)
-    first = builder.ptrtoint(builder.load(task.args[0]), _INT)
-    with cgutils.for_range(builder, builder.load(task.args[1]), intp=_INT) as loop:
+    first = builder.ptrtoint(builder.load(task.args[0]), INT)
+    with cgutils.for_range(builder, builder.load(task.args[1]), intp=INT) as loop:
         number = builder.add(first, loop.index)
         mine = context.make_tuple(builder, _MINE, [number, threads])
         values = [mine, *cgutils.unpack_tuple(builder, args)]
         status, _ = context.call_conv.call_function(builder, function, types.none, given, values)
         with builder.if_then(status.is_error, likely=False):  # no memory: nothing else is raised
-            builder.store(_INT(1), cgutils.gep_inbounds(builder, data, 0, 1))
+            builder.store(INT(1), cgutils.gep_inbounds(builder, data, 0, 1))
     builder.ret_void()
     return task

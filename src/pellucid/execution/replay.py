@@ -23,7 +23,6 @@ import numpy as np
 from pellucid import engine
 from pellucid.execution.capturable import is_capturable
 from pellucid.execution.capture import (
-    AFTER,
     CapturedInference,
     CapturedStep,
     ReplayCache,
@@ -33,15 +32,12 @@ from pellucid.execution.capture import (
 from pellucid.execution.contract import fused_kernels
 from pellucid.execution.part import Part
 from pellucid.execution.program import Program
-from pellucid.execution.thread_tuning import ThreadTuner
+from pellucid.execution.thread_tuning import AFTER, ThreadTuner
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.observers import is_observed
 from pellucid.runtime.recording import is_rehearsed
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Shape
-
-_SHORT = 0.002
-"""Seconds of inference below which threads may wait for each other longer than they compute."""
 
 _MOST_SHAPES = 4
 """Number of shapes that are captured; each needs memory."""
@@ -161,7 +157,7 @@ class Inference:
             workspace = known.workspace
             if known.captured is not None:
                 if known.tuner is None:
-                    known.tuner = ThreadTuner(tried=16, late=2.0, longest=_SHORT)
+                    known.tuner = known.captured.tuner()
                 return known.tuner.run(known.captured, x)
         with workspace.used():
             return self._shapes.part.forward(x)[0]

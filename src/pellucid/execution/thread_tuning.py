@@ -16,10 +16,12 @@ from statistics import median
 from time import perf_counter
 from typing import Any, TypeVar
 
-from pellucid.execution.capture import AFTER
 from pellucid.runtime import threads
 
 R = TypeVar("R")
+
+AFTER = 3
+"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
 
 _ENOUGH = 0.3  # seconds of steps that tell how long they take
 _SHARE = 0.04  # of the time, at most, for trying the slower number
@@ -41,8 +43,8 @@ class ThreadTuner:
         Most seconds until the other number is tried again.
     longest
         Seconds of a step with all threads for which one thread is not tried.
-    clock, use
-        Functions that return the time in seconds, and that set the number of threads.
+    clock, use, used
+        Functions that return the time in seconds, set the number of threads, and return it.
 
     Examples
     --------
@@ -63,12 +65,13 @@ class ThreadTuner:
         longest: float = math.inf,
         clock: Callable[[], float] = perf_counter,
         use: Callable[[int], None] = threads.use,
+        used: Callable[[], int] = threads.used,
     ) -> None:
-        self.most = threads.used() if most is None else most
+        self.most = used() if most is None else most
         self.threads = self.most
         """The number of threads that was faster in the latest trial."""
         self._tried, self._late, self._longest = tried, late, longest
-        self._clock, self._use = clock, use
+        self._clock, self._use, self._used = clock, use, used
         self._warm = _WARM
         self._wait = min(_SOON, late)
         self._begin()
@@ -95,7 +98,7 @@ class ThreadTuner:
             if self._clock() >= self._next:
                 self._follow()
             return result
-        if threads.used() != self.most:
+        if self._used() != self.most:
             self._follow()
         try:
             with self.step():
@@ -105,7 +108,7 @@ class ThreadTuner:
 
     def _follow(self) -> None:
         """Begin a trial with as many threads as the engine uses now."""
-        self.most = self.threads = threads.used()
+        self.most = self.threads = self._used()
         self._begin()
 
     def close(self) -> None:

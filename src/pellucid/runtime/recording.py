@@ -50,7 +50,7 @@ class Recording:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self._calls: list[Call] = []
-        self._ready = self._calls
+        self._ready = self._alone = self._calls
         self.is_complete = True
         """Whether every call could be recorded."""
 
@@ -73,21 +73,32 @@ class Recording:
         """Bind the calls to arrays in `memory`, which the capture's workspace handed over."""
         at = memory.at
         self._calls = [(function, tuple(map(at, args))) for function, args in self._calls]
-        self._ready = list(_without_lookups(self._calls))
+        pairs = list(_in_less_time(self._calls))
+        self._ready, self._alone = [many for many, _ in pairs], [one for _, one in pairs]
 
-    def replay(self) -> None:
-        """Repeat the calls."""
-        for function, args in self._calls if _is_forked else self._ready:
+    @property
+    def is_one_call(self) -> bool:
+        """Whether it is one call of compiled code."""
+        return len(self._ready) == 1 < len(self._calls)
+
+    def replay(self, alone: bool = False) -> None:
+        """Repeat the calls; if `alone`, kernels that follow each other use this thread alone."""
+        calls = self._alone if alone else self._ready
+        for function, args in self._calls if _is_forked else calls:
             function(*args)
 
 
-def _without_lookups(calls: list[Call]) -> Iterator[Call]:
-    """Yield calls that do the same in less time: kernels that follow each other are one call."""
+def _in_less_time(calls: list[Call]) -> Iterator[tuple[Call, Call]]:
+    """Yield calls that do the same in less time, for all threads and for one.
+
+    Kernels that follow each other become one call.
+    """
     for join, some in groupby(calls, key=lambda call: getattr(call[0], "joined", None)):
         if join is not None:
             yield join(list(some))
         else:
-            yield from ((_for_types(function, args), args) for function, args in some)
+            for function, args in some:
+                yield ((_for_types(function, args), args),) * 2
 
 
 def _for_types(function: Callable[..., Any], args: tuple[Any, ...]) -> Callable[..., Any]:
