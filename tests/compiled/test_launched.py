@@ -13,6 +13,7 @@ from pellucid.compiled.parallel import WORK_OF_ONE, share_of
 from pellucid.runtime import threads
 from pellucid.runtime.recording import Recording, copy
 from pellucid.runtime.workspace import Workspace, empty
+from programs import run_python
 
 MUCH = WORK_OF_ONE + 1
 
@@ -88,6 +89,49 @@ def test_replays_use_as_many_threads_as_are_asked_for_then(work, most):
         with threads.limited(asked):
             recording.replay()
         assert set(found) == {asked}
+
+
+WAITS = """
+import numpy as np
+from pellucid.compiled.jit import jit_sized
+from pellucid.compiled.parallel import WORK_OF_ONE, share_of
+from pellucid.runtime.recording import Recording
+from pellucid.runtime.workspace import Workspace
+
+@jit_sized
+def turn(mine, x, y):
+    for i in share_of(mine, len(x)):
+        y[i] = x[len(x) - 1 - i] + 1
+
+x, y = np.arange(300.0), np.empty(300)
+recording = Recording(Workspace())
+with recording.capturing():
+    for k in range(25):
+        for a, b in ((x, y), (y, x)):
+            turn(1 if k % 5 == 3 else WORK_OF_ONE + 1, a, b)
+recording.bind(recording.workspace)
+x[:] = np.arange(300)
+for k in range(1, 1001):
+    recording.replay(alone=k % 7 == 0)
+    assert (x == np.arange(300) + 50 * k).all(), k
+print("right")
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"OMP_THREAD_LIMIT": "1"},
+        {"NUMBA_NUM_THREADS": "5"},
+        {"NUMBA_THREADING_LAYER": "workqueue"},
+        {"NUMBA_THREADING_LAYER": "workqueue", "NUMBA_NUM_THREADS": "3"},
+        {"PELLUCID_NUM_THREADS": "1"},
+    ],
+    ids=str,
+)
+def test_each_call_waits_for_all_shares_of_the_one_before(settings):
+    assert run_python(WAITS, **settings)[0] == "right"
 
 
 def test_a_kernel_that_is_called_uses_as_many_threads():

@@ -44,10 +44,8 @@ class Launched:
         is_little = notes[:, 1] == 1
         notes[:-1, 1] += AWAITED * ~(is_little[:-1] & is_little[1:])
         used = notes[:, 2].max() + HEAD
-        notes, launch = (
-            notes[:, : used // 8].copy(),
-            _launch_all.overloads[LAUNCH_ALL[1]].entry_point,
-        )
+        notes = notes[:, : used // 8].copy()
+        launch = _launch_all.overloads[LAUNCH_ALL[1]].entry_point
         return (launch, (notes, not is_little.all())), (launch, (notes, False))
 
 
@@ -62,7 +60,7 @@ def job_of(function: Any, args: tuple[Any, ...]) -> Job | None:
 
 
 def _launch_noted(notes, much):
-    """Make the calls that were noted, (calls, words of each); `much`, if all threads are worth it."""
+    """Make the calls that were noted, (calls, words of each), by all threads if `much`."""
     launch_noted(notes.ctypes.data, notes.strides[0], len(notes), much)
 
 

@@ -31,7 +31,7 @@ BYTES, INT = ir.IntType(8).as_pointer(), ir.IntType(64)
 TASK = ir.FunctionType(ir.VoidType(), [BYTES.as_pointer(), *[INT.as_pointer()] * 2, BYTES])
 """What a thread runs, for Numba: ``void (char **args, intp *count, intp *steps, void *data)``."""
 HEAD = 3 * 8
-"""Bytes of a note, task, whether it is little and the size of the rest, before what threads share."""
+"""Bytes of a note before what threads share: task, whether it is little, size of what follows."""
 
 
 @numba.njit(**AS_PART)
