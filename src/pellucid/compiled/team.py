@@ -34,7 +34,10 @@ from pellucid.compiled.parallel import (
 )
 
 _SPINS = 1 << 14
-"""So many times, about 0.3 ms, a thread looks again before it lets another program run."""
+"""So many times, about 0.3 ms, a thread looks again before it sleeps for a moment.
+
+On a busy machine, a thread that waits takes the processor from the thread for which it waits.
+"""
 
 _FIRST, _STEP, _COUNT, _THREADS = range(4)
 _STARTED, _STATE, _DONE = 16, 17, 18  # written by all, so in another cache line
@@ -62,7 +65,7 @@ def launch_noted(typing: Any, first: Any, step: Any, count: Any, much: Any) -> A
         words = {_FIRST: first, _STEP: step, _COUNT: count, _THREADS: threads}
         for number, word in {**words, _STARTED: INT(0), _STATE: INT(0), _DONE: INT(0)}.items():
             builder.store(word, _word(builder, shared, number))
-        with _each_note(builder, shared) as (_, note):
+        with _each_note(builder, shared) as note:
             mine = builder.select(_has(builder, note, LITTLE), INT(1), threads)
             builder.store(mine, _word(builder, note, HEAD // 8))
         make = _maker(builder.module)
@@ -79,7 +82,7 @@ def launch_noted(typing: Any, first: Any, step: Any, count: Any, much: Any) -> A
             with here:
                 builder.call(make, [shared, INT(0), INT(1), cgutils.false_bit])
         failed = cgutils.alloca_once_value(builder, INT(0))
-        with _each_note(builder, shared) as (_, note):
+        with _each_note(builder, shared) as note:
             here = _word(builder, note, HEAD // 8 + 1)
             builder.store(builder.or_(builder.load(failed), builder.load(here)), failed)
             builder.store(INT(0), here)
@@ -95,11 +98,11 @@ def _word(builder: Any, array: Any, number: int) -> Any:
 
 @contextmanager
 def _each_note(builder: Any, shared: Any) -> Iterator[Any]:
-    """Build the code of the ``with`` block for each note: (its number, its words)."""
+    """Build the code of the ``with`` block for each note, which is given its words."""
     first, step, count = (builder.load(_word(builder, shared, k)) for k in range(3))
     with cgutils.for_range(builder, count, intp=INT) as loop:
         address = builder.add(first, builder.mul(loop.index, step))
-        yield loop.index, builder.inttoptr(address, INT.as_pointer())
+        yield builder.inttoptr(address, INT.as_pointer())
 
 
 def _has(builder: Any, note: Any, flag: int) -> Any:
@@ -119,7 +122,7 @@ def _maker(module: Any) -> Any:
     shared, number, many, waits = make.args
     threads = builder.load(_word(builder, shared, _THREADS))
     done = cgutils.alloca_once_value(builder, INT(0))
-    with _each_note(builder, shared) as (_, note):
+    with _each_note(builder, shared) as note:
         task = builder.inttoptr(builder.load(note), TASK.as_pointer())
         together = builder.bitcast(_word(builder, note, HEAD // 8), BYTES)
         with builder.if_else(_has(builder, note, LITTLE)) as (little, much):
@@ -133,7 +136,7 @@ def _maker(module: Any) -> Any:
             counter = _word(builder, shared, _DONE)
             builder.atomic_rmw("add", counter, INT(1), "acq_rel")
             with _waiting(builder, lambda: _at_least(builder, counter, all_done)):
-                _let_others_run(builder)
+                _sleep(builder)
     builder.ret_void()
     return make
 
@@ -173,14 +176,15 @@ def _pause(builder: Any) -> None:
         _do(builder, "llvm.aarch64.hint", ir.Constant(ir.IntType(32), 1))  # "yield"
 
 
+def _sleep(builder: Any) -> None:
+    """Let other threads run, for the shortest time that the system knows."""
+    if os.name == "posix":
+        _do(builder, "usleep", ir.Constant(ir.IntType(32), 1))
+
+
 def _do(builder: Any, name: str, *args: Any) -> None:
     kind = ir.FunctionType(ir.VoidType(), [each.type for each in args])
     builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
-
-
-def _let_others_run(builder: Any) -> None:
-    if hasattr(os, "sched_yield"):
-        _do(builder, "sched_yield")
 
 
 def _member(module: Any, make: Any) -> Any:
