@@ -157,7 +157,7 @@ fused.compile_ahead = lambda calls: found.extend(ahead.needed(calls))
 for run in wanted.runs():
     if run.name in ("an array of floats", "lenet, batch 64"):
         wanted.compiled(run)
-print(sorted(str(types[0].dtype) for kernel, types in found if str(kernel) == "batch.make_batch"))
+print(sorted(str(types[1].dtype) for kernel, types in found if str(kernel) == "batch.make_batch"))
 print("layout.turn" in map(str, dict(found)))
 """
 
