@@ -29,7 +29,6 @@ class Recipe(NamedTuple):
 
 RECIPES = {
     "cifar-10 fast": Recipe((64, 256, 256), epochs=12),
-    "fashion-mnist accurate": Recipe((32, 128, 192), epochs=20),
     "mnist fast": Recipe((6, 24, 24), epochs=1, batch=200, smoothing=0.0, is_changed=False),
 }
 RATE, MOMENTUM, ADAM_RATE = 0.12, 0.6, 0.02

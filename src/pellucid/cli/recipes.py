@@ -68,9 +68,6 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
         "cifar-10": AIRBENCH,
         "mnist": replace(_DIGITS, model="airbench_small", epochs=1),
     },
-    "accurate": {
-        "fashion-mnist": replace(AIRBENCH, model="airbench_medium", epochs=20),
-    },
     "small": {
         "mnist": Recipe(
             "vgg_tiny",
