@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import pytest
 
-from pellucid.compiled import store
+from pellucid.compiled import kept, store
 from pellucid.compiled.jit import jit
 from pellucid.compiled.parallel import share_of
 from programs import run_python
@@ -38,6 +38,13 @@ _kernel(4, 1)
 for dispatcher in known.values():
     print(dispatcher._cache._file(("types",), dispatcher._cache._machine()))
 """
+
+
+def test_the_name_of_every_kernel_depends_on_the_source_of_which_it_is_made():
+    modules = {kernel.module for kernel in kept.known if kernel.module.startswith("pellucid.")}
+    assert len(modules) > 10
+    assert all(module in store._needed(module) for module in modules)
+    assert "pellucid.compiled.team" in store._needed("pellucid.compiled.launched")
 
 
 def test_a_kernel_has_the_same_name_in_each_process(tmp_path):

@@ -1,5 +1,8 @@
 """Calls of kernels that are noted, and made later as one call, do what they would have done."""
 
+import sys
+import threading
+
 import numba
 import numpy as np
 import pytest
@@ -169,6 +172,27 @@ def test_a_missing_array_is_an_argument_like_others():
     x = np.zeros(10)
     recorded(lambda: fill(1, x, None)).replay()
     np.testing.assert_array_equal(x, 1)
+
+
+def test_other_threads_of_python_run_while_one_thread_makes_a_list_of_calls():
+    x, ticks, over = np.zeros(1 << 16), [], threading.Event()
+
+    def tick():
+        while not over.wait(0.001):
+            ticks.append(1)
+
+    recording = recorded(lambda: [add(MUCH, x, 1) for _ in range(10_000)])
+    other, before = threading.Thread(target=tick), sys.getswitchinterval()
+    sys.setswitchinterval(10)  # Python itself interrupts nobody
+    try:
+        other.start()
+        counted = len(ticks)
+        recording.replay(alone=True)
+        assert len(ticks) > counted + 3
+    finally:
+        sys.setswitchinterval(before)
+        over.set()
+        other.join()
 
 
 def test_an_argument_whose_memory_nobody_would_keep_is_refused():

@@ -7,7 +7,7 @@ from kernels import numbers
 from pellucid import execution
 from pellucid import layers as nn
 from pellucid.execution import capture
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from pellucid.layers import StepContext
 from pellucid.parameter import Parameter
 from replaying import SHAPE

@@ -11,7 +11,7 @@ from pellucid import compiled, engine, execution, reference
 from pellucid import layers as nn
 from pellucid.execution import capture
 from pellucid.execution.capturable import CAPTURABLE, always
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from pellucid.parameter import Parameter
 from pellucid.runtime.recording import Recording
 from pellucid.runtime.workspace import Workspace

@@ -8,7 +8,7 @@ import pytest
 from kernels import numbers
 from pellucid import engine
 from pellucid import layers as nn
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from pellucid.layers import StepContext
 from replaying import SHAPE, equal, known, pair, step
 from small_network import small_network

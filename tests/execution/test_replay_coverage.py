@@ -4,7 +4,7 @@ import pytest
 
 from kernels import numbers
 from pellucid import layers as nn
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from replaying import equal, pair, step
 
 pytestmark = pytest.mark.usefixtures("on_compiled")

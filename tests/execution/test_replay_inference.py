@@ -9,7 +9,7 @@ import pellucid as pl
 from kernels import numbers
 from pellucid import engine
 from pellucid import layers as nn
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from replaying import NETWORKS, SHAPE, equal
 from small_network import small_network
 from unwritten import Unwritten

@@ -18,7 +18,7 @@ from layer_table import ROWS
 from pellucid import engine, execution
 from pellucid import layers as nn
 from pellucid.execution.blocks import Block
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from pellucid.losses import LOSSES
 from pellucid.runtime.recording import Recording
 from pellucid.runtime.workspace import Workspace

@@ -5,7 +5,7 @@ import numpy as np
 from kernels import numbers
 from pellucid import execution, models
 from pellucid import layers as nn
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from pellucid.layers import StepContext
 from small_network import small_network
 

@@ -10,7 +10,7 @@ from kernels import numbers
 from pellucid import engine, execution, optim
 from pellucid import layers as nn
 from pellucid.errors import FileError, PellucidError
-from pellucid.execution.thread_tuning import AFTER
+from pellucid.execution.capture import AFTER
 from pellucid.interchange import onnx
 from pellucid.layers.base import registry
 

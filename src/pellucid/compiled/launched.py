@@ -14,6 +14,8 @@ Call = tuple[Any, tuple[Any, ...]]
 Job = tuple[Kernel, tuple[Any, ...]]
 """A kernel and the types of its arguments."""
 
+_ANY = 1 << 30  # threads
+
 
 class Launched:
     """A kernel that all threads share, which is called, or noted to be called later.
@@ -46,7 +48,8 @@ class Launched:
         used = notes[:, 2].max() + HEAD
         notes = notes[:, : used // 8].copy()
         launch = _launch_all.overloads[LAUNCH_ALL[1]].entry_point
-        return (launch, (notes, not is_little.all())), (launch, (notes, False))
+        all_threads, one = (0, 0) if is_little.all() else (_ANY, 1)
+        return (launch, (notes, all_threads)), (launch, (notes, one))
 
 
 def job_of(function: Any, args: tuple[Any, ...]) -> Job | None:
@@ -59,11 +62,11 @@ def job_of(function: Any, args: tuple[Any, ...]) -> Job | None:
     return cache.kernel, tuple(map(function.typeof_pyval, args))
 
 
-def _launch_noted(notes, much):
-    """Make the calls that were noted, (calls, words of each), by all threads if `much`."""
-    launch_noted(notes.ctypes.data, notes.strides[0], len(notes), much)
+def _launch_noted(notes, most):
+    """Make the calls that were noted, (calls, words of each), by at most so many threads."""
+    launch_noted(notes.ctypes.data, notes.strides[0], len(notes), most)
 
 
 _launch_all = kept(_launch_noted, _launch_noted, shared=True)
-LAUNCH_ALL: Job = _launch_all._cache.kernel, (types.Array(types.int64, 2, "C"), types.boolean)
+LAUNCH_ALL: Job = _launch_all._cache.kernel, (types.Array(types.int64, 2, "C"), types.int64)
 """What every list of calls needs."""

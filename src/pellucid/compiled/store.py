@@ -33,7 +33,7 @@ _UNUSED = 30 * _DAY  # seconds after which a kernel that nobody has read is remo
 _PACKAGE = "pellucid.compiled"
 _MAKES_NO_CODE = {
     f"{_PACKAGE}.{name}"
-    for name in ("ahead", "builder", "jit", "kept", "launched", "store", "prebuilt", "fallback")
+    for name in ("ahead", "builder", "jit", "kept", "store", "prebuilt", "fallback")
 }
 """What decides here about machine code is part of a kernel's key by itself."""
 

@@ -50,17 +50,18 @@ LITTLE, AWAITED = 1, 2
 
 
 @intrinsic
-def launch_noted(typing: Any, first: Any, step: Any, count: Any, much: Any) -> Any:
-    """``launch_noted(first, step, count, much)``: make `count` noted calls in their order.
+def launch_noted(typing: Any, first: Any, step: Any, count: Any, most: Any) -> Any:
+    """``launch_noted(first, step, count, most)``: make `count` noted calls in their order.
 
-    Their notes begin at the address `first` and every `step` bytes after it. If not `much`, this
-    thread makes them all.
+    Their notes begin at the address `first` and every `step` bytes after it. At most `most` threads
+    make them; if that is 0, this one does, and other threads of Python wait meanwhile.
     """
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        first, step, count, much = values
-        much = builder.trunc(much, ir.IntType(1))
-        threads = builder.select(much, threads_asked_for(builder), INT(1))
+        first, step, count, most = values
+        asked, is_little = threads_asked_for(builder), cgutils.is_null(builder, most)
+        threads = builder.select(builder.icmp_signed("<", most, asked), most, asked)
+        threads = builder.select(is_little, INT(1), threads)
         shared = cgutils.alloca_once(builder, INT, _WORDS)
         words = {_FIRST: first, _STEP: step, _COUNT: count, _THREADS: threads}
         for number, word in {**words, _STARTED: INT(0), _STATE: INT(0), _DONE: INT(0)}.items():
@@ -69,8 +70,10 @@ def launch_noted(typing: Any, first: Any, step: Any, count: Any, much: Any) -> A
             mine = builder.select(_has(builder, note, LITTLE), INT(1), threads)
             builder.store(mine, _word(builder, note, HEAD // 8))
         make = _maker(builder.module)
-        with builder.if_else(much) as (together, here):
-            with together, without_python(context, builder):
+        with builder.if_else(is_little) as (here, without):
+            with here:
+                builder.call(make, [shared, INT(0), INT(1), cgutils.false_bit])
+            with without, without_python(context, builder):
                 alone = builder.icmp_signed("==", threads, INT(1))
                 with builder.if_else(alone) as (one, several):
                     with one:
@@ -79,8 +82,6 @@ def launch_noted(typing: Any, first: Any, step: Any, count: Any, much: Any) -> A
                         if not parallel.alone:
                             member = _member(builder.module, make)
                             call_on_all(builder, member, shared, threads)
-            with here:
-                builder.call(make, [shared, INT(0), INT(1), cgutils.false_bit])
         failed = cgutils.alloca_once_value(builder, INT(0))
         with _each_note(builder, shared) as note:
             here = _word(builder, note, HEAD // 8 + 1)
@@ -89,7 +90,7 @@ def launch_noted(typing: Any, first: Any, step: Any, count: Any, much: Any) -> A
         raise_if(context, builder, builder.load(failed))
         return context.get_dummy_value()
 
-    return types.void(types.intp, types.intp, types.intp, types.boolean), code
+    return types.void(types.intp, types.intp, types.intp, types.intp), code
 
 
 def _word(builder: Any, array: Any, number: int) -> Any:

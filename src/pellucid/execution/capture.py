@@ -16,16 +16,14 @@ from weakref import ref
 import numpy as np
 
 from pellucid.execution.part import Part
-from pellucid.execution.thread_tuning import ThreadTuner
 from pellucid.layers import Layer, StepContext
 from pellucid.parameter import Buffer, Parameter
-from pellucid.runtime import threads
 from pellucid.runtime.recording import Recording
 from pellucid.runtime.workspace import Workspace, empty
 from pellucid.types import Array, Generator, Shape
 
-_FEW_IMAGES: dict[str, Any] = {"tried": 16, "late": 2.0, "longest": 0.002}
-"""Threads may wait longer for each other than they compute, so one thread is tried, and often."""
+AFTER = 3
+"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
 
 
 class RecordingContext(StepContext):
@@ -145,21 +143,14 @@ class CapturedInference:
         place, memory = workspace.place(y), workspace.hand_over()
         self._recording.bind(memory)
         self._y: Array = memory.at(place)
-        self._alone = False
-
-    def tuner(self) -> ThreadTuner:
-        """Return what chooses the number of threads."""
-        if not self._recording.is_one_call:
-            return ThreadTuner(**_FEW_IMAGES)
-        most = threads.used()
-        return ThreadTuner(use=self._use, used=lambda: most, **_FEW_IMAGES)
-
-    def _use(self, count: int) -> None:
-        self._alone = count == 1
+        self.is_one_call = self._recording.is_one_call
+        """Whether it is one call of compiled code, for which `alone` suffices to use one thread."""
+        self.alone = False
+        """Whether this thread makes the calls of kernels that follow each other alone."""
 
     def __call__(self, x: Array) -> Array:
         np.copyto(self._x, x)
-        self._recording.replay(self._alone)
+        self._recording.replay(self.alone)
         return self._y.copy(order="K")
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from pellucid import engine
 from pellucid.execution.capturable import is_capturable
 from pellucid.execution.capture import (
+    AFTER,
     CapturedInference,
     CapturedStep,
     ReplayCache,
@@ -32,9 +33,10 @@ from pellucid.execution.capture import (
 from pellucid.execution.contract import fused_kernels
 from pellucid.execution.part import Part
 from pellucid.execution.program import Program
-from pellucid.execution.thread_tuning import AFTER, ThreadTuner
+from pellucid.execution.thread_tuning import ThreadTuner
 from pellucid.layers import Layer, StepContext
 from pellucid.layers.observers import is_observed
+from pellucid.runtime import threads
 from pellucid.runtime.recording import is_rehearsed
 from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Shape
@@ -157,10 +159,26 @@ class Inference:
             workspace = known.workspace
             if known.captured is not None:
                 if known.tuner is None:
-                    known.tuner = known.captured.tuner()
+                    known.tuner = _tuner(known.captured)
                 return known.tuner.run(known.captured, x)
         with workspace.used():
             return self._shapes.part.forward(x)[0]
+
+
+def _tuner(captured: CapturedInference) -> ThreadTuner:
+    """Return what chooses the number of threads of inference, which is tried only if it is short.
+
+    One call of compiled code is told the number; to set it for all others would take longer.
+    """
+    often: dict[str, Any] = {"tried": 16, "late": 2.0, "longest": 0.002}
+    if not captured.is_one_call:
+        return ThreadTuner(**often)
+
+    def use(count: int) -> None:
+        captured.alone = count == 1
+
+    most = threads.used()
+    return ThreadTuner(use=use, used=lambda: most, **often)
 
 
 def for_training(model: Layer, recompute: bool = False, announces: bool = False) -> TrainingProgram:

@@ -16,12 +16,10 @@ from statistics import median
 from time import perf_counter
 from typing import Any, TypeVar
 
+from pellucid.execution.capture import AFTER
 from pellucid.runtime import threads
 
 R = TypeVar("R")
-
-AFTER = 3
-"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
 
 _ENOUGH = 0.3  # seconds of steps that tell how long they take
 _SHARE = 0.04  # of the time, at most, for trying the slower number
