@@ -70,7 +70,7 @@ test-docs: docs $(VENV)/.installed-test-docs-site  ## Build the documentation, a
 # TensorFlow and the others stay out of the library's own environment.
 BENCH := .venv-bench
 
-bench:  ## Compare speed with other libraries: about 25 minutes, on a quiet machine; writes README's tables
+bench:  ## Compare speed with other libraries: about 40 minutes, on a quiet machine; writes README's tables
 	@$(MAKE) --no-print-directory VENV=$(BENCH) $(BENCH)/.installed-app-bench
 	$(BENCH)/$(SCRIPTS)/python -m benchmarks.run $(ARGS)
 	$(if $(ARGS),,$(BENCH)/$(SCRIPTS)/python -m benchmarks.report)

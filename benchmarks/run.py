@@ -1,6 +1,6 @@
 """Pellucid beside PyTorch, JAX, TensorFlow and ONNX Runtime, on the processors of this machine.
 
-    make bench                                   # on a quiet machine: about 25 minutes on two cores
+    make bench                                   # on a quiet machine: about 40 minutes on two cores
     python -m benchmarks.run --tasks training --networks lenet --contestants pellucid torch
     python -m benchmarks.run --turns 0 --output none.json    # before it: fills the caches
 
