@@ -38,7 +38,14 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return
 
 
-@pytest.mark.parametrize("more", [(), ("--ema", "0.9", "--augment", "crop:1", "--patience", "2")])
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("--ema", "0.9", "--augment", "crop:1", "--patience", "2"),
+        ("--selector", "mlp", "--keep", "0.4"),
+    ],
+)
 @pytest.mark.usefixtures("interrupted")
 def test_an_interrupted_run_is_resumed_to_the_same_bits(
     pellucid: Command, more: tuple[str, ...]

@@ -350,6 +350,30 @@ def test_a_whitened_convolution_does_not_learn(pellucid: Command) -> None:
     assert "--whiten" in config.command()
 
 
+def test_a_selector_is_announced_and_does_not_judge_whether_a_batch_can_be_memorised(
+    pellucid: Command,
+) -> None:
+    _, out, _ = pellucid(*short("--selector", "mlp", "--keep", "0.25"))
+    assert re.search(r"^Selector  mlp, [\d,]+ parameters, keeps 25% of each batch$", out, re.M)
+    words = ("train", "rows.npz", "--model", "net.toml", "--overfit-batch", "--lr", "0.01")
+    assert pellucid(*words, "--selector", "mlp") == pellucid(*words)
+
+
+def test_a_selector_learns_like_the_network_and_keeps_half_unless_told(
+    pellucid: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("rows.npz", "--model", "net.toml", "--lr", "0.03", "--selector", "mlp")
+    config, state = begun(pellucid, monkeypatch, *words)
+    assert state.selection is not None
+    assert state.selection.keep == 0.5
+    assert state.selection.optimizer.describe() == state.optimizer.describe()
+    assert {type(layer) for _, layer in state.selection.selector.walk()} >= {layers.Linear}
+    assert "--selector mlp" in config.command()
+    _, state = begun(pellucid, monkeypatch, *words, "--keep", "0.25")
+    assert state.selection is not None
+    assert state.selection.keep == 0.25
+
+
 def test_test_time_augmentation_judges_the_run(pellucid: Command) -> None:
     augmented = short("--augment", "flip", "--out", "run")
     pellucid(*augmented, "--tta")

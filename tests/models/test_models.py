@@ -17,6 +17,7 @@ SMALL = {
     "airbench": {"widths": (4, 16, 16), "activation": "silu"},
     "airbench_large": {},
     "airbench_medium": {},
+    "airbench_narrow": {},
     "airbench_small": {},
     "alexnet": {"width": 1 / 16},
     "vgg": {"width": 1 / 8},

@@ -78,7 +78,7 @@ def test_a_state_without_parameters_computes_in_float32() -> None:
 def test_a_run_is_made_from_its_settings_alone() -> None:
     assert list(inspect.signature(TrainingState).parameters) == [
         *("model", "optimizer", "loss", "batch_size", "epochs", "schedule", "augment", "seed"),
-        *("averages", "shards", "metrics", "recompute", "sync_batch_norm"),
+        *("averages", "shards", "metrics", "recompute", "sync_batch_norm", "selection"),
     ]
     state = small_run.simple_state()
     assert (state.epoch, state.step, state.history, state.compiled_before) == (0, 0, (), 0.0)

@@ -51,6 +51,8 @@ class Config:
     optimizer_options: str | None = None
     whiten: bool = False
     tta: bool = False
+    selector: str | None = None
+    keep: float | None = None
     no_test: bool = False
     reading: dict[str, Any] = field(default_factory=dict)
     version: str = pellucid.__version__
@@ -105,7 +107,7 @@ class Config:
 _OPTIONS = [
     *("model", "epochs", "batch_size", "optimizer", "lr", "momentum", "schedule", "weight_decay"),
     *("label_smoothing", "clip_norm", "ema", "validation", "patience", "seed"),
-    *("optimizer_options", "whiten", "tta", "no_test"),
+    *("optimizer_options", "whiten", "tta", "no_test", "selector", "keep"),
     *("freeze", "fraction", "class_weights", "engine", "threads", "precise", "tune", "shards"),
     *("sync_batch_norm", "recompute"),
 ]

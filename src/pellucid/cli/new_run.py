@@ -1,6 +1,7 @@
 """The start of a training run: from checked choices to its initial state."""
 
 import ast
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pellucid.arguments import shown
@@ -12,19 +13,24 @@ from pellucid.errors import PellucidError, unknown
 if TYPE_CHECKING:
     from pellucid.data import DataSet
     from pellucid.data.augment import Augmentation
+    from pellucid.layers import Layer
+    from pellucid.optim import Optimizer
     from pellucid.training import TrainingState
 
 
-def check_names(model: str | None, optimizer: str, schedule: str, augment: str | None) -> None:
+def check_names(
+    networks: Iterable[str | None], optimizer: str, schedule: str, augment: str | None
+) -> None:
     """Raise an error for an unknown name, before any data is loaded."""
     from pellucid import models
     from pellucid.optim import schedules
 
-    known = model is None or model.endswith(".toml") or model in models.names()
-    if model is not None and not known and not starting.is_trained(model):
-        raise PellucidError(
-            unknown("model", model, models.names()) + ", or the path of a .toml file or a run"
-        )
+    for model in networks:
+        known = model is None or model.endswith(".toml") or model in models.names()
+        if model is not None and not known and not starting.is_trained(model):
+            raise PellucidError(
+                unknown("model", model, models.names()) + ", or the path of a .toml file or a run"
+            )
     if optimizer not in RATES:
         raise PellucidError(unknown("optimizer", optimizer, RATES))
     schedules.parse(schedule)
@@ -42,6 +48,12 @@ def check(config: Config) -> None:
         raise PellucidError("--whiten is for a new network; a trained one keeps its weights")
     if config.class_weights not in (None, "balanced"):
         raise PellucidError(unknown("kind of class weights", config.class_weights, ["balanced"]))
+    if config.keep is not None and config.selector is None:
+        raise PellucidError("--keep needs --selector, the network that chooses the images to keep")
+    if config.selector is not None and config.shards is not None:
+        raise PellucidError("--selector needs a single process: leave out --processes and --shards")
+    if config.keep == 0:
+        raise PellucidError("--keep is a share above 0, such as 0.5")
     if not config.fraction:
         raise PellucidError("--fraction is a share above 0, such as 0.1")
 
@@ -68,34 +80,20 @@ def augmentation(text: str | None) -> "Augmentation | None":
 
 
 def new_state(config: Config, parts: Parts) -> "TrainingState":
-    """Return the initial state of the run that `config` describes; only weights decay."""
-    from pellucid import layers, losses, models, optim
-    from pellucid.training import TrainingState
+    """Return the initial state of the run that `config` describes."""
+    from pellucid import losses, optim
+    from pellucid.training import SelectiveBackprop, TrainingState
 
-    if starting.is_trained(config.model):
-        model = starting.network(config.model, parts.train, config.seed)
-    else:
-        model = models.build(config.model, parts.train.image_shape, len(parts.train.classes))
-        layers.initialize(model, config.seed)
-    learning = list(starting.learning(model, config.freeze).values())
-    if config.whiten:
-        whitened = models.whiten(model, parts.train.images).weight
-        learning = [parameter for parameter in learning if parameter is not whitened]
-    kinds = {name.lower(): name for name in optim.OPTIMIZERS}
-    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
-    options |= {"clip_norm": config.clip_norm, "decay_kinds": ("weight",)}
-    if config.momentum is not None:
-        options["momentum"] = config.momentum
-    options |= optimizer_options(config.optimizer_options)
-    averages = None
+    model, optimizer = _learner(config, config.model, parts)
+    averages = selection = None
     if config.ema is not None:
         averages = optim.ExponentialMovingAverage(dict(model.named_state()), config.ema)
+    if config.selector is not None:
+        selector = _learner(config, config.selector, parts)
+        selection = SelectiveBackprop(*selector, keep=config.keep or 0.5)  # `check` refuses 0
     return TrainingState(
         model,
-        optim.build(
-            {"type": kinds[config.optimizer], **options},
-            learning,
-        ),
+        optimizer,
         losses.CrossEntropy(
             class_weights=class_weights(config, parts.train), label_smoothing=config.label_smoothing
         ),
@@ -106,7 +104,30 @@ def new_state(config: Config, parts: Parts) -> "TrainingState":
         config.seed,
         averages,
         recompute=config.recompute,
+        selection=selection,
     )
+
+
+def _learner(config: Config, name: str, parts: Parts) -> "tuple[Layer, Optimizer]":
+    """Return a network with this name, and its optimiser; only weights decay."""
+    from pellucid import layers, models, optim
+
+    if starting.is_trained(name):
+        model = starting.network(name, parts.train, config.seed)
+    else:
+        model = models.build(name, parts.train.image_shape, len(parts.train.classes))
+        layers.initialize(model, config.seed)
+    learning = list(starting.learning(model, config.freeze).values())
+    if config.whiten:
+        whitened = models.whiten(model, parts.train.images).weight
+        learning = [parameter for parameter in learning if parameter is not whitened]
+    kinds = {kind.lower(): kind for kind in optim.OPTIMIZERS}
+    options: dict[str, Any] = {"lr": config.lr, "weight_decay": config.weight_decay}
+    options |= {"clip_norm": config.clip_norm, "decay_kinds": ("weight",)}
+    if config.momentum is not None:
+        options["momentum"] = config.momentum
+    options |= optimizer_options(config.optimizer_options)
+    return model, optim.build({"type": kinds[config.optimizer], **options}, learning)
 
 
 def optimizer_options(text: str | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ def check(config: Config, parts: Parts) -> bool:
     if len(images) > config.batch_size:
         images = images.split(config.batch_size / len(images), config.seed)[1]
     state = new_run.new_state(config, Parts(images, None, None))
-    state.epochs, state.batch_size = STEPS, len(images)
+    state.epochs, state.batch_size, state.selection = STEPS, len(images), None
     print(f"{STEPS} steps on the same {len(images)} images, without augmentation\n")
     last = None
     for record in training.records(state, images):

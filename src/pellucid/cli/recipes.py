@@ -30,6 +30,8 @@ class Recipe:
     freeze: str | None = None
     whiten: bool = False
     tta: bool = False
+    selector: str | None = None
+    keep: float | None = None
 
 
 RECIPES = {
@@ -67,6 +69,17 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
     "fast": {
         "cifar-10": AIRBENCH,
         "mnist": replace(_DIGITS, model="airbench_small", epochs=1),
+    },
+    "accurate": {
+        "cifar-10": replace(
+            AIRBENCH,
+            model="airbench_large",
+            epochs=24,
+            batch_size=1000,
+            augment="crop-reflect:4,flip-alternating",
+            optimizer_options=f"iterations=3, {AIRBENCH.optimizer_options}",
+            selector="airbench_narrow",
+        ),
     },
     "small": {
         "mnist": Recipe(

@@ -37,6 +37,12 @@ def announce(
     learned = sum(parameter.value.size for parameter in state.optimizer.learned)
     share = "" if learned == cost.parameters else f", {learned:,} of them trained"
     print(f"Model     {config.model}, {cost.parameters:,} parameters{share}")
+    if state.selection is not None:
+        small, keep = summary(state.selection.selector, images.image_shape), state.selection.keep
+        print(
+            f"Selector  {config.selector}, {small.parameters:,} parameters, keeps {keep:.0%} of "
+            "each batch"
+        )
     print(f"Training  {recipe}; rate {config.lr:g}, batch {config.batch_size}, seed {config.seed}")
     if team is not None:
         hosts = len(set(team.gather(socket.gethostname())))

@@ -190,6 +190,25 @@ def train(
             show_default=False,
         ),
     ] = None,
+    selector: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Train only on the images of each batch that are hard for this small network, "
+            "which learns alongside.",
+            autocompletion=completion.models,
+        ),
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            min=0,
+            max=1,
+            help="The share of the images of each batch that --selector keeps.",
+            show_default="0.5",
+        ),
+    ] = None,
     no_test: Annotated[
         bool,
         typer.Option(
@@ -274,7 +293,8 @@ def train(
     from pellucid import training
     from pellucid.data.registry import lasting
 
-    new_run.check_names(model, (optimizer or OPTIMIZER).lower(), schedule or SCHEDULE, augment)
+    optimizer_name = (optimizer or OPTIMIZER).lower()
+    new_run.check_names((model, selector), optimizer_name, schedule or SCHEDULE, augment)
     new_run.optimizer_options(optimizer_options)
     check_recipe(recipe)
     running.boards(log)
@@ -309,6 +329,8 @@ def train(
         augment=_or(augment, usual.augment),
         whiten=_or(whiten, usual.whiten),
         tta=_or(tta, usual.tta),
+        selector=_or(selector, usual.selector),
+        keep=_or(keep, usual.keep),
         no_test=no_test,
         ema=_or(ema, usual.ema),
         validation=_or(validation, usual.validation),

@@ -7,7 +7,13 @@ the layer maps an image of that shape to one score per class.
 from __future__ import annotations
 
 from pellucid.models import toml
-from pellucid.models.airbench import airbench, airbench_large, airbench_medium, airbench_small
+from pellucid.models.airbench import (
+    airbench,
+    airbench_large,
+    airbench_medium,
+    airbench_narrow,
+    airbench_small,
+)
 from pellucid.models.alexnet import alexnet
 from pellucid.models.densenet import densenet
 from pellucid.models.inception import inception
@@ -26,6 +32,7 @@ __all__ = [
     "airbench",
     "airbench_large",
     "airbench_medium",
+    "airbench_narrow",
     "airbench_small",
     "alexnet",
     "build",

@@ -26,6 +26,7 @@ from pellucid.training.progress import show_progress
 from pellucid.training.rate_finder import RateSearch, find_rate
 from pellucid.training.records import Epoch, History, Record, Step
 from pellucid.training.scaling import log_scaling, read_scaling
+from pellucid.training.selection import SelectiveBackprop
 from pellucid.training.state import TrainingState
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "History",
     "RateSearch",
     "Record",
+    "SelectiveBackprop",
     "Step",
     "TrainingState",
     "callbacks",

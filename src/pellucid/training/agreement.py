@@ -31,6 +31,8 @@ def check_whole(state: TrainingState) -> None:
 
 def take_shards(state: TrainingState, team: Team) -> None:
     """Set the number of shards of a new run from the team; check that of an old run."""
+    if state.selection is not None:
+        raise TrainingError("a run that selects samples is computed by one process; omit parallel")
     if state.epoch == state.step == 0 and state.shards is None:
         state.shards, state.sync_batch_norm = team.shards, team.sync_batch_norm
     if state.shards is None:

@@ -192,7 +192,7 @@ class GivenSource:
     def sharded(self, epoch: int, seed: int, start: int, team: Team) -> Iterator[Sharded]:
         for batch in self.shuffled(epoch, seed, start):
             shards = cut(len(batch[0]), team.shards)
-            mine = {shard: _taken(batch, shards[shard]) for shard in team.mine(len(shards))}
+            mine = {shard: taken(batch, shards[shard]) for shard in team.mine(len(shards))}
             yield Sharded(len(batch[0]), len(shards), mine)
 
     def in_order(self) -> Iterator[Batch]:
@@ -204,8 +204,13 @@ class GivenSource:
         return (batch for step, batch in batches if step in wanted)
 
 
-def _taken(batch: Batch, samples: slice) -> Batch:
+def taken(batch: Batch, samples: slice | Array) -> Batch:
+    """Return some samples of a batch; those chosen by number lie in memory with the batch last."""
     x, targets, *weights = batch
+    if isinstance(samples, slice):
+        x = x[samples]
+    else:
+        x = np.moveaxis(np.take(np.moveaxis(x, 0, -1), samples, axis=-1), -1, 0)
     if not weights:
-        return x[samples], targets[samples]
-    return x[samples], targets[samples], weights[0][samples]
+        return x, targets[samples]
+    return x, targets[samples], weights[0][samples]

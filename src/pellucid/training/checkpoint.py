@@ -1,9 +1,9 @@
 """Checkpoints: a training run in one file, from which it continues exactly.
 
 The file is ``checkpoint/state.safetensors`` in the run's folder. It holds all values (of the model,
-the optimiser, the averages and the best epoch), and in its metadata, as JSON, everything else: the
-settings, the position, the sums of the unfinished epoch, the history, and a fingerprint of the
-data. Python's floats in JSON are exact.
+the optimiser, the averages, the best epoch and the selector with its optimiser), and in its
+metadata, as JSON, everything else: the settings, the position, the sums of the unfinished epoch,
+the history, and a fingerprint of the data. Python's floats in JSON are exact.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pellucid.errors import FileError
 from pellucid.files import atomic_write
 from pellucid.layers import Layer
 from pellucid.optim import ExponentialMovingAverage, schedules
+from pellucid.training import selection
 from pellucid.training.checkpoint_contents import (
     Numbers,
     checked_dtype,
@@ -134,7 +135,7 @@ def resume(
         model = layers.build(facts["model"]).astype(checked_dtype(facts["dtype"]))
         model.load_state_dict(part_of("model", tensors))  # checks sizes first
         parameters = model.named_parameters()
-        averages = facts["averages"]
+        averages, selected = facts["averages"], facts.get("selection")
         state = TrainingState(
             model=model,
             optimizer=optim.build(facts["optimizer"], [parameters[n] for n in facts["learns"]]),
@@ -148,6 +149,7 @@ def resume(
             shards=numbers.shards,
             sync_batch_norm=bool(numbers.sync_batch_norm),
             metrics=chosen(metrics),
+            selection=selected and selection.build(selected, facts["dtype"]),
         )
         put_back(state, facts, tensors)
         check_same_data(state, data, validation)

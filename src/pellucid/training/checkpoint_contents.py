@@ -44,6 +44,7 @@ def setup(state: TrainingState) -> dict[str, Any]:
         "shards": state.shards,
         "sync_batch_norm": state.sync_batch_norm or None,  # missing in files of earlier versions
         "metrics": list(state.metrics),
+        "selection": state.selection and state.selection.describe(),  # missing in earlier files
     }
 
 
@@ -74,6 +75,9 @@ def values(state: TrainingState) -> dict[str, Mapping[str, Array]]:
     }
     if state.averages is not None:
         found["averages"] = state.averages.state_dict()
+    if state.selection is not None:
+        found["selector"] = state.selection.selector.state_dict()
+        found["selector_optimizer"] = state.selection.optimizer.state_dict()
     if state.best is not None:
         found["best"] = state.best.values
     return found
@@ -113,6 +117,9 @@ def put_back(state: TrainingState, facts: dict[str, Any], tensors: Mapping[str, 
 def _load(state: TrainingState, tensors: Mapping[str, Array]) -> None:
     """Load all values, or none if some do not fit."""
     parts = {"optimizer": state.optimizer, "averages": state.averages, "model": state.model}
+    if state.selection is not None:
+        parts |= {"selector": state.selection.selector}
+        parts |= {"selector_optimizer": state.selection.optimizer}
     changed = [(part, part.state_dict(), name) for name, part in parts.items() if part is not None]
     try:
         for part, _, name in changed:
@@ -190,6 +197,7 @@ _WORDS = {
     "averages": "average of the weights",
     "batch_size": "batch size",
     "shards": "number of shards",
+    "selection": "selection of samples",
     "sync_batch_norm": "choice of statistics in batch normalisation",
 }
 

@@ -56,6 +56,10 @@ Data = Labelled | Batches | tuple[Array, Array] | tuple[Array, Array, Array]
 """A data set, arrays (inputs, targets) or (inputs, targets, weights), or an object with batches."""
 
 
+Targets = Array | Sequence[Any]
+"""Class numbers (N,), or values for every output."""
+
+
 class Augmentation(Protocol):
     """A function that randomly changes a batch of stored images, and possibly its targets."""
 

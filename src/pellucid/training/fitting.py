@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 from pellucid import losses, optim
 from pellucid.arguments import Probability, checked, shown
@@ -14,11 +13,20 @@ from pellucid.optim import ExponentialMovingAverage, Optimizer, schedules
 from pellucid.optim.schedules import Schedule
 from pellucid.parallel import Team
 from pellucid.training.callbacks import Callback, called
-from pellucid.training.data import Augmentation, Data, Divided, augmentation, part_of, with_targets
+from pellucid.training.data import (
+    Augmentation,
+    Data,
+    Divided,
+    Targets,
+    augmentation,
+    part_of,
+    with_targets,
+)
 from pellucid.training.loop import records
 from pellucid.training.metrics import Metric, chosen
 from pellucid.training.progress import show_progress
 from pellucid.training.records import Epoch, History
+from pellucid.training.selection import SelectiveBackprop
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
 
@@ -26,7 +34,7 @@ from pellucid.types import Array
 def train(
     model: Layer,
     data: Data | Divided | Array,
-    targets: Array | Sequence[Any] | None = None,
+    targets: Targets | None = None,
     *,
     optimizer: Optimizer | str = "adam",
     loss: Loss | str = "cross_entropy",
@@ -40,6 +48,7 @@ def train(
     seed: int = 0,
     parallel: Team | None = None,
     recompute: bool = False,
+    selection: SelectiveBackprop | None = None,
 ) -> Iterator[Epoch]:
     """Train a model, and yield a record at the end of each epoch.
 
@@ -98,6 +107,8 @@ def train(
         Whether to keep only some activations in the forward pass and compute the others again in
         the backward pass. It takes less memory and more time, and gives the same weights bit for
         bit; see `pellucid.execution.recompute`. Default: False.
+    selection
+        What chooses the samples of each batch to train on, a `SelectiveBackprop`. Default: all.
 
     Yields
     ------
@@ -126,7 +137,7 @@ def train(
     """
     state = _state(
         model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed,
-        recompute,
+        recompute, selection,
     )  # fmt: skip
     drawn = records(state, *_parts(with_targets(data, targets), validation), parallel)
     return (record for record in drawn if isinstance(record, Epoch))
@@ -135,7 +146,7 @@ def train(
 def fit(
     model: Layer,
     data: Data | Divided | Array,
-    targets: Array | Sequence[Any] | None = None,
+    targets: Targets | None = None,
     *,
     optimizer: Optimizer | str = "adam",
     loss: Loss | str = "cross_entropy",
@@ -150,6 +161,7 @@ def fit(
     seed: int = 0,
     parallel: Team | None = None,
     recompute: bool = False,
+    selection: SelectiveBackprop | None = None,
 ) -> History:
     """Train a model with a progress bar, and return the history.
 
@@ -198,6 +210,8 @@ def fit(
     recompute
         Whether to compute activations again in the backward pass, to save memory; see `train`.
         Default: False.
+    selection
+        What chooses the samples of each batch to train on, a `SelectiveBackprop`. Default: all.
 
     Returns
     -------
@@ -217,7 +231,7 @@ def fit(
     """
     state = _state(
         model, optimizer, loss, metrics, batch_size, epochs, schedule, augment, averages, seed,
-        recompute,
+        recompute, selection,
     )  # fmt: skip
     drawn = called(
         records(state, *_parts(with_targets(data, targets), validation), parallel), state, callbacks
@@ -240,6 +254,7 @@ def _state(
     averages: ExponentialMovingAverage | float | None,
     seed: int,
     recompute: bool,
+    selection: SelectiveBackprop | None,
 ) -> TrainingState:
     """Return a new run, with everything that is given by name looked up."""
     if not isinstance(model, Layer):
@@ -262,6 +277,7 @@ def _state(
         averages,
         metrics=chosen(metrics),
         recompute=recompute,
+        selection=selection,
     )
 
 

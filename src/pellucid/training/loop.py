@@ -34,6 +34,7 @@ from pellucid.training.metrics import Metric, measured
 from pellucid.training.prepare import prepare
 from pellucid.training.records import VALIDATION, Epoch, Record, Step, better
 from pellucid.training.rehearsal import Afterwards, rehearse
+from pellucid.training.selection import SelectiveBackprop
 from pellucid.training.sharded import Outcome, ShardedGradients
 from pellucid.training.state import Best, Sums, TrainingState
 
@@ -120,12 +121,15 @@ def take_step(
 ) -> Step:
     """Update the weights once, where `program` runs the state's model.
 
-    If the loss or a gradient is not finite, an error is raised and nothing is changed.
+    If the loss or a gradient is not finite, an error is raised and nothing is changed, but for a
+    selector, which may have learned.
     """
+    training, usual = StepContext(state.seed, state.epoch, state.step), state.batch_size
+    if state.selection is not None:
+        batch, usual = _hardest(state, state.selection, batch, steps)
     x, targets, *weights = batch
-    training = StepContext(state.seed, state.epoch, state.step)
     ignored = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # checked below
-    with ignored, usual_batch.of_steps(state.batch_size, steps):
+    with ignored, usual_batch.of_steps(usual, steps):
         state.optimizer.zero_grad()  # before the forward pass, which may need memory for a capture
         outputs, cache = program.forward(x, training)
         loss, gradient = state.loss(outputs, targets, *weights)
@@ -139,6 +143,18 @@ def take_step(
     counted, weight = state.loss.counted(targets), state.loss.total_weight(targets, *weights)
     outcome = Outcome(training, loss, correct, len(targets), counted, weight, values)
     return update(state, outcome, steps, started)
+
+
+def _hardest(
+    state: TrainingState, selection: SelectiveBackprop, batch: Batch, steps: int
+) -> tuple[Batch, int]:
+    """Return the samples of a batch to train on, and their usual number."""
+    training = StepContext(state.seed, state.epoch, state.step)
+    number, factor = state.epoch * steps + state.step, state.factor(state.step, steps)
+    ignored = np.errstate(over="ignore", invalid="ignore", divide="ignore")  # checked by `hardest`
+    with ignored, usual_batch.of_steps(state.batch_size, steps):
+        batch = selection.hardest(batch, state.loss, training, number, factor)
+    return batch, selection.kept(state.batch_size)
 
 
 def update(state: TrainingState, outcome: Outcome, steps: int, started: float) -> Step:

@@ -18,6 +18,7 @@ from pellucid.runtime.choices import Choices
 from pellucid.training.data import Augmentation
 from pellucid.training.metrics import Metric
 from pellucid.training.records import Epoch
+from pellucid.training.selection import SelectiveBackprop
 from pellucid.types import Array
 
 
@@ -108,6 +109,8 @@ class TrainingState:
         time, and changes no bit; see `pellucid.execution.recompute`.
     sync_batch_norm
         Whether batch normalisation uses the statistics of all shards in training.
+    selection
+        What chooses the samples of each batch to train on; None for all.
 
     Attributes
     ----------
@@ -136,6 +139,7 @@ class TrainingState:
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     recompute: bool = False
     sync_batch_norm: bool = False
+    selection: SelectiveBackprop | None = None
 
     epoch: int = field(default=0, init=False)
     step: int = field(default=0, init=False)
@@ -163,8 +167,11 @@ class TrainingState:
 
     def rate(self, step: int, steps: int) -> float:
         """Return the learning rate in `step` of this epoch's `steps`."""
-        factor = self.schedule(self.epoch * steps + step, self.epochs * steps)
-        return self.optimizer.base_lr * factor
+        return self.optimizer.base_lr * self.factor(step, steps)
+
+    def factor(self, step: int, steps: int) -> float:
+        """Return the share of the base rate in `step` of this epoch's `steps`."""
+        return self.schedule(self.epoch * steps + step, self.epochs * steps)
 
     def averaged(self) -> AbstractContextManager[None]:
         """Use the averages as the model's values in a ``with`` block, if there are any."""
