@@ -4,7 +4,8 @@ python airbench_in_pytorch.py ARRAYS DATA RECIPE SEED THREADS [EPOCHS_TO_TRAIN]
 
 Everything is as in `pellucid train DATA --recipe RECIPE`, but for the random numbers: the network,
 its whitened first convolution, Muon and AdamW with the same rates, the augmentation, the batches,
-and the views of the test. Channels are last, where PyTorch is faster here.
+the choice of hard images, and the views of the test. Channels are last, where PyTorch is faster
+here.
 """
 
 import sys
@@ -24,12 +25,17 @@ class Recipe(NamedTuple):
     epochs: int
     batch: int = 500
     smoothing: float = 0.2
-    is_changed: bool = True  # whether images are augmented, and the test looks at views
+    shift: int = 2  # in pixels; 0 if images are not augmented, and the test looks at no views
+    selector: tuple[int, ...] = ()  # widths of the network that keeps half of each batch
+    iterations: int = 5
 
 
 RECIPES = {
     "cifar-10 fast": Recipe((64, 256, 256), epochs=12),
-    "mnist fast": Recipe((6, 24, 24), epochs=1, batch=200, smoothing=0.0, is_changed=False),
+    "cifar-10 accurate": Recipe(
+        (128, 384, 384), epochs=24, batch=1000, shift=4, selector=(32, 64, 64), iterations=3
+    ),
+    "mnist fast": Recipe((6, 24, 24), epochs=1, batch=200, smoothing=0.0, shift=0),
 }
 RATE, MOMENTUM, ADAM_RATE = 0.12, 0.6, 0.02
 MEMORY = torch.channels_last
@@ -61,36 +67,36 @@ def whiten(conv: nn.Conv2d, images: Tensor) -> None:
     conv.weight.requires_grad = False
 
 
-def orthogonalize(matrix: Tensor) -> Tensor:
-    """Return about U Vᵀ by five Newton–Schulz iterations."""
+def orthogonalize(matrix: Tensor, iterations: int) -> Tensor:
+    """Return about U Vᵀ by Newton–Schulz iterations."""
     x = matrix.T if len(matrix) > matrix.shape[1] else matrix
     x = x / (x.norm() + 1e-7)
-    for _ in range(5):
+    for _ in range(iterations):
         gram = x @ x.T
         x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
     return x.T if len(matrix) > matrix.shape[1] else x
 
 
 @torch.no_grad()
-def muon(weights: list[nn.Parameter], momenta: list[Tensor], rate: float) -> None:
+def muon(weights: list[nn.Parameter], momenta: list[Tensor], rate: float, iterations: int) -> None:
     """Make a step of Muon with filters of mean square norm 1."""
     for w, v in zip(weights, momenta, strict=True):
         assert w.grad is not None
         v.mul_(MOMENTUM).add_(w.grad)
-        change = orthogonalize((w.grad + MOMENTUM * v).flatten(1)).view_as(w)
+        change = orthogonalize((w.grad + MOMENTUM * v).flatten(1), iterations).view_as(w)
         w.mul_(len(w) ** 0.5 / w.norm())
         rows, columns = len(w), w[0].numel()
         w.sub_(change, alpha=rate * max(1.0, rows / columns) ** 0.5)
 
 
-def changed(x: Tensor, is_mirrored: Tensor) -> Tensor:
-    """Mirror the images that are told, and shift each by up to two pixels, the edge reflected."""
+def changed(x: Tensor, is_mirrored: Tensor, most: int) -> Tensor:
+    """Mirror the images that are told, and shift each by `most` pixels, the edge reflected."""
     x = torch.where(is_mirrored[:, None, None, None], x.flip(3), x)
-    size, wide = x.shape[-1], F.pad(x, (2, 2, 2, 2), "reflect")
-    shifted = torch.empty_like(x)
-    down, right = torch.randint(5, (2, len(x)))
-    for i in range(5):
-        for j in range(5):
+    size, wide = x.shape[-1], F.pad(x, (most, most, most, most), "reflect")
+    shifted, places = torch.empty_like(x), 2 * most + 1
+    down, right = torch.randint(places, (2, len(x)))
+    for i in range(places):
+        for j in range(places):
             these = (down == i) & (right == j)
             shifted[these] = wide[these, :, i : i + size, j : j + size]
     return shifted
@@ -106,6 +112,34 @@ def scores(model: nn.Module, x: Tensor, in_views: bool) -> Tensor:
     return sum(found[1:], found[0])
 
 
+class Learner:
+    """A network with its optimisers."""
+
+    def __init__(self, x: Tensor, widths: tuple[int, ...], iterations: int) -> None:
+        self.model, self.iterations = network(x.shape[1], x.shape[2], widths), iterations
+        whiten(self.model[0], x[:5000])
+        self.model = self.model.to(memory_format=MEMORY)
+        learned = [p for p in self.model.parameters() if p.requires_grad]
+        self.kernels = [p for p in learned if p.ndim == 4]
+        self.momenta = [torch.zeros_like(p) for p in self.kernels]
+        head, biases = [p for p in learned if p.ndim == 2], [p for p in learned if p.ndim == 1]
+        groups = [{"params": biases, "share": 1.0}, {"params": head, "share": 0.1}]
+        self.adam = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
+
+    def losses(self, x: Tensor, t: Tensor, smoothing: float) -> Tensor:
+        y = self.model(x.to(memory_format=MEMORY))
+        return F.cross_entropy(y, t, label_smoothing=smoothing, reduction="none")
+
+    def learn(self, loss: Tensor, share: float) -> None:
+        """Make a step with this share of the rates."""
+        self.model.zero_grad()
+        loss.backward()
+        muon(self.kernels, self.momenta, RATE * share, self.iterations)
+        for group in self.adam.param_groups:
+            group["lr"] = ADAM_RATE * share * group["share"]
+        self.adam.step()
+
+
 def main(arrays: str, recipe: Recipe, seed: int, threads: int, epochs_to_train: int) -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
@@ -113,37 +147,31 @@ def main(arrays: str, recipe: Recipe, seed: int, threads: int, epochs_to_train: 
     x, t = images["x"].float(), images["t"].long()
     std, mean = torch.std_mean(x, (0, 2, 3), keepdim=True)
     x = (x - mean) / std
-    model = network(x.shape[1], x.shape[2], recipe.widths)
-    whiten(model[0], x[:5000])
-    model = model.to(memory_format=MEMORY)
-    learned = [p for p in model.parameters() if p.requires_grad]
-    kernels = [p for p in learned if p.ndim == 4]
-    momenta = [torch.zeros_like(p) for p in kernels]
-    head, biases = [p for p in learned if p.ndim == 2], [p for p in learned if p.ndim == 1]
-    groups = [{"params": biases, "lr": ADAM_RATE}, {"params": head, "lr": 0.1 * ADAM_RATE}]
-    adam = torch.optim.AdamW(groups, betas=(0.9, 0.95), weight_decay=0.0)
+    learner = Learner(x, recipe.widths, recipe.iterations)
+    selector = Learner(x, recipe.selector, recipe.iterations) if recipe.selector else None
     steps, step = recipe.epochs * -(-len(x) // recipe.batch), 0
-    schedule = torch.optim.lr_scheduler.LambdaLR(adam, lambda step: 1 - step / steps)
     half = torch.rand(len(x)) < 0.5
     for epoch in range(epochs_to_train):
         began = time.perf_counter()
         for some in torch.randperm(len(x)).split(recipe.batch):
-            images_now = x[some]
-            if recipe.is_changed:
-                images_now = changed(images_now, half[some] ^ (epoch % 2 == 1))
-            model.zero_grad()
-            y = model(images_now.to(memory_format=MEMORY))
-            loss = F.cross_entropy(y, t[some], label_smoothing=recipe.smoothing)
-            loss.backward()
-            muon(kernels, momenta, RATE * (1 - step / steps))
-            adam.step()
-            schedule.step()
+            images_now, classes, rate = x[some], t[some], 1 - step / steps
+            if recipe.shift:
+                is_mirrored = half[some] ^ (epoch % 2 == 1)
+                images_now = changed(images_now, is_mirrored, recipe.shift)
+            if selector is not None:
+                with torch.set_grad_enabled(step % 4 == 0):
+                    losses = selector.losses(images_now, classes, recipe.smoothing)
+                hard = losses.detach().topk(len(losses) // 2).indices
+                if step % 4 == 0:
+                    selector.learn(losses[hard].mean(), rate)
+                images_now, classes = images_now[hard], classes[hard]
+            learner.learn(learner.losses(images_now, classes, recipe.smoothing).mean(), rate)
             step += 1
         print(f"epoch {epoch + 1}: {time.perf_counter() - began:.1f} s", flush=True)
-    model.eval()
+    model = learner.model.eval()
     with torch.no_grad():
         right = sum(
-            int((scores(model, (a.float() - mean) / std, recipe.is_changed).argmax(1) == b).sum())
+            int((scores(model, (a.float() - mean) / std, recipe.shift > 0).argmax(1) == b).sum())
             for a, b in zip(images["test_x"].split(500), images["test_t"].split(500), strict=True)
         )
     print(f"Test accuracy {right / len(images['test_x']):.2%}")
