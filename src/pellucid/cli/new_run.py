@@ -1,7 +1,6 @@
 """The start of a training run: from checked choices to its initial state."""
 
 import ast
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from pellucid.arguments import shown
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check_names(
-    networks: Iterable[str | None], optimizer: str, schedule: str, augment: str | None
+    networks: tuple[str | None, ...], optimizer: str, schedule: str, augment: str | None
 ) -> None:
     """Raise an error for an unknown name, before any data is loaded."""
     from pellucid import models

@@ -57,7 +57,7 @@ def warm_up(
     if optimizer.lower() not in RATES:
         raise PellucidError(unknown("optimizer", optimizer, RATES))
     for model in models or []:
-        new_run.check_names(model, optimizer.lower(), "constant", None)
+        new_run.check_names((model,), optimizer.lower(), "constant", None)
     if engine.name() != "compiled":
         raise PellucidError(
             "the engine is 'reference', which needs no compiling; "
