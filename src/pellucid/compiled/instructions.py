@@ -21,12 +21,19 @@ def _registers() -> tuple[int, int]:
     return 4, 32 if features.get("neon") else 16
 
 
+def _maskable() -> tuple[bool, bool]:
+    """Return whether the target reads and writes chosen lanes of float32, and of bytes."""
+    features = target_features()
+    return bool(features.get("avx")), bool(features.get("avx512bw") and features.get("avx512vl"))
+
+
 LANES, REGISTERS = _registers()
 
 F32, I1, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(32), ir.IntType(64)
 VECTOR = ir.VectorType(F32, LANES)
 MASK = ir.VectorType(I1, LANES)
 BYTES = ir.VectorType(ir.IntType(8), LANES)
+_MASKS_FLOATS, _MASKS_BYTES = _maskable()
 
 
 def by_register(builder: Any, kind: Any, args: Any, instruction: Any) -> Any:
@@ -89,6 +96,20 @@ def load(builder: Any, pointer: Any, v: int, alive: Any, kind: Any = VECTOR) -> 
     place = builder.bitcast(at(builder, pointer, v * LANES), kind.as_pointer())
     if alive is None:
         return builder.load(place, align=1)
+    if _is_maskable(kind):
+        return _masked_load(builder, place, alive, kind)
+    with builder.if_else(_all(builder, alive), likely=True) as (whole, partial):
+        with whole:
+            found, block = builder.load(place, align=1), builder.block
+        with partial:
+            some, other = _masked_load(builder, place, alive, kind), builder.block
+    value = builder.phi(kind)
+    value.add_incoming(found, block)
+    value.add_incoming(some, other)
+    return value
+
+
+def _masked_load(builder: Any, place: Any, alive: Any, kind: Any) -> Any:
     load = cgutils.get_or_insert_function(
         builder.module,
         ir.FunctionType(kind, [kind.as_pointer(), I32, MASK, kind]),
@@ -100,12 +121,39 @@ def load(builder: Any, pointer: Any, v: int, alive: Any, kind: Any = VECTOR) -> 
 def store(builder: Any, value: Any, pointer: Any, v: int, mask: Any) -> None:
     kind = value.type
     place = builder.bitcast(at(builder, pointer, v * LANES), kind.as_pointer())
+    alive = builder.extract_value(mask, v)
+    if _is_maskable(kind):
+        _masked_store(builder, value, place, alive)
+        return
+    with builder.if_else(_all(builder, alive), likely=True) as (whole, partial):
+        with whole:
+            builder.store(value, place, align=1)
+        with partial:
+            _masked_store(builder, value, place, alive)
+
+
+def _masked_store(builder: Any, value: Any, place: Any, alive: Any) -> None:
+    kind = value.type
     store = cgutils.get_or_insert_function(
         builder.module,
         ir.FunctionType(ir.VoidType(), [kind, kind.as_pointer(), I32, MASK]),
         f"llvm.masked.store.{name_of(kind)}.p0",
     )
-    builder.call(store, [value, place, ir.Constant(I32, 1), builder.extract_value(mask, v)])
+    builder.call(store, [value, place, ir.Constant(I32, 1), alive])
+
+
+def _is_maskable(kind: Any) -> bool:
+    """Return whether an instruction leaves lanes out; otherwise each lane is a branch of its own.
+
+    The branches are left to the last, partial register: most registers are whole.
+    """
+    return _MASKS_FLOATS if kind is VECTOR else _MASKS_BYTES
+
+
+def _all(builder: Any, alive: Any) -> Any:
+    """Return whether all lanes are alive."""
+    bits = ir.IntType(LANES)
+    return builder.icmp_unsigned("==", builder.bitcast(alive, bits), ir.Constant(bits, -1))
 
 
 def name_of(kind: Any) -> str:
