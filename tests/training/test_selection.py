@@ -189,6 +189,20 @@ def test_what_cannot_be_selected_from_is_refused() -> None:
         selecting(interval=0)
     with pytest.raises(TrainingError, match="one process; omit parallel"):
         pl.fit(network(), samples(), selection=selecting(), parallel=pl.parallel.Team(shards=2))
+    model, alien = network(), network(seed=1, hidden=4)
+    sgd = optim.SGD(model.parameters())
+    narrow = models.mlp((FEATURES,), 3, hidden=(4,))
+    for selector, optimizer, said in (
+        (model, sgd, "the selector shares parameters with the model"),
+        (alien, sgd, r"updates '.*', which is not a parameter of the selector"),
+        (narrow, optim.SGD(narrow.parameters()), r"\(64, 5\), but those of the selector \(64, 3\)"),
+        (alien.astype("float64"), optim.SGD(alien.parameters()), "the model is float32, but"),
+    ):
+        selection = training.SelectiveBackprop(selector, optimizer)
+        with pytest.raises(PellucidError, match=said):
+            pl.fit(model, samples(), optimizer=sgd, selection=selection)
+    with pytest.raises(PellucidError, match="takes a layer and an optimiser"):
+        training.SelectiveBackprop("mlp", sgd)  # type: ignore[arg-type]
     broken = selecting()
     broken.selector.parameters()[0].value[...] = np.nan
     with pytest.raises(TrainingError, match=r"selector's loss is NaN or infinite; lower the rate"):

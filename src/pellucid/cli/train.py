@@ -195,7 +195,7 @@ def train(
         typer.Option(
             metavar="NAME",
             help="Train only on the images of each batch that are hard for this small network, "
-            "which learns alongside.",
+            "which learns alongside, with the same optimiser, --freeze and --whiten.",
             autocompletion=completion.models,
         ),
     ] = None,

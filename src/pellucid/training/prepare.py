@@ -6,10 +6,13 @@ import numpy as np
 
 from pellucid import engine
 from pellucid.errors import DataError, ShapeError, TrainingError
+from pellucid.layers import Layer
+from pellucid.optim import Optimizer
 from pellucid.preprocessing import Preprocessing
 from pellucid.training.batches import ArraySource, GivenSource, Source
 from pellucid.training.data import Data, Labelled, arrays, check_no_pixels, sample_weights
 from pellucid.training.fingerprint import check_same_data
+from pellucid.training.selection import SelectiveBackprop
 from pellucid.training.state import TrainingState
 from pellucid.types import Array
 
@@ -22,7 +25,9 @@ def prepare(
     A model that is trained on a data set stores the preprocessing (fitted to the training part
     only, unless the model has one), the names of the classes, and the shape of an image.
     """
-    _check_optimizer(state)
+    _check_optimizer(state.model, state.optimizer, "this model")
+    if state.selection is not None:
+        _check_selector(state, state.selection)
     _check_kinds(data, validation)
     training_arrays = arrays(data, "training data")
     preprocessing = None
@@ -84,6 +89,13 @@ def _source(
 def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tuple[int, ...]:
     """Return the outputs' shape for a batch, after checking that everything fits together."""
     shape = state.model.output_shape((min(len(x), state.batch_size), *x.shape[1:]))
+    if state.selection is not None:
+        selector = state.selection.selector
+        other = selector.output_shape((min(len(x), state.batch_size), *x.shape[1:]))
+        if tuple(other) != tuple(shape):
+            raise ShapeError(
+                f"the outputs of the model have shape {shape}, but those of the selector {other}"
+            )
     labels = targets.ndim == 1 and targets.dtype == np.int64
     if labels and len(shape) == 2 and shape[1] > 1:
         ignored = getattr(state.loss, "ignore_index", None)
@@ -101,13 +113,26 @@ def _check_fit(state: TrainingState, x: Array, targets: Array, what: str) -> tup
     return tuple(shape)
 
 
-def _check_optimizer(state: TrainingState) -> None:
-    known = {id(parameter) for parameter in state.model.parameters()}
-    strange = [p.name for p in state.optimizer.learned if id(p) not in known]
+def _check_optimizer(model: Layer, optimizer: Optimizer, what: str) -> None:
+    known = {id(parameter) for parameter in model.parameters()}
+    strange = [p.name for p in optimizer.learned if id(p) not in known]
     if strange:
         raise TrainingError(
-            f"the optimiser updates '{strange[0]}', which is not a parameter of this model; "
-            "make it from model.parameters()"
+            f"the optimiser updates '{strange[0]}', which is not a parameter of {what}; "
+            "make it from its parameters()"
+        )
+
+
+def _check_selector(state: TrainingState, selection: SelectiveBackprop) -> None:
+    """Check that the selector is a network of its own, of the model's type."""
+    selector = selection.selector
+    known = {id(parameter) for parameter in state.model.parameters()}
+    if any(id(parameter) in known for parameter in selector.parameters()):
+        raise TrainingError("the selector shares parameters with the model; use another network")
+    _check_optimizer(selector, selection.optimizer, "the selector")
+    if any(parameter.dtype != state.dtype for parameter in selector.parameters()):
+        raise TrainingError(
+            f"the model is {state.dtype}, but the selector is not: selector.astype('{state.dtype}')"
         )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from pellucid import layers, optim
-from pellucid.arguments import Probability, Range, checked
+from pellucid.arguments import Probability, Range, checked, shown
 from pellucid.errors import PellucidError, TrainingError
 from pellucid.execution import TrainingProgram, for_training
 from pellucid.layers import Layer, StepContext
@@ -29,11 +29,12 @@ class SelectiveBackprop:
         w ← update(w, ∂ mean_{n∈S} L(f(xₙ; w), tₙ) / ∂w)
 
     The selector learns from the same samples, in every `interval`-th step, at the same share of its
-    base rate as the model. Easy samples add little to a gradient, so the model needs few more
-    epochs, each of which takes only the share `keep` of the time, and the selector's.
+    base rate as the model. An epoch takes the share `keep` of the model's time, and the selector's
+    time. More epochs are needed for the same accuracy: the more of the samples are easy, the fewer.
 
-    Losses and accuracies of the training, and weights of samples, are those of the chosen samples,
-    so they look worse than those of all samples; validation is not affected.
+    Losses and accuracies of the training are those of the chosen samples, so they look worse than
+    those of all samples; validation is not affected. Weights of samples count in the mean over S,
+    but not in the choice.
 
     Sources: Jiang et al., "Accelerating Deep Learning by Focusing on the Biggest Losers", 2019, in
     which the model chooses by its own losses; Coleman et al., "Selection via Proxy", 2020, for a
@@ -49,7 +50,7 @@ class SelectiveBackprop:
     keep
         Share of the samples of each batch that are kept, above 0. Default: 0.5.
     interval
-        Number of steps in one of which the selector learns. Default: 4.
+        The selector learns in one of so many steps. Default: 4.
 
     Examples
     --------
@@ -66,6 +67,11 @@ class SelectiveBackprop:
     def __init__(
         self, selector: Layer, optimizer: Optimizer, keep: float = 0.5, interval: int = 4
     ) -> None:
+        if not isinstance(selector, Layer) or not isinstance(optimizer, Optimizer):
+            raise PellucidError(
+                "SelectiveBackprop takes a layer and an optimiser of its parameters, not "
+                f"{shown(selector)} and {shown(optimizer)}"
+            )
         self.selector, self.optimizer = selector, optimizer
         self.keep: float = checked("keep", keep, Probability)
         if not self.keep:
