@@ -36,6 +36,7 @@ EXAMPLES: dict[str, Augmentation] = {
     "flip vertically": RandomFlip(horizontal=False),
     "affine": Affine(degrees=20, scale=0.2, shear=10, translate=0.1),
     "cutout": Cutout(4),
+    "cutout in the mean colour": Cutout(4, "mean"),
     "mixup": Mixup(0.5),
     "cutmix": CutMix(),
     "brightness": Brightness(0.5),
@@ -220,6 +221,18 @@ def test_cutout_covers_every_pixel_of_a_long_image_as_often(shape: tuple[int, in
     assert covered.max() < 3 * 4000 / 120
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float16, np.float32, np.float64])
+def test_cutout_can_take_the_mean_colour_of_each_image(dtype: Any) -> None:
+    images = batch(dtype)[0]
+    targets = np.zeros(len(images), int)
+    y, _ = Cutout(4, "mean")(images, targets, source(), 1)
+    covered = Cutout(4)(np.ones_like(images), targets, source(), 1)[0] == 0
+    means = np.broadcast_to(images.astype(float).mean((2, 3), keepdims=True), images.shape)
+    rounding = 0.5 if np.issubdtype(dtype, np.integer) else np.finfo(dtype).eps * 4
+    np.testing.assert_allclose(y[covered], means[covered], atol=rounding, rtol=0)
+    assert (y[~covered] == images[~covered]).all()
+
+
 # Brightness and contrast
 
 
@@ -331,6 +344,7 @@ def test_what_is_mixed_can_be_mixed_again() -> None:
         ("translate:0.2", Affine(translate=0.2)),
         ("affine:5:0.2", Affine(5, 0.2, 5, 0.1)),
         ("cutout:16", Cutout(16)),
+        ("cutout-mean,cutout-mean:5", Compose((Cutout(8, "mean"), Cutout(5, "mean")))),
         ("mixup:0.4,cutmix", Compose((Mixup(0.4), CutMix(1.0)))),
         ("brightness:0.1,contrast", Compose((Brightness(0.1), Contrast(0.2)))),
     ],
@@ -390,6 +404,12 @@ def test_augmentations_are_frozen() -> None:
         RandomCrop(4).padding = 5  # type: ignore[misc]  # what the test is about
     with pytest.raises(DataError, match="takes augmentations"):
         Compose(("crop",))  # type: ignore[arg-type]  # what the test is about
+
+
+@pytest.mark.parametrize("made", [RandomCrop, Cutout])
+def test_a_mode_that_does_not_exist_is_refused(made: Any) -> None:
+    with pytest.raises(DataError, match=f"the mode of {made.__name__} is 'zeros' or .*, not 'x'"):
+        made(4, "x")
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

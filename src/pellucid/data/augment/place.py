@@ -127,10 +127,13 @@ def _random_half(samples: Array, seed: int) -> Array:
 
 @dataclass(frozen=True)
 class Cutout(Augmentation):
-    """Set a random square of `size` pixels to zero; it may extend beyond the image.
+    """Cover a random square of `size` pixels, which may extend beyond the image.
+
+    The square is filled with zeros, or with the mean colour of the image (`mode` "mean"), so that
+    images do not become darker on average.
 
     Source: DeVries and Taylor, "Improved regularization of convolutional neural networks with
-    cutout", 2017.
+    cutout", 2017. There, images are standardised first, so zero is the mean colour.
 
     >>> images = np.ones((1, 1, 4, 4), np.uint8)
     >>> int(Cutout(2)(images, np.array([0]), np.random.default_rng(0), 1)[0].sum())
@@ -138,10 +141,13 @@ class Cutout(Augmentation):
     """
 
     size: int = 8
+    mode: Literal["zeros", "mean"] = "zeros"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_whole("the size of Cutout", self.size, 1)
+        if self.mode not in ("zeros", "mean"):
+            raise DataError(f"the mode of Cutout is 'zeros' or 'mean', not {self.mode!r}")
 
     def apply(
         self, images: Array, targets: Array, generator: Generator, classes: int
@@ -150,7 +156,17 @@ class Cutout(Augmentation):
         top = generator.integers(0, H, (N,)) - self.size // 2
         left = generator.integers(0, W, (N,)) - self.size // 2
         inside = boxes((H, W), top, left, top + self.size, left + self.size)
-        return np.where(inside[:, None], images.dtype.type(0), images), targets
+        return np.where(inside[:, None], self._colours(images), images), targets
+
+    def _colours(self, images: Array) -> Array:
+        """Return what fills each image's square, (N, C, 1, 1), in the type of the images."""
+        if self.mode == "zeros":
+            return np.zeros((*images.shape[:2], 1, 1), images.dtype)
+        # in order of the pixels, as the rounding of a sum depends on its order
+        means = np.ascontiguousarray(images).mean((2, 3), keepdims=True)
+        if np.issubdtype(images.dtype, np.integer):
+            means = np.rint(means)
+        return means.astype(images.dtype)
 
 
 def boxes(size: tuple[int, int], top: Array, left: Array, bottom: Array, right: Array) -> Array:

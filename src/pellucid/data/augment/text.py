@@ -24,7 +24,8 @@ _NAMES: dict[str, Callable[..., Augmentation]] = {
     "affine": lambda degrees=10, scale=0.1, shear=5, translate=0.1: Affine(
         degrees, scale, shear, translate
     ),
-    "cutout": Cutout,
+    "cutout": lambda size=8: Cutout(size),
+    "cutout-mean": lambda size=8: Cutout(size, "mean"),
     "mixup": Mixup,
     "cutmix": CutMix,
     "brightness": Brightness,
@@ -42,8 +43,9 @@ def parse(text: str) -> Augmentation:
         order: ``crop`` (padding 4), ``crop-reflect`` (the same, mirrored at the edges), ``flip``
         (probability 0.5), ``flip-vertical``, ``flip-alternating`` (every second epoch), ``rotate``
         (10 degrees), ``scale`` (0.1), ``shear`` (10 degrees), ``translate`` (0.1 of the size),
-        ``affine`` (these four at once: ``affine:10:0.1:5:0.1``), ``cutout`` (8 pixels), ``mixup``
-        (0.2), ``cutmix`` (1), ``brightness`` (0.2), ``contrast`` (0.2).
+        ``affine`` (these four at once: ``affine:10:0.1:5:0.1``), ``cutout`` (8 pixels),
+        ``cutout-mean`` (the same, in the image's mean colour), ``mixup`` (0.2), ``cutmix`` (1),
+        ``brightness`` (0.2), ``contrast`` (0.2).
 
     Examples
     --------
