@@ -26,6 +26,7 @@ class Recipe(NamedTuple):
     batch: int = 500
     smoothing: float = 0.2
     shift: int = 2  # in pixels; 0 if images are not augmented, and the test looks at no views
+    cutout: int = 0  # side of the squares that are covered
     selector: tuple[int, ...] = ()  # widths of the network that keeps half of each batch
     iterations: int = 5
 
@@ -33,7 +34,7 @@ class Recipe(NamedTuple):
 RECIPES = {
     "cifar-10 fast": Recipe((64, 256, 256), epochs=12),
     "cifar-10 accurate": Recipe(
-        (128, 384, 384), epochs=24, batch=1000, shift=4, selector=(32, 64, 64), iterations=3
+        (128, 384, 384), 27, batch=1000, shift=4, cutout=8, selector=(32, 64, 64), iterations=3
     ),
     "mnist fast": Recipe((6, 24, 24), epochs=1, batch=200, smoothing=0.0, shift=0),
 }
@@ -102,6 +103,17 @@ def changed(x: Tensor, is_mirrored: Tensor, most: int) -> Tensor:
     return shifted
 
 
+def covered(x: Tensor, side: int) -> Tensor:
+    """Cover a random square of each image with its mean colour."""
+    near = []
+    for axis in (2, 3):
+        starts = torch.randint(x.shape[axis], (len(x), 1)) - side // 2
+        places = torch.arange(x.shape[axis])
+        near.append((places >= starts) & (places < starts + side))
+    inside = near[0][:, None, :, None] & near[1][:, None, None, :]  # (N, 1, H, W)
+    return torch.where(inside, x.mean((2, 3), keepdim=True), x)
+
+
 def scores(model: nn.Module, x: Tensor, in_views: bool) -> Tensor:
     """Return the logarithms of the probabilities, or their mean over six views."""
     if not in_views:
@@ -158,6 +170,8 @@ def main(arrays: str, recipe: Recipe, seed: int, threads: int, epochs_to_train: 
             if recipe.shift:
                 is_mirrored = half[some] ^ (epoch % 2 == 1)
                 images_now = changed(images_now, is_mirrored, recipe.shift)
+            if recipe.cutout:
+                images_now = covered(images_now, recipe.cutout)
             if selector is not None:
                 with torch.set_grad_enabled(step % 4 == 0):
                     losses = selector.losses(images_now, classes, recipe.smoothing)

@@ -1,6 +1,6 @@
 """Records: how accurate a network becomes in how much time, from the start of a process.
 
-    python -m benchmarks.records cifar10 [--seeds 5] [--recipe NAME]
+    python -m benchmarks.records cifar10 [--seeds 5] [--first-seed 0] [--recipe NAME]
     python -m benchmarks.records mnist
     python -m benchmarks.records mnist --recipe fast --pytorch [--epochs 1]
     python -m benchmarks.records write
@@ -87,7 +87,8 @@ def main() -> None:
     """Run the seeds of the recipes for a data set, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.records")
     parser.add_argument("what", choices=[*SOURCES, "write"])
-    parser.add_argument("--seeds", type=int, default=5, help="how many seeds, from 0 on")
+    parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
+    parser.add_argument("--first-seed", type=int, default=0, help="the first of them; default 0")
     parser.add_argument("--recipe", help="one of the recipes for this data set; all by default")
     parser.add_argument("--pytorch", action="store_true", help="the recipes in PyTorch")
     parser.add_argument("--epochs", type=int, help="with --pytorch: train only so many epochs")
@@ -104,7 +105,7 @@ def main() -> None:
         assert data is not None
         if not chosen.pytorch:
             run(data, recipe, 0, "--fraction", "0.05", "--epochs", "1")  # compiles the kernels
-        for seed in range(chosen.seeds):
+        for seed in range(chosen.first_seed, chosen.first_seed + chosen.seeds):
             if chosen.pytorch:
                 result = run_pytorch(data, recipe, seed, chosen.epochs)
             else:

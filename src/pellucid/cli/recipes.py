@@ -74,9 +74,9 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
         "cifar-10": replace(
             AIRBENCH,
             model="airbench_large",
-            epochs=24,
+            epochs=27,
             batch_size=1000,
-            augment="crop-reflect:4,flip-alternating",
+            augment="crop-reflect:4,cutout-mean:8,flip-alternating",
             optimizer_options=f"iterations=3, {AIRBENCH.optimizer_options}",
             selector="airbench_narrow",
         ),
