@@ -4,7 +4,7 @@
 
 Each network is trained, and answers, alone and beside so many processes that do nothing but count.
 Threads that share a step wait for each other; where one of them has to give its processor to
-another program, all wait. Times are medians over turns, turn and turn about, in milliseconds.
+another program, all wait. Times are medians over turns, in milliseconds.
 """
 
 import argparse

@@ -34,7 +34,7 @@ PACKAGES = {
 
 
 def import_seconds(turns: int = 3) -> dict[str, list[float]]:
-    """Return how long ``python -c "import …"`` takes from start to end, turn and turn about."""
+    """Return how long ``python -c "import …"`` takes from start to end, in turns."""
     present = {name: module for name, module in MODULES.items() if find_spec(module) is not None}
     seconds: dict[str, list[float]] = {name: [] for name in present}
     for turn in range(turns + 1):

@@ -1,4 +1,4 @@
-"""One row of the benchmark: everybody is started, then they work turn and turn about."""
+"""One row of the benchmark: all contestants are started, then they take turns."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -85,7 +85,7 @@ def _is_behind(row: Row, name: str) -> bool:
 def measure_starts(
     network: str, batch: int, contestants: list[Contestant], settings: Settings
 ) -> dict[str, list[Start]]:
-    """Start each contestant several times, turn and turn about, and let it train for a turn."""
+    """Start each contestant several times, in turns, and let it train for a turn."""
     starts: dict[str, list[Start]] = {contestant.name: [] for contestant in contestants}
     for turn in range(STARTS + 1):
         for contestant in contestants:

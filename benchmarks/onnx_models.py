@@ -5,7 +5,7 @@
 Weights are random; running statistics are gathered from a few batches of noise before the export,
 so that every layer passes on numbers of ordinary size. For each network: the largest difference
 from onnxruntime's outputs, the largest output, and the time for one batch, the median of turns
-taken turn and turn about. The zoo's networks come with the onnx package, with one
+taken in turns. The zoo's networks come with the onnx package, with one
 number as all weights, which are
 drawn anew here.
 """

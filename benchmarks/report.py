@@ -136,11 +136,12 @@ def _conditions(results: Results) -> str:
     return (
         f"{machine['processor']}, {settings['threads']} of {machine['processors']} processors; "
         f"{', '.join(f'{name} {number}' for name, number in versions.items())}; {results.date}. "
-        f"float32, noise as images, the same values and batches for everybody, the same number of "
-        f"threads, a process each, {settings['turns']} turns turn and turn about. A time is the "
-        "median of the turns, a ratio the median of the turns' ratios with their range. In each "
-        "row PyTorch is the best of the variants named above its table; one that is "
-        f"{BEHIND} times slower than the best in the first turn takes no further turns."
+        "All numbers are float32, and the images are noise. Each program runs in a process of its "
+        "own, with the same values, batches and number of threads; the programs take turns, "
+        f"{settings['turns']} each. A time is the median of the turns; a ratio is the median of "
+        "the ratios within each turn, with their range. In each row PyTorch is the best of the "
+        f"variants named above its table; one that is {BEHIND} times slower than the best in the "
+        "first turn takes no further turns."
     )
 
 

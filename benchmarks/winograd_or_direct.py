@@ -1,6 +1,6 @@
 """For which shapes is F(4×4, 3×3) faster than the definition?
 
-Times all three passes of both, turn and turn about on one thread, best of several, in processor
+Times all three passes of both, in turns on one thread, best of several, in processor
 time, so that others on the machine disturb little. `auto` chooses by what was found here:
 
     NUMBA_NUM_THREADS=1 python benchmarks/winograd_or_direct.py

@@ -81,7 +81,7 @@ def _inference(job: Job, contestant: Contestant) -> tuple[Callable[[], Any], dic
 
 
 def samples(job: Job) -> tuple[Array, Array]:
-    """Return the same noise and class numbers for everybody, a number of batches of each."""
+    """Return the same noise and class numbers for each contestant, a number of batches of each."""
     random = np.random.default_rng(0)
     images = random.normal(size=(BATCHES, job.batch, *job.input_shape)).astype(np.float32)
     return images, random.integers(0, CLASSES, (BATCHES, job.batch))
