@@ -112,14 +112,10 @@ class Parameter:
         else:
             self._grad += gradient
 
-    def arrays(self) -> list[Array]:
-        """Return the arrays in memory: the value and the gradient."""
-        return [array for array in (self._value, self._grad) if array is not None]
-
     @property
-    def scratch(self) -> Array | None:
-        """The gradient's memory while the gradient is 0, which may be overwritten then."""
-        return self._grad if self._is_zero else None
+    def has_gradient(self) -> bool:
+        """Whether something was added to the gradient since it was 0."""
+        return not self._is_zero
 
     def zero_grad(self) -> None:
         """Reset the gradient to 0. An array that `grad` returned before is not changed."""
@@ -185,10 +181,6 @@ class Buffer:
         if self._value is None:
             self._value = np.empty(self.shape, self.dtype)
         self._value[...] = array
-
-    def arrays(self) -> list[Array]:
-        """Return the arrays in memory: the value, if it was needed already."""
-        return [] if self._value is None else [self._value]
 
     def initialize(self) -> None:
         """Reset to the initial value."""

@@ -1,4 +1,7 @@
-"""A capture tries the step on a copy of the weights, which takes no memory that can be shared."""
+"""A capture is tried with other weights in the model's own memory, which are restored after it."""
+
+import threading
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -7,71 +10,102 @@ from kernels import numbers
 from pellucid import execution
 from pellucid import layers as nn
 from pellucid.execution import capture
-from pellucid.execution.capture import AFTER
-from pellucid.layers import StepContext
-from pellucid.parameter import Parameter
+from pellucid.runtime import workspace
+from pellucid.runtime.workspace import Workspace
 from replaying import SHAPE
 from small_network import small_network
 
 pytestmark = pytest.mark.usefixtures("on_compiled")
 
 
-@pytest.fixture
-def copies(monkeypatch):
-    """Every pair of a part and its copy that captures make."""
-    found, copied = [], capture._copied
-
-    def noted(part):
-        found.append((part, copied(part)))
-        return found[-1][1]
-
-    monkeypatch.setattr(capture, "_copied", noted)
-    return found
-
-
-def gradients(zeroed_first, steps):
-    """Return the gradients after some steps with those of the step before, or without."""
-    model = nn.initialize(small_network(), 1)
-    program = execution.for_training(model)
-    for number in range(steps):
-        if zeroed_first:
-            model.zero_grad()
-        training = StepContext(step=number)
-        y, cache = program.forward(numbers(SHAPE, number), training)
-        program.backward(np.ones_like(y), cache, input_gradient=False)
-        training.forget()
-    return [parameter.grad for parameter in model.parameters()]
-
-
-def parameters(copies):
-    """Return each parameter with a gradient of the only part that was copied, with its copy.
-
-    A bias before a normalisation never has one.
-    """
-    (pair,) = copies
-    both = zip(*map(capture._values, pair), strict=True)
-    found = [(item, copy) for item, copy in both if isinstance(item, Parameter) and item.grad.any()]
-    assert found
-    return found
-
-
-def test_gradients_that_are_zero_lend_their_memory(copies):
-    gradients(zeroed_first=True, steps=AFTER + 1)
-    for item, copy in parameters(copies):
-        assert np.shares_memory(item.grad, copy.grad)
-        assert not np.shares_memory(item.value, copy.value)
-
-
-def test_gradients_that_are_added_up_keep_theirs(copies):
-    found = gradients(zeroed_first=False, steps=AFTER + 2)
-    assert not any(np.shares_memory(item.grad, copy.grad) for item, copy in parameters(copies))
-    expected = [0.0 for _ in found]
-    model = nn.initialize(small_network(), 1)
+def stepped(model, x):
+    """Make a step, whose gradients stay, and return the part that made it."""
     program = execution.fuse(model)
-    for number in range(AFTER + 2):
+    y, cache = program.forward(x, nn.StepContext())
+    program.backward(np.ones_like(y), cache, input_gradient=False)
+    return program.part_for(x)
+
+
+@pytest.fixture(params=["gradients", "no gradients"])
+def known(request):
+    """A model with some weights of 0 and a part that it was fused into, with gradients or none."""
+    model = nn.initialize(small_network(), 1)
+    part = stepped(model, numbers(SHAPE))
+    if request.param == "no gradients":
         model.zero_grad()
-        y, cache = program.forward(numbers(SHAPE, number), StepContext(step=number))
-        program.backward(np.ones_like(y), cache, input_gradient=False)
-        expected = [total + p.grad for total, p in zip(expected, model.parameters(), strict=True)]
-    for one, other in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
+    return model, part
+
+
+def copied(model):
+    return {name: value.copy() for name, value in model.state_dict().items()}
+
+
+def bits(model):
+    found = [*model.state_dict().values(), *(p.grad for p in model.parameters() if p.has_gradient)]
+    return [array.tobytes() for array in found]
+
+
+def test_values_and_gradients_are_what_they_were(known):
+    model, part = known
+    before = bits(model)
+    assert capture.capture_step(part, numbers(SHAPE), Workspace()) is not None
+    assert bits(model) == before
+
+
+def test_every_value_is_another_while_it_is_tried(known, monkeypatch):
+    model, part = known
+    before, tried = copied(model), []
+    monkeypatch.setattr(capture, "_numbers", lambda *_: tried.append(copied(model)))
+    capture.capture_step(part, numbers(SHAPE), Workspace())
+    assert len(tried) == 2
+    for values in tried:
+        for name, value in values.items():
+            assert value.dtype == int or (value != before[name]).all(), name
+
+
+def test_weights_are_not_copied(monkeypatch):
+    monkeypatch.setattr(workspace, "_SLAB", 1)  # so that no memory is reserved in advance
+    model = nn.initialize(nn.Sequential(nn.Linear(1000, 2000), nn.Linear(2000, 3)), 1)
+    x = numbers((4, 1000))
+    part = stepped(model, x)
+    model.zero_grad()
+    capture.capture_step(part, x, Workspace())  # compiles kernels
+    tracemalloc.start()
+    try:
+        assert capture.capture_step(part, x, Workspace()) is not None
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 1.5 * model[0].weight.value.nbytes  # a gradient, which every step computes
+
+
+class Interrupted:
+    """A function that is interrupted before or after it does something for the n-th time."""
+
+    def __init__(self, does, number, *, before):
+        self.does, self.left, self.before = does, number, before
+
+    def __call__(self, *args, **options):
+        if threading.current_thread() is not threading.main_thread():
+            return self.does(*args, **options)
+        self.left -= 1
+        if self.left < 0 and self.before:
+            raise KeyboardInterrupt
+        result = self.does(*args, **options)
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return result
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("where", "name", "number"),
+    [(np, "negative", 0), (np, "negative", 3), (capture, "_numbers", 0), (capture, "_numbers", 1)],
+)
+def test_an_interruption_leaves_no_trace(known, monkeypatch, where, name, number, before):
+    model, part = known
+    expected = bits(model)
+    monkeypatch.setattr(where, name, Interrupted(getattr(where, name), number, before=before))
+    with pytest.raises(KeyboardInterrupt):
+        capture.capture_step(part, numbers(SHAPE), Workspace())
+    assert bits(model) == expected

@@ -1,16 +1,17 @@
 """Record the kernel calls of a training step or of inference, and verify that a replay is exact.
 
 A capture is correct only if everything that depends on the input goes through recorded calls.
-So a copy of the model with random weights is captured first: if its replay differs from the eager
-step in a single bit, there is no capture.
+So it is tried with other inputs and weights than those it was recorded with: if its replay differs
+from the eager step in a single bit, there is no capture.
 """
 
 from __future__ import annotations
 
 import hashlib
-from copy import deepcopy
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 from weakref import ref
 
 import numpy as np
@@ -19,11 +20,11 @@ from pellucid.execution.part import Part
 from pellucid.layers import Layer, StepContext
 from pellucid.parameter import Buffer, Parameter
 from pellucid.runtime.recording import Recording
-from pellucid.runtime.workspace import Workspace, empty
+from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Generator, Shape
 
 AFTER = 3
-"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
+"""Number of eager steps of a shape before it is captured, which takes as long as four steps."""
 
 
 class RecordingContext(StepContext):
@@ -166,48 +167,67 @@ def capture_inference(part: Part, x: Array, workspace: Workspace) -> CapturedInf
 
 def capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | None:
     """Return a captured step if its replay agrees with the eager step bit for bit."""
-    random, copy = np.random.default_rng(0), _copied(part)
-    trial, other = CapturedStep(copy, x, workspace), _like(x, random)
-    if not trial.is_exact:
-        return None
-    values = _values(copy)
-    _draw(values, random)
-    with workspace.used():
-        expected = _numbers(copy, values, other)
-    if _numbers(trial, values, other) != expected:
-        return None
-    del trial
-    return CapturedStep(part, x, workspace)
+    items, other = _items(part), _like(x, np.random.default_rng(0))
+    with _kept_gradients(items):
+        captured = CapturedStep(part, x, workspace)
+        if not captured.is_exact:
+            return None
+        with _altered(items):
+            with workspace.used():
+                expected = _numbers(part, items, other)
+            found = _numbers(captured, items, other)
+    return captured if found == expected else None
 
 
-def _copied(part: Part) -> Part:
-    """Return a copy of a part, with values in memory of their own that is returned as a whole.
+@contextmanager
+def _kept_gradients(items: list[Parameter | Buffer]) -> Iterator[None]:
+    """Restore the gradients after the block."""
+    parameters = [item for item in items if isinstance(item, Parameter)]
+    kept = {item: item.grad.copy() for item in parameters if item.has_gradient}
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.zero_grad()
+        for parameter, gradient in kept.items():
+            parameter.add_gradient(gradient)
 
-    Only memory of gradients that are 0 is shared: both write to it before they read it.
+
+@contextmanager
+def _altered(items: list[Parameter | Buffer]) -> Iterator[None]:
+    """Give all items other values in the block, and restore theirs after it.
+
+    Weights may fill most of the memory, so they are not copied but change their sign, and change it
+    back. An array that contains zeros, to which this does nothing, and all buffers are copied.
     """
-    copies: dict[int, Any] = {}
-    with Workspace().used():
-        for item in _values(part):
-            scratch = item.scratch if isinstance(item, Parameter) else None
-            for array in item.arrays():
-                copies[id(array)] = array if array is scratch else empty(array.shape, array.dtype)
-                copies[id(array)][...] = array
-    return deepcopy(part, copies)
+    parameters = [item for item in items if isinstance(item, Parameter)]
+    negated = {item: item.value.flat[0] for item in parameters if item.value.all()}
+    copied = {item: item.value.copy() for item in items if item not in negated}
+
+    def restore() -> None:
+        for parameter, first in negated.items():
+            if parameter.value.flat[0] != first:
+                np.negative(parameter.value, out=parameter.value)
+        for item, value in copied.items():
+            item.value = value
+
+    try:
+        for parameter in negated:
+            np.negative(parameter.value, out=parameter.value)
+        for item in copied:
+            item.value = np.random.default_rng(0).random(item.shape).astype(item.dtype)
+        yield
+    finally:
+        with ThreadPoolExecutor(1) as uninterrupted:  # Ctrl-C interrupts the main thread only
+            uninterrupted.submit(restore).result()
 
 
-def _values(part: Part) -> list[Parameter | Buffer]:
+def _items(part: Part) -> list[Parameter | Buffer]:
     """Return all parameters and buffers, each once."""
     if isinstance(part, Layer) and not part.children():
         return [item for _, item in part.named_state()]
-    found = [item for child in part.children().values() for item in _values(child)]
+    found = [item for child in part.children().values() for item in _items(child)]
     return list({id(item): item for item in found}.values())
-
-
-def _draw(values: list[Parameter | Buffer], random: np.random.Generator) -> None:
-    """Set all values to random numbers."""
-    for item in values:
-        if np.issubdtype(item.dtype, np.floating):
-            random.standard_normal(dtype=item.dtype, out=item.value)
 
 
 def _like(array: Array, random: np.random.Generator) -> Array:
@@ -217,11 +237,11 @@ def _like(array: Array, random: np.random.Generator) -> Array:
     return drawn
 
 
-def _numbers(step: Part | CapturedStep, values: list[Parameter | Buffer], x: Array) -> list[bytes]:
+def _numbers(step: Part | CapturedStep, items: list[Parameter | Buffer], x: Array) -> list[bytes]:
     """Return all results of a training step: outputs, gradients, and next values of buffers."""
     training = StepContext()
     y, cache = step.forward(x, training)
-    parameters = [item for item in values if isinstance(item, Parameter)]
+    parameters = [item for item in items if isinstance(item, Parameter)]
     for parameter in parameters:
         parameter.zero_grad()
     step.backward(_like(y, np.random.default_rng(1)), cache, input_gradient=False)
