@@ -23,7 +23,14 @@ from pellucid.data import DataSet
 from pellucid.data.augment import Compose, Mixup, RandomCrop
 from pellucid.losses import CrossEntropy
 from pellucid.optim import schedules
-from pellucid.training import Epoch, TrainingState, records, resume, save_checkpoints
+from pellucid.training import (
+    Epoch,
+    SelectiveBackprop,
+    TrainingState,
+    records,
+    resume,
+    save_checkpoints,
+)
 from pellucid.training.checkpoint_file import checkpoint_path
 
 TIMES = ("seconds", "images_per_second", "compiling")
@@ -56,6 +63,7 @@ def network(dropout: float = 0.2) -> nn.Sequential:
 def new_state(epochs: int = 3, seed: int = 5) -> TrainingState:
     model = network()
     nn.initialize(model, seed)
+    selector = nn.initialize(nn.Sequential(nn.Flatten(), nn.Linear(36, 3)), seed)
     return TrainingState(
         model,
         optim.Adam(model.parameters(), lr=0.01),
@@ -66,6 +74,7 @@ def new_state(epochs: int = 3, seed: int = 5) -> TrainingState:
         augment=AUGMENT,
         seed=seed,
         averages=optim.ExponentialMovingAverage(dict(model.named_state()), decay=0.9),
+        selection=SelectiveBackprop(selector, optim.SGD(selector.parameters(), lr=0.1), 0.75, 2),
     )
 
 

@@ -29,8 +29,9 @@ class SelectiveBackprop:
         w ← update(w, ∂ mean_{n∈S} L(f(xₙ; w), tₙ) / ∂w)
 
     The selector learns from the same samples, in every `interval`-th step, at the same share of its
-    base rate as the model. An epoch takes the share `keep` of the model's time, and the selector's
-    time. More epochs are needed for the same accuracy: the more of the samples are easy, the fewer.
+    base rate as the model. An epoch takes the share `keep` of the time that the model needs for all
+    samples, and the selector's time. The same accuracy takes more epochs than with all samples, but
+    not as many more if most samples are easy.
 
     Losses and accuracies of the training are those of the chosen samples, so they look worse than
     those of all samples; validation is not affected. Weights of samples count in the mean over S,
