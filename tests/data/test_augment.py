@@ -22,6 +22,7 @@ from pellucid.data.augment import (
     Cutout,
     Mixup,
     RandomCrop,
+    RandomErasing,
     RandomFlip,
 )
 from pellucid.data.augment.base import registry
@@ -37,6 +38,8 @@ EXAMPLES: dict[str, Augmentation] = {
     "affine": Affine(degrees=20, scale=0.2, shear=10, translate=0.1),
     "cutout": Cutout(4),
     "cutout in the mean colour": Cutout(4, "mean"),
+    "erasing": RandomErasing(),
+    "erasing in the mean colour": RandomErasing(mode="mean"),
     "mixup": Mixup(0.5),
     "cutmix": CutMix(),
     "brightness": Brightness(0.5),
@@ -148,7 +151,7 @@ def test_what_is_no_batch_of_images_is_refused(augmentation: Augmentation) -> No
         augmentation(images, targets[:-1], source(), CLASSES)
 
 
-# Crop, flip, cutout
+# Crop, flip, cutout, erasing
 
 
 def test_a_crop_without_padding_changes_nothing() -> None:
@@ -231,6 +234,41 @@ def test_cutout_can_take_the_mean_colour_of_each_image(dtype: Any) -> None:
     rounding = 0.5 if np.issubdtype(dtype, np.integer) else np.finfo(dtype).eps * 4
     np.testing.assert_allclose(y[covered], means[covered], atol=rounding, rtol=0)
     assert (y[~covered] == images[~covered]).all()
+
+
+def erased(images: np.ndarray, **options: Any) -> np.ndarray:
+    """Return which pixels of each image are erased, (N, H, W), and check that they are boxes."""
+    y, _ = RandomErasing(**options)(images, np.zeros(len(images), int), source(), 1)
+    covered = y[:, 0] == 0
+    filled = covered.any(2)[:, :, None] & covered.any(1)[:, None]  # from the sides of the boxes
+    assert (covered == filled).all()
+    for sides in (covered.any(1), covered.any(2)):
+        assert (np.abs(np.diff(sides.astype(int), axis=1, prepend=0, append=0)).sum(1) <= 2).all()
+    return covered
+
+
+def test_erasing_covers_a_box_of_a_random_share_and_ratio() -> None:
+    covered = erased(np.ones((4000, 1, 60, 60), np.uint8), p=1.0)
+    height, width = covered.any(2).sum(1), covered.any(1).sum(1)
+    share, ratio = height * width / 3600, np.log(height / width) / np.log(3.3)
+    assert 0.015 < share.min() < 0.03
+    assert 0.32 < share.max() < 0.34
+    assert share.mean() == pytest.approx((0.02 + 0.33) / 2, abs=0.005)
+    assert ratio[share > 0.1].mean() == pytest.approx(0, abs=0.05)
+    assert (np.abs(ratio[share > 0.1]) < 1.1).all()
+    assert np.abs(ratio[share > 0.1]).mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_erasing_happens_as_often_as_its_probability_says() -> None:
+    covered = erased(np.ones((2000, 1, 9, 9), np.uint8), p=0.3)
+    assert covered.any((1, 2)).mean() == pytest.approx(0.3, abs=0.04)
+
+
+def test_erasing_reaches_every_pixel_of_a_long_image() -> None:
+    covered = erased(np.ones((4000, 1, 4, 40), np.uint8), p=1.0, smallest=0.2, ratio=1)
+    assert (covered.any(2).sum(1) <= 4).all()
+    assert covered.mean(0).min() > 0
+    np.testing.assert_allclose(covered.mean(0), covered.mean(0)[:, ::-1], atol=0.05)
 
 
 # Brightness and contrast
@@ -345,6 +383,9 @@ def test_what_is_mixed_can_be_mixed_again() -> None:
         ("affine:5:0.2", Affine(5, 0.2, 5, 0.1)),
         ("cutout:16", Cutout(16)),
         ("cutout-mean,cutout-mean:5", Compose((Cutout(8, "mean"), Cutout(5, "mean")))),
+        ("erase", RandomErasing()),
+        ("erase-mean:0.25:0.5", RandomErasing(0.25, largest=0.5, mode="mean")),
+        ("erase:1:0.01", RandomErasing(1, 0.01, 0.01)),
         ("mixup:0.4,cutmix", Compose((Mixup(0.4), CutMix(1.0)))),
         ("brightness:0.1,contrast", Compose((Brightness(0.1), Contrast(0.2)))),
     ],
@@ -370,6 +411,8 @@ def test_text_is_read(text: str, expected: Augmentation) -> None:
         ("shear:90", "shear"),
         ("translate:2", "translate"),
         ("cutout:0", "size of Cutout"),
+        ("erase:2", "probability p of RandomErasing"),
+        ("erase:1:2", "`largest` of RandomErasing must be a number from 0 to 1"),
         ("mixup:0", "alpha of Mixup"),
         ("cutmix:-1", "alpha of CutMix"),
         ("brightness:1.5", "amount of Brightness"),
@@ -406,10 +449,17 @@ def test_augmentations_are_frozen() -> None:
         Compose(("crop",))  # type: ignore[arg-type]  # what the test is about
 
 
-@pytest.mark.parametrize("made", [RandomCrop, Cutout])
+@pytest.mark.parametrize("made", [RandomCrop, Cutout, RandomErasing])
 def test_a_mode_that_does_not_exist_is_refused(made: Any) -> None:
     with pytest.raises(DataError, match=f"the mode of {made.__name__} is 'zeros' or .*, not 'x'"):
-        made(4, "x")
+        made(mode="x")
+
+
+def test_limits_of_erasing_are_checked() -> None:
+    with pytest.raises(DataError, match=r"`smallest` of RandomErasing .* from 0 to 0.1, not 0.2"):
+        RandomErasing(smallest=0.2, largest=0.1)
+    with pytest.raises(DataError, match="ratio of RandomErasing must be a number from 1 on"):
+        RandomErasing(ratio=0.5)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

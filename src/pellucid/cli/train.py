@@ -149,8 +149,8 @@ def train(
         str | None,
         typer.Option(
             metavar="LIST",
-            help="Random changes of the images: crop, flip, rotate, affine, cutout, mixup, cutmix, "
-            "brightness, contrast, joined by commas; 'none' for none.",
+            help="Random changes of the images: crop, flip, rotate, affine, cutout, erase, mixup, "
+            "cutmix, brightness, contrast, joined by commas; 'none' for none.",
             show_default="by data set",
         ),
     ] = None,

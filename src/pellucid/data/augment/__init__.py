@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from pellucid.data.augment.affine import Affine
 from pellucid.data.augment.base import Augmentation, Compose, build
+from pellucid.data.augment.cover import Cutout, RandomErasing
 from pellucid.data.augment.light import Brightness, Contrast
 from pellucid.data.augment.mix import CutMix, Mixup
-from pellucid.data.augment.place import AlternatingFlip, Cutout, RandomCrop, RandomFlip
+from pellucid.data.augment.place import AlternatingFlip, RandomCrop, RandomFlip
 from pellucid.data.augment.text import parse
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Cutout",
     "Mixup",
     "RandomCrop",
+    "RandomErasing",
     "RandomFlip",
     "build",
     "parse",

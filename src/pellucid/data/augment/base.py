@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pellucid import descriptions
-from pellucid.arguments import as_number, make_fields_plain, shown
+from pellucid.arguments import as_integer, as_number, make_fields_plain, shown
 from pellucid.errors import DataError, FileError, ShapeError
 from pellucid.types import Array, Generator
 
@@ -150,8 +150,17 @@ def value_range(images: Array) -> tuple[float, float]:
     return (float(images.min()), float(images.max())) if images.size else (0.0, 0.0)
 
 
+def check_whole(what: str, value: int, low: int) -> None:
+    """Raise an error unless an argument is a whole number from `low` on."""
+    check_range(what, value, low)
+    try:
+        as_integer(value)
+    except TypeError:
+        raise DataError(f"{what} is a whole number, not {value!r}") from None
+
+
 def as_type_of(images: Array, values: Array) -> Array:
-    """Convert `values` to the type of `images`, clipped to their range, rounded for integers."""
+    """Convert values in the range of the images to their type; for integers, round them."""
     if images.dtype.kind in "iu":
         values = np.rint(values)
     return values.astype(images.dtype, copy=False)

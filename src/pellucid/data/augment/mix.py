@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pellucid.data.augment.base import Augmentation, check_range
-from pellucid.data.augment.place import boxes
+from pellucid.data.augment.cover import boxes
 from pellucid.errors import DataError
 from pellucid.types import Array, Generator
 

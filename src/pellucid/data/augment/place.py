@@ -1,4 +1,4 @@
-"""Random crops, flips and cutout."""
+"""Random crops and flips."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from pellucid.arguments import as_integer
-from pellucid.data.augment.base import Apply, Augmentation, check_range
+from pellucid.data.augment.base import Apply, Augmentation, check_range, check_whole
 from pellucid.errors import DataError
 from pellucid.randomness import generator as random_generator
 from pellucid.types import Array, Generator
@@ -33,7 +32,7 @@ class RandomCrop(Augmentation):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_whole("the padding of RandomCrop", self.padding, 0)
+        check_whole("the padding of RandomCrop", self.padding, 0)
         if self.mode not in ("zeros", "reflect"):
             raise DataError(f"the mode of RandomCrop is 'zeros' or 'reflect', not {self.mode!r}")
 
@@ -123,64 +122,3 @@ def _random_half(samples: Array, seed: int) -> Array:
     source = random_generator(seed, "alternating flip")
     bits = source.integers(0, 2, int(samples.max(initial=0)) + 1, dtype=np.uint8)
     return np.asarray(bits[samples] == 1)
-
-
-@dataclass(frozen=True)
-class Cutout(Augmentation):
-    """Cover a random square of `size` pixels, which may extend beyond the image.
-
-    The square is filled with zeros, or with the mean colour of the image (`mode` "mean"), so that
-    images do not become darker on average.
-
-    Source: DeVries and Taylor, "Improved regularization of convolutional neural networks with
-    cutout", 2017. There, images are standardised first, so zero is the mean colour.
-
-    >>> images = np.ones((1, 1, 4, 4), np.uint8)
-    >>> int(Cutout(2)(images, np.array([0]), np.random.default_rng(0), 1)[0].sum())
-    12
-    """
-
-    size: int = 8
-    mode: Literal["zeros", "mean"] = "zeros"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_whole("the size of Cutout", self.size, 1)
-        if self.mode not in ("zeros", "mean"):
-            raise DataError(f"the mode of Cutout is 'zeros' or 'mean', not {self.mode!r}")
-
-    def apply(
-        self, images: Array, targets: Array, generator: Generator, classes: int
-    ) -> tuple[Array, Array]:
-        N, _, H, W = images.shape
-        top = generator.integers(0, H, (N,)) - self.size // 2
-        left = generator.integers(0, W, (N,)) - self.size // 2
-        inside = boxes((H, W), top, left, top + self.size, left + self.size)
-        return np.where(inside[:, None], self._colours(images), images), targets
-
-    def _colours(self, images: Array) -> Array:
-        """Return what fills each image's square, (N, C, 1, 1), in the type of the images."""
-        if self.mode == "zeros":
-            return np.zeros((*images.shape[:2], 1, 1), images.dtype)
-        # in order of the pixels, as the rounding of a sum depends on its order
-        means = np.ascontiguousarray(images).mean((2, 3), keepdims=True)
-        if np.issubdtype(images.dtype, np.integer):
-            means = np.rint(means)
-        return means.astype(images.dtype)
-
-
-def boxes(size: tuple[int, int], top: Array, left: Array, bottom: Array, right: Array) -> Array:
-    """Return a mask (N, H, W) of the box of each image, with ends exclusive."""
-    rows, columns = np.arange(size[0]), np.arange(size[1])
-    in_rows = (rows >= top[:, None]) & (rows < bottom[:, None])
-    in_columns = (columns >= left[:, None]) & (columns < right[:, None])
-    # (N, H, 1) and (N, 1, W) -> (N, H, W)
-    return np.asarray(in_rows[:, :, None] & in_columns[:, None, :])
-
-
-def _check_whole(what: str, value: int, low: int) -> None:
-    check_range(what, value, low)
-    try:
-        as_integer(value)
-    except TypeError:
-        raise DataError(f"{what} is a whole number, not {value!r}") from None

@@ -6,10 +6,16 @@ from collections.abc import Callable
 
 from pellucid.data.augment.affine import Affine
 from pellucid.data.augment.base import Augmentation, Compose
+from pellucid.data.augment.cover import Cutout, Filling, RandomErasing
 from pellucid.data.augment.light import Brightness, Contrast
 from pellucid.data.augment.mix import CutMix, Mixup
-from pellucid.data.augment.place import AlternatingFlip, Cutout, RandomCrop, RandomFlip
+from pellucid.data.augment.place import AlternatingFlip, RandomCrop, RandomFlip
 from pellucid.errors import DataError, unknown
+
+
+def _erasing(mode: Filling) -> Callable[..., Augmentation]:
+    return lambda p=0.5, largest=0.33: RandomErasing(p, min(0.02, largest), largest, mode=mode)
+
 
 _NAMES: dict[str, Callable[..., Augmentation]] = {
     "crop": lambda padding=4: RandomCrop(padding),
@@ -26,6 +32,8 @@ _NAMES: dict[str, Callable[..., Augmentation]] = {
     ),
     "cutout": lambda size=8: Cutout(size),
     "cutout-mean": lambda size=8: Cutout(size, "mean"),
+    "erase": _erasing("zeros"),
+    "erase-mean": _erasing("mean"),
     "mixup": Mixup,
     "cutmix": CutMix,
     "brightness": Brightness,
@@ -44,8 +52,9 @@ def parse(text: str) -> Augmentation:
         (probability 0.5), ``flip-vertical``, ``flip-alternating`` (every second epoch), ``rotate``
         (10 degrees), ``scale`` (0.1), ``shear`` (10 degrees), ``translate`` (0.1 of the size),
         ``affine`` (these four at once: ``affine:10:0.1:5:0.1``), ``cutout`` (8 pixels),
-        ``cutout-mean`` (the same, in the image's mean colour), ``mixup`` (0.2), ``cutmix`` (1),
-        ``brightness`` (0.2), ``contrast`` (0.2).
+        ``cutout-mean`` (the same, in the image's mean colour), ``erase`` (probability 0.5, at most
+        0.33 of the image), ``erase-mean``, ``mixup`` (0.2), ``cutmix`` (1), ``brightness`` (0.2),
+        ``contrast`` (0.2).
 
     Examples
     --------
