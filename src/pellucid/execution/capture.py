@@ -24,7 +24,7 @@ from pellucid.runtime.workspace import Workspace
 from pellucid.types import Array, Generator, Shape
 
 AFTER = 3
-"""Number of eager steps of a shape before it is captured, which takes as long as four steps."""
+"""Number of eager steps of a shape before it is captured, which takes as long as five steps."""
 
 
 class RecordingContext(StepContext):
@@ -169,14 +169,15 @@ def capture_step(part: Part, x: Array, workspace: Workspace) -> CapturedStep | N
     """Return a captured step if its replay agrees with the eager step bit for bit."""
     items, other = _items(part), _like(x, np.random.default_rng(0))
     with _kept_gradients(items):
-        captured = CapturedStep(part, x, workspace)
-        if not captured.is_exact:
+        trial = CapturedStep(part, x, workspace)
+        if not trial.is_exact:
             return None
         with _altered(items):
             with workspace.used():
                 expected = _numbers(part, items, other)
-            found = _numbers(captured, items, other)
-    return captured if found == expected else None
+            found = _numbers(trial, items, other)
+        del trial  # and its memory, which the eager steps divided: a new one needs less
+        return CapturedStep(part, x, workspace) if found == expected else None
 
 
 @contextmanager
