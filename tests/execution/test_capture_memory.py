@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kernels import numbers
-from pellucid import execution
+from pellucid import execution, models
 from pellucid import layers as nn
 from pellucid.execution import capture
 from pellucid.runtime import workspace
@@ -77,6 +77,18 @@ def test_weights_are_not_copied(monkeypatch):
     finally:
         tracemalloc.stop()
     assert most < 1.5 * model[0].weight.value.nbytes  # a gradient, which every step computes
+
+
+def test_its_memory_is_that_of_a_step_alone():
+    model, shape = nn.initialize(models.resnet20((3, 16, 16), 10), 1), (8, 3, 16, 16)
+    x, memory = numbers(shape), Workspace()
+    with memory.used():
+        part = stepped(model, x)
+    model.zero_grad()
+    captured = capture.capture_step(part, x, memory)
+    assert captured is not None
+    capture.CapturedStep(part, x, alone := Workspace())
+    assert memory.nbytes == alone.nbytes
 
 
 class Interrupted:
