@@ -10,6 +10,7 @@ from kernels import numbers
 from pellucid import execution, models
 from pellucid import layers as nn
 from pellucid.execution import capture
+from pellucid.execution.capture import AFTER
 from pellucid.runtime import workspace
 from pellucid.runtime.workspace import Workspace
 from replaying import SHAPE
@@ -50,6 +51,20 @@ def test_values_and_gradients_are_what_they_were(known):
     before = bits(model)
     assert capture.capture_step(part, numbers(SHAPE), Workspace()) is not None
     assert bits(model) == before
+
+
+def test_gradients_that_are_added_up_are_added_up_across_a_capture():
+    runs = []
+    for program_of in (execution.fuse, execution.for_training):
+        model = nn.initialize(small_network(), 1)
+        program = program_of(model)
+        for number in range(AFTER + 2):
+            y, cache = program.forward(numbers(SHAPE, number), nn.StepContext(step=number))
+            program.backward(np.ones_like(y), cache, input_gradient=False)
+        runs.append([parameter.grad for parameter in model.parameters()])
+    assert program.captured == [SHAPE]
+    for expected, found in zip(*runs, strict=True):
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_every_value_is_another_while_it_is_tried(known, monkeypatch):
