@@ -199,7 +199,8 @@ def _altered(items: list[Parameter | Buffer]) -> Iterator[None]:
     """Give all items other values in the block, and restore theirs after it.
 
     Weights may fill most of the memory, so they are not copied but change their sign, and change it
-    back. An array that contains zeros, to which this does nothing, and all buffers are copied.
+    back. The first number of each array also moves away from 0, since a sign does not change a norm.
+    An array that contains zeros, to which this does nothing, and all buffers are copied.
     """
     parameters = [item for item in items if isinstance(item, Parameter)]
     negated = {item: item.value.flat[0] for item in parameters if item.value.all()}
@@ -209,12 +210,14 @@ def _altered(items: list[Parameter | Buffer]) -> Iterator[None]:
         for parameter, first in negated.items():
             if parameter.value.flat[0] != first:
                 np.negative(parameter.value, out=parameter.value)
+                parameter.value.flat[0] = first
         for item, value in copied.items():
             item.value = value
 
     try:
-        for parameter in negated:
+        for parameter, first in negated.items():
             np.negative(parameter.value, out=parameter.value)
+            parameter.value.flat[0] -= np.sign(first)
         for item in copied:
             item.value = np.random.default_rng(0).random(item.shape).astype(item.dtype)
         yield
