@@ -21,6 +21,8 @@ pytestmark = pytest.mark.usefixtures("rows")
         (("train", "mnst"), "did you mean 'mnist'?"),
         (("train", "nowhere/"), "there is no file or folder 'nowhere/'"),
         (("train", "rows.npz", "--model", "resne20"), "did you mean 'resnet20'?"),
+        (("train", "rows.npz", "--model", "resnet20:wdith=2"), "did you mean 'width'?"),
+        (("train", "rows.npz", "--model", "resne20:width=2"), "did you mean 'resnet20'?"),
         (("train", "rows.npz", "--model", "absent.toml"), "absent.toml: No such file"),
         (("train", "rows.npz", "--model", "lenet5"), "lenet5 needs at least 12×12"),
         (("train", "rows.npz", "--optimizer", "adm"), "did you mean 'adam'?"),

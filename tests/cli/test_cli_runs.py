@@ -117,6 +117,18 @@ def test_a_sweep_trains_each_combination_once_and_goes_on(pellucid, rows):
     assert len(out.splitlines()[-4:]) == 4
 
 
+def test_a_sweep_over_networks_with_options(pellucid, rows):
+    models = "mlp:hidden=(3, 4),activation='tanh';mlp:hidden=5"
+    code, out, _ = pellucid("sweep", "rows.npz", "--out", "s", "--model", models, "--epochs", "1")
+    assert code == 0
+    assert "mlp:hidden=5" in out
+    found = sorted(path.name for path in Path("s").iterdir() if path.is_dir())
+    assert found == [
+        "01-model=mlp_hidden=_3__4__activation=_tanh_-epochs=1",
+        "02-model=mlp_hidden=5-epochs=1",
+    ]
+
+
 def test_another_sweep_in_the_same_folder_is_refused(pellucid, rows):
     sweep = ("sweep", "rows.npz", "--out", "s", "--model", "net.toml", "--epochs", "1")
     assert pellucid(*sweep, "--lr", "0.01")[0] == 0

@@ -21,6 +21,7 @@ def test_summary_lists_the_networks(pellucid: Command) -> None:
         (("lenet5x2",), "244,362"),
         (("resnet20",), "272,474"),
         (("resnet18",), "11,689,512"),
+        (("lenet5:width=2",), "244,362"),
         (("mlp", "--input", "1x2x2", "--classes", "3"), "1,027"),
         (("net.toml", "--data", "rows.npz"), "243"),
     ],

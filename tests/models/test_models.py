@@ -1,6 +1,7 @@
 """Networks by name."""
 
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -87,6 +88,40 @@ def test_a_model_has_as_many_parameters_as_published(
     name, input_shape, classes, options, count
 ) -> None:
     assert parameter_count(models.build(name, input_shape, classes, **options)) == count
+
+
+def test_options_may_follow_the_name() -> None:
+    for text, options in (("resnet20:width=0.5", {"width": 0.5}), ("resnet20:", {})):
+        written = models.build(text, (3, 8, 8), 4)
+        assert written.describe() == models.resnet20((3, 8, 8), 4, **options).describe()
+    options = {"hidden": (7, 5), "activation": "tanh"}
+    written = models.build("mlp:hidden=(7, 5),activation='tanh'", (6,), 3)
+    assert written.describe() == models.mlp((6,), 3, **options).describe()
+
+
+def test_an_argument_counts_more_than_an_option_in_the_name() -> None:
+    built = models.build("resnet20:width=2", (3, 8, 8), 4, width=0.5)
+    assert built.describe() == models.resnet20((3, 8, 8), 4, width=0.5).describe()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("resnet20:wdith=2", "unknown option of resnet20 'wdith'; did you mean 'width'?"),
+        ("resnet20:classes=2", "unknown option of resnet20 'classes'"),
+        ("resnet20:2", "written as in resnet20:width=0.5, several with commas between, not '2'"),
+        ("resnet20:width=2+2", "not 'width=2+2'"),
+        ("resnet20:width=print(1)", "not 'width=print(1)'"),
+        ("resnet20:**{'width': 2}", "written as in"),
+        ("resnet20:width=2, width=3", "written as in"),
+        ("resnet20:width='wide'", "width must be a positive factor on the channels, not 'wide'"),
+        ("resne20:width=2", "unknown model 'resne20'; did you mean 'resnet20'?"),
+        ("lenet5x2:width=2", "lenet5x2 has no options, so it takes no width"),
+    ],
+)
+def test_a_wrong_option_in_a_name_is_refused(text, said) -> None:
+    with pytest.raises(PellucidError, match=re.escape(said)):
+        models.build(text, (3, 8, 8), 4)
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,17 @@ LEVELS = (
         "randomness",
     ),
     ("runtime",),
-    ("arguments", "errors", "types", "files", "descriptions", "memoize", "notebook", "stored"),
+    (
+        "arguments",
+        "descriptions",
+        "errors",
+        "files",
+        "keywords",
+        "memoize",
+        "notebook",
+        "stored",
+        "types",
+    ),
 )
 """From the top down. A part may import what stands below it."""
 

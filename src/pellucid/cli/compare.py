@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from pellucid.cli import common, compare_page, comparing_runs, folders, reading
-from pellucid.cli.recipes import CIFAR, USUAL
+from pellucid.cli.recipes import usual_images
 from pellucid.errors import DataError, PellucidError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def compare(
 
     network, images, labels, data_name = _inputs(model, data, steps * batch_size, seed)
     settings = comparing.Settings(batch_size, steps, threads, lr, momentum, turns)
-    name = Path(model).stem
+    name = folders.short_name(model)
     found = comparing.compare(
         network,
         images,
@@ -106,7 +106,7 @@ def compare(
     if as_json:
         print(json.dumps(found.describe(), indent=1))
         return
-    folder = out or Path(f"compare-{name}-{data_name}")
+    folder = out or Path(folders.as_file_name(f"compare-{name}-{data_name}"))
     folder.mkdir(parents=True, exist_ok=True)
     drawn = view.comparison(**_drawn(found))
     (folder / "compare.md").write_text(
@@ -128,7 +128,7 @@ def _inputs(
     shape: Shape
     if model not in models.names() and not model.endswith(".toml") and Path(model).exists():
         trained = common.load_model(Path(model))
-    shape, classes = USUAL.get(model, CIFAR)
+    shape, classes = usual_images(model)
     usual = "mnist" if shape == (1, 28, 28) else "cifar-10"
     source = data or usual
     if source == NOISE:

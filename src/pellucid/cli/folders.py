@@ -94,6 +94,24 @@ def _exchange(place: Path, fresh: Path, old: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def short_name(model: str) -> str:
+    """Return the name of a network, or that of its file or run without the folders it is in.
+
+    >>> short_name("resnet20:width=1.5"), short_name("nets/small.toml")
+    ('resnet20:width=1.5', 'small')
+    """
+    return Path(model).name.removesuffix(".toml").removesuffix(".safetensors")
+
+
+def as_file_name(text: str) -> str:
+    """Return a text as a name that every system accepts.
+
+    >>> as_file_name("mnist-resnet20:width=1.5")
+    'mnist-resnet20-width-1.5'
+    """
+    return re.sub(r"[^\w.-]+", "-", text)
+
+
 def _holds_something(folder: Path) -> bool:
     return folder.is_dir() and any(path.name != lock.NAME for path in folder.iterdir())
 
@@ -101,7 +119,7 @@ def _holds_something(folder: Path) -> bool:
 def _next(model: str, data: str) -> Path:
     """Create the folder with the next free number."""
     RUNS.mkdir(exist_ok=True)
-    name = re.sub(r"[^\w.-]+", "-", f"{data}-{Path(model).stem}")
+    name = as_file_name(f"{data}-{short_name(model)}")
     taken = [int(path.name.rpartition("-")[2]) for path in RUNS.glob("*") if _is_run(path, name)]
     number = max(taken, default=0) + 1
     while True:

@@ -1,8 +1,8 @@
 """The start of a training run: from checked choices to its initial state."""
 
-import ast
 from typing import TYPE_CHECKING, Any
 
+from pellucid import keywords
 from pellucid.arguments import shown
 from pellucid.cli import starting
 from pellucid.cli.config import Config, Parts
@@ -25,10 +25,12 @@ def check_names(
     from pellucid.optim import schedules
 
     for model in networks:
-        known = model is None or model.endswith(".toml") or model in models.names()
-        if model is not None and not known and not starting.is_trained(model):
+        if model is None or model.endswith(".toml") or starting.is_trained(model):
+            continue
+        name, _ = models.named(model)
+        if name not in models.names():
             raise PellucidError(
-                unknown("model", model, models.names()) + ", or the path of a .toml file or a run"
+                unknown("model", name, models.names()) + ", or the path of a .toml file or a run"
             )
     if optimizer not in RATES:
         raise PellucidError(unknown("optimizer", optimizer, RATES))
@@ -136,11 +138,8 @@ def optimizer_options(text: str | None) -> dict[str, Any]:
     {'nesterov': True, 'lr_factors': (('bias', 2),)}
     """
     try:
-        call = ast.parse(f"options({text or ''})", mode="eval").body
-        if not isinstance(call, ast.Call) or call.args:
-            raise ValueError
-        values = {str(word.arg): ast.literal_eval(word.value) for word in call.keywords if word.arg}
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        values = keywords.parse(text or "")
+    except ValueError:
         raise PellucidError(
             "--optimizer-options are arguments as in Python, such as 'nesterov=True, eps=1e-6', "
             f"not {shown(text)}"

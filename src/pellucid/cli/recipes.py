@@ -140,7 +140,7 @@ RATES = {
 Images = tuple[int, int, int]
 _IMAGENET: tuple[Images, int] = ((3, 224, 224), 1000)
 
-USUAL: dict[str, tuple[Images, int]] = {
+_USUAL: dict[str, tuple[Images, int]] = {
     "lenet5": ((1, 28, 28), 10),
     "lenet5x2": ((1, 28, 28), 10),
     "airbench_small": ((1, 28, 28), 10),
@@ -149,6 +149,9 @@ USUAL: dict[str, tuple[Images, int]] = {
     **dict.fromkeys(("alexnet", "vgg11_bn", "vgg16_bn"), _IMAGENET),
     **dict.fromkeys(("resnet18", "resnet50", "mobilenet_v2"), _IMAGENET),
 }
-"""The usual shape of images and number of classes of a network; CIFAR-10's for all others."""
+_CIFAR: tuple[Images, int] = ((3, 32, 32), 10)
 
-CIFAR: tuple[Images, int] = ((3, 32, 32), 10)
+
+def usual_images(model: str) -> tuple[Images, int]:
+    """Return the usual shape of images and number of classes of a network, CIFAR-10's for most."""
+    return _USUAL.get(model.partition(":")[0], _CIFAR)

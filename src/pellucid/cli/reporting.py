@@ -52,7 +52,7 @@ def contents(
         reasons = _reasons(model, part, evaluation)
         maps = activations(model, samples, _convolutions(model))
     return Contents(
-        model_name=Path(config.model).stem,
+        model_name=folders.short_name(config.model),
         data_name=parts.train.name,
         model=model,
         history=history,

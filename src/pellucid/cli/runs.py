@@ -149,7 +149,7 @@ def table(found: list[Found]) -> tuple[list[str], list[list[str]]]:
         [
             run.folder.name,
             _name(run),
-            Path(run.config.model).stem,
+            folders.short_name(run.config.model),
             *(_short(getattr(run.config, name)) for name in choices),
             f"{run.epochs}/{run.config.epochs}",
             _percent(run.best),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pellucid.cli import common, completion, reading
-from pellucid.cli.recipes import CIFAR, USUAL
+from pellucid.cli.recipes import usual_images
 
 if TYPE_CHECKING:
     from pellucid.layers import Layer
@@ -18,8 +18,8 @@ def summary(
         str | None,
         typer.Argument(
             metavar="MODEL",
-            help="A known network, a .toml or .onnx file, or a run. Without it, all known networks "
-            "are listed.",
+            help="A known network, with options as in resnet20:width=0.5; a .toml or .onnx file; "
+            "or a run. Without it, all known networks are listed.",
             autocompletion=completion.models,
         ),
     ] = None,
@@ -112,7 +112,7 @@ def _network(
     if model not in models.names() and not model.endswith(".toml") and Path(model).exists():
         network = common.load_model(Path(model))
         return network, common.input_shape_of(network, Path(model))
-    shape, usual_classes = USUAL.get(model, CIFAR) if data is None else _of_data(data)
+    shape, usual_classes = usual_images(model) if data is None else _of_data(data)
     if images is not None:
         shape = common.sizes(images, "--input", 3)
     return models.build(model, shape, classes or usual_classes), shape

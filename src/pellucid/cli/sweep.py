@@ -24,7 +24,14 @@ def sweep(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the runs go.")] = Path(
         "runs/sweep"
     ),
-    model: Annotated[str | None, typer.Option(metavar="NAME,…", help=_LIST)] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME,…",
+            help="One or several, separated by commas, or by semicolons if a name contains commas, "
+            "as in 'inception:width=1,dropout=0;vgg'.",
+        ),
+    ] = None,
     optimizer: Annotated[str | None, typer.Option(metavar="NAME,…", help=_LIST)] = None,
     lr: Annotated[str | None, typer.Option("--lr", metavar="X,…", help=_LIST)] = None,
     batch_size: Annotated[str | None, typer.Option(metavar="N,…", help=_LIST)] = None,
@@ -86,14 +93,14 @@ def name_of(combination: dict[str, Any], number: int) -> str:
     >>> name_of({"lr": 0.01, "model": "nets/my-net.toml"}, 3)
     '03-lr=0.01-model=my-net'
     """
-    plain = {k: Path(v).stem if k == "model" else v for k, v in combination.items()}
+    plain = {k: folders.short_name(v) if k == "model" else v for k, v in combination.items()}
     text = "-".join(f"{name}={value}" for name, value in plain.items())
     safe = "".join(letter if letter.isalnum() or letter in "=-._" else "_" for letter in text)
     return f"{number:02}-{safe}"[:120].rstrip("-")
 
 
 def _values(name: str, text: str) -> list[Any]:
-    parts = [part.strip() for part in text.split(";" if name == "schedule" else ",")]
+    parts = [part.strip() for part in text.split(";" if name == "schedule" or ";" in text else ",")]
     try:
         return [_CHOICES[name](part) for part in parts if part]
     except ValueError:

@@ -38,8 +38,9 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|FILE.toml|RUN",
-            help="A known network (`pellucid summary` lists them), one described in a file, or a "
-            "finished run, whose weights are the start.",
+            help="A known network (`pellucid summary` lists them), with options as in "
+            "resnet20:width=0.5; one described in a file; or a finished run, whose weights are "
+            "the start.",
             show_default="by data set",
             autocompletion=completion.models,
         ),

@@ -7,7 +7,7 @@ import typer
 
 from pellucid.cli import common, concluding, new_run
 from pellucid.cli.config import Parts
-from pellucid.cli.recipes import CIFAR, OPTIMIZER, RATES, RECIPES, USUAL
+from pellucid.cli.recipes import OPTIMIZER, RATES, RECIPES, usual_images
 from pellucid.errors import PellucidError, unknown
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _wanted(
         ]
     found = []
     for model in models:
-        (shape, usual), images = USUAL.get(model, CIFAR), batch_size or 64
+        (shape, usual), images = usual_images(model), batch_size or 64
         found.append(
             _Wanted(model, sizes or shape, classes or usual, 20 * images, 10 * images, images)
         )

@@ -28,8 +28,8 @@ class CNNClassifier(ClassifierMixin, CNN):
     ----------
     model
         Network to train. ``"auto"`` (default): `lenet5x2` for images of at least 12×12, otherwise
-        one convolution and two linear layers. Or a name from `pellucid.models.names()`, the path of
-        a ``.toml`` file, a layer (a new one like it is trained), the description of a layer, or a
+        one convolution and two linear layers. Or a name for `pellucid.models.build`, the path of a
+        ``.toml`` file, a layer (a new one like it is trained), the description of a layer, or a
         function of ``(image_shape, outputs)`` that returns one.
     image_shape
         Shape (C, H, W) or (H, W) of an image, if X is flat, (N, features). By default, a square

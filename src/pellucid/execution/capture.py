@@ -199,7 +199,7 @@ def _altered(items: list[Parameter | Buffer]) -> Iterator[None]:
     """Give all items other values in the block, and restore theirs after it.
 
     Weights may fill most of the memory, so they are not copied but change their sign, and change it
-    back. The first number of each array also moves away from 0, since a sign does not change a norm.
+    back. The first number of each array also moves away from 0, as a sign does not change a norm.
     An array that contains zeros, to which this does nothing, and all buffers are copied.
     """
     parameters = [item for item in items if isinstance(item, Parameter)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from pellucid import keywords
 from pellucid.arguments import plain
 from pellucid.errors import PellucidError, ShapeError, unknown
 from pellucid.layers import Layer
@@ -58,13 +59,14 @@ def build(name: str, input_shape: Shape, classes: int, **options: Any) -> Layer:
     Parameters
     ----------
     name
-        One of `names()`, or the path of a file with the ending ``.toml``.
+        One of `names()`, with options after a colon if any: ``"inception:width=1,dropout=0.2"``. Or
+        the path of a file with the ending ``.toml``.
     input_shape
         Shape (C, H, W) of one image; ``mlp`` also accepts (features,).
     classes
         Number of scores.
     **options
-        Further arguments of the model's function; files take none.
+        Further arguments of the model's function, instead of those in `name`; files take none.
 
     Returns
     -------
@@ -93,13 +95,49 @@ def build(name: str, input_shape: Shape, classes: int, **options: Any) -> Layer:
                 f"{name}: a network from a file takes no options: {sorted(options)}"
             )
         return toml.load(name, input_shape, classes)
+    name, chosen = named(name)
     if name not in _models:
         raise PellucidError(unknown("model", name, names()))
+    _check(name, options)
+    return _models[name](input_shape, classes, **(chosen | options))
+
+
+def named(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of a model, known or not, and the options written after it.
+
+    Raises
+    ------
+    PellucidError
+        A known model does not have one of the options, or they are not written in this way.
+
+    Examples
+    --------
+    >>> named("inception:width=1,dropout=0.2")
+    ('inception', {'width': 1, 'dropout': 0.2})
+    """
+    name, colon, written = text.partition(":")
+    if not colon or not name.isidentifier() or len(name) == 1:  # a path, or one with a drive
+        return text, {}
+    try:
+        options = keywords.parse(written)
+    except ValueError:
+        raise PellucidError(
+            f"options of {name} are written as in {name}:width=0.5, several with commas between, "
+            f"not {written!r:.60}"
+        ) from None
+    if name in _models:
+        _check(name, options)
+    return name, options
+
+
+def _check(name: str, options: Mapping[str, Any]) -> None:
+    """Raise an error if the model does not have one of these options."""
     known = list(inspect.signature(_models[name]).parameters)[2:]
+    if options and not known:
+        raise PellucidError(f"{name} has no options, so it takes no {' and '.join(options)}")
     for option in options:
         if option not in known:
             raise PellucidError(unknown(f"option of {name}", option, known))
-    return _models[name](input_shape, classes, **options)
 
 
 def widened(channels: int, width: float, multiple: int = 1) -> int:
