@@ -1,6 +1,6 @@
 """Records: how accurate a network becomes in how much time, from the start of a process.
 
-    python -m benchmarks.records cifar10 [--seeds 5] [--first-seed 0] [--recipe NAME]
+    python -m benchmarks.records cifar10 [--seeds 5] [--first-seed 0] [--recipe NAME] [--threads 1]
     python -m benchmarks.records mnist
     python -m benchmarks.records mnist --recipe fast --pytorch [--epochs 1]
     python -m benchmarks.records write
@@ -65,6 +65,8 @@ class Result:
     load
         Mean number of running programs in the minute before the end: about 2 on two processors if
         nothing else ran.
+    threads
+        How many threads it used; None for one on each processor.
     """
 
     data: str
@@ -81,6 +83,7 @@ class Result:
     versions: dict[str, str]
     date: str
     load: float
+    threads: int | None = None
 
 
 def main() -> None:
@@ -89,6 +92,9 @@ def main() -> None:
     parser.add_argument("what", choices=[*SOURCES, "write"])
     parser.add_argument("--seeds", type=int, default=5, help="how many seeds")
     parser.add_argument("--first-seed", type=int, default=0, help="the first of them; default 0")
+    parser.add_argument(
+        "--threads", type=int, help="threads of a run, so that others can run beside it"
+    )
     parser.add_argument("--recipe", help="one of the recipes for this data set; all by default")
     parser.add_argument("--pytorch", action="store_true", help="the recipes in PyTorch")
     parser.add_argument("--epochs", type=int, help="with --pytorch: train only so many epochs")
@@ -109,7 +115,7 @@ def main() -> None:
             if chosen.pytorch:
                 result = run_pytorch(data, recipe, seed, chosen.epochs)
             else:
-                result = run(data, recipe, seed)
+                result = run(data, recipe, seed, threads=chosen.threads)
             save(result)
             print(
                 f"{data} {result.recipe} seed {seed}: accuracy {result.accuracy} in "
@@ -119,12 +125,13 @@ def main() -> None:
     write(results())
 
 
-def run(data: str, recipe: str, seed: int, *more: str) -> Result:
+def run(data: str, recipe: str, seed: int, *more: str, threads: int | None = None) -> Result:
     """Train in a process of its own, and return what it took and what it reached."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
         line = [sys.executable, "-P", "-m", "pellucid", "train", data, "--recipe", recipe]
         line += ["--seed", str(seed), *more, "--no-report", "--no-curves", "--out", str(out)]
+        line += [] if threads is None else ["--threads", str(threads)]
         wall, cpu, _ = timed(line)
         evaluation = json.loads((out / "evaluation.json").read_text())
         with (out / "history.csv").open(newline="") as file:
@@ -143,6 +150,7 @@ def run(data: str, recipe: str, seed: int, *more: str) -> Result:
             versions=versions(),
             date=datetime.now(UTC).strftime("%Y-%m-%d"),
             load=os.getloadavg()[0],
+            threads=threads,
         )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def table(results: Results) -> str:
     for (data, recipe), found in _by_recipe(results):
         processor = found[-1]["machine"]
         where = f"{processor['processor']}, {processor['processors']} processors"
-        quiet = [each for each in found if each["load"] < processor["processors"] + _QUIET]
+        quiet = [each for each in found if _others(each) < _QUIET]
         complete = [100 * each["accuracy"] for each in _complete(found)]
         cells = [
             _called(data, recipe),
@@ -61,6 +61,12 @@ def table(results: Results) -> str:
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _others(result: dict[str, Any]) -> float:
+    """Return how many other programs ran at the end of a run, as a mean over a minute."""
+    own = result.get("threads") or result["machine"]["processors"]
+    return float(result["load"]) - float(own)
 
 
 @style.styled

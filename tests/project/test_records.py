@@ -46,6 +46,11 @@ def test_only_a_run_with_the_machine_to_itself_counts_for_minutes():
     assert cpu == "16.7 min (15.0–18.3)"
 
 
+def test_a_run_beside_another_does_not_count_for_minutes():
+    beside = [result("small", seed, 0.99, 1000.0, load=2.1) | {"threads": 1} for seed in (0, 1)]
+    assert " | – | 16.7 min " in records_page.table(beside)
+
+
 def test_a_run_that_was_cut_short_has_a_time_but_no_accuracy():
     short = result("fast, in PyTorch", 0, None, 3000.0)
     row = records_page.table([*RESULTS, short]).splitlines()[3]
