@@ -66,7 +66,7 @@ class Result:
         Mean number of running programs in the minute before the end: about 2 on two processors if
         nothing else ran.
     threads
-        How many threads it used; None for one on each processor.
+        How many threads it used, beside others; None for one on each processor.
     """
 
     data: str

@@ -48,7 +48,7 @@ def table(results: Results) -> str:
     for (data, recipe), found in _by_recipe(results):
         processor = found[-1]["machine"]
         where = f"{processor['processor']}, {processor['processors']} processors"
-        quiet = [each for each in found if _others(each) < _QUIET]
+        quiet = [each for each in found if _was_alone(each)]
         complete = [100 * each["accuracy"] for each in _complete(found)]
         cells = [
             _called(data, recipe),
@@ -63,10 +63,11 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _others(result: dict[str, Any]) -> float:
-    """Return how many other programs ran at the end of a run, as a mean over a minute."""
-    own = result.get("threads") or result["machine"]["processors"]
-    return float(result["load"]) - float(own)
+def _was_alone(result: dict[str, Any]) -> bool:
+    """Return whether a run had the whole machine to itself, so that its time counts."""
+    if result.get("threads") is not None:
+        return False
+    return bool(result["load"] < result["machine"]["processors"] + _QUIET)
 
 
 @style.styled

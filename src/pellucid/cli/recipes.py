@@ -80,6 +80,20 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
             optimizer_options=f"iterations=3, {AIRBENCH.optimizer_options}",
             selector="airbench_narrow",
         ),
+        "fashion-mnist": replace(
+            AIRBENCH,
+            model="resnet20:width=1.5",
+            epochs=45,
+            batch_size=200,
+            augment="crop-reflect:2,erase-mean,flip-alternating",
+            optimizer_options="unit_filters=True, adam_lr=0.02, adam_for=('fc.*',), "
+            "lr_factors={'fc.*': 0.2}",
+            lr=0.06,
+            momentum=0.8,
+            label_smoothing=0.1,
+            freeze=None,
+            whiten=False,
+        ),
     },
     "small": {
         "mnist": Recipe(
