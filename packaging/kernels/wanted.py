@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.networks import NETWORKS  # noqa: E402
 from pellucid import layers, models, optim  # noqa: E402
-from pellucid.cli.recipes import CIFAR, RECIPES, USUAL  # noqa: E402
+from pellucid.cli.recipes import RECIPES, usual_images  # noqa: E402
 from pellucid.data import DataSet  # noqa: E402
 from pellucid.evaluation import predictions, typical  # noqa: E402
 from pellucid.execution import freeze  # noqa: E402
@@ -72,7 +72,7 @@ def runs() -> Iterator[Run]:
                 (45_000, 5000, 10_000), batch_size,
             )  # fmt: skip
     for name in models.names():
-        shape, classes = USUAL.get(name, CIFAR)
+        shape, classes = usual_images(name)
         for batch_size in (32, 64) if shape[1] < 100 else (8, 32):
             yield Run(
                 f"{name}, batch {batch_size}", models.build(name, shape, classes), shape,
