@@ -27,7 +27,7 @@ def check_names(
     for model in networks:
         if model is None or model.endswith(".toml") or starting.is_trained(model):
             continue
-        name, _ = models.named(model)
+        name, _ = models.parse_name(model)
         if name not in models.names():
             raise PellucidError(
                 unknown("model", name, models.names()) + ", or the path of a .toml file or a run"

@@ -20,7 +20,7 @@ from pellucid.models.inception import inception
 from pellucid.models.lenet import lenet5, lenet5x2
 from pellucid.models.mlp import mlp
 from pellucid.models.mobilenet import mobilenet, mobilenet_v2
-from pellucid.models.registry import build, named, names
+from pellucid.models.registry import build, names, parse_name
 from pellucid.models.resnet import resnet18, resnet20, resnet32, resnet50, resnet56
 from pellucid.models.summary import Row, Summary, summary
 from pellucid.models.vgg import vgg, vgg11_bn, vgg16_bn, vgg_tiny
@@ -43,8 +43,8 @@ __all__ = [
     "mlp",
     "mobilenet",
     "mobilenet_v2",
-    "named",
     "names",
+    "parse_name",
     "resnet18",
     "resnet20",
     "resnet32",

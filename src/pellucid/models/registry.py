@@ -95,14 +95,14 @@ def build(name: str, input_shape: Shape, classes: int, **options: Any) -> Layer:
                 f"{name}: a network from a file takes no options: {sorted(options)}"
             )
         return toml.load(name, input_shape, classes)
-    name, chosen = named(name)
+    name, chosen = parse_name(name)
     if name not in _models:
         raise PellucidError(unknown("model", name, names()))
     _check(name, options)
     return _models[name](input_shape, classes, **(chosen | options))
 
 
-def named(text: str) -> tuple[str, dict[str, Any]]:
+def parse_name(text: str) -> tuple[str, dict[str, Any]]:
     """Return the name of a model, known or not, and the options written after it.
 
     Raises
@@ -112,7 +112,7 @@ def named(text: str) -> tuple[str, dict[str, Any]]:
 
     Examples
     --------
-    >>> named("inception:width=1,dropout=0.2")
+    >>> parse_name("inception:width=1,dropout=0.2")
     ('inception', {'width': 1, 'dropout': 0.2})
     """
     name, colon, written = text.partition(":")
