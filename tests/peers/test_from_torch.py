@@ -212,10 +212,8 @@ FUNCTIONS = {
     ),
     "layer norm, epsilon": lambda m, x: functional.layer_norm(x, (5, 6), eps=0.7),
     "interpolate to": lambda m, x: functional.interpolate(x, size=[3, 9]),
-    "learned values": lambda m, x: m.scale * x + m.scale,
-    "learned values, in another shape": lambda m, x: (
-        x * m.gains.view(1, -1, 1, 1) + m.gains[:, None, None]
-    ),
+    "learned values": lambda m, x: m.scale * x + m.gains.view(-1, 1, 1),
+    "learned values, in another shape": lambda m, x: x + m.gains[:, None, None],
     "learned values, new axes": lambda m, x: x * m.gains.unsqueeze(-1).unsqueeze(-1),
     "learned values, for every image": lambda m, x: x + m.scale.expand(x.size(0), -1, -1, -1),
     "learned values, how many": lambda m, x: x * m.gains.numel() + m.scale.shape[1],
@@ -418,6 +416,47 @@ def test_functions_that_cannot_be_read_say_why(function, said) -> None:
     with pytest.raises(PellucidError, match=said):
         from_torch(module, None if said == "input_shape" else (4, 5, 6))
     assert torch.equal(module.scale, before)
+
+
+class Autoencoder(tnn.Module):
+    def __init__(self, code, decode):
+        super().__init__()
+        self.code, self.decode = code, decode
+        self.decode.weight = self.code.weight
+
+    def forward(self, x):
+        return self.decode(torch.relu(self.code(x)))
+
+
+class Twice(tnn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = tnn.Parameter(torch.rand(4))
+
+    def forward(self, x):
+        return (x * self.scale).relu() * self.scale.view(1, -1)
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (Autoencoder(tnn.Linear(4, 4), tnn.Linear(4, 4)), "'code.weight' and 'decode.weight'"),
+        (Twice(), "'mul.weight' and 'mul_1.weight'"),
+    ],
+)
+def test_a_parameter_that_becomes_several_is_named_in_a_warning(module, names) -> None:
+    with pytest.warns(UserWarning, match=f"uses one parameter as {names}"):
+        ours = from_torch(module)
+    x = torch.rand(2, 4)
+    np.testing.assert_allclose(ours(x.numpy()), module(x).detach(), rtol=1e-6)
+
+
+def test_a_module_that_is_used_twice_is_one_layer() -> None:
+    layer = tnn.Linear(4, 4)
+    assert [*from_torch(tnn.Sequential(layer, tnn.ReLU(), layer)).named_parameters()] == [
+        "0.weight",
+        "0.bias",
+    ]
 
 
 def test_learned_values_in_another_shape_remain_learned() -> None:

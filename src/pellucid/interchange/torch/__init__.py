@@ -77,7 +77,9 @@ def from_torch(module: torch.nn.Module, input_shape: Shape | None = None) -> Lay
     Parameters
     ----------
     module
-        The module to convert; it keeps its mode.
+        The module to convert; it keeps its mode. A module that is used several times becomes one
+        layer. A parameter of several modules (``decoder.weight = encoder.weight``), or that
+        `forward` uses several times, becomes several, and a `UserWarning` names them.
     input_shape
         Shape (C, H, W) of one image, in the module's order. Required if the module computes with
         sizes, as in ``x.view(x.size(0), x.size(1) // 2, …)``.

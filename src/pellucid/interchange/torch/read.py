@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from pellucid.errors import PellucidError
 from pellucid.interchange.torch import modules
 from pellucid.interchange.torch.pairs import layer_of
 from pellucid.interchange.torch.trace import Reading, traced
-from pellucid.interchange.torch.values import take
+from pellucid.interchange.torch.values import take, tied
 from pellucid.layers import Layer
 from pellucid.layers.base import join
 from pellucid.types import Shape
@@ -27,6 +28,13 @@ def read(module: torch.nn.Module, input_shape: Shape | None) -> Layer:
     if layer is None or reader.problems:
         raise PellucidError("the module cannot be read: " + "; ".join(reader.problems))
     layer.input_shape = input_shape
+    for names in tied(layer):
+        warnings.warn(
+            f"the module uses one parameter as {' and '.join(names)}, which are separate "
+            "parameters of the Pellucid model, so training makes them differ; to share weights, "
+            "use the same module twice",
+            stacklevel=3,
+        )
     return layer
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
 from pellucid.errors import PellucidError
 from pellucid.layers import Layer
+from pellucid.layers.base import join
 from pellucid.parameter import Buffer, Parameter
 from pellucid.types import Shape
 
@@ -61,8 +64,13 @@ class Sizes:
         return (BATCH, *self.wire.sizes[1:])[index]
 
 
+_SOURCES: WeakKeyDictionary[Layer, dict[str, int]] = WeakKeyDictionary()
+"""The addresses of the tensors that a layer's values were copied from, by name."""
+
+
 def take(layer: Layer, values: dict[str, torch.Tensor | None]) -> Layer:
     """Set the layer's parameters and buffers, and their type, from PyTorch's tensors."""
+    _SOURCES[layer] = {}
     for name, item in layer.named_state():
         tensor = values[name]
         assert tensor is not None
@@ -70,7 +78,19 @@ def take(layer: Layer, values: dict[str, torch.Tensor | None]) -> Layer:
         array = tensor.detach().cpu().numpy()
         item.astype(array.dtype)
         item.value = array
+        _SOURCES[layer][name] = tensor.data_ptr()
     return layer
+
+
+def tied(layer: Layer) -> list[list[str]]:
+    """Return the names of parameters that were copied from the same tensor."""
+    parameters = layer.named_parameters()
+    names = defaultdict(list)
+    for path, part in layer.walk():
+        for name, address in _SOURCES.get(part, {}).items():
+            if join(path, name) in parameters:
+                names[address].append(f"'{join(path, name)}'")
+    return [several for several in names.values() if len(several) > 1]
 
 
 def _check_type(item: Parameter | Buffer, tensor: torch.Tensor) -> None:
