@@ -34,7 +34,7 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window, gr
 
     The columns of a tile are neighbouring taps of one channel, or for 1×1 kernels some channels.
     """
-    F, C, _, KW = weight_shape
+    F, C, KH, KW = weight_shape
     OH, OW = window.output_size
     shares = _shares(OH, OW * dy.shape[0] // LANES)
     found = empty((shares, *weight_shape), np.float32)
@@ -42,15 +42,20 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window, gr
     columns = min(KW, room) if KW > 1 else min(C, 4 if REGISTERS == 32 else 2)
     rows = max(r for r in _GRADIENT_ROWS if r == 1 or r <= min(F // groups, room // columns))
     (top, _), (left, _) = window.padding
-    make = _tap_kernel if KW > 1 else _channel_kernel
-    make(rows, columns)(
+    arguments = (
         layout.memory(dy), layout.memory(x), found, groups,
         *window.stride, *window.dilation, top, left,
     )  # fmt: skip
+    if KW == 1:
+        _channel_kernel(rows, columns)(*arguments)
+    else:
+        sums = C * rows * columns * LANES  # of one row of the kernel
+        _tap_kernel(rows, columns)(*arguments, KH if KH * sums <= _NEAR else 1)
     return sum_of_shares(found)
 
 
 _GRADIENT_ROWS = (1, 2, 3, 4, 6, 8, 12)
+_NEAR = 8192  # sums that stay in the first cache while dy and x pass by
 _LEAST = 128  # registers of images that a sum runs over: fewer are not worth its end
 
 
@@ -69,11 +74,12 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
     CHUNK = 8  # pixels: what they need of dy stays in the first cache for all channels
 
     @jit
-    def kernel(mine, dy, x, parts, groups, SH, SW, DH, DW, top, left):
+    def kernel(mine, dy, x, parts, groups, SH, SW, DH, DW, top, left, height):
         """Write parts of dw for dy (OH, OW, F, N) and x (H, W, C, N), for `weight_gradient`.
 
-        An item of work is a share of the rows of dy, a tile of ROWS filters × COLUMNS taps and one
-        row of the kernel; its sums for all channels stay in near memory while dy and x pass by.
+        An item of work is a share of the rows of dy, a tile of ROWS filters × COLUMNS taps and
+        `height` rows of the kernel: all of them for few channels, so that dy is read once. Its
+        sums for all channels stay in near memory while dy and x pass by.
         """
         H, W, C_all, N = x.shape
         OH, OW, F_all, _ = dy.shape
@@ -82,12 +88,14 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
         f_blocks, tap_blocks = -(-F // ROWS), -(-KW // COLUMNS)
         dys, xs = dy.reshape(-1), x.reshape(-1)
         step = DW * C_all * N
-        sums, found = np.empty(C * SIZE, np.float32), np.empty(ROWS * COLUMNS, np.float32)
-        blocks = groups * f_blocks * tap_blocks * KH
+        sums = np.empty(height * C * SIZE, np.float32)
+        found = np.empty(ROWS * COLUMNS, np.float32)
+        bands = KH // height
+        blocks = groups * f_blocks * tap_blocks * bands
         for item in share_of(mine, shares * blocks):
             share, block = item // blocks, item % blocks
             sums[:] = 0
-            kh, rest = block % KH, block // KH
+            kh_first, rest = block % bands * height, block // bands
             kw, rest = min(rest % tap_blocks * COLUMNS, KW - COLUMNS), rest // tap_blocks
             group, f = rest // f_blocks, min(rest % f_blocks * ROWS, F - ROWS)
             # from `low` to before `high`, all taps of the tile meet the image
@@ -95,14 +103,16 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
             low = max(0, -(offset // SW))
             high = max(low, min(OW, (W - 1 - offset - (COLUMNS - 1) * DW) // SW + 1))
             for oh in range(OH * share // shares, OH * (share + 1) // shares):
-                ih = oh * SH + kh * DH - top
-                if ih < 0 or ih >= H:
-                    continue
-                d_row, x_row = oh * OW * F_all + group * F + f, ih * W * C_all + group * C
+                d_row = oh * OW * F_all + group * F + f
                 for start in range(0, OW, CHUNK):
                     end = min(start + CHUNK, OW)
-                    for c in range(C):
-                        tile = read_tile(ROWS, COLUMNS, sums, c * SIZE)
+                    for part in range(height * C):
+                        kh, c = kh_first + part // C, part % C
+                        ih = oh * SH + kh * DH - top
+                        if ih < 0 or ih >= H:
+                            continue
+                        x_row = ih * W * C_all + group * C
+                        tile = read_tile(ROWS, COLUMNS, sums, part * SIZE)
                         for ow in range(max(start, low), min(end, high)):
                             di = (d_row + ow * F_all) * N
                             xi = (x_row + (ow * SW + offset) * C_all + c) * N
@@ -121,10 +131,11 @@ def _tap_kernel(ROWS: int, COLUMNS: int) -> Any:
                                 tile = outer_add_some(
                                     tile, dys, di + n, N, xs, xi + n, step, lanes, first, last
                                 )
-                        write_tile(tile, sums, c * SIZE)
-            for c in range(C):
+                        write_tile(tile, sums, part * SIZE)
+            for part in range(height * C):
+                kh, c = kh_first + part // C, part % C
                 found[:] = 0
-                add_sums(read_tile(ROWS, COLUMNS, sums, c * SIZE), found, 0)
+                add_sums(read_tile(ROWS, COLUMNS, sums, part * SIZE), found, 0)
                 for r in range(ROWS):
                     for k in range(COLUMNS):
                         parts[share, group * F + f + r, c, kh, kw + k] = found[r * COLUMNS + k]
