@@ -83,8 +83,8 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
         "fashion-mnist": replace(
             AIRBENCH,
             model="resnet20:width=1.5",
-            epochs=45,
-            batch_size=200,
+            epochs=75,
+            batch_size=400,
             augment="crop-reflect:2,erase-mean,flip-alternating",
             optimizer_options="unit_filters=True, adam_lr=0.02, adam_for=('fc.*',), "
             "lr_factors={'fc.*': 0.2}",
@@ -93,6 +93,7 @@ NAMED: Mapping[str, Mapping[str, Recipe]] = {
             label_smoothing=0.1,
             freeze=None,
             whiten=False,
+            selector="resnet20:width=0.5",
         ),
     },
     "small": {
