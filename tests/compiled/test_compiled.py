@@ -37,6 +37,22 @@ def test_every_convolution_and_its_gradients_are_the_definition(convolution, alg
     close(dw, expected, dy.size)
 
 
+@pytest.mark.parametrize("images", [1, 4, 64])
+@pytest.mark.parametrize("algorithm", ["direct", "depthwise", "auto"])
+def test_one_filter_a_channel_is_computed_by_each_algorithm_that_can(algorithm, images):
+    window = Window.of((5, 6), 3, padding=1)
+    x, weight, bias = numbers((images, 32, 5, 6)), numbers((32, 1, 3, 3), 1), numbers(32, 2)
+    given = Convolution(x.shape, weight.shape, window, 32, algorithm)
+    wide, definition = (x.astype(float), weight.astype(float)), replace(given, algorithm="im2col")
+    y = compiled.conv2d(x, weight, bias, given)
+    close(y, reference.conv2d(*wide, bias.astype(float), definition), 9)
+    dx = compiled.conv2d_input_gradient(y, weight, given)
+    close(dx, reference.conv2d_input_gradient(y.astype(float), wide[1], definition), 9)
+    dw = compiled.conv2d_weight_gradient(y, x, given)
+    expected = reference.conv2d_weight_gradient(y.astype(float), wide[0], definition)
+    close(dw, expected, images * 30)
+
+
 @pytest.mark.parametrize("size", [(6, 6), (7, 9), (4, 5), (1, 2), (13, 8)])
 @pytest.mark.parametrize("padding", [0, 1, 2, ((2, 0), (1, 2))])
 @pytest.mark.parametrize("images", [3, 64])

@@ -116,9 +116,7 @@ def is_channels_last(convolution: Convolution) -> bool:
     """Return whether the convolution is computed with channels in the lanes."""
     if not layout.channels_innermost(convolution.output_shape):
         return False
-    return convolution.groups == 1 or depthwise.supports(
-        convolution.weight_shape, convolution.groups
-    )
+    return convolution.groups == 1 or conv2d_algorithm(convolution) == "depthwise"
 
 
 def conv2d_bias_gradient(dy: Array) -> Array:
