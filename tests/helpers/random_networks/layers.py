@@ -36,6 +36,9 @@ def channels(random: Random) -> int:
     return random.choice([1, 2, 3, 4, 5, 6, 8, 8, 12, 16])
 
 
+_ALGORITHMS = ("precise", "im2col", "fft", "winograd2", "winograd4", "direct", "depthwise")
+
+
 def conv(random: Random, shape: Shape) -> Node:
     C = shape[1]
     kernel = pair(random, 1, 4)
@@ -57,8 +60,8 @@ def conv(random: Random, shape: Shape) -> Node:
         args["bias"] = False
     if random.random() < 0.1:
         args["flip_kernel"] = True
-    if random.random() < 0.1:
-        args["algorithm"] = random.choice(["precise", "im2col", "fft", "winograd2", "winograd4"])
+    if random.random() < 0.15:
+        args["algorithm"] = random.choice(_ALGORITHMS)
     return leaf("Conv2d", **args)
 
 
