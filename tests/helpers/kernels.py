@@ -19,8 +19,11 @@ def convolutions(draw):
     )
     stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
     window = Window.of(size, kernel, stride=stride, padding=padding, dilation=dilation)
-    groups = draw(st.sampled_from([1, 1, 2, 3]))
-    C, F = draw(st.integers(1, 5)) * groups, draw(st.integers(1, 9)) * groups
+    if draw(st.integers(0, 3)) == 0:  # one filter for each channel
+        groups = C = F = draw(st.sampled_from([2, 5, 17, 33]))
+    else:
+        groups = draw(st.sampled_from([1, 1, 2, 3]))
+        C, F = draw(st.integers(1, 5)) * groups, draw(st.integers(1, 9)) * groups
     N = draw(st.sampled_from([1, 2, 15, 16, 17, 40, 64, 70]))
     return window, groups, (N, C, *size), (F, C // groups, *kernel)
 
