@@ -451,6 +451,20 @@ def test_a_parameter_that_becomes_several_is_named_in_a_warning(module, names) -
     np.testing.assert_allclose(ours(x.numpy()), module(x).detach(), rtol=1e-6)
 
 
+class Doubled(tnn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = tnn.Parameter(torch.rand(40, 40))
+
+    def forward(self, x):
+        return functional.linear(x, self.weight * 2.0)
+
+
+def test_parameters_whose_computed_values_lay_in_the_same_memory_are_not_one() -> None:
+    for _ in range(20):  # a warning is an error
+        from_torch(tnn.Sequential(Doubled(), Doubled(), Doubled()))
+
+
 def test_a_module_that_is_used_twice_is_one_layer() -> None:
     layer = tnn.Linear(4, 4)
     assert [*from_torch(tnn.Sequential(layer, tnn.ReLU(), layer)).named_parameters()] == [

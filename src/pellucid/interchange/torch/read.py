@@ -28,7 +28,7 @@ def read(module: torch.nn.Module, input_shape: Shape | None) -> Layer:
     if layer is None or reader.problems:
         raise PellucidError("the module cannot be read: " + "; ".join(reader.problems))
     layer.input_shape = input_shape
-    for names in tied(layer):
+    for names in tied(layer, module):
         warnings.warn(
             f"the module uses one parameter as {' and '.join(names)}, which are separate "
             "parameters of the Pellucid model, so training makes them differ; to share weights, "

@@ -82,13 +82,14 @@ def take(layer: Layer, values: dict[str, torch.Tensor | None]) -> Layer:
     return layer
 
 
-def tied(layer: Layer) -> list[list[str]]:
-    """Return the names of parameters that were copied from the same tensor."""
+def tied(layer: Layer, module: torch.nn.Module) -> list[list[str]]:
+    """Return the names of the layer's parameters that were copied from one of the module's."""
+    own = {parameter.data_ptr() for parameter in module.parameters()}  # not what it computes
     parameters = layer.named_parameters()
     names = defaultdict(list)
     for path, part in layer.walk():
         for name, address in _SOURCES.get(part, {}).items():
-            if join(path, name) in parameters:
+            if join(path, name) in parameters and address in own:
                 names[address].append(f"'{join(path, name)}'")
     return [several for several in names.values() if len(several) > 1]
 
