@@ -55,7 +55,7 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window, gr
 
 
 _GRADIENT_ROWS = (1, 2, 3, 4, 6, 8, 12)
-_NEAR = 8192  # sums that stay in the first cache while dy and x pass by
+_NEAR = 8192  # as many sums stay in near memory while dy and x pass by
 _LEAST = 128  # registers of images that a sum runs over: fewer are not worth its end
 
 
