@@ -54,6 +54,11 @@ class Convolution:
         """(N, F, OH, OW)."""
         return self.input_shape[0], self.weight_shape[0], *self.window.output_size
 
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether each channel has exactly one filter."""
+        return self.weight_shape[:2] == (self.groups, 1)
+
 
 class Engine(Protocol):
     """The functions that each engine implements.

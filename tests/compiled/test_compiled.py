@@ -53,6 +53,19 @@ def test_one_filter_a_channel_is_computed_by_each_algorithm_that_can(algorithm, 
     close(dw, expected, images * 30)
 
 
+@pytest.mark.parametrize("images", [1, 64])
+def test_winograd_with_groups_is_the_reference_engine_s(images):
+    window = Window.of((9, 10), 3, padding=1)
+    x, weight, bias = numbers((images, 32, 9, 10)), numbers((48, 16, 3, 3), 1), numbers(48, 2)
+    given = Convolution(x.shape, weight.shape, window, 2, "winograd4")
+    y = compiled.conv2d(x, weight, bias, given)
+    np.testing.assert_array_equal(y, reference.conv2d(x, weight, bias, given))
+    dx = compiled.conv2d_input_gradient(y, weight, given)
+    np.testing.assert_array_equal(dx, reference.conv2d_input_gradient(y, weight, given))
+    dw = compiled.conv2d_weight_gradient(y, x, given)
+    np.testing.assert_array_equal(dw, reference.conv2d_weight_gradient(y, x, given))
+
+
 @pytest.mark.parametrize("size", [(6, 6), (7, 9), (4, 5), (1, 2), (13, 8)])
 @pytest.mark.parametrize("padding", [0, 1, 2, ((2, 0), (1, 2))])
 @pytest.mark.parametrize("images", [3, 64])
@@ -152,14 +165,13 @@ def test_matrix_products_fit_any_size(images, inputs, outputs):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * (1 + abs(expected).max()))
 
 
-def test_an_algorithm_that_cannot_do_it_says_so():
+@pytest.mark.parametrize("e", [compiled, reference])
+def test_an_algorithm_that_cannot_do_it_says_so(e):
     window = Window.of((8, 8), 5)
-    x, weight = numbers((1, 2, 8, 8)), numbers((2, 2, 5, 5))
-    given = Convolution(x.shape, weight.shape, window)
-    with pytest.raises(PellucidError, match="3×3 kernel"):
-        compiled.conv2d(x, weight, None, replace(given, algorithm="winograd4"))
-    with pytest.raises(PellucidError, match="one filter for each channel"):
-        compiled.conv2d(x, weight, None, replace(given, algorithm="depthwise"))
+    given = Convolution((1, 2, 8, 8), (2, 2, 5, 5), window)
+    for name, reason in ("winograd4", "3×3 kernel"), ("depthwise", "one filter for each channel"):
+        with pytest.raises(PellucidError, match=reason):
+            e.conv2d_algorithm(replace(given, algorithm=name))
 
 
 @pytest.mark.parametrize("e", [compiled, reference])

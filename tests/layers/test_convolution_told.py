@@ -1,5 +1,7 @@
 """What convolution says about inputs and options that do not fit, and when."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,30 @@ def test_options_that_some_image_would_fit_are_accepted():
         nn.ConvTranspose2d(4, 4, 3, algorithm="winograd4")
         nn.ConvTranspose2d(4, 4, 3, padding=9, stride=2, dilation=3, output_padding=2)
         nn.Conv2d(4, 4, 3, groups=4, algorithm="depthwise", padding=9, padding_mode="reflect")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["loops", "im2col", "fft", "winograd2", "winograd4", "direct", "depthwise", "auto", "precise"],
+)
+def test_both_engines_accept_an_algorithm_for_the_same_convolutions(name):
+    def accepts(by, *sizes, **options):
+        with engine.using(by):
+            try:
+                nn.Conv2d(*sizes, **options, algorithm=name)
+            except PellucidError:
+                return False
+        return True
+
+    found = set()
+    for channels, filters, groups in product((1, 2, 4), (1, 2, 4, 8), (1, 2, 4)):
+        if channels % groups or filters % groups:
+            continue
+        for kernel, stride, dilation in product((1, 3, (3, 1)), (1, 2), (1, 2)):
+            given = {"groups": groups, "stride": stride, "dilation": dilation}
+            first, second = (
+                accepts(by, channels, filters, kernel, **given) for by in ("reference", "compiled")
+            )
+            assert first == second, (channels, filters, kernel, given)
+            found.add(first)
+    assert True in found

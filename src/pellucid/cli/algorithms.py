@@ -7,6 +7,7 @@ import typer
 
 from pellucid import engine as engines
 from pellucid.cli import common
+from pellucid.contract import Convolution
 from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.ops.convolution import ConvolutionPlan
@@ -94,8 +95,8 @@ def _row(
 
     algorithm = choose.get("loops" if name in _COMPILED else name)
     reason = algorithm.supports(window, groups)
-    if name == "depthwise" and kernels[1] != 1:
-        reason = "it is for as many groups as channels"
+    if name == "depthwise" and not Convolution(images, kernels, window, groups).is_depthwise:
+        reason = "it needs one filter for each channel"
     shapes = images, kernels, window, groups
     scratch = 0 if name in _COMPILED else algorithm.scratch_bytes(*shapes, _ITEM_BYTES)
     return {

@@ -120,7 +120,7 @@ def _images_last(x: Array, weights: Weights, convolution: Convolution, relu: boo
         case "depthwise":
             taps, width = forward_taps(window), window.kernel[1]
             depthwise.run(inner, weights.by_tap(), weights.bias, y, taps, width, relu)
-        case "winograd4":
+        case "winograd4" if groups == 1:
             winograd.run(inner, weights.winograd(), y, top, left, relu)
         case "direct":
             rows = direct.tile_shape(F // groups, len(x))[0]

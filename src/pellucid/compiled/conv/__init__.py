@@ -6,7 +6,8 @@
 ``winograd4``  F(4×4, 3×3): 3×3 kernels with stride 1, where there is enough to gain
 =============  =====================================================================================
 
-The reference engine's algorithms can be asked for by name and are that engine's.
+The reference engine's algorithms can be asked for by name and are that engine's, and so is
+``winograd4`` with groups.
 """
 
 from dataclasses import replace
@@ -30,7 +31,6 @@ from pellucid.compiled.conv.transforms import WIDTH
 from pellucid.compiled.conv.weight_gradient import weight_gradient
 from pellucid.compiled.fallback import reference
 from pellucid.contract import Convolution
-from pellucid.errors import PellucidError
 from pellucid.geometry import Window
 from pellucid.types import Array, Shape
 
@@ -56,7 +56,7 @@ def conv2d(
             return depthwise.forward(x, weight, bias, window, relu)
         case "winograd4" if last:
             return last_winograd.forward(x, weight, bias, window, relu)
-        case "winograd4":
+        case "winograd4" if groups == 1:
             return winograd.forward(x, weight, bias, window, relu)
         case _:
             y = reference.conv2d(materialize(x), weight, bias, convolution)
@@ -80,7 +80,7 @@ def conv2d_input_gradient(
             dx = last_depthwise.input_gradient(dy, weight, input_shape, window)
         case "depthwise":
             dx = depthwise.input_gradient(dy, weight, input_shape, window)
-        case "winograd4":
+        case "winograd4" if convolution.groups == 1:
             return winograd.input_gradient(dy, weight, input_shape, window, onto)
         case _:
             dx = reference.conv2d_input_gradient(dy, weight, convolution)
@@ -106,7 +106,7 @@ def conv2d_weight_gradient(dy: Array, x: Array | DeferredNorm, convolution: Conv
             return last_depthwise.weight_gradient(dy, x, weight_shape, window)
         case "depthwise":
             return depthwise.weight_gradient(dy, x, weight_shape, window)
-        case "winograd4":
+        case "winograd4" if groups == 1:
             return winograd_gradient.weight_gradient(dy, x, weight_shape, window)
         case _:
             return reference.conv2d_weight_gradient(dy, materialize(x), convolution)
@@ -126,14 +126,11 @@ def conv2d_bias_gradient(dy: Array) -> Array:
 
 def conv2d_algorithm(convolution: Convolution) -> str:
     """Return the name of the algorithm to use, or say why the requested one cannot be."""
-    input_shape, weight_shape = convolution.input_shape, convolution.weight_shape
-    window, groups = convolution.window, convolution.groups
-    if input_shape[0] == 0:  # nothing is computed, and kernels divide by the number of images
+    if convolution.input_shape[0] == 0:  # nothing is computed, and kernels divide by this
         return reference.conv2d_algorithm(replace(convolution, algorithm="auto"))
-    can_depthwise = depthwise.supports(weight_shape, groups)
-    can_winograd = winograd.supports(window, groups)
+    can_winograd = winograd.supports(convolution.window, convolution.groups)
     match convolution.algorithm:
-        case "auto" | "precise" | "tuned" if can_depthwise:
+        case "auto" | "precise" | "tuned" if convolution.is_depthwise:
             return "depthwise"
         case "tuned" if can_winograd:
             passes = conv2d, conv2d_input_gradient, conv2d_weight_gradient
@@ -142,15 +139,7 @@ def conv2d_algorithm(convolution: Convolution) -> str:
             return "winograd4"
         case "auto" | "precise" | "tuned":
             return "direct"
-        case "depthwise" if not can_depthwise:
-            raise PellucidError("depthwise needs one filter for each channel; use 'direct'")
-        case "winograd4" if not can_winograd:
-            raise PellucidError(
-                "Winograd needs a 3×3 kernel, stride 1, dilation 1 and one group; use 'direct'"
-            )
-        case "direct" | "depthwise" | "winograd4" as name:
-            return name
-        case _:
+        case _:  # as the reference engine, so that a model can be run by both or by neither
             return reference.conv2d_algorithm(convolution)
 
 
@@ -164,8 +153,10 @@ def reads_deferred(convolution: Convolution) -> bool:
             return False
         case "direct":
             return direct.is_pointwise(convolution.window, convolution.groups)
-        case "depthwise" | "winograd4":
+        case "depthwise":
             return True
+        case "winograd4":
+            return convolution.groups == 1
         case _:
             return False
 

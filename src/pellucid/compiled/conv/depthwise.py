@@ -51,11 +51,6 @@ CHANNELS = 16  # at a time: what their taps share stays in near memory
 ROWS = 8  # of outputs at a time, if that leaves work for all: what they share is worked out once
 
 
-def supports(weight_shape: Shape, groups: int) -> bool:
-    """Return whether each channel has exactly one filter."""
-    return weight_shape[0] == groups and weight_shape[1] == 1
-
-
 def forward(
     x: Array | DeferredNorm,
     weight: Array,

@@ -93,6 +93,8 @@ def resolve(convolution: Convolution) -> str:
     c, name = convolution, convolution.algorithm
     if name in BY_SHAPE:
         return choose(c.input_shape, c.weight_shape, c.window, c.groups, name == "precise").name
+    if name == "depthwise" and not c.is_depthwise:
+        raise PellucidError("depthwise needs one filter for each channel; use 'direct'")
     if (reason := get(name).supports(c.window, c.groups)) is not None:
         (KH, KW), stride, dilation = c.window.kernel, c.window.stride, c.window.dilation
         raise PellucidError(
