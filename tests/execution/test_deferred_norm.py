@@ -1,5 +1,7 @@
 """What a convolution does on the way: read through a normalisation, add to what is there."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -25,12 +27,15 @@ CONVOLUTIONS = {
     "3×3": ((17, 18), 3, {"padding": 1}, 33, 26, 1),
     "3×3, padded on some sides": ((18, 19), 3, {"padding": ((2, 0), (0, 1))}, 24, 40, 1),
     "3×3, strided": ((9, 9), 3, {"stride": 2, "padding": 1}, 4, 6, 1),
+    "3×3 in groups": ((9, 10), 3, {"padding": 1}, 8, 12, 4),
 }
 
 
 @pytest.mark.parametrize("images_at_once", [1, 5, 33, 64])
-@pytest.mark.parametrize("algorithm", ["auto", "precise", "im2col"])
-@pytest.mark.parametrize("name", CONVOLUTIONS)
+@pytest.mark.parametrize(
+    ("name", "algorithm"),
+    [*product(CONVOLUTIONS, ("auto", "precise", "im2col")), ("3×3 in groups", "winograd4")],
+)
 def test_reading_through_is_writing_first_bit_for_bit(name, algorithm, images_at_once):
     size, kernel, options, C, F, groups = CONVOLUTIONS[name]
     window, z = Window.of(size, kernel, **options), images((images_at_once, C, *size))

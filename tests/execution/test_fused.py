@@ -62,7 +62,6 @@ def test_gradients_are_written_over_no_array_that_others_may_see():
 CONVOLUTIONS = {
     "3×3": {"kernel_size": 3, "padding": 1},
     "Winograd": {"kernel_size": 3, "padding": 1, "algorithm": "winograd4"},
-    "Winograd in groups": {"kernel_size": 3, "padding": 1, "algorithm": "winograd4", "groups": 2},
     "1×1": {"kernel_size": 1},
     "depthwise": {"kernel_size": 3, "padding": 1, "groups": 6},
 }

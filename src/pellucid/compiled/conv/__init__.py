@@ -32,6 +32,7 @@ from pellucid.compiled.conv.weight_gradient import weight_gradient
 from pellucid.compiled.fallback import reference
 from pellucid.contract import Convolution
 from pellucid.geometry import Window
+from pellucid.reference.conv import choose
 from pellucid.types import Array, Shape
 
 
@@ -127,7 +128,7 @@ def conv2d_bias_gradient(dy: Array) -> Array:
 def conv2d_algorithm(convolution: Convolution) -> str:
     """Return the name of the algorithm to use, or say why the requested one cannot be."""
     if convolution.input_shape[0] == 0:  # nothing is computed, and kernels divide by this
-        return reference.conv2d_algorithm(replace(convolution, algorithm="auto"))
+        return choose.resolve(replace(convolution, algorithm="auto"))
     can_winograd = winograd.supports(convolution.window, convolution.groups)
     match convolution.algorithm:
         case "auto" | "precise" | "tuned" if convolution.is_depthwise:
@@ -140,7 +141,7 @@ def conv2d_algorithm(convolution: Convolution) -> str:
         case "auto" | "precise" | "tuned":
             return "direct"
         case _:  # as the reference engine, so that a model can be run by both or by neither
-            return reference.conv2d_algorithm(convolution)
+            return choose.resolve(convolution)
 
 
 def reads_deferred(convolution: Convolution) -> bool:
