@@ -46,8 +46,6 @@ def table(results: Results) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | --- |",
     ]
     for (data, recipe), found in _by_recipe(results):
-        processor = found[-1]["machine"]
-        where = f"{processor['processor']}, {processor['processors']} processors"
         quiet = [each for each in found if _was_alone(each)]
         complete = [100 * each["accuracy"] for each in _complete(found)]
         cells = [
@@ -57,10 +55,20 @@ def table(results: Results) -> str:
             _spread(complete, "{:.2f}", " %") if complete else "(not trained to the end)",
             _duration([each["wall"] for each in quiet]),
             _duration([each["cpu"] for each in found]),
-            f"{where}, {found[-1]['date']}",
+            "; ".join(f"{where}, {date}" for where, date in _measured(found).items()),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _measured(results: Results) -> dict[str, str]:
+    """Return the machines of the runs, each with the last date on which one ran there."""
+    found: dict[str, str] = {}
+    for each in results:
+        processor, many = each["machine"]["processor"], each["machine"]["processors"]
+        where = f"{processor.replace('(R)', '').replace(' Processor', '')}, {many} processors"
+        found[where] = max(each["date"], found.get(where, ""))
+    return found
 
 
 def _was_alone(result: dict[str, Any]) -> bool:
