@@ -32,7 +32,6 @@ from pellucid.compiled.conv.weight_gradient import weight_gradient
 from pellucid.compiled.fallback import reference
 from pellucid.contract import Convolution
 from pellucid.geometry import Window
-from pellucid.reference.conv import choose
 from pellucid.types import Array, Shape
 
 
@@ -128,7 +127,7 @@ def conv2d_bias_gradient(dy: Array) -> Array:
 def conv2d_algorithm(convolution: Convolution) -> str:
     """Return the name of the algorithm to use, or say why the requested one cannot be."""
     if convolution.input_shape[0] == 0:  # nothing is computed, and kernels divide by this
-        return choose.resolve(replace(convolution, algorithm="auto"))
+        return reference.conv2d_algorithm(replace(convolution, algorithm="auto"))
     can_winograd = winograd.supports(convolution.window, convolution.groups)
     match convolution.algorithm:
         case "auto" | "precise" | "tuned" if convolution.is_depthwise:
@@ -140,8 +139,14 @@ def conv2d_algorithm(convolution: Convolution) -> str:
             return "winograd4"
         case "auto" | "precise" | "tuned":
             return "direct"
-        case _:  # as the reference engine, so that a model can be run by both or by neither
-            return choose.resolve(convolution)
+        case "direct":
+            return "direct"
+        case "depthwise" if convolution.is_depthwise:
+            return "depthwise"
+        case "winograd4" if can_winograd:
+            return "winograd4"
+        case _:  # the reference engine computes it, or says why it cannot be computed
+            return reference.conv2d_algorithm(convolution)
 
 
 def reads_deferred(convolution: Convolution) -> bool:
