@@ -54,7 +54,7 @@ def test_one_filter_a_channel_is_computed_by_each_algorithm_that_can(algorithm, 
 
 
 @pytest.mark.parametrize("images", [1, 64])
-def test_winograd_with_groups_is_the_reference_engine_s(images):
+def test_the_reference_engine_computes_winograd_with_groups(images):
     window = Window.of((9, 10), 3, padding=1)
     x, weight, bias = numbers((images, 32, 9, 10)), numbers((48, 16, 3, 3), 1), numbers(48, 2)
     given = Convolution(x.shape, weight.shape, window, 2, "winograd4")

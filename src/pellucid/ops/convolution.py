@@ -80,8 +80,8 @@ def conv2d(
     algorithm
         ``"auto"`` (default), ``"precise"`` (as auto, but without F(4×4, 3×3), which has the largest
         rounding errors), ``"tuned"`` (by timing, see `engine.tuned`), ``"loops"``, ``"im2col"``,
-        ``"fft"``, ``"winograd2"``, ``"winograd4"``; also ``"direct"`` and, for one filter for each
-        channel, ``"depthwise"``, which the reference engine computes by im2col.
+        ``"fft"``, ``"winograd2"``, ``"winograd4"``, ``"direct"``, or, if each channel has one
+        filter, ``"depthwise"``; the reference engine computes the last two by im2col.
 
     Returns
     -------

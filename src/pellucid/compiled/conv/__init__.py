@@ -6,7 +6,7 @@
 ``winograd4``  F(4×4, 3×3): 3×3 kernels with stride 1, where there is enough to gain
 =============  =====================================================================================
 
-The reference engine's algorithms can be asked for by name and are that engine's, and so is
+The reference engine's algorithms can be asked for by name; that engine computes them, and also
 ``winograd4`` with groups.
 """
 
