@@ -14,6 +14,7 @@ import pytest
 
 from commands import NETWORK, Command, short
 from mpi import AS_ROOT, mpiexec
+from pellucid.cli import processes
 from pellucid.errors import installing
 from pellucid.parallel import Spent
 from pellucid.training import read_scaling
@@ -243,3 +244,15 @@ def test_without_mpi_it_is_said_what_to_install(
     status, _, complained = pellucid(*short("--processes", "2"))
     assert status == 2
     assert installing("mpi") in complained
+
+
+def test_the_exit_status_is_that_of_the_first_process_that_wrote_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    killed_while_writing_and_ended = (
+        "import os, pathlib as p; f = p.Path(os.environ['PELLUCID_STATUS_FOLDER']);"
+        "p.Path(f, '000000').touch(); p.Path(f, '000001').write_text('3')"
+    )
+    mpiexec = [sys.executable, "-c", killed_while_writing_and_ended]
+    monkeypatch.setattr(processes, "_mpiexec", lambda: mpiexec)
+    assert processes.start(2, []) == 3

@@ -134,10 +134,18 @@ def start(count: int, arguments: list[str]) -> int:
         command = [*mpiexec, "-n", f"{count}", sys.executable, "-m", "pellucid", *arguments]
         child = subprocess.Popen(command, env=environment, start_new_session=True)
         received = _watch(child)
-        told = sorted(Path(folder).iterdir())  # by rank; the first processes may have been lost
+        told = _told(Path(folder))
         # if no process came to the end, mpiexec may call that success all the same
-        ended = int(told[0].read_text()) if told else child.returncode or LOST
+        ended = told[0] if told else child.returncode or LOST
         return 128 + received[0] if received and ended else ended
+
+
+def _told(folder: Path) -> list[int]:
+    """Return the exit statuses that processes wrote, in the order of their ranks.
+
+    A process that was killed while writing leaves an empty file, and counts as lost.
+    """
+    return [int(status) for path in sorted(folder.iterdir()) if (status := path.read_text())]
 
 
 def _mpiexec() -> list[str]:
