@@ -136,7 +136,7 @@ def test_inference_and_observers_see_the_layers_themselves():
 
 @pytest.mark.parametrize("by", ["reference", "compiled"])
 def test_a_deep_network_needs_a_fraction_of_the_memory(by):
-    layers = [layer for _ in range(32) for layer in _convolution(16, 16)]
+    layers = [layer for _ in range(48) for layer in _convolution(16, 16)]
     x, taken = numbers((16, 16, 16, 16)), []
     with engine.using(by):
         for recompute in (False, True):
