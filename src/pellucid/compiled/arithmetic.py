@@ -23,6 +23,7 @@ from pellucid.compiled.instructions import (
     gathered,
     lane_sums,
     load,
+    load_if,
     pointer,
     row_at,
     splat,
@@ -85,7 +86,9 @@ def outer_add(
     """
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _outer_add(context, builder, signature, args, lambda number: None)
+        return _outer_add(
+            context, builder, signature, args, lambda row, column: load(builder, row, 0, None)
+        )
 
     return tile(tile, a, ai, a_step, b, bi, b_step), code
 
@@ -101,29 +104,29 @@ def outer_add_some(
         mask = builder.extract_value(args[7], 0)
         first, end = args[8:]
 
-        def alive(number: int | None) -> Any:
-            if number is None:
-                return mask
-            n = ir.Constant(I64, number)
+        def read(row: Any, column: int | None) -> Any:
+            if column is None:
+                return load(builder, row, 0, mask)
+            n = ir.Constant(I64, column)
             after, before = (
                 builder.icmp_signed("<=", first, n), builder.icmp_signed("<", n, end)
             )  # fmt: skip
-            return builder.and_(mask, splat(builder, builder.and_(after, before)))
+            return load_if(
+                builder, builder.and_(after, before), lambda: load(builder, row, 0, mask)
+            )
 
-        return _outer_add(context, builder, signature, args[:7], alive)
+        return _outer_add(context, builder, signature, args[:7], read)
 
     return tile(tile, a, ai, a_step, b, bi, b_step, lanes, first, end), code
 
 
-def _outer_add(context: Any, builder: Any, signature: Any, args: Any, alive: Any) -> Any:
+def _outer_add(context: Any, builder: Any, signature: Any, args: Any, read: Any) -> Any:
     tile, a, b = signature.return_type, signature.args[1], signature.args[4]
     acc, a_, ai, a_step, b_, bi, b_step = args
     left, right = pointer(context, builder, a, a_, ai), pointer(context, builder, b, b_, bi)
-    columns = [
-        load(builder, row_at(builder, right, b_step, c), 0, alive(c)) for c in range(tile.vectors)
-    ]
+    columns = [read(row_at(builder, right, b_step, c), c) for c in range(tile.vectors)]
     for r in range(tile.rows):
-        run = load(builder, row_at(builder, left, a_step, r), 0, alive(None))
+        run = read(row_at(builder, left, a_step, r), None)
         for c, column in enumerate(columns):
             acc = fma_into(builder, acc, r * tile.vectors + c, run, column)
     return acc

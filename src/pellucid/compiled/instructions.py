@@ -3,6 +3,7 @@
 Each function adds instructions to what is being compiled and returns the value that they leave.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
@@ -22,9 +23,14 @@ def _registers() -> tuple[int, int]:
 
 
 def _maskable() -> tuple[bool, bool]:
-    """Return whether the target reads and writes chosen lanes of float32, and of bytes."""
+    """Return whether the target leaves out lanes of float32, and of bytes, without losing time.
+
+    AVX and AVX2 can leave out float32, but on AMD's processors that takes several times as long.
+    """
     features = target_features()
-    return bool(features.get("avx")), bool(features.get("avx512bw") and features.get("avx512vl"))
+    return bool(features.get("avx512f")), bool(
+        features.get("avx512bw") and features.get("avx512vl")
+    )
 
 
 LANES, REGISTERS = _registers()
@@ -102,10 +108,24 @@ def load(builder: Any, pointer: Any, v: int, alive: Any, kind: Any = VECTOR) -> 
         with whole:
             found, block = builder.load(place, align=1), builder.block
         with partial:
-            some, other = _masked_load(builder, place, alive, kind), builder.block
+            some = load_if(
+                builder, _any(builder, alive), lambda: _masked_load(builder, place, alive, kind)
+            )
+            other = builder.block
     value = builder.phi(kind)
     value.add_incoming(found, block)
     value.add_incoming(some, other)
+    return value
+
+
+def load_if(builder: Any, there: Any, read: Callable[[], Any]) -> Any:
+    """Return what `read` loads, or zeros without reading anything if it is not there."""
+    before = builder.block
+    with builder.if_then(there):
+        found, after = read(), builder.block
+    value = builder.phi(found.type)
+    value.add_incoming(ir.Constant(found.type, None), before)
+    value.add_incoming(found, after)
     return value
 
 
@@ -128,7 +148,7 @@ def store(builder: Any, value: Any, pointer: Any, v: int, mask: Any) -> None:
     with builder.if_else(_all(builder, alive), likely=True) as (whole, partial):
         with whole:
             builder.store(value, place, align=1)
-        with partial:
+        with partial, builder.if_then(_any(builder, alive)):
             _masked_store(builder, value, place, alive)
 
 
@@ -143,9 +163,9 @@ def _masked_store(builder: Any, value: Any, place: Any, alive: Any) -> None:
 
 
 def _is_maskable(kind: Any) -> bool:
-    """Return whether an instruction leaves lanes out; otherwise each lane is a branch of its own.
+    """Return whether any lanes are left out at no cost; otherwise whole registers are not masked.
 
-    The branches are left to the last, partial register: most registers are whole.
+    Most registers are whole, and only the last, partial one takes longer.
     """
     return _MASKS_FLOATS if kind is VECTOR else _MASKS_BYTES
 
@@ -154,6 +174,12 @@ def _all(builder: Any, alive: Any) -> Any:
     """Return whether all lanes are alive."""
     bits = ir.IntType(LANES)
     return builder.icmp_unsigned("==", builder.bitcast(alive, bits), ir.Constant(bits, -1))
+
+
+def _any(builder: Any, alive: Any) -> Any:
+    """Return whether any lane is alive."""
+    bits = ir.IntType(LANES)
+    return builder.icmp_unsigned("!=", builder.bitcast(alive, bits), ir.Constant(bits, 0))
 
 
 def name_of(kind: Any) -> str:

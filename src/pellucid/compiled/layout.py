@@ -43,7 +43,11 @@ def channels_innermost(shape: Shape) -> bool:
     """
     images, C = usual_batch.at_least(shape[0]), shape[1]
     fewest = 2 if images == 1 else LANES // 2
-    return images < LANES and fewest <= C
+    return images < FEW_IMAGES and fewest <= C
+
+
+FEW_IMAGES = 16
+"""Fewer images than this fill too few registers, of 16, 8 or 4 lanes, to share what is loaded."""
 
 
 def new_channels_last(shape: Shape, dtype: DType = np.float32) -> Array:

@@ -38,7 +38,7 @@ def weight_gradient(dy: Array, x: Array, weight_shape: Shape, window: Window, gr
     OH, OW = window.output_size
     shares = _shares(OH, OW * dy.shape[0] // LANES)
     found = empty((shares, *weight_shape), np.float32)
-    room = 24 if REGISTERS == 32 else 10
+    room = 24 if REGISTERS == 32 else 12
     columns = min(KW, room) if KW > 1 else min(C, 4 if REGISTERS == 32 else 2)
     rows = max(r for r in _GRADIENT_ROWS if r == 1 or r <= min(F // groups, room // columns))
     (top, _), (left, _) = window.padding
