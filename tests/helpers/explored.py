@@ -66,12 +66,13 @@ def served(what: Session | Runs) -> Iterator[str]:
 def opened(browser: Browser, link: str, **options: Any) -> Iterator[Page]:
     """Open the page, wait until it is ready, and finally assert that it reported no errors."""
     page = browser.new_page(**options)
+    page.set_default_timeout(120_000)  # kernels may be compiled first, on a busy machine
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.on("request", lambda request: said.extend(elsewhere(request.url, link)))
     page.goto(link)
-    page.wait_for_selector("body[data-ready]", timeout=20_000)
+    page.wait_for_selector("body[data-ready]")
     yield page
     assert said == [], said
     page.close()
