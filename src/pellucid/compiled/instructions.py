@@ -25,7 +25,7 @@ def _registers() -> tuple[int, int]:
 def _maskable() -> tuple[bool, bool]:
     """Return whether the target leaves out lanes of float32, and of bytes, without losing time.
 
-    AVX and AVX2 can leave out float32, but on AMD's processors that takes several times as long.
+    AVX and AVX2 can leave out float32, but some AMD processors take ten times as long for it.
     """
     features = target_features()
     return bool(features.get("avx512f")), bool(
