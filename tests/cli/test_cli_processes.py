@@ -255,4 +255,7 @@ def test_the_exit_status_is_that_of_the_first_process_that_wrote_one(
     )
     mpiexec = [sys.executable, "-c", killed_while_writing_and_ended]
     monkeypatch.setattr(processes, "_mpiexec", lambda: mpiexec)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: None)  # other tests need theirs
+    before = signal.getsignal(signal.SIGINT)
     assert processes.start(2, []) == 3
+    assert signal.getsignal(signal.SIGINT) is before
